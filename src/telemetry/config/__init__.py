@@ -1,0 +1,9 @@
+"""The configuration classes; users import them from ``telemetry.types``."""
+
+from telemetry.config.audit import AuditConfig
+from telemetry.config.encryption import EncryptionConfig, SigningConfig
+from telemetry.config.kafka import KafkaConfig
+from telemetry.config.storage import StorageConfig
+from telemetry.config.telemetry import TelemetryConfig
+
+__all__ = ["AuditConfig", "EncryptionConfig", "KafkaConfig", "SigningConfig", "StorageConfig", "TelemetryConfig"]

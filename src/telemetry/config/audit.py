@@ -1,0 +1,220 @@
+"""What the audit pipeline does, with the specification's defaults."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, SecretStr, SerializeAsAny, field_validator, model_validator
+
+from telemetry.config.encryption import EncryptionConfig, SigningConfig
+from telemetry.config.kafka import KafkaConfig, SecurityProtocol
+from telemetry.config.model import ConfigModel
+from telemetry.config.storage import StorageConfig
+from telemetry.exceptions import ConfigurationError, Problem
+
+WaitFor = Literal["accepted", "durable", "delivered"]
+
+_BROKER = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s:,\[\]/]+):(\d{1,5})")
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+_WITH_SASL: dict[SecurityProtocol, SecurityProtocol] = {"SSL": "SASL_SSL", "PLAINTEXT": "SASL_PLAINTEXT"}
+
+MIN_HMAC_SECRET_BYTES = 16
+
+
+class AuditConfig(ConfigModel):
+    """What the audit pipeline does. Durations end in ``_ms`` (milliseconds) or ``_seconds``, sizes in ``_kb`` or ``_bytes``.
+
+    ``kafka_config`` and the flat fields may both name brokers and topic: they must agree, or the flat one must be at its
+    default. After construction the flat fields hold the values in force.
+
+    Attributes:
+        kafka_brokers: ``host:port,host:port``.
+        kafka_topic: Topic of the trail; it must exist (``telemetry topic create``).
+        batch_size_kb: A batch is sent when its sealed records reach this size, 1 to 10,240 KiB ...
+        batch_timeout_ms: ... or when its first record is this old, 1 to 60,000 ms.
+        encryption_enabled: Seal events; without it they are readable for whoever reads the topic.
+        fallback_enabled: Store events while Kafka cannot take them.
+        kafka_timeout_ms: Limit of one delivery attempt.
+        max_retries: Attempts after the first; together they bound how long a record waits for Kafka.
+        security_protocol: ``PLAINTEXT``, ``SSL``, ``SASL_PLAINTEXT`` or ``SASL_SSL``; credentials in ``kafka_config``
+            turn ``SSL`` into ``SASL_SSL`` and ``PLAINTEXT`` into ``SASL_PLAINTEXT``.
+        kafka_config: Credentials and certificates.
+        kafka_options: Further librdkafka settings; those that would weaken a promise are refused by name.
+        encryption_config: Which key service wraps the data keys; required while ``encryption_enabled``.
+        storage_config: Where events go while Kafka is away; required while ``fallback_enabled``.
+        signing_config: Which key signs checkpoints; without it the trail cannot be verified offline.
+        spool_path: Folder of the spool; accepted events then survive a crash of the process.
+        spool_max_bytes: Bound of one process's spool segment.
+        wait_for: What ``log()`` waits for: ``accepted``, ``durable`` or ``delivered``.
+        queue_max_events: Accepted events that may wait in memory.
+        queue_max_bytes: Their sealed size in memory.
+        queue_full_timeout_ms: How long ``log()`` waits for room before ``BackpressureError``.
+        max_event_bytes: Limit of one event as JSON, before sealing.
+        data_key_max_age_seconds: A data key is replaced after this time ...
+        data_key_max_uses: ... or after sealing this many events (NIST SP 800-38D allows 2^32 random IVs a key) ...
+        data_key_max_bytes: ... or this many bytes.
+        data_key_grace_seconds: During an outage of the key service the current key may live this much longer.
+        data_key_wait_ms: How long ``log()`` waits for a data key before ``EncryptionError``.
+        key_mode: Kafka key: ``clear`` is ``user_id:service_name``, ``hmac`` its HMAC-SHA-256 in hexadecimal.
+        key_hmac_secret: Secret for ``key_mode="hmac"``, at least 16 bytes, the same in every process of a trail.
+        clear_fields: Event fields to show outside the sealed part too.
+        self_audit: Log the library's own life (started, stopped, fallback entered and left, ...) as events.
+        fallback_object_bytes: During an outage, batches are merged into objects of this size ...
+        fallback_object_seconds: ... or of what came in this time.
+        replay_max_events_per_second: Upper bound of the replay rate.
+    """
+
+    kafka_brokers: str
+    kafka_topic: str = "audit-events"
+    batch_size_kb: int = Field(default=1, ge=1, le=10_240)
+    batch_timeout_ms: int = Field(default=100, ge=1, le=60_000)
+    encryption_enabled: bool = True
+    fallback_enabled: bool = True
+    kafka_timeout_ms: int = Field(default=5_000, ge=10, le=600_000)
+    max_retries: int = Field(default=3, ge=0, le=100)
+    security_protocol: SecurityProtocol = "SSL"
+    kafka_config: KafkaConfig | None = None
+    kafka_options: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    encryption_config: SerializeAsAny[EncryptionConfig] | None = None
+    storage_config: SerializeAsAny[StorageConfig] | None = None
+    signing_config: SigningConfig | None = None
+
+    spool_path: Path | None = None
+    spool_max_bytes: int = Field(default=1 << 30, ge=1 << 20)
+    wait_for: WaitFor = "accepted"
+    queue_max_events: int = Field(default=100_000, ge=1, le=10_000_000)
+    queue_max_bytes: int = Field(default=64 << 20, ge=1 << 16)
+    queue_full_timeout_ms: int = Field(default=5_000, ge=0, le=3_600_000)
+    max_event_bytes: int = Field(default=256 << 10, ge=1 << 10, le=64 << 20)
+
+    data_key_max_age_seconds: float = Field(default=3_600.0, gt=0, le=7 * 86_400)
+    data_key_max_uses: int = Field(default=1_000_000, ge=1, le=1 << 31)
+    data_key_max_bytes: int = Field(default=1 << 30, ge=1 << 10, le=1 << 36)
+    data_key_grace_seconds: float = Field(default=900.0, ge=0, le=86_400)
+    data_key_wait_ms: int = Field(default=5_000, ge=0, le=3_600_000)
+
+    key_mode: Literal["clear", "hmac"] = "clear"
+    key_hmac_secret: SecretStr | None = None
+    clear_fields: tuple[str, ...] = ()
+    self_audit: bool = False
+
+    fallback_object_bytes: int = Field(default=8 << 20, ge=1 << 10, le=1 << 30)
+    fallback_object_seconds: float = Field(default=5.0, gt=0, le=3_600)
+    replay_max_events_per_second: int = Field(default=50_000, ge=1, le=10_000_000)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_from_kafka_config(cls, values: Any) -> Any:
+        """Let ``kafka_config`` fill the flat fields that are absent or at their default."""
+        if not isinstance(values, Mapping):
+            return values
+        merged = dict(values)
+        for flat, nested in (("kafka_brokers", "brokers"), ("kafka_topic", "topic")):
+            given = _nested_value(merged.get("kafka_config"), nested)
+            default = cls.model_fields[flat].get_default()
+            if given is not None and merged.get(flat, default) in (None, default):
+                merged[flat] = given
+        return merged
+
+    @field_validator("kafka_brokers")
+    @classmethod
+    def _names_hosts_and_ports(cls, value: str) -> str:
+        for broker in value.split(","):
+            match = _BROKER.fullmatch(broker.strip())
+            if not match or not 0 < int(match[1]) < 1 << 16:
+                raise ConfigurationError(Problem("", "is not host:port,host:port", "write each broker as host:port"))
+        return ",".join(broker.strip() for broker in value.split(","))
+
+    @field_validator("kafka_topic")
+    @classmethod
+    def _is_a_legal_topic(cls, value: str) -> str:
+        if not _TOPIC.fullmatch(value) or value in {".", ".."}:
+            raise ConfigurationError(
+                Problem("", "is not a legal Kafka topic name", "use 1 to 249 of a-z A-Z 0-9 . _ and -")
+            )
+        return value
+
+    @field_validator("encryption_config", mode="before")
+    @classmethod
+    def _may_be_a_third_partys(cls, value: Any) -> Any:
+        """Build the configuration class that a registered provider brings, when the values are a plain mapping."""
+        if not isinstance(value, Mapping):
+            return value
+        from telemetry.encryption.factory import EncryptionProviderFactory  # noqa: PLC0415 - it imports this package
+
+        return EncryptionProviderFactory.config_class(str(value.get("provider", "")))(**value)
+
+    @field_validator("storage_config", mode="before")
+    @classmethod
+    def _may_be_a_third_partys_store(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        from telemetry.storage.factory import StorageProviderFactory  # noqa: PLC0415 - it imports this package
+
+        return StorageProviderFactory.config_class(str(value.get("provider", "")))(**value)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        problems = [*self._disagreements(), *self._absences(), *self._unfit_keys()]
+        if problems:
+            raise ConfigurationError(*problems)
+        if self.kafka_config and self.kafka_config.has_credentials:
+            # The model is frozen for users; this is the last step of its own construction.
+            self.__dict__["security_protocol"] = _WITH_SASL.get(self.security_protocol, self.security_protocol)
+        return self
+
+    def _disagreements(self) -> list[Problem]:
+        if self.kafka_config is None:
+            return []
+        pairs = (
+            ("kafka_brokers", self.kafka_brokers, self.kafka_config.brokers),
+            ("kafka_topic", self.kafka_topic, self.kafka_config.topic),
+        )
+        return [
+            Problem(flat, f"differs from kafka_config.{flat.removeprefix('kafka_')}", "give it once, or alike")
+            for flat, ours, theirs in pairs
+            if theirs is not None and ours != theirs
+        ]
+
+    def _absences(self) -> list[Problem]:
+        problems = []
+        if self.encryption_enabled and self.encryption_config is None:
+            problems.append(
+                Problem(
+                    "encryption_config",
+                    "is required while encryption_enabled is true",
+                    "add EncryptionConfig(provider=...), or set encryption_enabled=False to log in the clear",
+                )
+            )
+        if self.fallback_enabled and self.storage_config is None:
+            problems.append(
+                Problem(
+                    "storage_config",
+                    "is required while fallback_enabled is true",
+                    "add StorageConfig(provider=...), or set fallback_enabled=False",
+                )
+            )
+        return problems
+
+    def _unfit_keys(self) -> list[Problem]:
+        if self.key_mode != "hmac":
+            return []
+        secret = self.key_hmac_secret.get_secret_value() if self.key_hmac_secret else ""
+        if len(secret.encode()) >= MIN_HMAC_SECRET_BYTES:
+            return []
+        return [
+            Problem(
+                "key_hmac_secret",
+                f'is required with key_mode="hmac", at least {MIN_HMAC_SECRET_BYTES} bytes',
+                "take one from your secret store; every process of the trail needs the same",
+            )
+        ]
+
+
+def _nested_value(config: Any, name: str) -> Any:
+    if isinstance(config, Mapping):
+        return config.get(name)
+    return getattr(config, name, None)

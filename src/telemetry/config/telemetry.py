@@ -1,0 +1,131 @@
+"""The whole configuration: who logs, and how; from Python, environment variables or a TOML file."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from telemetry.config.audit import AuditConfig
+from telemetry.config.model import ConfigModel, problems_of
+from telemetry.exceptions import ConfigurationError, Problem
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_MAX_NAME = 200
+
+
+def default_service_name() -> str:
+    """Return ``OTEL_SERVICE_NAME``, else the program's name."""
+    program = Path(sys.argv[0]).stem if sys.argv and sys.argv[0] not in ("", "-c", "-m") else ""
+    return os.environ.get("OTEL_SERVICE_NAME", "").strip() or program or "python"
+
+
+class TelemetryConfig(ConfigModel):
+    """Who logs, and how.
+
+    Attributes:
+        service_name: Name of the service; default: ``OTEL_SERVICE_NAME``, else the program's name.
+        environment: Deployment environment, such as ``production``.
+        version: Version of the service.
+        audit_config: The audit pipeline.
+    """
+
+    service_name: str = Field(default_factory=default_service_name)
+    environment: str = "production"
+    version: str = ""
+    audit_config: AuditConfig
+
+    @field_validator("service_name", "environment")
+    @classmethod
+    def _is_a_plain_name(cls, value: str) -> str:
+        if not value.strip() or len(value) > _MAX_NAME or _CONTROL.search(value):
+            raise ConfigurationError(
+                Problem("", f"must be 1 to {_MAX_NAME} characters without control characters", "choose a plain name")
+            )
+        return value
+
+    @field_validator("version")
+    @classmethod
+    def _has_no_control_characters(cls, value: str) -> str:
+        if len(value) > _MAX_NAME or _CONTROL.search(value):
+            raise ConfigurationError(
+                Problem("", f"must be at most {_MAX_NAME} characters without control characters", "shorten it")
+            )
+        return value
+
+    @classmethod
+    def load(cls, path: str | Path | None = None, **overrides: Any) -> Self:
+        """Read a TOML file and ``TELEMETRY_*`` variables (nested by ``__``).
+
+        The order is: argument, environment, file, default.
+
+        Args:
+            path: TOML file; without it only the environment is read.
+            **overrides: Fields that win over everything.
+
+        Returns:
+            The configuration.
+
+        Raises:
+            ConfigurationError: With every problem found, including an unreadable file.
+        """
+        settings = _settings_class(_readable(path))
+        try:
+            loaded = settings(**overrides)
+        except ValidationError as exc:
+            raise ConfigurationError(*problems_of(exc)) from None
+        except (ValueError, OSError) as exc:
+            if isinstance(exc, ConfigurationError):
+                raise
+            raise ConfigurationError(Problem(str(path or "environment"), _first_line(exc), "correct it")) from None
+        given = {name: getattr(loaded, name) for name in cls.model_fields if getattr(loaded, name) is not None}
+        return cls(**given)
+
+
+class _LoadedConfig(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix="TELEMETRY_", env_nested_delimiter="__", extra="forbid", hide_input_in_errors=True
+    )
+
+    service_name: str | None = None
+    environment: str | None = None
+    version: str | None = None
+    audit_config: AuditConfig
+
+
+def _settings_class(path: Path | None) -> type[_LoadedConfig]:
+    class Loaded(_LoadedConfig):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            **_unused: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            sources = [init_settings, env_settings]
+            if path is not None:
+                sources.append(TomlConfigSettingsSource(settings_cls, path))
+            return tuple(sources)
+
+    return Loaded
+
+
+def _readable(path: str | Path | None) -> Path | None:
+    if path is None:
+        return None
+    file = Path(path)
+    if not file.is_file():
+        raise ConfigurationError(Problem(str(file), "is not a file", "give the path of a TOML file"))
+    if not os.access(file, os.R_OK):
+        raise ConfigurationError(Problem(str(file), "cannot be read", "check its owner and mode"))
+    return file
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,6 @@
+"""Key services, and the life of the data keys they wrap."""
+
+from telemetry.encryption.factory import EncryptionProviderFactory
+from telemetry.encryption.provider import DATA_KEY_BYTES, Context, DataKey, EncryptionProvider
+
+__all__ = ["DATA_KEY_BYTES", "Context", "DataKey", "EncryptionProvider", "EncryptionProviderFactory"]

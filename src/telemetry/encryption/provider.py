@@ -1,0 +1,84 @@
+"""What a key service must do: make data keys and unwrap them again."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import TracebackType
+from typing import ClassVar, NoReturn, Self
+
+from telemetry.config import EncryptionConfig
+
+DATA_KEY_BYTES = 32
+
+Context = Mapping[str, str]
+"""What a wrap is bound to: service, environment, purpose and format version."""
+
+
+class DataKey:
+    """A fresh AES-256 key and its wrapped form. The plaintext is in no ``repr``, pickle or copy.
+
+    Attributes:
+        plaintext: 32 bytes.
+        wrapped: The same key, encrypted by the key service; 1 to 8,192 bytes.
+        key_uri: Which key wrapped it, such as ``aws-kms://arn:aws:kms:...``.
+    """
+
+    __slots__ = ("key_uri", "plaintext", "wrapped")
+
+    def __init__(self, *, plaintext: bytes, wrapped: bytes, key_uri: str) -> None:
+        self.plaintext = plaintext
+        self.wrapped = wrapped
+        self.key_uri = key_uri
+
+    def __repr__(self) -> str:
+        return f"DataKey(key_uri={self.key_uri!r})"
+
+    def __reduce__(self) -> NoReturn:
+        message = "a data key cannot be pickled or copied"
+        raise TypeError(message)
+
+
+class EncryptionProvider(ABC):
+    """A key service. Calls block, may come from several threads, and raise ``KeyServiceError`` subclasses only.
+
+    A provider is made by ``EncryptionProviderFactory.create(config)`` in the process that uses it; it must not
+    contact the service in ``__init__``.
+
+    Attributes:
+        config_class: The configuration this provider takes; a subclass of ``EncryptionConfig`` may add fields.
+    """
+
+    config_class: ClassVar[type[EncryptionConfig]] = EncryptionConfig
+
+    @abstractmethod
+    def __init__(self, config: EncryptionConfig) -> None:
+        """Keep the configuration; raise ``MissingExtraError`` or ``ConfigurationError`` if it cannot be used."""
+
+    @abstractmethod
+    def generate_data_key(self, context: Context) -> DataKey:
+        """Make a 256-bit data key, wrapped by the KEK and bound to ``context``."""
+
+    @abstractmethod
+    def unwrap(self, wrapped: bytes, key_uri: str, context: Context) -> bytes:
+        """Return the 32 bytes of a wrapped data key.
+
+        Raises:
+            KeyMismatchError: Other key, other context, or altered bytes.
+            KeyServiceError: Another subclass tells why the service refused or did not answer.
+        """
+
+    @abstractmethod
+    def check(self) -> None:
+        """Make a trial wrap and unwrap (a trial wrap only with ``writer_only``); raise as the methods do."""
+
+    def close(self) -> None:  # noqa: B027 - a provider that holds nothing has nothing to release
+        """Release connections and forget secrets. Calling it twice is fine."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

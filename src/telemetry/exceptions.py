@@ -1,0 +1,322 @@
+"""Every error this library raises on purpose, in one tree.
+
+    TelemetryError
+    ├── ConfigurationError            the configuration cannot work; carries every problem found
+    │   └── MissingExtraError         an optional dependency is not installed
+    ├── LifecycleError                log() before start() or after shutdown()
+    ├── EventError                    the event cannot be accepted; nothing was logged
+    │   └── EventTooLargeError
+    ├── BackpressureError             the queue stayed full for queue_full_timeout_ms
+    ├── UndeliveredError              shutdown() could not keep some accepted events anywhere
+    ├── EncryptionError               sealing or opening failed
+    │   └── KeyServiceError           the key service (KMS) refused or did not answer
+    │       ├── KeyAccessDeniedError
+    │       ├── KeyNotFoundError
+    │       ├── KeyDisabledError      disabled, pending deletion or destroyed
+    │       ├── KeyThrottledError
+    │       ├── KeyUnreachableError
+    │       └── KeyMismatchError      wrong key, other context, or altered wrapped key
+    ├── TransportError                Kafka refused or did not answer
+    │   ├── TransportAuthenticationError
+    │   ├── TransportAuthorizationError
+    │   ├── TransportTLSError
+    │   ├── RecordTooLargeError
+    │   └── UnknownTopicError
+    ├── StorageError                  the fallback store refused or did not answer
+    │   ├── StorageAccessDeniedError
+    │   ├── StorageNotFoundError
+    │   ├── StorageConflictError      the name exists with other content
+    │   ├── StorageFullError
+    │   └── StorageUnreachableError
+    ├── SpoolError                    the spool cannot be written or read
+    ├── FormatError                   bytes do not follow the published format
+    │   └── MalformedRecordError      (also a TamperedError)
+    └── VerificationError
+        ├── TamperedError
+        └── IncompleteError
+
+Each class has two attributes: ``retriable`` (the same call may succeed later) and ``exit_code`` (what the
+``telemetry`` command ends with). No message ever holds a payload, a key, a passphrase or a token.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "BackpressureError",
+    "ConfigurationError",
+    "EncryptionError",
+    "EventError",
+    "EventTooLargeError",
+    "FormatError",
+    "IncompleteError",
+    "KeyAccessDeniedError",
+    "KeyDisabledError",
+    "KeyMismatchError",
+    "KeyNotFoundError",
+    "KeyServiceError",
+    "KeyThrottledError",
+    "KeyUnreachableError",
+    "LifecycleError",
+    "MalformedRecordError",
+    "MissingExtraError",
+    "Problem",
+    "RecordTooLargeError",
+    "SpoolError",
+    "StorageAccessDeniedError",
+    "StorageConflictError",
+    "StorageError",
+    "StorageFullError",
+    "StorageNotFoundError",
+    "StorageUnreachableError",
+    "TamperedError",
+    "TelemetryError",
+    "TransportAuthenticationError",
+    "TransportAuthorizationError",
+    "TransportError",
+    "TransportTLSError",
+    "UndeliveredError",
+    "UnknownTopicError",
+    "VerificationError",
+]
+
+
+class TelemetryError(Exception):
+    """Base class of every error raised by this library."""
+
+    retriable: ClassVar[bool] = False
+    exit_code: ClassVar[int] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a configuration.
+
+    Attributes:
+        field: Dotted path of the field, as written in Python and TOML.
+        reason: What is wrong, never with a secret's value.
+        remedy: What to do about it.
+    """
+
+    field: str
+    reason: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.field}: {self.reason}" if self.field else self.reason
+        return f"{text} ({self.remedy})" if self.remedy else text
+
+
+class ConfigurationError(TelemetryError, ValueError):
+    """The configuration cannot work. Every problem found is in ``problems``.
+
+    It is a ``ValueError`` too, so that a problem inside a nested model is collected with the others.
+    """
+
+    exit_code = 2
+
+    def __init__(self, *problems: Problem | str) -> None:
+        self.problems: Sequence[Problem] = tuple(
+            problem if isinstance(problem, Problem) else Problem("", problem) for problem in problems
+        )
+        super().__init__(self._message())
+
+    def _message(self) -> str:
+        if len(self.problems) == 1:
+            return str(self.problems[0])
+        lines = "".join(f"\n  - {problem}" for problem in self.problems)
+        return f"{len(self.problems)} problems in the configuration:{lines}"
+
+    def __reduce__(self) -> tuple[type[ConfigurationError], tuple[Problem, ...]]:
+        return type(self), tuple(self.problems)
+
+
+class MissingExtraError(ConfigurationError):
+    """An optional dependency is not installed; the message names the extra to install."""
+
+    def __init__(self, feature: str, extra: str) -> None:
+        self.feature = feature
+        self.extra = extra
+        super().__init__(
+            Problem("", f"{feature} needs an extra that is not installed", f"pip install 'telemetry-audit[{extra}]'")
+        )
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:  # type: ignore[override]
+        return type(self), (self.feature, self.extra)
+
+
+class LifecycleError(TelemetryError):
+    """The call does not fit the state: before ``start()`` or after ``shutdown()``."""
+
+
+class EventError(TelemetryError):
+    """The event cannot be accepted. Nothing was logged; the message names the path, never the value."""
+
+    exit_code = 2
+
+
+class EventTooLargeError(EventError):
+    """The event is larger than ``max_event_bytes``."""
+
+
+class BackpressureError(TelemetryError):
+    """The queue stayed full for ``queue_full_timeout_ms``. The event was not accepted."""
+
+    retriable = True
+    exit_code = 7
+
+
+class UndeliveredError(TelemetryError):
+    """Accepted events could be kept nowhere. ``count`` says how many, ``event_ids`` which (the first 1,000)."""
+
+    exit_code = 7
+
+    def __init__(self, message: str, *, count: int = 0, event_ids: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.count = count
+        self.event_ids = tuple(event_ids)
+
+
+class EncryptionError(TelemetryError):
+    """Sealing or opening failed."""
+
+    exit_code = 5
+
+
+class KeyServiceError(EncryptionError):
+    """The key service refused or did not answer."""
+
+
+class KeyAccessDeniedError(KeyServiceError):
+    """The caller may not use the key; the provider's docstring lists the permissions."""
+
+
+class KeyNotFoundError(KeyServiceError):
+    """There is no such key, key ring, vault or key file."""
+
+
+class KeyDisabledError(KeyServiceError):
+    """The key is disabled, pending deletion, expired or destroyed."""
+
+
+class KeyThrottledError(KeyServiceError):
+    """The key service limits the request rate."""
+
+    retriable = True
+
+
+class KeyUnreachableError(KeyServiceError):
+    """The key service did not answer in time, or answered with a server error."""
+
+    retriable = True
+
+
+class KeyMismatchError(KeyServiceError):
+    """The wrapped key was made by another key or for another context, or was altered."""
+
+
+class TransportError(TelemetryError):
+    """Kafka refused or did not answer."""
+
+    retriable = True
+    exit_code = 6
+
+
+class TransportAuthenticationError(TransportError):
+    """Kafka refused the credentials."""
+
+    retriable = False
+
+
+class TransportAuthorizationError(TransportError):
+    """Kafka's ACLs do not allow the operation."""
+
+    retriable = False
+
+
+class TransportTLSError(TransportError):
+    """The TLS handshake with Kafka failed."""
+
+    retriable = False
+
+
+class RecordTooLargeError(TransportError):
+    """The record is larger than Kafka or the topic takes."""
+
+    retriable = False
+
+
+class UnknownTopicError(TransportError):
+    """The topic does not exist; ``telemetry topic create`` makes one."""
+
+    retriable = False
+
+
+class StorageError(TelemetryError):
+    """The fallback store refused or did not answer."""
+
+    retriable = True
+    exit_code = 6
+
+
+class StorageAccessDeniedError(StorageError):
+    """The credentials do not allow the operation; the provider's docstring lists the permissions."""
+
+    retriable = False
+
+
+class StorageNotFoundError(StorageError):
+    """There is no such object, bucket, container or folder."""
+
+    retriable = False
+
+
+class StorageConflictError(StorageError):
+    """An object of that name exists with other content; objects are never overwritten."""
+
+    retriable = False
+
+
+class StorageFullError(StorageError):
+    """The disk or the quota is full."""
+
+
+class StorageUnreachableError(StorageError):
+    """The store did not answer in time."""
+
+
+class SpoolError(TelemetryError):
+    """The spool cannot be written or read."""
+
+    retriable = True
+
+
+class FormatError(TelemetryError):
+    """Bytes do not follow the published format (docs/format.md)."""
+
+    exit_code = 3
+
+
+class VerificationError(TelemetryError):
+    """The trail is not what it should be."""
+
+    exit_code = 3
+
+
+class TamperedError(VerificationError):
+    """Something was altered, moved or swapped after it was sealed."""
+
+
+class IncompleteError(VerificationError):
+    """Records are missing."""
+
+    exit_code = 4
+
+
+class MalformedRecordError(FormatError, TamperedError):
+    """A record that this library cannot have written: it is malformed, hence altered."""

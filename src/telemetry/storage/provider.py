@@ -1,0 +1,92 @@
+"""What a fallback store must do: create, read, list and delete whole objects."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import ClassVar, Self
+
+from telemetry.config import StorageConfig
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """One entry of a listing.
+
+    Attributes:
+        name: Full name, with ``/`` between the parts, without the store's own prefix.
+        size: Bytes.
+    """
+
+    name: str
+    size: int
+
+
+class StorageProvider(ABC):
+    """An object store. Calls block, may come from several threads, and raise ``StorageError`` subclasses only.
+
+    Names are relative to the configured prefix or folder, use ``/``, and hold only ``A-Z a-z 0-9 . _ - /``.
+
+    Attributes:
+        config_class: The configuration this provider takes; a subclass of ``StorageConfig`` may add fields.
+    """
+
+    config_class: ClassVar[type[StorageConfig]] = StorageConfig
+
+    @abstractmethod
+    def __init__(self, config: StorageConfig) -> None:
+        """Keep the configuration; raise ``MissingExtraError`` or ``ConfigurationError`` if it cannot be used."""
+
+    @abstractmethod
+    def put(self, name: str, data: bytes) -> None:
+        """Create an object durably; once this returns it survives a crash.
+
+        Creating again with the same bytes succeeds (a lost acknowledgement is recognised as one's own).
+
+        Raises:
+            StorageConflictError: The name exists with other bytes; nothing was overwritten.
+            StorageError: Another subclass tells why the store refused or did not answer.
+        """
+
+    @abstractmethod
+    def get(self, name: str) -> bytes:
+        """Return the object's bytes.
+
+        Raises:
+            StorageNotFoundError: There is no such object.
+        """
+
+    @abstractmethod
+    def list(self, prefix: str = "") -> Iterator[StoredObject]:
+        """Yield the objects whose name starts with ``prefix``, sorted by name, a page at a time."""
+
+    @abstractmethod
+    def delete(self, name: str) -> None:
+        """Delete an object; one that is absent is no error."""
+
+    @abstractmethod
+    def lock(self, name: str, *, owner: str, seconds: float) -> AbstractContextManager[bool]:
+        """Try to become the only holder of ``name`` among all processes.
+
+        Entering yields True when the lock is held, False when another process holds it; it never waits.
+        While the context is open the provider renews the lock by itself; a holder that dies loses it at once
+        (file lock) or after ``seconds`` (lease).
+        """
+
+    @abstractmethod
+    def check(self) -> None:
+        """Write, read and delete a small object below the prefix; raise naming what is missing."""
+
+    def close(self) -> None:  # noqa: B027 - a provider that holds nothing has nothing to release
+        """Release connections. Calling it twice is fine."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
