@@ -1,1 +1,1 @@
-""" """
+"""The write side: from ``log()`` to Kafka, or to the fallback store."""

@@ -1,0 +1,130 @@
+"""The audit event: what is sealed, field by field."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from telemetry.exceptions import MalformedRecordError
+
+SCHEMA_VERSION = 1
+
+Outcome = Literal["success", "failure", "denied"]
+
+
+class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One audit event, as sealed and as given back by the reader.
+
+    Attributes:
+        id: UUIDv7 (RFC 9562), set by the library.
+        time: UTC with microseconds, RFC 3339, set by the library.
+        event_type: What happened, such as ``user_login``.
+        user_id: Whose event it is; events of one user stay in order.
+        payload: Any JSON value.
+        service_name: Which service logged it.
+        environment: Where that service ran.
+        version: Version of that service.
+        producer: UUIDv7 of the process stream that logged it.
+        sequence: Number within that stream, from 0 without holes.
+        schema_version: Version of this structure.
+        session_id: Session of the user.
+        actor_id: Who acted, where that is not the user.
+        entity: Kind of the thing acted upon.
+        entity_id: Which thing.
+        action: What was done to it.
+        outcome: ``success``, ``failure`` or ``denied``.
+        source: Part of the application.
+        ip_address: Where the request came from.
+        user_agent: What sent it.
+        correlation_id: Ties events of one request together.
+        sensitive: The payload needs special care.
+        metadata: All other keyword arguments of ``log()``.
+        trace_id: OpenTelemetry trace, 32 hexadecimal digits.
+        span_id: OpenTelemetry span, 16 hexadecimal digits.
+        trace_flags: W3C trace flags.
+        kafka_key: The Kafka key, where it is not ``user_id:service_name``.
+    """
+
+    id: str
+    time: str
+    event_type: str
+    user_id: str
+    payload: Any
+    service_name: str
+    environment: str
+    version: str = ""
+    producer: str
+    sequence: int
+    schema_version: int
+    session_id: str | None = None
+    actor_id: str | None = None
+    entity: str | None = None
+    entity_id: str | None = None
+    action: str | None = None
+    outcome: Outcome | None = None
+    source: str | None = None
+    ip_address: str | None = None
+    user_agent: str | None = None
+    correlation_id: str | None = None
+    sensitive: bool | None = None
+    metadata: dict[str, Any] = msgspec.field(default_factory=dict)
+    trace_id: str | None = None
+    span_id: str | None = None
+    trace_flags: int | None = None
+    kafka_key: str | None = None
+
+    def __repr__(self) -> str:
+        return f"AuditEvent(id={self.id!r}, event_type={self.event_type!r}, sequence={self.sequence})"
+
+    @property
+    def traceparent(self) -> str | None:
+        """The span's identity as W3C Trace Context writes it, or None."""
+        if self.trace_id is None or self.span_id is None:
+            return None
+        return f"00-{self.trace_id}-{self.span_id}-{self.trace_flags or 0:02x}"
+
+    @property
+    def key(self) -> str:
+        """The Kafka key."""
+        return self.kafka_key if self.kafka_key is not None else f"{self.user_id}:{self.service_name}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields that are set, as plain values."""
+        fields: dict[str, Any] = msgspec.to_builtins(self)
+        return fields
+
+
+METADATA_FIELDS = (
+    "session_id",
+    "actor_id",
+    "entity",
+    "entity_id",
+    "action",
+    "outcome",
+    "source",
+    "ip_address",
+    "user_agent",
+    "correlation_id",
+    "sensitive",
+)
+"""The named keyword arguments of ``log()``."""
+
+_decoder = msgspec.json.Decoder(AuditEvent)
+
+
+def decode_event(plaintext: bytes) -> AuditEvent:
+    """Return the event that a record sealed.
+
+    Raises:
+        MalformedRecordError: Not an event, or one of a version that this library does not know.
+    """
+    try:
+        event = _decoder.decode(plaintext)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        message = "the sealed bytes are not an audit event"
+        raise MalformedRecordError(message) from exc
+    if event.schema_version != SCHEMA_VERSION:
+        message = f"the event has schema version {event.schema_version}; this library reads {SCHEMA_VERSION}"
+        raise MalformedRecordError(message)
+    return event

@@ -1,0 +1,100 @@
+"""Sealing bytes as a JWE compact serialization with direct encryption and A256GCM (RFC 7516, RFC 7518 5.3)."""
+
+from __future__ import annotations
+
+import hmac
+from typing import NamedTuple
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from telemetry.exceptions import MalformedRecordError, TamperedError
+from telemetry.format import base64url
+
+IV_BYTES = 12
+TAG_BYTES = 16
+KID_CHARACTERS = 43
+_COMMITMENT = b"telemetry data-key commitment v1"
+_HEADER_CHARACTERS = 1_024
+
+
+class Jwe(NamedTuple):
+    """The parts of a compact serialization.
+
+    Attributes:
+        protected: The protected header as it stands in the text; the associated data (RFC 7516 5.1 step 14).
+        kid: Which data key sealed it.
+        iv: 96 bits (RFC 7518 5.3).
+        ciphertext: Ciphertext followed by the 128-bit tag.
+    """
+
+    protected: bytes
+    kid: str
+    iv: bytes
+    ciphertext: bytes
+
+
+def key_id(data_key: bytes) -> str:
+    """Return the ``kid`` that commits to a data key: base64url(HMAC-SHA-256(key, fixed text))."""
+    return base64url.encode(hmac.digest(data_key, _COMMITMENT, "sha256")).decode()
+
+
+def protected_header(kid: str) -> bytes:
+    """Return the base64url protected header for a data key; it is constant for the key's life."""
+    return base64url.encode(b'{"alg":"dir","enc":"A256GCM","kid":"%b"}' % kid.encode())
+
+
+def seal(cipher: AESGCM, protected: bytes, iv: bytes, plaintext: bytes) -> bytes:
+    """Return the compact serialization of ``plaintext``; an IV must never be used twice with a key."""
+    sealed = cipher.encrypt(iv, plaintext, protected)
+    return b"%b..%b.%b.%b" % (
+        protected,
+        base64url.encode(iv),
+        base64url.encode(sealed[:-TAG_BYTES]),
+        base64url.encode(sealed[-TAG_BYTES:]),
+    )
+
+
+def parse(compact: bytes) -> Jwe:
+    """Take a compact serialization apart.
+
+    Raises:
+        MalformedRecordError: It is not what :func:`seal` makes, down to the form of its header.
+    """
+    parts = compact.split(b".", 5)
+    if len(parts) != 5 or parts[1] or len(parts[0]) > _HEADER_CHARACTERS:  # noqa: PLR2004 - RFC 7516 7.1
+        message = "data is not a JWE compact serialization with direct encryption"
+        raise MalformedRecordError(message)
+    protected, _, iv, ciphertext, tag = parts
+    raw_iv, raw_tag = base64url.decode(iv), base64url.decode(tag)
+    if len(raw_iv) != IV_BYTES or len(raw_tag) != TAG_BYTES:
+        message = "the JWE's initialization vector or tag has the wrong length"
+        raise MalformedRecordError(message)
+    return Jwe(protected, _kid_of(protected), raw_iv, base64url.decode(ciphertext) + raw_tag)
+
+
+def open_(cipher: AESGCM, jwe: Jwe) -> bytes:
+    """Return the plaintext.
+
+    Raises:
+        TamperedError: The tag does not fit header, initialization vector and ciphertext under this key.
+    """
+    try:
+        return cipher.decrypt(jwe.iv, jwe.ciphertext, jwe.protected)
+    except InvalidTag as exc:
+        message = "the sealed data was altered, or sealed with another key (the GCM tag does not fit)"
+        raise TamperedError(message) from exc
+
+
+def _kid_of(protected: bytes) -> str:
+    try:
+        header = msgspec.json.decode(base64url.decode(protected))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        message = "the JWE header is not JSON"
+        raise MalformedRecordError(message) from exc
+    kid = header.get("kid") if isinstance(header, dict) else None
+    if not isinstance(kid, str) or len(kid) != KID_CHARACTERS or protected_header(kid) != protected:
+        message = 'the JWE header is not {"alg":"dir","enc":"A256GCM","kid":...} with a data-key commitment'
+        raise MalformedRecordError(message)
+    return kid
