@@ -27,6 +27,7 @@
     │   ├── StorageNotFoundError
     │   ├── StorageConflictError      the name exists with other content
     │   ├── StorageFullError
+    │   ├── StorageLimitError         a name or a size outside what is stored
     │   └── StorageUnreachableError
     ├── SpoolError                    the spool cannot be written or read
     ├── FormatError                   bytes do not follow the published format
@@ -72,6 +73,7 @@ __all__ = [
     "StorageConflictError",
     "StorageError",
     "StorageFullError",
+    "StorageLimitError",
     "StorageNotFoundError",
     "StorageUnreachableError",
     "TamperedError",
@@ -284,6 +286,12 @@ class StorageConflictError(StorageError):
 
 class StorageFullError(StorageError):
     """The disk or the quota is full."""
+
+
+class StorageLimitError(StorageError):
+    """The object's name or size is outside what the library stores or reads."""
+
+    retriable = False
 
 
 class StorageUnreachableError(StorageError):

@@ -10,6 +10,11 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 from telemetry.config import StorageConfig
+from telemetry.exceptions import StorageLimitError
+from telemetry.storage.lock import Lock
+
+MAX_OBJECT_BYTES = 256 << 20
+"""Largest object that is stored or read; one event is smaller than half of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,13 @@ class StoredObject:
     size: int
 
 
+def require_size(name: str, data: bytes) -> None:
+    """Raise ``StorageLimitError`` if ``data`` is larger than an object may be."""
+    if len(data) > MAX_OBJECT_BYTES:
+        message = f"storing {name!r} is refused: {len(data)} bytes are more than the limit of {MAX_OBJECT_BYTES}"
+        raise StorageLimitError(message)
+
+
 class StorageProvider(ABC):
     """An object store. Calls block, may come from several threads, and raise ``StorageError`` subclasses only.
 
@@ -32,13 +44,14 @@ class StorageProvider(ABC):
 
     Attributes:
         config_class: The configuration this provider takes; a subclass of ``StorageConfig`` may add fields.
+        config: The configuration it was made from; another instance made from it shares the same objects.
     """
 
     config_class: ClassVar[type[StorageConfig]] = StorageConfig
 
-    @abstractmethod
     def __init__(self, config: StorageConfig) -> None:
         """Keep the configuration; raise ``MissingExtraError`` or ``ConfigurationError`` if it cannot be used."""
+        self.config = config
 
     @abstractmethod
     def put(self, name: str, data: bytes) -> None:
@@ -68,12 +81,13 @@ class StorageProvider(ABC):
         """Delete an object; one that is absent is no error."""
 
     @abstractmethod
-    def lock(self, name: str, *, owner: str, seconds: float) -> AbstractContextManager[bool]:
+    def lock(self, name: str, *, owner: str, seconds: float) -> AbstractContextManager[Lock]:
         """Try to become the only holder of ``name`` among all processes.
 
-        Entering yields True when the lock is held, False when another process holds it; it never waits.
-        While the context is open the provider renews the lock by itself; a holder that dies loses it at once
-        (file lock) or after ``seconds`` (lease).
+        Entering never waits. It yields a ``Lock`` that is true while this holder has the lock, and false when
+        another one had it already. While the context is open the provider renews the lock by itself; a holder
+        that dies loses it at once (file lock) or after ``seconds`` (lease), and one that could not renew in time
+        sees its ``Lock`` turn false: ask it before each step that only the holder may take.
         """
 
     @abstractmethod

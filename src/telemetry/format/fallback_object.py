@@ -1,0 +1,343 @@
+"""The object that keeps sealed records while Kafka cannot take them: UTF-8 JSON lines (docs/format.md).
+
+The first line describes the object, each further line holds one record. The header's ``sha256`` is the digest of all
+bytes after the header line; its last member, ``header_sha256``, is the digest of the header's bytes before that member,
+so that no byte of the object can change unnoticed. The digests find damage; against a forger the records are protected
+by their own seals and checkpoints.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+
+from telemetry.exceptions import FormatError, TamperedError
+
+FORMAT_VERSION = 1
+MAX_OBJECT_BYTES = 256 << 20
+MAX_HEADER_BYTES = 64 << 10
+MAX_RECORDS = 1_000_000
+
+_ID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_NUMBER = r"0|[1-9][0-9]{0,18}|none"
+_NAME = re.compile(
+    r"(?P<topic>[A-Za-z0-9._-]{1,249})/(?P<day>[0-9]{4}/[0-9]{2}/[0-9]{2})/"
+    rf"(?P<created>{_ID})-(?P<producer>{_ID})-(?P<first>{_NUMBER})-(?P<last>{_NUMBER})\.jsonl",
+    re.ASCII,
+)
+_SEAL = b',"header_sha256":"'
+_SEAL_BYTES = len(_SEAL) + 64 + len(b'"}')
+
+
+class StoredRecord(NamedTuple):
+    """One record of an object.
+
+    Attributes:
+        key: The Kafka key, UTF-8.
+        value: The exact bytes of the Kafka value, UTF-8.
+        sequence: The event's sequence; None for a checkpoint.
+        headers: Kafka headers to be sent with it again, as names and values.
+    """
+
+    key: bytes
+    value: bytes
+    sequence: int | None
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectHeader:
+    """The first line of an object.
+
+    Attributes:
+        topic: Where the records belong.
+        producer: Whose records they are.
+        reason: Why they were not sent.
+        first_sequence: Smallest sequence; None when there are checkpoints only.
+        last_sequence: Largest sequence; None when there are checkpoints only.
+        count: Number of records.
+        sha256: Digest of the lines after the header, in hexadecimal.
+        created: RFC 3339 time at which the object was made, if known.
+        format_version: Version of the format.
+        extra: Members that this version does not know, as they were.
+    """
+
+    topic: str
+    producer: str
+    reason: str
+    first_sequence: int | None
+    last_sequence: int | None
+    count: int
+    sha256: str
+    created: str | None = None
+    format_version: int = FORMAT_VERSION
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+class FallbackObject(NamedTuple):
+    """An object taken apart: its header and its records in the order of the lines."""
+
+    header: ObjectHeader
+    records: list[StoredRecord]
+
+
+class ObjectName(NamedTuple):
+    """What an object's name says.
+
+    Attributes:
+        topic: Where the records belong.
+        day: ``yyyy/mm/dd``, UTC.
+        created: UUIDv7 of the object; the order of these is the order of the objects' making.
+        producer: Whose records they are.
+        first: Smallest sequence, or None.
+        last: Largest sequence, or None.
+    """
+
+    topic: str
+    day: str
+    created: str
+    producer: str
+    first: int | None
+    last: int | None
+
+
+_Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class _Header(msgspec.Struct):
+    """The header's members without its own digest."""
+
+    format_version: int
+    topic: str
+    producer: str
+    reason: str
+    first_sequence: _Count | None
+    last_sequence: _Count | None
+    count: _Count
+    sha256: str
+    created: str | None = None
+
+
+class _Line(msgspec.Struct, omit_defaults=True):
+    """One record as it stands in its line."""
+
+    key: str
+    value: str
+    sequence: _Count | None = None
+    headers: list[tuple[str, str]] | None = None
+
+
+_KNOWN = frozenset((*_Header.__struct_fields__, "header_sha256"))
+_encode = msgspec.json.Encoder().encode
+_encode_lines = msgspec.json.Encoder().encode_lines
+_decode_lines = msgspec.json.Decoder(_Line).decode_lines
+_decode_members = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def object_name(  # noqa: PLR0913 - the name's parts
+    topic: str, *, created_uuid7: str, day: str, producer: str, first: int | None, last: int | None
+) -> str:
+    """Return an object's name, relative to the store's prefix.
+
+    Args:
+        topic: Kafka topic.
+        created_uuid7: A new UUIDv7, lower case with dashes.
+        day: ``yyyy/mm/dd``, UTC.
+        producer: UUIDv7 of the producer, lower case with dashes.
+        first: Smallest sequence; None for checkpoints only.
+        last: Largest sequence; None for checkpoints only.
+
+    Raises:
+        FormatError: A part does not have its form, so that the name could not be read back.
+    """
+    name = f"{topic}/{day}/{created_uuid7}-{producer}-{_number(first)}-{_number(last)}.jsonl"
+    if parse_object_name(name) is None:
+        message = f"{name[:400]!r} is not the name of a fallback object"
+        raise FormatError(message)
+    return name
+
+
+def parse_object_name(name: str) -> ObjectName | None:
+    """Return what ``name`` says, or None if it is not the name of a fallback object.
+
+    Names below ``rejected/``, ``quarantine/`` and ``locks/`` have more parts or other ends, and give None.
+    """
+    match = _NAME.fullmatch(name)
+    if match is None or match["topic"] in (".", ".."):
+        return None
+    first, last = (None if match[part] == "none" else int(match[part]) for part in ("first", "last"))
+    if (first is None) != (last is None) or (first is not None and last is not None and first > last):
+        return None
+    return ObjectName(match["topic"], match["day"], match["created"], match["producer"], first, last)
+
+
+def require_own_name(header: ObjectHeader, name: ObjectName) -> None:
+    """Check that an object stands under the name it was made for.
+
+    Raises:
+        TamperedError: It was renamed, moved, or exchanged with another one.
+    """
+    said = (name.topic, name.producer, name.first, name.last)
+    if said != (header.topic, header.producer, header.first_sequence, header.last_sequence):
+        message = "the fallback object's name and header say different things: it was renamed or exchanged"
+        raise TamperedError(message)
+
+
+def encode_object(  # noqa: PLR0913 - the header's members
+    records: Sequence[StoredRecord],
+    *,
+    topic: str,
+    producer: str,
+    reason: str,
+    created: str | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> bytes:
+    """Return the object that holds ``records``.
+
+    Args:
+        records: 1 to 1,000,000 records of one producer.
+        topic: Where they belong.
+        producer: Whose they are.
+        reason: Why they were not sent.
+        created: RFC 3339 time of the object's making.
+        extra: Further members of the header.
+
+    Raises:
+        FormatError: A key or value is not UTF-8, or a bound is passed.
+    """
+    _require(1 <= len(records) <= MAX_RECORDS, f"it must hold 1 to {MAX_RECORDS} records")
+    rest = _encode_records(records)
+    first, last = _bounds(records)
+    header = _Header(FORMAT_VERSION, topic, producer, reason, first, last, len(records), _digest(rest), created)
+    _require(not _KNOWN.intersection(extra or ()), "an extra member of its header has a reserved name")
+    line = _seal(_encode({**msgspec.structs.asdict(header), **(extra or {})}))
+    _require(len(line) <= MAX_HEADER_BYTES, f"its header must not be larger than {MAX_HEADER_BYTES} bytes")
+    _require(len(line) + 1 + len(rest) <= MAX_OBJECT_BYTES, f"it must not be larger than {MAX_OBJECT_BYTES} bytes")
+    return b"%b\n%b" % (line, rest)
+
+
+def decode_object(data: bytes, *, max_bytes: int = MAX_OBJECT_BYTES) -> FallbackObject:
+    """Take an object apart and check it.
+
+    Args:
+        data: The whole object.
+        max_bytes: Refuse a larger one.
+
+    Raises:
+        FormatError: It is malformed, too large, or of an unknown version.
+        TamperedError: A digest, the count or the sequences do not agree with its records.
+    """
+    _require(len(data) <= max_bytes, f"it is larger than {max_bytes} bytes")
+    end = data.find(b"\n", 0, MAX_HEADER_BYTES + 1)
+    _require(end > 0, "it has no header line")
+    header = _decode_header(data[:end])
+    rest = memoryview(data)[end + 1 :]
+    _require_digest(rest, header.sha256, "its records were altered")
+    records = _decode_records(rest, header.count, newlines=data.count(b"\n") - 1)
+    _require_agreement(header, records)
+    return FallbackObject(header, records)
+
+
+def decode_header(data: bytes) -> ObjectHeader:
+    """Return the header of an object of which ``data`` is the beginning; its records are not looked at.
+
+    Raises:
+        FormatError: The header line is malformed, too long, or of an unknown version.
+        TamperedError: The header was altered.
+    """
+    end = data.find(b"\n", 0, MAX_HEADER_BYTES + 1)
+    _require(end > 0, "it has no header line")
+    return _decode_header(data[:end])
+
+
+def _encode_records(records: Sequence[StoredRecord]) -> bytes:
+    try:
+        return _encode_lines(
+            [
+                _Line(key.decode(), value.decode(), sequence, list(headers) or None)
+                for key, value, sequence, headers in records
+            ]
+        )
+    except UnicodeError as exc:
+        message = "a record of the fallback object is not UTF-8"
+        raise FormatError(message) from exc
+
+
+def _decode_header(line: bytes) -> ObjectHeader:
+    try:
+        members = _decode_members(line)
+        _require_version(members.get("format_version"))
+        header = msgspec.convert(members, _Header)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
+        message = "the fallback object is refused: its header line is malformed"
+        raise FormatError(message) from exc
+    if not hmac.compare_digest(_seal(line[:-_SEAL_BYTES] + b"}"), line):
+        message = "the fallback object was altered: its header does not have the digest it states"
+        raise TamperedError(message)
+    extra = {name: value for name, value in members.items() if name not in _KNOWN}
+    return ObjectHeader(**msgspec.structs.asdict(header), extra=extra)
+
+
+def _decode_records(rest: memoryview, count: int, *, newlines: int) -> list[StoredRecord]:
+    _require(1 <= count <= MAX_RECORDS, f"it must hold 1 to {MAX_RECORDS} records")
+    if newlines != count:
+        message = f"the fallback object was altered: it has {newlines} lines of records and states {count}"
+        raise TamperedError(message)
+    try:
+        return [
+            StoredRecord(line.key.encode(), line.value.encode(), line.sequence, tuple(line.headers or ()))
+            for line in _decode_lines(rest)
+        ]
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as exc:
+        message = "the fallback object is refused: a line is not a record"
+        raise FormatError(message) from exc
+
+
+def _require_agreement(header: ObjectHeader, records: list[StoredRecord]) -> None:
+    stated = (header.count, header.first_sequence, header.last_sequence)
+    if (len(records), *_bounds(records)) != stated:
+        message = "the fallback object was altered: its records are not the ones that its header states"
+        raise TamperedError(message)
+
+
+def _require_version(version: object) -> None:
+    if version != FORMAT_VERSION or isinstance(version, bool):
+        shown = version if isinstance(version, int) else "none"
+        message = f"the fallback object has format version {shown}; this library reads {FORMAT_VERSION}"
+        raise FormatError(message)
+
+
+def _require_digest(data: memoryview, stated: str, reason: str) -> None:
+    if not hmac.compare_digest(_digest(data).encode(), stated.encode("utf-8", "replace")):
+        message = f"the fallback object was altered: {reason}"
+        raise TamperedError(message)
+
+
+def _require(fits: bool, reason: str) -> None:
+    if not fits:
+        message = f"the fallback object is refused: {reason}"
+        raise FormatError(message)
+
+
+def _bounds(records: Sequence[StoredRecord]) -> tuple[int | None, int | None]:
+    sequences = [record.sequence for record in records if record.sequence is not None]
+    return (min(sequences), max(sequences)) if sequences else (None, None)
+
+
+def _digest(data: bytes | memoryview) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _seal(line: bytes) -> bytes:
+    head = line[:-1]
+    return b'%b%b%b"}' % (head, _SEAL, _digest(head).encode())
+
+
+def _number(sequence: int | None) -> str:
+    return "none" if sequence is None else str(sequence)

@@ -1,0 +1,291 @@
+"""The file-system steps of the local store: durable, create-only, never through a symbolic link."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import heapq
+import os
+import secrets
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from telemetry.exceptions import (
+    StorageAccessDeniedError,
+    StorageError,
+    StorageFullError,
+    StorageLimitError,
+    StorageNotFoundError,
+    StorageUnreachableError,
+)
+from telemetry.storage.provider import MAX_OBJECT_BYTES
+
+if sys.platform != "win32":
+    import fcntl
+
+_PAGE = 10_000
+_READ_FLAGS = (
+    os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+) | getattr(os, "O_BINARY", 0)
+_CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+_ERRORS: dict[int, tuple[type[StorageError], str]] = {
+    errno.ENOSPC: (StorageFullError, "free some space, or move base_path to a larger disk"),
+    errno.EDQUOT: (StorageFullError, "raise the quota of this user, or move base_path"),
+    errno.EFBIG: (StorageFullError, "the file system takes no file of this size"),
+    errno.EROFS: (StorageAccessDeniedError, "the file system is read-only: remount it writable, or move base_path"),
+    errno.EACCES: (StorageAccessDeniedError, "give this process's user read, write and search permission on it"),
+    errno.EPERM: (StorageAccessDeniedError, "give this process's user read, write and search permission on it"),
+    errno.ELOOP: (StorageAccessDeniedError, "it is a symbolic link, and those are not followed: remove it"),
+    errno.ENOTDIR: (StorageAccessDeniedError, "a file stands where a folder is needed: remove it, or move base_path"),
+    errno.ENOENT: (StorageNotFoundError, "there is no such file or folder"),
+    errno.ENAMETOOLONG: (StorageLimitError, "use a shorter base_path, prefix or topic"),
+    errno.ETIMEDOUT: (StorageUnreachableError, "the file server does not answer"),
+    errno.ESTALE: (StorageUnreachableError, "the file server has forgotten the folder: mount it again"),
+    errno.ENOTCONN: (StorageUnreachableError, "the file server is not connected"),
+    errno.EHOSTDOWN: (StorageUnreachableError, "the file server is down"),
+}
+
+
+class Entry(NamedTuple):
+    """One name in a folder: a file's size, or None for a folder."""
+
+    path: Path
+    size: int | None
+
+
+def translate(exc: OSError, *, doing: str, path: Path) -> StorageError:
+    """Return our own error for ``exc``: what failed, on which path, why, and what to do."""
+    kind, remedy = _ERRORS.get(exc.errno or 0, (StorageError, "look at the system log for the disk's state"))
+    return kind(f"{doing} {str(path)!r} failed: {exc.strerror or type(exc).__name__} ({remedy})")
+
+
+def make_folders(folder: Path, *, below: Path) -> None:
+    """Make ``folder`` and what is missing between it and ``below``, each with mode 0700 whatever the umask.
+
+    Raises:
+        OSError: One cannot be made, or a symbolic link or a file stands in its place.
+    """
+    current = below
+    for part in folder.relative_to(below).parts:
+        current /= part
+        try:
+            require_folder(current)
+        except FileNotFoundError:
+            _make_folder(current)
+
+
+def make_base(base: Path) -> None:
+    """Make the configured folder and its parents; those that exist keep their mode, and may be symbolic links."""
+    missing = [folder for folder in (base, *base.parents) if not folder.exists()]
+    for folder in reversed(missing):
+        _make_folder(folder)
+    os.scandir(base).close()
+
+
+def require_folder(path: Path) -> None:
+    """Check that ``path`` is a folder and not a symbolic link to one.
+
+    Raises:
+        OSError: It is absent (``FileNotFoundError``), a link (``ELOOP``) or a file (``NotADirectoryError``).
+    """
+    mode = path.lstat().st_mode
+    if stat.S_ISLNK(mode):
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    if not stat.S_ISDIR(mode):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+
+
+def write_temporary(folder: Path, data: bytes) -> tuple[Path, int]:
+    """Write ``data`` to a new file of mode 0600 in ``folder`` and force it to the disk.
+
+    Returns:
+        The path, and the open descriptor, whose lock tells other processes that the file has a living owner.
+    """
+    while True:
+        path = folder / f"{os.getpid()}-{secrets.token_hex(8)}.tmp"
+        descriptor = os.open(path, _CREATE_FLAGS, 0o600)
+        try:
+            if not _claim(descriptor):
+                os.close(descriptor)
+                continue
+            _fill(descriptor, data)
+        except BaseException:
+            os.close(descriptor)
+            remove(path)
+            raise
+        return path, descriptor
+
+
+def sweep(folder: Path) -> None:
+    """Delete the temporary files of dead processes."""
+    with os.scandir(folder) as entries:
+        paths = [Path(entry.path) for entry in entries if entry.name.endswith(".tmp")]
+    for path in paths:
+        _remove_if_orphan(path)
+
+
+def link(source: Path, target: Path, *, guard: Path) -> None:
+    """Give the file a second name, which must be free.
+
+    Where the file system has no hard links the file is renamed under a lock that every writer of this store takes.
+
+    Raises:
+        FileExistsError: The name is taken.
+    """
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError as exc:
+        if exc.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
+            raise
+        _rename_if_free(source, target, guard=guard)
+
+
+def read(path: Path) -> bytes:
+    """Return a regular file's bytes.
+
+    Raises:
+        StorageLimitError: It is larger than anything this library stores.
+        StorageAccessDeniedError: It is not a regular file.
+    """
+    descriptor = os.open(path, _READ_FLAGS)
+    with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor, not a path
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            message = f"reading {str(path)!r} is refused: it is not a regular file; remove it"
+            raise StorageAccessDeniedError(message)
+        if status.st_size > MAX_OBJECT_BYTES:
+            message = f"reading {str(path)!r} is refused: it is larger than {MAX_OBJECT_BYTES} bytes"
+            raise StorageLimitError(message)
+        return _read_up_to(file.fileno(), status.st_size)
+
+
+def sync(path: Path) -> None:
+    """Force a file's content, or a folder's entries, to the disk."""
+    if sys.platform == "win32" and path.is_dir():
+        return  # folders cannot be opened there; NTFS journals their entries
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove(path: Path) -> None:
+    """Delete a file; one that is absent is no error."""
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+
+
+def remove_empty(folder: Path, *, below: Path) -> None:
+    """Delete ``folder`` and its parents up to ``below`` as long as they are empty."""
+    while folder != below and below in folder.parents:
+        try:
+            folder.rmdir()
+        except OSError:
+            return  # not empty, or just filled by another process, or not ours to delete
+        folder = folder.parent
+
+
+def entries(folder: Path) -> Iterator[Entry]:
+    """Yield files and folders in the order of their full names, links and special files left out.
+
+    Only ``_PAGE`` names are held at a time; a larger folder is read again for each page.
+    """
+    after = ""
+    while True:
+        page = heapq.nsmallest(_PAGE, _names_after(folder, after))
+        for key, name in page:
+            after = key
+            entry = _entry(folder / name)
+            if entry is not None:
+                yield entry
+        if len(page) < _PAGE:
+            return
+
+
+def _names_after(folder: Path, after: str) -> Iterator[tuple[str, str]]:
+    try:
+        scan = os.scandir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return  # deleted since it was listed
+    with scan:
+        for found in scan:
+            # A folder's names all begin with its own and a slash, which decides where they stand among files.
+            key = found.name + "/" if found.is_dir(follow_symlinks=False) else found.name
+            if key > after:
+                yield key, found.name
+
+
+def _entry(path: Path) -> Entry | None:
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(status.st_mode):
+        return Entry(path, None)
+    return Entry(path, status.st_size) if stat.S_ISREG(status.st_mode) else None
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:
+        return  # another process was faster
+    path.chmod(0o700)
+    sync(path.parent)
+
+
+def _claim(descriptor: int) -> bool:
+    if sys.platform == "win32":
+        return True  # an open file cannot be deleted there
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False  # a sweeper was between our open and our lock
+    return os.fstat(descriptor).st_nlink > 0
+
+
+def _remove_if_orphan(path: Path) -> None:
+    with contextlib.suppress(OSError):  # in use (Windows), gone, or not ours: the next sweep sees it again
+        if sys.platform == "win32":
+            path.unlink()
+            return
+        descriptor = os.open(path, _READ_FLAGS)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+        finally:
+            os.close(descriptor)
+
+
+def _fill(descriptor: int, data: bytes) -> None:
+    if sys.platform != "win32":
+        os.fchmod(descriptor, 0o600)
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+    os.fsync(descriptor)
+
+
+def _rename_if_free(source: Path, target: Path, *, guard: Path) -> None:
+    descriptor = os.open(guard, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+    try:
+        if sys.platform != "win32":
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+        source.rename(target)
+    finally:
+        os.close(descriptor)
+
+
+def _read_up_to(descriptor: int, size: int) -> bytes:
+    parts = []
+    while size > 0 and (part := os.read(descriptor, size)):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
