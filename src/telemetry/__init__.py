@@ -1,3 +1,30 @@
-"""Encrypted audit logging: sealed in the process, sent to Kafka, never silently lost, verifiable offline."""
+"""Encrypted audit logging: sealed in the process, sent to Kafka, never silently lost, verifiable offline.
+
+>>> from telemetry import Telemetry, TelemetryConfig  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from telemetry.config import TelemetryConfig
+    from telemetry.service import Telemetry
 
 __version__ = "0.1.0"
+
+__all__ = ["Telemetry", "TelemetryConfig", "__version__"]
+
+_HOMES = {"Telemetry": "telemetry.service", "TelemetryConfig": "telemetry.config"}
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded on first use: importing the package must cost next to nothing.
+    if name in _HOMES:
+        from importlib import import_module  # noqa: PLC0415 - the point of this function
+
+        found = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = found
+        return found
+    message = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(message)

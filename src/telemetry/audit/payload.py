@@ -65,8 +65,6 @@ class NotExactError(ValueError):
     """The encoded value would not say the same."""
 
 
-
-
 def _require_exact_leaf(node: Any, stack: list[Any]) -> None:
     if isinstance(node, float | Decimal):
         if not math.isfinite(node):

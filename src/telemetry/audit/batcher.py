@@ -1,0 +1,116 @@
+"""Collects sealed records until a batch is big enough or old enough."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from telemetry.audit.record import SealedRecord
+
+
+class AuditBatcher:
+    """Collects sealed records and hands them on as one list when either trigger is reached.
+
+    Under load a batch holds all that came in while the sender was busy, so it grows by itself.
+
+    Args:
+        lock: Held by whoever calls :meth:`add`; shared with the intake so that an event takes one lock only.
+        max_bytes: A batch of this size is ready.
+        max_delay: A batch whose first record waited this many seconds is ready.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        lock: threading.Lock,
+        max_bytes: int,
+        max_delay: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._changed = threading.Condition(lock)
+        self._max_bytes = max_bytes
+        self._max_delay = max_delay
+        self._clock = clock
+        self._records: list[SealedRecord] = []
+        self._bytes = 0
+        self._opened_at = 0.0
+        self._asleep = False
+        self._woken = False
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    @property
+    def oldest(self) -> float | None:
+        """When the first waiting record came in, by ``clock``; None while there is none."""
+        return self._opened_at if self._records else None
+
+    def add(self, record: SealedRecord) -> None:
+        """Append a record; the lock is held."""
+        records = self._records
+        if not records:
+            self._opened_at = self._clock()
+        records.append(record)
+        self._bytes += record.size
+        if self._asleep and (len(records) == 1 or self._bytes >= self._max_bytes):
+            self._asleep = False
+            self._changed.notify()
+
+    def extend(self, records: Sequence[SealedRecord]) -> None:
+        """Append records; takes the lock."""
+        with self._changed:
+            for record in records:
+                self.add(record)
+
+    def wake(self) -> None:
+        """Make a waiting :meth:`take` return at once; takes the lock."""
+        with self._changed:
+            self._woken = True
+            self._asleep = False
+            self._changed.notify()
+
+    def take(self, timeout: float) -> list[SealedRecord]:
+        """Wait for a batch.
+
+        Args:
+            timeout: Longest wait in seconds.
+
+        Returns:
+            The records of the batch in order; an empty list after ``timeout`` or :meth:`wake`, except that
+            a batch that is ready is never held back.
+        """
+        give_up = self._clock() + timeout
+        with self._changed:
+            while not self._ready() and not self._woken:
+                wait = self._until_ready(give_up)
+                if wait <= 0:
+                    break
+                self._asleep = True
+                self._changed.wait(wait)
+                self._asleep = False
+            self._woken = False
+            return self._swap() if self._ready() else []
+
+    def take_all(self) -> list[SealedRecord]:
+        """Return every record at once, however few; takes the lock."""
+        with self._changed:
+            return self._swap()
+
+    def _ready(self) -> bool:
+        if not self._records:
+            return False
+        return self._bytes >= self._max_bytes or self._clock() >= self._opened_at + self._max_delay
+
+    def _until_ready(self, give_up: float) -> float:
+        now = self._clock()
+        wait = give_up - now
+        if self._records:
+            wait = min(wait, max(self._opened_at + self._max_delay - now, 0.0005))
+        return wait
+
+    def _swap(self) -> list[SealedRecord]:
+        records, self._records = self._records, []
+        self._bytes = 0
+        return records

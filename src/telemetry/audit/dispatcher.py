@@ -1,0 +1,184 @@
+"""Decides, batch by batch, whether records go to Kafka or to the fallback, and never lets one overtake another."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol
+
+from telemetry.audit.batcher import AuditBatcher
+from telemetry.audit.kafka_errors import reason_of
+from telemetry.audit.ledger import Ledger
+from telemetry.audit.record import SealedRecord
+from telemetry.audit.transport import KafkaTransport
+from telemetry.exceptions import TransportError
+
+logger = logging.getLogger("telemetry.audit")
+
+_TICK_SECONDS = 0.25
+_JOIN_SECONDS = 5.0
+_MAX_OUTSTANDING = 20_000
+
+
+class Detour(Protocol):
+    """Where records go while Kafka does not take them."""
+
+    def add(self, records: Sequence[SealedRecord], *, reason: str) -> None:
+        """Take records over, in order."""
+
+    def take_back(self) -> list[SealedRecord] | None:
+        """Return the records it has, in order; None while some must be replayed first."""
+
+    def flush(self, timeout: float) -> bool:
+        """Make everything safe; return whether nothing is left."""
+
+    def close(self) -> list[SealedRecord]:
+        """End; return what is not safe."""
+
+
+class Dispatcher:
+    """The sender thread. It is in one of two states.
+
+    Direct: batches go to Kafka. On the first failure all that is outstanding is taken back, in order, and the state is
+    diverted: everything goes to the detour, behind what is there. When the detour is drained and Kafka answers, what
+    the detour still has in memory is sent first and the state is direct again. So records of a key keep their order.
+
+    Args:
+        batcher: Where batches come from.
+        ledger: Settles records.
+        detour: Fallback handler, or held records.
+        make_transport: Opens a Kafka transport.
+        on_diverted: Told when the state changes: whether diverted, and why.
+        extra_records: Called with each batch; returns records to send behind it, such as checkpoints.
+    """
+
+    def __init__(
+        self,
+        *,
+        batcher: AuditBatcher,
+        ledger: Ledger,
+        detour: Detour,
+        make_transport: Callable[[Callable[[list[SealedRecord]], None], Callable[[], None], str], KafkaTransport],
+        on_diverted: Callable[[bool, str], None],
+        on_batch: Callable[[list[SealedRecord]], Iterable[SealedRecord]],
+    ) -> None:
+        self._batcher = batcher
+        self._ledger = ledger
+        self._detour = detour
+        self._make_transport = make_transport
+        self._on_diverted = on_diverted
+        self._on_batch = on_batch
+        self._transport: KafkaTransport | None = None
+        self._adopted: Iterator[list[SealedRecord]] = iter(())
+        self._batches = 0
+        self._reason = ""
+        self._ready = False
+        self._stop_at: float | None = None
+        self._idle = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="telemetry-sender", daemon=True)
+
+    @property
+    def is_diverted(self) -> bool:
+        """Whether records go to the detour."""
+        return self._transport is None
+
+    def start(self, adopted: Iterator[list[SealedRecord]]) -> None:
+        """Begin; the records of dead processes go first."""
+        self._adopted = adopted
+        self._transport = self._open()
+        self._thread.start()
+
+    def kafka_is_ready(self) -> None:
+        """Take note that Kafka answers and that the detour's objects are replayed."""
+        self._ready = True
+        self._batcher.wake()
+
+    def drain(self, *, kafka_seconds: float, total_seconds: float) -> list[SealedRecord]:
+        """Send what is there, store what Kafka does not take in time, end; return what is not safe anywhere."""
+        now = time.monotonic()
+        self._stop_at = now + kafka_seconds
+        self._batcher.wake()
+        self._thread.join(total_seconds)
+        if self._thread.is_alive():
+            logger.error("the sender did not end in %.1f s", total_seconds)
+        self._detour.flush(max(now + total_seconds - time.monotonic(), 0.5))
+        return [*self._detour.close(), *self._batcher.take_all()]
+
+    def _open(self) -> KafkaTransport:
+        return self._make_transport(self._ledger.delivered, self._batcher.wake, "telemetry-poller")
+
+    def _run(self) -> None:
+        try:
+            self._send_adopted()
+            while self._stop_at is None:
+                self._step(self._batcher.take(_TICK_SECONDS))
+            self._step(self._batcher.take_all())
+            self._finish()
+        except Exception:
+            logger.exception("the sender failed; events stay in memory and in the spool")
+            raise
+
+    def _step(self, records: list[SealedRecord]) -> None:
+        if self._transport is not None and self._transport.failure is not None:
+            self._divert(self._transport.failure)
+        if self._ready:
+            self._restore()
+        extra = self._on_batch(records)
+        self._forward([*records, *extra] if extra else records)
+
+    def _forward(self, records: list[SealedRecord]) -> None:
+        if not records:
+            return
+        transport = self._transport
+        if transport is None:
+            self._detour.add(records, reason=self._reason)
+            return
+        self._batches += 1
+        transport.send(records, headers=[("telemetry-batch", b"%b-%d" % (records[0].producer.encode(), self._batches))])
+
+    def _divert(self, error: TransportError) -> None:
+        transport, self._transport = self._transport, None
+        if transport is None:
+            return
+        self._ready = False
+        self._reason = reason_of(error)
+        self._ledger.send_failed(error)
+        rest = transport.take_back()
+        logger.error("Kafka does not take events, they are kept elsewhere: %s", error)
+        self._detour.add(rest, reason=self._reason)
+        self._on_diverted(True, self._reason)  # noqa: FBT003 - the callback's one meaning
+
+    def _restore(self) -> None:
+        self._ready = False
+        if self._transport is not None:
+            return
+        records = self._detour.take_back()
+        if records is None:
+            return
+        self._transport = self._open()
+        logger.warning("Kafka takes events again")
+        self._on_diverted(False, "")  # noqa: FBT003 - the callback's one meaning
+        self._forward(records)
+
+    def _send_adopted(self) -> None:
+        for records in self._adopted:
+            self._step(records)
+            while self._transport is not None and len(self._transport) > _MAX_OUTSTANDING:
+                if self._transport.wait_empty(_TICK_SECONDS) or self._transport.failure is not None:
+                    break
+            if self._stop_at is not None:
+                return
+
+    def _finish(self) -> None:
+        """Wait for Kafka as long as the drain allows; then take back the rest for the detour."""
+        transport = self._transport
+        if transport is None:
+            return
+        wait = (self._stop_at or 0.0) - time.monotonic()
+        if transport.wait_empty(max(wait, 0.0)):
+            transport.close()
+            return
+        error = transport.failure or TransportError("Kafka did not acknowledge everything before the shutdown")
+        self._divert(error)

@@ -1,0 +1,204 @@
+"""The one short lock of an event: room, sequence, sealing, appending."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from time import perf_counter
+from typing import Protocol
+
+from telemetry.audit.event import EventDraft
+from telemetry.audit.receipt import Receipt
+from telemetry.audit.record import SealedRecord
+from telemetry.audit.stream import ProducerStream
+from telemetry.exceptions import TelemetryError
+
+_OVERHEAD = 1_024
+"""Estimated bytes of a record beside its sealed body: attributes, wrapped key, JWE header."""
+
+
+class Sealer(Protocol):
+    """Makes a record's value, or None when it has no key now."""
+
+    def seal(self, draft: EventDraft, producer: str, sequence: int) -> bytes | None:
+        """Return the value."""
+
+
+class Ticket:
+    """An event that waits for room or for a data key, in the order of the calls.
+
+    Attributes:
+        draft: The event.
+        receipt: Finished with the receipt once the event is accepted, or with the reason it cannot be.
+        waits_for_key: Whether the last attempt failed for want of a data key.
+    """
+
+    __slots__ = ("draft", "receipt", "waits_for_key")
+
+    def __init__(self, draft: EventDraft) -> None:
+        self.draft = draft
+        self.receipt: Future[Receipt] = Future()
+        self.waits_for_key = False
+
+
+class Intake:
+    """Accepts events one after the other: whoever gets the lock gets the next sequence number.
+
+    Everything that may refuse an event comes before its number is taken, so a hole in a sequence always means a lost record.
+    Events that must wait form one queue and are accepted in its order, whoever makes room.
+
+    Args:
+        lock: Shared with the batcher.
+        sealer: Seals under the lock.
+        stream: Numbers and hashes the records.
+        append: Takes the sealed record while the lock is held.
+        want_key: Asks for a data key; must not block. Its answer comes as :meth:`retry` or :meth:`refuse`.
+        max_events: Bound of accepted events that are not settled.
+        max_bytes: Bound of their sealed size.
+    """
+
+    def __init__(
+        self,
+        *,
+        lock: threading.Lock,
+        sealer: Sealer,
+        stream: ProducerStream,
+        append: Callable[[SealedRecord], None],
+        want_key: Callable[[], None],
+        max_events: int,
+        max_bytes: int,
+    ) -> None:
+        self._lock = lock
+        self._sealer = sealer
+        self._stream = stream
+        self._append = append
+        self._want_key = want_key
+        self._room_events = max_events
+        self._room_bytes = self._max_bytes = max_bytes
+        self._queue: deque[Ticket] = deque()
+        self._closed: TelemetryError | None = None
+        self.accepted = 0
+        self._sealed = 0
+        self._seal_seconds = 0.0
+
+    def take_seal_time(self) -> tuple[float, int]:
+        """Return the seconds spent on sealing since the last call, and the number of events."""
+        with self._lock:
+            taken = self._seal_seconds, self._sealed
+            self._seal_seconds, self._sealed = 0.0, 0
+        return taken
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for room or for a key."""
+        return len(self._queue)
+
+    def used(self, *, max_events: int) -> tuple[int, int]:
+        """Return events and bytes that are accepted and not settled."""
+        return max_events - self._room_events, self._max_bytes - self._room_bytes
+
+    def offer(self, draft: EventDraft) -> Receipt | Ticket:
+        """Accept the event now, or return the ticket with which it waits.
+
+        Raises:
+            LifecycleError: The pipeline is shut down.
+        """
+        with self._lock:
+            if self._closed is not None:
+                raise self._closed
+            if not self._queue and self._has_room(draft):
+                receipt = self._accept(draft)
+                if receipt is not None:
+                    return receipt
+            ticket = Ticket(draft)
+            self._queue.append(ticket)
+            ticket.waits_for_key = self._has_room(draft)
+            needs_key = ticket.waits_for_key
+        if needs_key:
+            self._want_key()
+        return ticket
+
+    def release(self, events: int, size: int) -> None:
+        """Give back the room of settled records and accept whoever waits for it."""
+        with self._lock:
+            self._room_events += events
+            self._room_bytes += size
+            needs_key = bool(self._queue) and self._accept_waiting()
+        if needs_key:
+            self._want_key()
+
+    def retry(self) -> None:
+        """Accept whoever waits, after a data key arrived."""
+        self.release(0, 0)
+
+    def refuse(self, error: TelemetryError) -> None:
+        """Fail every call that waits for a data key."""
+        with self._lock:
+            refused, self._queue = self._queue, deque()
+        for ticket in refused:
+            if ticket.receipt.set_running_or_notify_cancel():
+                ticket.receipt.set_exception(error)
+
+    def withdraw(self, ticket: Ticket) -> bool:
+        """Take a ticket back; return False when its event was accepted or refused meanwhile."""
+        with self._lock:
+            if ticket.receipt.done() or ticket not in self._queue:
+                return False
+            self._queue.remove(ticket)
+            needs_key = self._accept_waiting()
+        if needs_key:
+            self._want_key()
+        return True
+
+    def close(self, error: TelemetryError) -> None:
+        """Refuse every further and every waiting event with ``error``."""
+        with self._lock:
+            self._closed = error
+        self.refuse(error)
+
+    def _has_room(self, draft: EventDraft) -> bool:
+        if self._room_events <= 0:
+            return False
+        # An event larger than the whole bound may pass alone.
+        return self._room_bytes >= len(draft.body) * 4 // 3 + _OVERHEAD or self._room_bytes == self._max_bytes
+
+    def _accept(self, draft: EventDraft) -> Receipt | None:
+        stream = self._stream
+        sequence = stream.next_sequence
+        began = perf_counter()
+        value = self._sealer.seal(draft, stream.producer, sequence)
+        if value is None:
+            return None
+        self._seal_seconds += perf_counter() - began
+        self._sealed += 1
+        receipt = Receipt(event_id=draft.id, producer=stream.producer, sequence=sequence)
+        record = SealedRecord(
+            event_id=draft.id,
+            producer=stream.producer,
+            sequence=sequence,
+            key=draft.key,
+            value=value,
+            receipt=receipt,
+        )
+        stream.advance(value)
+        self._room_events -= 1
+        self._room_bytes -= record.size
+        self.accepted += 1
+        self._append(record)
+        return receipt
+
+    def _accept_waiting(self) -> bool:
+        """Accept from the head of the queue; return whether a data key is wanted."""
+        while self._queue and self._has_room(self._queue[0].draft):
+            ticket = self._queue[0]
+            receipt = self._accept(ticket.draft)
+            if receipt is None:
+                ticket.waits_for_key = True
+                return True
+            self._queue.popleft()
+            # A waiter that was cancelled in this very moment keeps its event: it is accepted.
+            if ticket.receipt.set_running_or_notify_cancel():
+                ticket.receipt.set_result(receipt)
+        return False

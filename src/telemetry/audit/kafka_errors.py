@@ -1,0 +1,73 @@
+"""What Kafka's error codes mean for an audit trail."""
+
+from __future__ import annotations
+
+from confluent_kafka import KafkaError
+
+from telemetry.exceptions import (
+    RecordTooLargeError,
+    TransportAuthenticationError,
+    TransportAuthorizationError,
+    TransportError,
+    TransportTLSError,
+    UnknownTopicError,
+)
+
+_CLASSES: dict[int, tuple[type[TransportError], str]] = {
+    KafkaError.MSG_SIZE_TOO_LARGE: (
+        RecordTooLargeError,
+        "raise the topic's max.message.bytes or lower max_event_bytes",
+    ),
+    KafkaError.RECORD_LIST_TOO_LARGE: (
+        RecordTooLargeError,
+        "raise the topic's segment.bytes or lower max_event_bytes",
+    ),
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: (
+        TransportAuthorizationError,
+        "allow this principal WRITE and DESCRIBE on the topic",
+    ),
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: (
+        TransportAuthorizationError,
+        "allow this principal IDEMPOTENT_WRITE on the cluster",
+    ),
+    KafkaError._AUTHENTICATION: (TransportAuthenticationError, "check user name, password and mechanism"),  # noqa: SLF001
+    KafkaError.SASL_AUTHENTICATION_FAILED: (
+        TransportAuthenticationError,
+        "check user name, password and mechanism",
+    ),
+    KafkaError.UNSUPPORTED_SASL_MECHANISM: (
+        TransportAuthenticationError,
+        "use a mechanism that the broker offers",
+    ),
+    KafkaError._SSL: (TransportTLSError, "check the CA, the certificate and the broker's host name"),  # noqa: SLF001
+    KafkaError.UNKNOWN_TOPIC_OR_PART: (UnknownTopicError, "make the topic: telemetry topic create"),
+    KafkaError._UNKNOWN_TOPIC: (UnknownTopicError, "make the topic: telemetry topic create"),  # noqa: SLF001
+    KafkaError.TOPIC_EXCEPTION: (UnknownTopicError, "choose a legal topic name"),
+}
+
+_POISON = (RecordTooLargeError, TransportAuthorizationError)
+
+
+def transport_error(error: KafkaError, topic: str) -> TransportError:
+    """Return our error for one of Kafka's; the message names the topic, the code, and what to do."""
+    kind, remedy = _CLASSES.get(error.code(), (TransportError, "check that the brokers are up and reachable"))
+    return kind(f"Kafka did not take records for topic {topic!r}: {error.name()} ({error.str()}); {remedy}")
+
+
+def is_poison(error: TransportError) -> bool:
+    """Whether Kafka will refuse the same record again, however often it is sent."""
+    return isinstance(error, _POISON)
+
+
+def reason_of(error: TransportError) -> str:
+    """Return the error in one word, for headers of stored objects and for metrics."""
+    return _REASONS.get(type(error), "unavailable")
+
+
+_REASONS: dict[type[TransportError], str] = {
+    RecordTooLargeError: "too_large",
+    TransportAuthorizationError: "authorization",
+    TransportAuthenticationError: "authentication",
+    TransportTLSError: "tls",
+    UnknownTopicError: "unknown_topic",
+}

@@ -1,0 +1,188 @@
+"""From the configuration to librdkafka's settings; whatever would weaken a promise is refused by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from telemetry.config import AuditConfig, KafkaConfig
+from telemetry.exceptions import ConfigurationError, Problem
+
+_REFUSED: dict[str, str] = {
+    "acks": "accepted records must survive the loss of a broker (acks=all)",
+    "request.required.acks": "accepted records must survive the loss of a broker (acks=all)",
+    "enable.idempotence": "retries must not duplicate or reorder records",
+    "enable.gapless.guarantee": "the library keeps the order itself",
+    "max.in.flight": "idempotence needs at most 5",
+    "max.in.flight.requests.per.connection": "idempotence needs at most 5",
+    "retries": "kafka_timeout_ms and max_retries bound delivery",
+    "message.send.max.retries": "kafka_timeout_ms and max_retries bound delivery",
+    "message.timeout.ms": "kafka_timeout_ms and max_retries bound delivery",
+    "delivery.timeout.ms": "kafka_timeout_ms and max_retries bound delivery",
+    "transactional.id": "the trail is at least once, never transactional",
+    "allow.auto.create.topics": "topics are made by `telemetry topic create` only",
+    "enable.ssl.certificate.verification": "brokers must prove who they are",
+    "ssl.endpoint.identification.algorithm": "brokers must prove who they are",
+    "ssl.cipher.suites": "the TLS library's defaults are not lowered",
+    "ssl.sigalgs.list": "the TLS library's defaults are not lowered",
+    "plugin.library.paths": "no code is loaded into the process",
+    "security.protocol": "set security_protocol",
+    "bootstrap.servers": "set kafka_brokers",
+    "metadata.broker.list": "set kafka_brokers",
+}
+_OWN_PREFIXES = ("sasl.", "ssl.", "enable.sasl.")
+_FORWARDED_SASL = ("sasl.kerberos.", "sasl.oauthbearer.")
+
+
+def common_options(config: AuditConfig) -> dict[str, Any]:
+    """Return the settings that every client of this configuration needs: addresses, TLS, credentials.
+
+    Raises:
+        ConfigurationError: An empty password, a missing file, or a setting that would weaken a promise.
+    """
+    problems = [*_refused(config), *_unusable_credentials(config), *_missing_files(config)]
+    if problems:
+        raise ConfigurationError(*problems)
+    options: dict[str, Any] = {
+        "bootstrap.servers": config.kafka_brokers,
+        "security.protocol": config.security_protocol,
+        "socket.timeout.ms": max(config.kafka_timeout_ms, 10),
+        "socket.connection.setup.timeout.ms": max(config.kafka_timeout_ms, 1_000),
+        "reconnect.backoff.ms": 100,
+        "reconnect.backoff.max.ms": 2_000,
+        "log.connection.close": False,
+        "client.id": "telemetry",
+    }
+    if config.security_protocol.endswith("SSL"):
+        options["ssl.endpoint.identification.algorithm"] = "https"
+    if config.kafka_config is not None:
+        options.update(_tls_options(config.kafka_config))
+        options.update(_sasl_options(config.kafka_config))
+    return options
+
+
+def producer_options(config: AuditConfig) -> dict[str, Any]:
+    """Return the settings of a producer: idempotent, acknowledged by all in-sync replicas, never given up by itself.
+
+    The library bounds delivery itself (docs/adr/0002): when a record's time is over, all that is outstanding is taken
+    back at once, so no record can overtake one that failed.
+    """
+    return {
+        **common_options(config),
+        "enable.idempotence": True,
+        "enable.gapless.guarantee": True,
+        "acks": "all",
+        "message.timeout.ms": 0,
+        "request.timeout.ms": max(config.kafka_timeout_ms, 1),
+        "topic.metadata.propagation.max.ms": config.kafka_timeout_ms,
+        "allow.auto.create.topics": False,
+        "partitioner": "murmur2_random",
+        "compression.type": "lz4",
+        "linger.ms": 5,
+        "batch.size": 256 << 10,
+        "queue.buffering.max.messages": config.queue_max_events + 100_000,
+        "queue.buffering.max.kbytes": (config.queue_max_bytes >> 10) + (256 << 10),
+        "message.max.bytes": 1_000_000_000,
+        **config.kafka_options,
+    }
+
+
+def consumer_options(config: AuditConfig) -> dict[str, Any]:
+    """Return the settings of a reading client; it joins no group unless the caller adds one."""
+    own = {"socket.timeout.ms", "socket.connection.setup.timeout.ms"}
+    passed = {name: value for name, value in config.kafka_options.items() if name.startswith("socket.")}
+    return {
+        **{name: value for name, value in common_options(config).items() if name not in own},
+        "allow.auto.create.topics": False,
+        "enable.auto.commit": False,
+        "auto.offset.reset": "earliest",
+        "fetch.message.max.bytes": 8 << 20,
+        "isolation.level": "read_committed",
+        **passed,
+    }
+
+
+def _refused(config: AuditConfig) -> list[Problem]:
+    problems = []
+    for name in config.kafka_options:
+        reason = _REFUSED.get(name)
+        if reason is None and name.startswith(_OWN_PREFIXES) and not name.startswith(_FORWARDED_SASL):
+            reason = "set the field of kafka_config"
+        if reason is not None:
+            problems.append(Problem(f"kafka_options.{name}", f"is refused: {reason}", "remove it"))
+    return problems
+
+
+def _unusable_credentials(config: AuditConfig) -> list[Problem]:
+    kafka = config.kafka_config
+    if kafka is None or not kafka.has_credentials:
+        if config.security_protocol.startswith("SASL"):
+            return [Problem("kafka_config.username", "is required by security_protocol", "set username and password")]
+        return []
+    if kafka.mechanism == "OAUTHBEARER":
+        return _absent(kafka, ("oauth_token_url", "oauth_client_id", "oauth_client_secret"))
+    return _absent(kafka, ("username", "password"))
+
+
+def _absent(kafka: KafkaConfig, names: tuple[str, ...]) -> list[Problem]:
+    problems = []
+    for name in names:
+        value = getattr(kafka, name)
+        text = value.get_secret_value() if hasattr(value, "get_secret_value") else value
+        if not text:
+            reason = "is empty" if value is not None else "is missing"
+            problems.append(Problem(f"kafka_config.{name}", reason, f"set it, {kafka.mechanism} needs it"))
+    return problems
+
+
+def _missing_files(config: AuditConfig) -> list[Problem]:
+    if config.kafka_config is None:
+        return []
+    problems = []
+    names = ("ssl_ca_location", "ssl_certificate_location", "ssl_key_location", "ssl_keystore_location")
+    for name in names:
+        path = getattr(config.kafka_config, name)
+        if path is None or (name == "ssl_ca_location" and path.is_dir()):
+            continue
+        try:
+            with path.open("rb"):
+                pass
+        except OSError as exc:
+            reason = f"cannot be read: {exc.strerror}"
+            problems.append(Problem(f"kafka_config.{name}", f"{path} {reason}", "check path, owner and mode"))
+    return problems
+
+
+def _tls_options(kafka: KafkaConfig) -> dict[str, Any]:
+    password = kafka.ssl_key_password.get_secret_value() if kafka.ssl_key_password else None
+    key_pem = kafka.ssl_key_pem.get_secret_value() if kafka.ssl_key_pem else None
+    given = {
+        "ssl.ca.location": kafka.ssl_ca_location,
+        "ssl.certificate.location": kafka.ssl_certificate_location,
+        "ssl.key.location": kafka.ssl_key_location,
+        "ssl.keystore.location": kafka.ssl_keystore_location,
+        "ssl.ca.pem": kafka.ssl_ca_pem,
+        "ssl.certificate.pem": kafka.ssl_certificate_pem,
+        "ssl.key.pem": key_pem,
+        "ssl.keystore.password" if kafka.ssl_keystore_location else "ssl.key.password": password,
+    }
+    return {name: str(value) for name, value in given.items() if value is not None}
+
+
+def _sasl_options(kafka: KafkaConfig) -> dict[str, Any]:
+    if not kafka.has_credentials:
+        return {}
+    if kafka.mechanism == "OAUTHBEARER":
+        secret = kafka.oauth_client_secret.get_secret_value() if kafka.oauth_client_secret else ""
+        options = {
+            "sasl.mechanism": "OAUTHBEARER",
+            "sasl.oauthbearer.method": "oidc",
+            "sasl.oauthbearer.token.endpoint.url": kafka.oauth_token_url,
+            "sasl.oauthbearer.client.id": kafka.oauth_client_id,
+            "sasl.oauthbearer.client.secret": secret,
+        }
+        return options | ({"sasl.oauthbearer.scope": kafka.oauth_scope} if kafka.oauth_scope else {})
+    return {
+        "sasl.mechanism": kafka.mechanism,
+        "sasl.username": kafka.username,
+        "sasl.password": kafka.password.get_secret_value() if kafka.password else "",
+    }

@@ -1,0 +1,157 @@
+"""The books of a pipeline: every accepted event is settled exactly once, and its receipt told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from telemetry.audit.metrics import AuditMetrics
+from telemetry.audit.receipt import DELIVERED, Delivery, Receipt, notify
+from telemetry.audit.record import SealedRecord, Segment
+from telemetry.exceptions import TelemetryError
+
+
+@dataclass(frozen=True, slots=True)
+class AuditStats:
+    """A snapshot of the counts of one process.
+
+    ``logged = delivered + stored + failed + queued`` at every moment.
+
+    Attributes:
+        logged: Events that ``log()`` accepted.
+        delivered: Acknowledged by Kafka.
+        stored: Acknowledged by the fallback store; ``replayed`` says how many of all objects went on to Kafka.
+        failed: Accepted, then failed through their receipts.
+        queued: Accepted and not settled: in memory, and in the spool where there is one.
+        refused: ``log()`` calls that raised.
+        replayed: Events of the fallback store that this process brought to the topic.
+        rejected: Events of the fallback store that Kafka will never take.
+        recovered: Events of dead processes' spool segments that this process settled.
+        send_errors: Times Kafka did not take what was sent.
+        diverted: Whether events go to the fallback now.
+    """
+
+    logged: int = 0
+    delivered: int = 0
+    stored: int = 0
+    failed: int = 0
+    queued: int = 0
+    refused: int = 0
+    replayed: int = 0
+    rejected: int = 0
+    recovered: int = 0
+    send_errors: int = 0
+    diverted: bool = False
+
+
+class Ledger:
+    """Settles records: counts them, gives their room back, clears them from the spool, tells their receipts.
+
+    Args:
+        topic: Kafka topic, for receipts.
+        metrics: The pipeline's instruments.
+        release: Gives back the room of settled events.
+    """
+
+    def __init__(self, *, topic: str, metrics: AuditMetrics, release: Callable[[int, int], None]) -> None:
+        self._topic = topic
+        self._metrics = metrics
+        self._release = release
+        self._lock = threading.Lock()
+        self.delivered_events = 0
+        self.stored_events = 0
+        self.failed_events = 0
+        self.refused_calls = 0
+        self.replayed_events = 0
+        self.rejected_events = 0
+        self.recovered_events = 0
+        self.send_errors = 0
+
+    @property
+    def settled(self) -> int:
+        """How many accepted events are settled."""
+        return self.delivered_events + self.stored_events + self.failed_events
+
+    def delivered(self, records: Sequence[SealedRecord]) -> None:
+        """Settle records that Kafka acknowledged."""
+        topic, waited = self._topic, []
+        for record in records:
+            receipt = record.receipt
+            if receipt is not None and receipt.reach(DELIVERED, Delivery(topic, record.partition, record.offset)):
+                waited.append(receipt)
+        own = self._acknowledge(records)
+        with self._lock:
+            self.delivered_events += own
+        self._metrics.delivered(own)
+        self._tell(records, own, waited)
+
+    def stored(self, records: Sequence[SealedRecord], *, name: str, provider: str, reason: str) -> None:
+        """Settle records that the fallback store acknowledged as part of an object."""
+        delivery = Delivery(fallback_object=name)
+        waited = [
+            record.receipt
+            for record in records
+            if record.receipt is not None and record.receipt.reach(DELIVERED, delivery)
+        ]
+        own = self._acknowledge(records)
+        with self._lock:
+            self.stored_events += own
+        self._metrics.stored(own, provider=provider, reason=reason)
+        self._tell(records, own, waited)
+
+    def failed(self, records: Sequence[SealedRecord], error: TelemetryError) -> None:
+        """Settle records that could be kept nowhere."""
+        waited = [record.receipt for record in records if record.receipt is not None and record.receipt.fail(error)]
+        own = self._acknowledge(records)
+        with self._lock:
+            self.failed_events += own
+        self._metrics.failed(own)
+        self._tell(records, own, waited)
+
+    def refused(self, error: TelemetryError) -> None:
+        """Note a ``log()`` call that raised."""
+        with self._lock:
+            self.refused_calls += 1
+        self._metrics.refused(type(error).__name__)
+
+    def send_failed(self, error: TelemetryError) -> None:
+        """Note that Kafka did not take what was sent."""
+        with self._lock:
+            self.send_errors += 1
+        self._metrics.send_error(type(error).__name__)
+
+    def replayed(self, events: int) -> None:
+        """Note stored events that reached the topic."""
+        with self._lock:
+            self.replayed_events += events
+        self._metrics.replayed(events)
+
+    def rejected(self, events: int, *, reason: str) -> None:
+        """Note stored events that Kafka will never take."""
+        with self._lock:
+            self.rejected_events += events
+        self._metrics.rejected(events, reason=reason)
+
+    def _acknowledge(self, records: Sequence[SealedRecord]) -> int:
+        """Clear records from their spool segments; return how many are this process's own events."""
+        segments: dict[int, tuple[Segment, list[SealedRecord]]] = {}
+        own = 0
+        for record in records:
+            if record.receipt is not None:
+                own += 1
+            if record.segment is not None:
+                segments.setdefault(id(record.segment), (record.segment, []))[1].append(record)
+        for segment, kept in segments.values():
+            segment.acknowledge(kept)
+        return own
+
+    def _tell(self, records: Sequence[SealedRecord], own: int, waited: list[Receipt]) -> None:
+        recovered = sum(1 for record in records if record.receipt is None and record.sequence is not None)
+        if recovered:
+            with self._lock:
+                self.recovered_events += recovered
+        if own:
+            self._release(own, sum(record.size for record in records if record.receipt is not None))
+        if waited:
+            notify(waited)

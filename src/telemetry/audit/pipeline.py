@@ -1,0 +1,399 @@
+"""Puts the parts of the write side together for one process, and takes them apart again."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from telemetry.audit.batcher import AuditBatcher
+from telemetry.audit.dispatcher import Detour, Dispatcher
+from telemetry.audit.encryptor import AuditEncryptor, ClearEncoder
+from telemetry.audit.event import EventFactory
+from telemetry.audit.fallback import FallbackHandler
+from telemetry.audit.hold import HeldRecords
+from telemetry.audit.intake import Intake, Ticket
+from telemetry.audit.kafka_options import producer_options
+from telemetry.audit.ledger import AuditStats, Ledger
+from telemetry.audit.metrics import AuditMetrics
+from telemetry.audit.receipt import Receipt
+from telemetry.audit.record import SealedRecord
+from telemetry.audit.replay import RetryWorker
+from telemetry.audit.stream import ProducerStream
+from telemetry.audit.transport import KafkaTransport
+from telemetry.config import TelemetryConfig
+from telemetry.encryption import EncryptionProvider, EncryptionProviderFactory
+from telemetry.encryption.data_key import DataKeyring
+from telemetry.exceptions import (
+    BackpressureError,
+    ConfigurationError,
+    EncryptionError,
+    KeyUnreachableError,
+    LifecycleError,
+    Problem,
+    StorageError,
+    TelemetryError,
+    TransportError,
+    UndeliveredError,
+)
+from telemetry.format.message import context_of, source_of
+from telemetry.storage import StorageProvider, StorageProviderFactory
+
+logger = logging.getLogger("telemetry.audit")
+
+_MAX_LISTED_IDS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class ShutdownReport:
+    """What became of the events of a process.
+
+    Attributes:
+        delivered: Acknowledged by Kafka.
+        stored: In the fallback store, or replayed from there.
+        spooled: Kept in the spool for the next process.
+        failed: Failed earlier, through their receipts.
+    """
+
+    delivered: int
+    stored: int
+    spooled: int = 0
+    failed: int = 0
+
+    @property
+    def left(self) -> int:
+        """Events that are neither on the topic nor in the fallback store, but safe in the spool."""
+        return self.spooled
+
+
+class AuditPipeline:
+    """Everything that belongs to one process id: keys, stream, queue, threads, clients.
+
+    Args:
+        config: The whole configuration.
+    """
+
+    def __init__(self, config: TelemetryConfig) -> None:
+        audit = config.audit_config
+        self._config = audit
+        self._pid = os.getpid()
+        self._options = producer_options(audit)
+        self.default_wait = audit.wait_for
+        self._source = source_of(config.environment, config.service_name)
+        secret = audit.key_hmac_secret.get_secret_value().encode() if audit.key_hmac_secret else None
+        self._factory = EventFactory(
+            service_name=config.service_name,
+            environment=config.environment,
+            version=config.version,
+            max_event_bytes=audit.max_event_bytes,
+            hmac_secret=secret if audit.key_mode == "hmac" else None,
+            clear_fields=audit.clear_fields,
+        )
+        self._lock = threading.Lock()
+        self._batcher = AuditBatcher(
+            lock=self._lock, max_bytes=audit.batch_size_kb << 10, max_delay=audit.batch_timeout_ms / 1_000
+        )
+        self._stream = ProducerStream(hashed=audit.signing_config is not None)
+        self._provider: EncryptionProvider | None = None
+        self._keyring: DataKeyring | None = None
+        self._key_wanted = threading.Lock()
+        self._intake = Intake(
+            lock=self._lock,
+            sealer=self._make_sealer(),
+            stream=self._stream,
+            append=self._batcher.add,
+            want_key=self._request_key,
+            max_events=audit.queue_max_events,
+            max_bytes=audit.queue_max_bytes,
+        )
+        self._metrics = AuditMetrics(topic=audit.kafka_topic)
+        self._ledger = Ledger(topic=audit.kafka_topic, metrics=self._metrics, release=self._intake.release)
+        self._store: StorageProvider | None = None
+        self._handler: FallbackHandler | None = None
+        self._worker: RetryWorker | None = None
+        self._dispatcher: Dispatcher | None = None
+        self._report: ShutdownReport | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process that this pipeline belongs to."""
+        return self._pid
+
+    def start(self, *, check: bool = True) -> None:
+        """Check key and store, then begin.
+
+        Args:
+            check: Make the trial wrap and the trial write; a forked child skips them.
+
+        Raises:
+            ConfigurationError: The configuration cannot work.
+            EncryptionError: The key cannot be used.
+            StorageError: The fallback store cannot be used.
+            TransportError: Kafka cannot be reached and there is no fallback.
+        """
+        try:
+            if self._provider is not None:
+                self._open_key(self._provider, check=check)
+            self._open_store(check=check)
+            detour = self._make_detour()
+            self._dispatcher = Dispatcher(
+                batcher=self._batcher,
+                ledger=self._ledger,
+                detour=detour,
+                make_transport=self._make_transport,
+                on_diverted=self._note_diverted,
+                on_batch=self._note_batch,
+            )
+            if check and not self._config.fallback_enabled:
+                self._require_kafka()
+        except BaseException:
+            self._close_resources()
+            raise
+        self._dispatcher.start(iter(()))
+        if self._worker is not None:
+            self._worker.start()
+        self._metrics.observe(self)
+
+    def offer(self, event_type: str, payload: Any, user_id: str, fields: Mapping[str, Any]) -> Receipt | Ticket:
+        """Check, seal and accept an event, or return the ticket with which it waits."""
+        try:
+            return self._intake.offer(self._factory.draft(event_type, payload, user_id, fields))
+        except TelemetryError as exc:
+            self._ledger.refused(exc)
+            raise
+
+    def patience(self, ticket: Ticket) -> float:
+        """How many seconds a ticket may wait."""
+        wait = self._config.data_key_wait_ms if ticket.waits_for_key else self._config.queue_full_timeout_ms
+        return wait / 1_000
+
+    def withdraw(self, ticket: Ticket) -> bool:
+        """Take a ticket back; False when its event was accepted or refused meanwhile."""
+        return self._intake.withdraw(ticket)
+
+    def gave_up(self, ticket: Ticket) -> TelemetryError:
+        """Return the error for a ticket whose patience is over."""
+        error: TelemetryError
+        if ticket.waits_for_key:
+            last = self._keyring.last_error if self._keyring else None
+            error = last or KeyUnreachableError(
+                "no data key: the key service did not answer within data_key_wait_ms; the event was not logged"
+            )
+        else:
+            error = BackpressureError(
+                f"the queue stayed full for {self._config.queue_full_timeout_ms} ms; the event was not logged; "
+                "Kafka and the fallback do not keep up"
+            )
+        self._ledger.refused(error)
+        return error
+
+    def stats(self) -> AuditStats:
+        """Return a snapshot of the counts."""
+        ledger = self._ledger
+        with self._lock:
+            logged = self._intake.accepted
+            settled = ledger.delivered_events, ledger.stored_events, ledger.failed_events
+        return AuditStats(
+            logged=logged,
+            delivered=settled[0],
+            stored=settled[1],
+            failed=settled[2],
+            queued=max(logged - sum(settled), 0),
+            refused=ledger.refused_calls,
+            replayed=ledger.replayed_events,
+            rejected=ledger.rejected_events,
+            recovered=ledger.recovered_events,
+            send_errors=ledger.send_errors,
+            diverted=self._dispatcher is not None and self._dispatcher.is_diverted,
+        )
+
+    def gauges(self) -> dict[str, float]:
+        """Return what can be read at any moment, by metric name."""
+        events, size = self._intake.used(max_events=self._config.queue_max_events)
+        diverted = self._dispatcher is not None and self._dispatcher.is_diverted
+        values: dict[str, float] = {
+            "audit.queue.events": events,
+            "audit.queue.bytes": size,
+            "audit.queue.waiting_calls": self._intake.waiting,
+            "audit.kafka.diverted": int(diverted),
+        }
+        if self._handler is not None:
+            names = ("backlog_objects", "backlog_events", "backlog_bytes", "oldest_age_seconds")
+            values |= {
+                f"audit.fallback.{name}": value for name, value in zip(names, self._handler.backlog(), strict=True)
+            }
+        return values
+
+    def shutdown(self, timeout: float) -> ShutdownReport:
+        """Drain to Kafka, then to the fallback, and end.
+
+        Args:
+            timeout: Seconds for all of it.
+
+        Returns:
+            What was delivered, stored and left; the same report when called again.
+
+        Raises:
+            UndeliveredError: Accepted events could be kept nowhere.
+        """
+        if self._report is not None:
+            return self._report
+        self._intake.close(LifecycleError("telemetry is shut down; the event was not logged"))
+        rest = self._drain(timeout)
+        stats = self.stats()
+        self._report = ShutdownReport(delivered=stats.delivered, stored=stats.stored, failed=stats.failed)
+        self._close_resources()
+        if rest:
+            raise self._give_up(rest)
+        return self._report
+
+    def _drain(self, timeout: float) -> list[SealedRecord]:
+        if self._dispatcher is None:
+            return []
+        deadline = (self._config.max_retries + 1) * self._config.kafka_timeout_ms / 1_000
+        share = 0.6 if self._config.fallback_enabled else 0.95
+        if self._worker is not None:
+            self._worker.close(min(timeout * 0.2, 5.0))
+        return self._dispatcher.drain(kafka_seconds=min(deadline, timeout * share), total_seconds=timeout)
+
+    def _give_up(self, rest: list[SealedRecord]) -> UndeliveredError:
+        ids = [record.event_id for record in rest if record.receipt is not None]
+        error = UndeliveredError(
+            f"{len(ids)} accepted events could be kept nowhere: neither Kafka nor a fallback took them",
+            count=len(ids),
+            event_ids=ids[:_MAX_LISTED_IDS],
+        )
+        self._ledger.failed(rest, error)
+        logger.error("%s", error)
+        return error
+
+    def _make_sealer(self) -> AuditEncryptor | ClearEncoder:
+        config = self._config
+        if not config.encryption_enabled or config.encryption_config is None:
+            logger.warning("encryption is off: events are readable for whoever reads the topic or the fallback store")
+            return ClearEncoder(source=self._source)
+        self._provider = EncryptionProviderFactory.create(config.encryption_config)
+        self._keyring = DataKeyring(
+            self._provider,
+            context=context_of(self._source),
+            max_age=config.data_key_max_age_seconds,
+            max_uses=config.data_key_max_uses,
+            max_bytes=config.data_key_max_bytes,
+            grace=config.data_key_grace_seconds,
+        )
+        return AuditEncryptor(self._keyring, source=self._source)
+
+    def _open_key(self, provider: EncryptionProvider, *, check: bool) -> None:
+        if check:
+            provider.check()
+        if self._keyring is not None and check:
+            self._keyring.request().result(self._config.data_key_wait_ms / 1_000 + 60)
+
+    def _request_key(self) -> None:
+        """Have whoever waits for a data key told when one is there."""
+        if self._keyring is None or not self._key_wanted.acquire(blocking=False):
+            return
+        self._keyring.request().add_done_callback(self._key_arrived)
+
+    def _key_arrived(self, future: Any) -> None:
+        self._key_wanted.release()
+        error = future.exception() if not future.cancelled() else KeyUnreachableError("the data keys are closed")
+        if error is None:
+            self._intake.retry()
+        else:
+            self._intake.refuse(error if isinstance(error, TelemetryError) else EncryptionError("no data key"))
+
+    def _open_store(self, *, check: bool) -> None:
+        if not self._config.fallback_enabled or self._config.storage_config is None:
+            return
+        self._store = StorageProviderFactory.create(self._config.storage_config)
+        if not check:
+            return
+        try:
+            self._store.check()
+        except StorageError as exc:
+            if exc.retriable:
+                raise
+            raise ConfigurationError(Problem("storage_config", str(exc))) from exc
+
+    def _make_detour(self) -> Detour:
+        config = self._config
+        if self._store is None or config.storage_config is None:
+            self._held = HeldRecords(
+                ledger=self._ledger, patience=self._deadline(), probe=self._probe, on_ready=self._kafka_is_ready
+            )
+            return self._held
+        self._handler = FallbackHandler(
+            self._store,
+            provider=config.storage_config.provider,
+            topic=config.kafka_topic,
+            ledger=self._ledger,
+            max_object_bytes=config.fallback_object_bytes,
+            max_object_seconds=config.fallback_object_seconds,
+        )
+        self._worker = RetryWorker(
+            self._store,
+            topic=config.kafka_topic,
+            make_transport=self._make_transport,
+            ledger=self._ledger,
+            owner=self._stream.producer,
+            max_rate=config.replay_max_events_per_second,
+            max_refusals=config.max_retries,
+            handler=self._handler,
+            on_ready=self._kafka_is_ready,
+        )
+        return self._handler
+
+    def _deadline(self) -> float:
+        return (self._config.max_retries + 1) * self._config.kafka_timeout_ms / 1_000
+
+    def _make_transport(
+        self, on_delivered: Callable[[list[SealedRecord]], None], on_failure: Callable[[], None], name: str
+    ) -> KafkaTransport:
+        return KafkaTransport(
+            self._options,
+            self._config.kafka_topic,
+            deadline=self._deadline(),
+            unreachable_after=self._config.kafka_timeout_ms / 1_000,
+            on_delivered=on_delivered,
+            on_failure=on_failure,
+            name=name,
+        )
+
+    def _probe(self, timeout: float) -> TransportError | None:
+        transport = self._make_transport(lambda _records: None, lambda: None, "telemetry-probe-poller")
+        try:
+            return transport.probe(timeout)
+        finally:
+            transport.close()
+
+    def _require_kafka(self) -> None:
+        error = self._probe(self._config.kafka_timeout_ms / 1_000)
+        if error is not None:
+            raise error
+
+    def _kafka_is_ready(self) -> None:
+        if self._dispatcher is not None:
+            self._dispatcher.kafka_is_ready()
+
+    def _note_diverted(self, diverted: bool, _reason: str) -> None:
+        if self._worker is not None:
+            self._worker.divert(diverted=diverted)
+        if self._held is not None:
+            self._held.divert(diverted=diverted)
+
+    def _note_batch(self, records: list[SealedRecord]) -> Iterable[SealedRecord]:
+        if records:
+            seconds, sealed = self._intake.take_seal_time()
+            self._metrics.batch(len(records), seconds, sealed)
+        return ()
+
+    def _close_resources(self) -> None:
+        for resource in (self._worker, self._keyring, self._provider, self._store):
+            if resource is not None:
+                resource.close()
+
+    _held: HeldRecords | None = None

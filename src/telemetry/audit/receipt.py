@@ -1,0 +1,218 @@
+"""What ``log()`` returns: proof of acceptance, and a way to wait for more."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from telemetry.exceptions import TelemetryError, TransportError
+
+ACCEPTED, DURABLE, DELIVERED = 0, 1, 2
+
+
+class Delivery(NamedTuple):
+    """Where an event came to rest.
+
+    Attributes:
+        topic: Kafka topic, or None while it is in the fallback store.
+        partition: Partition of the topic.
+        offset: Offset in the partition.
+        fallback_object: Name of the object in the fallback store, or None.
+    """
+
+    topic: str | None = None
+    partition: int | None = None
+    offset: int | None = None
+    fallback_object: str | None = None
+
+
+class Receipt:
+    """Proof that an event was accepted, and a way to wait until it is safer still.
+
+    A receipt belongs to no event loop: any loop and any thread may wait on it. Cancelling a wait never cancels the event.
+
+    Attributes:
+        event_id: UUIDv7 of the event.
+        producer: UUIDv7 of the process stream.
+        sequence: The event's number in that stream.
+    """
+
+    __slots__ = ("_delivery", "_error", "_level", "_waiters", "event_id", "producer", "sequence")
+
+    def __init__(self, *, event_id: str, producer: str, sequence: int) -> None:
+        self.event_id = event_id
+        self.producer = producer
+        self.sequence = sequence
+        self._level = ACCEPTED
+        self._delivery: Delivery | None = None
+        self._error: TelemetryError | None = None
+        self._waiters: list[_Waiter] | None = None
+
+    def __repr__(self) -> str:
+        return f"Receipt(event_id={self.event_id!r}, producer={self.producer!r}, sequence={self.sequence})"
+
+    @property
+    def delivery(self) -> Delivery | None:
+        """Where the event is, once delivered or stored; None before."""
+        return self._delivery
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether it is in the spool, in Kafka or in the fallback store."""
+        return self._level >= DURABLE
+
+    async def durable(self) -> None:
+        """Wait until the event is on disk in the spool; without a spool, until it is delivered or stored.
+
+        Raises:
+            TelemetryError: The event failed; the error says why.
+        """
+        await self._wait(DURABLE)
+
+    async def delivered(self) -> Delivery:
+        """Wait until Kafka or the fallback store has acknowledged the event.
+
+        Returns:
+            Topic, partition and offset, or the name of the fallback object.
+
+        Raises:
+            TelemetryError: The event failed; the error says why.
+        """
+        await self._wait(DELIVERED)
+        return self._settled()
+
+    def wait_durable(self, timeout: float | None = None) -> None:
+        """Block as :meth:`durable` waits, for at most ``timeout`` seconds (``TimeoutError``)."""
+        self._block(DURABLE, timeout)
+
+    def wait_delivered(self, timeout: float | None = None) -> Delivery:
+        """Block as :meth:`delivered` waits, for at most ``timeout`` seconds (``TimeoutError``)."""
+        self._block(DELIVERED, timeout)
+        return self._settled()
+
+    def _settled(self) -> Delivery:
+        if self._delivery is None:
+            message = f"event {self.event_id} is kept in the spool; the next process on this spool sends it"
+            raise TransportError(message)
+        return self._delivery
+
+    async def _wait(self, level: int) -> None:
+        if not self._reached(level):
+            waiter = _AsyncWaiter(level)
+            try:
+                self._add(waiter)
+                await waiter.future
+            finally:
+                self._discard(waiter)
+        self._raise_error()
+
+    def _block(self, level: int, timeout: float | None) -> None:
+        if not self._reached(level):
+            waiter = _ThreadWaiter(level)
+            self._add(waiter)
+            if not waiter.event.wait(timeout):
+                self._discard(waiter)
+                message = f"event {self.event_id} is not there yet after {timeout} s; it goes on by itself"
+                raise TimeoutError(message)
+        self._raise_error()
+
+    def _reached(self, level: int) -> bool:
+        return self._level >= level or self._error is not None
+
+    def _raise_error(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def _add(self, waiter: _Waiter) -> None:
+        with _lock:
+            self._waiters = [*(self._waiters or ()), waiter]
+        # The pipeline sets the level first and looks for waiters then; looking here again closes the gap between.
+        if self._reached(waiter.level):
+            notify([self])
+
+    def _discard(self, waiter: _Waiter) -> None:
+        with _lock:
+            self._waiters = [other for other in self._waiters or () if other is not waiter] or None
+
+    def _ready_waiters(self) -> list[_Waiter]:
+        with _lock:
+            waiters = self._waiters or []
+            ready = [waiter for waiter in waiters if self._reached(waiter.level)]
+            self._waiters = [waiter for waiter in waiters if waiter not in ready] or None
+        return ready
+
+    def reach(self, level: int, delivery: Delivery | None = None) -> bool:
+        """Note that a level is reached; return whether somebody waits and :func:`notify` is due."""
+        if delivery is not None:
+            self._delivery = delivery
+        self._level = max(self._level, level)
+        return self._waiters is not None
+
+    def fail(self, error: TelemetryError) -> bool:
+        """Note that the event failed; return whether somebody waits and :func:`notify` is due."""
+        self._error = error
+        return self._waiters is not None
+
+
+class _Waiter:
+    __slots__ = ("level",)
+
+    def __init__(self, level: int) -> None:
+        self.level = level
+
+
+class _AsyncWaiter(_Waiter):
+    __slots__ = ("future", "loop")
+
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self.loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[None] = self.loop.create_future()
+
+
+class _ThreadWaiter(_Waiter):
+    __slots__ = ("event",)
+
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self.event = threading.Event()
+
+
+_lock = threading.Lock()
+
+
+def notify(receipts: Iterable[Receipt]) -> None:
+    """Wake everybody who waits on these receipts, with one call per event loop."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+    for receipt in receipts:
+        for waiter in receipt._ready_waiters():  # noqa: SLF001 - this function is the receipt's other half
+            if isinstance(waiter, _AsyncWaiter):
+                by_loop.setdefault(waiter.loop, []).append(waiter.future)
+            elif isinstance(waiter, _ThreadWaiter):
+                waiter.event.set()
+    for loop, futures in by_loop.items():
+        # A loop that is closed by now has nobody left who could be woken.
+        if not loop.is_closed():
+            _wake_in(loop, futures)
+
+
+def _wake_in(loop: asyncio.AbstractEventLoop, futures: list[asyncio.Future[None]]) -> None:
+    try:
+        loop.call_soon_threadsafe(_finish, futures)
+    except RuntimeError:
+        if not loop.is_closed():
+            raise
+
+
+def _finish(futures: list[asyncio.Future[None]]) -> None:
+    for future in futures:
+        if not future.done():
+            future.set_result(None)
+
+
+def reset_after_fork() -> None:
+    """Replace the module's lock in a forked child, where another thread may have held it."""
+    global _lock  # noqa: PLW0603 - there is one lock per process
+    _lock = threading.Lock()

@@ -1,0 +1,241 @@
+"""Sends sealed records to Kafka and knows, for each, what became of it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from telemetry.audit.kafka_errors import transport_error
+from telemetry.audit.kafka_log import ClientLog
+from telemetry.audit.record import SealedRecord
+from telemetry.exceptions import TransportError
+from telemetry.format.message import CONTENT_TYPE
+
+_POLL_SECONDS = 0.2
+_PURGE_SECONDS = 10.0
+
+logger = logging.getLogger("telemetry.kafka")
+
+
+class KafkaTransport:
+    """One idempotent Kafka producer and the thread that polls it.
+
+    Records leave in the order of :meth:`send` and, per Kafka key, arrive in it. The client never gives up a record by
+    itself; :meth:`take_back` ends the transport and returns all that was not acknowledged, in order. So what the topic
+    has of this producer is always a prefix, and sending the rest again cannot reorder a key (docs/adr/0002).
+
+    Args:
+        options: librdkafka settings of a producer.
+        topic: Where records go.
+        deadline: A record not acknowledged in this many seconds is a failure.
+        unreachable_after: All brokers being down for this many seconds is one too.
+        on_delivered: Takes acknowledged records, in batches, in the polling thread.
+        on_failure: Told once, in the polling thread, that :meth:`failure` is set.
+        name: Of the polling thread.
+    """
+
+    def __init__(
+        self,
+        options: Mapping[str, Any],
+        topic: str,
+        *,
+        deadline: float,
+        unreachable_after: float,
+        on_delivered: Callable[[list[SealedRecord]], None],
+        on_failure: Callable[[], None],
+        name: str = "telemetry-poller",
+    ) -> None:
+        self._topic = topic
+        self._deadline = deadline
+        self._unreachable_after = unreachable_after
+        self._on_delivered = on_delivered
+        self._on_failure = on_failure
+        self._sent: deque[SealedRecord] = deque()
+        self._sent_marks: deque[tuple[SealedRecord, float]] = deque()
+        self._reports: list[SealedRecord] = []
+        self._down_since: float | None = None
+        self._last_error: TransportError | None = None
+        self._closing = False
+        self._settled = threading.Condition()
+        self.failure: TransportError | None = None
+        self._client_log = ClientLog(logger)
+        self._producer: Producer | None = Producer(
+            {**options, "error_cb": self._note_error, "logger": self._client_log.logger}
+        )
+        self._poller = threading.Thread(target=self._poll, name=name, daemon=True)
+        self._poller.start()
+
+    def __len__(self) -> int:
+        """How many records are sent and not acknowledged."""
+        return len(self._sent)
+
+    def send(self, records: Sequence[SealedRecord], *, headers: Sequence[tuple[str, bytes]] = ()) -> None:
+        """Hand records to Kafka's client, which sends them in order.
+
+        Stops at the first record the client refuses; :attr:`failure` is then set and :meth:`take_back` returns it with
+        the others.
+        """
+        producer = self._producer
+        if producer is None or not records:
+            return
+        all_headers = [("content-type", CONTENT_TYPE), *headers]
+        produce, topic, sink = producer.produce, self._topic, self._reports.append
+        self._sent_marks.append((records[-1], time.monotonic()))
+        for at, record in enumerate(records):
+            record.sink = sink
+            self._sent.append(record)
+            try:
+                produce(topic, record.value, record.key, on_delivery=record, headers=all_headers)
+            except (BufferError, KafkaException) as exc:
+                if not self._produce_again(producer, record, all_headers, exc):
+                    self._sent.extend(records[at + 1 :])
+                    return
+
+    def wait_empty(self, timeout: float) -> bool:
+        """Wait until every record is acknowledged; return False on failure or after ``timeout`` seconds."""
+        give_up = time.monotonic() + timeout
+        with self._settled:
+            while self._sent and self.failure is None:
+                wait = give_up - time.monotonic()
+                if wait <= 0:
+                    return False
+                self._settled.wait(min(wait, _POLL_SECONDS))
+        return not self._sent
+
+    def wait_for(self, records: Sequence[SealedRecord]) -> bool:
+        """Wait until these records are acknowledged; return False on failure."""
+        for record in records:
+            if not record.reported:
+                with self._settled:
+                    while not record.reported and self.failure is None:
+                        self._settled.wait(_POLL_SECONDS)
+            if record.error is not None or not record.reported:
+                return False
+        return True
+
+    def fail(self, error: TransportError) -> None:
+        """Declare the transport failed."""
+        if self.failure is None:
+            self.failure = error
+            self._on_failure()
+        with self._settled:
+            self._settled.notify_all()
+
+    def take_back(self) -> list[SealedRecord]:
+        """End the transport; return every record that Kafka has not acknowledged, in the order they were sent.
+
+        A returned record may still be on the topic: an acknowledgement can be lost, a record never is.
+        """
+        if self._producer is not None:
+            self._producer.purge(in_queue=True, in_flight=True, blocking=True)
+            give_up = time.monotonic() + _PURGE_SECONDS
+            with self._settled:
+                while any(not record.reported for record in self._sent) and time.monotonic() < give_up:
+                    self._settled.wait(_POLL_SECONDS)
+        self._end_polling()
+        rest = [record for record in self._sent if not record.reported or record.error is not None]
+        self._sent.clear()
+        for record in rest:
+            record.forget_report()
+        return rest
+
+    def close(self) -> None:
+        """End the transport when nothing is outstanding; what is outstanding is abandoned to :meth:`take_back`."""
+        self._end_polling()
+
+    def probe(self, timeout: float) -> TransportError | None:
+        """Ask Kafka for the topic; return why it cannot be used, or None."""
+        producer = self._producer
+        if producer is None:
+            return self.failure
+        try:
+            found = producer.list_topics(self._topic, timeout=timeout).topics[self._topic]
+        except KafkaException as exc:
+            return self._last_error or transport_error(exc.args[0], self._topic)
+        return transport_error(found.error, self._topic) if found.error is not None else None
+
+    def _produce_again(
+        self, producer: Producer, record: SealedRecord, headers: list[tuple[str, bytes]], error: Exception
+    ) -> bool:
+        """Wait for room in the client's own queue; any other refusal is a failure of the record."""
+        give_up = time.monotonic() + self._deadline
+        while isinstance(error, BufferError) and self.failure is None and time.monotonic() < give_up:
+            with self._settled:
+                self._settled.wait(_POLL_SECONDS)
+            try:
+                producer.produce(self._topic, record.value, record.key, on_delivery=record, headers=headers)
+            except (BufferError, KafkaException) as exc:
+                error = exc
+            else:
+                return True
+        record.reported = True
+        record.error = error.args[0] if isinstance(error, KafkaException) else KafkaError(KafkaError._QUEUE_FULL)  # noqa: SLF001
+        self.fail(transport_error(record.error, self._topic))
+        return False
+
+    def _poll(self) -> None:
+        while not self._closing:
+            producer = self._producer
+            if producer is None:
+                return
+            producer.poll(_POLL_SECONDS)
+            self._settle()
+            self._watch()
+        self._producer = None
+
+    def _settle(self) -> None:
+        """Take in the delivery reports of one poll."""
+        if not self._reports:
+            return
+        reports = self._reports[:]
+        del self._reports[: len(reports)]
+        delivered = [record for record in reports if record.error is None]
+        if len(delivered) < len(reports):
+            failed = next(record for record in reports if record.error is not None)
+            self._last_error = transport_error(failed.error, self._topic)
+            self.fail(self._last_error)
+        if delivered:
+            self._down_since = None
+            self._on_delivered(delivered)
+        sent = self._sent
+        with self._settled:
+            while sent and sent[0].reported and sent[0].error is None:
+                sent.popleft()
+            self._settled.notify_all()
+
+    def _watch(self) -> None:
+        """Notice that the oldest record's time is over, or that no broker has been reachable for too long."""
+        if self.failure is not None:
+            return
+        now = time.monotonic()
+        marks = self._sent_marks
+        while marks and marks[0][0].reported:
+            marks.popleft()
+        if marks and now - marks[0][1] > self._deadline:
+            self.fail(self._last_error or TransportError(self._late()))
+        elif self._sent and self._down_since is not None and now - self._down_since > self._unreachable_after:
+            self.fail(self._last_error or TransportError(f"no broker is reachable for topic {self._topic!r}"))
+
+    def _late(self) -> str:
+        return f"Kafka did not acknowledge records for topic {self._topic!r} in {self._deadline:g} s; is it overloaded?"
+
+    def _note_error(self, error: KafkaError) -> None:
+        """Take an error that concerns no single record; runs in the polling thread."""
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - librdkafka's own codes have a leading underscore
+            self._down_since = self._down_since or time.monotonic()
+        elif error.fatal():
+            self.fail(transport_error(error, self._topic))
+        else:
+            self._last_error = transport_error(error, self._topic)
+        self._client_log.error(error)
+
+    def _end_polling(self) -> None:
+        self._closing = True
+        if threading.current_thread() is not self._poller:
+            self._poller.join(_PURGE_SECONDS)

@@ -1,0 +1,124 @@
+"""What ``Telemetry`` is made of, in blocking code: the life of a pipeline, across forks and to the end of the interpreter."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+import weakref
+
+from telemetry.audit.pipeline import AuditPipeline, ShutdownReport
+from telemetry.audit.receipt import reset_after_fork
+from telemetry.config import AuditConfig, TelemetryConfig
+from telemetry.exceptions import ConfigurationError, LifecycleError, Problem, TelemetryError
+
+logger = logging.getLogger("telemetry")
+
+SHUTDOWN_SECONDS = 30.0
+EXIT_SECONDS = 5.0
+
+_abandoned: list[AuditPipeline] = []
+"""Pipelines of a parent process: their clients must not even be destroyed in a child."""
+
+
+class Runtime:
+    """Starts, finds and ends the pipeline of the current process.
+
+    Args:
+        config: A ``TelemetryConfig``, or a bare ``AuditConfig``.
+    """
+
+    def __init__(self, config: TelemetryConfig | AuditConfig) -> None:
+        if isinstance(config, AuditConfig):
+            config = TelemetryConfig(audit_config=config)
+        if not isinstance(config, TelemetryConfig):
+            problem = Problem("config", f"is of type {type(config).__name__}", "give a TelemetryConfig or AuditConfig")
+            raise ConfigurationError(problem)
+        self.config = config
+        self._lock = threading.Lock()
+        self._pid = os.getpid()
+        self._pipeline: AuditPipeline | None = None
+        self._ended = False
+        self._report: ShutdownReport | None = None
+
+    def start(self) -> None:
+        """Check the configuration for real, and begin; calling it again does nothing."""
+        with self._lock:
+            if self._ended:
+                message = "telemetry was shut down; make a new Telemetry to start again"
+                raise LifecycleError(message)
+            if self._pipeline is not None and self._pipeline.pid == os.getpid():
+                return
+            pipeline = AuditPipeline(self.config)
+            pipeline.start()
+            self._pipeline = pipeline
+            self._pid = os.getpid()
+            _at_exit(self)
+
+    def pipeline(self) -> AuditPipeline:
+        """Return the pipeline of this process; a forked child gets one of its own here.
+
+        Raises:
+            LifecycleError: Not started, or shut down.
+        """
+        pipeline = self._pipeline
+        if pipeline is None or self._ended:
+            state = "shut down" if self._ended else "not started"
+            message = f"telemetry is {state}; call start() first, and log before shutdown()"
+            raise LifecycleError(message)
+        if os.getpid() != pipeline.pid:
+            return self._after_fork(pipeline)
+        return pipeline
+
+    def shutdown(self, timeout: float) -> ShutdownReport:
+        """End the pipeline; calling it again returns the same report."""
+        with self._lock:
+            pipeline, self._pipeline = self._pipeline, None
+            already, self._ended = self._ended, True
+        if already or pipeline is None:
+            return self._report or ShutdownReport(delivered=0, stored=0)
+        if pipeline.pid != os.getpid():
+            _abandoned.append(pipeline)
+            return ShutdownReport(delivered=0, stored=0)
+        self._report = pipeline.shutdown(timeout)
+        return self._report
+
+    def end_with_interpreter(self) -> None:
+        """Save what can be saved when the program ends without ``shutdown()``."""
+        pipeline = self._pipeline
+        if pipeline is None or self._ended or pipeline.pid != os.getpid():
+            return
+        logger.warning("the program ends without shutdown(); events are saved for at most %g s", EXIT_SECONDS)
+        try:
+            self.shutdown(EXIT_SECONDS)
+        except TelemetryError:
+            logger.exception("events were lost at the end of the program")
+
+    def _after_fork(self, parents: AuditPipeline) -> AuditPipeline:
+        """Make this child a pipeline of its own: nothing of the parent's may be used, or even released, here."""
+        if self._pid != os.getpid():
+            # The parent's lock may have been held by one of its threads at the moment of the fork.
+            self._lock = threading.Lock()
+            self._pid = os.getpid()
+            reset_after_fork()
+        with self._lock:
+            if self._pipeline is not None and self._pipeline.pid == os.getpid():
+                return self._pipeline
+            _abandoned.append(parents)
+            pipeline = AuditPipeline(self.config)
+            pipeline.start(check=False)
+            self._pipeline = pipeline
+        return pipeline
+
+
+def _at_exit(runtime: Runtime) -> None:
+    reference = weakref.ref(runtime)
+
+    def end() -> None:
+        found = reference()
+        if found is not None:
+            found.end_with_interpreter()
+
+    atexit.register(end)
+    weakref.finalize(runtime, atexit.unregister, end).atexit = False

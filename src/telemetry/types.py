@@ -1,0 +1,21 @@
+"""The types that an application names: configuration, events, receipts, reports."""
+
+from telemetry.audit.event import AuditEvent
+from telemetry.audit.ledger import AuditStats
+from telemetry.audit.pipeline import ShutdownReport
+from telemetry.audit.receipt import Delivery, Receipt
+from telemetry.config import AuditConfig, EncryptionConfig, KafkaConfig, SigningConfig, StorageConfig, TelemetryConfig
+
+__all__ = [
+    "AuditConfig",
+    "AuditEvent",
+    "AuditStats",
+    "Delivery",
+    "EncryptionConfig",
+    "KafkaConfig",
+    "Receipt",
+    "ShutdownReport",
+    "SigningConfig",
+    "StorageConfig",
+    "TelemetryConfig",
+]
