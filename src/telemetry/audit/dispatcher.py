@@ -84,6 +84,12 @@ class Dispatcher:
         """Whether records go to the detour."""
         return self._transport is None
 
+    @property
+    def oldest(self) -> float | None:
+        """When the oldest record that Kafka has not acknowledged was sent, in monotonic seconds."""
+        transport = self._transport
+        return transport.oldest if transport is not None else None
+
     def start(self, adopted: Iterator[list[SealedRecord]]) -> None:
         """Begin; the records of dead processes go first."""
         self._adopted = adopted

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from telemetry.audit.metrics import AuditMetrics
 from telemetry.audit.receipt import DELIVERED, Delivery, Receipt, notify
 from telemetry.audit.record import SealedRecord, Segment
-from telemetry.exceptions import TelemetryError
+from telemetry.exceptions import TelemetryError, TransportError
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,11 @@ class Ledger:
             self.failed_events += own
         self._metrics.failed(own)
         self._tell(records, own, waited)
+
+    def kept(self, records: Sequence[SealedRecord]) -> None:
+        """Tell whoever waits for records that stay in the spool of a process that ends; they are not settled."""
+        error = TransportError("the event is kept in the spool; the next process on this spool sends it")
+        notify([record.receipt for record in records if record.receipt is not None and record.receipt.fail(error)])
 
     def refused(self, error: TelemetryError) -> None:
         """Note a ``log()`` call that raised."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,10 @@ from telemetry.audit.ledger import AuditStats, Ledger
 from telemetry.audit.metrics import AuditMetrics
 from telemetry.audit.receipt import Receipt
 from telemetry.audit.record import SealedRecord
+from telemetry.audit.recovery import AdoptedSegment, adopt_segments
 from telemetry.audit.replay import RetryWorker
+from telemetry.audit.segment import SpoolSegment
+from telemetry.audit.spool import Spool, open_folder
 from telemetry.audit.stream import ProducerStream
 from telemetry.audit.transport import KafkaTransport
 from telemetry.config import TelemetryConfig
@@ -34,6 +38,7 @@ from telemetry.exceptions import (
     KeyUnreachableError,
     LifecycleError,
     Problem,
+    SpoolError,
     StorageError,
     TelemetryError,
     TransportError,
@@ -96,6 +101,7 @@ class AuditPipeline:
         self._batcher = AuditBatcher(
             lock=self._lock, max_bytes=audit.batch_size_kb << 10, max_delay=audit.batch_timeout_ms / 1_000
         )
+        self._queue_bytes = min(audit.queue_max_bytes, audit.spool_max_bytes)
         self._stream = ProducerStream(hashed=audit.signing_config is not None)
         self._provider: EncryptionProvider | None = None
         self._keyring: DataKeyring | None = None
@@ -104,13 +110,15 @@ class AuditPipeline:
             lock=self._lock,
             sealer=self._make_sealer(),
             stream=self._stream,
-            append=self._batcher.add,
+            append=self._append,
             want_key=self._request_key,
             max_events=audit.queue_max_events,
-            max_bytes=audit.queue_max_bytes,
+            max_bytes=self._queue_bytes,
         )
         self._metrics = AuditMetrics(topic=audit.kafka_topic)
         self._ledger = Ledger(topic=audit.kafka_topic, metrics=self._metrics, release=self._intake.release)
+        self._spool: Spool | None = None
+        self._adopted: list[AdoptedSegment] = []
         self._store: StorageProvider | None = None
         self._handler: FallbackHandler | None = None
         self._worker: RetryWorker | None = None
@@ -138,6 +146,7 @@ class AuditPipeline:
             if self._provider is not None:
                 self._open_key(self._provider, check=check)
             self._open_store(check=check)
+            self._open_spool()
             detour = self._make_detour()
             self._dispatcher = Dispatcher(
                 batcher=self._batcher,
@@ -152,7 +161,9 @@ class AuditPipeline:
         except BaseException:
             self._close_resources()
             raise
-        self._dispatcher.start(iter(()))
+        self._dispatcher.start(
+            chunk for segment in self._adopted for chunk in segment.records(self._closing_checkpoint)
+        )
         if self._worker is not None:
             self._worker.start()
         self._metrics.observe(self)
@@ -219,13 +230,21 @@ class AuditPipeline:
             "audit.queue.bytes": size,
             "audit.queue.waiting_calls": self._intake.waiting,
             "audit.kafka.diverted": int(diverted),
+            "audit.oldest_undelivered_age_seconds": self._oldest_age(),
         }
+        if self._spool is not None:
+            values["audit.spool.bytes"] = self._spool.size
         if self._handler is not None:
             names = ("backlog_objects", "backlog_events", "backlog_bytes", "oldest_age_seconds")
             values |= {
                 f"audit.fallback.{name}": value for name, value in zip(names, self._handler.backlog(), strict=True)
             }
         return values
+
+    def _oldest_age(self) -> float:
+        waiting = (self._batcher.oldest, self._dispatcher.oldest if self._dispatcher else None)
+        oldest = min((moment for moment in waiting if moment is not None), default=None)
+        return max(time.monotonic() - oldest, 0.0) if oldest is not None else 0.0
 
     def shutdown(self, timeout: float) -> ShutdownReport:
         """Drain to Kafka, then to the fallback, and end.
@@ -243,11 +262,16 @@ class AuditPipeline:
             return self._report
         self._intake.close(LifecycleError("telemetry is shut down; the event was not logged"))
         rest = self._drain(timeout)
+        spooled = self._close_spool()
+        self._ledger.kept([record for record in rest if record.segment is not None])
+        lost = [record for record in rest if record.segment is None and record.receipt is not None]
         stats = self.stats()
-        self._report = ShutdownReport(delivered=stats.delivered, stored=stats.stored, failed=stats.failed)
+        self._report = ShutdownReport(
+            delivered=stats.delivered, stored=stats.stored, spooled=spooled, failed=stats.failed
+        )
         self._close_resources()
-        if rest:
-            raise self._give_up(rest)
+        if lost:
+            raise self._give_up(lost)
         return self._report
 
     def _drain(self, timeout: float) -> list[SealedRecord]:
@@ -257,10 +281,12 @@ class AuditPipeline:
         share = 0.6 if self._config.fallback_enabled else 0.95
         if self._worker is not None:
             self._worker.close(min(timeout * 0.2, 5.0))
+        if self._spool is not None:
+            self._spool.stop()
         return self._dispatcher.drain(kafka_seconds=min(deadline, timeout * share), total_seconds=timeout)
 
     def _give_up(self, rest: list[SealedRecord]) -> UndeliveredError:
-        ids = [record.event_id for record in rest if record.receipt is not None]
+        ids = [record.event_id for record in rest]
         error = UndeliveredError(
             f"{len(ids)} accepted events could be kept nowhere: neither Kafka nor a fallback took them",
             count=len(ids),
@@ -285,6 +311,35 @@ class AuditPipeline:
             grace=config.data_key_grace_seconds,
         )
         return AuditEncryptor(self._keyring, source=self._source)
+
+    def _append(self, record: SealedRecord) -> None:
+        if self._spool is not None:
+            self._spool.add(record)
+        else:
+            self._batcher.add(record)
+
+    def _open_spool(self) -> None:
+        folder = self._config.spool_path
+        if folder is None:
+            return
+        try:
+            open_folder(folder)
+            self._adopted = adopt_segments(folder, topic=self._config.kafka_topic)
+            segment = SpoolSegment.create(
+                folder, producer=self._stream.producer, topic=self._config.kafka_topic, source=self._source
+            )
+        except SpoolError as exc:
+            raise ConfigurationError(Problem("spool_path", str(exc))) from exc
+        self._spool = Spool(segment, lock=self._lock, forward=self._batcher.extend, tree=self._stream.state)
+
+    def _close_spool(self) -> int:
+        """Close all segments; return how many events stay in this process's own."""
+        for segment in self._adopted:
+            segment.close()
+        return self._spool.close() if self._spool is not None else 0
+
+    def _closing_checkpoint(self, _segment: AdoptedSegment) -> SealedRecord | None:
+        return None
 
     def _open_key(self, provider: EncryptionProvider, *, check: bool) -> None:
         if check:

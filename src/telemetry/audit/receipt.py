@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from telemetry.exceptions import TelemetryError, TransportError
+from telemetry.exceptions import TelemetryError
 
 ACCEPTED, DURABLE, DELIVERED = 0, 1, 2
 
@@ -81,7 +81,7 @@ class Receipt:
             TelemetryError: The event failed; the error says why.
         """
         await self._wait(DELIVERED)
-        return self._settled()
+        return self._delivery or Delivery()
 
     def wait_durable(self, timeout: float | None = None) -> None:
         """Block as :meth:`durable` waits, for at most ``timeout`` seconds (``TimeoutError``)."""
@@ -90,13 +90,7 @@ class Receipt:
     def wait_delivered(self, timeout: float | None = None) -> Delivery:
         """Block as :meth:`delivered` waits, for at most ``timeout`` seconds (``TimeoutError``)."""
         self._block(DELIVERED, timeout)
-        return self._settled()
-
-    def _settled(self) -> Delivery:
-        if self._delivery is None:
-            message = f"event {self.event_id} is kept in the spool; the next process on this spool sends it"
-            raise TransportError(message)
-        return self._delivery
+        return self._delivery or Delivery()
 
     async def _wait(self, level: int) -> None:
         if not self._reached(level):
@@ -106,7 +100,7 @@ class Receipt:
                 await waiter.future
             finally:
                 self._discard(waiter)
-        self._raise_error()
+        self._raise_unless(level)
 
     def _block(self, level: int, timeout: float | None) -> None:
         if not self._reached(level):
@@ -116,13 +110,13 @@ class Receipt:
                 self._discard(waiter)
                 message = f"event {self.event_id} is not there yet after {timeout} s; it goes on by itself"
                 raise TimeoutError(message)
-        self._raise_error()
+        self._raise_unless(level)
 
     def _reached(self, level: int) -> bool:
         return self._level >= level or self._error is not None
 
-    def _raise_error(self) -> None:
-        if self._error is not None:
+    def _raise_unless(self, level: int) -> None:
+        if self._level < level and self._error is not None:
             raise self._error
 
     def _add(self, waiter: _Waiter) -> None:

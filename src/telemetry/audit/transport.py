@@ -75,6 +75,12 @@ class KafkaTransport:
         """How many records are sent and not acknowledged."""
         return len(self._sent)
 
+    @property
+    def oldest(self) -> float | None:
+        """When the oldest record that is not acknowledged was sent, in monotonic seconds."""
+        marks = self._sent_marks
+        return marks[0][1] if marks and self._sent else None
+
     def send(self, records: Sequence[SealedRecord], *, headers: Sequence[tuple[str, bytes]] = ()) -> None:
         """Hand records to Kafka's client, which sends them in order.
 

@@ -1,0 +1,168 @@
+"""Adopts the spool segments of dead processes, and sends what they left."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from telemetry.audit.record import SealedRecord
+from telemetry.audit.segment import SUFFIX, SpoolSegment
+from telemetry.audit.stream import TreeState
+from telemetry.exceptions import SpoolError
+
+logger = logging.getLogger("telemetry.spool")
+
+_CHUNK = 500
+_NOTE_EVERY = 2_000
+_YOUNG_SECONDS = 60.0
+
+
+class AdoptedSegment:
+    """A dead process's segment; deleted when everything in it is settled.
+
+    Args:
+        segment: The file.
+    """
+
+    def __init__(self, segment: SpoolSegment) -> None:
+        self._segment = segment
+        self._lock = threading.Lock()
+        self._sent = 0
+        self._settled_count = 0
+        self._settled: set[int] = set()
+        self._positions: list[int] = []
+        self._noted = 0
+        self._complete = False
+        self._damaged = False
+        self._ended = False
+
+    @property
+    def producer(self) -> str:
+        """The stream whose records these are."""
+        return str(self._segment.meta("producer") or self._segment.path.stem)
+
+    @property
+    def source(self) -> str:
+        """CloudEvents source of the stream."""
+        return str(self._segment.meta("source") or "")
+
+    @property
+    def tree(self) -> TreeState | None:
+        """The stream's tree."""
+        return self._segment.tree()
+
+    def records(self, closing: Callable[[AdoptedSegment], SealedRecord | None]) -> Iterator[list[SealedRecord]]:
+        """Yield the records in order, in chunks, and a closing checkpoint at the end."""
+        producer, count, chunk = self.producer, 0, []
+        for position, event_id, key, value in self._rows():
+            record = SealedRecord(event_id=event_id, producer=producer, sequence=position, key=key, value=value)
+            chunk.append(self._own(record))
+            count += 1
+            if len(chunk) >= _CHUNK:
+                yield chunk
+                chunk = []
+        last = None if self._damaged else closing(self)
+        if last is not None:
+            chunk.append(self._own(last))
+        if chunk:
+            yield chunk
+        logger.warning("recovered %d events of a process that ended without shutdown (producer %s)", count, producer)
+        with self._lock:
+            self._complete = True
+            self._end_if_settled()
+
+    def acknowledge(self, records: list[SealedRecord]) -> None:
+        """Forget records that are on the topic or in the fallback store."""
+        with self._lock:
+            self._settled_count += len(records)
+            self._settled.update(record.sequence for record in records if record.sequence is not None)
+            if not self._end_if_settled() and len(self._settled) - self._noted >= _NOTE_EVERY:
+                self._note_progress()
+
+    def close(self) -> None:
+        """Leave what is not settled to the next process."""
+        with self._lock:
+            if not self._ended:
+                self._ended = True
+                self._segment.close()
+
+    def _own(self, record: SealedRecord) -> SealedRecord:
+        record.segment = self
+        with self._lock:
+            self._sent += 1
+            if record.sequence is not None:
+                self._positions.append(record.sequence)
+        return record
+
+    def _rows(self) -> Iterator[tuple[int, str, bytes, bytes]]:
+        last = -1
+        try:
+            for row in self._segment.rows():
+                last = row[0]
+                yield row
+        except sqlite3.DatabaseError as exc:
+            self._damaged = True
+            logger.error("the spool segment %s is damaged; what can be read is sent: %s", self._segment.path, exc)  # noqa: TRY400 - the cause is in the line
+            yield from self._rows_after_damage(last)
+
+    def _rows_after_damage(self, last: int) -> list[tuple[int, str, bytes, bytes]]:
+        saved: dict[int, tuple[int, str, bytes, bytes]] = {}
+        with contextlib.suppress(sqlite3.DatabaseError):
+            for row in self._segment.rows_backwards():
+                if row[0] > last:
+                    saved[row[0]] = row
+        return [saved[position] for position in sorted(saved)]
+
+    def _note_progress(self) -> None:
+        below = next((position for position in self._positions if position not in self._settled), None)
+        self._noted = len(self._settled)
+        if below is not None:
+            with contextlib.suppress(SpoolError):
+                self._segment.note_settled(below)
+
+    def _end_if_settled(self) -> bool:
+        if self._ended or not self._complete or self._settled_count < self._sent:
+            return False
+        self._ended = True
+        if self._damaged:
+            aside = self._segment.set_aside()
+            logger.error("the damaged spool segment is kept as %s; look at it, then delete it", aside)
+        else:
+            self._segment.remove()
+        return True
+
+
+def adopt_segments(folder: Path, *, topic: str) -> list[AdoptedSegment]:
+    """Open every segment of this topic in ``folder`` whose process is dead, oldest first."""
+    adopted = []
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        segment = _adopt(path)
+        if segment is None:
+            continue
+        if segment.meta("topic") != topic:
+            segment.close()
+            continue
+        adopted.append(AdoptedSegment(segment))
+    return adopted
+
+
+def _adopt(path: Path) -> SpoolSegment | None:
+    try:
+        if path.stat().st_size == 0:
+            # Its owner is just about to fill it, or died before it could.
+            if time.time() - path.stat().st_mtime > _YOUNG_SECONDS:
+                path.unlink()
+            return None
+        return SpoolSegment.adopt(path)
+    except FileNotFoundError:
+        return None
+    except SpoolError as exc:
+        with contextlib.suppress(FileNotFoundError):
+            path.rename(path.with_suffix(".damaged"))
+            logger.error("the spool segment %s cannot be read and is set aside as .damaged: %s", path, exc)  # noqa: TRY400
+    return None
