@@ -265,8 +265,8 @@ def _as_object(records: list[SealedRecord], *, topic: str, reason: str) -> _Pend
         created_uuid7=str(created),
         day=day,
         producer=records[0].producer,
-        first=sequences[0] if sequences else 0,
-        last=sequences[-1] if sequences else 0,
+        first=sequences[0] if sequences else None,
+        last=sequences[-1] if sequences else None,
     )
     stored = [StoredRecord(record.key, record.value, record.sequence) for record in records]
     data = encode_object(stored, topic=topic, producer=records[0].producer, reason=reason)

@@ -14,6 +14,7 @@ from telemetry.exceptions import EventError
 
 _CONTAINERS = (Mapping, list, tuple, set, frozenset)
 _LEAVES = frozenset((str, int, bool, type(None), bytes, bytearray))
+_TEXT = frozenset((str,))
 _MAX_KEY_IN_PATH = 64
 
 
@@ -35,7 +36,7 @@ def require_exact(value: Any) -> None:
     for node in stack:
         kind = type(node)
         if kind is dict:
-            if not all(type(name) is str for name in node):
+            if not _TEXT.issuperset(map(type, node)):
                 _require_distinct(node)
             children = node.values()
         elif kind is list:
@@ -44,6 +45,8 @@ def require_exact(value: Any) -> None:
             _require_exact_leaf(node, stack)
             continue
         else:
+            continue
+        if _LEAVES.issuperset(map(type, children)):
             continue
         for child in children:
             child_kind = type(child)

@@ -24,7 +24,14 @@ from telemetry.exceptions import (
     TransportError,
     VerificationError,
 )
-from telemetry.format.fallback_object import StoredRecord, decode_object, encode_object, parse_object_name
+from telemetry.format.fallback_object import (
+    ObjectName,
+    StoredRecord,
+    decode_object,
+    encode_object,
+    parse_object_name,
+    require_own_name,
+)
 from telemetry.storage import StorageProvider
 from telemetry.storage.lock import Lock
 
@@ -50,6 +57,7 @@ class Progress(Protocol):
 
 
 class _Entry(NamedTuple):
+    parts: ObjectName
     created: str
     producer: str
     first: int
@@ -249,7 +257,8 @@ class RetryWorker:
             if name is None:
                 self._quarantine(stored.name, "its name is not one of this library")
                 continue
-            entry = _Entry(name.created_uuid7, name.producer, name.first, stored.name, stored.size)
+            first = -1 if name.first is None else name.first
+            entry = _Entry(name, name.created, name.producer, first, stored.name, stored.size)
             streams.setdefault(name.producer, []).append(entry)
         queues = [
             deque(sorted(entries, key=lambda entry: (entry.first, entry.created))) for entries in streams.values()
@@ -265,6 +274,7 @@ class RetryWorker:
     def _read(self, entry: _Entry) -> list[SealedRecord] | None:
         try:
             found = decode_object(self._store.get(entry.name))
+            require_own_name(found.header, entry.parts)
         except StorageNotFoundError:
             self._forget(entry.name)
             return None

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import binascii
 
+import pybase64
+
 from telemetry.exceptions import MalformedRecordError
 
-_TO_URL = bytes.maketrans(b"+/", b"-_")
+
 _FROM_URL = bytes.maketrans(b"-_", b"+/")
-_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
 def encode(data: bytes) -> bytes:
     """Return ``data`` as base64url without padding."""
-    return binascii.b2a_base64(data, newline=False).translate(_TO_URL).rstrip(b"=")
+    return pybase64.urlsafe_b64encode(data).rstrip(b"=")
 
 
 def decode(text: bytes) -> bytes:
@@ -23,12 +24,12 @@ def decode(text: bytes) -> bytes:
         MalformedRecordError: A character outside the alphabet, a wrong length, or unused bits that are not zero
             (two texts for the same bytes would let a byte change unnoticed).
     """
-    tail = len(text) % 4
-    if tail == 1 or text.translate(None, _ALPHABET):
+    try:
+        data = pybase64.b64decode(text.translate(_FROM_URL) + b"=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError) as exc:
         message = "base64url text is malformed"
-        raise MalformedRecordError(message)
-    data = binascii.a2b_base64(text.translate(_FROM_URL) + b"=" * (-tail % 4))
-    if tail and encode(data[-(tail - 1) :]) != text[-tail:]:
+        raise MalformedRecordError(message) from exc
+    if encode(data) != text:
         message = "base64url text is not canonical"
         raise MalformedRecordError(message)
     return data

@@ -48,12 +48,8 @@ def protected_header(kid: str) -> bytes:
 def seal(cipher: AESGCM, protected: bytes, iv: bytes, plaintext: bytes) -> bytes:
     """Return the compact serialization of ``plaintext``; an IV must never be used twice with a key."""
     sealed = cipher.encrypt(iv, plaintext, protected)
-    return b"%b..%b.%b.%b" % (
-        protected,
-        base64url.encode(iv),
-        base64url.encode(sealed[:-TAG_BYTES]),
-        base64url.encode(sealed[-TAG_BYTES:]),
-    )
+    encode = base64url.encode
+    return b".".join((protected, b"", encode(iv), encode(sealed[:-TAG_BYTES]), encode(sealed[-TAG_BYTES:])))
 
 
 def parse(compact: bytes) -> Jwe:
