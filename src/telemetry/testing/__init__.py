@@ -1,1 +1,36 @@
-""" """
+"""Parts that an application's own tests may use: an embedded Kafka, and the suites that a new provider must pass.
+
+Each is loaded on first use, so importing this package pulls in neither pytest nor any SDK.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from telemetry.testing.embedded_kafka import EmbeddedKafka
+    from telemetry.testing.encryption_contract import EncryptionProviderContract
+    from telemetry.testing.storage_contract import StorageProviderContract
+
+__all__ = ["EmbeddedKafka", "EncryptionProviderContract", "StorageProviderContract"]
+
+_HOMES = {
+    "EmbeddedKafka": "telemetry.testing.embedded_kafka",
+    "EncryptionProviderContract": "telemetry.testing.encryption_contract",
+    "StorageProviderContract": "telemetry.testing.storage_contract",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        from importlib import import_module  # noqa: PLC0415 - the point of this function
+
+        found = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = found
+        return found
+    message = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(message)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
