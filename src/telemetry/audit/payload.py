@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -38,23 +38,23 @@ def require_exact(value: Any) -> None:
         if kind is dict:
             if not _TEXT.issuperset(map(type, node)):
                 _require_distinct(node)
-            children = node.values()
+            _require_exact_children(node.values(), stack)
         elif kind is list:
-            children = node
+            _require_exact_children(node, stack)
         elif kind not in _LEAVES:
             _require_exact_leaf(node, stack)
-            continue
-        else:
-            continue
-        if _LEAVES.issuperset(map(type, children)):
-            continue
-        for child in children:
-            child_kind = type(child)
-            if child_kind is float:
-                if not math.isfinite(child):
-                    raise NotExactError
-            elif child_kind not in _LEAVES:
-                stack.append(child)
+
+
+def _require_exact_children(children: Collection[Any], stack: list[Any]) -> None:
+    if _LEAVES.issuperset(map(type, children)):
+        return
+    for child in children:
+        kind = type(child)
+        if kind is float:
+            if not math.isfinite(child):
+                raise NotExactError
+        elif kind not in _LEAVES:
+            stack.append(child)
 
 
 def explain(value: Any, root: str) -> EventError:
