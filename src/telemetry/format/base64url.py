@@ -8,7 +8,6 @@ import pybase64
 
 from telemetry.exceptions import MalformedRecordError
 
-
 _FROM_URL = bytes.maketrans(b"-_", b"+/")
 
 
