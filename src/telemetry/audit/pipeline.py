@@ -25,6 +25,7 @@ from telemetry.audit.record import SealedRecord
 from telemetry.audit.recovery import AdoptedSegment, adopt_segments
 from telemetry.audit.replay import RetryWorker
 from telemetry.audit.segment import SpoolSegment
+from telemetry.audit.self_audit import USER_ID, SelfAudit
 from telemetry.audit.spool import Spool, open_folder
 from telemetry.audit.stream import ProducerStream
 from telemetry.audit.transport import KafkaTransport
@@ -115,6 +116,7 @@ class AuditPipeline:
             max_events=audit.queue_max_events,
             max_bytes=self._queue_bytes,
         )
+        self._self_audit = SelfAudit(config, self._log_own)
         self._metrics = AuditMetrics(topic=audit.kafka_topic)
         self._ledger = Ledger(topic=audit.kafka_topic, metrics=self._metrics, release=self._intake.release)
         self._spool: Spool | None = None
@@ -123,6 +125,8 @@ class AuditPipeline:
         self._handler: FallbackHandler | None = None
         self._worker: RetryWorker | None = None
         self._dispatcher: Dispatcher | None = None
+        self._held: HeldRecords | None = None
+        self._closing = False
         self._report: ShutdownReport | None = None
 
     @property
@@ -167,6 +171,9 @@ class AuditPipeline:
         if self._worker is not None:
             self._worker.start()
         self._metrics.observe(self)
+        self._self_audit.started()
+        for segment in self._adopted:
+            self._self_audit.recovered(segment.producer)
 
     def offer(self, event_type: str, payload: Any, user_id: str, fields: Mapping[str, Any]) -> Receipt | Ticket:
         """Check, seal and accept an event, or return the ticket with which it waits."""
@@ -260,6 +267,9 @@ class AuditPipeline:
         """
         if self._report is not None:
             return self._report
+        counts = self.stats()
+        self._closing = True
+        self._self_audit.stopped({"logged": counts.logged, "refused": counts.refused})
         self._intake.close(LifecycleError("telemetry is shut down; the event was not logged"))
         rest = self._drain(timeout)
         spooled = self._close_spool()
@@ -309,6 +319,7 @@ class AuditPipeline:
             max_uses=config.data_key_max_uses,
             max_bytes=config.data_key_max_bytes,
             grace=config.data_key_grace_seconds,
+            on_rotated=lambda key: self._self_audit.note_key_rotated(key.kid, key.key_uri),
         )
         return AuditEncryptor(self._keyring, source=self._source)
 
@@ -434,13 +445,23 @@ class AuditPipeline:
         if self._dispatcher is not None:
             self._dispatcher.kafka_is_ready()
 
-    def _note_diverted(self, diverted: bool, _reason: str) -> None:
+    def _log_own(self, event_type: str, payload: dict[str, Any]) -> None:
+        self._intake.offer(self._factory.draft(event_type, payload, USER_ID, {}))
+
+    def _note_diverted(self, diverted: bool, reason: str) -> None:
         if self._worker is not None:
             self._worker.divert(diverted=diverted)
         if self._held is not None:
             self._held.divert(diverted=diverted)
+        if self._closing:
+            return
+        if diverted:
+            self._self_audit.fallback_entered(reason)
+        else:
+            self._self_audit.fallback_left()
 
     def _note_batch(self, records: list[SealedRecord]) -> Iterable[SealedRecord]:
+        self._self_audit.flush()
         if records:
             seconds, sealed = self._intake.take_seal_time()
             self._metrics.batch(len(records), seconds, sealed)
@@ -450,5 +471,3 @@ class AuditPipeline:
         for resource in (self._worker, self._keyring, self._provider, self._store):
             if resource is not None:
                 resource.close()
-
-    _held: HeldRecords | None = None
