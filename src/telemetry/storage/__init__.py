@@ -1,6 +1,7 @@
 """Fallback stores."""
 
 from telemetry.storage.factory import StorageProviderFactory
+from telemetry.storage.lock import Lock
 from telemetry.storage.provider import StorageProvider, StoredObject
 
-__all__ = ["StorageProvider", "StorageProviderFactory", "StoredObject"]
+__all__ = ["Lock", "StorageProvider", "StorageProviderFactory", "StoredObject"]

@@ -11,6 +11,7 @@ from typing import ClassVar, Self
 
 from telemetry.config import StorageConfig
 from telemetry.exceptions import StorageLimitError
+from telemetry.storage.lease import LeaseWatch, hold_lease
 from telemetry.storage.lock import Lock
 
 MAX_OBJECT_BYTES = 256 << 20
@@ -52,6 +53,7 @@ class StorageProvider(ABC):
     def __init__(self, config: StorageConfig) -> None:
         """Keep the configuration; raise ``MissingExtraError`` or ``ConfigurationError`` if it cannot be used."""
         self.config = config
+        self._watch = LeaseWatch()
 
     @abstractmethod
     def put(self, name: str, data: bytes) -> None:
@@ -80,7 +82,6 @@ class StorageProvider(ABC):
     def delete(self, name: str) -> None:
         """Delete an object; one that is absent is no error."""
 
-    @abstractmethod
     def lock(self, name: str, *, owner: str, seconds: float) -> AbstractContextManager[Lock]:
         """Try to become the only holder of ``name`` among all processes.
 
@@ -88,7 +89,15 @@ class StorageProvider(ABC):
         another one had it already. While the context is open the provider renews the lock by itself; a holder
         that dies loses it at once (file lock) or after ``seconds`` (lease), and one that could not renew in time
         sees its ``Lock`` turn false: ask it before each step that only the holder may take.
+
+        By default it is a lease of objects below ``locks/``; see ``telemetry.storage.lease`` for its clocks.
+
+        Args:
+            name: Which lock; the same alphabet as objects.
+            owner: Who takes it, for the operator who looks; no secret.
+            seconds: How long a lease outlives a holder that died; more than 0.
         """
+        return hold_lease(self, name, owner=owner, seconds=seconds, watch=self._watch)
 
     @abstractmethod
     def check(self) -> None:

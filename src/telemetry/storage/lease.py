@@ -1,0 +1,221 @@
+"""A lock for stores that can only create, list and delete: numbered objects, of which the highest rules.
+
+``locks/{name}/{epoch}`` says who holds the lock and until when. Whoever wants the lock, or wants to keep it, creates the
+next epoch; creation succeeds for one only. After it has created an epoch it lists again: a higher one means that it
+came too late. Release is an epoch too, marked so, which is left behind: the numbers only ever grow, so that a process
+that was stopped for an hour cannot take an old number for a new one.
+
+Clocks. The holder counts by its own clock from before it wrote the epoch, and stops in time even if the machine slept.
+A contender takes over when it has watched an unchanged epoch for 1.1 times its duration by its own clock, whatever the
+clocks say, or at once when the stated end is more than ``CLOCK_MARGIN`` in the past: processes that share a lock must
+have clocks that agree to within 30 s. If they do not, two may hold it for a while, and records are sent twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from telemetry.exceptions import StorageConflictError, StorageError, StorageNotFoundError, TelemetryError
+from telemetry.storage.lock import Lock
+
+if TYPE_CHECKING:
+    from telemetry.storage.provider import StorageProvider
+
+CLOCK_MARGIN = 30.0
+"""Seconds that another machine's clock may be ahead of the holder's."""
+
+_WATCH_FACTOR = 1.1
+_RENEWALS = 3
+_MAX_OWNER = 200
+_log = logging.getLogger(__name__)
+
+
+class _Epoch(msgspec.Struct, frozen=True):
+    """What an epoch's object says.
+
+    Attributes:
+        owner: Who it is, for the operator.
+        holder: Random text that tells two holders apart.
+        seconds: How long it is valid.
+        expires: Unix time of its end, by the holder's clock.
+        released: The lock was given back; the next one may take it at once.
+    """
+
+    owner: str
+    holder: str
+    seconds: float
+    expires: float
+    released: bool = False
+
+
+class _Sight(NamedTuple):
+    epoch: int
+    since: float
+
+
+class LeaseWatch:
+    """Remembers since when each lock's highest epoch has been seen unchanged, from one attempt to the next."""
+
+    def __init__(self) -> None:
+        self._sights: dict[str, _Sight] = {}
+
+    def seen_for(self, name: str, epoch: int) -> float:
+        """Return for how many seconds ``epoch`` has been the highest one seen."""
+        now = time.monotonic()
+        sight = self._sights.get(name)
+        if sight is None or sight.epoch != epoch:
+            sight = self._sights[name] = _Sight(epoch, now)
+        return now - sight.since
+
+
+@contextlib.contextmanager
+def hold_lease(
+    provider: StorageProvider, name: str, *, owner: str, seconds: float, watch: LeaseWatch
+) -> Iterator[Lock]:
+    """Try to take the lease ``name``; see ``StorageProvider.lock``.
+
+    Args:
+        provider: Where the epochs are kept; needs put, get, list and delete only.
+        name: Which lock.
+        owner: Who takes it, for the operator; no secret.
+        seconds: How long it outlives a holder that died; renewed three times within it.
+        watch: The provider's memory of what it saw in earlier attempts.
+    """
+    lease = _Lease(provider, name, owner=owner, seconds=seconds, watch=watch)
+    if lease.acquire():
+        lease.start_renewing()
+    try:
+        yield Lock(lambda: lease.held)
+    finally:
+        lease.release()
+
+
+class _Lease:
+    """One attempt to hold a lock, from its acquisition to its release."""
+
+    def __init__(self, provider: StorageProvider, name: str, *, owner: str, seconds: float, watch: LeaseWatch) -> None:
+        if seconds <= 0:
+            message = f"a lease must last longer than 0 s, not {seconds}"
+            raise ValueError(message)
+        self._provider = provider
+        self._name = name
+        self._folder = f"locks/{name}/"
+        self._owner = owner[:_MAX_OWNER]
+        self._holder = secrets.token_hex(16)
+        self._seconds = seconds
+        self._watch = watch
+        self._pid = os.getpid()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._epoch = 0
+        self._ends = (0.0, 0.0)  # monotonic, and wall clock, which also runs while the machine sleeps
+        self._unsure: tuple[int, bytes, tuple[float, float]] | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether this process holds the lock right now."""
+        monotonic, wall = self._ends
+        return time.monotonic() < monotonic and time.time() < wall and os.getpid() == self._pid
+
+    def acquire(self) -> bool:
+        """Take the lock if it is free."""
+        highest = self._highest()
+        if highest and not self._is_over(highest):
+            return False
+        return self._claim(highest + 1)
+
+    def start_renewing(self) -> None:
+        """Renew the lock in a daemon thread until it is released or lost."""
+        self._thread = threading.Thread(target=self._renew, name=f"telemetry-lease-{self._name}", daemon=True)
+        self._thread.start()
+
+    def release(self) -> None:
+        """Give the lock back; if the store does not answer, it ends by itself."""
+        if self._thread is None or os.getpid() != self._pid:
+            return
+        self._stop.set()
+        self._thread.join(self._seconds)
+        held, self._ends = self.held, (0.0, 0.0)
+        if held and not self._thread.is_alive():
+            with contextlib.suppress(TelemetryError):
+                self._write(self._epoch + 1, self._body(time.time(), released=True))
+                self._delete(self._epoch)
+
+    def _renew(self) -> None:
+        while not self._stop.wait(self._seconds / _RENEWALS):
+            try:
+                kept = self._claim(self._epoch + 1)
+            except TelemetryError as exc:
+                _log.warning("the lock %s could not be renewed yet: %s", self._name, exc)
+                kept = self.held
+            if not kept:
+                self._ends = (0.0, 0.0)
+                _log.warning("the lock %s is lost; another process may take it", self._name)
+                return
+
+    def _claim(self, epoch: int) -> bool:
+        body, ends = self._attempt(epoch)
+        try:
+            self._write(epoch, body)
+        except StorageConflictError:
+            return False  # somebody else was faster
+        epochs = list(self._epochs())
+        if max(epochs, default=0) != epoch:
+            self._delete(epoch)
+            return False  # the number was free again because others had used it and moved on
+        self._unsure, self._epoch, self._ends = None, epoch, ends
+        self._delete(*(older for older in epochs if older < epoch))
+        return self.held
+
+    def _attempt(self, epoch: int) -> tuple[bytes, tuple[float, float]]:
+        # A create whose answer was lost may have happened: the next attempt must write the same bytes, and count
+        # from the time they state.
+        if self._unsure is None or self._unsure[0] != epoch:
+            wall = time.time() + self._seconds
+            ends = (time.monotonic() + self._seconds, wall)
+            self._unsure = (epoch, self._body(wall, released=False), ends)
+        return self._unsure[1:]
+
+    def _body(self, expires: float, *, released: bool) -> bytes:
+        return msgspec.json.encode(_Epoch(self._owner, self._holder, self._seconds, expires, released))
+
+    def _is_over(self, epoch: int) -> bool:
+        watched = self._watch.seen_for(self._name, epoch)
+        try:
+            stated = msgspec.json.decode(self._provider.get(self._object(epoch)), type=_Epoch)
+        except StorageNotFoundError:
+            return False  # its holder has just moved on
+        except msgspec.MsgspecError:
+            return watched > self._seconds * _WATCH_FACTOR  # damaged, so it ends after what we would ask for
+        if stated.released or time.time() > stated.expires + CLOCK_MARGIN:
+            return True
+        return watched > stated.seconds * _WATCH_FACTOR
+
+    def _highest(self) -> int:
+        return max(self._epochs(), default=0)
+
+    def _epochs(self) -> Iterator[int]:
+        for stored in self._provider.list(self._folder):
+            number = stored.name.removeprefix(self._folder)
+            if number.isascii() and number.isdigit():
+                yield int(number)
+
+    def _delete(self, *epochs: int) -> None:
+        for epoch in epochs:
+            with contextlib.suppress(StorageError):  # the next renewal tries again
+                self._provider.delete(self._object(epoch))
+
+    def _write(self, epoch: int, body: bytes) -> None:
+        self._provider.put(self._object(epoch), body)
+
+    def _object(self, epoch: int) -> str:
+        return f"{self._folder}{epoch:020d}"
