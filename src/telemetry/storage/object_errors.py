@@ -1,0 +1,138 @@
+"""From obstore's exceptions to ours, without the URLs and texts that may carry a signature."""
+
+from __future__ import annotations
+
+import re
+
+from telemetry.exceptions import (
+    StorageAccessDeniedError,
+    StorageConflictError,
+    StorageError,
+    StorageFullError,
+    StorageLimitError,
+    StorageNotFoundError,
+    StorageUnreachableError,
+)
+
+_STATUS = re.compile(r"status code: ([1-5][0-9]{2})")
+_CODE = re.compile(r"<Code>([A-Za-z]{1,64})</Code>|\"reason\": ?\"([A-Za-z]{1,64})\"")
+_QUERY = re.compile(r"\?[^\s\"'<>)]+")
+_HEADER = re.compile(r"(?i)(authorization|x-amz-security-token|bearer)\S*\s+\S+(?:\s+\S+)?")
+_SHOWN = 600
+
+_Kind = tuple[type[StorageError], str]
+
+KINDS: dict[str, _Kind] = {
+    "FileNotFoundError": (StorageNotFoundError, "there is no such object, bucket or container"),
+    "NotFoundError": (StorageNotFoundError, "there is no such object, bucket or container"),
+    "AlreadyExistsError": (StorageConflictError, "the object exists already"),
+    "PreconditionError": (StorageConflictError, "the object exists already"),
+    "NotModifiedError": (StorageError, "the store answered a question that was not asked"),
+    "PermissionDeniedError": (StorageAccessDeniedError, "the credentials do not permit it"),
+    "UnauthenticatedError": (StorageAccessDeniedError, "the credentials are not accepted"),
+    "InvalidPathError": (StorageLimitError, "an object's name has an empty or a dot part"),
+    "NotSupportedError": (StorageLimitError, "the store cannot create an object only if it is absent"),
+    "UnknownConfigurationKeyError": (StorageLimitError, "obstore is too old for this library"),
+    "JoinError": (StorageError, "the store's client failed inside"),
+    "GenericError": (StorageUnreachableError, "the store did not answer"),
+    "BaseError": (StorageError, "the store failed"),
+    "ValueError": (StorageLimitError, "the name cannot be used"),
+    "OSError": (StorageUnreachableError, "the store did not answer"),
+}
+"""Class name -> our class and the reason; by name, so that this module can be imported without obstore."""
+
+_DENIED = (401, 403)
+_CODES: dict[str, _Kind] = {
+    "QuotaExceeded": (StorageFullError, "the quota is used up"),
+    "XMinioStorageFull": (StorageFullError, "the disk is full"),
+    "InsufficientStorage": (StorageFullError, "the disk is full"),
+    "PermanentRedirect": (StorageAccessDeniedError, "the bucket is in another region: set aws_region"),
+    "AuthorizationHeaderMalformed": (StorageAccessDeniedError, "the bucket is in another region: set aws_region"),
+    "RequestTimeTooSkewed": (StorageAccessDeniedError, "this machine's clock is wrong"),
+    "NoSuchBucket": (StorageNotFoundError, "there is no such bucket"),
+    "ContainerNotFound": (StorageNotFoundError, "there is no such container"),
+    "InvalidBucketName": (StorageNotFoundError, "that cannot be the name of a bucket"),
+    "AuthenticationFailed": (StorageAccessDeniedError, "the credentials are not accepted"),
+    "ObjectLocked": (StorageAccessDeniedError, "a retention rule protects the object"),
+    "BlobImmutableDueToPolicy": (StorageAccessDeniedError, "an immutability policy protects the object"),
+}
+_STATUSES: dict[int, _Kind] = {
+    301: (StorageAccessDeniedError, "the bucket is in another region: set aws_region"),
+    400: (StorageError, "the store finds the request malformed"),
+    413: (StorageLimitError, "the object is too large for the store"),
+    429: (StorageUnreachableError, "the store limits the request rate"),
+    503: (StorageUnreachableError, "the store is overloaded or limits the request rate"),
+    507: (StorageFullError, "the disk is full"),
+}
+
+
+def is_store_failure(exc: BaseException) -> bool:
+    """Whether ``exc`` came out of obstore; a panic of its Rust code is not even an ``Exception``."""
+    return isinstance(exc, (OSError, ValueError)) or _is_a(exc, "BaseError", "PanicException")
+
+
+def translate(exc: BaseException, *, doing: str, remedy: str) -> StorageError:
+    """Return our own error for one of obstore's.
+
+    Args:
+        exc: What obstore raised.
+        doing: What failed, on which object of which store.
+        remedy: What the caller may need when access is denied: the permission.
+    """
+    text = str(exc)
+    status, code = _status(text), _code(text)
+    kind, reason = _explain(exc, text, status, code)
+    said = ", ".join(part for part in (code, f"HTTP {status}" if status else "") if part)
+    message = f"{doing} failed: {reason}{f' ({said})' if said else ''}"
+    if issubclass(kind, StorageAccessDeniedError):
+        message += f"; {remedy}"
+    return kind(message)
+
+
+def redacted(exc: BaseException) -> BaseException:
+    """Return an exception of the same class whose text has no query strings, credentials or debug output."""
+    text = _QUERY.sub("?...", str(exc).partition("\n\nDebug source:")[0])
+    text = _HEADER.sub(r"\1 ...", text)[:_SHOWN]
+    kind = type(exc) if isinstance(exc, Exception) else RuntimeError
+    return kind(text)
+
+
+def _explain(exc: BaseException, text: str, status: int | None, code: str) -> _Kind:
+    if code in _CODES:
+        return _CODES[code]
+    if _is_a(exc, "UnauthenticatedError") and status is None:
+        return StorageUnreachableError, "no credentials could be obtained"
+    if not _is_a(exc, "GenericError") or status is None:
+        return _TLS if _is_tls(text) else _kind(exc)
+    if status in _DENIED:
+        return StorageAccessDeniedError, "the credentials are not accepted"
+    return _STATUSES.get(status, (StorageError, "the store refused"))
+
+
+_TLS = (
+    StorageUnreachableError,
+    "the endpoint's certificate is not trusted: check its name and dates, or set ca_path to its authorities",
+)
+
+
+def _is_tls(text: str) -> bool:
+    return "certificate" in text and ("invalid peer" in text or "UnknownIssuer" in text or "verif" in text)
+
+
+def _kind(exc: BaseException) -> _Kind:
+    names = [known.__name__ for known in type(exc).__mro__]
+    return next((KINDS[name] for name in names if name in KINDS), (StorageError, "the store's client failed inside"))
+
+
+def _is_a(exc: BaseException, *names: str) -> bool:
+    return any(known.__name__ in names for known in type(exc).__mro__)
+
+
+def _status(text: str) -> int | None:
+    found = _STATUS.search(text)
+    return int(found[1]) if found else None
+
+
+def _code(text: str) -> str:
+    found = _CODE.search(text)
+    return (found[1] or found[2]) if found else ""

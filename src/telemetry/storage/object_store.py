@@ -1,0 +1,335 @@
+"""What the cloud stores have in common: one implementation over obstore."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import secrets
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeVar
+from urllib.parse import urlsplit
+
+from telemetry.config import StorageConfig
+from telemetry.exceptions import (
+    ConfigurationError,
+    LifecycleError,
+    MissingExtraError,
+    Problem,
+    StorageConflictError,
+    StorageError,
+    StorageLimitError,
+    StorageNotFoundError,
+)
+from telemetry.storage.names import clean_prefix, require_name, require_safe
+from telemetry.storage.object_errors import is_store_failure, redacted, translate
+from telemetry.storage.provider import MAX_OBJECT_BYTES, StorageProvider, StoredObject, require_size
+from telemetry.storage.relay import Relay
+
+try:
+    import obstore
+except ImportError:  # said when a provider is made, which knows the extra's name
+    obstore = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    from obstore.store import AzureStore, ClientConfig, GCSStore, RetryConfig, S3Store
+
+    CloudStore = AzureStore | GCSStore | S3Store
+
+Result = TypeVar("Result")
+
+_PAGE = 1_000
+_ATTEMPTS = 3
+_CONNECT_SECONDS = 5.0
+_MAX_RETRY_SECONDS = 180.0
+"""obstore signs a request once; credentials must outlive its retries."""
+
+
+class Permissions(NamedTuple):
+    """What the cloud calls the right to do each of the operations."""
+
+    put: str
+    get: str
+    list: str
+    delete: str
+
+
+class ObjectStoreProvider(StorageProvider):
+    """Keeps each object as one object of a bucket or container, written by one conditional request.
+
+    A create whose answer was lost is recognised: the object is read back and compared before anything is decided.
+    obstore's runtime does not survive ``fork()``; a child of a process that had used it gets its work done by a
+    process of its own, started on first use.
+
+    Attributes:
+        extra: What to install for it.
+        permissions: The rights that each operation needs, as the cloud calls them.
+    """
+
+    extra: ClassVar[str]
+    permissions: ClassVar[Permissions]
+    _runtime_pid: ClassVar[int | None] = None
+
+    def __init__(self, config: StorageConfig) -> None:
+        super().__init__(config)
+        if obstore is None:
+            raise MissingExtraError(config.provider, self.extra)
+        self._prefix = clean_prefix(config.prefix)
+        self._store: CloudStore | None = make_store(self._make_store)
+        self._relay: Relay | None = None
+        self._closed = False
+
+    @property
+    @abstractmethod
+    def location(self) -> str:
+        """Where the objects are, as people write it: ``s3://bucket/prefix``."""
+
+    @abstractmethod
+    def _make_store(self) -> CloudStore:
+        """Make the store's client from the configuration; no request is sent."""
+
+    def put(self, name: str, data: bytes) -> None:
+        """Create an object by one conditional request; see ``StorageProvider.put``."""
+        self._require_open()
+        require_name(name)
+        require_size(name, data)
+        if relay := self._relay_of_fork():
+            relay.call("put", name, data)
+            return
+        for _ in range(_ATTEMPTS):
+            if self._create(name, data):
+                return
+        message = f"writing {self._where(name)} failed: other writers of the same name come and go; try again"
+        raise StorageError(message)
+
+    def get(self, name: str) -> bytes:
+        """Return an object's bytes; see ``StorageProvider.get``."""
+        self._require_open()
+        require_safe(name)
+        if relay := self._relay_of_fork():
+            return bytes(relay.call("get", name))
+        return self._request("get", "reading", name, lambda store: self._read(store, name))
+
+    def list(self, prefix: str = "") -> Iterator[StoredObject]:
+        """Yield the objects whose name starts with ``prefix``; see ``StorageProvider.list``.
+
+        An Azure account with a hierarchical namespace sorts folder by folder instead of by the whole name.
+        """
+        self._require_open()
+        if self._relay_of_fork() is None:
+            yield from self._list_after(prefix, None)
+            return
+        after: str | None = None
+        while True:
+            page = self.list_page(prefix, after)
+            yield from page
+            if len(page) < _PAGE:
+                return
+            after = page[-1].name
+
+    def list_page(self, prefix: str, after: str | None) -> Sequence[StoredObject]:
+        """Return up to 1,000 of the objects whose name starts with ``prefix`` and comes later than ``after``."""
+        if relay := self._relay_of_fork():
+            return tuple(relay.call("list_page", prefix, after))
+        return tuple(itertools.islice(self._list_after(prefix, after), _PAGE))
+
+    def delete(self, name: str) -> None:
+        """Delete an object; see ``StorageProvider.delete``."""
+        self._require_open()
+        require_safe(name)
+        if relay := self._relay_of_fork():
+            relay.call("delete", name)
+            return
+        with contextlib.suppress(StorageNotFoundError):
+            self._request("delete", "deleting", name, lambda store: obstore.delete(store, name))
+
+    def check(self) -> None:
+        """Write, read, list and delete a small object, and see that the store refuses to overwrite it."""
+        if relay := self._relay_of_fork():
+            relay.call("check")
+            return
+        name, probe = f"check/{secrets.token_hex(16)}", secrets.token_bytes(32)
+        self.put(name, probe)
+        try:
+            if self.get(name) != probe or name not in [found.name for found in self.list(name)]:
+                message = f"{self.location} does not give back or does not list what was written to it"
+                raise StorageError(message)
+            self._require_create_only(name)
+        finally:
+            self.delete(name)
+
+    def close(self) -> None:
+        """Drop the connections and refuse further calls."""
+        self._closed = True
+        self._store = None
+        if self._relay is not None and self._relay.pid == os.getpid():
+            self._relay.close()
+        self._relay = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.location!r})"
+
+    @property
+    def _client_options(self) -> ClientConfig:
+        config = self.config
+        seconds = config.timeout_ms / 1_000
+        options: ClientConfig = {
+            "allow_http": config.allow_http,
+            "allow_invalid_certificates": False,  # stated, so that no environment variable can turn it on
+            "timeout": timedelta(seconds=seconds),
+            "connect_timeout": timedelta(seconds=min(seconds, _CONNECT_SECONDS)),
+        }
+        if config.ca_path is not None:
+            options["root_certificate"] = read_ca(config)
+        return options
+
+    @property
+    def _retry_config(self) -> RetryConfig:
+        config = self.config
+        limit = config.timeout_ms / 1_000 * (config.max_retries + 1)
+        return {
+            "max_retries": config.max_retries,
+            "retry_timeout": timedelta(seconds=min(limit, _MAX_RETRY_SECONDS)),
+        }
+
+    def _create(self, name: str, data: bytes) -> bool:
+        try:
+            self._request("put", "writing", name, lambda store: _put(store, name, data))
+        except StorageConflictError:
+            stored = self._read_if_present(name)
+            if stored is None:
+                return False  # whoever was writing it did not finish, or deleted it: try again
+        except StorageError as exc:
+            stored = self._read_if_present(name) if exc.retriable else None
+            if stored is None:
+                raise
+        else:
+            return True
+        if stored != data:
+            message = f"{self._where(name)} exists with other content and was left as it is"
+            raise StorageConflictError(message)
+        return True  # our own, of which the answer was lost
+
+    def _read_if_present(self, name: str) -> bytes | None:
+        try:
+            return self.get(name)
+        except StorageNotFoundError:
+            return None
+
+    def _read(self, store: CloudStore, name: str) -> bytes:
+        found = obstore.get(store, name)
+        if found.meta["size"] > MAX_OBJECT_BYTES:
+            message = f"reading {self._where(name)} is refused: it is larger than {MAX_OBJECT_BYTES} bytes"
+            raise StorageLimitError(message)
+        return bytes(found.bytes())
+
+    def _list_after(self, prefix: str, after: str | None) -> Iterator[StoredObject]:
+        folder = prefix.rpartition("/")[0]  # obstore compares whole parts of names
+        pages = self._request(
+            "list", "listing", prefix, lambda store: obstore.list(store, folder or None, offset=after, chunk_size=_PAGE)
+        )
+        while True:
+            page = self._request("list", "listing", prefix, lambda _: next(pages, None))
+            if page is None:
+                return
+            for found in page:
+                if found["path"].startswith(prefix):
+                    yield StoredObject(found["path"], found["size"])
+
+    def _require_create_only(self, name: str) -> None:
+        try:
+            self._request("put", "writing", name, lambda store: _put(store, name, b"another"))
+        except StorageConflictError:
+            return
+        message = (
+            f"{self.location} overwrites existing objects although it is told not to, so that records could be lost; "
+            "use a store that honours conditional writes"
+        )
+        raise StorageLimitError(message)
+
+    def _request(self, right: str, doing: str, name: str, send: Callable[[CloudStore], Result]) -> Result:
+        store = self._require_open()
+        ObjectStoreProvider._runtime_pid = os.getpid()
+        try:
+            return send(store)
+        except StorageError:
+            raise
+        except BaseException as exc:
+            if not is_store_failure(exc):
+                raise
+            failure = exc
+        # Outside the except clause, so that obstore's own text, which has URLs in it, is not kept as the context.
+        remedy = f"grant {getattr(self.permissions, right)}, or correct the credentials"
+        raise translate(failure, doing=f"{doing} {self._where(name)}", remedy=remedy) from redacted(failure)
+
+    def _require_open(self) -> CloudStore:
+        if self._closed or self._store is None:
+            message = f"the store {self.location} is closed"
+            raise LifecycleError(message)
+        return self._store
+
+    def _relay_of_fork(self) -> Relay | None:
+        if ObjectStoreProvider._runtime_pid in (None, os.getpid()):
+            return None
+        if self._relay is None or self._relay.pid != os.getpid() or not self._relay.is_alive:
+            self._relay = Relay(type(self), self.config)
+        return self._relay
+
+    def _where(self, name: str) -> str:
+        return f"{self.location}/{name}"
+
+
+def make_store(make: Callable[[], CloudStore]) -> CloudStore:
+    """Make a store's client; what obstore finds wrong with its settings becomes a ``ConfigurationError``."""
+    try:
+        return make()
+    except ConfigurationError:
+        raise
+    except BaseException as exc:
+        if not is_store_failure(exc):
+            raise
+        failure = exc
+    reason = str(redacted(failure))
+    raise ConfigurationError(Problem("", f"the store cannot be set up: {reason}", "check its fields"))
+
+
+def require_together(config: StorageConfig, *fields: str) -> bool:
+    """Return whether ``fields`` are set; refuse it when only some of them are."""
+    present = [field for field in fields if getattr(config, field) is not None]
+    missing = [field for field in fields if field not in present]
+    if present and missing:
+        raise ConfigurationError(*(Problem(field, f"is needed with {present[0]}", "set both") for field in missing))
+    return bool(present)
+
+
+def checked_endpoint(config: StorageConfig) -> str | None:
+    """Return the configured endpoint without a slash at its end, or None.
+
+    Raises:
+        ConfigurationError: It is not an ``https://`` URL (``http://`` only with ``allow_http``).
+    """
+    if config.endpoint_url is None:
+        return None
+    parts = urlsplit(config.endpoint_url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
+        raise ConfigurationError(Problem("endpoint_url", "is not a plain URL", "write https://host:port"))
+    if parts.scheme == "http" and not config.allow_http:
+        raise ConfigurationError(Problem("endpoint_url", "has no TLS", "write https://, or set allow_http"))
+    return config.endpoint_url.rstrip("/")
+
+
+def read_ca(config: StorageConfig) -> bytes:
+    """Return the bytes of ``ca_path``, or raise ``ConfigurationError``."""
+    if config.ca_path is None:
+        return b""
+    try:
+        return config.ca_path.expanduser().read_bytes()
+    except OSError as exc:
+        problem = Problem("ca_path", f"cannot be read: {exc.strerror}", "name a readable PEM file")
+        raise ConfigurationError(problem) from exc
+
+
+def _put(store: CloudStore, name: str, data: bytes) -> None:
+    obstore.put(store, name, data, mode="create", use_multipart=False)
