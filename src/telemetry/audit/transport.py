@@ -18,6 +18,7 @@ from telemetry.exceptions import TransportError
 from telemetry.format.message import CONTENT_TYPE
 
 _POLL_SECONDS = 0.2
+_PACE_SECONDS = 0.002
 _PURGE_SECONDS = 10.0
 
 logger = logging.getLogger("telemetry.kafka")
@@ -191,14 +192,16 @@ class KafkaTransport:
             if producer is None:
                 return
             producer.poll(_POLL_SECONDS)
-            self._settle()
+            if self._settle():
+                # Let reports gather: a thread switch for each of them would cost more than sending does.
+                time.sleep(_PACE_SECONDS)
             self._watch()
         self._producer = None
 
-    def _settle(self) -> None:
-        """Take in the delivery reports of one poll."""
+    def _settle(self) -> bool:
+        """Take in the delivery reports of one poll; return whether there were any."""
         if not self._reports:
-            return
+            return False
         reports = self._reports[:]
         del self._reports[: len(reports)]
         delivered = [record for record in reports if record.error is None]
@@ -214,6 +217,7 @@ class KafkaTransport:
             while sent and sent[0].reported and sent[0].error is None:
                 sent.popleft()
             self._settled.notify_all()
+        return True
 
     def _watch(self) -> None:
         """Notice that the oldest record's time is over, or that no broker has been reachable for too long."""

@@ -13,7 +13,7 @@ _FROM_URL = bytes.maketrans(b"-_", b"+/")
 
 def encode(data: bytes) -> bytes:
     """Return ``data`` as base64url without padding."""
-    return pybase64.urlsafe_b64encode(data).rstrip(b"=")
+    return pybase64.b64encode(data, b"-_").rstrip(b"=")
 
 
 def decode(text: bytes) -> bytes:

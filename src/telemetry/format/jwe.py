@@ -13,6 +13,7 @@ from telemetry.exceptions import MalformedRecordError, TamperedError
 from telemetry.format import base64url
 
 IV_BYTES = 12
+_IV_CHARACTERS = 16
 TAG_BYTES = 16
 KID_CHARACTERS = 43
 _COMMITMENT = b"telemetry data-key commitment v1"
@@ -46,10 +47,15 @@ def protected_header(kid: str) -> bytes:
 
 
 def seal(cipher: AESGCM, protected: bytes, iv: bytes, plaintext: bytes) -> bytes:
-    """Return the compact serialization of ``plaintext``; an IV must never be used twice with a key."""
-    sealed = cipher.encrypt(iv, plaintext, protected)
-    encode = base64url.encode
-    return b".".join((protected, b"", encode(iv), encode(sealed[:-TAG_BYTES]), encode(sealed[-TAG_BYTES:])))
+    """Return the compact serialization of a JSON text; an IV must never be used twice with a key.
+
+    Up to two spaces are added behind the text, which mean nothing in JSON.
+    """
+    # IV and ciphertext are multiples of three bytes, so one encoding of everything is that of its parts in a row.
+    spaces = -len(plaintext) % 3
+    text = base64url.encode(iv + cipher.encrypt(iv, plaintext + b" " * spaces if spaces else plaintext, protected))
+    end = _IV_CHARACTERS + (len(plaintext) + spaces) // 3 * 4
+    return b".".join((protected, b"", text[:_IV_CHARACTERS], text[_IV_CHARACTERS:end], text[end:]))
 
 
 def parse(compact: bytes) -> Jwe:

@@ -111,11 +111,12 @@ def render_head(source: str, producer: str, *, key_uri: str | None, wrapped_key:
 
 
 def render_tail(event_id: str, time: str, event_type: str, traceparent: str | None, clear: Mapping[str, Any]) -> bytes:
-    """Return the part of a value between the sequence and the data."""
-    tail: dict[str, Any] = {"id": event_id, "time": time, "type": event_type}
-    if traceparent is not None:
-        tail["traceparent"] = traceparent
-    return b"," + _encode({**tail, **clear})[1:-1] + b',"data":'
+    """Return the part of a value between the sequence and the data; id and time need no escapes."""
+    head = b',"id":"%b","time":"%b","type":%b' % (event_id.encode(), time.encode(), _encode(event_type))
+    if traceparent is None and not clear:
+        return head + b',"data":'
+    rest = {**({"traceparent": traceparent} if traceparent is not None else {}), **clear}
+    return b'%b,%b,"data":' % (head, _encode(rest)[1:-1])
 
 
 def render(head: bytes, sequence: int, tail: bytes, data: bytes, *, sealed: bool) -> bytes:
