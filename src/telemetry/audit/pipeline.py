@@ -6,18 +6,19 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from telemetry.audit.batcher import AuditBatcher
+from telemetry.audit.connector import KafkaConnector
 from telemetry.audit.dispatcher import Detour, Dispatcher
 from telemetry.audit.encryptor import AuditEncryptor, ClearEncoder
 from telemetry.audit.event import EventFactory
 from telemetry.audit.fallback import FallbackHandler
 from telemetry.audit.hold import HeldRecords
 from telemetry.audit.intake import Intake, Ticket
-from telemetry.audit.kafka_options import producer_options
+from telemetry.audit.key_supply import KeySupply
 from telemetry.audit.ledger import AuditStats, Ledger
 from telemetry.audit.metrics import AuditMetrics
 from telemetry.audit.receipt import Receipt
@@ -28,21 +29,15 @@ from telemetry.audit.segment import SpoolSegment
 from telemetry.audit.self_audit import USER_ID, SelfAudit
 from telemetry.audit.spool import Spool, open_folder
 from telemetry.audit.stream import ProducerStream
-from telemetry.audit.transport import KafkaTransport
 from telemetry.config import TelemetryConfig
-from telemetry.encryption import EncryptionProvider, EncryptionProviderFactory
-from telemetry.encryption.data_key import DataKeyring
 from telemetry.exceptions import (
     BackpressureError,
     ConfigurationError,
-    EncryptionError,
-    KeyUnreachableError,
     LifecycleError,
     Problem,
     SpoolError,
     StorageError,
     TelemetryError,
-    TransportError,
     UndeliveredError,
 )
 from telemetry.format.message import context_of, source_of
@@ -86,7 +81,7 @@ class AuditPipeline:
         audit = config.audit_config
         self._config = audit
         self._pid = os.getpid()
-        self._options = producer_options(audit)
+        self._kafka = KafkaConnector(audit)
         self.default_wait = audit.wait_for
         self._source = source_of(config.environment, config.service_name)
         secret = audit.key_hmac_secret.get_secret_value().encode() if audit.key_hmac_secret else None
@@ -104,19 +99,19 @@ class AuditPipeline:
         )
         self._queue_bytes = min(audit.queue_max_bytes, audit.spool_max_bytes)
         self._stream = ProducerStream(hashed=audit.signing_config is not None)
-        self._provider: EncryptionProvider | None = None
-        self._keyring: DataKeyring | None = None
-        self._key_wanted = threading.Lock()
+        self._self_audit = SelfAudit(config, self._log_own)
+        self._keys = self._make_keys()
         self._intake = Intake(
             lock=self._lock,
-            sealer=self._make_sealer(),
+            sealer=AuditEncryptor(self._keys.keyring, source=self._source)
+            if self._keys
+            else ClearEncoder(source=self._source),
             stream=self._stream,
             append=self._append,
             want_key=self._request_key,
             max_events=audit.queue_max_events,
             max_bytes=self._queue_bytes,
         )
-        self._self_audit = SelfAudit(config, self._log_own)
         self._metrics = AuditMetrics(topic=audit.kafka_topic)
         self._ledger = Ledger(topic=audit.kafka_topic, metrics=self._metrics, release=self._intake.release)
         self._spool: Spool | None = None
@@ -147,8 +142,8 @@ class AuditPipeline:
             TransportError: Kafka cannot be reached and there is no fallback.
         """
         try:
-            if self._provider is not None:
-                self._open_key(self._provider, check=check)
+            if self._keys is not None and check:
+                self._keys.check()
             self._open_store(check=check)
             self._open_spool()
             detour = self._make_detour()
@@ -156,12 +151,12 @@ class AuditPipeline:
                 batcher=self._batcher,
                 ledger=self._ledger,
                 detour=detour,
-                make_transport=self._make_transport,
+                make_transport=self._kafka.open,
                 on_diverted=self._note_diverted,
                 on_batch=self._note_batch,
             )
             if check and not self._config.fallback_enabled:
-                self._require_kafka()
+                self._kafka.require()
         except BaseException:
             self._close_resources()
             raise
@@ -195,11 +190,8 @@ class AuditPipeline:
     def gave_up(self, ticket: Ticket) -> TelemetryError:
         """Return the error for a ticket whose patience is over."""
         error: TelemetryError
-        if ticket.waits_for_key:
-            last = self._keyring.last_error if self._keyring else None
-            error = last or KeyUnreachableError(
-                "no data key: the key service did not answer within data_key_wait_ms; the event was not logged"
-            )
+        if ticket.waits_for_key and self._keys is not None:
+            error = self._keys.missing()
         else:
             error = BackpressureError(
                 f"the queue stayed full for {self._config.queue_full_timeout_ms} ms; the event was not logged; "
@@ -239,6 +231,13 @@ class AuditPipeline:
             "audit.kafka.diverted": int(diverted),
             "audit.oldest_undelivered_age_seconds": self._oldest_age(),
         }
+        if self._keys is not None:
+            keyring = self._keys.keyring
+            values |= {
+                "audit.data_key.uses_left": keyring.uses_left,
+                "audit.data_key.age_seconds": keyring.age,
+                "audit.kms.last_call_ms": keyring.last_fetch_seconds * 1_000,
+            }
         if self._spool is not None:
             values["audit.spool.bytes"] = self._spool.size
         if self._handler is not None:
@@ -287,13 +286,12 @@ class AuditPipeline:
     def _drain(self, timeout: float) -> list[SealedRecord]:
         if self._dispatcher is None:
             return []
-        deadline = (self._config.max_retries + 1) * self._config.kafka_timeout_ms / 1_000
         share = 0.6 if self._config.fallback_enabled else 0.95
         if self._worker is not None:
             self._worker.close(min(timeout * 0.2, 5.0))
         if self._spool is not None:
             self._spool.stop()
-        return self._dispatcher.drain(kafka_seconds=min(deadline, timeout * share), total_seconds=timeout)
+        return self._dispatcher.drain(kafka_seconds=min(self._kafka.deadline, timeout * share), total_seconds=timeout)
 
     def _give_up(self, rest: list[SealedRecord]) -> UndeliveredError:
         ids = [record.event_id for record in rest]
@@ -306,22 +304,19 @@ class AuditPipeline:
         logger.error("%s", error)
         return error
 
-    def _make_sealer(self) -> AuditEncryptor | ClearEncoder:
-        config = self._config
-        if not config.encryption_enabled or config.encryption_config is None:
+    def _make_keys(self) -> KeySupply | None:
+        if not self._config.encryption_enabled:
             logger.warning("encryption is off: events are readable for whoever reads the topic or the fallback store")
-            return ClearEncoder(source=self._source)
-        self._provider = EncryptionProviderFactory.create(config.encryption_config)
-        self._keyring = DataKeyring(
-            self._provider,
+            return None
+        return KeySupply(
+            self._config,
             context=context_of(self._source),
-            max_age=config.data_key_max_age_seconds,
-            max_uses=config.data_key_max_uses,
-            max_bytes=config.data_key_max_bytes,
-            grace=config.data_key_grace_seconds,
             on_rotated=lambda key: self._self_audit.note_key_rotated(key.kid, key.key_uri),
         )
-        return AuditEncryptor(self._keyring, source=self._source)
+
+    def _request_key(self) -> None:
+        if self._keys is not None:
+            self._keys.request(on_key=self._intake.retry, on_error=self._intake.refuse)
 
     def _append(self, record: SealedRecord) -> None:
         if self._spool is not None:
@@ -352,26 +347,6 @@ class AuditPipeline:
     def _closing_checkpoint(self, _segment: AdoptedSegment) -> SealedRecord | None:
         return None
 
-    def _open_key(self, provider: EncryptionProvider, *, check: bool) -> None:
-        if check:
-            provider.check()
-        if self._keyring is not None and check:
-            self._keyring.request().result(self._config.data_key_wait_ms / 1_000 + 60)
-
-    def _request_key(self) -> None:
-        """Have whoever waits for a data key told when one is there."""
-        if self._keyring is None or not self._key_wanted.acquire(blocking=False):
-            return
-        self._keyring.request().add_done_callback(self._key_arrived)
-
-    def _key_arrived(self, future: Any) -> None:
-        self._key_wanted.release()
-        error = future.exception() if not future.cancelled() else KeyUnreachableError("the data keys are closed")
-        if error is None:
-            self._intake.retry()
-        else:
-            self._intake.refuse(error if isinstance(error, TelemetryError) else EncryptionError("no data key"))
-
     def _open_store(self, *, check: bool) -> None:
         if not self._config.fallback_enabled or self._config.storage_config is None:
             return
@@ -389,7 +364,10 @@ class AuditPipeline:
         config = self._config
         if self._store is None or config.storage_config is None:
             self._held = HeldRecords(
-                ledger=self._ledger, patience=self._deadline(), probe=self._probe, on_ready=self._kafka_is_ready
+                ledger=self._ledger,
+                patience=self._kafka.deadline,
+                probe=self._kafka.probe,
+                on_ready=self._kafka_is_ready,
             )
             return self._held
         self._handler = FallbackHandler(
@@ -403,7 +381,7 @@ class AuditPipeline:
         self._worker = RetryWorker(
             self._store,
             topic=config.kafka_topic,
-            make_transport=self._make_transport,
+            make_transport=self._kafka.open,
             ledger=self._ledger,
             owner=self._stream.producer,
             max_rate=config.replay_max_events_per_second,
@@ -412,34 +390,6 @@ class AuditPipeline:
             on_ready=self._kafka_is_ready,
         )
         return self._handler
-
-    def _deadline(self) -> float:
-        return (self._config.max_retries + 1) * self._config.kafka_timeout_ms / 1_000
-
-    def _make_transport(
-        self, on_delivered: Callable[[list[SealedRecord]], None], on_failure: Callable[[], None], name: str
-    ) -> KafkaTransport:
-        return KafkaTransport(
-            self._options,
-            self._config.kafka_topic,
-            deadline=self._deadline(),
-            unreachable_after=self._config.kafka_timeout_ms / 1_000,
-            on_delivered=on_delivered,
-            on_failure=on_failure,
-            name=name,
-        )
-
-    def _probe(self, timeout: float) -> TransportError | None:
-        transport = self._make_transport(lambda _records: None, lambda: None, "telemetry-probe-poller")
-        try:
-            return transport.probe(timeout)
-        finally:
-            transport.close()
-
-    def _require_kafka(self) -> None:
-        error = self._probe(self._config.kafka_timeout_ms / 1_000)
-        if error is not None:
-            raise error
 
     def _kafka_is_ready(self) -> None:
         if self._dispatcher is not None:
@@ -468,6 +418,6 @@ class AuditPipeline:
         return ()
 
     def _close_resources(self) -> None:
-        for resource in (self._worker, self._keyring, self._provider, self._store):
+        for resource in (self._worker, self._keys, self._store):
             if resource is not None:
                 resource.close()

@@ -23,6 +23,8 @@ _PURGE_SECONDS = 10.0
 
 logger = logging.getLogger("telemetry.kafka")
 
+Headers = list[tuple[str, str | bytes | None]]
+
 
 class KafkaTransport:
     """One idempotent Kafka producer and the thread that polls it.
@@ -91,7 +93,7 @@ class KafkaTransport:
         producer = self._producer
         if producer is None or not records:
             return
-        all_headers = [("content-type", CONTENT_TYPE), *headers]
+        all_headers: Headers = [("content-type", CONTENT_TYPE), *headers]
         produce, topic, sink = producer.produce, self._topic, self._reports.append
         self._sent_marks.append((records[-1], time.monotonic()))
         for at, record in enumerate(records):
@@ -168,7 +170,7 @@ class KafkaTransport:
         return transport_error(found.error, self._topic) if found.error is not None else None
 
     def _produce_again(
-        self, producer: Producer, record: SealedRecord, headers: list[tuple[str, bytes]], error: Exception
+        self, producer: Producer, record: SealedRecord, headers: Headers, error: Exception
     ) -> bool:
         """Wait for room in the client's own queue; any other refusal is a failure of the record."""
         give_up = time.monotonic() + self._deadline
