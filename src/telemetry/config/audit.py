@@ -159,6 +159,8 @@ class AuditConfig(ConfigModel):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         problems = [*self._disagreements(), *self._absences(), *self._unfit_keys()]
+        if self.data_key_max_bytes < self.max_event_bytes:
+            problems.append(Problem("data_key_max_bytes", "is smaller than max_event_bytes", "raise it"))
         if problems:
             raise ConfigurationError(*problems)
         if self.kafka_config and self.kafka_config.has_credentials:

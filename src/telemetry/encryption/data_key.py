@@ -132,6 +132,7 @@ class DataKeyring:
             successor = self._rotate(key, size)
             if successor is None:
                 if spent or age >= self._max_age + self._grace:
+                    self._current = None
                     return None
                 self._prefetch()
             else:
