@@ -1,0 +1,27 @@
+"""What holds for every test: a clean environment, no network beyond this machine, and the real services."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.services import environment
+from tests.services.fixtures import azurite, kafka, own_kafka, topic
+from tests.services.network_guard import NetworkGuard
+
+__all__ = ["azurite", "kafka", "own_kafka", "topic"]
+
+# Before any test module is imported: some libraries read these variables once, at import or at first use.
+environment.scrub()
+_GUARD = NetworkGuard()
+_GUARD.install()
+
+
+@pytest.fixture(autouse=True)
+def _stay_on_this_machine() -> Iterator[None]:
+    _GUARD.take_attempts()
+    yield
+    attempts = _GUARD.take_attempts()
+    if attempts:
+        pytest.fail(f"the test tried to leave this machine: {', '.join(attempts)}", pytrace=False)

@@ -1,0 +1,152 @@
+"""Fetch the servers of the tests by their package managers into ``.services``; run as a program by ``make services``."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.services import environment
+from tests.services.required import ServiceUnavailableError
+
+ROOT = Path(__file__).resolve().parents[2]
+DEFINITIONS = ROOT / "services"
+CACHE = ROOT / ".services"
+_OLDEST_JAVA = 17
+_FETCH_SECONDS = 900.0
+_ASK_SECONDS = 60.0
+
+
+def kafka_libs() -> Path:
+    """Return the folder with the jars of Apache Kafka, fetched by Maven if need be, each of the committed digest.
+
+    Raises:
+        ServiceUnavailableError: Java 17 or later or Maven is missing, the fetch failed, or a jar has another digest.
+    """
+    require_java()
+    target = CACHE / "kafka-libs"
+    with _locked("kafka"):
+        if _wrong_jars(target):
+            _fetch_kafka(target)
+    return target
+
+
+def azurite_program() -> Path:
+    """Return Azurite's program for blobs, fetched by npm if need be, as locked by name, version and digest.
+
+    Raises:
+        ServiceUnavailableError: Node or npm is missing, or the fetch failed.
+    """
+    program("node")
+    target = CACHE / "azurite"
+    definition = DEFINITIONS / "azurite"
+    lock, installed_lock = definition / "package-lock.json", target / "fetched-package-lock.json"
+    with _locked("azurite"):
+        if not installed_lock.is_file() or installed_lock.read_bytes() != lock.read_bytes():
+            shutil.rmtree(target, ignore_errors=True)
+            target.mkdir(parents=True)
+            for name in ("package.json", "package-lock.json", ".npmrc"):
+                shutil.copyfile(definition / name, target / name)
+            _run(
+                [program("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], folder=target
+            )
+            shutil.copyfile(lock, installed_lock)
+    return target / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
+
+
+def require_java() -> str:
+    """Return the path of a Java runtime that Kafka 4 accepts."""
+    java = program("java")
+    told = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=_ASK_SECONDS, check=False).stderr
+    found = re.search(r'version "(\d+)', told)
+    if found is None or int(found.group(1)) < _OLDEST_JAVA:
+        message = f"Apache Kafka needs Java {_OLDEST_JAVA} or later; {java} says: {told.splitlines()[:1]}"
+        raise ServiceUnavailableError(message)
+    return java
+
+
+def program(name: str) -> str:
+    """Return the path of an installed program.
+
+    Raises:
+        ServiceUnavailableError: It is not installed.
+    """
+    path = shutil.which(name)
+    if path is None:
+        message = f"{name} is not installed; the tests with real services need Java 17+, Maven and Node"
+        raise ServiceUnavailableError(message)
+    return path
+
+
+def _fetch_kafka(target: Path) -> None:
+    partial = target.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={partial}"]
+    _run([program("mvn"), "-q", "-B", "-f", "pom.xml", *goal], folder=DEFINITIONS / "kafka")
+    wrong = _wrong_jars(partial)
+    if wrong:
+        message = f"the jars fetched for Apache Kafka differ from services/kafka/SHA256SUMS: {', '.join(sorted(wrong))}"
+        raise ServiceUnavailableError(message)
+    shutil.rmtree(target, ignore_errors=True)
+    partial.rename(target)
+
+
+def _wrong_jars(folder: Path) -> set[str]:
+    """Return the names of jars that are missing, unexpected, or not of the committed digest."""
+    lines = (DEFINITIONS / "kafka" / "SHA256SUMS").read_text().splitlines()
+    expected = {name: digest for digest, name in (line.split() for line in lines)}
+    present = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*")}
+    return {name for name in expected.keys() | present.keys() if expected.get(name) != present.get(name)}
+
+
+def _run(command: list[str], *, folder: Path) -> None:
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=environment.ORIGINAL,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_FETCH_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as exc:
+        message = f"{command[0]} did not end within {_FETCH_SECONDS:g} s in {folder}"
+        raise ServiceUnavailableError(message) from exc
+    if done.returncode != 0:
+        told = (done.stdout + done.stderr)[-2_000:]
+        message = f"{command[0]} failed in {folder}:\n{told}"
+        raise ServiceUnavailableError(message)
+
+
+@contextmanager
+def _locked(name: str) -> Iterator[None]:
+    """Let one process fetch while the others wait; the kernel frees the lock of a process that died."""
+    CACHE.mkdir(exist_ok=True)
+    with (CACHE / f"{name}.lock").open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def main() -> int:
+    """Fetch every service; under ``REQUIRE_SERVICES=1`` a missing one is an error."""
+    missing = 0
+    for name, fetch in (("Apache Kafka", kafka_libs), ("Azurite", azurite_program)):
+        try:
+            sys.stdout.write(f"{name}: {fetch().relative_to(ROOT)}\n")
+        except ServiceUnavailableError as exc:
+            missing += 1
+            sys.stdout.write(f"{name}: not available, its tests are skipped: {exc}\n")
+    return 1 if missing and os.environ.get("REQUIRE_SERVICES") == "1" else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

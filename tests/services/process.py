@@ -1,0 +1,144 @@
+"""A server of the tests as a child process that never outlives the test run."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.services import environment
+from tests.services.required import ServiceUnavailableError
+
+_LAUNCHER = Path(__file__).with_name("launcher.py")
+_LOG_TAIL_BYTES = 4_000
+_POLL_SECONDS = 0.05
+# The kernel's parent-death signal follows the thread that made the child, so all are made by one lasting thread.
+_SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="service-spawner")
+
+
+class ServiceProcess:
+    """One server process: started, signalled and awaited by its process id.
+
+    Args:
+        command: Program and arguments.
+        log: File to which stdout and stderr are appended.
+        folder: Working directory.
+    """
+
+    def __init__(self, command: Sequence[str], *, log: Path, folder: Path) -> None:
+        self._command = list(command)
+        self._log = log
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+        _ALL.add(self)
+
+    @property
+    def pid(self) -> int:
+        """Process id of the running server."""
+        if self._process is None:
+            message = f"{self._command[0]} is not running"
+            raise RuntimeError(message)
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the server was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start the server in a session of its own, so that Ctrl-C in the terminal does not reach it."""
+        if self.running:
+            message = f"{self._command[0]} runs already"
+            raise RuntimeError(message)
+        self._process = _SPAWNER.submit(self._spawn).result()
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        launcher = [sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid())]
+        with self._log.open("ab") as log:
+            return subprocess.Popen(
+                [*launcher, *self._command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self._folder,
+                env=environment.for_service(),
+                start_new_session=True,
+            )
+
+    def wait_until(self, ready: Callable[[], bool], *, timeout: float) -> None:
+        """Wait for a condition while the server lives.
+
+        Raises:
+            ServiceUnavailableError: The server ended, or the condition did not come true within ``timeout`` seconds.
+        """
+        deadline = time.monotonic() + timeout
+        while not ready():
+            if not self.running:
+                self._give_up("ended instead of starting")
+            if time.monotonic() > deadline:
+                self._give_up(f"was not ready within {timeout:g} s")
+            time.sleep(_POLL_SECONDS)
+
+    def _give_up(self, what: str) -> None:
+        message = f"{self._command[0]} {what}; the end of {self._log}:\n{self.log_tail()}"
+        raise ServiceUnavailableError(message)
+
+    def log_tail(self) -> str:
+        """Return the end of the server's output."""
+        try:
+            return self._log.read_bytes()[-_LOG_TAIL_BYTES:].decode(errors="replace")
+        except OSError:
+            return "(no output)"
+
+    def stop(self, *, timeout: float = 20.0) -> None:
+        """End the server with SIGTERM, and with SIGKILL if it has not ended within ``timeout`` seconds."""
+        if not self.running:
+            return
+        self.thaw()
+        self._signal(signal.SIGTERM)
+        try:
+            self._await(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """End the server with SIGKILL, as a crash would."""
+        if self._process is None:
+            return
+        self._signal(signal.SIGKILL)
+        self._await(20.0)
+
+    def freeze(self) -> None:
+        """Stop the server's threads (SIGSTOP): its connections stay open and nobody answers."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen server go on (SIGCONT)."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        # The session's whole group: a server may have children of its own.
+        if self.running:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, number)
+
+    def _await(self, timeout: float) -> None:
+        if self._process is not None:
+            self._process.wait(timeout)
+
+
+_ALL: weakref.WeakSet[ServiceProcess] = weakref.WeakSet()
+
+
+@atexit.register
+def _kill_all() -> None:
+    for process in list(_ALL):
+        process.kill()
