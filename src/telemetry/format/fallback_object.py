@@ -140,9 +140,7 @@ _decode_lines = msgspec.json.Decoder(_Line).decode_lines
 _decode_members = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-def object_name(  # noqa: PLR0913 - the name's parts
-    topic: str, *, created_uuid7: str, day: str, producer: str, first: int | None, last: int | None
-) -> str:
+def object_name(topic: str, *, created_uuid7: str, day: str, producer: str, first: int | None, last: int | None) -> str:
     """Return an object's name, relative to the store's prefix.
 
     Args:
@@ -189,7 +187,7 @@ def require_own_name(header: ObjectHeader, name: ObjectName) -> None:
         raise TamperedError(message)
 
 
-def encode_object(  # noqa: PLR0913 - the header's members
+def encode_object(
     records: Sequence[StoredRecord],
     *,
     topic: str,
