@@ -44,6 +44,8 @@ class _State:
     buckets: dict[str, dict[str, _Stored]]
     guard: threading.Lock = field(default_factory=threading.Lock)
     generations: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    refusals: dict[str, tuple[int, str]] = field(default_factory=dict)
+    overwrites: bool = False
 
 
 class FakeGcs:
@@ -76,6 +78,18 @@ class FakeGcs:
         """The names of all objects in the bucket."""
         with self._state.guard:
             return sorted(self._state.buckets[self.bucket])
+
+    def refuse(self, operation: str, *, status: int = 403, code: str = "AccessDenied") -> None:
+        """Answer every ``put``, ``get``, ``list`` or ``delete`` with an error from now on."""
+        self._state.refusals[operation] = (status, code)
+
+    def allow_all(self) -> None:
+        """Take back every refusal."""
+        self._state.refusals.clear()
+
+    def ignore_preconditions(self) -> None:
+        """Overwrite objects although the request forbids it, as some stores of this protocol do."""
+        self._state.overwrites = True
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -126,6 +140,8 @@ class _Handler(BaseHTTPRequestHandler):
             objects = state.buckets.get(bucket)
             if self.headers.get("Authorization") != f"Bearer {state.token}":
                 answer = _error(401, "AuthenticationRequired")
+            elif (operation := _operation(self.command, name)) in state.refusals:
+                answer = _error(*state.refusals[operation])
             elif objects is None:
                 answer = _error(404, "NoSuchBucket")
             elif not name:
@@ -137,7 +153,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _object(self, objects: dict[str, _Stored], name: str, body: bytes) -> _Answer:
         stored = objects.get(name)
         wanted = self.headers.get("x-goog-if-generation-match")
-        if wanted is not None and int(wanted) != (stored.generation if stored else 0):
+        if (
+            wanted is not None
+            and not self.server.state.overwrites
+            and int(wanted) != (stored.generation if stored else 0)
+        ):
             return _error(412, "PreconditionFailed")
         if self.command == "PUT":
             objects[name] = stored = _Stored(body, next(self.server.state.generations), time.time())
@@ -167,6 +187,10 @@ class _Answer(NamedTuple):
 
 
 _NO_CONTENT = 204
+
+
+def _operation(method: str, name: str) -> str:
+    return {"PUT": "put", "DELETE": "delete"}.get(method, "get") if name else "list"
 
 
 def _headers(stored: _Stored) -> dict[str, str]:

@@ -11,6 +11,7 @@ from telemetry.config import StorageConfig
 from telemetry.testing.fake_gcs import FakeGcs
 from tests.services.azurite import BlobService
 from tests.services.blob_container import blob_config
+from tests.services.gcs import gcs_config_of
 from tests.services.moto_s3 import MotoS3
 from tests.services.required import ServiceUnavailableError, unavailable
 
@@ -44,17 +45,6 @@ def azure_config(azurite: BlobService) -> StorageConfig:
 @pytest.fixture(scope="session")
 def gcs_config(fake_gcs: FakeGcs) -> StorageConfig:
     return gcs_config_of(fake_gcs)
-
-
-def gcs_config_of(server: FakeGcs, **fields: object) -> StorageConfig:
-    values: dict[str, object] = {
-        "provider": "gcp_storage",
-        "gcp_bucket_name": server.bucket,
-        "gcp_bearer_token": server.token,
-        "endpoint_url": server.url,
-        "allow_http": True,
-    }
-    return StorageConfig(**{**values, **fields})
 
 
 @pytest.fixture(params=["aws_s3", "azure_blob", "gcp_storage"])
