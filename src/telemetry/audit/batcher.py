@@ -60,9 +60,15 @@ class AuditBatcher:
 
     def extend(self, records: Sequence[SealedRecord]) -> None:
         """Append records; takes the lock."""
+        if not records:
+            return
         with self._changed:
-            for record in records:
-                self.add(record)
+            self.add(records[0])
+            self._records += records[1:]
+            self._bytes += sum(record.size for record in records) - records[0].size
+            if self._asleep and self._bytes >= self._max_bytes:
+                self._asleep = False
+                self._changed.notify()
 
     def wake(self) -> None:
         """Make a waiting :meth:`take` return at once; takes the lock."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from telemetry.exceptions import TelemetryError
 
@@ -94,19 +94,23 @@ class Receipt:
 
     async def _wait(self, level: int) -> None:
         if not self._reached(level):
-            waiter = _AsyncWaiter(level)
+            loop = asyncio.get_running_loop()
+            future: asyncio.Future[None] = loop.create_future()
+            waiter = (level, loop, future)
+            self._add(waiter)
             try:
-                self._add(waiter)
-                await waiter.future
-            finally:
+                await future
+            except asyncio.CancelledError:
                 self._discard(waiter)
+                raise
         self._raise_unless(level)
 
     def _block(self, level: int, timeout: float | None) -> None:
         if not self._reached(level):
-            waiter = _ThreadWaiter(level)
+            event = threading.Event()
+            waiter = (level, None, event)
             self._add(waiter)
-            if not waiter.event.wait(timeout):
+            if not event.wait(timeout):
                 self._discard(waiter)
                 message = f"event {self.event_id} is not there yet after {timeout} s; it goes on by itself"
                 raise TimeoutError(message)
@@ -121,20 +125,25 @@ class Receipt:
 
     def _add(self, waiter: _Waiter) -> None:
         with _lock:
-            self._waiters = [*(self._waiters or ()), waiter]
+            if self._waiters is None:
+                self._waiters = [waiter]
+            else:
+                self._waiters.append(waiter)
         # The pipeline sets the level first and looks for waiters then; looking here again closes the gap between.
-        if self._reached(waiter.level):
+        if self._reached(waiter[0]):
             notify([self])
 
     def _discard(self, waiter: _Waiter) -> None:
         with _lock:
             self._waiters = [other for other in self._waiters or () if other is not waiter] or None
 
-    def _ready_waiters(self) -> list[_Waiter]:
-        with _lock:
-            waiters = self._waiters or []
-            ready = [waiter for waiter in waiters if self._reached(waiter.level)]
-            self._waiters = [waiter for waiter in waiters if waiter not in ready] or None
+    def _take_ready(self) -> list[_Waiter]:
+        """Return the waiters whose level is reached, and keep the others; the lock is held."""
+        waiters = self._waiters or []
+        ready = [waiter for waiter in waiters if self._reached(waiter[0])]
+        self._waiters = (
+            [waiter for waiter in waiters if waiter not in ready] or None if len(ready) < len(waiters) else None
+        )
         return ready
 
     def reach(self, level: int, delivery: Delivery | None = None) -> bool:
@@ -150,42 +159,22 @@ class Receipt:
         return self._waiters is not None
 
 
-class _Waiter:
-    __slots__ = ("level",)
-
-    def __init__(self, level: int) -> None:
-        self.level = level
-
-
-class _AsyncWaiter(_Waiter):
-    __slots__ = ("future", "loop")
-
-    def __init__(self, level: int) -> None:
-        super().__init__(level)
-        self.loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[None] = self.loop.create_future()
-
-
-class _ThreadWaiter(_Waiter):
-    __slots__ = ("event",)
-
-    def __init__(self, level: int) -> None:
-        super().__init__(level)
-        self.event = threading.Event()
-
+_Waiter = tuple[int, asyncio.AbstractEventLoop | None, Any]
+"""The level that is waited for; the loop and its future, or None and a ``threading.Event``."""
 
 _lock = threading.Lock()
 
 
 def notify(receipts: Iterable[Receipt]) -> None:
     """Wake everybody who waits on these receipts, with one call per event loop."""
+    with _lock:
+        ready = [waiter for receipt in receipts for waiter in receipt._take_ready()]  # noqa: SLF001 - its other half
     by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
-    for receipt in receipts:
-        for waiter in receipt._ready_waiters():  # noqa: SLF001 - this function is the receipt's other half
-            if isinstance(waiter, _AsyncWaiter):
-                by_loop.setdefault(waiter.loop, []).append(waiter.future)
-            elif isinstance(waiter, _ThreadWaiter):
-                waiter.event.set()
+    for _, loop, waiting in ready:
+        if loop is None:
+            waiting.set()
+        else:
+            by_loop.setdefault(loop, []).append(waiting)
     for loop, futures in by_loop.items():
         # A loop that is closed by now has nobody left who could be woken.
         if not loop.is_closed():

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from telemetry.audit.record import SealedRecord
-from telemetry.audit.segment import SUFFIX, SpoolSegment
+from telemetry.audit.segment import SUFFIX, Row, SpoolSegment
 from telemetry.audit.stream import TreeState
 from telemetry.exceptions import SpoolError
 
@@ -99,23 +98,22 @@ class AdoptedSegment:
                 self._positions.append(record.sequence)
         return record
 
-    def _rows(self) -> Iterator[tuple[int, str, bytes, bytes]]:
+    def _rows(self) -> Iterator[Row]:
         last = -1
         try:
             for row in self._segment.rows():
                 last = row[0]
                 yield row
-        except sqlite3.DatabaseError as exc:
+        except SpoolError as exc:
             self._damaged = True
-            logger.error("the spool segment %s is damaged; what can be read is sent: %s", self._segment.path, exc)  # noqa: TRY400 - the cause is in the line
+            logger.error("what can be read of a damaged spool segment is sent: %s", exc)  # noqa: TRY400 - the cause is in the line
             yield from self._rows_after_damage(last)
 
-    def _rows_after_damage(self, last: int) -> list[tuple[int, str, bytes, bytes]]:
-        saved: dict[int, tuple[int, str, bytes, bytes]] = {}
-        with contextlib.suppress(sqlite3.DatabaseError):
-            for row in self._segment.rows_backwards():
-                if row[0] > last:
-                    saved[row[0]] = row
+    def _rows_after_damage(self, last: int) -> list[Row]:
+        saved: dict[int, Row] = {}
+        for row in self._segment.rows_backwards():
+            if row[0] > last:
+                saved[row[0]] = row
         return [saved[position] for position in sorted(saved)]
 
     def _note_progress(self) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
+import msgspec
+
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.stream import TreeState
 from telemetry.exceptions import SpoolError
@@ -20,21 +22,26 @@ logger = logging.getLogger("telemetry.spool")
 SUFFIX = ".spool"
 FORMAT_VERSION = "1"
 
-_TABLES = ("record_a", "record_b")
+_TABLES = ("batch_a", "batch_b")
 _FLIP_BYTES = 16 << 20
-_SCHEMA = "".join(
-    f"CREATE TABLE {table} (position INTEGER PRIMARY KEY, event_id TEXT NOT NULL, key BLOB NOT NULL,"
-    " value BLOB NOT NULL);"
-    for table in _TABLES
+_SCHEMA = "".join(f"CREATE TABLE {table} (first INTEGER PRIMARY KEY, records BLOB NOT NULL);" for table in _TABLES)
+_NEXT = (
+    f"SELECT * FROM (SELECT * FROM {_TABLES[0]} UNION ALL SELECT * FROM {_TABLES[1]})"  # noqa: S608 - constants
+    " WHERE first > ? ORDER BY first LIMIT 1"
 )
 _META = "CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID"
-_READ_ROWS = 500
+_ROW_RECORDS = 1_000
+
+Row = tuple[int, str, bytes, bytes]
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[Row]).decode
 
 
 class SpoolSegment:
     """A file that keeps sealed records until they are settled.
 
-    Records go into one of two tables; when it is large and the other is empty they change roles, and a table whose
+    The records of a commit are packed (MessagePack) into one row of one of two tables; when it is large and the other is empty they change roles, and a table whose
     records are all settled is emptied at once. The lowest position that is not settled is noted with every commit, so
     that little is sent twice after a crash.
 
@@ -125,30 +132,36 @@ class SpoolSegment:
         """Note progress without new records."""
         self.append((), settled_below=settled_below, tree=None)
 
-    def rows(self) -> Iterator[tuple[int, str, bytes, bytes]]:
-        """Yield position, event id, key and value of what is not settled, in order of position."""
-        after = self.settled_below - 1
+    def rows(self) -> Iterator[Row]:
+        """Yield position, event id, key and value of what is not settled, in order of position.
+
+        Raises:
+            SpoolError: The file is damaged; what was yielded is sound.
+        """
+        after = -1
         while True:
             with self._lock:
-                part = self._connection.execute(
-                    "SELECT * FROM (SELECT * FROM record_a UNION ALL SELECT * FROM record_b)"  # noqa: S608 - constants
-                    f" WHERE position > ? ORDER BY position LIMIT {_READ_ROWS}",
-                    (after,),
-                ).fetchall()
-            if not part:
+                try:
+                    found = self._connection.execute(_NEXT, (after,)).fetchone()
+                except sqlite3.Error as exc:
+                    raise _translated(exc, self.path, "read") from exc
+            if found is None:
                 return
-            yield from part
-            after = part[-1][0]
+            after = found[0]
+            yield from (row for row in self._unpack(found[1]) if row[0] >= self.settled_below)
 
-    def rows_backwards(self) -> Iterator[tuple[int, str, bytes, bytes]]:
+    def rows_backwards(self) -> Iterator[Row]:
         """Yield what can be read from the end of each table; used when :meth:`rows` met damage."""
         for table in _TABLES:
-            cursor = self._connection.execute(f"SELECT * FROM {table} ORDER BY position DESC")  # noqa: S608 - a constant
-            while True:
-                row = cursor.fetchone()
-                if row is None:
-                    break
-                yield row
+            with contextlib.suppress(sqlite3.Error, SpoolError):
+                for (records,) in self._connection.execute(f"SELECT records FROM {table} ORDER BY first DESC"):  # noqa: S608 - a constant
+                    yield from self._unpack(records)
+
+    def _unpack(self, records: bytes) -> list[Row]:
+        try:
+            return _decode(records)
+        except msgspec.DecodeError as exc:
+            raise _translated(exc, self.path, "read") from exc
 
     def meta(self, name: str) -> str | bytes | None:
         """Return what is noted under ``name``."""
@@ -194,11 +207,13 @@ class SpoolSegment:
             for record in records
             if record.sequence is not None
         ]
-        if not rows:
-            return
-        self._connection.executemany(f"INSERT INTO {_TABLES[self._active]} VALUES (?, ?, ?, ?)", rows)  # noqa: S608
-        self._active_bytes += sum(record.size for record in records)
-        self._highest[self._active] = int(rows[-1][0] or 0)
+        # Many records make one row: each statement costs a release of the interpreter lock.
+        for at in range(0, len(rows), _ROW_RECORDS):
+            part = rows[at : at + _ROW_RECORDS]
+            packed = _encode(part)
+            self._connection.execute(f"INSERT INTO {_TABLES[self._active]} VALUES (?, ?)", (part[0][0], packed))  # noqa: S608
+            self._active_bytes += len(packed)
+            self._highest[self._active] = part[-1][0]
 
     def _empty_settled(self, settled_below: int) -> None:
         other = 1 - self._active
@@ -229,10 +244,10 @@ def _connect(path: Path, *, patience: float) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=patience, isolation_level=None, check_same_thread=False)
     # Exclusive locking keeps the lock for as long as the process lives, and needs no shared-memory file.
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-    connection.execute("PRAGMA page_size = 16384")
+    connection.execute("PRAGMA page_size = 32768")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA wal_autocheckpoint = 1000")
+    connection.execute("PRAGMA wal_autocheckpoint = 128")
     connection.execute("PRAGMA trusted_schema = OFF")
     return connection
 
