@@ -169,9 +169,7 @@ class KafkaTransport:
             return self._last_error or transport_error(exc.args[0], self._topic)
         return transport_error(found.error, self._topic) if found.error is not None else None
 
-    def _produce_again(
-        self, producer: Producer, record: SealedRecord, headers: Headers, error: Exception
-    ) -> bool:
+    def _produce_again(self, producer: Producer, record: SealedRecord, headers: Headers, error: Exception) -> bool:
         """Wait for room in the client's own queue; any other refusal is a failure of the record."""
         give_up = time.monotonic() + self._deadline
         while isinstance(error, BufferError) and self.failure is None and time.monotonic() < give_up:
