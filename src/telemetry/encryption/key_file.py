@@ -1,0 +1,235 @@
+"""Files that hold one key, encrypted under a passphrase (PBKDF2-HMAC-SHA-256 and AES-256-GCM)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import os
+import secrets
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
+
+from telemetry.exceptions import ConfigurationError, KeyNotFoundError, Problem
+
+MIN_ITERATIONS = 600_000
+"""OWASP Password Storage Cheat Sheet for PBKDF2-HMAC-SHA-256."""
+MAX_ITERATIONS = 100_000_000
+SALT_BYTES = 16
+"""NIST SP 800-132 section 5.1: at least 128 bits."""
+
+_VERSION = 1
+_IV_BYTES = 12
+_MAX_FILE_BYTES = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFileFacts:
+    """What may be shown of a key file.
+
+    Attributes:
+        path: The file.
+        purpose: What the key is for.
+        iterations: PBKDF2 rounds.
+        public: Public facts, such as a fingerprint or a public key.
+    """
+
+    path: Path
+    purpose: str
+    iterations: int
+    public: dict[str, str]
+
+
+def create_key_file(
+    path: Path, key: bytes, passphrase: str, *, purpose: str, iterations: int, public: dict[str, str]
+) -> bool:
+    """Write a new key file with mode 0600; it appears under its name complete, or not at all.
+
+    Returns:
+        False when a file of that name exists already (it is left alone).
+
+    Raises:
+        ConfigurationError: An empty passphrase, too few rounds, or a folder that cannot be written.
+    """
+    data = _sealed(key, passphrase, purpose=purpose, iterations=iterations, public=public)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write(temporary, data)
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return False
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+    except OSError as exc:
+        raise _unusable(path, f"cannot be made: {exc.strerror}", "check the folder's owner and mode") from exc
+    return True
+
+
+def replace_key_file(
+    path: Path, key: bytes, passphrase: str, *, purpose: str, iterations: int, public: dict[str, str]
+) -> None:
+    """Write a key file anew under another passphrase; a crash leaves the old file or the new one."""
+    data = _sealed(key, passphrase, purpose=purpose, iterations=iterations, public=public)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        _write(temporary, data)
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as exc:
+        temporary.unlink(missing_ok=True)
+        raise _unusable(path, f"cannot be written: {exc.strerror}", "check the folder's owner and mode") from exc
+
+
+def read_key_file(path: Path, passphrase: str, *, purpose: str) -> tuple[bytes, KeyFileFacts]:
+    """Return the key and the public facts of a key file.
+
+    Raises:
+        KeyNotFoundError: There is no such file.
+        ConfigurationError: Wrong passphrase, unsafe owner or mode, or a damaged file.
+    """
+    content = _parse(path, purpose)
+    header = _header(content)
+    try:
+        kek = _derive(passphrase, _unpack(path, content["salt"]), int(content["iterations"]))
+        key = AESGCM(kek).decrypt(_unpack(path, content["iv"]), _unpack(path, content["sealed"]), header)
+    except InvalidTag:
+        raise _unusable(
+            path, "does not open: the passphrase is wrong, or the file was altered", "give the right passphrase"
+        ) from None
+    return key, _facts(path, content)
+
+
+def describe_key_file(path: Path, *, purpose: str) -> KeyFileFacts:
+    """Return the public facts of a key file without opening it."""
+    return _facts(path, _parse(path, purpose))
+
+
+def _facts(path: Path, content: dict[str, Any]) -> KeyFileFacts:
+    return KeyFileFacts(path, content["purpose"], content["iterations"], dict(content["public"]))
+
+
+def _sealed(key: bytes, passphrase: str, *, purpose: str, iterations: int, public: dict[str, str]) -> bytes:
+    if not passphrase:
+        raise ConfigurationError(Problem("passphrase", "is empty", "choose a long one"))
+    if not MIN_ITERATIONS <= iterations <= MAX_ITERATIONS:
+        problem = Problem("pbkdf2_iterations", "is out of range", f"use {MIN_ITERATIONS} to {MAX_ITERATIONS}")
+        raise ConfigurationError(problem)
+    salt, iv = secrets.token_bytes(SALT_BYTES), secrets.token_bytes(_IV_BYTES)
+    content: dict[str, Any] = {
+        "version": _VERSION,
+        "purpose": purpose,
+        "kdf": "PBKDF2-HMAC-SHA-256",
+        "iterations": iterations,
+        "salt": base64.b64encode(salt).decode(),
+        "cipher": "AES-256-GCM",
+        "iv": base64.b64encode(iv).decode(),
+        "public": public,
+    }
+    sealed = AESGCM(_derive(passphrase, salt, iterations)).encrypt(iv, key, _header(content))
+    content["sealed"] = base64.b64encode(sealed).decode()
+    return msgspec.json.format(msgspec.json.encode(content)) + b"\n"
+
+
+def _header(content: dict[str, Any]) -> bytes:
+    """Everything but the sealed key is associated data, so nobody changes it unnoticed."""
+    return msgspec.json.encode({name: content[name] for name in sorted(content) if name != "sealed"})
+
+
+def _derive(passphrase: str, salt: bytes, iterations: int) -> bytes:
+    kdf = PBKDF2HMAC(algorithm=hashes.SHA256(), length=32, salt=salt, iterations=iterations)
+    return kdf.derive(passphrase.encode())
+
+
+def _parse(path: Path, purpose: str) -> dict[str, Any]:
+    content = _decoded(path, _read_safely(path))
+    numbers = isinstance(content.get("iterations"), int) and content.get("version") == _VERSION
+    texts = all(isinstance(content.get(name), str) for name in ("purpose", "salt", "iv", "sealed"))
+    if not numbers or not texts or not isinstance(content.get("public"), dict):
+        raise _unusable(path, "is not a key file of this version", "restore it from a backup")
+    if not MIN_ITERATIONS <= content["iterations"] <= MAX_ITERATIONS:
+        raise _unusable(path, "has a number of rounds that is out of range", "restore it from a backup")
+    if content["purpose"] != purpose:
+        raise _unusable(path, f"is a key file for {content['purpose'][:40]!r}", f"give one for {purpose!r}")
+    return content
+
+
+def _decoded(path: Path, data: bytes) -> dict[str, Any]:
+    try:
+        content = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise _unusable(path, "is damaged: it is not JSON", "restore it from a backup") from None
+    if not isinstance(content, dict):
+        raise _unusable(path, "is damaged: it is not a JSON object", "restore it from a backup")
+    return content
+
+
+def _unpack(path: Path, text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise _unusable(path, "is damaged: it is not base64", "restore it from a backup") from None
+
+
+def _read_safely(path: Path) -> bytes:
+    """Read the file unless somebody else may read or write it."""
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0))
+    except FileNotFoundError as exc:
+        message = f"there is no key file {path}; make one with `telemetry keys init`"
+        raise KeyNotFoundError(message) from exc
+    except OSError as exc:
+        raise _unusable(path, f"cannot be read: {exc.strerror}", "check its owner and mode; links are refused") from exc
+    with os.fdopen(handle, "rb") as file:
+        _require_private(path, os.fstat(file.fileno()))
+        data = file.read(_MAX_FILE_BYTES + 1)
+    if len(data) > _MAX_FILE_BYTES:
+        raise _unusable(path, "is too large to be a key file", "restore it from a backup")
+    return data
+
+
+def _require_private(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise _unusable(path, "is not a regular file", "give the path of a key file")
+    if os.name != "posix":
+        return
+    if status.st_uid not in (os.geteuid(), 0):
+        raise _unusable(path, "belongs to another user", f"chown it to the user {os.geteuid()}")
+    if stat.S_IMODE(status.st_mode) & 0o077:
+        raise _unusable(path, "may be read or written by others", f"chmod 600 {path}")
+
+
+def _write(path: Path, data: bytes) -> None:
+    handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    # Windows cannot open a folder; its file systems keep names without it.
+    with contextlib.suppress(PermissionError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _unusable(path: Path, reason: str, remedy: str) -> ConfigurationError:
+    return ConfigurationError(Problem("key_path", f"the key file {path} {reason}", remedy))
