@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from telemetry.audit.kafka_options import producer_options
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.transport import KafkaTransport
 from telemetry.config import AuditConfig
 from telemetry.exceptions import TransportError
+from telemetry.kafka.options import producer_options
 
 
 class KafkaConnector:

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from telemetry.audit.batcher import AuditBatcher
-from telemetry.audit.kafka_errors import reason_of
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.transport import KafkaTransport
 from telemetry.exceptions import TransportError
+from telemetry.kafka.errors import reason_of
 
 logger = logging.getLogger("telemetry.audit")
 

@@ -12,7 +12,6 @@ from typing import NamedTuple, Protocol
 
 from telemetry.audit.backoff import Backoff
 from telemetry.audit.fallback import FallbackHandler
-from telemetry.audit.kafka_errors import is_poison, reason_of
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.transport import KafkaTransport
@@ -32,6 +31,7 @@ from telemetry.format.fallback_object import (
     parse_object_name,
     require_own_name,
 )
+from telemetry.kafka.errors import is_poison, reason_of
 from telemetry.storage import StorageProvider
 from telemetry.storage.lock import Lock
 

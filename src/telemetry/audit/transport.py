@@ -11,11 +11,11 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from telemetry.audit.kafka_errors import transport_error
-from telemetry.audit.kafka_log import ClientLog
 from telemetry.audit.record import SealedRecord
 from telemetry.exceptions import TransportError
 from telemetry.format.message import CONTENT_TYPE
+from telemetry.kafka.errors import transport_error
+from telemetry.kafka.log import ClientLog
 
 _POLL_SECONDS = 0.2
 _PACE_SECONDS = 0.002
