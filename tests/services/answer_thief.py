@@ -21,7 +21,9 @@ class AnswerThief:
 
     def __init__(self, target_port: int) -> None:
         self._server = _Server(target_port)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="answer-thief", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.01,), name="answer-thief", daemon=True
+        )
         self.port: int = self._server.server_address[1]
 
     def __enter__(self) -> Self:

@@ -22,8 +22,8 @@ class AzureBlobProvider(ObjectStoreProvider):
     """Keeps objects as block blobs in a container (``azure_blob``).
 
     Permissions of the process's identity: the role Storage Blob Data Contributor on the container, or a role of one's
-    own with the data actions ``Microsoft.Storage/storageAccounts/blobServices/containers/blobs/`` ``read``, ``write``,
-    ``add/action`` and ``delete``. A shared access signature needs the permissions ``rcwdl`` on the container.
+    own with the data actions ``Microsoft.Storage/storageAccounts/blobServices/containers/blobs/`` ``read``, ``write``
+    and ``delete``. A shared access signature needs the permissions ``rwdl`` on the container.
 
     Credentials: ``azure_account_key``, or ``azure_sas_token``, or ``azure_tenant_id`` with ``azure_client_id`` and
     ``azure_client_secret``; else the chain of azure-identity: environment, workload identity, managed identity
@@ -35,7 +35,7 @@ class AzureBlobProvider(ObjectStoreProvider):
 
     extra = "azure"
     permissions = Permissions(
-        put=f"{_ROLE} on the container ({_BLOBS}/write and add/action; w and c in a shared access signature)",
+        put=f"{_ROLE} on the container ({_BLOBS}/write; w in a shared access signature)",
         get=f"{_ROLE} on the container ({_BLOBS}/read; r in a shared access signature)",
         list=f"{_ROLE} on the container ({_BLOBS}/read; l in a shared access signature)",
         delete=f"{_ROLE} on the container ({_BLOBS}/delete; d in a shared access signature)",

@@ -14,9 +14,10 @@ from telemetry.exceptions import (
     StorageUnreachableError,
 )
 
-_STATUS = re.compile(r"status code: ([1-5][0-9]{2})")
+_STATUS = re.compile(r"(?:status code: |\(code: )([1-5][0-9]{2})\b")
 _CODE = re.compile(r"<Code>([A-Za-z]{1,64})</Code>|\"reason\": ?\"([A-Za-z]{1,64})\"")
-_QUERY = re.compile(r"\?[^\s\"'<>)]+")
+_QUERY = re.compile(r"(https?://[^\s\"'<>)?]+)\?[^\s\"'<>)]+")
+_ANSWER = re.compile(r"\n\nDebug source:|<\?xml|<[A-Za-z]|\{\s*\"")
 _HEADER = re.compile(r"(?i)(authorization|x-amz-security-token|bearer)\S*\s+\S+(?:\s+\S+)?")
 _SHOWN = 600
 
@@ -56,6 +57,16 @@ _CODES: dict[str, _Kind] = {
     "ObjectLocked": (StorageAccessDeniedError, "a retention rule protects the object"),
     "BlobImmutableDueToPolicy": (StorageAccessDeniedError, "an immutability policy protects the object"),
 }
+_CONNECTION = (
+    ("UnknownIssuer", "the endpoint's certificate is of an unknown authority: set ca_path"),
+    ("NotValidForName", "the endpoint's certificate is for another host name: correct endpoint_url"),
+    ("Expired", "the endpoint's certificate has expired, or this machine's clock is wrong"),
+    ("InvalidCertificate", "the endpoint's certificate is not valid"),
+    ("InvalidContentType", "the endpoint does not speak TLS: correct endpoint_url"),
+    ("ConnectionRefused", "nothing listens at the endpoint"),
+    ("dns error", "the endpoint's host name cannot be resolved"),
+    ("TimedOut", "the store did not answer in time"),
+)
 _STATUSES: dict[int, _Kind] = {
     301: (StorageAccessDeniedError, "the bucket is in another region: set aws_region"),
     400: (StorageError, "the store finds the request malformed"),
@@ -90,8 +101,11 @@ def translate(exc: BaseException, *, doing: str, remedy: str) -> StorageError:
 
 
 def redacted(exc: BaseException) -> BaseException:
-    """Return an exception of the same class whose text has no query strings, credentials or debug output."""
-    text = _QUERY.sub("?...", str(exc).partition("\n\nDebug source:")[0])
+    """Return an exception of the same class, without what may hold a secret.
+
+    That is query strings, tokens, the client's debug output, and the store's answer, which may repeat the request.
+    """
+    text = _QUERY.sub(r"\1?...", _ANSWER.split(str(exc), maxsplit=1)[0])
     text = _HEADER.sub(r"\1 ...", text)[:_SHOWN]
     kind = type(exc) if isinstance(exc, Exception) else RuntimeError
     return kind(text)
@@ -102,21 +116,14 @@ def _explain(exc: BaseException, text: str, status: int | None, code: str) -> _K
         return _CODES[code]
     if _is_a(exc, "UnauthenticatedError") and status is None:
         return StorageUnreachableError, "no credentials could be obtained"
-    if not _is_a(exc, "GenericError") or status is None:
-        return _TLS if _is_tls(text) else _kind(exc)
+    if not _is_a(exc, "GenericError"):
+        return _kind(exc)
+    if status is None:
+        reasons = (reason for sign, reason in _CONNECTION if sign in text)
+        return StorageUnreachableError, next(reasons, "the store did not answer")
     if status in _DENIED:
         return StorageAccessDeniedError, "the credentials are not accepted"
     return _STATUSES.get(status, (StorageError, "the store refused"))
-
-
-_TLS = (
-    StorageUnreachableError,
-    "the endpoint's certificate is not trusted: check its name and dates, or set ca_path to its authorities",
-)
-
-
-def _is_tls(text: str) -> bool:
-    return "certificate" in text and ("invalid peer" in text or "UnknownIssuer" in text or "verif" in text)
 
 
 def _kind(exc: BaseException) -> _Kind:

@@ -202,7 +202,7 @@ class ObjectStoreProvider(StorageProvider):
             if stored is None:
                 return False  # whoever was writing it did not finish, or deleted it: try again
         except StorageError as exc:
-            stored = self._read_if_present(name) if exc.retriable else None
+            stored = self._read_after(exc, name)
             if stored is None:
                 raise
         else:
@@ -216,6 +216,15 @@ class ObjectStoreProvider(StorageProvider):
         try:
             return self.get(name)
         except StorageNotFoundError:
+            return None
+
+    def _read_after(self, failure: StorageError, name: str) -> bytes | None:
+        # The request may have been carried out although it seems to have failed.
+        if not failure.retriable:
+            return None
+        try:
+            return self._read_if_present(name)
+        except StorageError:
             return None
 
     def _read(self, store: CloudStore, name: str) -> bytes:

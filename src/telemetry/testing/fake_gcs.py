@@ -66,7 +66,7 @@ class FakeGcs:
         if tls is not None:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._scheme = "http" if tls is None else "https"
-        self._thread = threading.Thread(target=self._server.serve_forever, name="fake-gcs", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), name="fake-gcs", daemon=True)
 
     @property
     def url(self) -> str:
