@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import (
     AclBinding,
     AclOperation,
@@ -58,6 +58,7 @@ _JAVA_OPTIONS = (
 _START_SECONDS = 90.0
 _START_ATTEMPTS = 3
 _ANSWER_SECONDS = 30.0
+_READY_TOPIC = "harness-ready"
 _LOG = logging.getLogger("tests.services.kafka")
 _LOG.addHandler(logging.NullHandler())
 _LOG.propagate = False
@@ -311,6 +312,15 @@ class KafkaBroker:
             return False
 
         self.process.wait_until(answers, timeout=_START_SECONDS)
+        self._wait_for_producers(admin)
+
+    def _wait_for_producers(self, admin: AdminClient) -> None:
+        """Wait until an idempotent producer is served: for a moment after the start its requests are put off."""
+        if _READY_TOPIC not in admin.list_topics(timeout=_ANSWER_SECONDS).topics:
+            self.create_topic(_READY_TOPIC, partitions=1)
+        producer = Producer({**self._quick_options(), "enable.idempotence": True}, logger=_LOG)
+        producer.produce(_READY_TOPIC, value=b"ready")
+        self.process.wait_until(lambda: producer.flush(0.2) == 0, timeout=_START_SECONDS)
 
     def _format(self) -> None:
         """Write the storage's identity and the SCRAM users, which must be there before the first start."""

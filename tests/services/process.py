@@ -14,12 +14,15 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
+
 from tests.services import environment
 from tests.services.required import ServiceUnavailableError
 
 _LAUNCHER = Path(__file__).with_name("launcher.py")
 _LOG_TAIL_BYTES = 4_000
 _POLL_SECONDS = 0.05
+_SIGNAL_SECONDS = 20.0
 # The kernel's parent-death signal follows the thread that made the child, so all are made by one lasting thread.
 _SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="service-spawner")
 
@@ -98,7 +101,7 @@ class ServiceProcess:
         except OSError:
             return "(no output)"
 
-    def stop(self, *, timeout: float = 20.0) -> None:
+    def stop(self, *, timeout: float = _SIGNAL_SECONDS) -> None:
         """End the server with SIGTERM, and with SIGKILL if it has not ended within ``timeout`` seconds."""
         if not self.running:
             return
@@ -114,11 +117,13 @@ class ServiceProcess:
         if self._process is None:
             return
         self._signal(signal.SIGKILL)
-        self._await(20.0)
+        self._await(_SIGNAL_SECONDS)
 
     def freeze(self) -> None:
-        """Stop the server's threads (SIGSTOP): its connections stay open and nobody answers."""
+        """Stop the server's threads (SIGSTOP): its connections stay open and nobody answers. Returns when it stands."""
         self._signal(signal.SIGSTOP)
+        server = psutil.Process(self.pid)
+        self.wait_until(lambda: server.status() == psutil.STATUS_STOPPED, timeout=_SIGNAL_SECONDS)
 
     def thaw(self) -> None:
         """Let a frozen server go on (SIGCONT)."""

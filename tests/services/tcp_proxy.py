@@ -28,7 +28,7 @@ class TcpProxy:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"tcp-proxy-{self.port}", daemon=True)
         self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._passing = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._flowing = asyncio.Event()
         self._delay = 0.0
@@ -50,7 +50,7 @@ class TcpProxy:
     @property
     def connections(self) -> int:
         """How many connections pass through now."""
-        return len(self._writers) // 2
+        return self._passing
 
     def start(self) -> None:
         """Start forwarding."""
@@ -63,7 +63,7 @@ class TcpProxy:
         if self._loop.is_closed():
             return
         if self._thread.is_alive():
-            self._call(self._shut)
+            self._call(self._refuse)
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(_ANSWER_SECONDS)
         self._loop.close()
@@ -106,8 +106,9 @@ class TcpProxy:
         await self._cut()
 
     async def _cut(self) -> None:
-        for writer in list(self._writers):
-            writer.transport.abort()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _stall(self) -> None:
         self._flowing.clear()
@@ -115,35 +116,26 @@ class TcpProxy:
     async def _resume(self) -> None:
         self._flowing.set()
 
-    async def _shut(self) -> None:
-        await self._refuse()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # A task of our own, so that closing can wait for it.
+        # A task of our own, so that cutting can end it and wait for that.
         task = asyncio.ensure_future(self._forward(reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ends = [writer]
         try:
             onward_reader, onward_writer = await asyncio.open_connection("127.0.0.1", self.target_port)
-        except OSError:
-            writer.transport.abort()
-            return
-        pair = {writer, onward_writer}
-        self._writers |= pair
-        try:
+            ends.append(onward_writer)
+            self._passing += 1
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._pump(reader, onward_writer))
                 group.create_task(self._pump(onward_reader, writer))
         except* OSError:
-            pass  # a cut connection is what this class is for
+            pass  # a server that is away or a cut connection is what this class is for
         finally:
-            self._writers -= pair
-            for end in pair:
+            self._passing -= len(ends) - 1
+            for end in ends:
                 end.transport.abort()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
