@@ -16,7 +16,7 @@ class EncryptionProviderFactory:
     """
 
     _catalog: ClassVar[ProviderCatalog[EncryptionProvider]] = ProviderCatalog(
-        EncryptionProvider,  # type: ignore[type-abstract] - only subclasses are made
+        EncryptionProvider,  # type: ignore[type-abstract]  # only subclasses are made
         group="telemetry.encryption_providers",
         builtin={
             "aws_kms": "telemetry.encryption.aws_kms:AwsKmsProvider",

@@ -16,7 +16,7 @@ class StorageProviderFactory:
     """
 
     _catalog: ClassVar[ProviderCatalog[StorageProvider]] = ProviderCatalog(
-        StorageProvider,  # type: ignore[type-abstract] - only subclasses are made
+        StorageProvider,  # type: ignore[type-abstract]  # only subclasses are made
         group="telemetry.storage_providers",
         builtin={
             "aws_s3": "telemetry.storage.aws_s3:AwsS3Provider",

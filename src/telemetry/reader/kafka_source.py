@@ -1,0 +1,192 @@
+"""Reads raw records from a Kafka topic."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
+
+from telemetry.config import AuditConfig
+from telemetry.exceptions import TransportError
+from telemetry.kafka.errors import transport_error
+from telemetry.kafka.log import ClientLog
+from telemetry.kafka.options import consumer_options
+from telemetry.reader.entry import Place, RawRecord
+
+logger = logging.getLogger("telemetry.kafka")
+
+_CHUNK = 1_000
+_WAIT_SECONDS = 0.5
+_METADATA_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadRange:
+    """Which part of a topic is read.
+
+    Attributes:
+        since: Not before this time, in seconds since the epoch; None from the beginning.
+        until: Not after this time.
+        offset: From this offset in every partition; wins over ``since``.
+        last: Only about this many records at the end.
+        follow: Go on with new records, without end.
+        group: Join this consumer group and continue where it stopped; the offsets are committed as entries are taken.
+    """
+
+    since: float | None = None
+    until: float | None = None
+    offset: int | None = None
+    last: int | None = None
+    follow: bool = False
+    group: str | None = None
+
+
+class KafkaSource:
+    """A topic as a stream of raw records; ends where the topic ended when it began, unless it follows.
+
+    Args:
+        config: How to reach Kafka, and which topic.
+        within: Which part is read.
+        on_total: Told how many records there are to read, for progress.
+    """
+
+    def __init__(
+        self,
+        config: AuditConfig,
+        *,
+        within: ReadRange | None = None,
+        on_total: Callable[[int], None] | None = None,
+    ) -> None:
+        self._within = within or ReadRange()
+        self._topic = config.kafka_topic
+        self._timeout = max(config.kafka_timeout_ms / 1_000, 1.0)
+        self._on_total = on_total
+        self._last_error: KafkaError | None = None
+        self._client_log = ClientLog(logger)
+        self._consumer = Consumer(
+            {
+                **consumer_options(config),
+                "group.id": self._within.group or "telemetry-reader",
+                "enable.partition.eof": False,
+                "error_cb": self._note_error,
+                "logger": self._client_log.logger,
+            }
+        )
+        self._closed = False
+
+    def __iter__(self) -> Iterator[RawRecord]:
+        """Yield the records, partition by partition as they arrive.
+
+        Raises:
+            TransportError: Kafka cannot be reached, or refuses.
+        """
+        ends = self._assign()
+        remaining = {partition for partition, (start, end) in ends.items() if start < end}
+        if self._on_total is not None:
+            self._on_total(sum(max(end - start, 0) for start, end in ends.values()))
+        while (remaining or self._within.follow) and not self._closed:
+            for found in self._consume():
+                if not self._within.follow and found.partition() not in remaining:
+                    continue
+                record = self._record(found)
+                if self._within.until is None or (record.timestamp or 0.0) <= self._within.until:
+                    yield record
+            if not self._within.follow:
+                remaining -= self._finished(remaining, ends)
+
+    @property
+    def is_endless(self) -> bool:
+        """Whether new records are waited for."""
+        return self._within.follow
+
+    def close(self) -> None:
+        """Leave Kafka."""
+        if not self._closed:
+            self._closed = True
+            self._consumer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _consume(self) -> list[Any]:
+        try:
+            found = self._consumer.consume(_CHUNK, _WAIT_SECONDS)
+        except KafkaException as exc:
+            raise transport_error(exc.args[0], self._topic) from exc
+        for message in found:
+            error = message.error()
+            if error is not None:
+                raise transport_error(error, self._topic)
+        if found and self._within.group is not None:
+            self._consumer.commit(asynchronous=True)
+        return list(found)
+
+    def _finished(self, remaining: set[int], ends: dict[int, tuple[int, int]]) -> set[int]:
+        """Return the partitions that were read to their ends; gaps of compaction and transactions are skipped."""
+        positions = self._consumer.position([TopicPartition(self._topic, partition) for partition in remaining])
+        return {found.partition for found in positions if found.offset >= ends[found.partition][1]}
+
+    def _assign(self) -> dict[int, tuple[int, int]]:
+        """Assign every partition; return first and end offset of each."""
+        try:
+            partitions = self._partitions()
+            starts = self._starts(partitions)
+            ends = {}
+            for start in starts:
+                low, high = self._consumer.get_watermark_offsets(start, timeout=self._timeout)
+                first = low if start.offset in (OFFSET_BEGINNING, -1001) else start.offset
+                first = high if start.offset == OFFSET_END else max(first, low)
+                if self._within.last is not None:
+                    first = max(first, high - self._within.last)
+                start.offset = first
+                ends[start.partition] = (first, high)
+            self._consumer.assign(starts)
+        except KafkaException as exc:
+            error = exc.args[0]
+            if error.code() in (KafkaError._TRANSPORT, KafkaError._TIMED_OUT):  # noqa: SLF001 - librdkafka's own codes
+                error = self._last_error or error
+            raise transport_error(error, self._topic) from exc
+        return ends
+
+    def _partitions(self) -> list[TopicPartition]:
+        give_up = time.monotonic() + min(self._timeout * 3, _METADATA_SECONDS)
+        while True:
+            topic = self._consumer.list_topics(self._topic, timeout=self._timeout).topics[self._topic]
+            if topic.error is None and topic.partitions:
+                return [TopicPartition(self._topic, partition) for partition in sorted(topic.partitions)]
+            if topic.error is None or not topic.error.retriable() or time.monotonic() > give_up:
+                break
+        if topic.error is not None:
+            raise transport_error(topic.error, self._topic)
+        message = f"topic {self._topic!r} has no partitions"
+        raise TransportError(message)
+
+    def _starts(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
+        within = self._within
+        if within.group is not None:
+            return self._consumer.committed(partitions, timeout=self._timeout)
+        if within.offset is not None:
+            return [TopicPartition(self._topic, found.partition, within.offset) for found in partitions]
+        if within.since is not None:
+            wanted = [TopicPartition(self._topic, found.partition, int(within.since * 1_000)) for found in partitions]
+            return self._consumer.offsets_for_times(wanted, timeout=self._timeout)
+        return [TopicPartition(self._topic, found.partition, OFFSET_BEGINNING) for found in partitions]
+
+    def _record(self, found: Any) -> RawRecord:
+        _, milliseconds = found.timestamp()
+        place = Place(self._topic, found.partition(), found.offset())
+        return RawRecord(found.key(), found.value(), place, milliseconds / 1_000)
+
+    def _note_error(self, error: KafkaError) -> None:
+        self._last_error = error
+        self._client_log.error(error)
