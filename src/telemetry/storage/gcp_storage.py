@@ -24,9 +24,9 @@ class GcpStorageProvider(ObjectStoreProvider):
     ``storage.objects.list``, ``storage.objects.delete``, as in the role Storage Object User
     (``roles/storage.objectUser``).
 
-    Credentials: ``gcp_credentials_path`` (a service-account key or a workload-identity configuration), or
-    ``gcp_bearer_token`` (fixed, for short jobs), else the Application Default Credentials of google-auth:
-    ``GOOGLE_APPLICATION_CREDENTIALS``, the gcloud login, or the attached service account.
+    Credentials: ``gcp_credentials_path`` (a service-account key), or ``gcp_bearer_token`` (fixed, for short jobs), else
+    the Application Default Credentials of google-auth: the file that ``GOOGLE_APPLICATION_CREDENTIALS`` names (also a
+    workload-identity configuration), the gcloud login, or the attached service account.
 
     Args:
         config: ``gcp_bucket_name`` is required.
@@ -71,6 +71,7 @@ class _GoogleCredentials:
         try:
             self._auth: Any = import_module("google.auth")
             self._transport: Any = import_module("google.auth.transport.requests")
+            self._accounts: Any = import_module("google.oauth2.service_account")
         except ImportError as exc:
             feature = "gcp_storage without gcp_bearer_token"
             raise MissingExtraError(feature, "gcp") from exc
@@ -86,7 +87,8 @@ class _GoogleCredentials:
     def _load(self, config: StorageConfig) -> Any:
         path = config.gcp_credentials_path
         try:
-            return self._auth.load_credentials_from_file(str(path), scopes=_SCOPES)[0]
-        except (self._auth.exceptions.GoogleAuthError, OSError, ValueError) as exc:
-            problem = Problem("gcp_credentials_path", f"{str(path)!r} cannot be used", "name a credentials file")
-            raise ConfigurationError(problem) from exc
+            return self._accounts.Credentials.from_service_account_file(str(path), scopes=_SCOPES)
+        except (OSError, ValueError) as exc:
+            why = "is not a service-account key" if isinstance(exc, ValueError) else f"cannot be read: {exc.strerror}"
+            problem = Problem("gcp_credentials_path", f"{str(path)!r} {why}", "name a service account's key file")
+            raise ConfigurationError(problem) from None  # the parser's error may quote the file
