@@ -1,0 +1,63 @@
+# Everything that is done with this project by hand or by CI. `make` alone explains the targets.
+#
+# Needed: Python 3.11 or later; for the tests with real services also Java 17 or later, Maven and Node.
+# PYTHON=python3.12 make test    uses that interpreter.
+# make test ARGS="tests/unit -x" hands arguments to pytest.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench services lock setup setup-bench clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+BENCH_VENV := .venv-bench
+ARGS ?= tests
+WORKERS ?= 2
+BOOTSTRAP_PYTHON := $(firstword $(PYTHON) python3)
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	--custom-compile-command "make lock" $(UPGRADE)
+# Pyright brings itself by npm; its cache stays in this folder.
+export PYRIGHT_PYTHON_CACHE_DIR := $(CURDIR)/.cache/pyright
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+help: ## explain the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+
+demo: setup ## show the main job: log, seal, send, read back, lose the broker, recover; needs no server
+	@$(BIN)/telemetry demo
+
+test: setup services ## run every test, with real Kafka and Azurite where Java, Maven and Node are installed
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --session-timeout 4500 $(ARGS)
+
+check: setup ## lint, types, layers, lock files, and a look over the tree
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	@test "$$($(BIN)/python .ci/lock_digest.py)" = "$$(cat requirements/inputs.sha256)" \
+		|| { echo "requirements/ is older than pyproject.toml: run make lock"; exit 1; }
+	@.ci/check_tree
+
+bench: setup-bench services ## measure against other libraries, side by side, and write docs/performance.md
+	@$(BENCH_VENV)/bin/python -m bench $(BENCH_ARGS)
+
+services: setup ## fetch the real services of the tests into .services
+	@$(BIN)/python -m tests.services.fetch
+
+lock: setup ## resolve the requirements again; UPGRADE=--upgrade takes newer versions
+	$(COMPILE) --all-extras --group dev pyproject.toml -o requirements/dev.txt
+	$(COMPILE) --all-extras --group dev --group bench pyproject.toml -o requirements/bench.txt
+	echo uv | $(COMPILE) - -c requirements/dev.txt -o requirements/bootstrap.txt
+	$(BIN)/python .ci/lock_digest.py > requirements/inputs.sha256
+
+setup: ## make .venv with the locked packages, or do nothing if it is up to date
+	@$(BOOTSTRAP_PYTHON) .ci/setup.py $(VENV) requirements/dev.txt
+
+setup-bench:
+	@$(BOOTSTRAP_PYTHON) .ci/setup.py $(BENCH_VENV) requirements/bench.txt
+
+clean: ## remove everything that these targets made
+	rm -rf $(VENV) $(BENCH_VENV) .services .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache \
+		.hypothesis .coverage .coverage.* htmlcov dist build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
