@@ -1,0 +1,62 @@
+"""The subcommands, and what they have in common."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from telemetry import __version__
+from telemetry.cli import demo, log, tail
+from telemetry.cli.console import err, neutral
+
+app = typer.Typer(
+    name="telemetry",
+    help="Encrypted audit logging: log, read, verify and operate an audit trail.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode="rich",
+)
+app.command("demo")(demo.demo)
+app.command("log")(log.log)
+app.command("tail")(tail.tail)
+
+
+@app.callback(invoke_without_command=True)
+def common(
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and end.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the library's log lines too.")] = False,
+) -> None:
+    """Encrypted audit logging: log, read, verify and operate an audit trail."""
+    if version:
+        sys.stdout.write(f"telemetry {__version__}\n")
+        raise typer.Exit
+    _log_to_stderr(logging.INFO if verbose else logging.ERROR)
+
+
+def run() -> int:
+    """Run the command; return its exit code."""
+    try:
+        app(standalone_mode=True)
+    except SystemExit as exc:
+        return exc.code if isinstance(exc.code, int) else 1
+    return 0
+
+
+class _Lines(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        text = neutral(record.getMessage()).replace("[", r"\[")
+        style = "red" if record.levelno >= logging.ERROR else "yellow"
+        err.print(f"[{style}]{record.levelname.lower()}:[/] {text}")
+
+
+def _log_to_stderr(level: int) -> None:
+    logger = logging.getLogger("telemetry")
+    logger.setLevel(level)
+    logger.propagate = False
+    if not any(isinstance(handler, _Lines) for handler in logger.handlers):
+        logger.addHandler(_Lines())
