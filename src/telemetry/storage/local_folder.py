@@ -31,6 +31,8 @@ _READ_FLAGS = (
     os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 ) | getattr(os, "O_BINARY", 0)
 _CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_LOCK_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+_PRIVATE = 0o600
 
 _ERRORS: dict[int, tuple[type[StorageError], str]] = {
     errno.ENOSPC: (StorageFullError, "free some space, or move base_path to a larger disk"),
@@ -144,6 +146,18 @@ def link(source: Path, target: Path, *, guard: Path) -> None:
         _rename_if_free(source, target, guard=guard)
 
 
+def open_private(path: Path) -> int:
+    """Open a file for reading and writing, made with mode 0600 whatever the umask; return its descriptor."""
+    descriptor = os.open(path, _LOCK_FLAGS, 0o600)
+    try:
+        if sys.platform != "win32" and stat.S_IMODE(os.fstat(descriptor).st_mode) != _PRIVATE:
+            os.fchmod(descriptor, _PRIVATE)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
 def read(path: Path) -> bytes:
     """Return a regular file's bytes.
 
@@ -152,7 +166,7 @@ def read(path: Path) -> bytes:
         StorageAccessDeniedError: It is not a regular file.
     """
     descriptor = os.open(path, _READ_FLAGS)
-    with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor, not a path
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             message = f"reading {str(path)!r} is refused: it is not a regular file; remove it"
@@ -160,7 +174,9 @@ def read(path: Path) -> bytes:
         if status.st_size > MAX_OBJECT_BYTES:
             message = f"reading {str(path)!r} is refused: it is larger than {MAX_OBJECT_BYTES} bytes"
             raise StorageLimitError(message)
-        return _read_up_to(file.fileno(), status.st_size)
+        return _read_up_to(descriptor, status.st_size)
+    finally:
+        os.close(descriptor)
 
 
 def sync(path: Path) -> None:
@@ -264,7 +280,7 @@ def _remove_if_orphan(path: Path) -> None:
 
 def _fill(descriptor: int, data: bytes) -> None:
     if sys.platform != "win32":
-        os.fchmod(descriptor, 0o600)
+        os.fchmod(descriptor, _PRIVATE)
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
@@ -272,7 +288,7 @@ def _fill(descriptor: int, data: bytes) -> None:
 
 
 def _rename_if_free(source: Path, target: Path, *, guard: Path) -> None:
-    descriptor = os.open(guard, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+    descriptor = open_private(guard)
     try:
         if sys.platform != "win32":
             fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -10,6 +10,8 @@ import threading
 from pathlib import Path
 from typing import ClassVar
 
+from telemetry.storage.local_folder import open_private
+
 FileIdentity = tuple[int, int]
 _BUSY = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 
@@ -59,7 +61,7 @@ class FileLock:
         with self._guard():
             if self._is_held_here():
                 return False
-            descriptor = os.open(self._path, _FLAGS, 0o600)
+            descriptor = open_private(self._path)
             try:
                 taken = self._lock(descriptor)
             except BaseException:
@@ -123,6 +125,3 @@ class FileLock:
         with contextlib.suppress(OSError):
             os.ftruncate(descriptor, 0)
             os.write(descriptor, f"{os.getpid()} {self._owner}\n".encode())
-
-
-_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
