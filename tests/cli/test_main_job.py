@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.cli.trail_events import make_events, user_of
+from tests.services.fixtures import new_topic
+from tests.services.kafka import KafkaBroker
+
+EVENTS = 1_450
+LOG_OPTIONS = (
+    "--event-type-field=eventName",
+    "--user-id-field=userIdentity.arn,userIdentity.principalId",
+    "--user-id=unknown",
+    "--field=ip_address=sourceIPAddress",
+)
+
+pytestmark = pytest.mark.services
+
+
+class Trail:
+    """A configuration file, and the command run with it."""
+
+    def __init__(self, folder: Path, broker: KafkaBroker, topic: str, **audit: Any) -> None:
+        self.folder = folder
+        self.fallback = folder / "fallback"
+        options = broker.audit_options("SSL") | {"kafka_topic": topic} | audit
+        tables = {"kafka_config": options.pop("kafka_config")}
+        tables["encryption_config"] = {"provider": "local_key", "key_path": str(folder / "key"), "passphrase": "secret"}
+        tables["storage_config"] = {"provider": "local_file", "base_path": str(self.fallback)}
+        lines = ['service_name = "trail"', "[audit_config]", *_toml(options)]
+        for name, table in tables.items():
+            lines += [f"[audit_config.{name}]", *_toml(table)]
+        self.config = folder / "telemetry.toml"
+        self.config.write_text("\n".join(lines))
+
+    def start(self, command: str, *options: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "telemetry", command, "-c", str(self.config), *options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def run(self, command: str, *options: str, stdin: bytes = b"") -> tuple[int, bytes, str]:
+        process = self.start(command, *options)
+        out, err = process.communicate(stdin, timeout=100)
+        return process.returncode, out, err.decode()
+
+    def log(self, events: Iterable[dict[str, Any]]) -> dict[str, Any]:
+        code, out, err = self.run("log", *LOG_OPTIONS, "--json", stdin=_lines(events))
+        assert code == 0, err
+        counts: dict[str, Any] = json.loads(out)
+        return counts
+
+    def stored(self) -> list[str]:
+        return [name for _, _, names in os.walk(self.fallback) for name in names if name.endswith(".jsonl")]
+
+    def tail(self) -> list[dict[str, Any]]:
+        code, out, err = self.run("tail", "--json")
+        assert code == 0, err
+        return [json.loads(line) for line in out.splitlines()]
+
+
+def _until(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    """Wait for something that a running process brings about."""
+    give_up, pause = time.monotonic() + 60, threading.Event()
+    while not condition():
+        assert process.poll() is None
+        assert time.monotonic() < give_up
+        pause.wait(0.05)
+
+
+def _toml(table: dict[str, Any]) -> list[str]:
+    return [f"{name} = {json.dumps(str(value) if isinstance(value, Path) else value)}" for name, value in table.items()]
+
+
+def _lines(events: Iterable[dict[str, Any]]) -> bytes:
+    return b"".join(msgspec.json.encode(event) + b"\n" for event in events)
+
+
+def _by_user(numbers: Iterable[tuple[str, int]]) -> dict[str, list[int]]:
+    found = defaultdict(list)
+    for user, number in numbers:
+        found[user].append(number)
+    return dict(found)
+
+
+def _assert_complete(events: list[dict[str, Any]], found: list[dict[str, Any]]) -> None:
+    first: dict[str, dict[str, Any]] = {}
+    for event in found:
+        first.setdefault(event["id"], event)
+    payloads = {event["payload"]["number"]: event["payload"] for event in first.values()}
+    assert payloads == {event["number"]: event for event in events}
+    assert len(first) == len(events)
+    logged = _by_user((user_of(event), event["number"]) for event in events)
+    assert _by_user((event["user_id"], event["payload"]["number"]) for event in first.values()) == logged
+
+
+def test_every_event_comes_back_through_kafka_over_mutual_tls(kafka: KafkaBroker, topic: str, tmp_path: Path) -> None:
+    events = make_events(EVENTS, seed=1)
+    trail = Trail(tmp_path, kafka, topic)
+
+    counts = trail.log(events)
+
+    assert counts == {"logged": EVENTS, "bad": 0, "delivered": EVENTS, "stored": 0, "spooled": 0, "failed": 0}
+    _assert_complete(events, trail.tail())
+
+
+def test_broker_stopped_half_way_and_started_again(own_kafka: Callable[..., KafkaBroker], tmp_path: Path) -> None:
+    broker = own_kafka()
+    trail = Trail(
+        tmp_path, broker, new_topic(broker), kafka_timeout_ms=1_000, max_retries=1, fallback_object_seconds=0.5
+    )
+    events = make_events(EVENTS, seed=2)
+    half = EVENTS // 2
+
+    assert trail.log(events[:half])["delivered"] == half
+    broker.stop()
+    counts = trail.log(events[half:])
+    assert counts["stored"] == EVENTS - half
+    assert trail.stored()
+
+    broker.start()
+    process = trail.start("log", *LOG_OPTIONS)
+    assert process.stdin is not None
+    _until(lambda: not trail.stored(), process)
+    process.communicate(timeout=60)
+    _assert_complete(events, trail.tail())
+
+
+def test_broker_stopped_in_mid_stream_of_one_process(own_kafka: Callable[..., KafkaBroker], tmp_path: Path) -> None:
+    broker = own_kafka()
+    trail = Trail(
+        tmp_path, broker, new_topic(broker), kafka_timeout_ms=1_000, max_retries=1, fallback_object_seconds=0.5
+    )
+    events = make_events(EVENTS, seed=3)
+    third = EVENTS // 3
+    process = trail.start("log", *LOG_OPTIONS, "--json")
+    assert process.stdin is not None
+
+    process.stdin.write(_lines(events[:third]))
+    process.stdin.flush()
+    broker.stop()
+    process.stdin.write(_lines(events[third : 2 * third]))
+    process.stdin.flush()
+    _until(lambda: bool(trail.stored()), process)
+    broker.start()
+    process.stdin.write(_lines(events[2 * third :]))
+    process.stdin.flush()
+    _until(lambda: not trail.stored(), process)
+    out, err = process.communicate(timeout=60)
+
+    assert process.returncode == 0, err
+    assert json.loads(out)["logged"] == EVENTS
+    _assert_complete(events, trail.tail())
+
+
+def test_bad_lines_are_reported_by_number_and_do_not_stop_the_rest(
+    kafka: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
+    trail = Trail(tmp_path, kafka, topic)
+    lines = [b'{"eventName":"a","n":1}', b"not json", b"[]", b'{"n":2}', b'{"eventName":"b","n":3}', b"", b"\xff"]
+
+    code, out, err = trail.run("log", *LOG_OPTIONS, "--json", stdin=b"\n".join(lines))
+
+    assert code == 8
+    assert json.loads(out)["logged"] == 2
+    assert [line.split(":")[0] for line in err.splitlines() if line.startswith("line ")] == [
+        "line 2",
+        "line 3",
+        "line 4",
+        "line 7",
+    ]
+    assert sorted(event["payload"]["n"] for event in trail.tail()) == [1, 3]
+
+
+def test_strict_stops_at_the_first_bad_line(kafka: KafkaBroker, topic: str, tmp_path: Path) -> None:
+    trail = Trail(tmp_path, kafka, topic)
+
+    code, out, _ = trail.run(
+        "log", *LOG_OPTIONS, "--json", "--strict", stdin=b'{"eventName":"a"}\nx\n{"eventName":"b"}\n'
+    )
+
+    assert code == 8
+    assert json.loads(out)["logged"] == 1
