@@ -78,6 +78,7 @@ class _Body(msgspec.Struct, omit_defaults=True):
     span_id: str | None = None
     trace_flags: int | None = None
     kafka_key: str | None = None
+    clear_fields: list[str] | None = None
 
 
 class EventFactory:
@@ -139,7 +140,9 @@ class EventFactory:
             _apply(fields, body)
         traceparent = _correlate(body)
         key = self._key(body)
-        return EventDraft(body.id, key, self._encoded(body), self._tail(body, traceparent))
+        clear = self._projected(body) if self._clear else {}
+        tail = render_tail(body.id, body.time, event_type, traceparent, clear)
+        return EventDraft(body.id, key, self._encoded(body), tail)
 
     def _encoded(self, body: _Body) -> bytes:
         try:
@@ -155,11 +158,11 @@ class EventFactory:
             raise EventTooLargeError(message)
         return encoded
 
-    def _tail(self, body: _Body, traceparent: str | None) -> bytes:
-        if not self._clear:
-            return render_tail(body.id, body.time, body.event_type, traceparent, {})
+    def _projected(self, body: _Body) -> dict[str, Any]:
+        """Return what stands outside too, and note in the event which fields those are."""
         clear = {name: value for name, field in self._clear.items() if (value := getattr(body, field)) is not None}
-        return render_tail(body.id, body.time, body.event_type, traceparent, clear)
+        body.clear_fields = [self._clear[name] for name in clear] or None
+        return clear
 
     def _key(self, body: _Body) -> bytes:
         key = f"{body.user_id}:{self._service_name}".encode()

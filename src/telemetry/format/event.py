@@ -44,6 +44,7 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         span_id: OpenTelemetry span, 16 hexadecimal digits.
         trace_flags: W3C trace flags.
         kafka_key: The Kafka key, where it is not ``user_id:service_name``.
+        clear_fields: Fields that stand outside the sealed part too.
     """
 
     id: str
@@ -73,6 +74,7 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     span_id: str | None = None
     trace_flags: int | None = None
     kafka_key: str | None = None
+    clear_fields: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"AuditEvent(id={self.id!r}, event_type={self.event_type!r}, sequence={self.sequence})"

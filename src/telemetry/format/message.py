@@ -145,14 +145,13 @@ def parse(value: bytes) -> Message:
 
 def expected_value(event: AuditEvent, message: Message) -> bytes:
     """Return the only value that a record of this sealed event can have, given its key attributes and data."""
-    attributes = message.attributes
     head = render_head(
         source_of(event.environment, event.service_name),
         event.producer,
         key_uri=message.key_uri if message.is_sealed else None,
         wrapped_key=message.wrapped_key if message.is_sealed else None,
     )
-    clear = {name: getattr(event, CLEAR_ATTRIBUTES[name]) for name in attributes if name in CLEAR_ATTRIBUTES}
+    clear = {name: getattr(event, field) for name, field in CLEAR_ATTRIBUTES.items() if field in event.clear_fields}
     tail = render_tail(event.id, event.time, event.event_type, event.traceparent, clear)
     return render(head, event.sequence, tail, message.data, sealed=message.is_sealed)
 

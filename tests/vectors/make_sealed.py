@@ -1,0 +1,98 @@
+"""Makes ``sealed.json``: records of fixed keys, times and initialization vectors. Its output must never change.
+
+Run it with ``python -m tests.vectors.make_sealed > tests/vectors/sealed.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import msgspec
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from telemetry.format import jwe
+from telemetry.format.event import AuditEvent
+from telemetry.format.merkle import leaf_hash
+from telemetry.format.message import render, render_head, render_tail, source_of
+
+_DATA_KEY = bytes(range(32))
+_IV = bytes.fromhex("000102030405060708090a0b")
+_PRODUCER = "018f3b1c-0000-7000-8000-000000000001"
+_COMMON: dict[str, Any] = {
+    "time": "2026-01-31T12:00:00.123456Z",
+    "service_name": "shop",
+    "environment": "production",
+    "producer": _PRODUCER,
+    "schema_version": 1,
+}
+_CASES: tuple[tuple[str, dict[str, Any], dict[str, str]], ...] = (
+    (
+        "smallest",
+        {"id": "018f3b1c-0000-7000-8000-00000000000a", "event_type": "user_login", "user_id": "ada", "payload": {}},
+        {},
+    ),
+    (
+        "every field",
+        {
+            "id": "018f3b1c-0000-7000-8000-00000000000b",
+            "event_type": 'type "quoted" \\ Grüße',
+            "user_id": "usuário-日本",
+            "payload": {"a": [1, 2.5, None, True, {"😀": "\u0007"}]},
+            "version": "1.2.3",
+            "session_id": "s-1",
+            "outcome": "denied",
+            "sensitive": True,
+            "metadata": {"ticket": 7},
+            "trace_id": "0af7651916cd43dd8448eb211c80319c",
+            "span_id": "b7ad6b7169203331",
+            "trace_flags": 1,
+            "clear_fields": ("session_id", "sensitive"),
+        },
+        {"sessionid": "session_id", "sensitive": "sensitive"},
+    ),
+    (
+        "names that a URI escapes",
+        {
+            "id": "018f3b1c-0000-7000-8000-00000000000c",
+            "event_type": "t",
+            "user_id": "u",
+            "payload": "text",
+            "service_name": "pay/ments ü",
+            "environment": "a:b",
+        },
+        {},
+    ),
+)
+
+
+def make() -> list[dict[str, Any]]:
+    """Return the vectors."""
+    return [_vector(name, number, fields, clear) for number, (name, fields, clear) in enumerate(_CASES)]
+
+
+def _vector(name: str, sequence: int, fields: dict[str, Any], clear: dict[str, str]) -> dict[str, Any]:
+    event = AuditEvent(**{**_COMMON, **fields, "sequence": sequence})
+    plaintext = msgspec.json.encode(event)
+    kid = jwe.key_id(_DATA_KEY)
+    data = jwe.seal(AESGCM(_DATA_KEY), jwe.protected_header(kid), _IV, plaintext)
+    source = source_of(event.environment, event.service_name)
+    head = render_head(source, _PRODUCER, key_uri="local-key://00", wrapped_key=b"\x00wrapped\xff")
+    projected = {attribute: getattr(event, field) for attribute, field in clear.items()}
+    tail = render_tail(event.id, event.time, event.event_type, event.traceparent, projected)
+    value = render(head, sequence, tail, data, sealed=True)
+    return {
+        "name": name,
+        "data_key": _DATA_KEY.hex(),
+        "iv": _IV.hex(),
+        "kid": kid,
+        "plaintext": plaintext.decode(),
+        "key": event.key,
+        "value": value.decode(),
+        "leaf_hash": leaf_hash(value).hex(),
+    }
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(make(), indent=1, ensure_ascii=False) + "\n")
