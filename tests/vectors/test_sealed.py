@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from cloudevents.core.bindings.kafka import KafkaMessage, from_structured_event
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -31,7 +32,7 @@ def test_a_published_record_opens(vector: dict[str, Any]) -> None:
 
     event = open_record(key, value, parse(value), AESGCM(data_key), jwe.key_id(data_key))
 
-    assert event.to_dict().items() >= json.loads(vector["plaintext"]).items()
+    assert json.loads(msgspec.json.encode(event)) == json.loads(vector["plaintext"])
 
 
 @each_vector

@@ -14,6 +14,7 @@ from telemetry.config.kafka import KafkaConfig, SecurityProtocol
 from telemetry.config.model import ConfigModel
 from telemetry.config.storage import StorageConfig
 from telemetry.exceptions import ConfigurationError, Problem
+from telemetry.format.message import CLEAR_ATTRIBUTES
 
 WaitFor = Literal["accepted", "durable", "delivered"]
 
@@ -155,6 +156,15 @@ class AuditConfig(ConfigModel):
         from telemetry.storage.factory import StorageProviderFactory  # noqa: PLC0415 - it imports this package
 
         return StorageProviderFactory.config_class(str(value.get("provider", "")))(**value)
+
+    @field_validator("clear_fields")
+    @classmethod
+    def _can_be_shown(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        known = sorted(CLEAR_ATTRIBUTES.values())
+        unknown = [name for name in value if name not in known]
+        if unknown:
+            raise ConfigurationError(Problem("", f"cannot show {', '.join(unknown)}", f"use: {', '.join(known)}"))
+        return value
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
