@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
 
 from telemetry.exceptions import (
+    ConfigurationError,
+    Problem,
     RecordTooLargeError,
     TransportAuthenticationError,
     TransportAuthorizationError,
@@ -52,6 +54,28 @@ def transport_error(error: KafkaError, topic: str) -> TransportError:
     """Return our error for one of Kafka's; the message names the topic, the code, and what to do."""
     kind, remedy = _CLASSES.get(error.code(), (TransportError, "check that the brokers are up and reachable"))
     return kind(f"Kafka did not take records for topic {topic!r}: {error.name()} ({error.str()}); {remedy}")
+
+
+def client_refused(error: KafkaException) -> ConfigurationError:
+    """Return our error for settings from which librdkafka makes no client, naming the field that they come from."""
+    reason = error.args[0]
+    text = reason.str() if isinstance(reason, KafkaError) else str(reason)
+    text = text.removeprefix("Failed to create producer: ").removeprefix("Failed to create consumer: ")
+    for sign, field, remedy in _SETTINGS:
+        if sign in text:
+            return ConfigurationError(Problem(field, f"cannot be used: {text}", remedy))
+    return ConfigurationError(Problem("kafka_options", f"cannot be used: {text}", "correct or remove the setting"))
+
+
+_TOGETHER = "check that key, certificate and ssl_key_password belong together"
+_SETTINGS = (
+    ("ssl.keystore", "kafka_config.ssl_keystore_location", "check the file and ssl_key_password"),
+    ("ssl.key.location", "kafka_config.ssl_key_location", _TOGETHER),
+    ("ssl.key.pem", "kafka_config.ssl_key_pem", _TOGETHER),
+    ("ssl.certificate", "kafka_config.ssl_certificate_location", _TOGETHER),
+    ("ssl.ca", "kafka_config.ssl_ca_location", "give the authorities' certificates in PEM format"),
+    ("oauthbearer", "kafka_config.oauth_token_url", "check the oauth fields"),
+)
 
 
 def is_poison(error: TransportError) -> bool:

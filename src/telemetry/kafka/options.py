@@ -3,34 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from telemetry.config import AuditConfig, KafkaConfig
 from telemetry.exceptions import ConfigurationError, Problem
+from telemetry.kafka.passed_through import passed_to_every_client, refused_settings
 
-_REFUSED: dict[str, str] = {
-    "acks": "accepted records must survive the loss of a broker (acks=all)",
-    "request.required.acks": "accepted records must survive the loss of a broker (acks=all)",
-    "enable.idempotence": "retries must not duplicate or reorder records",
-    "enable.gapless.guarantee": "the library keeps the order itself",
-    "max.in.flight": "idempotence needs at most 5",
-    "max.in.flight.requests.per.connection": "idempotence needs at most 5",
-    "retries": "kafka_timeout_ms and max_retries bound delivery",
-    "message.send.max.retries": "kafka_timeout_ms and max_retries bound delivery",
-    "message.timeout.ms": "kafka_timeout_ms and max_retries bound delivery",
-    "delivery.timeout.ms": "kafka_timeout_ms and max_retries bound delivery",
-    "transactional.id": "the trail is at least once, never transactional",
-    "allow.auto.create.topics": "topics are made by `telemetry topic create` only",
-    "enable.ssl.certificate.verification": "brokers must prove who they are",
-    "ssl.endpoint.identification.algorithm": "brokers must prove who they are",
-    "ssl.cipher.suites": "the TLS library's defaults are not lowered",
-    "ssl.sigalgs.list": "the TLS library's defaults are not lowered",
-    "plugin.library.paths": "no code is loaded into the process",
-    "security.protocol": "set security_protocol",
-    "bootstrap.servers": "set kafka_brokers",
-    "metadata.broker.list": "set kafka_brokers",
-}
-_OWN_PREFIXES = ("sasl.", "ssl.", "enable.sasl.")
-_FORWARDED_SASL = ("sasl.kerberos.", "sasl.oauthbearer.")
+_THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def common_options(config: AuditConfig) -> dict[str, Any]:
@@ -39,7 +18,7 @@ def common_options(config: AuditConfig) -> dict[str, Any]:
     Raises:
         ConfigurationError: An empty password, a missing file, or a setting that would weaken a promise.
     """
-    problems = [*_refused(config), *_unusable_credentials(config), *_missing_files(config)]
+    problems = [*refused_settings(config), *_unusable_credentials(config), *_missing_files(config)]
     if problems:
         raise ConfigurationError(*problems)
     options: dict[str, Any] = {
@@ -57,7 +36,7 @@ def common_options(config: AuditConfig) -> dict[str, Any]:
     if config.kafka_config is not None:
         options.update(_tls_options(config.kafka_config))
         options.update(_sasl_options(config.kafka_config))
-    return options
+    return options | passed_to_every_client(config)
 
 
 def producer_options(config: AuditConfig) -> dict[str, Any]:
@@ -88,28 +67,15 @@ def producer_options(config: AuditConfig) -> dict[str, Any]:
 
 def consumer_options(config: AuditConfig) -> dict[str, Any]:
     """Return the settings of a reading client; it joins no group unless the caller adds one."""
-    own = {"socket.timeout.ms", "socket.connection.setup.timeout.ms"}
-    passed = {name: value for name, value in config.kafka_options.items() if name.startswith("socket.")}
+    tight = {"socket.timeout.ms", "socket.connection.setup.timeout.ms"} - config.kafka_options.keys()
     return {
-        **{name: value for name, value in common_options(config).items() if name not in own},
+        **{name: value for name, value in common_options(config).items() if name not in tight},
         "allow.auto.create.topics": False,
         "enable.auto.commit": False,
         "auto.offset.reset": "earliest",
         "fetch.message.max.bytes": 8 << 20,
         "isolation.level": "read_committed",
-        **passed,
     }
-
-
-def _refused(config: AuditConfig) -> list[Problem]:
-    problems = []
-    for name in config.kafka_options:
-        reason = _REFUSED.get(name)
-        if reason is None and name.startswith(_OWN_PREFIXES) and not name.startswith(_FORWARDED_SASL):
-            reason = "set the field of kafka_config"
-        if reason is not None:
-            problems.append(Problem(f"kafka_options.{name}", f"is refused: {reason}", "remove it"))
-    return problems
 
 
 def _unusable_credentials(config: AuditConfig) -> list[Problem]:
@@ -119,7 +85,7 @@ def _unusable_credentials(config: AuditConfig) -> list[Problem]:
             return [Problem("kafka_config.username", "is required by security_protocol", "set username and password")]
         return []
     if kafka.mechanism == "OAUTHBEARER":
-        return _absent(kafka, ("oauth_token_url", "oauth_client_id", "oauth_client_secret"))
+        return [*_absent(kafka, ("oauth_token_url", "oauth_client_id", "oauth_client_secret")), *_open_token_url(kafka)]
     return _absent(kafka, ("username", "password"))
 
 
@@ -132,6 +98,15 @@ def _absent(kafka: KafkaConfig, names: tuple[str, ...]) -> list[Problem]:
             reason = "is empty" if value is not None else "is missing"
             problems.append(Problem(f"kafka_config.{name}", reason, f"set it, {kafka.mechanism} needs it"))
     return problems
+
+
+def _open_token_url(kafka: KafkaConfig) -> list[Problem]:
+    """The client secret travels to this address: in the clear only within this machine."""
+    url = urlsplit(kafka.oauth_token_url or "")
+    if not url.scheme or url.scheme == "https" or (url.scheme == "http" and url.hostname in _THIS_MACHINE):
+        return []
+    reason = "would send the client secret unencrypted" if url.scheme == "http" else "is not an https:// address"
+    return [Problem("kafka_config.oauth_token_url", reason, "use https://")]
 
 
 def _missing_files(config: AuditConfig) -> list[Problem]:
