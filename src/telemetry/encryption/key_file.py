@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import hashlib
+import hmac
 import os
 import secrets
 import stat
@@ -27,7 +29,10 @@ SALT_BYTES = 16
 """NIST SP 800-132 section 5.1: at least 128 bits."""
 
 _VERSION = 1
+_KDF = "PBKDF2-HMAC-SHA-256"
+_CIPHER = "AES-256-GCM"
 _IV_BYTES = 12
+_SALT_SIZES = range(SALT_BYTES, 1_025)
 _MAX_FILE_BYTES = 64 << 10
 
 
@@ -99,14 +104,14 @@ def read_key_file(path: Path, passphrase: str, *, purpose: str) -> tuple[bytes, 
         ConfigurationError: Wrong passphrase, unsafe owner or mode, or a damaged file.
     """
     content = _parse(path, purpose)
-    header = _header(content)
+    salt, iv, sealed = (_unpack(path, content[name]) for name in ("salt", "iv", "sealed"))
+    if len(salt) not in _SALT_SIZES or len(iv) != _IV_BYTES:
+        raise _unusable(path, "has a salt or initialization vector of the wrong length", "restore it from a backup")
     try:
-        kek = _derive(passphrase, _unpack(path, content["salt"]), int(content["iterations"]))
-        key = AESGCM(kek).decrypt(_unpack(path, content["iv"]), _unpack(path, content["sealed"]), header)
+        key = AESGCM(_derive(passphrase, salt, content["iterations"])).decrypt(iv, sealed, _header(content))
     except InvalidTag:
-        raise _unusable(
-            path, "does not open: the passphrase is wrong, or the file was altered", "give the right passphrase"
-        ) from None
+        # The file agrees with its own digest, so an accident did not change it.
+        raise _unusable(path, "does not open: the passphrase is wrong", "give the right passphrase") from None
     return key, _facts(path, content)
 
 
@@ -129,39 +134,56 @@ def _sealed(key: bytes, passphrase: str, *, purpose: str, iterations: int, publi
     content: dict[str, Any] = {
         "version": _VERSION,
         "purpose": purpose,
-        "kdf": "PBKDF2-HMAC-SHA-256",
+        "kdf": _KDF,
         "iterations": iterations,
         "salt": base64.b64encode(salt).decode(),
-        "cipher": "AES-256-GCM",
+        "cipher": _CIPHER,
         "iv": base64.b64encode(iv).decode(),
         "public": public,
     }
     sealed = AESGCM(_derive(passphrase, salt, iterations)).encrypt(iv, key, _header(content))
     content["sealed"] = base64.b64encode(sealed).decode()
+    content["sha256"] = _digest(content)
     return msgspec.json.format(msgspec.json.encode(content)) + b"\n"
 
 
 def _header(content: dict[str, Any]) -> bytes:
     """Everything but the sealed key is associated data, so nobody changes it unnoticed."""
-    return msgspec.json.encode({name: content[name] for name in sorted(content) if name != "sealed"})
+    return msgspec.json.encode({name: content[name] for name in sorted(content) if name not in ("sealed", "sha256")})
+
+
+def _digest(content: dict[str, Any]) -> str:
+    """Tell a damaged file from a wrong passphrase. It protects nothing: whoever alters the file can alter it too."""
+    return hashlib.sha256(_header(content) + content["sealed"].encode()).hexdigest()
 
 
 def _derive(passphrase: str, salt: bytes, iterations: int) -> bytes:
-    kdf = PBKDF2HMAC(algorithm=hashes.SHA256(), length=32, salt=salt, iterations=iterations)
-    return kdf.derive(passphrase.encode())
+    try:
+        secret = passphrase.encode()
+    except UnicodeEncodeError:
+        raise ConfigurationError(Problem("passphrase", "is not Unicode text", "give it in UTF-8")) from None
+    return PBKDF2HMAC(algorithm=hashes.SHA256(), length=32, salt=salt, iterations=iterations).derive(secret)
 
 
 def _parse(path: Path, purpose: str) -> dict[str, Any]:
     content = _decoded(path, _read_safely(path))
-    numbers = isinstance(content.get("iterations"), int) and content.get("version") == _VERSION
-    texts = all(isinstance(content.get(name), str) for name in ("purpose", "salt", "iv", "sealed"))
-    if not numbers or not texts or not isinstance(content.get("public"), dict):
-        raise _unusable(path, "is not a key file of this version", "restore it from a backup")
+    if "version" in content and content["version"] != _VERSION:
+        raise _unusable(path, "is of a version that this library does not know", "upgrade telemetry-audit")
+    texts = all(isinstance(content.get(name), str) for name in ("purpose", "salt", "iv", "sealed", "sha256"))
+    named = content.get("kdf") == _KDF and content.get("cipher") == _CIPHER
+    if not texts or not named or type(content.get("iterations")) is not int or not _is_text_map(content.get("public")):
+        raise _unusable(path, "is damaged, or not a key file of this library", "restore it from a backup")
+    if not hmac.compare_digest(content["sha256"].encode(), _digest(content).encode()):
+        raise _unusable(path, "is damaged: it does not agree with its own digest", "restore it from a backup")
     if not MIN_ITERATIONS <= content["iterations"] <= MAX_ITERATIONS:
         raise _unusable(path, "has a number of rounds that is out of range", "restore it from a backup")
     if content["purpose"] != purpose:
         raise _unusable(path, f"is a key file for {content['purpose'][:40]!r}", f"give one for {purpose!r}")
     return content
+
+
+def _is_text_map(found: Any) -> bool:
+    return isinstance(found, dict) and all(isinstance(text, str) for text in found.values())
 
 
 def _decoded(path: Path, data: bytes) -> dict[str, Any]:

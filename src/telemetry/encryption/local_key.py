@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import os
 import secrets
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from telemetry.config import EncryptionConfig
+from telemetry.encryption.context import canonical, require_bounds
 from telemetry.encryption.key_file import (
+    MIN_ITERATIONS,
     KeyFileFacts,
     create_key_file,
     describe_key_file,
@@ -23,31 +27,41 @@ from telemetry.encryption.key_file import (
     replace_key_file,
 )
 from telemetry.encryption.provider import DATA_KEY_BYTES, Context, DataKey, EncryptionProvider
-from telemetry.exceptions import ConfigurationError, KeyMismatchError, KeyNotFoundError, Problem
+from telemetry.encryption.remote import try_key
+from telemetry.exceptions import (
+    ConfigurationError,
+    KeyAccessDeniedError,
+    KeyMismatchError,
+    KeyNotFoundError,
+    Problem,
+)
+
+logger = logging.getLogger("telemetry.encryption")
 
 PURPOSE = "telemetry local_key"
 SCHEME = "local-key://"
 
 _WRAP_VERSION = b"\x01"
 _IV_BYTES = 12
+_KEK_BYTES = 32
 _WRAPPED_BYTES = 1 + _IV_BYTES + DATA_KEY_BYTES + 16
 
 
 def fingerprint(kek: bytes) -> str:
     """Return 32 hexadecimal digits that name a KEK without telling it."""
-    return hmac.digest(kek, b"telemetry local_key fingerprint v1", "sha256").hex()[:32]
+    return hashlib.sha256(hmac.digest(kek, b"telemetry local_key fingerprint v1", "sha256")).hexdigest()[:32]
 
 
-def create(path: Path, passphrase: str, *, iterations: int = 600_000) -> KeyFileFacts:
+def create(path: Path, passphrase: str, *, iterations: int = MIN_ITERATIONS) -> KeyFileFacts:
     """Make a key file with a new random KEK.
 
     Raises:
         ConfigurationError: The file exists, or cannot be made.
     """
-    kek = secrets.token_bytes(32)
+    kek = secrets.token_bytes(_KEK_BYTES)
     public = {"fingerprint": fingerprint(kek)}
     if not create_key_file(path, kek, passphrase, purpose=PURPOSE, iterations=iterations, public=public):
-        raise ConfigurationError(Problem("key_path", f"{path} exists already", "choose another path"))
+        raise ConfigurationError(Problem("encryption_config.key_path", f"{path} exists already", "choose another path"))
     return describe(path)
 
 
@@ -56,7 +70,7 @@ def describe(path: Path) -> KeyFileFacts:
     return describe_key_file(path, purpose=PURPOSE)
 
 
-def change_passphrase(path: Path, old: str, new: str, *, iterations: int = 600_000) -> None:
+def change_passphrase(path: Path, old: str, new: str, *, iterations: int = MIN_ITERATIONS) -> None:
     """Protect the same KEK with another passphrase; what was wrapped before still opens."""
     kek, facts = read_key_file(path, old, purpose=PURPOSE)
     rounds = max(iterations, facts.iterations)
@@ -64,20 +78,28 @@ def change_passphrase(path: Path, old: str, new: str, *, iterations: int = 600_0
 
 
 class LocalKeyProvider(EncryptionProvider):
-    """Wraps data keys with AES-256-GCM under a KEK from a key file; the context is associated data.
+    """Wraps data keys with AES-256-GCM under a KEK from a key file (``local_key``); the context is associated data.
 
-    The file is made on first use, with mode 0600; two processes that make it at once end with one key. Whoever reads
-    the trail needs the file and its passphrase; there is no writer without the right to read. Use a KMS where you can.
+    The file is made on first use, with mode 0600; two processes that make it at once end with one key. Back it up: what
+    it wrapped is lost with it. Readers and writers alike need the file and its passphrase; there is no writer without
+    the right to read, nor anybody who could take back a right or see who used it. Use a KMS where you can.
+
+    A file that was removed, that others may read, or that holds another key stops this provider at the next data key.
+    A changed passphrase does not: the key is the same.
+
+    Args:
+        config: ``key_path`` and ``passphrase`` are required; ``pbkdf2_iterations`` counts for a new file.
     """
 
     def __init__(self, config: EncryptionConfig) -> None:
         if config.key_path is None or config.passphrase is None or not config.passphrase.get_secret_value():
-            raise ConfigurationError(Problem("passphrase", "is empty", "set key_path and passphrase"))
-        self._path = config.key_path
+            raise ConfigurationError(Problem("encryption_config.passphrase", "is empty", "set key_path and passphrase"))
+        self.config = config
+        self._path = config.key_path.expanduser()
         self._passphrase = config.passphrase
-        self._iterations = config.pbkdf2_iterations
         self._lock = threading.Lock()
         self._cipher: AESGCM | None = None
+        self._identity: tuple[int, ...] = ()
         self._uri = ""
 
     def __repr__(self) -> str:
@@ -89,19 +111,19 @@ class LocalKeyProvider(EncryptionProvider):
 
     def generate_data_key(self, context: Context) -> DataKey:
         """Make a data key and wrap it."""
-        cipher = self._opened()
-        plaintext, iv = secrets.token_bytes(DATA_KEY_BYTES), os.urandom(_IV_BYTES)
-        wrapped = _WRAP_VERSION + iv + cipher.encrypt(iv, plaintext, _associated(context))
-        return DataKey(plaintext=plaintext, wrapped=wrapped, key_uri=self._uri)
+        with _as_key_service_error():
+            return self._generate(context)
 
     def unwrap(self, wrapped: bytes, key_uri: str, context: Context) -> bytes:
         """Return the data key."""
-        cipher = self._opened()
-        if not hmac.compare_digest(key_uri.encode("utf-8", "replace"), self._uri.encode()):
+        with _as_key_service_error():
+            cipher = self._opened(create=False)
+        require_bounds(wrapped, key_uri)
+        if not hmac.compare_digest(key_uri.encode(), self._uri.encode()):
             message = f"the data key was wrapped by another key than {self._path} holds ({self._uri})"
             raise KeyMismatchError(message)
         if len(wrapped) != _WRAPPED_BYTES or wrapped[:1] != _WRAP_VERSION:
-            message = "the wrapped data key does not have the form that local_key gives it"
+            message = "the wrapped data key does not have the form that local_key gives it; it was altered"
             raise KeyMismatchError(message)
         try:
             return cipher.decrypt(wrapped[1 : 1 + _IV_BYTES], wrapped[1 + _IV_BYTES :], _associated(context))
@@ -110,39 +132,79 @@ class LocalKeyProvider(EncryptionProvider):
             raise KeyMismatchError(message) from exc
 
     def check(self) -> None:
-        """Open the key file, making it on first use, and make a trial wrap and unwrap."""
-        context = {"purpose": "telemetry check"}
-        key = self.generate_data_key(context)
-        if not hmac.compare_digest(self.unwrap(key.wrapped, key.key_uri, context), key.plaintext):
-            message = f"the key in {self._path} does not open what it wrapped"
-            raise KeyMismatchError(message)
+        """Open the key file, making it on first use, and make a trial wrap and unwrap.
+
+        Raises:
+            ConfigurationError: Wrong passphrase, unsafe owner or mode, or a damaged file.
+        """
+        self._opened(create=True)
+        try_key(self, writer_only=self.config.writer_only)
 
     def close(self) -> None:
         """Forget the KEK."""
         with self._lock:
             self._cipher = None
 
-    def _opened(self) -> AESGCM:
+    def _generate(self, context: Context) -> DataKey:
+        cipher = self._opened(create=True)
+        plaintext, iv = secrets.token_bytes(DATA_KEY_BYTES), os.urandom(_IV_BYTES)
+        wrapped = _WRAP_VERSION + iv + cipher.encrypt(iv, plaintext, _associated(context))
+        return DataKey(plaintext=plaintext, wrapped=wrapped, key_uri=self._uri)
+
+    def _opened(self, *, create: bool) -> AESGCM:
         """Derive the key once; PBKDF2 takes a good part of a second on purpose."""
         with self._lock:
             if self._cipher is None:
-                kek = self._read_or_create()
-                self._uri = SCHEME + fingerprint(kek)
-                self._cipher = AESGCM(kek)
+                self._cipher = AESGCM(self._first_read(create=create))
+            elif self._identity != (now := self._look()):
+                if SCHEME + describe(self._path).public.get("fingerprint", "") != self._uri:
+                    self._cipher = AESGCM(self._read())
+                self._identity = now
             return self._cipher
 
-    def _read_or_create(self) -> bytes:
-        passphrase = self._passphrase.get_secret_value()
+    def _first_read(self, *, create: bool) -> bytes:
         try:
-            return read_key_file(self._path, passphrase, purpose=PURPOSE)[0]
+            return self._read()
         except KeyNotFoundError:
-            kek = secrets.token_bytes(32)
-            public = {"fingerprint": fingerprint(kek)}
-            create_key_file(self._path, kek, passphrase, purpose=PURPOSE, iterations=self._iterations, public=public)
+            if not create:
+                raise
+        kek = secrets.token_bytes(_KEK_BYTES)
+        secret, rounds = self._passphrase.get_secret_value(), self.config.pbkdf2_iterations
+        public = {"fingerprint": fingerprint(kek)}
+        if create_key_file(self._path, kek, secret, purpose=PURPOSE, iterations=rounds, public=public):
+            logger.warning("made the key file %s; back it up: without it nothing that it seals can be read", self._path)
         # Another process may have been first: what counts is what the file holds.
-        return read_key_file(self._path, passphrase, purpose=PURPOSE)[0]
+        return self._read()
+
+    def _read(self) -> bytes:
+        self._identity = ()
+        kek, facts = read_key_file(self._path, self._passphrase.get_secret_value(), purpose=PURPOSE)
+        if len(kek) != _KEK_BYTES or facts.public.get("fingerprint") != fingerprint(kek):
+            problem = Problem(
+                "encryption_config.key_path", f"the key file {self._path} holds no key of local_key", "restore it"
+            )
+            raise ConfigurationError(problem)
+        self._uri = SCHEME + fingerprint(kek)
+        self._identity = self._look()
+        return kek
+
+    def _look(self) -> tuple[int, ...]:
+        try:
+            found = self._path.lstat()
+        except OSError as exc:
+            message = f"the key file {self._path} is gone ({exc.strerror}); restore it from a backup"
+            raise KeyNotFoundError(message) from exc
+        return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size, found.st_mode, found.st_uid
+
+
+@contextmanager
+def _as_key_service_error() -> Iterator[None]:
+    """At the start a bad key file is a bad configuration; later on it is a key service that refuses."""
+    try:
+        yield
+    except ConfigurationError as exc:
+        raise KeyAccessDeniedError(str(exc)) from exc
 
 
 def _associated(context: Context) -> bytes:
-    text = msgspec.json.encode(dict(sorted(context.items())))
-    return hashlib.sha256(b"telemetry local_key v1\x00" + text).digest()
+    return hashlib.sha256(b"telemetry local_key v1\x00" + canonical(context)).digest()

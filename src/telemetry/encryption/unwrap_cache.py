@@ -1,25 +1,31 @@
-"""The read side's data keys: unwrapped once, kept within bounds."""
+"""Unwrapped data keys at hand for the read side, bounded in number and age."""
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import NamedTuple, NoReturn
+from dataclasses import dataclass
+from typing import NoReturn
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from telemetry.encryption.context import canonical, require_bounds, require_data_key
 from telemetry.encryption.provider import Context, EncryptionProvider
+from telemetry.exceptions import KeyServiceError, KeyUnreachableError
 from telemetry.format import jwe
+
+_ERROR_SECONDS = 1.0
 
 
 class OpenedKey:
-    """An unwrapped data key, ready to open records. Nothing of it is in a ``repr`` or a pickle.
+    """A data key that opens. Nothing of it is in a ``repr`` or a pickle.
 
     Attributes:
-        kid: Commitment, computed from the key.
+        kid: Commitment computed from the key; the caller compares it with the record's ``kid``.
         cipher: AES-256-GCM under the key.
     """
 
@@ -37,23 +43,22 @@ class OpenedKey:
         raise TypeError(message)
 
 
-class _Entry(NamedTuple):
-    key: Future[OpenedKey]
-    asked_at: float
-
-
-_Name = tuple[bytes, str, tuple[tuple[str, str], ...]]
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    result: OpenedKey | KeyServiceError
+    until: float
 
 
 class UnwrapCache:
-    """Unwraps each data key once, however many threads read; a revoked KEK stops readers after ``max_age``.
+    """Asks the key service once for each wrapped key, however many records and threads want it.
 
-    Failures are not kept.
+    A key whose KEK was revoked opens records for ``max_age`` at most. An error is remembered for a second only,
+    so that a stream of records under one unusable key does not storm the service.
 
     Args:
-        provider: Unwraps.
-        max_entries: Keys kept; the one not used for longest goes first.
-        max_age: Seconds after which a key is unwrapped anew.
+        provider: Unwraps the keys.
+        max_entries: How many keys are kept; the one unused for longest goes first.
+        max_age: Seconds for which a key is kept.
         clock: Monotonic seconds.
     """
 
@@ -70,40 +75,85 @@ class UnwrapCache:
         self._max_age = max_age
         self._clock = clock
         self._lock = threading.Lock()
-        self._entries: OrderedDict[_Name, _Entry] = OrderedDict()
+        self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
+        self._asked: dict[bytes, Future[OpenedKey]] = {}
+        self.calls = 0
 
     def open_key(self, wrapped: bytes, key_uri: str, context: Context) -> OpenedKey:
-        """Return the data key that ``wrapped`` holds.
+        """Return the data key of a record.
 
         Raises:
-            KeyServiceError: As ``EncryptionProvider.unwrap``.
+            KeyServiceError: A subclass tells why it cannot be had; ``KeyMismatchError`` for one that was altered.
         """
-        name = (wrapped, key_uri, tuple(sorted(context.items())))
+        require_bounds(wrapped, key_uri)
+        name = _name(wrapped, key_uri, context)
         with self._lock:
-            entry = self._entries.get(name)
-            found = entry is not None and self._clock() - entry.asked_at < self._max_age
-            if not found or entry is None:
-                entry = _Entry(Future(), self._clock())
-                self._entries[name] = entry
-            self._entries.move_to_end(name)
-            while len(self._entries) > self._max_entries:
-                self._entries.popitem(last=False)
-        if not found:
-            self._unwrap(name, entry, context)
-        return entry.key.result()
+            found = self._find(name)
+            if isinstance(found, OpenedKey):
+                return found
+            if found is not None:
+                raise type(found)(*found.args) from found
+            asked = self._asked.get(name)
+            if asked is None:
+                mine = self._asked[name] = Future()
+        if asked is not None:
+            return asked.result()
+        return self._ask(name, mine, lambda: self._provider.unwrap(wrapped, key_uri, context), key_uri)
 
     def close(self) -> None:
-        """Forget the keys."""
+        """Forget every key."""
         with self._lock:
             self._entries.clear()
 
-    def _unwrap(self, name: _Name, entry: _Entry, context: Context) -> None:
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def _find(self, name: bytes) -> OpenedKey | KeyServiceError | None:
+        entry = self._entries.get(name)
+        if entry is None:
+            return None
+        if self._clock() >= entry.until:
+            del self._entries[name]
+            return None
+        self._entries.move_to_end(name)
+        return entry.result
+
+    def _ask(self, name: bytes, mine: Future[OpenedKey], unwrap: Callable[[], bytes], key_uri: str) -> OpenedKey:
+        asked_at = self._clock()
         try:
-            entry.key.set_result(OpenedKey(self._provider.unwrap(name[0], name[1], context)))
-        except BaseException as exc:  # whoever waits for this key must hear of it, whatever it was
-            with self._lock:
-                if self._entries.get(name) is entry:
-                    del self._entries[name]
-            entry.key.set_exception(exc)
-            if not isinstance(exc, Exception):
-                raise
+            opened = OpenedKey(require_data_key(unwrap(), key_uri=key_uri))
+        except KeyServiceError as exc:
+            self._settle(name, _Entry(exc, self._clock() + _ERROR_SECONDS))
+            mine.set_exception(exc)
+            raise
+        except BaseException as exc:
+            error = KeyUnreachableError(f"unwrapping a data key of {key_uri} failed with {type(exc).__name__}")
+            error.__cause__ = exc
+            self._settle(name, None)
+            mine.set_exception(error)
+            if isinstance(exc, Exception):
+                raise error from exc
+            raise
+        # From the question on, not from the answer: a slow answer must not lengthen the life of a revoked key.
+        self._settle(name, _Entry(opened, asked_at + self._max_age))
+        mine.set_result(opened)
+        return opened
+
+    def _settle(self, name: bytes, entry: _Entry | None) -> None:
+        with self._lock:
+            self.calls += 1
+            del self._asked[name]
+            if entry is None:
+                return
+            self._entries[name] = entry
+            self._entries.move_to_end(name)
+            while len(self._entries) > self._max_entries:
+                self._entries.popitem(last=False)
+
+
+def _name(wrapped: bytes, key_uri: str, context: Context) -> bytes:
+    digest = hashlib.sha256()
+    for part in (wrapped, key_uri.encode(), canonical(context)):
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    return digest.digest()
