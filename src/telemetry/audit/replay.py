@@ -122,6 +122,7 @@ class RetryWorker:
         self._stopping = threading.Event()
         self._diverted = False
         self._transport: KafkaTransport | None = None
+        self._trouble: TransportError | None = None
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -144,9 +145,35 @@ class RetryWorker:
         if self._thread is not None:
             self._thread.join(timeout)
 
-    def drain(self) -> bool:
-        """Replay everything once, in this thread; return False if another process holds the lock or Kafka is away."""
-        return self._round()
+    def drain(self) -> None:
+        """Replay everything once, in this thread.
+
+        Raises:
+            TransportError: Kafka does not take the records; what is not acknowledged stays.
+            StorageError: Another process replays now, or the store fails.
+        """
+        with self._store.lock(f"replay-{self._topic}", owner=self._owner, seconds=LEASE_SECONDS) as lock:
+            if not lock:
+                message = f"another process replays the objects of topic {self._topic!r} now; it does this work"
+                raise StorageError(message)
+            try:
+                self._drain(lock)
+            finally:
+                self._drop_transport()
+
+    def _drain(self, lock: Lock) -> None:
+        while True:
+            if self._connect() is None:
+                raise self._trouble or TransportError("Kafka cannot be reached")
+            try:
+                if self._replay_all(lock) == 0:
+                    return
+            except _OutageError:
+                if self._trouble is not None and not is_poison(self._trouble):
+                    raise self._trouble from None
+            if not lock.held:
+                message = "the lock on the store was lost; run the command again"
+                raise StorageError(message)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -218,8 +245,8 @@ class RetryWorker:
         if self._transport is None or self._transport.failure is not None:
             self._drop_transport()
             self._transport = self._make_transport(_ignore_records, _ignore, "telemetry-replay-poller")
-        error = self._transport.probe(_PROBE_SECONDS)
-        if error is None:
+        self._trouble = self._transport.probe(_PROBE_SECONDS)
+        if self._trouble is None:
             return self._transport
         self._drop_transport()
         return None
@@ -311,7 +338,7 @@ class RetryWorker:
         self._delete(sent.entry, lock, events=_events(sent.records))
 
     def _recover(self, sent: _InFlight, transport: KafkaTransport) -> None:
-        error = transport.failure
+        self._trouble = error = transport.failure
         self._drop_transport()
         if error is None or not is_poison(error):
             raise _OutageError

@@ -1,0 +1,97 @@
+"""``telemetry keys``: key files of the provider ``local_key``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from telemetry.cli.connection import read_passphrase
+from telemetry.cli.console import err, fail, write_line
+from telemetry.encryption import local_key
+from telemetry.encryption.key_file import KeyFileFacts
+from telemetry.exceptions import ConfigurationError, Problem, TelemetryError
+
+app = typer.Typer(help="Make and keep key files of the provider local_key.", no_args_is_help=True)
+
+KeyPath = Annotated[Path, typer.Argument(help="The key file.")]
+PassphraseFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--passphrase-file", help="File whose first line is the passphrase; else TELEMETRY_PASSPHRASE, else asked."
+    ),
+]
+
+
+@app.command()
+def init(path: KeyPath, *, passphrase_file: PassphraseFile = None) -> None:
+    """Make a key file with a new random key, mode 0600.
+
+    [bold]Example[/]
+
+      telemetry keys init /etc/shop/audit.key
+    """
+    try:
+        facts = local_key.create(path, _passphrase(passphrase_file, "TELEMETRY_PASSPHRASE", confirm=True))
+    except TelemetryError as exc:
+        raise fail(exc) from exc
+    _show(facts)
+    err.print("Keep a copy of the file and of the passphrase in two safe places: without both the trail stays sealed.")
+
+
+@app.command()
+def show(path: KeyPath) -> None:
+    """Show what is public of a key file: its fingerprint and how it is protected.
+
+    [bold]Example[/]
+
+      telemetry keys show /etc/shop/audit.key
+    """
+    try:
+        _show(local_key.describe(path))
+    except TelemetryError as exc:
+        raise fail(exc) from exc
+
+
+@app.command()
+def change_passphrase(
+    path: KeyPath,
+    *,
+    passphrase_file: PassphraseFile = None,
+    new_passphrase_file: Annotated[
+        Path | None,
+        typer.Option(help="File with the new passphrase; else TELEMETRY_NEW_PASSPHRASE, else asked."),
+    ] = None,
+) -> None:
+    """Protect the same key with another passphrase; what was sealed before still opens.
+
+    [bold]Example[/]
+
+      telemetry keys change-passphrase /etc/shop/audit.key
+    """
+    try:
+        old = _passphrase(passphrase_file, "TELEMETRY_PASSPHRASE", confirm=False)
+        new = _passphrase(new_passphrase_file, "TELEMETRY_NEW_PASSPHRASE", confirm=True, label="New passphrase")
+        local_key.change_passphrase(path, old, new)
+    except TelemetryError as exc:
+        raise fail(exc) from exc
+    err.print("The passphrase is changed.")
+
+
+def _passphrase(file: Path | None, variable: str, *, confirm: bool, label: str = "Passphrase") -> str:
+    if file is not None:
+        return read_passphrase(file)
+    found = os.environ.get(variable)
+    if found is None:
+        found = str(typer.prompt(label, hide_input=True, confirmation_prompt=confirm, err=True))
+    if not found:
+        raise ConfigurationError(Problem(variable, "is empty", "choose a long passphrase"))
+    return found
+
+
+def _show(facts: KeyFileFacts) -> None:
+    shown = {"path": str(facts.path), "purpose": facts.purpose, "iterations": facts.iterations, **facts.public}
+    write_line(msgspec.json.format(msgspec.json.encode(shown)).decode())
