@@ -2,7 +2,7 @@
 
 from telemetry.storage.factory import StorageProviderFactory
 from telemetry.storage.lock import Lock
-from telemetry.storage.names import require_name
+from telemetry.storage.names import require_name, storable_name
 from telemetry.storage.provider import StorageProvider, StoredObject
 
-__all__ = ["Lock", "StorageProvider", "StorageProviderFactory", "StoredObject", "require_name"]
+__all__ = ["Lock", "StorageProvider", "StorageProviderFactory", "StoredObject", "require_name", "storable_name"]

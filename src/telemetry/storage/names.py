@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 from telemetry.exceptions import ConfigurationError, Problem, StorageLimitError
@@ -12,7 +13,9 @@ MAX_NAME_BYTES = 900
 _PART = r"(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._-]{1,250}"
 _NAME = re.compile(rf"{_PART}(?:/{_PART})*", re.ASCII)
 _UNSAFE_PART = re.compile(r"(?:\A|/)(?:\.{0,2})(?:/|\Z)|[\x00-\x1f\x7f\\]")
+_UNSTORABLE = re.compile(r"[^A-Za-z0-9._-]", re.ASCII)
 _SHOWN = 120
+_KEPT = 200
 
 
 def require_name(name: str) -> None:
@@ -39,6 +42,17 @@ def require_safe(name: str) -> None:
     if not name or len(name) > MAX_NAME_BYTES or _UNSAFE_PART.search(name):
         message = f"the object name {name[:_SHOWN]!r} is refused: it is not a plain path below the store's prefix"
         raise StorageLimitError(message)
+
+
+def storable_name(name: str) -> str:
+    """Return a name that can be stored, for a foreign one that may not be; a name that can be is returned as it is.
+
+    Other characters become ``_``, and a digest of the foreign name at its end keeps two of them apart.
+    """
+    if len(name) <= MAX_NAME_BYTES and _NAME.fullmatch(name):
+        return name
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return f"{_UNSTORABLE.sub('_', name)[:_KEPT]}-{digest}"
 
 
 def clean_prefix(prefix: str) -> str:
