@@ -175,7 +175,7 @@ class AuditConfig(ConfigModel):
             raise ConfigurationError(*problems)
         if self.kafka_config and self.kafka_config.has_credentials:
             # The model is frozen for users; this is the last step of its own construction.
-            self.__dict__["security_protocol"] = _WITH_SASL.get(self.security_protocol, self.security_protocol)
+            vars(self)["security_protocol"] = _WITH_SASL.get(self.security_protocol, self.security_protocol)
         return self
 
     def _disagreements(self) -> list[Problem]:

@@ -112,7 +112,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: _Server
+    server: _Server  # pyright: ignore[reportIncompatibleVariableOverride] - the one that makes this handler
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 

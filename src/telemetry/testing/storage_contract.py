@@ -12,6 +12,7 @@ import pytest
 
 from telemetry.exceptions import StorageConflictError, StorageError, StorageNotFoundError, TelemetryError
 from telemetry.storage import StorageProvider
+from telemetry.storage.lock import Lock
 
 _ODD_BYTES = bytes(range(256)) + "\u2028 é 事件 \U0001f512\r\n\x00".encode()
 _LARGE = 8 << 20
@@ -209,7 +210,7 @@ class StorageProviderContract:
             contexts = [
                 (provider, peer)[number % 2].lock(folder, owner=f"{number}", seconds=60.0) for number in range(_WRITERS)
             ]
-            locks = list(pool.map(stack.enter_context, contexts))
+            locks: list[Lock] = list(pool.map(stack.enter_context, contexts))
             _equal(sum(lock.held for lock in locks), 1, "not exactly one holds the lock")
 
     def test_closed_provider_claims_nothing(
