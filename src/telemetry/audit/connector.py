@@ -1,14 +1,34 @@
-"""Opens Kafka transports from the configuration, and asks whether Kafka can be used."""
+"""Opens Kafka transports from the configuration, and asks whether, and if not why not, Kafka can be used."""
 
 from __future__ import annotations
 
+import logging
+import threading
+import time
 from collections.abc import Callable
 
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.transport import KafkaTransport
 from telemetry.config import AuditConfig
-from telemetry.exceptions import TransportError
+from telemetry.exceptions import (
+    ConfigurationError,
+    RecordTooLargeError,
+    TransportAuthenticationError,
+    TransportAuthorizationError,
+    TransportError,
+    UnknownTopicError,
+)
+from telemetry.kafka.diagnosis import Diagnosis, Kind
+from telemetry.kafka.log import ClientLog
 from telemetry.kafka.options import producer_options
+from telemetry.kafka.rotation import CertificateFiles
+
+logger = logging.getLogger("telemetry.kafka")
+
+_DIAGNOSIS_SECONDS = 5.0
+_REPEAT_SECONDS = 60.0
+# What the broker itself said needs no further looking.
+_TOLD = (RecordTooLargeError, TransportAuthenticationError, TransportAuthorizationError, UnknownTopicError)
 
 
 class KafkaConnector:
@@ -22,16 +42,25 @@ class KafkaConnector:
     """
 
     def __init__(self, config: AuditConfig) -> None:
+        self._config = config
         self._options = producer_options(config)
         self._topic = config.kafka_topic
         self._attempt = config.kafka_timeout_ms / 1_000
+        self._client_log = ClientLog(logger)
+        self._files = CertificateFiles(config.kafka_config)
+        self._looking = threading.Lock()
+        self._explained: tuple[Kind, float] | None = None
         self.deadline = (config.max_retries + 1) * self._attempt
         """Seconds that a record may wait for its acknowledgement."""
 
     def open(
         self, on_delivered: Callable[[list[SealedRecord]], None], on_failure: Callable[[], None], name: str
     ) -> KafkaTransport:
-        """Open a transport whose polling thread is called ``name``."""
+        """Open a transport whose polling thread is called ``name``.
+
+        Raises:
+            ConfigurationError: librdkafka makes no client of the settings, or of the certificate files as they are now.
+        """
         return KafkaTransport(
             self._options,
             self._topic,
@@ -40,18 +69,71 @@ class KafkaConnector:
             on_delivered=on_delivered,
             on_failure=on_failure,
             name=name,
+            client_log=self._client_log,
         )
+
+    def certificates(self) -> bytes:
+        """Return a digest of the certificate files; another one means that a new transport should be opened."""
+        return self._files.version()
+
+    def check(self) -> None:
+        """Raise ``ConfigurationError`` unless a client can be made; no broker is asked."""
+        self.open(_ignore_records, _ignore, "telemetry-check-poller").close()
 
     def probe(self, timeout: float) -> TransportError | None:
         """Return why Kafka cannot be used, or None; takes at most about ``timeout`` seconds."""
-        transport = self.open(lambda _records: None, lambda: None, "telemetry-probe-poller")
+        try:
+            transport = self.open(_ignore_records, _ignore, "telemetry-probe-poller")
+        except ConfigurationError as exc:
+            return TransportError(f"no connection to Kafka can be opened: {exc}")
         try:
             return transport.probe(timeout)
         finally:
             transport.close()
 
     def require(self) -> None:
-        """Raise ``TransportError`` unless Kafka can be used now."""
+        """Raise ``TransportError``, naming the cause, unless Kafka can be used now."""
         error = self.probe(self._attempt)
-        if error is not None:
+        if error is None:
+            return
+        if isinstance(error, _TOLD):
             raise error
+        found = self._diagnose(self._attempt)
+        raise (error if found.is_ok else found.error()) from error
+
+    def explain(self, error: TransportError) -> None:
+        """Look, in a thread of its own, why Kafka took no more records, and write the cause to the error log."""
+        if isinstance(error, _TOLD) or not self._looking.acquire(blocking=False):
+            return
+        threading.Thread(target=self._explain, args=(error,), name="telemetry-diagnosis", daemon=True).start()
+
+    def _explain(self, error: TransportError) -> None:
+        try:
+            found = self._diagnose(_DIAGNOSIS_SECONDS)
+            if self._is_news(found.kind):
+                if found.is_ok:
+                    logger.warning("Kafka can be used again by now; it failed with: %s", error)
+                else:
+                    logger.error("Kafka cannot be used: %s", found)
+        finally:
+            self._looking.release()
+
+    def _diagnose(self, timeout: float) -> Diagnosis:
+        from telemetry.kafka.examination import diagnose  # noqa: PLC0415 - costs time that a start without trouble saves
+
+        return diagnose(self._config, timeout=timeout)
+
+    def _is_news(self, kind: Kind) -> bool:
+        now = time.monotonic()
+        if self._explained is not None and self._explained[0] is kind and now - self._explained[1] < _REPEAT_SECONDS:
+            return False
+        self._explained = kind, now
+        return True
+
+
+def _ignore_records(_records: list[SealedRecord]) -> None:
+    """A probe sends nothing."""
+
+
+def _ignore() -> None:
+    """A probe's failure is its result."""

@@ -12,14 +12,14 @@ from telemetry.audit.batcher import AuditBatcher
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.transport import KafkaTransport
-from telemetry.exceptions import TransportError
+from telemetry.exceptions import ConfigurationError, TransportError
 from telemetry.kafka.errors import reason_of
 
 logger = logging.getLogger("telemetry.audit")
 
 _TICK_SECONDS = 0.25
 _PACE_SECONDS = 0.002
-_JOIN_SECONDS = 5.0
+_RENEW_SECONDS = 10.0
 _MAX_OUTSTANDING = 20_000
 
 
@@ -52,7 +52,9 @@ class Dispatcher:
         detour: Fallback handler, or held records.
         make_transport: Opens a Kafka transport.
         on_diverted: Told when the state changes: whether diverted, and why.
-        extra_records: Called with each batch; returns records to send behind it, such as checkpoints.
+        on_batch: Called with each batch; returns records to send behind it, such as checkpoints.
+        certificates: Returns another value once certificate files were replaced.
+        explain: Told why Kafka took no more records; looks for the cause without blocking.
     """
 
     def __init__(
@@ -64,6 +66,8 @@ class Dispatcher:
         make_transport: Callable[[Callable[[list[SealedRecord]], None], Callable[[], None], str], KafkaTransport],
         on_diverted: Callable[[bool, str], None],
         on_batch: Callable[[list[SealedRecord]], Iterable[SealedRecord]],
+        certificates: Callable[[], bytes] = bytes,
+        explain: Callable[[TransportError], None] | None = None,
     ) -> None:
         self._batcher = batcher
         self._ledger = ledger
@@ -71,6 +75,9 @@ class Dispatcher:
         self._make_transport = make_transport
         self._on_diverted = on_diverted
         self._on_batch = on_batch
+        self._certificates = certificates
+        self._opened_with = b""
+        self._explain = explain
         self._transport: KafkaTransport | None = None
         self._adopted: Iterator[list[SealedRecord]] = iter(())
         self._batches = 0
@@ -114,6 +121,7 @@ class Dispatcher:
         return [*self._detour.close(), *self._batcher.take_all()]
 
     def _open(self) -> KafkaTransport:
+        self._opened_with = self._certificates()
         return self._make_transport(self._ledger.delivered, self._batcher.wake, "telemetry-poller")
 
     def _run(self) -> None:
@@ -136,6 +144,8 @@ class Dispatcher:
             self._divert(self._transport.failure)
         if self._ready:
             self._restore()
+        if self._certificates() != self._opened_with:
+            self._renew()
         extra = self._on_batch(records)
         self._forward([*records, *extra] if extra else records)
 
@@ -159,16 +169,41 @@ class Dispatcher:
         rest = transport.take_back()
         logger.error("Kafka does not take events, they are kept elsewhere: %s", error)
         self._detour.add(rest, reason=self._reason)
+        if self._explain is not None:
+            self._explain(error)
         self._on_diverted(True, self._reason)  # noqa: FBT003 - the callback's one meaning
+
+    def _renew(self) -> None:
+        """Connect anew with certificate files that were replaced, once all that was sent before is acknowledged."""
+        transport = self._transport
+        if transport is None or not transport.wait_empty(_RENEW_SECONDS):
+            return
+        fresh = self._open_or_none()
+        if fresh is None:
+            return
+        self._transport = fresh
+        transport.close()
+        logger.info("certificate files were replaced; the connection to Kafka uses the new ones")
+
+    def _open_or_none(self) -> KafkaTransport | None:
+        try:
+            return self._open()
+        except ConfigurationError as exc:
+            logger.error("no connection to Kafka can be opened, it is tried again: %s", exc)  # noqa: TRY400 - the message says all
+            return None
 
     def _restore(self) -> None:
         self._ready = False
         if self._transport is not None:
             return
+        transport = self._open_or_none()
+        if transport is None:
+            return
         records = self._detour.take_back()
         if records is None:
+            transport.close()
             return
-        self._transport = self._open()
+        self._transport = transport
         logger.warning("Kafka takes events again")
         self._on_diverted(False, "")  # noqa: FBT003 - the callback's one meaning
         self._forward(records)

@@ -144,6 +144,8 @@ class AuditPipeline:
         try:
             if self._keys is not None and check:
                 self._keys.check()
+            if check:
+                self._kafka.check()
             self._open_store(check=check)
             self._open_spool()
             detour = self._make_detour()
@@ -154,6 +156,8 @@ class AuditPipeline:
                 make_transport=self._kafka.open,
                 on_diverted=self._note_diverted,
                 on_batch=self._note_batch,
+                certificates=self._kafka.certificates,
+                explain=self._kafka.explain,
             )
             if check and not self._config.fallback_enabled:
                 self._kafka.require()

@@ -14,7 +14,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from telemetry.audit.record import SealedRecord
 from telemetry.exceptions import TransportError
 from telemetry.format.message import CONTENT_TYPE
-from telemetry.kafka.errors import transport_error
+from telemetry.kafka.errors import client_refused, transport_error
 from telemetry.kafka.log import ClientLog
 
 _POLL_SECONDS = 0.2
@@ -41,6 +41,10 @@ class KafkaTransport:
         on_delivered: Takes acknowledged records, in batches, in the polling thread.
         on_failure: Told once, in the polling thread, that :meth:`failure` is set.
         name: Of the polling thread.
+        client_log: Takes librdkafka's lines; shared by the clients of a configuration.
+
+    Raises:
+        ConfigurationError: librdkafka makes no client from the options.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class KafkaTransport:
         on_delivered: Callable[[list[SealedRecord]], None],
         on_failure: Callable[[], None],
         name: str = "telemetry-poller",
+        client_log: ClientLog | None = None,
     ) -> None:
         self._topic = topic
         self._deadline = deadline
@@ -67,10 +72,8 @@ class KafkaTransport:
         self._closing = False
         self._settled = threading.Condition()
         self.failure: TransportError | None = None
-        self._client_log = ClientLog(logger)
-        self._producer: Producer | None = Producer(
-            {**options, "error_cb": self._note_error, "logger": self._client_log.logger}
-        )
+        self._client_log = client_log or ClientLog(logger)
+        self._producer: Producer | None = self._make_producer(options)
         self._poller = threading.Thread(target=self._poll, name=name, daemon=True)
         self._poller.start()
 
@@ -167,7 +170,14 @@ class KafkaTransport:
             found = producer.list_topics(self._topic, timeout=timeout).topics[self._topic]
         except KafkaException as exc:
             return self._last_error or transport_error(exc.args[0], self._topic)
+        self._client_log.well()
         return transport_error(found.error, self._topic) if found.error is not None else None
+
+    def _make_producer(self, options: Mapping[str, Any]) -> Producer:
+        try:
+            return Producer({**options, "error_cb": self._note_error, "logger": self._client_log.logger})
+        except KafkaException as exc:
+            raise client_refused(exc) from exc
 
     def _produce_again(self, producer: Producer, record: SealedRecord, headers: Headers, error: Exception) -> bool:
         """Wait for room in the client's own queue; any other refusal is a failure of the record."""
@@ -210,7 +220,8 @@ class KafkaTransport:
             self._last_error = transport_error(failed.error, self._topic)
             self.fail(self._last_error)
         if delivered:
-            self._down_since = None
+            self._down_since = self._last_error = None
+            self._client_log.well()
             self._on_delivered(delivered)
         sent = self._sent
         with self._settled:
@@ -229,7 +240,11 @@ class KafkaTransport:
             marks.popleft()
         if marks and now - marks[0][1] > self._deadline:
             self.fail(self._last_error or TransportError(self._late()))
-        elif self._sent and self._down_since is not None and now - self._down_since > self._unreachable_after:
+        elif (
+            marks
+            and self._down_since is not None
+            and now - max(self._down_since, marks[0][1]) > self._unreachable_after
+        ):
             self.fail(self._last_error or TransportError(f"no broker is reachable for topic {self._topic!r}"))
 
     def _late(self) -> str:
