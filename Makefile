@@ -13,7 +13,8 @@ BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 ARGS ?= tests
 WORKERS ?= 2
-BOOTSTRAP_PYTHON := $(firstword $(PYTHON) python3)
+# Any Python 3 runs the set-up; it chooses the one for the environment.
+ANY_PYTHON := $(firstword $(shell command -v python3) $(PYTHON) python3)
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--custom-compile-command "make lock" $(UPGRADE)
 # Pyright brings itself by npm; its cache stays in this folder.
@@ -52,10 +53,10 @@ lock: setup ## resolve the requirements again; UPGRADE=--upgrade takes newer ver
 	$(BIN)/python .ci/lock_digest.py > requirements/inputs.sha256
 
 setup: ## make .venv with the locked packages, or do nothing if it is up to date
-	@$(BOOTSTRAP_PYTHON) .ci/setup.py $(VENV) requirements/dev.txt
+	@$(ANY_PYTHON) .ci/setup.py $(VENV) requirements/dev.txt
 
 setup-bench:
-	@$(BOOTSTRAP_PYTHON) .ci/setup.py $(BENCH_VENV) requirements/bench.txt
+	@$(ANY_PYTHON) .ci/setup.py $(BENCH_VENV) requirements/bench.txt
 
 clean: ## remove everything that these targets made
 	rm -rf $(VENV) $(BENCH_VENV) .services .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache \
