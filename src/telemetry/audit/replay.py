@@ -19,6 +19,7 @@ from telemetry.exceptions import (
     FormatError,
     RecordTooLargeError,
     StorageError,
+    StorageLimitError,
     StorageNotFoundError,
     TransportError,
     VerificationError,
@@ -32,7 +33,7 @@ from telemetry.format.fallback_object import (
     require_own_name,
 )
 from telemetry.kafka.errors import is_poison, reason_of
-from telemetry.storage import StorageProvider
+from telemetry.storage import StorageProvider, storable_name
 from telemetry.storage.lock import Lock
 
 logger = logging.getLogger("telemetry.replay")
@@ -117,6 +118,7 @@ class RetryWorker:
         self._on_ready = on_ready
         self._on_object = on_object
         self._refusals: dict[str, int] = {}
+        self._unmovable: set[str] = set()
         self._backoff = Backoff(first=0.5, longest=10.0)
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -262,10 +264,10 @@ class RetryWorker:
         for entry in self._entries():
             if self._stopping.is_set() or not lock.held:
                 break
-            count += 1
             records = self._read(entry)
             if records is None:
                 continue
+            count += 1
             self._send(records)
             waiting.append(_InFlight(entry, records))
             window += entry.size
@@ -305,7 +307,7 @@ class RetryWorker:
         except StorageNotFoundError:
             self._forget(entry.name)
             return None
-        except (FormatError, VerificationError) as exc:
+        except (FormatError, VerificationError, StorageLimitError) as exc:
             self._quarantine(entry.name, str(exc))
             return None
         return [
@@ -389,10 +391,16 @@ class RetryWorker:
         logger.error("%d events of %s are set aside under %s/: %s", _events(records), entry.name, REJECTED, error)
 
     def _quarantine(self, name: str, reason: str) -> None:
+        """Move a damaged or foreign object out of the way; its bytes are kept."""
         try:
-            self._store.put(f"{QUARANTINE}/{name}", self._store.get(name))
+            self._store.put(f"{QUARANTINE}/{storable_name(name)}", self._store.get(name))
             self._store.delete(name)
         except StorageNotFoundError:
+            return
+        except StorageLimitError as exc:
+            if name not in self._unmovable:
+                self._unmovable.add(name)
+                logger.error("the stored object %r stays where it is: %s", name, exc)  # noqa: TRY400 - the cause is in the line
             return
         self._forget(name)
         logger.error("the stored object %s is moved to %s/: %s", name, QUARANTINE, reason)

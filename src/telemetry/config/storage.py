@@ -44,7 +44,7 @@ class StorageConfig(ConfigModel):
         base_path: ``local_file``: folder, made with mode 0700 when absent.
         endpoint_url: Private endpoint or emulator of the store; ``http://`` only with ``allow_http``.
         allow_http: Permit an endpoint without TLS.
-        ca_path: PEM file of the authorities that the endpoint's certificate must chain to.
+        ca_path: PEM file of authorities that are trusted beside the system's.
         timeout_ms: Limit of one request, in milliseconds.
         max_retries: Attempts after the first.
     """
