@@ -1,0 +1,297 @@
+"""What every ``EncryptionProvider`` must do, as tests that the author of a provider runs on it."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import logging
+import pickle
+import re
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import ClassVar
+
+import pytest
+
+from telemetry.config import EncryptionConfig
+from telemetry.encryption import DATA_KEY_BYTES, DataKey, EncryptionProvider
+from telemetry.exceptions import (
+    KeyAccessDeniedError,
+    KeyDisabledError,
+    KeyMismatchError,
+    KeyServiceError,
+    KeyUnreachableError,
+    TelemetryError,
+)
+
+CONTEXT = {"service": "shop", "environment": "production", "purpose": "telemetry-audit", "format": "1"}
+_OTHER_CONTEXTS = (
+    {**CONTEXT, "service": "shop2"},
+    {**CONTEXT, "environment": "staging"},
+    {**CONTEXT, "service": CONTEXT["environment"], "environment": CONTEXT["service"]},
+    {**CONTEXT, "format": ""},
+    {**CONTEXT, "more": "1"},
+    {name: text for name, text in CONTEXT.items() if name != "purpose"},
+    {"service": 'shop","environment":"production', "purpose": "telemetry-audit", "format": "1"},
+)
+_ODD_CONTEXT = {**CONTEXT, "service": "caf\u00e9 \u4e8b\u4ef6 \U0001f512 \"quoted\" \\ / 'x' \t", "environment": "a/b c"}
+_THREADS = 8
+_MAX_WRAPPED = 8_192
+_MAX_URI = 2_048
+_URI = re.compile(r"[a-z][a-z0-9+.-]*://[!-~]+")
+_TOUCHED_BYTES = 48
+
+
+class EncryptionProviderContract:
+    """The suite: subclass it in a test module under a name that begins with ``Test``, with a ``provider`` fixture.
+
+    As in::
+
+        class TestMyKeys(EncryptionProviderContract):
+            @pytest.fixture
+            def provider(self):
+                with MyKeys(MyConfig(provider="my_keys")) as provider:
+                    yield provider
+
+    The other fixtures tell the suite how to bring about what only the service's owner can: another key, a disabled key, a
+    caller without rights, a service that is gone. What is not overridden is skipped, and the skip says what was not shown.
+
+    Attributes:
+        disabled_error: What a disabled key raises.
+        denied_error: What a caller without rights gets.
+        unreachable_seconds: Limit for giving up on a service that is gone.
+    """
+
+    disabled_error: ClassVar[type[KeyServiceError]] = KeyDisabledError
+    denied_error: ClassVar[type[KeyServiceError]] = KeyAccessDeniedError
+    unreachable_seconds: ClassVar[float] = 30.0
+
+    @pytest.fixture
+    def provider(self) -> Iterator[EncryptionProvider]:
+        """The provider under test; the subclass overrides this."""
+        message = f"{type(self).__name__} must define a fixture named 'provider'"
+        raise NotImplementedError(message)
+
+    @pytest.fixture
+    def peer(self, provider: EncryptionProvider) -> Iterator[EncryptionProvider]:
+        """Another provider with the same configuration, as another process would have it."""
+        config = getattr(provider, "config", None)
+        if not isinstance(config, EncryptionConfig):
+            pytest.skip("the provider has no attribute 'config': override the fixture 'peer'")
+        with type(provider)(config) as peer:
+            yield peer
+
+    @pytest.fixture
+    def other(self) -> EncryptionProvider:
+        """A provider of the same kind on another key."""
+        pytest.skip("no other key: override the fixture 'other'")
+
+    @pytest.fixture
+    def disable(self) -> Callable[[], None]:
+        """A function that takes the key out of use until the test ends."""
+        pytest.skip("no way to disable the key: override the fixture 'disable'")
+
+    @pytest.fixture
+    def deny(self) -> Callable[[], None]:
+        """A function that takes the caller's rights away until the test ends."""
+        pytest.skip("no way to take rights away: override the fixture 'deny'")
+
+    @pytest.fixture
+    def unreachable(self) -> EncryptionProvider:
+        """A provider whose service does not answer."""
+        pytest.skip("no service that could be gone: override the fixture 'unreachable'")
+
+    def test_check_passes(self, provider: EncryptionProvider) -> None:
+        """``check()`` succeeds, more than once."""
+        provider.check()
+        provider.check()
+
+    def test_data_key_has_its_form(self, provider: EncryptionProvider) -> None:
+        """A data key has 256 bits, a wrapped form that does not show it, and a URI in plain characters."""
+        made = provider.generate_data_key(CONTEXT)
+        _equal(len(made.plaintext), DATA_KEY_BYTES, "a data key has the wrong length")
+        _require(0 < len(made.wrapped) <= _MAX_WRAPPED, f"the wrapped key has {len(made.wrapped)} bytes")
+        _require(made.plaintext not in made.wrapped, "the wrapped key shows the data key")
+        _require(_URI.fullmatch(made.key_uri) is not None, f"the URI {made.key_uri!r} is no plain URI")
+        _require(len(made.key_uri) <= _MAX_URI, "the URI is too long")
+
+    def test_data_keys_are_never_the_same(self, provider: EncryptionProvider) -> None:
+        """Each call makes another key and another wrapped form, also from many threads."""
+        made = _made_by_threads(provider)
+        _equal(len({key.plaintext for key in made}), len(made), "a data key was given twice")
+        _equal(len({key.wrapped for key in made}), len(made), "a wrapped key was given twice")
+
+    def test_wrapped_key_opens(self, provider: EncryptionProvider, peer: EncryptionProvider) -> None:
+        """What one instance wrapped it and another unwrap, also from many threads."""
+        made = _made_by_threads(provider)
+        with ThreadPoolExecutor(_THREADS) as pool:
+            opened = list(pool.map(lambda key: peer.unwrap(key.wrapped, key.key_uri, CONTEXT), made))
+        _require(opened == [key.plaintext for key in made], "another instance does not unwrap the keys")
+        _require(_unwrap(provider, made[0]) == made[0].plaintext, "the instance does not unwrap its own key")
+
+    def test_order_of_the_context_does_not_matter(self, provider: EncryptionProvider) -> None:
+        """A context is a set of names with texts; their order is not part of it."""
+        made = provider.generate_data_key(CONTEXT)
+        turned = dict(reversed(CONTEXT.items()))
+        _require(provider.unwrap(made.wrapped, made.key_uri, turned) == made.plaintext, "the order matters")
+
+    def test_any_text_may_be_in_the_context(self, provider: EncryptionProvider) -> None:
+        """Names of services and environments may hold any text."""
+        made = provider.generate_data_key(_ODD_CONTEXT)
+        _require(provider.unwrap(made.wrapped, made.key_uri, _ODD_CONTEXT) == made.plaintext, "it does not unwrap")
+
+    @pytest.mark.parametrize("context", _OTHER_CONTEXTS, ids=range(len(_OTHER_CONTEXTS)))
+    def test_wrapped_key_moved_to_another_context(self, provider: EncryptionProvider, context: dict[str, str]) -> None:
+        """A wrapped key of one service or environment does not unwrap for another."""
+        made = provider.generate_data_key(CONTEXT)
+        with pytest.raises(KeyMismatchError):
+            provider.unwrap(made.wrapped, made.key_uri, context)
+
+    def test_wrapped_key_altered(self, provider: EncryptionProvider) -> None:
+        """A flipped bit, a missing or an added byte, or other bytes altogether are refused."""
+        made = provider.generate_data_key(CONTEXT)
+        whole, size = made.wrapped, len(made.wrapped)
+        step = max(1, size // _TOUCHED_BYTES)
+        altered = [
+            whole[:at] + bytes((whole[at] ^ 1,)) + whole[at + 1 :] for at in {*range(0, size, step), 0, 1, 2, size - 1}
+        ]
+        altered += [b"", b"\x00", whole[:-1], whole[1:], whole + b"\x00", whole + whole, bytes(size), bytes(_MAX_WRAPPED + 1)]
+        for wrapped in altered:
+            _require_mismatch(provider, wrapped, made.key_uri)
+
+    def test_reader_steered_to_another_uri(self, provider: EncryptionProvider) -> None:
+        """A record cannot send its reader to a key of the record's choice."""
+        made = provider.generate_data_key(CONTEXT)
+        scheme, _, rest = made.key_uri.partition("://")
+        uris = ["", scheme, f"{scheme}://", f"other-{scheme}://{rest}", f"{scheme}://evil.example/{rest}"]
+        uris += [f"{made.key_uri}/../x", f" {made.key_uri}", f"{made.key_uri}\n", f"{made.key_uri}\x00", f"{made.key_uri}\u00e9"]
+        uris += [made.key_uri.replace(rest, rest[::-1]), f"{scheme}://{'x' * 100_000}", "https://169.254.169.254/"]
+        for uri in uris:
+            _require_mismatch(provider, made.wrapped, uri)
+
+    def test_wrapped_key_of_another_key(self, provider: EncryptionProvider, other: EncryptionProvider) -> None:
+        """What another key wrapped does not unwrap, whichever of the two the record names."""
+        mine, foreign = provider.generate_data_key(CONTEXT), other.generate_data_key(CONTEXT)
+        _require(mine.key_uri != foreign.key_uri, "two keys have one URI")
+        _require_mismatch(provider, foreign.wrapped, mine.key_uri)
+        _require_mismatch(provider, foreign.wrapped, foreign.key_uri)
+        _require_mismatch(provider, mine.wrapped, foreign.key_uri)
+
+    def test_disabled_key(self, provider: EncryptionProvider, disable: Callable[[], None]) -> None:
+        """A disabled key wraps nothing, unwraps nothing, and fails the check."""
+        made = provider.generate_data_key(CONTEXT)
+        disable()
+        _require_refusal(provider, made, self.disabled_error)
+
+    def test_caller_without_rights(self, provider: EncryptionProvider, deny: Callable[[], None]) -> None:
+        """Who has no right to the key is told so."""
+        made = provider.generate_data_key(CONTEXT)
+        deny()
+        _require_refusal(provider, made, self.denied_error)
+
+    def test_service_gone(self, unreachable: EncryptionProvider) -> None:
+        """A service that does not answer is given up within the limit, with an error that may pass."""
+        began = time.monotonic()
+        with pytest.raises(KeyUnreachableError) as caught:
+            unreachable.generate_data_key(CONTEXT)
+        _require(caught.value.retriable, "the error does not say that it may pass")
+        _require(time.monotonic() - began < self.unreachable_seconds, "it was not given up in time")
+
+    def test_no_key_in_a_repr_a_pickle_or_an_error(self, provider: EncryptionProvider) -> None:
+        """A data key is in no ``repr``, cannot be pickled or copied, and no error shows it."""
+        made = provider.generate_data_key(CONTEXT)
+        for shown in (repr(made), str(made), repr(provider), f"{vars(type(provider))}"):
+            _require_absent(made, shown)
+        for take in (pickle.dumps, copy.copy, copy.deepcopy):
+            with pytest.raises(TypeError):
+                take(made)
+        with pytest.raises(KeyMismatchError) as caught:
+            provider.unwrap(made.wrapped, made.key_uri, {**CONTEXT, "service": "other"})
+        error: BaseException | None = caught.value
+        while error is not None:
+            _require_absent(made, f"{error!r} {error} {vars(error)}")
+            error = error.__cause__ or error.__context__
+
+    def test_no_key_in_the_logs(self, provider: EncryptionProvider, caplog: pytest.LogCaptureFixture) -> None:
+        """Neither the provider nor the SDK below it logs a data key, at any level."""
+        with caplog.at_level(logging.DEBUG), _loud("google", "azure", "botocore", "urllib3"):
+            made = provider.generate_data_key(CONTEXT)
+            provider.unwrap(made.wrapped, made.key_uri, CONTEXT)
+        for record in caplog.records:
+            _require_absent(made, f"{record.getMessage()} {record.__dict__}")
+
+    def test_close_may_be_called_twice(self, provider: EncryptionProvider) -> None:
+        """After ``close()`` a call fails with an error of this library, or works."""
+        made = provider.generate_data_key(CONTEXT)
+        provider.close()
+        provider.close()
+        with suppress(TelemetryError):
+            provider.generate_data_key(CONTEXT)
+        with suppress(TelemetryError):
+            _require(_unwrap(provider, made) == made.plaintext, "a closed provider unwraps to something else")
+
+
+class _loud:  # noqa: N801 - used like a function
+    """Lets loggers that keep to themselves reach the handler of the test."""
+
+    def __init__(self, *names: str) -> None:
+        self._loggers = [logging.getLogger(name) for name in names]
+        self._before = [(logger, logger.level, logger.propagate) for logger in self._loggers]
+
+    def __enter__(self) -> None:
+        for logger in self._loggers:
+            logger.setLevel(logging.DEBUG)
+            logger.propagate = True
+
+    def __exit__(self, *_: object) -> None:
+        for logger, level, propagate in self._before:
+            logger.setLevel(level)
+            logger.propagate = propagate
+
+
+def _made_by_threads(provider: EncryptionProvider) -> list[DataKey]:
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(lambda _: provider.generate_data_key(CONTEXT), range(2 * _THREADS)))
+
+
+def _unwrap(provider: EncryptionProvider, made: DataKey) -> bytes:
+    return provider.unwrap(made.wrapped, made.key_uri, CONTEXT)
+
+
+def _require_mismatch(provider: EncryptionProvider, wrapped: bytes, key_uri: str) -> None:
+    try:
+        provider.unwrap(wrapped, key_uri, CONTEXT)
+    except KeyMismatchError:
+        return
+    except Exception as exc:
+        message = f"{len(wrapped)} altered bytes under {key_uri[:100]!r} raised {type(exc).__name__}: {exc}"
+        raise AssertionError(message) from exc
+    message = f"{len(wrapped)} altered bytes under {key_uri[:100]!r} were accepted"
+    raise AssertionError(message)
+
+
+def _require_refusal(provider: EncryptionProvider, made: DataKey, error: type[KeyServiceError]) -> None:
+    with pytest.raises(error):
+        provider.generate_data_key(CONTEXT)
+    with pytest.raises(error):
+        _unwrap(provider, made)
+    with pytest.raises(TelemetryError):
+        provider.check()
+
+
+def _require_absent(made: DataKey, shown: str) -> None:
+    key = made.plaintext
+    forms = (key.hex(), base64.b64encode(key).decode(), base64.urlsafe_b64encode(key).decode().rstrip("="), repr(key)[2:-1])
+    _require(not any(form in shown for form in forms), "a data key is shown")
+
+
+def _equal(seen: object, expected: object, otherwise: str) -> None:
+    _require(seen == expected, f"{otherwise}: {str(seen)[:500]} instead of {str(expected)[:500]}")
+
+
+def _require(fits: bool, otherwise: str) -> None:
+    # Not an assert statement: pytest explains those in test modules only, and would show the keys.
+    if not fits:
+        raise AssertionError(otherwise)
