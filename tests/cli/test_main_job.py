@@ -47,7 +47,7 @@ class Trail:
 
     def start(self, command: str, *options: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, "-m", "telemetry", command, "-c", str(self.config), *options],
+            [sys.executable, "-m", "telemetry", *command.split(), "-c", str(self.config), *options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -55,7 +55,10 @@ class Trail:
 
     def run(self, command: str, *options: str, stdin: bytes = b"") -> tuple[int, bytes, str]:
         process = self.start(command, *options)
-        out, err = process.communicate(stdin, timeout=100)
+        try:
+            out, err = process.communicate(stdin, timeout=100)
+        finally:
+            process.kill()
         return process.returncode, out, err.decode()
 
     def log(self, events: Iterable[dict[str, Any]]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from telemetry.audit.record import SealedRecord
-from telemetry.exceptions import TransportError
+from telemetry.exceptions import TransportAuthenticationError, TransportError
 from telemetry.format.message import CONTENT_TYPE
 from telemetry.kafka.errors import client_refused, transport_error
 from telemetry.kafka.log import ClientLog
@@ -20,6 +20,9 @@ from telemetry.kafka.log import ClientLog
 _POLL_SECONDS = 0.2
 _PACE_SECONDS = 0.002
 _PURGE_SECONDS = 10.0
+_PROBE_SECONDS = 0.5
+_FATAL_SECONDS = 0.5
+_RETRY_SECONDS = 0.05
 
 logger = logging.getLogger("telemetry.kafka")
 
@@ -72,6 +75,7 @@ class KafkaTransport:
         self._closing = False
         self._settled = threading.Condition()
         self.failure: TransportError | None = None
+        self._fatal: tuple[float, TransportError] | None = None
         self._client_log = client_log or ClientLog(logger)
         self._producer: Producer | None = self._make_producer(options)
         self._poller = threading.Thread(target=self._poll, name=name, daemon=True)
@@ -163,15 +167,21 @@ class KafkaTransport:
 
     def probe(self, timeout: float) -> TransportError | None:
         """Ask Kafka for the topic; return why it cannot be used, or None."""
-        producer = self._producer
-        if producer is None:
-            return self.failure
-        try:
-            found = producer.list_topics(self._topic, timeout=timeout).topics[self._topic]
-        except KafkaException as exc:
-            return self._last_error or transport_error(exc.args[0], self._topic)
-        self._client_log.well()
-        return transport_error(found.error, self._topic) if found.error is not None else None
+        producer, give_up = self._producer, time.monotonic() + timeout
+        error: TransportError | None = None
+        while producer is not None and self.failure is None and (left := give_up - time.monotonic()) > 0:
+            try:
+                found = producer.list_topics(self._topic, timeout=min(left, _PROBE_SECONDS)).topics[self._topic]
+            except KafkaException as exc:
+                error = self._last_error or transport_error(exc.args[0], self._topic)
+                if isinstance(error, TransportAuthenticationError):
+                    break  # the same password again would be refused again, and may lock the account
+                with self._settled:
+                    self._settled.wait(_RETRY_SECONDS)
+            else:
+                self._client_log.well()
+                return transport_error(found.error, self._topic) if found.error is not None else None
+        return self.failure or error or TransportError(f"Kafka did not answer in {timeout:g} s")
 
     def _make_producer(self, options: Mapping[str, Any]) -> Producer:
         try:
@@ -201,7 +211,11 @@ class KafkaTransport:
             producer = self._producer
             if producer is None:
                 return
-            producer.poll(_POLL_SECONDS)
+            try:
+                producer.poll(_POLL_SECONDS)
+            except KafkaException as exc:
+                # confluent-kafka raises a fatal error here instead of telling error_cb; reports still come after it.
+                self._note_fatal(exc.args[0])
             if self._settle():
                 # Let reports gather: a thread switch for each of them would cost more than sending does.
                 time.sleep(_PACE_SECONDS)
@@ -216,8 +230,7 @@ class KafkaTransport:
         del self._reports[: len(reports)]
         delivered = [record for record in reports if record.error is None]
         if len(delivered) < len(reports):
-            failed = next(record for record in reports if record.error is not None)
-            self._last_error = transport_error(failed.error, self._topic)
+            self._last_error = transport_error(_first_cause(reports), self._topic)
             self.fail(self._last_error)
         if delivered:
             self._down_since = self._last_error = None
@@ -235,6 +248,9 @@ class KafkaTransport:
         if self.failure is not None:
             return
         now = time.monotonic()
+        if self._fatal is not None and now - self._fatal[0] > _FATAL_SECONDS:
+            self.fail(self._fatal[1])
+            return
         marks = self._sent_marks
         while marks and marks[0][0].reported:
             marks.popleft()
@@ -255,12 +271,33 @@ class KafkaTransport:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - librdkafka's own codes have a leading underscore
             self._down_since = self._down_since or time.monotonic()
         elif error.fatal():
-            self.fail(transport_error(error, self._topic))
+            self._note_fatal(error)
         else:
             self._last_error = transport_error(error, self._topic)
         self._client_log.error(error)
+
+    def _note_fatal(self, error: KafkaError) -> None:
+        """Take note that the client has ended; the reports of its records, which say why, are on their way."""
+        if self._fatal is None:
+            self._fatal = (time.monotonic(), transport_error(error, self._topic))
 
     def _end_polling(self) -> None:
         self._closing = True
         if threading.current_thread() is not self._poller:
             self._poller.join(_PURGE_SECONDS)
+
+
+_CONSEQUENCES = frozenset(
+    (
+        KafkaError._FATAL,  # noqa: SLF001 - librdkafka's own codes have a leading underscore
+        KafkaError._GAPLESS_GUARANTEE,  # noqa: SLF001
+        KafkaError._PURGE_QUEUE,  # noqa: SLF001
+        KafkaError._PURGE_INFLIGHT,  # noqa: SLF001
+    )
+)
+
+
+def _first_cause(reports: Sequence[SealedRecord]) -> KafkaError:
+    """Return the error that made the others happen: records behind a refused one fail because of it."""
+    errors: list[KafkaError] = [record.error for record in reports if record.error is not None]
+    return next((error for error in errors if error.code() not in _CONSEQUENCES), errors[0])

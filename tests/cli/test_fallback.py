@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_main_job import LOG_OPTIONS, Trail
+from tests.cli.trail_events import make_events
+from tests.services.fixtures import new_topic
+from tests.services.kafka import KafkaBroker
+
+pytestmark = pytest.mark.services
+
+
+def _stored_trail(broker: KafkaBroker, folder: Path, count: int) -> Trail:
+    """Log while the broker is away."""
+    trail = Trail(folder, broker, new_topic(broker), kafka_timeout_ms=500, max_retries=0, fallback_object_seconds=0.2)
+    broker.stop()
+    assert trail.log(make_events(count, seed=9))["stored"] == count
+    return trail
+
+
+def test_list_show_verify_export_and_replay(own_kafka: Callable[..., KafkaBroker], tmp_path: Path) -> None:
+    broker = own_kafka()
+    trail = _stored_trail(broker, tmp_path, 50)
+
+    code, out, err = trail.run("fallback list", "--json")
+    assert code == 0, err
+    objects = [json.loads(line) for line in out.splitlines()]
+    assert {found["state"] for found in objects} == {"waiting"}
+    assert max(found["last"] for found in objects) == 49
+
+    code, out, err = trail.run("fallback show", objects[0]["name"])
+    assert code == 0, err
+    header, *records = [json.loads(line) for line in out.splitlines()]
+    assert header["count"] == len(records)
+    assert [record["value"]["sequence"] for record in records] == list(range(len(records)))
+
+    assert trail.run("fallback verify")[0] == 0
+    code, _, err = trail.run("fallback export", str(tmp_path / "records.jsonl"))
+    assert code == 0, err
+    assert len((tmp_path / "records.jsonl").read_text("utf-8").splitlines()) == 50
+
+    code, _, err = trail.run("fallback replay")
+    assert code == 6, err
+    assert trail.stored()
+
+    broker.start()
+    code, out, err = trail.run("fallback replay", "--json")
+    assert code == 0, err
+    assert json.loads(out) == {"replayed": 50, "rejected": 0}
+    assert not trail.stored()
+    assert [event["payload"]["number"] for event in sorted(trail.tail(), key=lambda event: event["sequence"])] == list(
+        range(50)
+    )
+
+
+def test_one_byte_altered_is_found_quarantined_and_never_deleted(
+    own_kafka: Callable[..., KafkaBroker], tmp_path: Path
+) -> None:
+    broker = own_kafka()
+    trail = _stored_trail(broker, tmp_path, 20)
+    path = next(trail.fallback.rglob("*.jsonl"))
+    altered = bytearray(path.read_bytes())
+    altered[len(altered) // 2] ^= 1
+    path.write_bytes(altered)
+
+    code, _, err = trail.run("fallback verify")
+    assert code == 3
+    assert path.name in err
+
+    broker.start()
+    trail.run("fallback replay")
+
+    found = {event["payload"]["number"] for event in trail.tail()}
+    assert found == set(range(20)) - {7}
+    code, out, _ = trail.run("fallback list", "--json")
+    assert code == 0
+    assert [json.loads(line)["state"] for line in out.splitlines()] == ["rejected"]
+    _, out, _ = trail.run("fallback show", json.loads(out)["name"])
+    header, record = [json.loads(line) for line in out.splitlines()]
+    assert header["reason"] == "too_large"
+    assert record["value"]["sequence"] == 7
