@@ -24,7 +24,7 @@ from telemetry.exceptions import (
 )
 
 SCHEME = "gcp-kms://"
-_HOST = "cloudkms.googleapis.com"
+_DEFAULT_UNIVERSE = "googleapis.com"
 _SCOPES = ("https://www.googleapis.com/auth/cloudkms",)
 _PART = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 _VERSION = re.compile(r"/cryptoKeyVersions/[0-9]{1,10}")
@@ -166,14 +166,17 @@ class GcpKmsProvider(RemoteKeyProvider):
         from grpc import ssl_channel_credentials  # noqa: PLC0415
 
         trusted = _read(self.config.ca_path, "ca_path") if self.config.ca_path else None
+        credentials = self._make_credentials()
+        # Sovereign clouds are other universes; the credentials say to which one they belong.
+        universe = getattr(credentials, "universe_domain", None) or _DEFAULT_UNIVERSE
         transport = KeyManagementServiceGrpcTransport(
-            host=self._host,
-            credentials=self._make_credentials(),
+            host=self._host or f"cloudkms.{universe}",
+            credentials=credentials,
             ssl_channel_credentials=ssl_channel_credentials(trusted) if trusted is not None else None,
             always_use_jwt_access=True,
-            api_audience=f"https://{_HOST}/",
+            api_audience=f"https://cloudkms.{universe}/",
         )
-        return kms_v1.KeyManagementServiceClient(transport=transport)
+        return kms_v1.KeyManagementServiceClient(transport=transport, client_options={"universe_domain": universe})
 
     def _make_credentials(self) -> Any:
         import google.auth  # noqa: PLC0415 - absent without the extra
@@ -253,9 +256,9 @@ def _crc32c(data: bytes) -> int:
     return found
 
 
-def _host_of(endpoint: str | None) -> str:
+def _host_of(endpoint: str | None) -> str | None:
     if endpoint is None:
-        return _HOST
+        return None
     parts = urlsplit(checked_url(endpoint if "://" in endpoint else f"https://{endpoint}", field="endpoint_url"))
     if parts.scheme != "https" or parts.path:
         raise misconfigured(field="endpoint_url", reason="is not https://HOST:PORT", remedy="write it so")

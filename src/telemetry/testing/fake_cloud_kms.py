@@ -230,7 +230,10 @@ class FakeCloudKms:
 
 
 def write_service_account(path: Path) -> Path:
-    """Write a service-account file with a key that no cloud knows; the SDK signs its tokens with it, offline."""
+    """Write a service-account file with a key that no cloud knows; the SDK signs its tokens with it, offline.
+
+    It belongs to a universe of its own: for accounts of the usual one google-auth looks up where they may be used.
+    """
     key = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     content = {
@@ -241,6 +244,7 @@ def write_service_account(path: Path) -> Path:
         "client_email": "telemetry@fake.iam.gserviceaccount.com",
         "client_id": "1",
         "token_uri": "https://localhost/token",
+        "universe_domain": "universe.example",
     }
     path.touch(mode=0o600)
     path.write_text(json.dumps(content))
