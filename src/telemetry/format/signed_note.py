@@ -1,0 +1,238 @@
+"""Signed notes with Ed25519 (C2SP signed-note, https://c2sp.org/signed-note)."""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from telemetry.exceptions import FormatError, TamperedError
+
+MAX_NOTE_BYTES = 64 << 10
+MAX_SIGNATURES = 64
+MAX_NAME_BYTES = 255
+ED25519 = b"\x01"
+"""Signature type identifier (C2SP signed-note, "Signature types")."""
+
+_KEY_ID_BYTES = 4
+_KEY_BYTES = 32
+_SIGNATURE_BYTES = 64
+_DASH = "\u2014 "
+_CONTROL = re.compile("[\x00-\x09\x0b-\x1f]")
+_NAME = re.compile(r"[^\s+\x00-\x1f\x7f]+")
+
+
+class Signer(Protocol):
+    """Whoever can sign a note."""
+
+    @property
+    def name(self) -> str:
+        """The key's name, as it stands in the signature line."""
+
+    @property
+    def public_key(self) -> str:
+        """The verifier key, as :meth:`PublicKey.parse` reads it."""
+
+    def sign(self, text: bytes) -> bytes:
+        """Return the Ed25519 signature of the text (RFC 8032)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A verifier key.
+
+    Attributes:
+        name: The key's name.
+        key: 32 bytes (RFC 8032 section 5.1.5).
+
+    Raises:
+        FormatError: Name or key cannot be those of a verifier key.
+    """
+
+    name: str
+    key: bytes
+
+    def __post_init__(self) -> None:
+        require_name(self.name)
+        if len(self.key) != _KEY_BYTES:
+            message = f"the public key {self.name!r} is not 32 bytes long"
+            raise FormatError(message)
+
+    @property
+    def key_id(self) -> bytes:
+        """First 4 bytes of SHA-256(name || newline || 0x01 || key)."""
+        return hashlib.sha256(self.name.encode() + b"\n" + ED25519 + self.key).digest()[:_KEY_ID_BYTES]
+
+    @classmethod
+    def parse(cls, text: str) -> PublicKey:
+        """Read a verifier key: ``name+hex(key id)+base64(0x01 || key)``.
+
+        Raises:
+            FormatError: It is not one, or its key id does not fit.
+        """
+        parts = text.strip().split("+", 2)
+        encoded = _unbase64(parts[-1])
+        if len(parts) != 3 or encoded is None or encoded[:1] != ED25519 or len(encoded) != 1 + _KEY_BYTES:  # noqa: PLR2004
+            message = "the public key is not of the form NAME+ID+KEY with an Ed25519 key"
+            raise FormatError(message)
+        key = cls(parts[0], encoded[1:])
+        if parts[1] != key.key_id.hex():
+            message = f"the public key {key.name!r} was altered: its id does not fit name and key"
+            raise FormatError(message)
+        return key
+
+    def verify(self, text: bytes, signature: bytes) -> bool:
+        """Return whether the signature is this key's over the text."""
+        try:
+            Ed25519PublicKey.from_public_bytes(self.key).verify(signature, text)
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+    def __str__(self) -> str:
+        encoded = binascii.b2a_base64(ED25519 + self.key, newline=False).decode()
+        return f"{self.name}+{self.key_id.hex()}+{encoded}"
+
+
+class SignatureLine(NamedTuple):
+    """One signature as it stands in a note.
+
+    Attributes:
+        name: Of the key that is said to have signed.
+        key_id: Of that key.
+        signature: Not yet verified.
+    """
+
+    name: str
+    key_id: bytes
+    signature: bytes
+
+    @property
+    def label(self) -> str:
+        """Name and key id, for people."""
+        return f"{self.name}+{self.key_id.hex()}"
+
+
+class Note(NamedTuple):
+    """A note, parsed but not verified.
+
+    Attributes:
+        text: What was signed, with its last newline.
+        signatures: At least one.
+    """
+
+    text: str
+    signatures: tuple[SignatureLine, ...]
+
+
+def require_name(name: str) -> None:
+    """Raise ``FormatError`` unless ``name`` may name a key: not empty, no space, no plus sign, no control character."""
+    if not _NAME.fullmatch(name) or len(name.encode("utf-8", "replace")) > MAX_NAME_BYTES or not _is_utf8(name):
+        message = "a key's name is 1 to 255 bytes without spaces, plus signs and control characters"
+        raise FormatError(message)
+
+
+def sign_note(text: str, signer: Signer) -> str:
+    """Return the note: the text, an empty line and the signature.
+
+    Args:
+        text: Ends in a newline; no control character but newlines.
+        signer: Who signs.
+
+    Raises:
+        FormatError: The text or the signer's name cannot stand in a note.
+    """
+    if not text.endswith("\n") or _CONTROL.search(text) or not _is_utf8(text):
+        message = "the text of a note is lines without control characters"
+        raise FormatError(message)
+    key = PublicKey.parse(signer.public_key)
+    encoded = binascii.b2a_base64(key.key_id + signer.sign(text.encode()), newline=False).decode()
+    note = f"{text}\n{_DASH}{key.name} {encoded}\n"
+    parse_note(note)
+    return note
+
+
+def parse_note(note: str) -> Note:
+    """Take a note apart without verifying it.
+
+    Raises:
+        FormatError: It is not a signed note.
+    """
+    if len(note) > MAX_NOTE_BYTES or not _is_utf8(note) or _CONTROL.search(note):
+        message = "the note is too long or has control characters"
+        raise FormatError(message)
+    # The text may have empty lines: the last one in the note ends it.
+    body, separator, rest = note.rpartition("\n\n")
+    lines = rest.split("\n")
+    if not separator or lines.pop() or not 0 < len(lines) <= MAX_SIGNATURES:
+        message = "the note has no text or no signature lines"
+        raise FormatError(message)
+    return Note(body + "\n", tuple(_parse_signature(line) for line in lines))
+
+
+def verify_note(note: Note, trusted: Sequence[PublicKey]) -> tuple[PublicKey, ...]:
+    """Return the trusted keys that signed; empty when none of the signatures is by one of them.
+
+    Raises:
+        TamperedError: A signature that names a trusted key is not that key's.
+    """
+    known = {(key.name, key.key_id): key for key in trusted}
+    text = note.text.encode()
+    signed = []
+    for line in note.signatures:
+        key = known.get((line.name, line.key_id))
+        if key is None:
+            continue
+        if not key.verify(text, line.signature):
+            message = f"the signature of {line.label} does not fit the note's text: it was altered or forged"
+            raise TamperedError(message)
+        signed.append(key)
+    return tuple(signed)
+
+
+def open_note(note: str, trusted: Sequence[PublicKey]) -> str:
+    """Return the text of a note that a trusted key signed.
+
+    Raises:
+        FormatError: It is not a signed note.
+        TamperedError: No trusted key signed it.
+    """
+    parsed = parse_note(note)
+    if not verify_note(parsed, trusted):
+        labels = ", ".join(line.label for line in parsed.signatures)
+        message = f"no trusted key signed the note; it is signed by {labels}"
+        raise TamperedError(message)
+    return parsed.text
+
+
+def _parse_signature(line: str) -> SignatureLine:
+    parts = line.removeprefix(_DASH).split(" ")
+    encoded = _unbase64(parts[-1])
+    if not line.startswith(_DASH) or len(parts) != 2 or encoded is None or len(encoded) <= _KEY_ID_BYTES:  # noqa: PLR2004
+        message = "a signature line of the note is malformed"
+        raise FormatError(message)
+    require_name(parts[0])
+    return SignatureLine(parts[0], encoded[:_KEY_ID_BYTES], encoded[_KEY_ID_BYTES:])
+
+
+def _unbase64(text: str) -> bytes | None:
+    """Decode base64 in its one canonical form; None for anything else."""
+    try:
+        decoded = binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
+    except (binascii.Error, UnicodeEncodeError):
+        return None
+    return decoded if binascii.b2a_base64(decoded, newline=False).decode() == text else None
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
