@@ -59,7 +59,7 @@ _REMEDIES: dict[Kind, str] = {
     Kind.SASL_NOT_OFFERED: "remove the credentials from kafka_config, or use the port of a SASL listener",
     Kind.UNSUPPORTED_MECHANISM: "set mechanism to one that the listener offers",
     Kind.NO_TOKEN: "check oauth_token_url, oauth_client_id and oauth_client_secret, and that the endpoint answers",
-    Kind.WRONG_PASSWORD: "check username, password and mechanism in kafka_config",
+    Kind.WRONG_PASSWORD: "check user name, password and mechanism in kafka_config",
     Kind.NO_ACL: "allow this principal WRITE and DESCRIBE on the topic",
     Kind.UNKNOWN_TOPIC: "make the topic: telemetry topic create",
     Kind.RECORD_TOO_LARGE: "raise the topic's max.message.bytes or lower max_event_bytes",

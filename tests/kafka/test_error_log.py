@@ -1,0 +1,136 @@
+"""What the library itself writes to the error log when Kafka cannot be used: the cause, once, and what to do."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from telemetry.exceptions import (
+    TransportAuthenticationError,
+    TransportAuthorizationError,
+    TransportError,
+    TransportTLSError,
+    UnknownTopicError,
+)
+from telemetry.sync import Telemetry
+from telemetry.types import AuditConfig
+from tests.kafka.configured import audit_config, identity, login, stored_in
+from tests.services.fixtures import new_topic
+from tests.services.kafka import KafkaBroker
+
+pytestmark = pytest.mark.services
+
+_LIMIT = 20.0
+_LOGIN = login("SCRAM-SHA-256", password="a-wrong-secret")
+
+FAULTS: dict[str, tuple[str, str, type[TransportError]]] = {
+    # name: (protocol, word in the error log, class that start() raises where there is no fallback)
+    "no client certificate": ("SSL", "no_client_certificate", TransportTLSError),
+    "a client of another authority": ("SSL", "unknown_ca", TransportTLSError),
+    "an expired client": ("SSL", "expired_certificate", TransportTLSError),
+    "a broker of another authority": ("SSL", "unknown_ca", TransportTLSError),
+    "a broker of another name": ("SSL", "wrong_host_name", TransportTLSError),
+    "an expired broker": ("SSL", "expired_certificate", TransportTLSError),
+    "no TLS": ("SSL", "not_tls", TransportTLSError),
+    "nothing listens": ("SSL", "unreachable", TransportError),
+    "a wrong password": ("SASL_SSL", "check user name, password and mechanism", TransportAuthenticationError),
+    "no right": ("SSL", "WRITE and DESCRIBE", TransportAuthorizationError),
+    "no topic": ("SSL", "telemetry topic create", UnknownTopicError),
+}
+
+
+def _faulty(broker: KafkaBroker, topic: str, fault: str) -> dict[str, Any]:
+    certificates = broker.certificates
+    broker.add_acl("payments", f"{topic}-absent")
+    changes: dict[str, dict[str, Any]] = {
+        "no client certificate": {"kafka_config": identity(certificates, "none")},
+        "a client of another authority": {"kafka_config": identity(certificates, "files", client="foreign")},
+        "an expired client": {"kafka_config": identity(certificates, "files", client="expired")},
+        "a broker of another authority": {"listener": "SSL_FOREIGN"},
+        "a broker of another name": {"listener": "SSL_WRONG_HOST"},
+        "an expired broker": {"listener": "SSL_EXPIRED"},
+        "no TLS": {"listener": "PLAINTEXT"},
+        "nothing listens": {"kafka_brokers": "127.0.0.1:9"},
+        "a wrong password": {"kafka_config": identity(certificates, "none") | _LOGIN},
+        "no right": {"kafka_config": identity(certificates, "files", client="stranger")},
+        "no topic": {"kafka_topic": f"{topic}-absent"},
+    }
+    common = {"kafka_config": identity(certificates, "files"), "kafka_topic": topic}
+    return common | {"kafka_timeout_ms": 300, "max_retries": 1} | changes[fault]
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + _LIMIT
+    while not condition():
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_error_log_names_the_cause(
+    fault: str, kafka: KafkaBroker, topic: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    protocol, word, _ = FAULTS[fault]
+    config = audit_config(kafka, protocol, **_faulty(kafka, topic, fault), **stored_in(tmp_path))
+    telemetry = Telemetry(config)
+    telemetry.start()
+    try:
+        telemetry.audit.log("login", {}, "user-1").wait_delivered(_LIMIT)
+
+        _until(lambda: any(word in record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR))
+    finally:
+        telemetry.shutdown()
+    assert "a-wrong-secret" not in caplog.text
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_start_without_a_fallback_raises_the_cause(fault: str, kafka: KafkaBroker, topic: str) -> None:
+    protocol, word, kind = FAULTS[fault]
+
+    with pytest.raises(kind, match=word) as caught:
+        Telemetry(audit_config(kafka, protocol, **_faulty(kafka, topic, fault))).start()
+
+    assert type(caught.value) is kind
+
+
+def _outage_config(broker: KafkaBroker, folder: Path) -> AuditConfig:
+    return audit_config(
+        broker,
+        "SSL",
+        identity(broker.certificates, "files"),
+        kafka_topic=new_topic(broker),
+        **{"kafka_timeout_ms": 500} | stored_in(folder),
+    )
+
+
+def test_outage_writes_a_line_when_it_begins_and_one_when_it_ends(
+    own_kafka: Callable[..., KafkaBroker], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    broker = own_kafka()
+    telemetry = Telemetry(_outage_config(broker, tmp_path))
+    telemetry.start()
+    audit = telemetry.audit
+
+    def client_lines() -> list[str]:
+        return [text for record in caplog.records if (text := record.getMessage()).startswith("kafka client: ")]
+
+    try:
+        audit.log("login", {}, "user-1").wait_delivered(_LIMIT)
+        assert client_lines() == []
+        broker.kill()
+        audit.log("login", {}, "user-1").wait_delivered(_LIMIT)
+        broker.start()
+        _until(lambda: audit.get_audit_stats().replayed == 1 and not audit.get_audit_stats().diverted)
+        audit.log("login", {}, "user-1").wait_delivered(_LIMIT)
+        begins, ends = client_lines()
+    finally:
+        telemetry.shutdown()
+
+    assert begins.startswith("kafka client: trouble begins")
+    assert ends.startswith("kafka client: works again")

@@ -1,0 +1,128 @@
+"""The transport alone against a real broker: what Kafka refuses fails it at once, and nothing else does."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from telemetry.audit.connector import KafkaConnector
+from telemetry.audit.record import SealedRecord
+from telemetry.audit.transport import KafkaTransport
+from telemetry.exceptions import ConfigurationError, RecordTooLargeError, TransportAuthorizationError
+from telemetry.types import AuditConfig
+from tests.kafka.configured import audit_config, identity
+from tests.services.fixtures import new_topic
+from tests.services.kafka import KafkaBroker
+
+pytestmark = pytest.mark.services
+
+_LIMIT = 20.0
+
+
+def _records(count: int, *, size: int = 100) -> list[SealedRecord]:
+    return [
+        SealedRecord(event_id=str(uuid.uuid4()), producer="p", sequence=number, key=b"user", value=b"x" * size)
+        for number in range(count)
+    ]
+
+
+@contextmanager
+def _opened(config: AuditConfig) -> Iterator[tuple[KafkaTransport, list[SealedRecord], threading.Event]]:
+    delivered: list[SealedRecord] = []
+    failed = threading.Event()
+    transport = KafkaConnector(config).open(delivered.extend, failed.set, "test-poller")
+    try:
+        yield transport, delivered, failed
+    finally:
+        transport.take_back()
+
+
+def _config(broker: KafkaBroker, topic: str, *, client: str = "payments", **fields: Any) -> AuditConfig:
+    own = identity(broker.certificates, "files", client=client)
+    return audit_config(broker, "SSL", own, kafka_topic=topic, **fields)
+
+
+def test_fatal_error_of_the_client_fails_the_transport_and_not_its_thread(kafka: KafkaBroker, topic: str) -> None:
+    """Without any right to write, the cluster refuses the idempotent producer itself."""
+    kafka.add_acl("stranger", topic, ["DESCRIBE"])
+    records = _records(3)
+    with _opened(_config(kafka, topic, client="stranger")) as (transport, delivered, failed):
+        transport.send(records)
+
+        assert failed.wait(_LIMIT)
+        assert isinstance(transport.failure, TransportAuthorizationError)
+        assert transport.take_back() == records
+        assert delivered == []
+
+
+def test_record_larger_than_the_topic_takes_fails_by_name(kafka: KafkaBroker, topic: str) -> None:
+    small = f"{topic}-small"
+    kafka.create_topic(small, config={"max.message.bytes": "2000"})
+    kafka.add_acl("payments", small)
+    with _opened(_config(kafka, small, kafka_options={"compression.type": "none"})) as (transport, _, failed):
+        transport.send(_records(1, size=5_000))
+
+        assert failed.wait(_LIMIT)
+        assert isinstance(transport.failure, RecordTooLargeError)
+        assert "max.message.bytes" in str(transport.failure)
+
+
+def test_broker_restarted_while_nothing_was_sent_is_no_failure(own_kafka: Callable[..., KafkaBroker]) -> None:
+    broker = own_kafka()
+    with _opened(_config(broker, new_topic(broker))) as (transport, delivered, failed):
+        first, later = _records(1), _records(1)
+        transport.send(first)
+        assert transport.wait_empty(_LIMIT)
+        broker.kill()
+        give_up = time.monotonic() + _LIMIT
+        while transport._down_since is None:
+            assert time.monotonic() < give_up
+            time.sleep(0.02)
+        # The outage is longer than what a record may wait while no broker is reachable.
+        transport._down_since -= 60.0
+        broker.start()
+
+        transport.send(later)
+
+        assert transport.wait_empty(_LIMIT)
+        assert not failed.is_set()
+        assert delivered == [*first, *later]
+
+
+def test_setting_that_librdkafka_does_not_know_is_a_configuration_error(kafka: KafkaBroker, topic: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"kafka_options: .*no\.such\.setting"):
+        KafkaConnector(_config(kafka, topic, kafka_options={"no.such.setting": 1})).check()
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"ssl_key_password": "a-wrong-secret", "form": "encrypted key"}, "kafka_config.ssl_key_location"),
+        ({"ssl_key_password": "a-wrong-secret", "form": "keystore"}, "kafka_config.ssl_keystore_location"),
+        ({"ssl_ca_pem": "no certificate", "form": "text"}, "kafka_config.ssl_ca_location"),
+    ],
+    ids=["encrypted key", "keystore", "authorities"],
+)
+def test_unusable_certificate_is_a_configuration_error(
+    fields: dict[str, Any], named: str, kafka: KafkaBroker, topic: str
+) -> None:
+    own = identity(kafka.certificates, fields.pop("form")) | fields
+
+    with pytest.raises(ConfigurationError, match=named) as caught:
+        KafkaConnector(audit_config(kafka, "SSL", own, kafka_topic=topic)).check()
+
+    assert "a-wrong-secret" not in str(caught.value)
+
+
+def test_missing_certificate_file_is_a_configuration_error(kafka: KafkaBroker, topic: str, tmp_path: Path) -> None:
+    own = identity(kafka.certificates, "files") | {"ssl_key_location": tmp_path / "absent.key"}
+
+    with pytest.raises(ConfigurationError, match=r"kafka_config\.ssl_key_location"):
+        KafkaConnector(audit_config(kafka, "SSL", own, kafka_topic=topic))
