@@ -74,7 +74,7 @@ def test_another_public_key_written_into_the_file(key_path: Path, tmp_path: Path
     path = tmp_path / "signing.key"
     path.write_bytes(key_path.read_bytes().replace(b"payments", b"accounts"))
     path.chmod(0o600)
-    with pytest.raises(ConfigurationError, match="altered|damaged"):
+    with pytest.raises(ConfigurationError, match=r"altered|damaged"):
         SigningKey.load(path, PASSPHRASE)
 
 

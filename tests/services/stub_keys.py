@@ -1,0 +1,57 @@
+"""A key service in the test itself: it counts its calls, and fails or hangs when told."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+from telemetry.config import EncryptionConfig
+from telemetry.encryption import Context, DataKey, EncryptionProvider
+
+
+class StubKeys(EncryptionProvider):
+    """Keeps every key it made; ``gate`` lets calls through while it is set."""
+
+    def __init__(self, config: EncryptionConfig | None = None) -> None:
+        self.gate = threading.Event()
+        self.gate.set()
+        self.failure: Exception | None = None
+        self.keys: dict[bytes, bytes] = {}
+        self.calls = 0
+        self.in_flight = 0
+        self.most_in_flight = 0
+        self.entered = threading.Condition()
+
+    def generate_data_key(self, context: Context) -> DataKey:
+        with self.entered:
+            self.calls += 1
+            self.in_flight += 1
+            self.most_in_flight = max(self.most_in_flight, self.in_flight)
+            self.entered.notify_all()
+        try:
+            self.gate.wait()
+            if self.failure is not None:
+                raise self.failure
+            plaintext, wrapped = os.urandom(32), os.urandom(60)
+            self.keys[wrapped] = plaintext
+            return DataKey(plaintext=plaintext, wrapped=wrapped, key_uri="stub://key")
+        finally:
+            with self.entered:
+                self.in_flight -= 1
+
+    def unwrap(self, wrapped: bytes, key_uri: str, context: Context) -> bytes:
+        with self.entered:
+            self.calls += 1
+            self.entered.notify_all()
+        self.gate.wait()
+        if self.failure is not None:
+            raise self.failure
+        return self.keys[wrapped]
+
+    def check(self) -> None:
+        """Nothing to try."""
+
+    def wait_for_calls(self, count: int) -> None:
+        """Wait until so many calls have begun."""
+        with self.entered:
+            assert self.entered.wait_for(lambda: self.calls >= count, timeout=20)
