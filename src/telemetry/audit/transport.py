@@ -230,7 +230,11 @@ class KafkaTransport:
         del self._reports[: len(reports)]
         delivered = [record for record in reports if record.error is None]
         if len(delivered) < len(reports):
-            self._last_error = transport_error(_first_cause(reports), self._topic)
+            cause = _first_cause(reports)
+            if cause.code() in _CONSEQUENCES and self._fatal is not None:
+                self._last_error = self._fatal[1]
+            else:
+                self._last_error = transport_error(cause, self._topic)
             self.fail(self._last_error)
         if delivered:
             self._down_since = self._last_error = None
