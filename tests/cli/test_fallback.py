@@ -73,9 +73,29 @@ def test_one_byte_altered_is_found_quarantined_and_never_deleted(
 
     broker.start()
     trail.run("fallback replay")
+    _, out, _ = trail.run("fallback list", "--json")
+    states = {json.loads(line)["name"]: json.loads(line)["state"] for line in out.splitlines()}
+    assert [state for name, state in states.items() if name.endswith(path.name)] == ["damaged"]
+    kept = next((trail.fallback / "quarantine").rglob("*.jsonl"))
+    assert kept.read_bytes() == bytes(altered)
 
-    found = {event["payload"]["number"] for event in trail.tail()}
-    assert found == set(range(20)) - {7}
+
+def test_record_too_large_for_the_topic_is_set_aside_and_the_rest_goes_on(
+    own_kafka: Callable[..., KafkaBroker], tmp_path: Path
+) -> None:
+    broker = own_kafka()
+    small = f"{new_topic(broker)}-small"
+    broker.create_topic(small, config={"max.message.bytes": "3000"})
+    broker.add_acl("payments", small)
+    trail = Trail(tmp_path, broker, small, kafka_timeout_ms=2_000, max_retries=1, fallback_object_seconds=0.2)
+    events = make_events(20, seed=5)
+    # Random text, because a batch is measured as it is compressed.
+    events[7]["requestParameters"] = {"much": "".join(chr(0x4E00 + (n * n * 7919) % 20_000) for n in range(3_000))}
+
+    trail.log(events)
+    trail.run("fallback replay")
+
+    assert {event["payload"]["number"] for event in trail.tail()} == set(range(20)) - {7}
     code, out, _ = trail.run("fallback list", "--json")
     assert code == 0
     assert [json.loads(line)["state"] for line in out.splitlines()] == ["rejected"]
