@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from telemetry.audit.batcher import AuditBatcher
+from telemetry.audit.checkpointer import Checkpointer
 from telemetry.audit.connector import KafkaConnector
 from telemetry.audit.dispatcher import Detour, Dispatcher
 from telemetry.audit.encryptor import AuditEncryptor, ClearEncoder
@@ -28,7 +29,7 @@ from telemetry.audit.replay import RetryWorker
 from telemetry.audit.segment import SpoolSegment
 from telemetry.audit.self_audit import USER_ID, SelfAudit
 from telemetry.audit.spool import Spool, open_folder
-from telemetry.audit.stream import ProducerStream
+from telemetry.audit.stream import ProducerStream, TreeState
 from telemetry.config import TelemetryConfig
 from telemetry.exceptions import (
     BackpressureError,
@@ -101,6 +102,9 @@ class AuditPipeline:
         self._stream = ProducerStream(hashed=audit.signing_config is not None)
         self._self_audit = SelfAudit(config, self._log_own)
         self._keys = self._make_keys()
+        self._checkpointer = (
+            Checkpointer(audit.signing_config, source=self._source, tree=self._tree) if audit.signing_config else None
+        )
         self._intake = Intake(
             lock=self._lock,
             sealer=AuditEncryptor(self._keys.keyring, source=self._source)
@@ -122,6 +126,7 @@ class AuditPipeline:
         self._dispatcher: Dispatcher | None = None
         self._held: HeldRecords | None = None
         self._closing = False
+        self._is_sealed_off = False
         self._report: ShutdownReport | None = None
 
     @property
@@ -295,6 +300,7 @@ class AuditPipeline:
             self._worker.close(min(timeout * 0.2, 5.0))
         if self._spool is not None:
             self._spool.stop()
+        self._is_sealed_off = True
         return self._dispatcher.drain(kafka_seconds=min(self._kafka.deadline, timeout * share), total_seconds=timeout)
 
     def _give_up(self, rest: list[SealedRecord]) -> UndeliveredError:
@@ -348,8 +354,11 @@ class AuditPipeline:
             segment.close()
         return self._spool.close() if self._spool is not None else 0
 
-    def _closing_checkpoint(self, _segment: AdoptedSegment) -> SealedRecord | None:
-        return None
+    def _closing_checkpoint(self, segment: AdoptedSegment) -> SealedRecord | None:
+        tree = segment.tree
+        if self._checkpointer is None or tree is None:
+            return None
+        return self._checkpointer.closing(tree, source=segment.source)
 
     def _open_store(self, *, check: bool) -> None:
         if not self._config.fallback_enabled or self._config.storage_config is None:
@@ -419,7 +428,24 @@ class AuditPipeline:
         if records:
             seconds, sealed = self._intake.take_seal_time()
             self._metrics.batch(len(records), seconds, sealed)
-        return ()
+        checkpoint = self._due_checkpoint()
+        if checkpoint is None:
+            return ()
+        if self._spool is not None:
+            self._spool.hold(checkpoint)
+        return (checkpoint,)
+
+    def _due_checkpoint(self) -> SealedRecord | None:
+        if self._checkpointer is None:
+            return None
+        if self._is_sealed_off:
+            self._is_sealed_off = False
+            return self._checkpointer.final()
+        return self._checkpointer.due(self._stream.next_sequence)
+
+    def _tree(self) -> TreeState | None:
+        with self._lock:
+            return self._stream.state()
 
     def _close_resources(self) -> None:
         for resource in (self._worker, self._keys, self._store):

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import uuid_utils
 
 from telemetry.format.merkle import Frontier, leaf_hash
-from telemetry.format.message import MAX_SEQUENCE
 
 
 class TreeState(NamedTuple):
@@ -38,11 +37,6 @@ class ProducerStream:
         self.producer = producer or str(uuid_utils.uuid7())
         self.next_sequence = 0
         self._frontier = Frontier() if hashed else None
-
-    @property
-    def is_full(self) -> bool:
-        """Whether the next record needs a new stream."""
-        return self.next_sequence > MAX_SEQUENCE
 
     def advance(self, value: bytes) -> None:
         """Take the number, and hash the record that has it."""

@@ -17,8 +17,8 @@ SEALED = "application/jose"
 CLEAR = "application/json"
 CONTEXT_VERSION = "1"
 MAX_VALUE_BYTES = 128 << 20
-MAX_SEQUENCE = (1 << 31) - 1
-"""CloudEvents 1.0 integers have 32 bits; a process that logs more starts a new producer."""
+MAX_SEQUENCE = (1 << 53) - 1
+"""The largest integer that every JSON parser keeps (RFC 8259 section 6)."""
 
 CLEAR_ATTRIBUTES = {
     name.replace("_", ""): name
