@@ -188,7 +188,10 @@ def _require_enabled(key: Key | None) -> None:
 
 def _require_right_key(backend: KmsBackend, key: Key | None, asked: str | None) -> None:
     if asked is not None and key is not None and backend.any_id_to_key_id(asked) != key.id:
-        _fail("IncorrectKeyException", "The key ID in the request does not identify a CMK that can perform this operation.")
+        _fail(
+            "IncorrectKeyException",
+            "The key ID in the request does not identify a CMK that can perform this operation.",
+        )
 
 
 def _fail(code: str, message: str, *, status: int = 400) -> NoReturn:

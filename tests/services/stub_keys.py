@@ -12,7 +12,7 @@ from telemetry.encryption import Context, DataKey, EncryptionProvider
 class StubKeys(EncryptionProvider):
     """Keeps every key it made; ``gate`` lets calls through while it is set."""
 
-    def __init__(self, config: EncryptionConfig | None = None) -> None:
+    def __init__(self, config: EncryptionConfig | None = None) -> None:  # noqa: ARG002 - the signature of the ABC
         self.gate = threading.Event()
         self.gate.set()
         self.failure: Exception | None = None
@@ -22,7 +22,7 @@ class StubKeys(EncryptionProvider):
         self.most_in_flight = 0
         self.entered = threading.Condition()
 
-    def generate_data_key(self, context: Context) -> DataKey:
+    def generate_data_key(self, context: Context) -> DataKey:  # noqa: ARG002 - the signature of the ABC
         with self.entered:
             self.calls += 1
             self.in_flight += 1
@@ -39,7 +39,7 @@ class StubKeys(EncryptionProvider):
             with self.entered:
                 self.in_flight -= 1
 
-    def unwrap(self, wrapped: bytes, key_uri: str, context: Context) -> bytes:
+    def unwrap(self, wrapped: bytes, key_uri: str, context: Context) -> bytes:  # noqa: ARG002 - the signature of the ABC
         with self.entered:
             self.calls += 1
             self.entered.notify_all()

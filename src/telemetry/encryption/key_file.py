@@ -205,16 +205,21 @@ def _unpack(path: Path, text: str) -> bytes:
 
 def _read_safely(path: Path) -> bytes:
     """Read the file unless somebody else may read or write it."""
+    # Without O_NONBLOCK the opening of a FIFO waits for whoever writes into it.
+    flags = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_NONBLOCK"))
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0))
+        handle = os.open(path, flags)
     except FileNotFoundError as exc:
         message = f"there is no key file {path}; make one with `telemetry keys init`"
         raise KeyNotFoundError(message) from exc
     except OSError as exc:
         raise _unusable(path, f"cannot be read: {exc.strerror}", "check its owner and mode; links are refused") from exc
-    with os.fdopen(handle, "rb") as file:
-        _require_private(path, os.fstat(file.fileno()))
-        data = file.read(_MAX_FILE_BYTES + 1)
+    try:
+        _require_private(path, os.fstat(handle))
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            data = file.read(_MAX_FILE_BYTES + 1)
+    finally:
+        os.close(handle)
     if len(data) > _MAX_FILE_BYTES:
         raise _unusable(path, "is too large to be a key file", "restore it from a backup")
     return data

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from telemetry.config import EncryptionConfig
 from telemetry.encryption import EncryptionProvider, EncryptionProviderFactory
@@ -14,7 +15,7 @@ from telemetry.testing import EncryptionProviderContract
 
 
 def config_of(path: Path) -> EncryptionConfig:
-    return EncryptionConfig(provider="local_key", key_path=path, passphrase="correct horse battery staple")
+    return EncryptionConfig(provider="local_key", key_path=path, passphrase=SecretStr("correct horse battery staple"))
 
 
 class TestLocalKey(EncryptionProviderContract):

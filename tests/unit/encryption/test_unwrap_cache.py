@@ -1,0 +1,178 @@
+"""Unwrapped keys are kept within bounds, asked for once, and never longer than a revoked KEK may last."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from telemetry.encryption import DataKey
+from telemetry.encryption.unwrap_cache import UnwrapCache
+from telemetry.exceptions import KeyAccessDeniedError, KeyMismatchError, KeyUnreachableError
+from telemetry.format import jwe
+from tests.services.stub_keys import StubKeys
+
+CONTEXT = {"service": "shop"}
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def keys() -> Iterator[StubKeys]:
+    stub = StubKeys()
+    yield stub
+    stub.gate.set()
+
+
+def made(keys: StubKeys) -> DataKey:
+    key = keys.generate_data_key(CONTEXT)
+    keys.calls = 0
+    return key
+
+
+def test_key_is_unwrapped_once(keys: StubKeys) -> None:
+    key, cache = made(keys), UnwrapCache(keys)
+    opened = [cache.open_key(key.wrapped, key.key_uri, CONTEXT) for _ in range(1_000)]
+    assert keys.calls == 1
+    assert opened[0].kid == jwe.key_id(key.plaintext)
+    assert all(other is opened[0] for other in opened)
+
+
+def test_100_threads_ask_once(keys: StubKeys) -> None:
+    key, cache = made(keys), UnwrapCache(keys)
+    keys.gate.clear()
+    with ThreadPoolExecutor(100) as pool:
+        asked = [pool.submit(cache.open_key, key.wrapped, key.key_uri, CONTEXT) for _ in range(100)]
+        keys.wait_for_calls(1)
+        keys.gate.set()
+        assert {future.result(20).kid for future in asked} == {jwe.key_id(key.plaintext)}
+    assert keys.calls == 1
+
+
+def test_revoked_kek_stops_the_reader_within_the_bound(keys: StubKeys, clock: Clock) -> None:
+    key, cache = made(keys), UnwrapCache(keys, max_age=60.0, clock=clock)
+    cache.open_key(key.wrapped, key.key_uri, CONTEXT)
+    keys.failure = KeyAccessDeniedError("revoked")
+    clock.now += 59.9
+    cache.open_key(key.wrapped, key.key_uri, CONTEXT)
+    clock.now += 0.2
+    with pytest.raises(KeyAccessDeniedError):
+        cache.open_key(key.wrapped, key.key_uri, CONTEXT)
+
+
+def test_being_used_does_not_lengthen_a_life(keys: StubKeys, clock: Clock) -> None:
+    key, cache = made(keys), UnwrapCache(keys, max_age=60.0, clock=clock)
+    for _ in range(20):
+        cache.open_key(key.wrapped, key.key_uri, CONTEXT)
+        clock.now += 10.0
+    assert keys.calls == 4
+
+
+def test_bounded_in_number(keys: StubKeys) -> None:
+    many, cache = [made(keys) for _ in range(30)], UnwrapCache(keys, max_entries=10)
+    for key in many:
+        cache.open_key(key.wrapped, key.key_uri, CONTEXT)
+        cache.open_key(many[0].wrapped, many[0].key_uri, CONTEXT)
+    assert len(cache) == 10
+    assert keys.calls == 30, "the key in use stays"
+
+
+def test_error_is_remembered_for_a_moment_only(keys: StubKeys, clock: Clock) -> None:
+    key, cache = made(keys), UnwrapCache(keys, clock=clock)
+    keys.failure = KeyAccessDeniedError("denied")
+    for _ in range(100):
+        with pytest.raises(KeyAccessDeniedError, match="denied"):
+            cache.open_key(key.wrapped, key.key_uri, CONTEXT)
+    assert keys.calls == 1
+    keys.failure = None
+    clock.now += 1.1
+    assert cache.open_key(key.wrapped, key.key_uri, CONTEXT).kid
+
+
+@pytest.mark.parametrize("changed", ["wrapped", "key_uri", "context"])
+def test_whoever_differs_in_anything_is_another_key(keys: StubKeys, changed: str) -> None:
+    key, cache = made(keys), UnwrapCache(keys)
+    cache.open_key(key.wrapped, key.key_uri, CONTEXT)
+    wrapped, uri, context = key.wrapped, key.key_uri, dict(CONTEXT)
+    if changed == "wrapped":
+        wrapped = made(keys).wrapped
+    elif changed == "key_uri":
+        uri += "2"
+    else:
+        context["service"] = "other"
+    keys.calls = 0
+    cache.open_key(wrapped, uri, context)
+    assert keys.calls == 1
+
+
+@pytest.mark.parametrize(
+    ("wrapped", "uri"),
+    [(b"", "stub://key"), (b"x" * 8_193, "stub://key"), (b"x", ""), (b"x", "s://" + "x" * 2_048), (b"x", "s://\n")],
+)
+def test_what_cannot_be_a_wrapped_key_is_not_asked_about(keys: StubKeys, wrapped: bytes, uri: str) -> None:
+    with pytest.raises(KeyMismatchError):
+        UnwrapCache(keys).open_key(wrapped, uri, CONTEXT)
+    assert keys.calls == 0
+
+
+def test_context_that_is_not_unicode(keys: StubKeys) -> None:
+    key = made(keys)
+    with pytest.raises(KeyMismatchError):
+        UnwrapCache(keys).open_key(key.wrapped, key.key_uri, {"service": "\ud800"})
+
+
+def test_something_else_than_a_data_key_was_wrapped(keys: StubKeys) -> None:
+    keys.keys[b"short"] = b"k" * 16
+    with pytest.raises(KeyMismatchError, match="32 bytes"):
+        UnwrapCache(keys).open_key(b"short", "stub://key", CONTEXT)
+
+
+def test_provider_that_raises_anything(keys: StubKeys) -> None:
+    key = made(keys)
+    keys.failure = ZeroDivisionError("secret detail")
+    with pytest.raises(KeyUnreachableError) as caught:
+        UnwrapCache(keys).open_key(key.wrapped, key.key_uri, CONTEXT)
+    assert "secret detail" not in str(caught.value)
+
+
+def test_interrupted_reader_does_not_leave_others_waiting(keys: StubKeys, monkeypatch: pytest.MonkeyPatch) -> None:
+    key, cache = made(keys), UnwrapCache(keys)
+
+    def interrupt(*_: object) -> bytes:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(keys, "unwrap", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            cache.open_key(key.wrapped, key.key_uri, CONTEXT)
+    assert cache.open_key(key.wrapped, key.key_uri, CONTEXT).kid
+
+
+def test_closed_cache_holds_nothing(keys: StubKeys) -> None:
+    key, cache = made(keys), UnwrapCache(keys)
+    cache.open_key(key.wrapped, key.key_uri, CONTEXT)
+    cache.close()
+    assert len(cache) == 0
+
+
+def test_opened_key_is_in_no_repr_and_no_pickle(keys: StubKeys) -> None:
+    key = made(keys)
+    opened = UnwrapCache(keys).open_key(key.wrapped, key.key_uri, CONTEXT)
+    assert key.plaintext.hex() not in repr(opened)
+    for take in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError):
+            take(opened)
