@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from telemetry.audit.backoff import Backoff
 from telemetry.audit.fallback import FallbackHandler
@@ -50,11 +50,8 @@ _PACE_EVENTS = 1_000
 TransportMaker = Callable[[Callable[[list[SealedRecord]], None], Callable[[], None], str], KafkaTransport]
 
 
-class Progress(Protocol):
-    """Told about each object that is done."""
-
-    def __call__(self, name: str, events: int) -> None:
-        """Take note."""
+Progress = Callable[[str, int], None]
+"""Told name and events of each object that is done."""
 
 
 class _Entry(NamedTuple):
