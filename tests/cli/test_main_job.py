@@ -140,6 +140,7 @@ def test_broker_stopped_half_way_and_started_again(own_kafka: Callable[..., Kafk
     assert process.stdin is not None
     _until(lambda: not trail.stored(), process)
     process.communicate(timeout=60)
+    assert trail.run("fallback replay")[0] == 0
     _assert_complete(events, trail.tail())
 
 
@@ -167,6 +168,8 @@ def test_broker_stopped_in_mid_stream_of_one_process(own_kafka: Callable[..., Ka
 
     assert process.returncode == 0, err
     assert json.loads(out)["logged"] == EVENTS
+    # What was still behind the backlog when the input ended is in the fallback.
+    assert trail.run("fallback replay")[0] == 0
     _assert_complete(events, trail.tail())
 
 
