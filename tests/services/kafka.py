@@ -77,6 +77,7 @@ class KafkaBroker:
         options: Lines added to server.properties, for example ``{"message.max.bytes": "2000"}``.
         proxied: Listeners that clients reach through a ``TcpProxy`` only: ``bootstrap()`` and the address that the
             broker tells its clients are the proxy's; see ``proxy()``.
+        java_options: Further options of the broker's Java virtual machine.
 
     Raises:
         ServiceUnavailableError: Java or Maven is missing, or the jars cannot be fetched.
@@ -89,6 +90,7 @@ class KafkaBroker:
         certificates: Certificates | None = None,
         options: Mapping[str, str] | None = None,
         proxied: Sequence[Protocol] = (),
+        java_options: Sequence[str] = (),
     ) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
@@ -99,7 +101,8 @@ class KafkaBroker:
         self._classpath = f"{fetch.kafka_libs()}/*"
         self._java = fetch.require_java()
         self._ports: dict[str, int] = {}
-        command = [self._java, *_JAVA_OPTIONS, "-cp", self._classpath, "kafka.Kafka", str(self._properties)]
+        command = [self._java, *_JAVA_OPTIONS, *java_options, "-cp", self._classpath]
+        command += ["kafka.Kafka", str(self._properties)]
         self.process = ServiceProcess(command, log=folder / "broker.log", folder=folder)
 
     def __enter__(self) -> Self:
