@@ -67,6 +67,27 @@ class Frontier:
         for leaf in leaves:
             self.append(leaf)
 
+    def extend_packed(self, leaves: bytes | bytearray | memoryview) -> None:
+        """Add leaf hashes that stand one after the other; much faster than one by one."""
+        view, at, left = bytes(leaves), 0, len(leaves) // HASH_BYTES
+        while left:
+            # The largest complete subtree that begins here.
+            block = 1 << (left.bit_length() - 1)
+            if self.size:
+                block = min(block, self.size & -self.size)
+            end = at + block * HASH_BYTES
+            self._push(_subtree_root(view[at:end]), block)
+            at, left = end, left - block
+
+    def _push(self, root: bytes, leaves: int) -> None:
+        """Add a complete subtree; the size is a multiple of its number of leaves."""
+        before = self.size // leaves
+        self.size += leaves
+        while before & 1:
+            root = node_hash(self._roots.pop(), root)
+            before >>= 1
+        self._roots.append(root)
+
     def root(self) -> bytes:
         """Return the tree's root hash."""
         if not self._roots:
@@ -153,6 +174,14 @@ class InclusionPathBuilder:
 def split_hashes(data: bytes) -> list[bytes]:
     """Return the hashes that stand one after the other in ``data``."""
     return [bytes(data[at : at + HASH_BYTES]) for at in range(0, len(data), HASH_BYTES)]
+
+
+def _subtree_root(level: bytes) -> bytes:
+    """Return the root of a complete subtree, level by level."""
+    width = 2 * HASH_BYTES
+    while len(level) > HASH_BYTES:
+        level = b"".join([_sha256(b"\x01" + level[at : at + width]).digest() for at in range(0, len(level), width)])
+    return level
 
 
 def tree_root(leaves: Iterable[bytes]) -> bytes:

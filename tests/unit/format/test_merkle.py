@@ -47,6 +47,16 @@ def test_a_tree_goes_on_from_its_saved_state() -> None:
         assert len(tree.to_bytes()) <= 8 + 32 * 6
 
 
+def test_many_leaves_at_once_make_the_same_tree() -> None:
+    for size in range(len(LEAVES)):
+        for more in range(len(LEAVES) - size):
+            tree = merkle.Frontier()
+            tree.extend(LEAVES[:size])
+            tree.extend_packed(b"".join(LEAVES[size : size + more]))
+            assert tree.size == size + more
+            assert tree.root() == defined_root(LEAVES[: size + more])
+
+
 def test_a_copy_does_not_change_the_original() -> None:
     tree = merkle.Frontier()
     tree.extend(LEAVES[:5])
