@@ -7,11 +7,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, SecretStr, SerializeAsAny, field_validator, model_validator
+from pydantic import (
+    Field,
+    ModelWrapValidatorHandler,
+    SecretStr,
+    SerializeAsAny,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from telemetry.config.encryption import EncryptionConfig, SigningConfig
 from telemetry.config.kafka import KafkaConfig, SecurityProtocol
-from telemetry.config.model import ConfigModel
+from telemetry.config.model import ConfigModel, problems_of
 from telemetry.config.storage import StorageConfig
 from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.format.message import CLEAR_ATTRIBUTES
@@ -166,9 +174,21 @@ class AuditConfig(ConfigModel):
             raise ConfigurationError(Problem("", f"cannot show {', '.join(unknown)}", f"use: {', '.join(known)}"))
         return value
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _reports_absent_sections_too(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Name absent sections beside the problems of single fields, so that everything is reported at once."""
+        try:
+            return handler(values)
+        except ValidationError as exc:
+            problems = problems_of(exc)
+            named = {problem.field for problem in problems}
+            absent = [problem for problem in _absent_sections(values) if problem.field not in named]
+            raise ConfigurationError(*problems, *absent) from None
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        problems = [*self._disagreements(), *self._absences(), *self._unfit_keys()]
+        problems = [*self._disagreements(), *_absent_sections(self.__dict__), *self._unfit_keys()]
         if self.data_key_max_bytes < self.max_event_bytes:
             problems.append(Problem("data_key_max_bytes", "is smaller than max_event_bytes", "raise it"))
         if problems:
@@ -191,26 +211,6 @@ class AuditConfig(ConfigModel):
             if theirs is not None and ours != theirs
         ]
 
-    def _absences(self) -> list[Problem]:
-        problems = []
-        if self.encryption_enabled and self.encryption_config is None:
-            problems.append(
-                Problem(
-                    "encryption_config",
-                    "is required while encryption_enabled is true",
-                    "add EncryptionConfig(provider=...), or set encryption_enabled=False to log in the clear",
-                )
-            )
-        if self.fallback_enabled and self.storage_config is None:
-            problems.append(
-                Problem(
-                    "storage_config",
-                    "is required while fallback_enabled is true",
-                    "add StorageConfig(provider=...), or set fallback_enabled=False",
-                )
-            )
-        return problems
-
     def _unfit_keys(self) -> list[Problem]:
         if self.key_mode != "hmac":
             return []
@@ -224,6 +224,29 @@ class AuditConfig(ConfigModel):
                 "take one from your secret store; every process of the trail needs the same",
             )
         ]
+
+
+_SECTIONS = (
+    (
+        "encryption_enabled",
+        "encryption_config",
+        "add EncryptionConfig(provider=...), or set encryption_enabled=False to log in the clear",
+    ),
+    ("fallback_enabled", "storage_config", "add StorageConfig(provider=...), or set fallback_enabled=False"),
+)
+
+
+def _absent_sections(values: Any) -> list[Problem]:
+    if not isinstance(values, Mapping):
+        return []
+    return [
+        Problem(section, f"is required while {switch} is true", remedy)
+        for switch, section, remedy in _SECTIONS
+        if values.get(section) is None and str(values.get(switch, True)).lower() not in _OFF
+    ]
+
+
+_OFF = frozenset(("false", "0", "off", "no", "f", "n"))
 
 
 def _nested_value(config: Any, name: str) -> Any:
