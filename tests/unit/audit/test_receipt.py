@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from telemetry.audit.receipt import DELIVERED, DURABLE, Delivery, Receipt, notify
+from telemetry.exceptions import TransportError
+
+DELIVERY = Delivery("topic", 3, 17)
+
+
+def _receipt() -> Receipt:
+    return Receipt(event_id="id", producer="producer", sequence=5)
+
+
+def _reach(receipt: Receipt, level: int, delivery: Delivery | None = None) -> None:
+    if receipt.reach(level, delivery):
+        notify([receipt])
+
+
+def _later(action: threading.Thread) -> None:
+    action.start()
+
+
+async def test_a_task_is_woken_by_another_thread() -> None:
+    receipt = _receipt()
+    waiting = asyncio.create_task(receipt.delivered())
+    await asyncio.sleep(0)
+    _later(threading.Thread(target=_reach, args=(receipt, DELIVERED, DELIVERY)))
+
+    assert await asyncio.wait_for(waiting, 10) == DELIVERY
+
+
+async def test_delivery_makes_durable_too() -> None:
+    receipt = _receipt()
+    waiting = asyncio.create_task(receipt.durable())
+    await asyncio.sleep(0)
+    _reach(receipt, DELIVERED, DELIVERY)
+
+    await asyncio.wait_for(waiting, 10)
+    assert receipt.is_durable
+
+
+async def test_durable_does_not_wake_who_waits_for_delivery() -> None:
+    receipt = _receipt()
+    waiting = asyncio.create_task(receipt.delivered())
+    await asyncio.sleep(0)
+    _reach(receipt, DURABLE)
+    await receipt.durable()
+
+    assert not waiting.done()
+    _reach(receipt, DELIVERED, DELIVERY)
+    assert await asyncio.wait_for(waiting, 10) == DELIVERY
+
+
+async def test_cancelling_one_wait_leaves_the_other_and_the_event() -> None:
+    receipt = _receipt()
+    first, second = asyncio.create_task(receipt.delivered()), asyncio.create_task(receipt.delivered())
+    await asyncio.sleep(0)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    _reach(receipt, DELIVERED, DELIVERY)
+
+    assert await asyncio.wait_for(second, 10) == DELIVERY
+
+
+async def test_a_failed_event_fails_its_receipt_with_the_reason() -> None:
+    receipt = _receipt()
+    waiting = asyncio.create_task(receipt.delivered())
+    await asyncio.sleep(0)
+    error = TransportError("no")
+    if receipt.fail(error):
+        notify([receipt])
+
+    with pytest.raises(TransportError) as caught:
+        await asyncio.wait_for(waiting, 10)
+    assert caught.value is error
+
+
+def test_a_thread_waits_and_gives_up_in_time() -> None:
+    receipt = _receipt()
+
+    with pytest.raises(TimeoutError):
+        receipt.wait_delivered(0.01)
+    _later(threading.Thread(target=_reach, args=(receipt, DELIVERED, DELIVERY)))
+    assert receipt.wait_delivered(10) == DELIVERY
+
+
+def test_tasks_of_several_loops_and_threads_wait_on_one_receipt() -> None:
+    receipt, found = _receipt(), []
+
+    def run() -> None:
+        found.append(asyncio.run(asyncio.wait_for(receipt.delivered(), 10)))
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    threads.append(threading.Thread(target=lambda: found.append(receipt.wait_delivered(10))))
+    for thread in threads:
+        thread.start()
+    _reach(receipt, DELIVERED, DELIVERY)
+    for thread in threads:
+        thread.join(10)
+
+    assert found == [DELIVERY] * 5
+
+
+def test_a_loop_that_is_closed_by_now_disturbs_nobody() -> None:
+    receipt = _receipt()
+
+    async def give_up() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(receipt.delivered(), 0.01)
+
+    asyncio.run(give_up())
+    _reach(receipt, DELIVERED, DELIVERY)
+
+    assert asyncio.run(receipt.delivered()) == DELIVERY

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from telemetry.exceptions import ConfigurationError
+from telemetry.sync import Telemetry
+from telemetry.types import AuditConfig, EncryptionConfig, KafkaConfig, StorageConfig, TelemetryConfig
+
+SECRET = "correct horse battery staple"
+
+
+def _local(folder: Path, **changes: Any) -> AuditConfig:
+    values: dict[str, Any] = {
+        "kafka_brokers": "localhost:9092",
+        "encryption_config": {"provider": "local_key", "key_path": folder / "key", "passphrase": SECRET},
+        "storage_config": {"provider": "local_file", "base_path": folder / "fallback"},
+    }
+    return AuditConfig(**{**values, **changes})
+
+
+def _aws(password: str) -> AuditConfig:
+    values: dict[str, Any] = {"username": "admin", "password": password, "mechanism": "PLAIN", "topic": "audit-logs"}
+    return AuditConfig(
+        kafka_brokers="kafka:9093",
+        kafka_config=KafkaConfig(**values),
+        encryption_config=EncryptionConfig(provider="aws_kms", kms_key_id="alias/audit"),
+        storage_config=StorageConfig(provider="aws_s3", bucket_name="audit", prefix="audit-events"),
+    )
+
+
+def _start_error(config: AuditConfig) -> ConfigurationError:
+    with pytest.raises(ConfigurationError) as caught:
+        Telemetry(config).start()
+    return caught.value
+
+
+def test_the_aws_example_constructs_and_its_credentials_ask_for_sasl_over_tls() -> None:
+    config = _aws("")
+
+    assert config.security_protocol == "SASL_SSL"
+    assert config.kafka_topic == "audit-logs"
+
+
+def test_the_local_example_constructs(tmp_path: Path) -> None:
+    config = _local(tmp_path)
+
+    assert config.security_protocol == "SSL"
+    assert (config.batch_size_kb, config.batch_timeout_ms, config.max_retries) == (1, 100, 3)
+
+
+def test_an_empty_sasl_password_stops_the_start() -> None:
+    error = _start_error(_aws(""))
+
+    assert [problem.field for problem in error.problems] == ["kafka_config.password"]
+
+
+def test_every_problem_is_reported_at_once() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        TelemetryConfig(environment="a\nb", audit_config={"batch_size_kb": 0, "storage_config": {"provider": "aws_s3"}, "oops": 1})  # type: ignore[arg-type]  # fmt: skip
+
+    assert {problem.field for problem in caught.value.problems} == {
+        "environment",
+        "audit_config.kafka_brokers",
+        "audit_config.batch_size_kb",
+        "audit_config.encryption_config",
+        "audit_config.storage_config.bucket_name",
+        "audit_config.oops",
+    }
+
+
+@pytest.mark.parametrize("brokers", ["", "kafka", "kafka:0", "kafka:70000", "kafka:9092,", "ka fka:9092", "http://k:1"])
+def test_brokers_that_are_no_addresses(tmp_path: Path, brokers: str) -> None:
+    with pytest.raises(ConfigurationError, match="kafka_brokers"):
+        _local(tmp_path, kafka_brokers=brokers)
+
+
+def test_what_is_said_twice_must_agree(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="kafka_topic"):
+        _local(tmp_path, kafka_topic="one", kafka_config={"topic": "two"})
+
+
+def test_kafka_config_fills_a_flat_field_at_its_default(tmp_path: Path) -> None:
+    config = _local(tmp_path, kafka_config={"topic": "from-kafka-config"})
+
+    assert config.kafka_topic == "from-kafka-config"
+
+
+@pytest.mark.parametrize("field", ["encryption_config", "storage_config"])
+def test_an_unknown_provider_stops_the_start_and_names_the_known_ones(tmp_path: Path, field: str) -> None:
+    error = _start_error(_local(tmp_path, **{field: {"provider": "nowhere"}}))
+
+    assert "'nowhere' is unknown" in str(error)
+    assert "local_" in str(error)
+
+
+def test_a_wrong_passphrase_stops_the_start_and_shows_neither(tmp_path: Path) -> None:
+    with Telemetry(_local(tmp_path, kafka_timeout_ms=100, max_retries=0)) as telemetry:
+        telemetry.shutdown(1)
+    wrong = {"provider": "local_key", "key_path": tmp_path / "key", "passphrase": "wrong-guess"}
+
+    error = _start_error(_local(tmp_path, encryption_config=wrong))
+
+    assert "passphrase is wrong" in str(error)
+    assert SECRET not in str(error)
+    assert "wrong-guess" not in str(error)
+
+
+def test_a_folder_that_cannot_be_made_stops_the_start(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+
+    error = _start_error(
+        _local(tmp_path, storage_config={"provider": "local_file", "base_path": tmp_path / "file" / "below"})
+    )
+
+    assert str(tmp_path / "file") in str(error)
+
+
+@pytest.mark.parametrize("option", ["acks", "enable.idempotence", "ssl.endpoint.identification.algorithm", "retries"])
+def test_a_setting_that_would_weaken_a_promise_is_refused_by_name(tmp_path: Path, option: str) -> None:
+    error = _start_error(_local(tmp_path, kafka_options={option: "1"}))
+
+    assert [problem.field for problem in error.problems] == [f"kafka_options.{option}"]
+
+
+def test_hmac_keys_need_a_secret_of_some_length(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="key_hmac_secret"):
+        _local(tmp_path, key_mode="hmac", key_hmac_secret="short")
+
+
+def test_secrets_are_in_no_repr_and_no_dump(tmp_path: Path) -> None:
+    config = TelemetryConfig(audit_config=_local(tmp_path))
+
+    assert SECRET not in repr(config)
+    assert SECRET not in config.model_dump_json()
+
+
+def test_the_configuration_cannot_be_changed(tmp_path: Path) -> None:
+    config = _local(tmp_path)
+
+    with pytest.raises(ValueError, match="frozen"):
+        config.batch_size_kb = 2
+
+
+def test_environment_wins_over_the_file_and_an_argument_over_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "telemetry.toml"
+    file.write_text(
+        'service_name = "file"\nenvironment = "file"\nversion = "file"\n[audit_config]\nkafka_brokers = "file:1"\n'
+        "encryption_enabled = false\nfallback_enabled = false\n"
+    )
+    monkeypatch.setenv("TELEMETRY_ENVIRONMENT", "variable")
+    monkeypatch.setenv("TELEMETRY_VERSION", "variable")
+    monkeypatch.setenv("TELEMETRY_AUDIT_CONFIG__BATCH_SIZE_KB", "7")
+
+    config = TelemetryConfig.load(file, version="argument")
+
+    assert (config.service_name, config.environment, config.version) == ("file", "variable", "argument")
+    assert (config.audit_config.kafka_brokers, config.audit_config.batch_size_kb) == ("file:1", 7)
+
+
+@pytest.mark.parametrize("content", ["not toml =", 'service_name = "x"\n[audit_config]\nunknown = 1\n'])
+def test_a_file_that_says_nothing_useful(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "telemetry.toml"
+    file.write_text(content)
+
+    with pytest.raises(ConfigurationError):
+        TelemetryConfig.load(file)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="is not a file"):
+        TelemetryConfig.load(tmp_path / "absent.toml")
+
+
+def test_a_bare_audit_config_takes_its_name_from_opentelemetry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "from-otel")
+
+    assert Telemetry(_local(tmp_path)).config.service_name == "from-otel"
+
+
+def test_a_configuration_error_survives_pickling() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        AuditConfig()  # type: ignore[call-arg]
+
+    copied = pickle.loads(pickle.dumps(caught.value))  # noqa: S301 - made two lines above
+
+    assert [problem.field for problem in copied.problems] == [problem.field for problem in caught.value.problems]
