@@ -142,6 +142,8 @@ class MotoKms:
         original = self._originals[name] = getattr(KmsBackend, name)
 
         def guarded(backend: KmsBackend, **arguments: Any) -> Any:
+            with self._guard:
+                self._calls[name] += 1
             self._gate.wait()
             self._refuse_if_told(name)
             key = find(backend, **arguments)
@@ -154,7 +156,6 @@ class MotoKms:
 
     def _refuse_if_told(self, operation: str) -> None:
         with self._guard:
-            self._calls[operation] += 1
             refusal = self._refusals.get(operation)
             if refusal is None or self._refused_left == 0:
                 return

@@ -26,7 +26,7 @@ from telemetry.exceptions import (
 SCHEME = "gcp-kms://"
 _DEFAULT_UNIVERSE = "googleapis.com"
 _SCOPES = ("https://www.googleapis.com/auth/cloudkms",)
-_PART = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}")
 _VERSION = re.compile(r"/cryptoKeyVersions/[0-9]{1,10}")
 
 # google.rpc.Code (github.com/googleapis/googleapis, google/rpc/code.proto) as Cloud KMS uses it.

@@ -36,7 +36,11 @@ _OTHER_CONTEXTS = (
     {name: text for name, text in CONTEXT.items() if name != "purpose"},
     {"service": 'shop","environment":"production', "purpose": "telemetry-audit", "format": "1"},
 )
-_ODD_CONTEXT = {**CONTEXT, "service": "caf\u00e9 \u4e8b\u4ef6 \U0001f512 \"quoted\" \\ / 'x' \t", "environment": "a/b c"}
+_ODD_CONTEXT = {
+    **CONTEXT,
+    "service": "caf\u00e9 \u4e8b\u4ef6 \U0001f512 \"quoted\" \\ / 'x' \t",
+    "environment": "a/b c",
+}
 _THREADS = 8
 _MAX_WRAPPED = 8_192
 _MAX_URI = 2_048
@@ -157,7 +161,16 @@ class EncryptionProviderContract:
         altered = [
             whole[:at] + bytes((whole[at] ^ 1,)) + whole[at + 1 :] for at in {*range(0, size, step), 0, 1, 2, size - 1}
         ]
-        altered += [b"", b"\x00", whole[:-1], whole[1:], whole + b"\x00", whole + whole, bytes(size), bytes(_MAX_WRAPPED + 1)]
+        altered += [
+            b"",
+            b"\x00",
+            whole[:-1],
+            whole[1:],
+            whole + b"\x00",
+            whole + whole,
+            bytes(size),
+            bytes(_MAX_WRAPPED + 1),
+        ]
         for wrapped in altered:
             _require_mismatch(provider, wrapped, made.key_uri)
 
@@ -166,7 +179,13 @@ class EncryptionProviderContract:
         made = provider.generate_data_key(CONTEXT)
         scheme, _, rest = made.key_uri.partition("://")
         uris = ["", scheme, f"{scheme}://", f"other-{scheme}://{rest}", f"{scheme}://evil.example/{rest}"]
-        uris += [f"{made.key_uri}/../x", f" {made.key_uri}", f"{made.key_uri}\n", f"{made.key_uri}\x00", f"{made.key_uri}\u00e9"]
+        uris += [
+            f"{made.key_uri}/../x",
+            f" {made.key_uri}",
+            f"{made.key_uri}\n",
+            f"{made.key_uri}\x00",
+            f"{made.key_uri}\u00e9",
+        ]
         uris += [made.key_uri.replace(rest, rest[::-1]), f"{scheme}://{'x' * 100_000}", "https://169.254.169.254/"]
         for uri in uris:
             _require_mismatch(provider, made.wrapped, uri)
@@ -283,7 +302,12 @@ def _require_refusal(provider: EncryptionProvider, made: DataKey, error: type[Ke
 
 def _require_absent(made: DataKey, shown: str) -> None:
     key = made.plaintext
-    forms = (key.hex(), base64.b64encode(key).decode(), base64.urlsafe_b64encode(key).decode().rstrip("="), repr(key)[2:-1])
+    forms = (
+        key.hex(),
+        base64.b64encode(key).decode(),
+        base64.urlsafe_b64encode(key).decode().rstrip("="),
+        repr(key)[2:-1],
+    )
     _require(not any(form in shown for form in forms), "a data key is shown")
 
 

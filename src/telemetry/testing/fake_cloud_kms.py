@@ -147,9 +147,10 @@ class FakeCloudKms:
 
     def _entry(self, operation: str, answer: Any) -> Any:
         def handle(request: Any, call: Any) -> Any:
-            self._gate.wait()
             with self._guard:
                 self._calls[operation] += 1
+            self._gate.wait()
+            with self._guard:
                 code = self._refusals.get(operation)
                 if code is not None and self._refused_left != 0:
                     if self._refused_left is not None:

@@ -221,7 +221,6 @@ class _Handler(BaseHTTPRequestHandler):
             )
             self._send(401, _error("Unauthorized", "AKV10000: no token"), {"WWW-Authenticate": challenge})
             return
-        self.server.state.gate.wait()
         if authorization != f"Bearer {self.server.state.token}":
             self._send(403, _error("Forbidden", "not this caller", "AccessDenied"))
             return
@@ -237,6 +236,8 @@ class _Handler(BaseHTTPRequestHandler):
             return 405, _error("MethodNotAllowed", "no such operation")
         with state.guard:
             state.calls[operation] += 1
+        state.gate.wait()
+        with state.guard:
             refusal = self._refusal(operation)
             if refusal is not None:
                 return refusal

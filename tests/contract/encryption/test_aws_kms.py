@@ -1,0 +1,281 @@
+"""What is particular to AWS KMS: whom it asks, what it may be told by a record, how it retries and gives up."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from pydantic import SecretStr
+
+from telemetry.config import EncryptionConfig
+from telemetry.encryption import DataKey
+from telemetry.encryption.aws_kms import AwsKmsProvider
+from telemetry.exceptions import (
+    ConfigurationError,
+    KeyAccessDeniedError,
+    KeyDisabledError,
+    KeyMismatchError,
+    KeyNotFoundError,
+    KeyServiceError,
+    KeyThrottledError,
+    KeyUnreachableError,
+)
+from tests.services.moto_kms import ACCOUNT, REGION, MotoKms
+
+CONTEXT = {"service": "shop", "environment": "production", "purpose": "telemetry-audit", "format": "1"}
+SAME = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1b2c3d4e-1234-1234-1234-abcdefabcdef"
+REPLICATED = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/mrk-1b2c3d4e123412341234abcdefabcdef"
+
+
+@pytest.fixture
+def arn(moto_kms: MotoKms) -> str:
+    return moto_kms.create_key()
+
+
+@pytest.fixture(autouse=True)
+def _obliging(moto_kms: MotoKms) -> Iterator[None]:
+    yield
+    moto_kms.allow_all()
+    moto_kms.resume()
+
+
+class RecordingKms:
+    """Stands in for boto3's client where no emulator knows the case: it notes what is asked, and answers as told."""
+
+    def __init__(self, answered: str) -> None:
+        self.answered = answered
+        self.asked: list[str] = []
+
+    def decrypt(self, **request: Any) -> dict[str, Any]:
+        self.asked.append(request["KeyId"])
+        return {"KeyId": self.answered, "Plaintext": bytes(32)}
+
+    def generate_data_key(self, **request: Any) -> dict[str, Any]:
+        self.asked.append(request["KeyId"])
+        return {"KeyId": self.answered, "Plaintext": bytes(32), "CiphertextBlob": b"wrapped"}
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def provider_on(client: RecordingKms, key_id: str, region: str = REGION) -> AwsKmsProvider:
+    provider = AwsKmsProvider(EncryptionConfig(provider="aws_kms", kms_key_id=key_id, aws_region=region))
+    provider._client = client
+    return provider
+
+
+@pytest.mark.parametrize("form", ["id", "arn", "alias", "alias arn"])
+def test_key_may_be_named_in_every_form(moto_kms: MotoKms, arn: str, form: str) -> None:
+    key_id = arn.rpartition("/")[2]
+    alias = f"alias/audit-{key_id[:8]}"
+    moto_kms.client.create_alias(AliasName=alias, TargetKeyId=key_id)
+    forms = {"id": key_id, "arn": arn, "alias": alias, "alias arn": arn.rpartition(":")[0] + f":{alias}"}
+    with AwsKmsProvider(moto_kms.config(forms[form])) as provider:
+        made = provider.generate_data_key(CONTEXT)
+        assert made.key_uri == f"aws-kms://{arn}"
+        assert provider.unwrap(made.wrapped, made.key_uri, CONTEXT) == made.plaintext
+
+
+def test_alias_moved_to_a_new_key_leaves_old_records_readable(moto_kms: MotoKms) -> None:
+    old, new = moto_kms.create_key(), moto_kms.create_key()
+    alias = f"alias/moved-{new[-8:]}"
+    moto_kms.client.create_alias(AliasName=alias, TargetKeyId=old.rpartition("/")[2])
+    with AwsKmsProvider(moto_kms.config(alias)) as provider:
+        before = provider.generate_data_key(CONTEXT)
+        moto_kms.client.update_alias(AliasName=alias, TargetKeyId=new.rpartition("/")[2])
+        after = provider.generate_data_key(CONTEXT)
+        assert [before.key_uri, after.key_uri] == [f"aws-kms://{old}", f"aws-kms://{new}"]
+        for made in (before, after):
+            assert provider.unwrap(made.wrapped, made.key_uri, CONTEXT) == made.plaintext
+
+
+@pytest.mark.parametrize(
+    "configured", [SAME, SAME.rpartition("/")[2], "alias/audit", SAME.rpartition(":")[0] + ":alias/a"]
+)
+@pytest.mark.parametrize(
+    "named",
+    [
+        SAME.replace(ACCOUNT, "999999999999"),
+        SAME.replace(":aws:", ":aws-cn:"),
+        SAME.replace(":key/", ":alias/"),
+        SAME.replace("arn:aws:kms", "arn:aws:s3"),
+        SAME + "/../x",
+        "arn:aws:kms:evil.example/x:123456789012:key/1",
+        "alias/audit",
+        "",
+    ],
+)
+def test_record_cannot_steer_the_reader(configured: str, named: str) -> None:
+    kms = RecordingKms(SAME)
+    with pytest.raises(KeyMismatchError):
+        provider_on(kms, configured).unwrap(b"wrapped", f"aws-kms://{named}", CONTEXT)
+    # A bare id or alias has no account of its own; it is asked about in the caller's, and the answer tells.
+    assert kms.asked in ([], [SAME.rpartition("/")[2]])
+
+
+@pytest.mark.parametrize("configured", [SAME, SAME.rpartition("/")[2]])
+def test_configured_key_is_the_only_one_asked(configured: str) -> None:
+    kms = RecordingKms(SAME)
+    other = SAME[:-1] + "0"
+    with pytest.raises(KeyMismatchError, match="not asked"):
+        provider_on(kms, configured).unwrap(b"wrapped", f"aws-kms://{other}", CONTEXT)
+    assert kms.asked == []
+
+
+def test_alias_arn_of_another_account_is_asked_there_and_nowhere_else() -> None:
+    alias = f"arn:aws:kms:{REGION}:999999999999:alias/shared"
+    theirs = SAME.replace(ACCOUNT, "999999999999")
+    kms = RecordingKms(theirs)
+    provider = provider_on(kms, alias)
+    assert provider.unwrap(b"wrapped", f"aws-kms://{theirs}", CONTEXT) == bytes(32)
+    assert kms.asked == [theirs]
+    with pytest.raises(KeyMismatchError):
+        provider.unwrap(b"wrapped", f"aws-kms://{SAME}", CONTEXT)
+
+
+def test_replica_of_a_multi_region_key_reads_in_its_own_region() -> None:
+    replica = REPLICATED.replace(REGION, "us-east-1")
+    kms = RecordingKms(replica)
+    assert provider_on(kms, replica, "us-east-1").unwrap(b"wrapped", f"aws-kms://{REPLICATED}", CONTEXT) == bytes(32)
+    assert kms.asked == [replica]
+
+
+def test_key_of_another_region_is_not_the_same_key() -> None:
+    elsewhere = SAME.replace(REGION, "us-east-1")
+    with pytest.raises(KeyMismatchError):
+        provider_on(RecordingKms(SAME), SAME).unwrap(b"wrapped", f"aws-kms://{elsewhere}", CONTEXT)
+
+
+@pytest.mark.parametrize("answered", [SAME[:-1] + "0", "", "alias/audit", SAME.replace(ACCOUNT, "999999999999")])
+def test_answer_of_another_key_is_refused(answered: str) -> None:
+    provider = provider_on(RecordingKms(answered), SAME)
+    with pytest.raises(KeyMismatchError):
+        provider.generate_data_key(CONTEXT)
+    with pytest.raises(KeyMismatchError):
+        provider.unwrap(b"wrapped", f"aws-kms://{SAME}", CONTEXT)
+
+
+def test_key_pending_deletion(moto_kms: MotoKms, arn: str) -> None:
+    with AwsKmsProvider(moto_kms.config(arn)) as provider:
+        made = provider.generate_data_key(CONTEXT)
+        moto_kms.client.schedule_key_deletion(KeyId=arn.rpartition("/")[2], PendingWindowInDays=7)
+        for act in (lambda: provider.generate_data_key(CONTEXT), lambda: unwrapped(provider, made), provider.check):
+            with pytest.raises(KeyDisabledError, match="cancel its deletion"):
+                act()
+
+
+def test_key_that_does_not_exist(moto_kms: MotoKms) -> None:
+    with AwsKmsProvider(moto_kms.config("alias/none")) as provider, pytest.raises(KeyNotFoundError, match="kms_key_id"):
+        provider.check()
+
+
+def test_writer_without_the_right_to_decrypt(moto_kms: MotoKms, arn: str) -> None:
+    moto_kms.refuse("decrypt")
+    with AwsKmsProvider(moto_kms.config(arn, writer_only=True)) as writer:
+        writer.check()
+        assert writer.generate_data_key(CONTEXT).wrapped
+    with AwsKmsProvider(moto_kms.config(arn)) as reader, pytest.raises(KeyAccessDeniedError, match="kms:Decrypt"):
+        reader.check()
+
+
+@pytest.mark.parametrize(("code", "status"), [("ThrottlingException", 400), ("KMSInternalException", 500)])
+def test_passing_fault_is_tried_again(moto_kms: MotoKms, arn: str, code: str, status: int) -> None:
+    moto_kms.refuse("generate_data_key", code=code, status=status, times=2)
+    before = moto_kms.calls("generate_data_key")
+    with AwsKmsProvider(moto_kms.config(arn, max_retries=2)) as provider:
+        assert provider.generate_data_key(CONTEXT).wrapped
+    assert moto_kms.calls("generate_data_key") - before == 3
+
+
+def test_tries_are_limited(moto_kms: MotoKms, arn: str) -> None:
+    moto_kms.refuse("generate_data_key", code="ThrottlingException")
+    before = moto_kms.calls("generate_data_key")
+    with AwsKmsProvider(moto_kms.config(arn, max_retries=1)) as provider, pytest.raises(KeyThrottledError):
+        provider.generate_data_key(CONTEXT)
+    assert moto_kms.calls("generate_data_key") - before == 2
+
+
+def test_lasting_refusal_is_not_tried_again(moto_kms: MotoKms, arn: str) -> None:
+    moto_kms.refuse("generate_data_key")
+    before = moto_kms.calls("generate_data_key")
+    with AwsKmsProvider(moto_kms.config(arn, max_retries=5)) as provider, pytest.raises(KeyAccessDeniedError):
+        provider.generate_data_key(CONTEXT)
+    assert moto_kms.calls("generate_data_key") - before == 1
+
+
+def test_hanging_service_is_given_up(moto_kms: MotoKms, arn: str) -> None:
+    with AwsKmsProvider(moto_kms.config(arn, timeout_ms=300)) as provider:
+        provider.check()
+        moto_kms.hang()
+        began = time.monotonic()
+        with pytest.raises(KeyUnreachableError):
+            provider.generate_data_key(CONTEXT)
+        assert time.monotonic() - began < 20
+        moto_kms.resume()
+        assert provider.generate_data_key(CONTEXT).wrapped
+
+
+def test_close_ends_the_wait_for_the_next_try(moto_kms: MotoKms, arn: str) -> None:
+    moto_kms.refuse("generate_data_key", code="ThrottlingException")
+    provider = AwsKmsProvider(moto_kms.config(arn, max_retries=20))
+    before = moto_kms.calls("generate_data_key")
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(provider.generate_data_key, CONTEXT)
+        while moto_kms.calls("generate_data_key") == before:
+            threading.Event().wait(0.001)
+        provider.close()
+        assert isinstance(asked.exception(20), KeyServiceError)
+
+
+def test_server_of_an_unknown_authority_is_not_trusted(moto_kms: MotoKms, arn: str, tmp_path: Path) -> None:
+    trustme.CA().cert_pem.write_to_path(tmp_path / "other.pem")
+    config = moto_kms.config(arn, ca_path=tmp_path / "other.pem")
+    before = moto_kms.calls("generate_data_key")
+    with AwsKmsProvider(config) as provider, pytest.raises(KeyUnreachableError):
+        provider.generate_data_key(CONTEXT)
+    assert moto_kms.calls("generate_data_key") == before
+
+
+def test_nothing_is_contacted_before_the_first_call(moto_kms: MotoKms) -> None:
+    config = moto_kms.config("alias/audit", endpoint_url="https://kms.example.invalid")
+    AwsKmsProvider(config).close()
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"kms_key_id": "no key"}, "kms_key_id"),
+        ({"kms_key_id": "arn:aws:s3:::bucket"}, "kms_key_id"),
+        ({"kms_key_id": SAME, "aws_region": "us-east-1"}, "aws_region"),
+        ({"endpoint_url": "http://kms.example"}, "endpoint_url"),
+        ({"endpoint_url": "ftp://localhost"}, "endpoint_url"),
+        ({"endpoint_url": "https://user:password@kms.example"}, "endpoint_url"),
+        ({"aws_secret_access_key": None}, "aws_secret_access_key"),
+        (
+            {"aws_access_key_id": None, "aws_secret_access_key": None, "aws_session_token": SecretStr("t")},
+            "aws_session",
+        ),
+        ({"ca_path": Path("/nowhere/ca.pem")}, "ca_path"),
+        ({"aws_profile": "none"}, "aws_profile"),
+    ],
+)
+def test_configuration_that_cannot_work(moto_kms: MotoKms, fields: dict[str, Any], named: str) -> None:
+    config = moto_kms.config("alias/audit", **fields)
+    with pytest.raises(ConfigurationError, match=named) as caught, AwsKmsProvider(config) as provider:
+        provider.check()
+    assert "password" not in str(caught.value)
+
+
+def test_region_comes_from_the_arn(moto_kms: MotoKms, arn: str) -> None:
+    with AwsKmsProvider(moto_kms.config(arn, aws_region=None)) as provider:
+        provider.check()
+
+
+def unwrapped(provider: AwsKmsProvider, made: DataKey) -> bytes:
+    return provider.unwrap(made.wrapped, made.key_uri, CONTEXT)
