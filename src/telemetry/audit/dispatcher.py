@@ -214,7 +214,7 @@ class Dispatcher:
             while self._transport is not None and len(self._transport) > _MAX_OUTSTANDING:
                 if self._transport.wait_empty(_TICK_SECONDS) or self._transport.failure is not None:
                     break
-            if self._stop_at is not None:
+            if self._stop_at is not None and time.monotonic() > self._stop_at:
                 return
 
     def _finish(self) -> None:

@@ -1,0 +1,142 @@
+"""Killed at random moments: every event whose durable wait returned is on the topic or in the fallback afterwards."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from telemetry.config import AuditConfig
+from telemetry.encryption import EncryptionProviderFactory
+from telemetry.reader import DamagedRecord, FallbackSource, KafkaSource, OpenedEvent, TrailReader
+from telemetry.storage import StorageProviderFactory
+from telemetry.testing import EmbeddedKafka
+
+RUNS = int(os.environ.get("CRASH_RUNS", "30"))
+WORKER = Path(__file__).with_name("crash_worker.py")
+
+
+@pytest.fixture
+def kafka() -> Iterator[EmbeddedKafka]:
+    with EmbeddedKafka() as broker:
+        yield broker
+
+
+class Crashes:
+    """Worker processes in one folder, and what they said was durable."""
+
+    def __init__(self, kafka: EmbeddedKafka, folder: Path, *, seed: int) -> None:
+        self._brokers = kafka.bootstrap_servers
+        self._folder = folder
+        self._dice = random.Random(seed)  # noqa: S311 - moments of killing, no secret
+        self.durable: set[str] = set()
+        self.config = AuditConfig(
+            kafka_brokers=self._brokers,
+            security_protocol="PLAINTEXT",
+            encryption_config={"provider": "local_key", "key_path": folder / "key", "passphrase": "crash"},  # type: ignore[arg-type]
+            storage_config={"provider": "local_file", "base_path": folder / "fallback"},  # type: ignore[arg-type]
+        )
+
+    def run_and_kill(self) -> None:
+        """Let a worker log, and kill it at a random moment after its first durable event."""
+        with self._start(tasks=20) as worker:
+            assert worker.stdout is not None
+            self.durable.add(worker.stdout.readline().strip())
+            killer = threading.Timer(self._dice.uniform(0.0, 0.12), worker.send_signal, (signal.SIGKILL,))
+            killer.start()
+            # A line is whole, or its last part was never written.
+            self.durable.update(line.strip() for line in worker.stdout if line.endswith("\n"))
+            killer.join()
+
+    def recover(self) -> None:
+        """Start a worker that only adopts what the dead ones left, and ends in good order."""
+        worker = self._start(tasks=0)
+        _, err = worker.communicate(timeout=60)
+        assert worker.returncode == 0, err
+
+    def found(self) -> list[OpenedEvent]:
+        """Read topic and fallback."""
+        entries: list[OpenedEvent] = []
+        encryption, storage = self.config.encryption_config, self.config.storage_config
+        assert encryption is not None
+        assert storage is not None
+        with EncryptionProviderFactory.create(encryption) as provider, StorageProviderFactory.create(storage) as store:
+            with KafkaSource(self.config) as source:
+                sources = [*source, *FallbackSource(store, topic=self.config.kafka_topic)]
+            for entry in TrailReader(sources, provider=provider):
+                assert not isinstance(entry, DamagedRecord)
+                if isinstance(entry, OpenedEvent):
+                    entries.append(entry)
+        return entries
+
+    def spool(self) -> list[str]:
+        return sorted(path.name for path in (self._folder / "spool").iterdir())
+
+    def _start(self, *, tasks: int) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, str(WORKER), self._brokers, str(self._folder), str(tasks)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if not tasks else subprocess.DEVNULL,
+            text=True,
+        )
+
+
+def _assert_whole(crashes: Crashes) -> None:
+    events = [entry.event for entry in crashes.found()]
+    assert crashes.durable <= {event.id for event in events}
+    numbers: dict[tuple[str, str], list[int]] = defaultdict(list)
+    sequences: dict[str, set[int]] = defaultdict(set)
+    for event in events:
+        numbers[event.producer, event.user_id].append(event.payload["number"])
+        sequences[event.producer].add(event.sequence)
+    assert all(found == list(range(len(found))) for found in numbers.values())
+    assert all(found == set(range(len(found))) for found in sequences.values())
+
+
+@pytest.mark.timeout(60 + 5 * RUNS)
+def test_killed_at_random_moments_while_logging(kafka: EmbeddedKafka, tmp_path: Path) -> None:
+    crashes = Crashes(kafka, tmp_path, seed=20)
+
+    for _ in range(RUNS):
+        crashes.run_and_kill()
+    crashes.recover()
+
+    _assert_whole(crashes)
+    assert crashes.spool() == []
+
+
+def test_killed_while_kafka_is_away(kafka: EmbeddedKafka, tmp_path: Path) -> None:
+    crashes = Crashes(kafka, tmp_path, seed=21)
+    kafka.stop_brokers()
+
+    for _ in range(4):
+        crashes.run_and_kill()
+    crashes.recover()
+    kafka.start_brokers()
+
+    _assert_whole(crashes)
+    assert crashes.spool() == []
+
+
+def test_a_live_process_is_not_robbed_of_its_spool(kafka: EmbeddedKafka, tmp_path: Path) -> None:
+    crashes = Crashes(kafka, tmp_path, seed=22)
+    alive = crashes._start(tasks=1)
+    assert alive.stdout is not None
+    alive.stdout.readline()
+    before = crashes.spool()
+
+    crashes.recover()
+
+    assert [name for name in before if name.endswith(".spool")] == [
+        name for name in crashes.spool() if name.endswith(".spool")
+    ]
+    alive.kill()
+    alive.communicate(timeout=10)
