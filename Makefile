@@ -6,7 +6,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench services lock setup setup-bench clean
+.PHONY: help demo test check bench fault-long services lock setup setup-bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -39,6 +39,9 @@ check: setup ## lint, types, layers, lock files, and a look over the tree
 	@test "$$($(BIN)/python .ci/lock_digest.py)" = "$$(cat requirements/inputs.sha256)" \
 		|| { echo "requirements/ is older than pyproject.toml: run make lock"; exit 1; }
 	@.ci/check_tree
+
+fault-long: setup ## kill five hundred logging processes at random moments (about 10 minutes); docs/reliability.md
+	@CRASH_RUNS=500 $(BIN)/python -m pytest tests/fault/test_crash.py -k random_moments -p no:randomly --timeout 3600
 
 bench: setup-bench services ## measure against other libraries, side by side, and write docs/performance.md
 	@$(BENCH_VENV)/bin/python -m bench $(BENCH_ARGS)
