@@ -67,11 +67,15 @@ def with_connection(command: Callable[..., None]) -> Callable[..., None]:
         name: inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
         for name, annotation in _OPTIONS.items()
     }
-    kept = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
-    wrapped.__signature__ = inspect.Signature([*kept, *hints.values()])  # type: ignore[attr-defined]
     annotations = {
         name: hint for name, hint in inspect.get_annotations(command, eval_str=True).items() if name != "load"
     }
+    # Typer reads names and help of options from the signature, where annotations must not be text any more.
+    kept = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=annotations[parameter.name])
+        for parameter in parameters
+    ]
+    wrapped.__signature__ = inspect.Signature([*kept, *hints.values()])  # type: ignore[attr-defined]
     wrapped.__annotations__ = {**annotations, **_OPTIONS}
     for parameter in kept:
         wrapped.__annotations__.setdefault(parameter.name, parameter.annotation)

@@ -1,0 +1,6 @@
+"""Looks at everything a trail needs on this machine, and says for each part: fine, or what to do."""
+
+from telemetry.doctor.examine import examine
+from telemetry.doctor.report import CheckResult, Report, Status, refused_configuration
+
+__all__ = ["CheckResult", "Report", "Status", "examine", "refused_configuration"]

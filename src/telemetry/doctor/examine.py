@@ -1,0 +1,67 @@
+"""Runs the checks one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from telemetry.config import AuditConfig, TelemetryConfig
+from telemetry.doctor.kafka import kafka_results
+from telemetry.doctor.machine import clock_result, disk_results
+from telemetry.doctor.report import CheckResult, Report, Status
+from telemetry.doctor.stores import key_result, spool_results, store_results
+from telemetry.exceptions import ConfigurationError, EncryptionError
+from telemetry.kafka.examination import EXAMINATION_SECONDS
+from telemetry.kafka.examination import examine as examine_kafka
+from telemetry.kafka.options import producer_options
+
+
+def examine(
+    config: TelemetryConfig,
+    *,
+    timeout: float = EXAMINATION_SECONDS,
+    on_result: Callable[[CheckResult], None] = lambda _result: None,
+) -> Report:
+    """Check configuration, key, Kafka, fallback store, spool, disk and clock.
+
+    It writes no record to the topic. The key service makes a trial wrap and unwrap, the store a trial object that is
+    deleted again.
+
+    Args:
+        config: The whole configuration.
+        timeout: Seconds for each question to Kafka.
+        on_result: Told each result as soon as it is there.
+
+    Returns:
+        The report.
+    """
+    results = []
+    for result in _results(config.audit_config, timeout):
+        results.append(result)
+        on_result(result)
+    return Report(results)
+
+
+def _results(config: AuditConfig, timeout: float) -> Iterator[CheckResult]:
+    yield _configuration_result(config)
+    yield key_result(config)
+    found = examine_kafka(config, timeout=timeout)
+    yield from kafka_results(config, found)
+    yield from store_results(config)
+    yield from spool_results(config)
+    yield from disk_results(config)
+    yield clock_result(found.topic)
+
+
+def _configuration_result(config: AuditConfig) -> CheckResult:
+    try:
+        producer_options(config)
+    except (ConfigurationError, EncryptionError) as exc:
+        return CheckResult.failed("configuration", exc)
+    weaknesses = []
+    if not config.encryption_enabled:
+        weaknesses.append("encryption is off, whoever reads the topic reads the events")
+    if not config.security_protocol.endswith("SSL"):
+        weaknesses.append("the connection to Kafka is not encrypted")
+    if weaknesses:
+        return CheckResult("configuration", Status.WARNING, "; ".join(weaknesses), "allowed, but not for production")
+    return CheckResult("configuration", Status.OK, "complete and without contradiction")

@@ -1,0 +1,103 @@
+"""Looks at what keeps keys and events outside Kafka: key service, fallback store, spool."""
+
+from __future__ import annotations
+
+import stat
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from telemetry.audit.segment import SUFFIX, SpoolSegment
+from telemetry.audit.spool import open_folder
+from telemetry.config import AuditConfig
+from telemetry.doctor.report import CheckResult, Status
+from telemetry.encryption import EncryptionProviderFactory
+from telemetry.exceptions import SpoolError, TelemetryError
+from telemetry.storage import StorageProviderFactory
+
+_MAX_COUNTED = 10_000
+
+
+def key_result(config: AuditConfig) -> CheckResult:
+    """Make the trial wrap and unwrap."""
+    if not config.encryption_enabled or config.encryption_config is None:
+        return CheckResult("key", Status.SKIPPED, "encryption is off", "set encryption_enabled and encryption_config")
+    provider = config.encryption_config.provider
+    began = time.monotonic()
+    try:
+        with EncryptionProviderFactory.create(config.encryption_config) as keys:
+            keys.check()
+    except TelemetryError as exc:
+        return CheckResult.failed("key", exc, remedy=f"check encryption_config and the rights of {provider}")
+    took = (time.monotonic() - began) * 1_000
+    return CheckResult("key", Status.OK, f"{provider} wrapped and unwrapped a trial data key in {took:.0f} ms")
+
+
+def store_results(config: AuditConfig) -> Iterator[CheckResult]:
+    """Write, read and delete a trial object; count what waits for replay, and what was set aside."""
+    if not config.fallback_enabled or config.storage_config is None:
+        message = "there is no fallback: while Kafka is away, events wait in memory and then fail"
+        yield CheckResult("store", Status.SKIPPED, message, "set storage_config")
+        return
+    try:
+        with StorageProviderFactory.create(config.storage_config) as store:
+            store.check()
+            yield CheckResult("store", Status.OK, f"{config.storage_config.provider} can be written, read and cleared")
+            waiting = sum(1 for _ in islice(store.list(f"{config.kafka_topic}/"), _MAX_COUNTED))
+            aside = sum(
+                1
+                for folder in ("rejected", "quarantine")
+                for _ in islice(store.list(f"{folder}/{config.kafka_topic}/"), _MAX_COUNTED)
+            )
+    except TelemetryError as exc:
+        yield CheckResult.failed("store", exc, remedy="check storage_config and the rights that its docstring lists")
+        return
+    if aside:
+        message = f"{aside} objects were set aside, {waiting} wait for replay"
+        yield CheckResult("store.backlog", Status.WARNING, message, "look at them: telemetry fallback list")
+    else:
+        yield CheckResult("store.backlog", Status.OK, f"{waiting} objects wait for replay")
+
+
+def spool_results(config: AuditConfig) -> Iterator[CheckResult]:
+    """Look at the spool folder, and at what dead processes left in it."""
+    folder = config.spool_path
+    if folder is None:
+        message = "there is no spool: accepted events do not survive a crash of the process"
+        yield CheckResult("spool", Status.SKIPPED, message, "set spool_path")
+        return
+    try:
+        open_folder(folder)
+    except SpoolError as exc:
+        yield CheckResult.failed("spool", exc)
+        return
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode & 0o077:
+        yield CheckResult("spool", Status.WARNING, f"{folder} has mode {mode:04o}", "chmod 700")
+    else:
+        yield CheckResult("spool", Status.OK, f"{folder} can be written")
+    yield _segments_result(folder)
+
+
+def _segments_result(folder: Path) -> CheckResult:
+    left, alive, damaged = 0, 0, len(list(folder.glob("*.damaged*")))
+    for path in islice(folder.glob(f"*{SUFFIX}"), _MAX_COUNTED):
+        try:
+            segment = SpoolSegment.adopt(path)
+        except SpoolError:
+            damaged += 1
+            continue
+        if segment is None:
+            alive += 1
+        else:
+            left += 1
+            segment.close()
+    told = f"{alive} running processes, {left} segments of processes that ended, {damaged} damaged"
+    if damaged:
+        return CheckResult("spool.segments", Status.WARNING, told, "keep the damaged files and look at them")
+    if left:
+        return CheckResult(
+            "spool.segments", Status.WARNING, told, "start a process on this spool: it sends what they left"
+        )
+    return CheckResult("spool.segments", Status.OK, told)
