@@ -40,9 +40,9 @@ class CheckResult:
     exit_code: int = 0
 
     @classmethod
-    def failed(cls, check: str, error: TelemetryError, *, remedy: str = "") -> CheckResult:
-        """Return the failure that an error of this library is."""
-        return cls(check, Status.FAILED, str(error), remedy, exit_code=error.exit_code)
+    def failed(cls, check: str, error: TelemetryError, *, remedy: str = "", exit_code: int = 0) -> CheckResult:
+        """Return the failure that an error of this library is; ``exit_code`` where the check has one of its own."""
+        return cls(check, Status.FAILED, str(error), remedy, exit_code=exit_code or error.exit_code)
 
     def as_dict(self) -> dict[str, str]:
         """Return it for JSON."""

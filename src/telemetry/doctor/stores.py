@@ -13,10 +13,11 @@ from telemetry.audit.spool import open_folder
 from telemetry.config import AuditConfig
 from telemetry.doctor.report import CheckResult, Status
 from telemetry.encryption import EncryptionProviderFactory
-from telemetry.exceptions import SpoolError, TelemetryError
+from telemetry.exceptions import EncryptionError, SpoolError, StorageError, TelemetryError
 from telemetry.storage import StorageProviderFactory
 
 _MAX_COUNTED = 10_000
+_KEY, _STORE = EncryptionError.exit_code, StorageError.exit_code
 
 
 def key_result(config: AuditConfig) -> CheckResult:
@@ -29,7 +30,9 @@ def key_result(config: AuditConfig) -> CheckResult:
         with EncryptionProviderFactory.create(config.encryption_config) as keys:
             keys.check()
     except TelemetryError as exc:
-        return CheckResult.failed("key", exc, remedy=f"check encryption_config and the rights of {provider}")
+        return CheckResult.failed(
+            "key", exc, remedy=f"check encryption_config and the rights of {provider}", exit_code=_KEY
+        )
     took = (time.monotonic() - began) * 1_000
     return CheckResult("key", Status.OK, f"{provider} wrapped and unwrapped a trial data key in {took:.0f} ms")
 
@@ -51,7 +54,9 @@ def store_results(config: AuditConfig) -> Iterator[CheckResult]:
                 for _ in islice(store.list(f"{folder}/{config.kafka_topic}/"), _MAX_COUNTED)
             )
     except TelemetryError as exc:
-        yield CheckResult.failed("store", exc, remedy="check storage_config and the rights that its docstring lists")
+        yield CheckResult.failed(
+            "store", exc, remedy="check storage_config and the rights that its docstring lists", exit_code=_STORE
+        )
         return
     if aside:
         message = f"{aside} objects were set aside, {waiting} wait for replay"
