@@ -34,7 +34,9 @@ def test_a_stock_jose_and_a_stock_cloudevents_library_read_a_record(
         receipt.wait_delivered(30)
     (record,) = kafka.read(topic)
     key, value = record.key() or b"", record.value() or b""
-    headers = {name: content for name, content in record.headers() or [] if isinstance(content, bytes)}
+    headers = {
+        str(name): content for name, content in dict(record.headers() or []).items() if isinstance(content, bytes)
+    }
 
     event = from_structured_event(KafkaMessage(headers=headers, key=key, value=value))
     message = parse(value)

@@ -23,6 +23,7 @@ logger = logging.getLogger("telemetry.kafka")
 _CHUNK = 1_000
 _WAIT_SECONDS = 0.5
 _METADATA_SECONDS = 15.0
+_GROUP_ERRORS = frozenset((KafkaError.GROUP_AUTHORIZATION_FAILED, KafkaError.COORDINATOR_NOT_AVAILABLE))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,13 +124,20 @@ class KafkaSource:
             found = self._consumer.consume(_CHUNK, _WAIT_SECONDS)
         except KafkaException as exc:
             raise transport_error(exc.args[0], self._topic) from exc
+        records = []
         for message in found:
             error = message.error()
-            if error is not None:
+            if error is None:
+                records.append(message)
+            elif not self._needs_no(error):
                 raise transport_error(error, self._topic)
-        if found and self._within.group is not None:
+        if records and self._within.group is not None:
             self._consumer.commit(asynchronous=True)
-        return list(found)
+        return records
+
+    def _needs_no(self, error: KafkaError) -> bool:
+        """Whether the error is about a consumer group that this source does not use: the client asks for it anyway."""
+        return self._within.group is None and error.code() in _GROUP_ERRORS
 
     def _finished(self, remaining: set[int], ends: dict[int, tuple[int, int]]) -> set[int]:
         """Return the partitions that were read to their ends; gaps of compaction and transactions are skipped."""
@@ -188,5 +196,7 @@ class KafkaSource:
         return RawRecord(found.key(), found.value(), place, milliseconds / 1_000)
 
     def _note_error(self, error: KafkaError) -> None:
+        if self._needs_no(error):
+            return
         self._last_error = error
         self._client_log.error(error)
