@@ -40,7 +40,6 @@ class Runtime:
         self._pid = os.getpid()
         self._pipeline: AuditPipeline | None = None
         self._ended = False
-        self._report: ShutdownReport | None = None
 
     def start(self) -> None:
         """Check the configuration for real, and begin; calling it again does nothing."""
@@ -50,6 +49,8 @@ class Runtime:
                 raise LifecycleError(message)
             if self._pipeline is not None and self._pipeline.pid == os.getpid():
                 return
+            if self._pipeline is not None:
+                _abandoned.append(self._pipeline)
             pipeline = AuditPipeline(self.config)
             pipeline.start()
             self._pipeline = pipeline
@@ -74,15 +75,11 @@ class Runtime:
     def shutdown(self, timeout: float) -> ShutdownReport:
         """End the pipeline; calling it again returns the same report."""
         with self._lock:
-            pipeline, self._pipeline = self._pipeline, None
-            already, self._ended = self._ended, True
-        if already or pipeline is None:
-            return self._report or ShutdownReport(delivered=0, stored=0)
-        if pipeline.pid != os.getpid():
-            _abandoned.append(pipeline)
+            self._ended = True
+            pipeline = self._pipeline
+        if pipeline is None or pipeline.pid != os.getpid():
             return ShutdownReport(delivered=0, stored=0)
-        self._report = pipeline.shutdown(timeout)
-        return self._report
+        return pipeline.shutdown(timeout)
 
     def end_with_interpreter(self) -> None:
         """Save what can be saved when the program ends without ``shutdown()``."""

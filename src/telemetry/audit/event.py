@@ -123,8 +123,8 @@ class EventFactory:
             EventError: It cannot be accepted; the message names the path, never the value.
             EventTooLargeError: It is larger than ``max_event_bytes``.
         """
-        _require_text("event_type", event_type, MAX_EVENT_TYPE)
-        _require_text("user_id", user_id, MAX_USER_ID)
+        event_type = _plain_text("event_type", event_type, MAX_EVENT_TYPE)
+        user_id = _plain_text("user_id", user_id, MAX_USER_ID)
         body = _Body(
             SCHEMA_VERSION,
             str(uuid_utils.uuid7()),
@@ -216,7 +216,7 @@ def _checked_field(name: str, value: Any) -> Any:
             raise EventError(message)
         return value
     text = value if isinstance(value, str) else _as_text(name, value)
-    _require_text(name, text, MAX_FIELD)
+    text = _plain_text(name, text, MAX_FIELD)
     if name == "outcome" and text not in _OUTCOMES:
         message = 'outcome must be "success", "failure" or "denied"'
         raise EventError(message)
@@ -232,7 +232,8 @@ def _as_text(name: str, value: Any) -> str:
     raise EventError(message)
 
 
-def _require_text(name: str, value: Any, limit: int) -> None:
+def _plain_text(name: str, value: Any, limit: int) -> str:
+    """Return a text that is checked and of no subclass: an enum's member is written in more than one way."""
     if type(value) is not str and not isinstance(value, str):
         message = f"{name} must be a text, not of type {type(value).__name__}"
         raise EventError(message)
@@ -243,6 +244,7 @@ def _require_text(name: str, value: Any, limit: int) -> None:
     if not value.isprintable() and _CONTROL.search(value):
         message = f"{name} holds a control character or a lone surrogate"
         raise EventError(message)
+    return value if type(value) is str else str.__str__(value)
 
 
 def _unfit(body: _Body) -> EventError:

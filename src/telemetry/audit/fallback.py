@@ -219,6 +219,9 @@ class FallbackHandler:
         except StorageError as exc:
             self._note_failure(pending, exc)
             return
+        except Exception as exc:  # noqa: BLE001 - a third party's store may raise anything; the events must not wait for nothing
+            self._note_failure(pending, StorageError(f"the store failed with {type(exc).__name__}, a bug in it"))
+            return
         with self._changed:
             taken_back = self._writing is not pending
             self._stored[pending.name] = StoredBatch(len(pending.records), len(pending.data), time.monotonic())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -11,6 +12,8 @@ from telemetry.audit.backoff import Backoff
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.record import SealedRecord
 from telemetry.exceptions import TransportError
+
+logger = logging.getLogger("telemetry.audit")
 
 _PROBE_SECONDS = 5.0
 
@@ -97,3 +100,4 @@ class HeldRecords:
                 over += self._held.popleft()[1]
         if over:
             self._ledger.failed(over, self._error)
+            logger.error("%d accepted events are lost: %s", len(over), self._error)

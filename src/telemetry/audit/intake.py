@@ -133,13 +133,14 @@ class Intake:
         """Accept whoever waits, after a data key arrived."""
         self.release(0, 0)
 
-    def refuse(self, error: TelemetryError) -> None:
-        """Fail every call that waits for a data key."""
+    def refuse(self, error: TelemetryError) -> int:
+        """Fail every call that waits; return how many there were."""
         with self._lock:
             refused, self._queue = self._queue, deque()
-        for ticket in refused:
-            if ticket.receipt.set_running_or_notify_cancel():
-                ticket.receipt.set_exception(error)
+        waiting = [ticket.receipt for ticket in refused if ticket.receipt.set_running_or_notify_cancel()]
+        for receipt in waiting:
+            receipt.set_exception(error)
+        return len(waiting)
 
     def withdraw(self, ticket: Ticket) -> bool:
         """Take a ticket back; return False when its event was accepted or refused meanwhile."""
@@ -152,11 +153,11 @@ class Intake:
             self._want_key()
         return True
 
-    def close(self, error: TelemetryError) -> None:
-        """Refuse every further and every waiting event with ``error``."""
+    def close(self, error: TelemetryError) -> int:
+        """Refuse every further and every waiting event with ``error``; return how many waited."""
         with self._lock:
             self._closed = error
-        self.refuse(error)
+        return self.refuse(error)
 
     def _has_room(self, draft: EventDraft) -> bool:
         if self._room_events <= 0:

@@ -114,11 +114,12 @@ class Ledger:
         error = TransportError("the event is kept in the spool; the next process on this spool sends it")
         notify([record.receipt for record in records if record.receipt is not None and record.receipt.fail(error)])
 
-    def refused(self, error: TelemetryError) -> None:
-        """Note a ``log()`` call that raised."""
-        with self._lock:
-            self.refused_calls += 1
-        self._metrics.refused(type(error).__name__)
+    def refused(self, error: TelemetryError, *, calls: int = 1) -> None:
+        """Note ``log()`` calls that raised."""
+        if calls:
+            with self._lock:
+                self.refused_calls += calls
+            self._metrics.refused(type(error).__name__, calls=calls)
 
     def send_failed(self, error: TelemetryError) -> None:
         """Note that Kafka did not take what was sent."""

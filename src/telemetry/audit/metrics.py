@@ -99,9 +99,9 @@ class AuditMetrics:
         """Note accepted events that failed."""
         self._processed.add(events, {**self._topic, "outcome": "failed"})
 
-    def refused(self, error: str) -> None:
-        """Note a ``log()`` call that raised."""
-        self._refused.add(1, {"error": error})
+    def refused(self, error: str, *, calls: int = 1) -> None:
+        """Note ``log()`` calls that raised."""
+        self._refused.add(calls, {"error": error})
 
     def send_error(self, kind: str) -> None:
         """Note that Kafka did not take what was sent."""

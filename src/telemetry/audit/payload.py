@@ -24,6 +24,11 @@ def jsonable(value: Any) -> Any:
         return value.model_dump(mode="json")
     if isinstance(value, Mapping):
         return dict(value)
+    # Subclasses of plain types come from web frameworks and from NumPy.
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int | float):
+        return int(value) if isinstance(value, int) else float(value)
     raise NotImplementedError
 
 

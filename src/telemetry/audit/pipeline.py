@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
@@ -127,7 +128,9 @@ class AuditPipeline:
         self._held: HeldRecords | None = None
         self._closing = False
         self._is_sealed_off = False
+        self._ending = threading.Lock()
         self._report: ShutdownReport | None = None
+        self._lost: UndeliveredError | None = None
 
     @property
     def pid(self) -> int:
@@ -166,12 +169,12 @@ class AuditPipeline:
             )
             if check and not self._config.fallback_enabled:
                 self._kafka.require()
+            self._dispatcher.start(
+                chunk for segment in self._adopted for chunk in segment.records(self._closing_checkpoint)
+            )
         except BaseException:
-            self._close_resources()
+            self._undo_start()
             raise
-        self._dispatcher.start(
-            chunk for segment in self._adopted for chunk in segment.records(self._closing_checkpoint)
-        )
         if self._worker is not None:
             self._worker.start()
         self._metrics.observe(self)
@@ -273,24 +276,29 @@ class AuditPipeline:
         Raises:
             UndeliveredError: Accepted events could be kept nowhere.
         """
-        if self._report is not None:
+        with self._ending:
+            if self._report is None:
+                self._report = self._end(timeout)
+            if self._lost is not None:
+                raise self._lost
             return self._report
+
+    def _end(self, timeout: float) -> ShutdownReport:
         counts = self.stats()
         self._closing = True
+        self._self_audit.flush()
         self._self_audit.stopped({"logged": counts.logged, "refused": counts.refused})
-        self._intake.close(LifecycleError("telemetry is shut down; the event was not logged"))
+        error = LifecycleError("telemetry is shut down; the event was not logged")
+        self._ledger.refused(error, calls=self._intake.close(error))
         rest = self._drain(timeout)
         spooled = self._close_spool()
         self._ledger.kept([record for record in rest if record.segment is not None])
         lost = [record for record in rest if record.segment is None and record.receipt is not None]
         stats = self.stats()
-        self._report = ShutdownReport(
-            delivered=stats.delivered, stored=stats.stored, spooled=spooled, failed=stats.failed
-        )
         self._close_resources()
         if lost:
-            raise self._give_up(lost)
-        return self._report
+            self._lost = self._give_up(lost)
+        return ShutdownReport(delivered=stats.delivered, stored=stats.stored, spooled=spooled, failed=stats.failed)
 
     def _drain(self, timeout: float) -> list[SealedRecord]:
         if self._dispatcher is None:
@@ -326,7 +334,10 @@ class AuditPipeline:
 
     def _request_key(self) -> None:
         if self._keys is not None:
-            self._keys.request(on_key=self._intake.retry, on_error=self._intake.refuse)
+            self._keys.request(on_key=self._intake.retry, on_error=self._refuse_waiting)
+
+    def _refuse_waiting(self, error: TelemetryError) -> None:
+        self._ledger.refused(error, calls=self._intake.refuse(error))
 
     def _append(self, record: SealedRecord) -> None:
         if self._spool is not None:
@@ -378,7 +389,7 @@ class AuditPipeline:
         if self._store is None or config.storage_config is None:
             self._held = HeldRecords(
                 ledger=self._ledger,
-                patience=self._kafka.deadline,
+                patience=self._kafka.deadline if self._spool is None else None,
                 probe=self._kafka.probe,
                 on_ready=self._kafka_is_ready,
             )
@@ -409,7 +420,9 @@ class AuditPipeline:
             self._dispatcher.kafka_is_ready()
 
     def _log_own(self, event_type: str, payload: dict[str, Any]) -> None:
-        self._intake.offer(self._factory.draft(event_type, payload, USER_ID, {}))
+        # A thread may still have something to tell when the shutdown has closed the intake; it must not fail for that.
+        with contextlib.suppress(LifecycleError):
+            self._intake.offer(self._factory.draft(event_type, payload, USER_ID, {}))
 
     def _note_diverted(self, diverted: bool, reason: str) -> None:
         if self._worker is not None:
@@ -446,6 +459,14 @@ class AuditPipeline:
     def _tree(self) -> TreeState | None:
         with self._lock:
             return self._stream.state()
+
+    def _undo_start(self) -> None:
+        """Leave no thread, file or lock of a start that failed: the next one may be in this process."""
+        for detour in (self._handler, self._held):
+            if detour is not None:
+                detour.close()
+        self._close_spool()
+        self._close_resources()
 
     def _close_resources(self) -> None:
         for resource in (self._worker, self._keys, self._store):

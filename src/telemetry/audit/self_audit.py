@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -59,8 +60,9 @@ class SelfAudit:
 
     def flush(self) -> None:
         """Write what was noted."""
-        while self._noted:
-            self._log(*self._noted.popleft())
+        with contextlib.suppress(IndexError):  # another thread may flush at the same time
+            while True:
+                self._log(*self._noted.popleft())
 
     def _write(self, what: str, **payload: Any) -> None:
         if self._enabled:

@@ -1,0 +1,298 @@
+"""A pipeline whose parts fail in ways that nobody planned: every accepted event is still accounted for."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+
+import pytest
+
+from telemetry.exceptions import BackpressureError, EncryptionError, TransportError, UndeliveredError
+from telemetry.reader import OpenedEvent, RecordOpener
+from telemetry.reader.kafka_source import KafkaSource
+from telemetry.sync import Telemetry
+from telemetry.testing import EmbeddedKafka
+from tests.fault.faulty import FaultyKeys, FaultyStore
+from tests.fault.rig import NOWHERE, ids, in_fallback, leave_segment, on_topic, quick_config, records, running, until
+
+
+@pytest.fixture
+def broker() -> Iterator[EmbeddedKafka]:
+    with EmbeddedKafka() as embedded:
+        yield embedded
+
+
+def test_a_key_comes_into_use_just_before_the_shutdown(broker: EmbeddedKafka, tmp_path: Path) -> None:
+    keys = FaultyKeys()
+    config = quick_config(
+        broker.bootstrap_servers,
+        tmp_path,
+        encryption_enabled=True,
+        encryption_config=keys.config,
+        self_audit=True,
+        batch_timeout_ms=60_000,
+        batch_size_kb=10_240,
+        data_key_max_uses=3,
+    )
+    telemetry = Telemetry(config)
+    telemetry.start()
+    receipts = [telemetry.audit.log("login", {"n": number}, "ada") for number in range(4)]
+
+    report = telemetry.shutdown(10)
+
+    assert report.delivered + report.stored >= len(receipts)
+    assert all(receipt.delivery is not None for receipt in receipts)
+
+
+def test_a_start_that_failed_can_be_repeated_and_keeps_no_thread(tmp_path: Path) -> None:
+    config = quick_config(
+        NOWHERE, tmp_path, fallback_enabled=False, kafka_timeout_ms=50, max_retries=0, spool_path=tmp_path / "spool"
+    )
+    before = threading.active_count()
+
+    for _ in range(3):
+        with pytest.raises(TransportError):
+            Telemetry(config).start()
+
+    until(lambda: threading.active_count() <= before, what="the end of every thread")
+    assert list((tmp_path / "spool").iterdir()) == []
+
+
+def test_a_failed_start_leaves_the_segments_of_dead_processes_to_the_next(
+    tmp_path: Path, broker: EmbeddedKafka
+) -> None:
+    left = records(3)
+    leave_segment(tmp_path / "spool", left)
+    config = quick_config(
+        NOWHERE, tmp_path, fallback_enabled=False, kafka_timeout_ms=50, max_retries=0, spool_path=tmp_path / "spool"
+    )
+    with pytest.raises(TransportError):
+        Telemetry(config).start()
+
+    works = config.model_copy(update={"kafka_brokers": broker.bootstrap_servers})
+    with running(works) as telemetry:
+        until(lambda: telemetry.audit.get_audit_stats().recovered == 3)
+
+    assert ids(on_topic(works)) == {record.event_id for record in left}
+    assert list((tmp_path / "spool").iterdir()) == []
+
+
+def test_a_durable_event_outlives_an_outage_that_is_longer_than_the_delivery_time(
+    broker: EmbeddedKafka, tmp_path: Path
+) -> None:
+    config = quick_config(
+        broker.bootstrap_servers,
+        tmp_path,
+        fallback_enabled=False,
+        kafka_timeout_ms=50,
+        max_retries=0,
+        spool_path=tmp_path / "spool",
+    )
+    with running(config) as telemetry:
+        broker.stop_brokers()
+        receipt = telemetry.audit.log("login", {}, "ada", wait_for="durable")
+        until(lambda: telemetry.audit.get_audit_stats().diverted)
+        for _ in range(3):
+            # Each later event arrives when the first one's time is over for long.
+            threading.Event().wait(0.2)
+            telemetry.audit.log("login", {}, "ada", wait_for="durable")
+        assert telemetry.audit.get_audit_stats().failed == 0
+        broker.start_brokers()
+
+        assert receipt.wait_delivered(20).topic == config.kafka_topic
+
+
+def test_an_event_without_spool_and_fallback_fails_with_an_error_line(
+    tmp_path: Path, broker: EmbeddedKafka, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = quick_config(
+        broker.bootstrap_servers, tmp_path, fallback_enabled=False, kafka_timeout_ms=50, max_retries=0
+    )
+    with running(config) as telemetry, caplog.at_level(logging.ERROR, logger="telemetry"):
+        broker.stop_brokers()
+        receipt = telemetry.audit.log("login", {}, "ada")
+        with pytest.raises(TransportError):
+            receipt.wait_delivered(20)
+        broker.start_brokers()
+
+    assert any("1 accepted event" in record.getMessage() for record in caplog.records)
+
+
+def test_a_record_that_kafka_never_takes_does_not_block_the_others_where_there_is_no_fallback(
+    broker: EmbeddedKafka, tmp_path: Path
+) -> None:
+    config = quick_config(
+        broker.bootstrap_servers, tmp_path, fallback_enabled=False, kafka_timeout_ms=500, max_retries=1
+    )
+    with running(config) as telemetry:
+        broker.fail_produce(10, count=1_000)
+        poison = telemetry.audit.log("login", {}, "ada")
+        with pytest.raises(TransportError):
+            poison.wait_delivered(20)
+        broker.fail_produce(0, count=0)
+
+        assert telemetry.audit.log("login", {}, "ada").wait_delivered(20).topic == config.kafka_topic
+
+
+def test_a_third_partys_store_raises_something_of_its_own(tmp_path: Path) -> None:
+    store = FaultyStore()
+    config = quick_config(NOWHERE, tmp_path, kafka_timeout_ms=50, max_retries=0, storage_config=store.config)
+    with running(config) as telemetry:
+        store.faults.failure = RuntimeError("a bug in the store")
+        receipt = telemetry.audit.log("login", {}, "ada")
+        store.faults.wait_for("put", count=4)
+        store.faults.clear()
+
+        assert receipt.wait_delivered(20).fallback_object is not None
+    assert [value["id"] for value in in_fallback(config)] == [receipt.event_id]
+
+
+def test_the_sender_cannot_end_in_time_and_its_events_are_counted(broker: EmbeddedKafka, tmp_path: Path) -> None:
+    config = quick_config(
+        broker.bootstrap_servers, tmp_path, fallback_enabled=False, kafka_timeout_ms=20_000, max_retries=3
+    )
+    telemetry = Telemetry(config)
+    telemetry.start()
+    broker.set_latency(30.0)
+    receipts = [telemetry.audit.log("login", {"n": number}, f"user-{number}") for number in range(100)]
+
+    with pytest.raises(UndeliveredError) as caught:
+        telemetry.shutdown(0.5)
+
+    assert caught.value.count == 100
+    assert set(caught.value.event_ids) == {receipt.event_id for receipt in receipts}
+    for receipt in receipts:
+        with pytest.raises(UndeliveredError):
+            receipt.wait_delivered(0)
+
+
+def test_a_second_shutdown_says_again_that_events_were_lost(tmp_path: Path, broker: EmbeddedKafka) -> None:
+    config = quick_config(broker.bootstrap_servers, tmp_path, fallback_enabled=False)
+    telemetry = Telemetry(config)
+    telemetry.start()
+    broker.stop_brokers()
+    telemetry.audit.log("login", {}, "ada")
+
+    with pytest.raises(UndeliveredError):
+        telemetry.shutdown(0.5)
+    with pytest.raises(UndeliveredError):
+        telemetry.shutdown(0.5)
+
+
+def test_two_threads_shut_down_at_once_and_both_get_the_report(broker: EmbeddedKafka, tmp_path: Path) -> None:
+    config = quick_config(broker.bootstrap_servers, tmp_path)
+    telemetry = Telemetry(config)
+    telemetry.start()
+    broker.set_latency(0.3)
+    telemetry.audit.log("login", {}, "ada")
+    reports = []
+    threads = [threading.Thread(target=lambda: reports.append(telemetry.shutdown(10))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+
+    assert len(reports) == 3
+    assert {report.delivered + report.stored for report in reports} == {1}
+
+
+def test_every_call_that_raised_is_counted(tmp_path: Path, broker: EmbeddedKafka) -> None:
+    keys = FaultyKeys()
+    config = quick_config(
+        broker.bootstrap_servers,
+        tmp_path,
+        encryption_enabled=True,
+        encryption_config=keys.config,
+        data_key_max_uses=1,
+        data_key_wait_ms=20_000,
+    )
+    with running(config) as telemetry:
+        keys.faults.wait_for("generate", count=1)
+        keys.faults.failure = EncryptionError("no key today")
+        telemetry.audit.log("login", {}, "ada")
+        with pytest.raises(EncryptionError):
+            telemetry.audit.log("login", {}, "ada")
+
+        assert telemetry.audit.get_audit_stats().refused == 1
+
+
+def test_calls_that_wait_when_the_shutdown_comes_are_refused_and_counted(tmp_path: Path) -> None:
+    store = FaultyStore()
+    config = quick_config(
+        NOWHERE,
+        tmp_path,
+        storage_config=store.config,
+        kafka_timeout_ms=50,
+        max_retries=0,
+        queue_max_events=1,
+        queue_full_timeout_ms=60_000,
+    )
+    telemetry = Telemetry(config)
+    telemetry.start()
+    store.faults.gate.clear()
+    telemetry.audit.log("login", {}, "ada")
+    errors: list[BaseException] = []
+
+    def wait() -> None:
+        try:
+            telemetry.audit.log("login", {}, "ada")
+        except Exception as exc:  # noqa: BLE001 - looked at below
+            errors.append(exc)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    pipeline = telemetry._runtime.pipeline()
+    until(lambda: pipeline._intake.waiting == 1)
+    threading.Timer(0.2, store.faults.gate.set).start()
+    telemetry.shutdown(10)
+    waiting.join(20)
+
+    assert [type(error).__name__ for error in errors] == ["LifecycleError"]
+    assert pipeline.stats().refused == 1
+
+
+def test_backpressure_is_counted_and_names_the_bound(tmp_path: Path) -> None:
+    store = FaultyStore()
+    config = quick_config(
+        NOWHERE,
+        tmp_path,
+        storage_config=store.config,
+        queue_max_events=3,
+        queue_full_timeout_ms=20,
+        kafka_timeout_ms=50,
+    )
+    with running(config) as telemetry:
+        store.faults.gate.clear()
+        for _ in range(3):
+            telemetry.audit.log("login", {}, "ada")
+        with pytest.raises(BackpressureError, match="stayed full for 20 ms"):
+            telemetry.audit.log("login", {}, "ada")
+        assert telemetry.audit.get_audit_stats().refused == 1
+        store.faults.clear()
+
+
+class Role(str, Enum):  # noqa: UP042 - this is what many applications have
+    ADMIN = "admin"
+
+
+def test_an_enum_as_user_id_is_read_back_untampered(broker: EmbeddedKafka, tmp_path: Path) -> None:
+    config = quick_config(broker.bootstrap_servers, tmp_path)
+    with running(config) as telemetry:
+        telemetry.audit.log(Role.ADMIN, {"role": Role.ADMIN}, Role.ADMIN, actor_id=Role.ADMIN)
+    with KafkaSource(config) as source:
+        entries = [RecordOpener(None).open(record) for record in source]
+    assert [type(entry) for entry in entries] == [OpenedEvent]
+
+
+def test_the_last_segment_of_a_process_is_gone_when_all_is_delivered(broker: EmbeddedKafka, tmp_path: Path) -> None:
+    config = quick_config(broker.bootstrap_servers, tmp_path, spool_path=tmp_path / "spool")
+    with running(config) as telemetry:
+        telemetry.audit.log("login", {}, "ada", wait_for="durable")
+        assert [entry.suffix for entry in sorted((tmp_path / "spool").iterdir())][:1] == [".spool"]
+        assert {entry.stat().st_mode & 0o777 for entry in (tmp_path / "spool").iterdir()} == {0o600}
+        assert (tmp_path / "spool").stat().st_mode & 0o777 == 0o700
+
+    assert list((tmp_path / "spool").iterdir()) == []
