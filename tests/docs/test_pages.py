@@ -5,7 +5,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
+from telemetry import exceptions
+from telemetry.cli.app import app
+from telemetry.cli.log import BAD_LINES
 from telemetry.config import TelemetryConfig
 from telemetry.testing import EmbeddedKafka
 from tests.docs.configuration_tables import PAGE, with_tables
@@ -55,3 +59,28 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text("utf-8"))
 
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_command_page_lists_every_command_and_no_other() -> None:
+    listed = set(
+        re.findall(r"^\| `telemetry ([a-z -]+)` \|", (ROOT / "docs/command.md").read_text("utf-8"), re.MULTILINE)
+    )
+    root = get_command(app)
+
+    assert listed == set(_names(root))
+
+
+def test_the_exit_codes_are_those_of_the_errors() -> None:
+    page = (ROOT / "docs/command.md").read_text("utf-8")
+    listed = {int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)}
+    errors = [getattr(exceptions, name) for name in exceptions.__all__ if name.endswith("Error")]
+
+    assert {error.exit_code for error in errors} <= listed
+    assert BAD_LINES in listed
+
+
+def _names(command: object, prefix: str = "") -> list[str]:
+    below = getattr(command, "commands", None)
+    if below is None:
+        return [prefix]
+    return [name for part, found in below.items() for name in _names(found, f"{prefix} {part}".strip())]
