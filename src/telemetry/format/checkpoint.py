@@ -23,7 +23,7 @@ _ORIGIN = "telemetry"
 _MAX_ORIGIN = 4_096
 _MAX_EXTENSIONS = 64
 _PRODUCER = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
-_SIZE = re.compile(r"0|[1-9][0-9]{0,9}", re.ASCII)
+_SIZE = re.compile(r"0|[1-9][0-9]{0,15}", re.ASCII)
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z", re.ASCII)
 
 _encode = msgspec.json.Encoder().encode
@@ -238,7 +238,7 @@ def _decode_canonical(value: bytes) -> CheckpointMessage:
         message = _decoder.decode(value) if len(value) <= MAX_MESSAGE_BYTES else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         message = None
-    if message is None or _encode(message) != value:
+    if message is None or message.specversion != "1.0" or _encode(message) != value:
         error = "the checkpoint's record is not in the form this format prescribes"
         raise MalformedRecordError(error)
     return message

@@ -1,0 +1,280 @@
+"""What a verification found: verdicts, findings, and the report over all producers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, NoReturn
+
+MAX_FINDINGS = 1_000
+"""Findings kept of one producer; what goes beyond is counted."""
+
+EXIT_FINE = 0
+EXIT_TAMPERED = 3
+EXIT_INCOMPLETE = 4
+
+
+class Verdict(StrEnum):
+    """What can be said of a producer's records, from good to bad.
+
+    Attributes:
+        COMPLETE: Every record is there and is what was signed, up to the last checkpoint.
+        DUPLICATE: Records stand on the trail more than once, byte for byte the same; harmless.
+        UNVERIFIABLE: Nothing speaks against the records, and nothing proves them.
+        TRUNCATED: The stream has no end: neither a final checkpoint nor one of a recovery.
+        MISSING: Sequences are absent.
+        REORDERED: Records of one Kafka key stand in the wrong order.
+        TAMPERED: A record or a checkpoint is not what was signed.
+    """
+
+    COMPLETE = "complete"
+    DUPLICATE = "duplicate"
+    UNVERIFIABLE = "unverifiable"
+    TRUNCATED = "truncated"
+    MISSING = "missing"
+    REORDERED = "reordered"
+    TAMPERED = "tampered"
+
+    @property
+    def severity(self) -> int:
+        """Higher is worse."""
+        return _SEVERITY[self]
+
+    @property
+    def exit_code(self) -> int:
+        """What the command ends with for this verdict."""
+        if self in (Verdict.TAMPERED, Verdict.REORDERED):
+            return EXIT_TAMPERED
+        return EXIT_FINE if self in (Verdict.COMPLETE, Verdict.DUPLICATE) else EXIT_INCOMPLETE
+
+
+_SEVERITY = {verdict: severity for severity, verdict in enumerate(Verdict)}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that an auditor must know.
+
+    Attributes:
+        verdict: What it is.
+        reason: What was held against what, and what differs.
+        first: First sequence it concerns, or None.
+        last: Last sequence it concerns.
+        place: Where the record stands, as text; empty where that is not known.
+        field: Which part of the record differs, where that can be told.
+        exact: The records from ``first`` to ``last`` are all concerned; otherwise at least one of them.
+    """
+
+    verdict: Verdict
+    reason: str
+    first: int | None = None
+    last: int | None = None
+    place: str = ""
+    field: str = ""
+    exact: bool = True
+
+    @property
+    def range(self) -> str:
+        """The sequences, for people."""
+        if self.first is None:
+            return ""
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+
+    def __str__(self) -> str:
+        where = f" sequence {self.range}" if self.range else ""
+        field = f", {self.field}" if self.field else ""
+        place = f" at {self.place}" if self.place else ""
+        return f"{self.verdict}{where}{field}{place}: {self.reason}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the finding as plain values."""
+        return {
+            "verdict": str(self.verdict),
+            "reason": self.reason,
+            "first": self.first,
+            "last": self.last,
+            "place": self.place or None,
+            "field": self.field or None,
+            "exact": self.exact,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProducerReport:
+    """What can be said of one producer.
+
+    Attributes:
+        producer: The stream.
+        source: CloudEvents source of its events, such as ``/production/payments``.
+        records: Records seen, duplicates not counted.
+        proven: Records that are proven by a signed checkpoint, in this run or an earlier one.
+        duplicates: Copies beyond the first, byte for byte the same.
+        uncompared: Copies of records that were proven so long ago that their bytes are no longer at hand.
+        checkpoints: Checkpoints that a trusted key signed.
+        size: Largest tree that a trusted key signed; None when there is none.
+        root: Root hash of that tree, in hexadecimal.
+        signed_at: Time of that checkpoint, RFC 3339.
+        is_closed: A final checkpoint, or one of a recovery, ends the stream.
+        is_open: The producer was still writing when the trail was read.
+        keys: Names and ids of the trusted keys that signed.
+        findings: What an auditor must know; the worst first.
+        more_findings: How many findings were left out.
+    """
+
+    producer: str
+    source: str = ""
+    records: int = 0
+    proven: int = 0
+    duplicates: int = 0
+    uncompared: int = 0
+    checkpoints: int = 0
+    size: int | None = None
+    root: str = ""
+    signed_at: str = ""
+    is_closed: bool = False
+    is_open: bool = False
+    keys: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    more_findings: int = 0
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst verdict; duplicates alone leave a stream complete."""
+        found = [finding.verdict for finding in self.findings if finding.verdict is not Verdict.DUPLICATE]
+        return max(found, key=lambda verdict: verdict.severity, default=Verdict.COMPLETE)
+
+    @property
+    def verdicts(self) -> frozenset[Verdict]:
+        """Every verdict that applies."""
+        return frozenset(finding.verdict for finding in self.findings) or frozenset({Verdict.COMPLETE})
+
+    def of(self, verdict: Verdict) -> tuple[Finding, ...]:
+        """Return the findings of one kind."""
+        return tuple(finding for finding in self.findings if finding.verdict is verdict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain values."""
+        names = ("producer", "source", "records", "proven", "duplicates", "uncompared", "checkpoints", "size", "root")
+        return {
+            "verdict": str(self.verdict),
+            **{name: getattr(self, name) for name in names},
+            "signed_at": self.signed_at,
+            "is_closed": self.is_closed,
+            "is_open": self.is_open,
+            "keys": list(self.keys),
+            "findings": [finding.to_dict() for finding in self.findings],
+            "more_findings": self.more_findings,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerificationReport:
+    """What can be said of a trail. It has no truth value: look at ``verdict`` or ``exit_code``.
+
+    Attributes:
+        producers: One report each, in the order of their ids, which is that of their start.
+        findings: What belongs to no producer, such as a record that cannot be read.
+        more_findings: How many of those were left out.
+        records: Records read in this run, checkpoints and duplicates included.
+        checked_at: When the report was made, RFC 3339.
+        trusted_keys: Public keys that were trusted.
+        continued_from: Digest of the state that this run went on from, in hexadecimal; empty for none.
+    """
+
+    producers: tuple[ProducerReport, ...]
+    findings: tuple[Finding, ...] = ()
+    more_findings: int = 0
+    records: int = 0
+    checked_at: str = ""
+    trusted_keys: tuple[str, ...] = ()
+    continued_from: str = ""
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst verdict of all."""
+        found = [finding.verdict for finding in self.findings] + [report.verdict for report in self.producers]
+        return max(found, key=lambda verdict: verdict.severity, default=Verdict.COMPLETE)
+
+    @property
+    def exit_code(self) -> int:
+        """0 fine, 3 tampered (or reordered), 4 incomplete (missing, truncated or unverifiable)."""
+        codes = {finding.verdict.exit_code for finding in self._all()}
+        if EXIT_TAMPERED in codes:
+            return EXIT_TAMPERED
+        return EXIT_INCOMPLETE if EXIT_INCOMPLETE in codes else EXIT_FINE
+
+    def producer(self, producer: str) -> ProducerReport:
+        """Return the report on one producer.
+
+        Raises:
+            KeyError: Nothing of it was seen.
+        """
+        for report in self.producers:
+            if report.producer == producer:
+                return report
+        raise KeyError(producer)
+
+    def total(self, name: str) -> int:
+        """Return the sum of a count, such as ``proven``, over all producers."""
+        return sum(getattr(report, name) for report in self.producers)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain values, for ``--json``."""
+        return {
+            "verdict": str(self.verdict),
+            "exit_code": self.exit_code,
+            "checked_at": self.checked_at,
+            "records": self.records,
+            "proven": self.total("proven"),
+            "duplicates": self.total("duplicates"),
+            "trusted_keys": list(self.trusted_keys),
+            "continued_from": self.continued_from or None,
+            "findings": [finding.to_dict() for finding in self.findings],
+            "more_findings": self.more_findings,
+            "producers": [report.to_dict() for report in self.producers],
+        }
+
+    def _all(self) -> Iterable[Finding]:
+        yield from self.findings
+        for report in self.producers:
+            yield from report.findings
+
+    def __bool__(self) -> NoReturn:
+        message = "a verification report has no truth value; look at its verdict or exit_code"
+        raise TypeError(message)
+
+
+class FindingList:
+    """Collects findings up to a bound; the rest is counted, never the worst verdict lost.
+
+    Args:
+        most: How many of one verdict are kept.
+    """
+
+    def __init__(self, *, most: int = MAX_FINDINGS) -> None:
+        self._most = most
+        self._kept: dict[Verdict, list[Finding]] = {}
+        self.more = 0
+
+    def add(self, finding: Finding) -> None:
+        """Keep or count a finding; the same one is kept once."""
+        kept = self._kept.setdefault(finding.verdict, [])
+        if len(kept) >= self._most:
+            self.more += 1
+        elif finding not in kept[-16:]:
+            kept.append(finding)
+
+    def sorted(self) -> tuple[Finding, ...]:
+        """Return what was kept: the worst first, then by sequence."""
+        found = [finding for kept in self._kept.values() for finding in kept]
+        return tuple(
+            sorted(found, key=lambda found: (-found.verdict.severity, -1 if found.first is None else found.first))
+        )
+
+    def copy(self) -> FindingList:
+        """Return a list of its own with the same findings."""
+        other = FindingList(most=self._most)
+        other._kept = {verdict: list(kept) for verdict, kept in self._kept.items()}
+        other.more = self.more
+        return other

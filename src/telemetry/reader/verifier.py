@@ -1,0 +1,295 @@
+"""The verifier: public keys in, records in any order, verdicts out. It reads nothing, decrypts nothing, asks no clock."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from telemetry.exceptions import FormatError, MalformedRecordError, TamperedError
+from telemetry.format.checkpoint import CheckpointMessage, decode_checkpoint_message, read_unverified
+from telemetry.format.signed_note import PublicKey, verify_note
+from telemetry.reader.entry import DamagedRecord, Place, RawRecord
+from telemetry.reader.key_order import KeyOrder
+from telemetry.reader.leaf_window import PAGE_LEAVES, DigestShelf, LeafWindow, PageBudget, ProvenDigests
+from telemetry.reader.record_head import (
+    MAX_SIGHTINGS,
+    PARTITION_KEY,
+    SEQUENCE,
+    RecordHead,
+    Sighting,
+    parse_head,
+    parse_loosely,
+    parse_sequence,
+)
+from telemetry.reader.stream_check import MAX_HEADS, Scope, StreamCheck
+from telemetry.reader.stream_tree import StreamTree
+from telemetry.reader.verdicts import Finding, FindingList, Verdict, VerificationReport
+from telemetry.reader.verifier_state import VerifierState, restore_stream, save_stream
+
+OPEN_SECONDS = 30.0
+"""Three times the longest usual pause between two checkpoints of a producer that has events."""
+MAX_HELD_EVENTS = 6_000_000
+"""Leaf hashes that wait for their interval to be complete: 192 MB."""
+MAX_REMEMBERED = 1 << 24
+"""Proven records whose digest is kept to tell copies from altered ones: 128 MB."""
+
+_MAX_KNOWN_HEADS = 1 << 15
+_HMAC_KEY = re.compile(rb"[0-9a-f]{64}")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+
+_sha256 = hashlib.sha256
+_encode = msgspec.json.Encoder().encode
+
+
+class Verifier:
+    """Holds a trail against the checkpoints that its producers signed.
+
+    Feed it every record of every source with :meth:`observe`, in any order, then ask for the :meth:`report`. Memory is
+    bounded: a producer's proven records are a tree of O(log n) hashes and 8 bytes each, up to ``MAX_REMEMBERED``.
+
+    Args:
+        trusted: Public keys that may have signed; old ones stay trusted after a rotation.
+        state: Of an earlier verification.
+        continued: The sources are read from where that one ended; otherwise they are read anew, and must lead to
+            what was verified then.
+        from_start: The sources are read from their beginning; otherwise what is absent before is no finding.
+        to_end: The sources are read to their end; otherwise what is absent behind is no finding.
+        open_seconds: A producer whose last checkpoint is not older than this counts as still running.
+        max_held_events: Leaf hashes held for intervals that are not complete.
+        max_remembered: Proven records that are remembered to judge later copies.
+    """
+
+    def __init__(
+        self,
+        trusted: Iterable[PublicKey],
+        *,
+        state: VerifierState | None = None,
+        continued: bool = True,
+        from_start: bool = True,
+        to_end: bool = True,
+        open_seconds: float = OPEN_SECONDS,
+        max_held_events: int = MAX_HELD_EVENTS,
+        max_remembered: int = MAX_REMEMBERED,
+    ) -> None:
+        self._trusted: Sequence[PublicKey] = tuple(trusted)
+        self._trusted_names = {key.name for key in self._trusted}
+        self._from_start = from_start or (state is not None and continued)
+        self._to_end = to_end
+        self._open_seconds = open_seconds
+        self._budget = PageBudget(max(max_held_events // PAGE_LEAVES, 1))
+        self._shelf = DigestShelf(max_remembered)
+        self._streams: dict[str, StreamCheck] = {}
+        self._heads: dict[bytes, RecordHead] = {}
+        self._order = KeyOrder()
+        self._findings = FindingList()
+        self._places: dict[tuple[str, int | None], int] = {}
+        self._records = 0
+        self._state = state
+        if state is not None:
+            self._restore(state, continued=continued)
+
+    def observe(self, record: RawRecord | DamagedRecord) -> None:
+        """Take a record of any source."""
+        if isinstance(record, DamagedRecord):
+            self._records += 1
+            self._findings.add(Finding(Verdict.TAMPERED, str(record.error), place=str(record.place)))
+            return
+        key, value, place, _ = record
+        self._records += 1
+        if place.partition is not None:
+            self._places[place[:2]] = place.offset + 1
+        if value is None:
+            self._malformed(place, "the record has no value (a tombstone)")
+            return
+        # The head is compared as bytes: it is parsed once for each data key, not once for each record.
+        at = value.find(SEQUENCE)
+        head = self._heads.get(value[:at])
+        if head is None:
+            self._observe_slowly(record, value, at)
+        else:
+            self._take(head, parse_sequence(value, at + len(SEQUENCE)), key, value, place)
+
+    def observe_all(self, records: Iterable[RawRecord | DamagedRecord]) -> None:
+        """Take every record of a source."""
+        for record in records:
+            self.observe(record)
+
+    def note_bounds(self, source: str, partition: int, *, low: int, high: int) -> None:
+        """Hold a partition's first offset and its end against where the earlier verification stopped.
+
+        Args:
+            source: The topic.
+            partition: Of it.
+            low: First offset that is still there.
+            high: One more than the last offset.
+        """
+        position = self._state.positions.get(source, {}).get(partition) if self._state is not None else None
+        if position is None:
+            return
+        place = f"{source}[{partition}]"
+        if high < position:
+            reason = (
+                f"the partition ends at offset {high}, although {position} was read earlier: it was cut or made anew"
+            )
+            self._findings.add(Finding(Verdict.TRUNCATED, reason, place=place))
+        elif low > position:
+            reason = f"the offsets {position} to {low - 1} were deleted before they were verified"
+            self._findings.add(Finding(Verdict.MISSING, reason, place=place))
+
+    def report(self, *, now: datetime | None = None) -> VerificationReport:
+        """Return the verdicts so far; reading may go on afterwards.
+
+        Args:
+            now: When the reading ended, with its time zone. Without it no producer counts as still running.
+        """
+        scope = Scope(
+            now=now,
+            open_seconds=self._open_seconds,
+            from_start=self._from_start,
+            to_end=self._to_end,
+            has_keys=bool(self._trusted),
+        )
+        reports = tuple(self._streams[producer].report(scope) for producer in sorted(self._streams))
+        findings = self._findings.copy()
+        if not reports and not self._records:
+            findings.add(Finding(Verdict.UNVERIFIABLE, "the source holds no records: there is nothing to verify"))
+        return VerificationReport(
+            producers=reports,
+            findings=findings.sorted(),
+            more_findings=findings.more,
+            records=self._records,
+            checked_at="" if now is None else now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            trusted_keys=tuple(str(key) for key in self._trusted),
+            continued_from=self._state.digest if self._state is not None else "",
+        )
+
+    def state(self, *, now: datetime | None = None) -> VerifierState:
+        """Return what the next verification needs to go on from here.
+
+        Args:
+            now: Noted in the state.
+        """
+        positions = {source: dict(offsets) for source, offsets in self._state.positions.items()} if self._state else {}
+        for (source, partition), offset in self._places.items():
+            if partition is not None:
+                known = positions.setdefault(source, {})
+                known[partition] = max(offset, known.get(partition, 0))
+        return VerifierState(
+            serial=self._state.serial + 1 if self._state else 1,
+            previous=self._state.digest if self._state else "",
+            saved_at="" if now is None else now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            positions=positions,
+            streams=[save_stream(stream) for stream in self._streams.values()],
+            findings=list(self._findings.sorted()),
+        )
+
+    def _take(self, head: RecordHead, sequence: int, key: bytes | None, value: bytes, place: Place) -> None:
+        stream = head.stream
+        if sequence < 0:
+            stream.tampered("the record's sequence is not a number of this format", place=place, field="sequence")
+            return
+        if value.find(head.protected) < 0 or not head.protected:
+            if len(head.strangers) < MAX_SIGHTINGS:
+                head.strangers.append(Sighting(sequence, place))
+        else:
+            head.count += 1
+            if head.count <= MAX_SIGHTINGS:
+                head.first.append(Sighting(sequence, place))
+        if key is None or head.has_partition_key or not key.endswith(head.key_suffix):
+            self._check_key(head, sequence, key, value, place)
+        else:
+            stream.clear_count += 1
+            if stream.clear_count <= MAX_SIGHTINGS:
+                stream.clear_keys.append(Sighting(sequence, place))
+        is_first = stream.tree.add(sequence, _sha256(b"\x00" + value).digest(), place)
+        if is_first and key is not None and place.partition is not None:
+            before = self._order.follows(stream.number, place.partition, key, sequence)
+            if before is not None:
+                stream.reordered(sequence, before, place)
+
+    def _check_key(self, head: RecordHead, sequence: int, key: bytes | None, value: bytes, place: Place) -> None:
+        stream = head.stream
+        if head.has_partition_key:
+            named = PARTITION_KEY + _encode((key or b"").decode("utf-8", "replace"))
+            if named not in value:
+                stream.tampered(
+                    "the Kafka key is not the one in the record", sequence=sequence, place=place, field="key"
+                )
+        elif key is not None and _HMAC_KEY.fullmatch(key):
+            stream.note_key(sequence, place, hmac=True)
+        else:
+            reason = "the Kafka key is neither that of a user of this service nor an HMAC"
+            stream.tampered(reason, sequence=sequence, place=place, field="key")
+
+    def _observe_slowly(self, record: RawRecord, value: bytes, at: int) -> None:
+        try:
+            message = decode_checkpoint_message(value)
+            if message is not None:
+                self._observe_checkpoint(message, record.key, record.place)
+                return
+            attributes = parse_head(value, at)
+        except MalformedRecordError as exc:
+            self._observe_malformed(value, record.place, str(exc))
+            return
+        stream = self._stream(attributes["producer"])
+        head = RecordHead(stream, attributes, value)
+        if len(self._heads) < _MAX_KNOWN_HEADS and len(stream.heads) < MAX_HEADS:
+            self._heads[value[:at]] = head
+            stream.heads.append(head)
+        self._take(head, parse_sequence(value, at + len(SEQUENCE)), record.key, value, record.place)
+
+    def _observe_malformed(self, value: bytes, place: Place, reason: str) -> None:
+        loose = parse_loosely(value)
+        if loose is None:
+            self._malformed(place, reason)
+            return
+        stream = self._stream(loose.producer)
+        stream.tampered(reason, sequence=loose.sequence, place=place, field="form")
+        stream.tree.add(loose.sequence, _sha256(b"\x00" + value).digest(), place)
+
+    def _observe_checkpoint(self, message: CheckpointMessage, key: bytes | None, place: Place) -> None:
+        if not _UUID.fullmatch(message.producer):
+            self._malformed(place, "a checkpoint's producer is not a UUID", field="producer")
+            return
+        stream = self._stream(message.producer)
+        try:
+            note, checkpoint = read_unverified(message.data)
+            signers = verify_note(note, self._trusted)
+        except (FormatError, TamperedError) as exc:
+            stream.tampered(str(exc), place=place, field="data")
+            return
+        for name in ("producer", "source", "time"):
+            if getattr(message, name) != getattr(checkpoint, name):
+                reason = f"the checkpoint's {name} is not the one in its signed note: it was altered or moved here"
+                stream.tampered(reason, place=place, field=name)
+                return
+        if key != message.producer.encode():
+            stream.tampered("the Kafka key of the checkpoint is not its producer", place=place, field="key")
+        if signers:
+            labels = tuple(f"{key.name}+{key.key_id.hex()}" for key in signers)
+            stream.add_trusted(checkpoint, labels, place)
+        else:
+            claimed = ", ".join(line.label for line in note.signatures[:4])
+            impersonates = any(line.name in self._trusted_names for line in note.signatures)
+            stream.add_untrusted(checkpoint, claimed, place, impersonates=impersonates)
+
+    def _malformed(self, place: Place, reason: str, *, field: str = "") -> None:
+        self._findings.add(Finding(Verdict.TAMPERED, reason, place=str(place), field=field))
+
+    def _stream(self, producer: str) -> StreamCheck:
+        stream = self._streams.get(producer)
+        if stream is None:
+            tree = StreamTree(LeafWindow(self._budget), ProvenDigests(self._shelf))
+            stream = self._streams[producer] = StreamCheck(producer, len(self._streams), tree)
+        return stream
+
+    def _restore(self, state: VerifierState, *, continued: bool) -> None:
+        for saved in state.streams:
+            restore_stream(self._stream(saved.producer), saved, continued=continued)
+        if continued:
+            for finding in state.findings:
+                self._findings.add(finding)
