@@ -1,4 +1,4 @@
-"""``telemetry keys``: key files of the provider ``local_key``."""
+"""``telemetry keys``: key files of the provider ``local_key``, and signing keys."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import typer
 
 from telemetry.cli.connection import read_passphrase
 from telemetry.cli.console import err, fail, write_line
-from telemetry.encryption import local_key
+from telemetry.encryption import local_key, signing_key
 from telemetry.encryption.key_file import KeyFileFacts
+from telemetry.encryption.signing_key import SigningKey
 from telemetry.exceptions import ConfigurationError, Problem, TelemetryError
 
-app = typer.Typer(help="Make and keep key files of the provider local_key.", no_args_is_help=True)
+app = typer.Typer(help="Make and keep key files: of the provider local_key, and for signing.", no_args_is_help=True)
 
 KeyPath = Annotated[Path, typer.Argument(help="The key file.")]
 PassphraseFile = Annotated[
@@ -79,6 +80,40 @@ def change_passphrase(
     except TelemetryError as exc:
         raise fail(exc) from exc
     err.print("The passphrase is changed.")
+
+
+@app.command()
+def init_signing(
+    path: KeyPath,
+    *,
+    name: Annotated[str, typer.Option(help="Name of the key in signatures, such as shop-audit-2026; no spaces.")],
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Make an Ed25519 key that signs checkpoints, and print its public key for the auditors.
+
+    [bold]Example[/]
+
+      telemetry keys init-signing /etc/shop/signing.key --name shop-audit
+    """
+    try:
+        key = SigningKey.create(path, _passphrase(passphrase_file, "TELEMETRY_PASSPHRASE", confirm=True), name=name)
+    except TelemetryError as exc:
+        raise fail(exc) from exc
+    write_line(key.public_key)
+
+
+@app.command()
+def export_public(path: KeyPath) -> None:
+    """Print the public key of a signing key; no passphrase is needed.
+
+    [bold]Example[/]
+
+      telemetry keys export-public /etc/shop/signing.key > audit.pub
+    """
+    try:
+        write_line(signing_key.describe(path).public["public_key"])
+    except TelemetryError as exc:
+        raise fail(exc) from exc
 
 
 def _passphrase(file: Path | None, variable: str, *, confirm: bool, label: str = "Passphrase") -> str:

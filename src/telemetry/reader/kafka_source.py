@@ -54,6 +54,9 @@ class KafkaSource:
         config: How to reach Kafka, and which topic.
         within: Which part is read.
         on_total: Told how many records there are to read, for progress.
+
+    Attributes:
+        bounds: By partition, the first offset that is read and the end; known once reading has begun.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class KafkaSource:
             }
         )
         self._closed = False
+        self.bounds: dict[int, tuple[int, int]] = {}
 
     def __iter__(self) -> Iterator[RawRecord]:
         """Yield the records, partition by partition as they arrive.
@@ -86,7 +90,7 @@ class KafkaSource:
         Raises:
             TransportError: Kafka cannot be reached, or refuses.
         """
-        ends = self._assign()
+        self.bounds = ends = self._assign()
         remaining = {partition for partition, (start, end) in ends.items() if start < end}
         if self._on_total is not None:
             self._on_total(sum(max(end - start, 0) for start, end in ends.values()))
