@@ -22,6 +22,7 @@ from telemetry.storage import StorageProvider
 logger = logging.getLogger("telemetry.fallback")
 
 _IDLE_SECONDS = 3_600.0
+_HELD_BYTES = 8 << 20
 
 
 class StoredBatch(NamedTuple):
@@ -83,6 +84,7 @@ class FallbackHandler:
         self._buffer: list[SealedRecord] = []
         self._buffered_bytes = 0
         self._opened_at = 0.0
+        self._held_until = 0.0
         self._reason = ""
         self._writing: _Pending | None = None
         self._flushing = False
@@ -121,6 +123,15 @@ class FallbackHandler:
             self._writing = None
             self._clear_buffer()
             return records
+
+    def hold(self, seconds: float) -> None:
+        """Begin no further object for a while, unless much comes in.
+
+        Whoever replays asks for it when little is left: otherwise, under a steady load, there would always be one more
+        object, and the way to Kafka would never be direct again.
+        """
+        with self._changed:
+            self._held_until = time.monotonic() + seconds
 
     def forget(self, name: str) -> None:
         """Note that an object was replayed, or set aside."""
@@ -195,7 +206,12 @@ class FallbackHandler:
     def _until_due(self) -> float:
         if not self._buffer:
             return _IDLE_SECONDS
-        if self._flushing or self._buffered_bytes >= self._max_bytes:
+        if self._flushing:
+            return 0
+        held = self._held_until - time.monotonic()
+        if held > 0 and self._buffered_bytes < max(self._max_bytes, _HELD_BYTES):
+            return held
+        if self._buffered_bytes >= self._max_bytes:
             return 0
         return self._opened_at + self._max_seconds - time.monotonic()
 
