@@ -46,6 +46,7 @@ REJECTED = "rejected"
 _WINDOW_BYTES = 16 << 20
 _PROBE_SECONDS = 5.0
 _PACE_EVENTS = 1_000
+_HOLD_PASSES, _HOLD_SECONDS = 3, 1.0
 
 TransportMaker = Callable[[Callable[[list[SealedRecord]], None], Callable[[], None], str], KafkaTransport]
 
@@ -227,13 +228,27 @@ class RetryWorker:
         if transport is None:
             return False
         while lock.held and not self._stopping.is_set():
+            began = time.monotonic()
             try:
                 if self._replay_all(lock) == 0:
                     self._ready()
                     return True
             except _OutageError:
                 return False
+            self._hand_over(time.monotonic() - began)
         return False
+
+    def _hand_over(self, took: float) -> None:
+        """After a pass over the store, let this process's events go to Kafka again as soon as none of them is stored.
+
+        Objects of other processes may remain: order is kept within a process.
+        """
+        if self._handler is None or not self._diverted:
+            return
+        if self._handler.is_drained:
+            self._ready()
+        else:
+            self._handler.hold(min(max(_HOLD_PASSES * took, _HOLD_SECONDS), _PROBE_SECONDS))
 
     def _ready(self) -> None:
         self._backoff.reset()
