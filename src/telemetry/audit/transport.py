@@ -45,6 +45,8 @@ class KafkaTransport:
         on_failure: Told once, in the polling thread, that :meth:`failure` is set.
         name: Of the polling thread.
         client_log: Takes librdkafka's lines; shared by the clients of a configuration.
+        is_patient: Count the deadline from the last acknowledgement instead of from sending: a slow Kafka, such as one
+            that enforces a quota, is then no failure as long as it gets on.
 
     Raises:
         ConfigurationError: librdkafka makes no client from the options.
@@ -61,6 +63,7 @@ class KafkaTransport:
         on_failure: Callable[[], None],
         name: str = "telemetry-poller",
         client_log: ClientLog | None = None,
+        is_patient: bool = False,
     ) -> None:
         self._topic = topic
         self._deadline = deadline
@@ -71,6 +74,8 @@ class KafkaTransport:
         self._sent_marks: deque[tuple[SealedRecord, float]] = deque()
         self._reports: list[SealedRecord] = []
         self._down_since: float | None = None
+        self._is_patient = is_patient
+        self._progress_at = 0.0
         self._last_error: TransportError | None = None
         self._closing = False
         self._settled = threading.Condition()
@@ -238,6 +243,7 @@ class KafkaTransport:
             self.fail(self._last_error)
         if delivered:
             self._down_since = self._last_error = None
+            self._progress_at = time.monotonic() if self._is_patient else 0.0
             self._client_log.well()
             self._on_delivered(delivered)
         sent = self._sent
@@ -258,7 +264,7 @@ class KafkaTransport:
         marks = self._sent_marks
         while marks and marks[0][0].reported:
             marks.popleft()
-        if marks and now - marks[0][1] > self._deadline:
+        if marks and now - max(marks[0][1], self._progress_at) > self._deadline:
             self.fail(self._last_error or TransportError(self._late()))
         elif (
             marks
