@@ -61,6 +61,22 @@ class KafkaConnector:
         Raises:
             ConfigurationError: librdkafka makes no client of the settings, or of the certificate files as they are now.
         """
+        return self._open(on_delivered, on_failure, name, is_patient=False)
+
+    def open_patient(
+        self, on_delivered: Callable[[list[SealedRecord]], None], on_failure: Callable[[], None], name: str
+    ) -> KafkaTransport:
+        """Open a transport for records that are safe elsewhere: slowness alone does not fail it; raises as ``open``."""
+        return self._open(on_delivered, on_failure, name, is_patient=True)
+
+    def _open(
+        self,
+        on_delivered: Callable[[list[SealedRecord]], None],
+        on_failure: Callable[[], None],
+        name: str,
+        *,
+        is_patient: bool,
+    ) -> KafkaTransport:
         return KafkaTransport(
             self._options,
             self._topic,
@@ -70,6 +86,7 @@ class KafkaConnector:
             on_failure=on_failure,
             name=name,
             client_log=self._client_log,
+            is_patient=is_patient,
         )
 
     def certificates(self) -> bytes:
