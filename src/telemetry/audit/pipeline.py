@@ -405,7 +405,7 @@ class AuditPipeline:
         self._worker = RetryWorker(
             self._store,
             topic=config.kafka_topic,
-            make_transport=self._kafka.open,
+            make_transport=self._kafka.open_patient,
             ledger=self._ledger,
             owner=self._stream.producer,
             max_rate=config.replay_max_events_per_second,
