@@ -57,7 +57,7 @@ def replay_now(config: AuditConfig, *, on_object: Progress | None = None) -> Rep
         RetryWorker(
             store,
             topic=config.kafka_topic,
-            make_transport=KafkaConnector(config).open,
+            make_transport=KafkaConnector(config).open_patient,
             ledger=ledger,
             owner=str(uuid_utils.uuid7()),
             max_rate=config.replay_max_events_per_second,
