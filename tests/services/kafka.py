@@ -16,6 +16,7 @@ from typing import Any, Literal, Self
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import (
     AclBinding,
+    AclBindingFilter,
     AclOperation,
     AclPermissionType,
     AdminClient,
@@ -253,6 +254,16 @@ class KafkaBroker:
         ]
         admin = self.admin()
         _settle(admin.create_acls(bindings, request_timeout=_ANSWER_SECONDS))
+
+        def in_force() -> bool:
+            # The controller answers before the broker's authorizer has heard of it.
+            wanted = AclBindingFilter(
+                kind, name, ResourcePatternType.LITERAL, f"User:{principal}", "*", AclOperation.ANY, allow
+            )
+            found = admin.describe_acls(wanted, request_timeout=_ANSWER_SECONDS).result(_ANSWER_SECONDS)
+            return {binding.operation for binding in bindings} <= {binding.operation for binding in found}
+
+        self.process.wait_until(in_force, timeout=_ANSWER_SECONDS)
 
     def admin(self) -> AdminClient:
         """Return an administrator's client; it may do everything."""
