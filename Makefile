@@ -6,7 +6,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench fault-long services lock setup setup-bench clean
+.PHONY: help demo test kafka-long check bench fault-long services lock setup setup-bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -29,6 +29,9 @@ demo: setup ## show the main job: log, seal, send, read back, lose the broker, r
 
 test: setup services ## run every test, with real Kafka and Azurite where Java, Maven and Node are installed
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --session-timeout 4500 $(ARGS)
+
+kafka-long: setup services ## kill, freeze and cut off a real broker again and again under load; minutes
+	@KAFKA_LONG=1 $(BIN)/python -m pytest -s -p no:randomly tests/kafka/test_load_under_faults.py
 
 check: setup ## lint, types, layers, lock files, and a look over the tree
 	$(BIN)/ruff check .
