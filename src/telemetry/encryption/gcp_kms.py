@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -93,8 +94,7 @@ class GcpKmsProvider(RemoteKeyProvider):
     sent and received are compared on both ends. A reader asks for the configured key only; Cloud KMS finds the version
     that wrapped, so a key may be rotated while old records stay readable.
 
-    gRPC does not survive ``fork()`` in a process that has used it: start telemetry in the workers, not before they are
-    forked.
+    A child that was forked from a process with a provider makes one of its own, as with every provider.
 
     Args:
         config: ``project_id``, ``location``, ``key_ring`` and ``gcp_key_name`` are required.
@@ -115,6 +115,10 @@ class GcpKmsProvider(RemoteKeyProvider):
                 raise misconfigured(field=field, reason="is no name of Cloud KMS", remedy="give the name alone")
         self._key = "projects/{}/locations/{}/keyRings/{}/cryptoKeys/{}".format(*(getattr(config, f) for f in fields))
         self._host = _host_of(config.endpoint_url)
+        self._authorizing = threading.Lock()
+        self._credentials: Any = None
+        self._request: Any = None
+        self._audience = ""
 
     def generate_data_key(self, context: Context) -> DataKey:
         """Make a data key and have Cloud KMS encrypt it with the key's primary version."""
@@ -153,29 +157,38 @@ class GcpKmsProvider(RemoteKeyProvider):
         return require_data_key(answer.plaintext, key_uri=key_uri)
 
     def _ask(self, method: Any, request: dict[str, Any]) -> Any:
-        return method(request=request, retry=None, timeout=self._timeout)
+        return method(request=request, retry=None, timeout=self._timeout, metadata=self._authorization())
+
+    def _authorization(self) -> list[tuple[str, str]]:
+        """Return the headers that identify the caller.
+
+        They are made here and not by a plug-in of gRPC: that is called, and later released, in threads of gRPC which
+        want the interpreter's lock, and a ``fork()`` that holds it meanwhile waits for them for ever.
+        """
+        headers: dict[str, str] = {}
+        with self._authorizing:
+            self._credentials.before_request(self._request, "POST", self._audience, headers)
+        return [(name.lower(), text) for name, text in headers.items()]
 
     def _is_version(self, name: str) -> bool:
         return name.startswith(self._key) and _VERSION.fullmatch(name[len(self._key) :]) is not None
 
     def _connect(self) -> Any:
-        from google.cloud import kms_v1  # noqa: PLC0415 - absent without the extra
+        import grpc  # noqa: PLC0415 - absent without the extra
+        from google.auth.transport.requests import Request  # noqa: PLC0415
+        from google.cloud import kms_v1  # noqa: PLC0415
         from google.cloud.kms_v1.services.key_management_service.transports import (  # noqa: PLC0415
             KeyManagementServiceGrpcTransport,
         )
-        from grpc import ssl_channel_credentials  # noqa: PLC0415
 
         trusted = _read(self.config.ca_path, "ca_path") if self.config.ca_path else None
-        credentials = self._make_credentials()
+        self._credentials, self._request = self._make_credentials(), Request()
         # Sovereign clouds are other universes; the credentials say to which one they belong.
-        universe = getattr(credentials, "universe_domain", None) or _DEFAULT_UNIVERSE
-        transport = KeyManagementServiceGrpcTransport(
-            host=self._host or f"cloudkms.{universe}",
-            credentials=credentials,
-            ssl_channel_credentials=ssl_channel_credentials(trusted) if trusted is not None else None,
-            always_use_jwt_access=True,
-            api_audience=f"https://cloudkms.{universe}/",
-        )
+        universe = getattr(self._credentials, "universe_domain", None) or _DEFAULT_UNIVERSE
+        self._audience = f"https://cloudkms.{universe}/"
+        host = self._host or f"cloudkms.{universe}:443"
+        channel = grpc.secure_channel(host, grpc.ssl_channel_credentials(trusted))
+        transport = KeyManagementServiceGrpcTransport(host=host, channel=channel)
         return kms_v1.KeyManagementServiceClient(transport=transport, client_options={"universe_domain": universe})
 
     def _make_credentials(self) -> Any:
@@ -187,7 +200,8 @@ class GcpKmsProvider(RemoteKeyProvider):
             return google.auth.default(scopes=_SCOPES)[0]
         try:
             load: Any = service_account.Credentials.from_service_account_file
-            return load(str(path.expanduser()), scopes=_SCOPES)
+            # Tokens that the account signs itself need no server.
+            return load(str(path.expanduser()), scopes=_SCOPES, always_use_jwt_access=True)
         except (OSError, ValueError) as exc:
             reason = f"is no readable service-account file ({type(exc).__name__})"
             raise misconfigured(field="gcp_credentials_path", reason=reason, remedy="give its JSON file") from exc

@@ -1,0 +1,84 @@
+"""A process that uses a key service may fork at any moment, and its children may use one of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+
+from telemetry.config import EncryptionConfig
+from telemetry.testing.fake_cloud_kms import FakeCloudKms, write_service_account
+from tests.services.cloud_kms import key_name, kms_config
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+
+_FORKING = """
+import json, os, sys, warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # forking beside threads is what this is about
+from telemetry.config import EncryptionConfig
+from telemetry.encryption import EncryptionProviderFactory
+
+config = EncryptionConfig(**json.loads(sys.stdin.read()))
+
+def forked(run):
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            run()
+            code = 0
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0, status
+
+def work():
+    with EncryptionProviderFactory.create(config) as own:
+        own.check()
+
+def generation():
+    work()
+    forked(work)
+
+parent = EncryptionProviderFactory.create(config)
+for _ in range(5):
+    parent.check()
+    forked(generation)
+parent.check()
+parent.close()
+forked(generation)
+print("done")
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Iterator[EncryptionConfig]:
+    authority = trustme.CA()
+    leaf = authority.issue_cert("localhost")
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    chain = b"".join(blob.bytes() for blob in leaf.cert_chain_pems)
+    with FakeCloudKms(private_key=leaf.private_key_pem.bytes(), certificates=chain) as server:
+        server.add_version(key_name("kek"))
+        account = write_service_account(tmp_path / "account.json")
+        yield kms_config(server, "kek", ca_path=tmp_path / "ca.pem", service_account=account, timeout_ms=30_000)
+
+
+def test_cloud_kms_before_and_after_fork(config: EncryptionConfig) -> None:
+    # A plug-in of gRPC that gives credentials would now and then make os.fork() hang here.
+    given = {name: str(value) if isinstance(value, Path) else value for name, value in config}
+    done = subprocess.run(
+        [sys.executable, "-c", _FORKING],
+        input=json.dumps({name: value for name, value in given.items() if value is not None}),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("done\n")
