@@ -11,6 +11,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from telemetry.audit.batch_spans import BatchSpans
 from telemetry.audit.record import SealedRecord
 from telemetry.exceptions import TransportAuthenticationError, TransportError
 from telemetry.format.message import CONTENT_TYPE
@@ -47,6 +48,7 @@ class KafkaTransport:
         client_log: Takes librdkafka's lines; shared by the clients of a configuration.
         is_patient: Count the deadline from the last acknowledgement instead of from sending: a slow Kafka, such as one
             that enforces a quota, is then no failure as long as it gets on.
+        spans: Draws a span for each batch.
 
     Raises:
         ConfigurationError: librdkafka makes no client from the options.
@@ -64,6 +66,7 @@ class KafkaTransport:
         name: str = "telemetry-poller",
         client_log: ClientLog | None = None,
         is_patient: bool = False,
+        spans: BatchSpans | None = None,
     ) -> None:
         self._topic = topic
         self._deadline = deadline
@@ -76,6 +79,7 @@ class KafkaTransport:
         self._down_since: float | None = None
         self._is_patient = is_patient
         self._progress_at = 0.0
+        self._spans = spans
         self._last_error: TransportError | None = None
         self._closing = False
         self._settled = threading.Condition()
@@ -108,6 +112,8 @@ class KafkaTransport:
         all_headers: Headers = [("content-type", CONTENT_TYPE), *headers]
         produce, topic, sink = producer.produce, self._topic, self._reports.append
         self._sent_marks.append((records[-1], time.monotonic()))
+        if self._spans is not None:
+            self._spans.began(records)
         for at, record in enumerate(records):
             record.sink = sink
             self._sent.append(record)
@@ -162,6 +168,8 @@ class KafkaTransport:
         self._end_polling()
         rest = [record for record in self._sent if not record.reported or record.error is not None]
         self._sent.clear()
+        if self._spans is not None:
+            self._spans.failed(self.failure)
         for record in rest:
             record.forget_report()
         return rest
@@ -246,6 +254,8 @@ class KafkaTransport:
             self._progress_at = time.monotonic() if self._is_patient else 0.0
             self._client_log.well()
             self._on_delivered(delivered)
+            if self._spans is not None:
+                self._spans.settled()
         sent = self._sent
         with self._settled:
             while sent and sent[0].reported and sent[0].error is None:
