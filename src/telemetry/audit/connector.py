@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from telemetry.audit.batch_spans import BatchSpans
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.transport import KafkaTransport
 from telemetry.config import AuditConfig
@@ -87,7 +88,13 @@ class KafkaConnector:
             name=name,
             client_log=self._client_log,
             is_patient=is_patient,
+            spans=self._spans(),
         )
+
+    def _spans(self) -> BatchSpans | None:
+        if not self._config.trace_batches:
+            return None
+        return BatchSpans(topic=self._topic, client_id=str(self._options["client.id"]))
 
     def certificates(self) -> bytes:
         """Return a digest of the certificate files; another one means that a new transport should be opened."""
