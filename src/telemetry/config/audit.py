@@ -70,6 +70,7 @@ class AuditConfig(ConfigModel):
         key_mode: Kafka key: ``clear`` is ``user_id:service_name``, ``hmac`` its HMAC-SHA-256 in hexadecimal.
         key_hmac_secret: Secret for ``key_mode="hmac"``, at least 16 bytes, the same in every process of a trail.
         clear_fields: Event fields to show outside the sealed part too.
+        trace_batches: Draw an OpenTelemetry span for each batch sent to Kafka; never with a key in it.
         self_audit: Log the library's own life (started, stopped, fallback entered and left, ...) as events.
         fallback_object_bytes: During an outage, batches are merged into objects of this size ...
         fallback_object_seconds: ... or of what came in this time.
@@ -108,6 +109,7 @@ class AuditConfig(ConfigModel):
     key_mode: Literal["clear", "hmac"] = "clear"
     key_hmac_secret: SecretStr | None = None
     clear_fields: tuple[str, ...] = ()
+    trace_batches: bool = False
     self_audit: bool = False
 
     fallback_object_bytes: int = Field(default=8 << 20, ge=1 << 10, le=1 << 30)
