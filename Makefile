@@ -6,7 +6,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test kafka-long check bench fault-long services lock setup setup-bench clean
+.PHONY: help demo test kafka-long check bench bench-check fault-long services lock setup setup-bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -48,6 +48,9 @@ fault-long: setup ## kill five hundred logging processes at random moments (abou
 
 bench: setup-bench services ## measure against other libraries, side by side, and write docs/performance.md
 	@$(BENCH_VENV)/bin/python -m bench $(BENCH_ARGS)
+
+bench-check: setup-bench services ## measure what has a bound, and fail if one is missed (run by hand)
+	@$(BENCH_VENV)/bin/python -m bench --check $(BENCH_ARGS)
 
 services: setup ## fetch the real services of the tests into .services
 	@$(BIN)/python -m tests.services.fetch

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import uuid
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Literal
 
 USERS = tuple(f"user-{number}" for number in range(100))
 _FIELD_TEXT = "the value of one field of an audit event, plain "
@@ -22,6 +24,7 @@ class Spec:
     spool: bool = False
     threads: int = 1
     tasks: int = 0
+    wait_for: Literal["accepted", "durable", "delivered"] = "accepted"
     topic: str = ""
     samples: str = ""
     folder: str = ""
@@ -42,3 +45,16 @@ def payload(size: int) -> dict[str, Any]:
         made[f"field{len(made):02d}"] = _FIELD_TEXT[:-1]
     made["rest"] = "x" * max(0, size - len(json.dumps(made, separators=(",", ":"))) - 10)
     return made
+
+
+def event(user: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Return what a hand-made audit event has at least: identity, time, kind, actor, service and payload."""
+    return {
+        "id": str(uuid.uuid4()),
+        "time": datetime.now(UTC).isoformat(),
+        "event_type": "order_read",
+        "user_id": user,
+        "service_name": "shop",
+        "environment": "bench",
+        "payload": body,
+    }

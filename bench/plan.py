@@ -1,0 +1,85 @@
+"""Which measurements make one run: groups whose members take turns, so that their ratios hold on a busy machine."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from bench.spec import Spec
+
+SIZES = (150, 1024, 8192)
+_EVENTS = {"audit": 40_000, "produce": 40_000, "hand_rolled": 20_000, "csfle": 10_000, "aws_encryption_sdk": 3_000}
+_LARGE = 4
+
+Group = list[tuple[str, Spec]]
+
+
+def full() -> list[Group]:
+    """Return every group, at every payload size."""
+    groups = [rivals(size) for size in SIZES]
+    groups += [variants(size) for size in SIZES]
+    groups += [callers(size) for size in SIZES]
+    groups += [durable(size) for size in SIZES]
+    return [*groups, reading(1024), cold()]
+
+
+def checked() -> list[Group]:
+    """Return the groups that the targets speak of: 1 KB."""
+    durable_pair = [entry for entry in variants(1024) if entry[0].startswith("200 tasks")]
+    return [rivals(1024), durable_pair, callers(1024), cold()]
+
+
+def rivals(size: int) -> Group:
+    """Return the pipeline and whom it is held against."""
+    return [(name, _pipeline(name, size)) for name in _EVENTS]
+
+
+def variants(size: int) -> Group:
+    """Return this library's pipeline in each way of using it."""
+    base = _pipeline("audit", size)
+    tasks = dataclasses.replace(base, tasks=200)
+    return [
+        ("default", base),
+        ("batch 64 KB", dataclasses.replace(base, batch_kb=64)),
+        ("spool", dataclasses.replace(base, spool=True)),
+        ("spool, batch 64 KB", dataclasses.replace(base, spool=True, batch_kb=64)),
+        ("8 threads", dataclasses.replace(base, threads=8)),
+        ("200 tasks", tasks),
+        ("200 tasks, durable", dataclasses.replace(tasks, spool=True, wait_for="durable")),
+    ]
+
+
+def callers(size: int) -> Group:
+    """Return what one call costs, here and in logging libraries."""
+    names = ("audit", "stdlib_logging", "structlog_orjson", "opentelemetry_logs")
+    return [(name, Spec(area="caller", contender=name, size=size, events=20_000)) for name in names]
+
+
+def durable(size: int) -> Group:
+    """Return durability by concurrency, and one commit per event."""
+    ours = [
+        (f"audit, {tasks} tasks", Spec("durable", "audit", size, events=max(300, tasks * 80), tasks=tasks))
+        for tasks in (1, 20, 200)
+    ]
+    others = [(name, Spec("durable", name, size, events=1_000)) for name in ("sqlite", "append_fdatasync")]
+    return [*ours, *others]
+
+
+def reading(size: int) -> Group:
+    """Return reading a topic, opened and sealed, beside a plain consumer."""
+    return [
+        (f"{name}, {events:,} events", Spec("reading", name, size, events=events))
+        for events in (10_000, 40_000)
+        for name in ("opened", "sealed", "consume")
+    ]
+
+
+def cold() -> Group:
+    """Return what a process pays before its first event."""
+    return [
+        (name, Spec("cold", name)) for name in ("import_telemetry", "import_in_use", "import_confluent_kafka", "start")
+    ]
+
+
+def _pipeline(name: str, size: int) -> Spec:
+    events = _EVENTS[name] // (_LARGE if size > 4096 else 1)
+    return Spec("pipeline", name, size, events=events)
