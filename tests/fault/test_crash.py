@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from telemetry.audit.event import AuditEvent
 from telemetry.config import AuditConfig
 from telemetry.encryption import EncryptionProviderFactory
 from telemetry.reader import DamagedRecord, FallbackSource, KafkaSource, OpenedEvent, TrailReader
@@ -38,6 +39,7 @@ class Crashes:
         self._folder = folder
         self._dice = random.Random(seed)  # noqa: S311 - moments of killing, no secret
         self.durable: set[str] = set()
+        self.found: dict[str, AuditEvent] = {}
         self.config = AuditConfig(
             kafka_brokers=self._brokers,
             security_protocol="PLAINTEXT",
@@ -50,6 +52,7 @@ class Crashes:
         with self._start(tasks=20) as worker:
             assert worker.stdout is not None
             self.durable.add(worker.stdout.readline().strip())
+            assert "" not in self.durable, "the worker did not begin to log"
             killer = threading.Timer(self._dice.uniform(0.0, 0.12), worker.send_signal, (signal.SIGKILL,))
             killer.start()
             # A line is whole, or its last part was never written.
@@ -62,9 +65,8 @@ class Crashes:
         _, err = worker.communicate(timeout=60)
         assert worker.returncode == 0, err
 
-    def found(self) -> list[OpenedEvent]:
-        """Read topic and fallback."""
-        entries: list[OpenedEvent] = []
+    def collect(self) -> None:
+        """Read topic and fallback; the embedded Kafka forgets old records, so it is done now and then."""
         encryption, storage = self.config.encryption_config, self.config.storage_config
         assert encryption is not None
         assert storage is not None
@@ -74,8 +76,7 @@ class Crashes:
             for entry in TrailReader(sources, provider=provider):
                 assert not isinstance(entry, DamagedRecord)
                 if isinstance(entry, OpenedEvent):
-                    entries.append(entry)
-        return entries
+                    self.found.setdefault(entry.event.id, entry.event)
 
     def spool(self) -> list[str]:
         return sorted(path.name for path in (self._folder / "spool").iterdir())
@@ -90,11 +91,11 @@ class Crashes:
 
 
 def _assert_whole(crashes: Crashes) -> None:
-    events = [entry.event for entry in crashes.found()]
-    assert crashes.durable <= {event.id for event in events}
+    crashes.collect()
+    assert crashes.durable <= crashes.found.keys()
     numbers: dict[tuple[str, str], list[int]] = defaultdict(list)
     sequences: dict[str, set[int]] = defaultdict(set)
-    for event in events:
+    for event in crashes.found.values():
         numbers[event.producer, event.user_id].append(event.payload["number"])
         sequences[event.producer].add(event.sequence)
     assert all(found == list(range(len(found))) for found in numbers.values())
@@ -105,8 +106,10 @@ def _assert_whole(crashes: Crashes) -> None:
 def test_killed_at_random_moments_while_logging(kafka: EmbeddedKafka, tmp_path: Path) -> None:
     crashes = Crashes(kafka, tmp_path, seed=20)
 
-    for _ in range(RUNS):
+    for number in range(RUNS):
         crashes.run_and_kill()
+        if number % 20 == 19:
+            crashes.collect()
     crashes.recover()
 
     _assert_whole(crashes)
