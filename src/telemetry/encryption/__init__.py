@@ -1,6 +1,7 @@
 """Key services, and the life of the data keys they wrap."""
 
+from telemetry.encryption.context import canonical
 from telemetry.encryption.factory import EncryptionProviderFactory
 from telemetry.encryption.provider import DATA_KEY_BYTES, Context, DataKey, EncryptionProvider
 
-__all__ = ["DATA_KEY_BYTES", "Context", "DataKey", "EncryptionProvider", "EncryptionProviderFactory"]
+__all__ = ["DATA_KEY_BYTES", "Context", "DataKey", "EncryptionProvider", "EncryptionProviderFactory", "canonical"]
