@@ -73,7 +73,6 @@ class StreamCheck:
         checkpoints: How many different checkpoints they signed.
         latest: The largest of them.
         closing: The one that ends the stream.
-        attested: Size that an earlier verification has seen signed, and that must be there again; 0 for none.
         verified_before: Size from which this verification goes on; 0 for none.
         hmac_keys: Records whose Kafka key is an HMAC.
         clear_keys: Records whose Kafka key is in the clear.
@@ -89,7 +88,7 @@ class StreamCheck:
         self.checkpoints = 0
         self.latest: Checkpoint | None = None
         self.closing: Checkpoint | None = None
-        self.attested = 0
+        self._attested: Checkpoint | None = None
         self.verified_before = 0
         self.hmac_keys: list[Sighting] = []
         self.hmac_count = 0
@@ -124,7 +123,20 @@ class StreamCheck:
     def attest(self, checkpoint: Checkpoint) -> None:
         """Require what an earlier verification has seen signed."""
         self.tree.add_checkpoint(checkpoint)
-        self.attested = self._unseen = checkpoint.size
+        self._attested = checkpoint
+        self._unseen = checkpoint.size
+
+    @property
+    def attested(self) -> int:
+        """Size that an earlier verification has seen signed, and that must be there again; 0 for none."""
+        return self._attested.size if self._attested is not None else 0
+
+    @property
+    def unconfirmed(self) -> Checkpoint | None:
+        """What an earlier verification has seen signed and this one has not found; None when there is no such thing."""
+        if self._attested is None or self.tree.is_proven(self._attested.size - 1):
+            return None
+        return self._attested
 
     def add_trusted(self, checkpoint: Checkpoint, keys: tuple[str, ...], place: Place | None) -> None:
         """Take a checkpoint that a trusted key signed."""

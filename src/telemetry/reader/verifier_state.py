@@ -181,6 +181,7 @@ class VerifierState(msgspec.Struct, kw_only=True):
 def save_stream(stream: StreamCheck) -> StreamState:
     """Return what is known of a producer, without what can be forgotten."""
     tree = stream.tree
+    tree.finish()
     return StreamState(
         producer=stream.producer,
         base=tree.base.to_bytes(),
@@ -194,7 +195,8 @@ def save_stream(stream: StreamCheck) -> StreamState:
         parked=[_save_parked(parked) for parked in tree.parked],
         pending=tree.pending,
         signed=dict(sorted(tree.signed.items())[-_SIGNED_KEPT:]),
-        passed=tree.passed,
+        # What was verified once must not be forgotten because something else was found in its place.
+        passed=stream.unconfirmed or tree.passed,
         latest=stream.latest,
         closing=stream.closing,
         counts=tree.counts(),
@@ -278,5 +280,5 @@ def _write(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-_encoder = msgspec.msgpack.Encoder(order="deterministic")
+_encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(VerifierState)
