@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -22,6 +23,7 @@ _POLL_SECONDS = 0.2
 _PACE_SECONDS = 0.002
 _PURGE_SECONDS = 10.0
 _PROBE_SECONDS = 0.5
+_PATIENT_DEADLINES = 4
 _FATAL_SECONDS = 0.5
 _RETRY_SECONDS = 0.05
 
@@ -47,7 +49,8 @@ class KafkaTransport:
         name: Of the polling thread.
         client_log: Takes librdkafka's lines; shared by the clients of a configuration.
         is_patient: Count the deadline from the last acknowledgement instead of from sending: a slow Kafka, such as one
-            that enforces a quota, is then no failure as long as it gets on.
+            that enforces a quota, is then no failure as long as it gets on. Without it, only the first four deadlines
+            are patient: a transport that was just opened may have to catch up.
         spans: Draws a span for each batch.
 
     Raises:
@@ -77,7 +80,7 @@ class KafkaTransport:
         self._sent_marks: deque[tuple[SealedRecord, float]] = deque()
         self._reports: list[SealedRecord] = []
         self._down_since: float | None = None
-        self._is_patient = is_patient
+        self._patient_until = math.inf if is_patient else time.monotonic() + _PATIENT_DEADLINES * deadline
         self._progress_at = 0.0
         self._spans = spans
         self._last_error: TransportError | None = None
@@ -251,7 +254,8 @@ class KafkaTransport:
             self.fail(self._last_error)
         if delivered:
             self._down_since = self._last_error = None
-            self._progress_at = time.monotonic() if self._is_patient else 0.0
+            now = time.monotonic()
+            self._progress_at = now if now < self._patient_until else 0.0
             self._client_log.well()
             self._on_delivered(delivered)
             if self._spans is not None:
