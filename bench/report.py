@@ -51,7 +51,10 @@ def tables(results: dict[str, Any]) -> str:
         bound = f"{target.bound:g}" if target.better == "more" else f"at most {target.bound:g}"
         spread = f"{min(values):.2f} to {max(values):.2f}"
         lines.append(f"| {target.name} | {bound} | {target.aim:g} | {median(values):.2f} | {spread} | {verdict} |")
+    measured = {case["area"] for case in results["cases"]}
     for area, title in _TITLES.items():
+        if area not in measured:
+            continue
         lines += ["", f"### {title}", "", *_area(results["cases"], area)]
     return "\n".join(lines) + "\n"
 
