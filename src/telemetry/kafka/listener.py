@@ -25,6 +25,7 @@ _UNKNOWN_ISSUER = frozenset({2, 18, 19, 20, 21})
 _WRONG_NAME = frozenset({62, 63, 64})
 
 _NO_SASL_HERE = 34
+_ALERT_SECONDS = 1.0
 _HANDSHAKE, _REQUEST = "the TLS handshake", "a request"
 _CERTIFICATE_ALERTS = (
     "BAD_CERTIFICATE",
@@ -37,6 +38,10 @@ _CERTIFICATE_ALERTS = (
     "ACCESS_DENIED",
 )
 _NOT_TLS_REASONS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
+
+
+class _HungUpError(Exception):
+    """The broker closed the connection instead of answering."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +91,48 @@ class ListenerProbe:
     def run(self) -> ListenerFacts:
         """Connect, shake hands, and ask what Kafka answers before authentication.
 
+        A connection that is closed without a word is tried once more: it may have met a restart or a bad line.
+
         Raises:
             DiagnosedError: The address cannot be used; the cause.
         """
+        try:
+            return self._look()
+        except _HungUpError:
+            pass
+        try:
+            return self._look(listen_first=True)
+        except _HungUpError as exc:
+            raise self._hung_up() from exc
+
+    def _look(self, *, listen_first: bool = False) -> ListenerFacts:
         with self._connect() as plain:
             if not self._protocol.endswith("SSL"):
                 self._speak(plain, over_tls=False)
                 return ListenerFacts(self._address)
             with self._shake_hands(plain) as secure:
+                if listen_first:
+                    self._listen(secure)
                 self._speak(secure, over_tls=True)
                 der = secure.getpeercert(binary_form=True)
                 ends = load_der_x509_certificate(der).not_valid_after_utc if der else None
                 return ListenerFacts(self._address, secure.version(), ends)
+
+    def _listen(self, secure: ssl.SSLSocket) -> None:
+        """Give an alert time to arrive: what is sent behind a handshake that the broker refuses makes it get lost."""
+        secure.settimeout(_ALERT_SECONDS)
+        try:
+            if not secure.recv(1):
+                raise _HungUpError
+        except TimeoutError:
+            pass
+        except ssl.SSLEOFError as exc:
+            raise _HungUpError from exc
+        except ssl.SSLError as exc:
+            raise self._alerted(exc) from exc
+        except OSError as exc:
+            raise _HungUpError from exc
+        secure.settimeout(self._timeout)
 
     def _connect(self) -> socket.socket:
         try:
@@ -185,22 +220,24 @@ class ListenerProbe:
             raise self._silent(_REQUEST) from exc
         except ssl.SSLError as exc:
             if isinstance(exc, ssl.SSLEOFError):
-                raise self._hung_up(over_tls=over_tls) from exc
+                raise _HungUpError from exc
             raise self._alerted(exc) from exc
         except (wire.NoAnswerError, OSError) as exc:
-            raise self._hung_up(over_tls=over_tls) from exc
+            raise _HungUpError from exc
         self._authenticate(connection)
 
-    def _hung_up(self, *, over_tls: bool) -> DiagnosedError:
-        if over_tls and self._identity.certificate is None:
+    def _hung_up(self) -> DiagnosedError:
+        if not self._protocol.endswith("SSL"):
+            return DiagnosedError(Kind.NOT_KAFKA, f"{self._address} closed the connection instead of answering")
+        if self._identity.certificate is None:
             # The alert can get lost when the connection is reset right behind it.
-            message = (
-                f"{self._address} closed the connection after the TLS handshake, in which no certificate was shown"
-            )
+            message = f"{self._address} closed the connection after a TLS handshake in which no certificate was shown"
             return DiagnosedError(Kind.NO_CLIENT_CERTIFICATE, message)
-        if over_tls:
+        validity = self._identity.validity
+        if validity is not None and not validity[0] <= dt.datetime.now(dt.UTC) <= validity[1]:
             return self._certificate_refused()
-        return DiagnosedError(Kind.NOT_KAFKA, f"{self._address} closed the connection instead of answering")
+        message = f"{self._address} closed the connection after the TLS handshake without a reason"
+        return DiagnosedError(Kind.UNRESPONSIVE, message)
 
     def _authenticate(self, connection: socket.socket) -> None:
         """Ask what the listener wants; no credential is sent."""
