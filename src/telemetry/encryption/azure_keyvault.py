@@ -7,7 +7,7 @@ import binascii
 import hmac
 import re
 import secrets
-import threading
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlsplit
@@ -101,8 +101,9 @@ class AzureKeyVaultProvider(RemoteKeyProvider):
     after unwrapping. A reader asks for the configured vault and key name only, in the version that wrapped; so a key may
     be rotated while old records stay readable.
 
-    Every wrap and unwrap is done by the vault. The SDK's ``CryptographyClient`` would wrap RSA on its own, with a key
-    that was disabled meanwhile, and for an oct-HSM key, whose bytes it cannot have, with random bytes that nobody keeps.
+    Every wrap and unwrap is done by the vault, and before a wrap the key is looked up, so that a key which was disabled
+    or expired wraps nothing more. The SDK's ``CryptographyClient`` would wrap RSA on its own, without looking, and for an
+    oct-HSM key, whose bytes it cannot have, with random bytes that nobody keeps. An expired key still unwraps.
 
     Args:
         config: ``vault_url`` and ``key_name`` are required. With ``endpoint_url`` the vault is reached there, while it
@@ -129,8 +130,6 @@ class AzureKeyVaultProvider(RemoteKeyProvider):
             raise misconfigured(field="key_version", reason="is no version", remedy="give its 32 hexadecimal digits")
         if config.azure_client_secret is not None:
             require_together(config, "azure_tenant_id", "azure_client_id", "azure_client_secret")
-        self._kinds: dict[str, int] = {}
-        self._kinds_lock = threading.Lock()
 
     def generate_data_key(self, context: Context) -> DataKey:
         """Make a data key and have the vault wrap it with the newest version of the key, or the configured one."""
@@ -157,25 +156,22 @@ class AzureKeyVaultProvider(RemoteKeyProvider):
         return require_data_key(plaintext[:DATA_KEY_BYTES], key_uri=key_uri)
 
     def _version_to_wrap_with(self) -> tuple[str, int]:
-        """Return the version and its kind; a pinned version is looked up once, the newest one each time."""
-        if self._pinned is not None:
-            with self._kinds_lock:
-                known = self._kinds.get(self._pinned)
-            if known is not None:
-                return self._pinned, known
+        """Return the newest version of the key, or the configured one, and its kind, if it may be used."""
         doing = f"looking up the key {self._name} in {self._vault}"
-        answer = self._request("GET", self._pinned or "", "", None, doing)
-        found = _KeyFacts.read(answer)
-        kind = _KEY_TYPES.get(found.kty)
+        bundle = self._request("GET", self._pinned or "", "", None, doing)
+        found = _KeyFacts.read(bundle)
         if found.name != self._name or not _VERSION.fullmatch(found.version):
             message = f"{doing} was answered with another key; check endpoint_url"
             raise KeyMismatchError(message)
-        if kind is None:
+        if found.kty not in _KEY_TYPES:
             message = f"{self._name} in {self._vault} is a key of type {found.kty[:16]!r}; use an RSA or oct-HSM key"
             raise KeyServiceError(message)
-        with self._kinds_lock:
-            self._kinds[found.version] = kind
-        return found.version, kind
+        # The vault still wraps with an RSA key that is disabled, since anyone with the public half could.
+        if not _is_in_use(bundle.get("attributes")):
+            remedy = _REMEDIES[KeyDisabledError]
+            message = f"{self._name}/{found.version} in {self._vault} is disabled, expired or not yet valid; {remedy}"
+            raise KeyDisabledError(message)
+        return found.version, _KEY_TYPES[found.kty]
 
     def _version_of(self, key_uri: str) -> str:
         """Return the version that a record names, if it names the configured vault and key."""
@@ -280,6 +276,13 @@ class _KeyFacts(NamedTuple):
         if not isinstance(key, dict) or len(parts) != 4 or parts[1] != "keys":  # noqa: PLR2004 - /keys/NAME/VERSION
             return cls("", "", "")
         return cls(parts[2], parts[3], str(key.get("kty", "")))
+
+
+def _is_in_use(attributes: Any) -> bool:
+    """Whether a key version is enabled and within its dates (KeyAttributes of the REST reference, in Unix seconds)."""
+    facts = attributes if isinstance(attributes, dict) else {}
+    now = time.time()
+    return facts.get("enabled") is True and (facts.get("nbf") or 0) <= now < (facts.get("exp") or float("inf"))
 
 
 def sdk_error_kind(error: type[BaseException]) -> type[KeyServiceError] | None:

@@ -7,7 +7,9 @@ What it does follows the service's reference (learn.microsoft.com):
 - Get Key, Wrap Key and Unwrap Key take base64url values and answer with the ``kid`` of the exact version
   (rest/api/keyvault/keys/get-key, .../wrap-key, .../unwrap-key); without a version in the path the newest is meant;
 - errors have a ``code``, a ``message`` and, for some, an ``innererror`` (azure/key-vault/general/rest-error-codes);
-  a disabled or expired key may be looked up but not used: 403 (azure/key-vault/keys/about-keys-details);
+- any key may be looked up; a disabled one does not unwrap, but an RSA key that is disabled still wraps, as the owner of
+  its public half could (seen on the service: github.com/Azure/azure-sdk-for-python/issues/45342); an expired one does not
+  wrap but still unwraps (azure/key-vault/keys/about-keys-details, date-time controlled operations);
 - a deleted key is 404 until it is recovered (azure/key-vault/general/soft-delete-overview).
 """
 
@@ -22,23 +24,19 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
+if TYPE_CHECKING:
+    from azure.core.credentials import AccessToken
+
 _MAX_BODY = 64 << 10
 _OAEP = padding.OAEP(mgf=padding.MGF1(hashes.SHA256()), algorithm=hashes.SHA256(), label=None)
 _RSA_BITS = 2_048
-
-
-class FakeToken(NamedTuple):
-    """What a credential of azure-core returns."""
-
-    token: str
-    expires_on: int
 
 
 class FakeAzureCredential:
@@ -51,9 +49,11 @@ class FakeAzureCredential:
     def __init__(self, token: str) -> None:
         self._token = token
 
-    def get_token(self, *scopes: str, **options: Any) -> FakeToken:  # noqa: ARG002 - azure-core's TokenCredential
+    def get_token(self, *scopes: str, **options: Any) -> AccessToken:  # noqa: ARG002 - azure-core's TokenCredential
         """Return the token, as if it had an hour to live."""
-        return FakeToken(self._token, int(time.time()) + 3_600)
+        from azure.core.credentials import AccessToken  # noqa: PLC0415 - absent without the extra
+
+        return AccessToken(self._token, int(time.time()) + 3_600)
 
 
 @dataclass
@@ -269,9 +269,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _operate(kid: str, found: _Version, operation: str, body: bytes) -> tuple[int, Any]:
-    if not found.enabled:
+    if not found.enabled and (operation == "unwrapkey" or isinstance(found.key, bytes)):
         return 403, _error("Forbidden", f"Operation {operation} is not allowed on a disabled key.", "KeyDisabled")
-    if found.expires is not None and found.expires <= time.time():
+    if operation == "wrapkey" and found.expires is not None and found.expires <= time.time():
         return 403, _error("Forbidden", f"Operation {operation} is not allowed on an expired key.", "KeyExpired")
     try:
         asked = json.loads(body)
