@@ -25,7 +25,7 @@ bounded = settings(
 @st.composite
 def lives(draw: st.DrawFn, number: int) -> list[RawRecord]:
     """The records of a process, in the order in which Kafka took them."""
-    process = Process(number, data_key=number)
+    process = Process(number)
     records: list[RawRecord] = []
     held: list[RawRecord] = []
     for _ in range(draw(st.integers(1, 40))):
@@ -131,7 +131,8 @@ def test_any_altered_byte_of_an_event_is_found(records: list[RawRecord], data: s
     at = data.draw(st.sampled_from([at for at, record in enumerate(records) if is_event(record)]))
     records[at] = flipped(records[at], data)
     report = verify(records)
-    assert report.exit_code == 3
+    # A record that names another producer is missing here and proven by nobody there.
+    assert report.exit_code in (3, 4)
 
 
 @bounded

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
@@ -168,15 +168,20 @@ class StreamCheck:
         if len(self._untrusted) < MAX_UNTRUSTED:
             self._untrusted.append(Untrusted(checkpoint, signers, place))
 
-    def report(self, scope: Scope) -> ProducerReport:
-        """Return what can be said of the producer so far."""
+    def report(self, scope: Scope, owners: Mapping[bytes, RecordHead]) -> ProducerReport:
+        """Return what can be said of the producer so far.
+
+        Args:
+            scope: What was read.
+            owners: For each JWE header, the head with most records in the whole trail.
+        """
         self.tree.finish()
         is_open = self.closing is None and self.latest is not None and scope.is_recent(self.latest)
         findings = self.findings.copy()
         for finding in chain(
             self._altered(),
             self._refuted(),
-            self._odd(),
+            self._odd(owners),
             self._missing(scope, is_open=is_open),
             self._unproven(scope),
             self._ending(scope, is_open=is_open),
@@ -233,18 +238,20 @@ class StreamCheck:
                 alone = parked.end - parked.start == 1
                 yield Finding(Verdict.TAMPERED, reason, parked.start, parked.end - 1, exact=alone)
 
-    def _odd(self) -> Iterator[Finding]:
+    def _odd(self, owners: Mapping[bytes, RecordHead]) -> Iterator[Finding]:
         """Yield the records whose clear attributes do not fit the rest, unless they are what was signed."""
         source = self.source
-        by_header: dict[bytes, RecordHead] = {}
-        for head in sorted(self.heads, key=lambda head: -head.count):
+        for head in self.heads:
             if head.attributes["source"] != source:
                 yield from self._blame(head.first, "source", "differs from the producer's source")
                 continue
             reason = "does not belong to the data key that the JWE header names"
             yield from self._blame(head.oddities(), "wrappedkey", reason)
-            regular = by_header.setdefault(head.protected, head)
-            if regular is not head and head.is_sealed and not head.is_outnumbered:
+            regular = owners.get(head.protected, head)
+            if regular.stream is not self:
+                reason = f"was sealed with a data key of producer {regular.stream.producer}: it was moved here"
+                yield from self._blame(head.first, "producer", reason)
+            elif regular is not head and not head.is_outnumbered:
                 differ = [name for name, text in head.attributes.items() if regular.attributes.get(name) != text]
                 reason = "differs from that of the other records which the same data key sealed"
                 yield from self._blame(head.first, ", ".join(differ), reason)

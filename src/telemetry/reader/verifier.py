@@ -153,7 +153,8 @@ class Verifier:
             to_end=self._to_end,
             has_keys=bool(self._trusted),
         )
-        reports = tuple(self._streams[producer].report(scope) for producer in sorted(self._streams))
+        owners = self._owners()
+        reports = tuple(self._streams[producer].report(scope, owners) for producer in sorted(self._streams))
         findings = self._findings.copy()
         if not reports and not self._records:
             findings.add(Finding(Verdict.UNVERIFIABLE, "the source holds no records: there is nothing to verify"))
@@ -276,6 +277,16 @@ class Verifier:
             claimed = ", ".join(line.label for line in note.signatures[:4])
             impersonates = any(line.name in self._trusted_names for line in note.signatures)
             stream.add_untrusted(checkpoint, claimed, place, impersonates=impersonates)
+
+    def _owners(self) -> dict[bytes, RecordHead]:
+        """Return the head with most records for each JWE header: a data key belongs to one producer."""
+        owners: dict[bytes, RecordHead] = {}
+        for stream in self._streams.values():
+            for head in stream.heads:
+                owner = owners.get(head.protected)
+                if head.is_sealed and not head.is_outnumbered and (owner is None or head.count > owner.count):
+                    owners[head.protected] = head
+        return owners
 
     def _malformed(self, place: Place, reason: str, *, field: str = "") -> None:
         self._findings.add(Finding(Verdict.TAMPERED, reason, place=str(place), field=field))

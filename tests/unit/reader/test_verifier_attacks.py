@@ -219,7 +219,8 @@ class TestSplice:
         )._replace(place=records[victim].place)
         report = verify(records)
         assert report.producer(one.producer).verdict is Verdict.COMPLETE
-        assert found(report.producer(other.producer), Verdict.TAMPERED).range == "10-19"
+        findings = report.producer(other.producer).of(Verdict.TAMPERED)
+        assert [(finding.range, finding.field) for finding in findings] == [("10-19", ""), ("17", "producer")]
 
     def test_a_record_put_in_the_place_of_another_producers(self) -> None:
         one, other = Process(1), Process(2)
@@ -228,6 +229,18 @@ class TestSplice:
         report = verify(topic([*first, *second]))
         assert report.producer(one.producer).duplicates == 1
         assert found(report.producer(other.producer), Verdict.MISSING).range == "17"
+
+    def test_a_record_moved_to_a_producer_that_never_was(self) -> None:
+        process, invented = Process(1), Process(9)
+        records = topic(process.run(30))
+        at = position(records, 17)
+        records[at] = altered(
+            records[at], lambda value: value.replace(process.producer.encode(), invented.producer.encode())
+        )
+        report = verify(records)
+        assert found(report.producer(process.producer), Verdict.MISSING).range == "17"
+        (finding,) = report.producer(invented.producer).of(Verdict.TAMPERED)
+        assert (finding.range, finding.field, finding.place) == ("17", "producer", str(records[at].place))
 
     def test_a_checkpoint_under_another_producers_name(self) -> None:
         one, other = Process(1), Process(2)
@@ -291,7 +304,9 @@ class TestReplaceValue:
         assert found(producer, Verdict.MISSING).range == "42"
         assert found(producer, Verdict.TAMPERED).range == "43"
 
-    @pytest.mark.parametrize("sequence", [b"042", b"-1", b"4.2", b"1e1", b'"42"', b"9007199254740992", b"99999999999999999"])
+    @pytest.mark.parametrize(
+        "sequence", [b"042", b"-1", b"4.2", b"1e1", b'"42"', b"9007199254740992", b"99999999999999999"]
+    )
     def test_a_sequence_that_is_none(self, sequence: bytes) -> None:
         records = topic(Process().run(95))
         at = position(records, 42)

@@ -57,13 +57,13 @@ class Process:
     """
 
     def __init__(
-        self, number: int = 1, *, signer: Signer | None = None, service: str = "payments", data_key: int = 1
+        self, number: int = 1, *, signer: Signer | None = None, service: str = "payments", data_key: int | None = None
     ) -> None:
         self.producer = f"0198c0de-0000-7000-8000-{number:012x}"
         self.source = source_of("production", service)
         self.service = service
         self.signer = signer or Signer()
-        self.data_key = DataKey(data_key)
+        self.data_key = DataKey(number if data_key is None else data_key)
         self.tree = Frontier()
         self.clock = START
 
