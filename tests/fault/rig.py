@@ -30,13 +30,13 @@ NOWHERE = "127.0.0.1:9"
 
 
 def quick_config(brokers: str, folder: Path, **changes: Any) -> AuditConfig:
-    """Return a configuration whose time limits are short; ``changes`` win."""
+    """Return a configuration for a broker that is there, or, with ``NOWHERE``, is known at once not to be."""
     values: dict[str, Any] = {
         "kafka_brokers": brokers,
         "security_protocol": "PLAINTEXT",
         "encryption_enabled": False,
-        "kafka_timeout_ms": 500,
-        "max_retries": 1,
+        "kafka_timeout_ms": 100 if brokers == NOWHERE else 5_000,
+        "max_retries": 0 if brokers == NOWHERE else 1,
         "batch_timeout_ms": 5,
         "fallback_object_seconds": 0.2,
         "storage_config": StorageConfig(provider="local_file", base_path=folder / "fallback"),

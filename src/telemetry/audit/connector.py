@@ -129,7 +129,10 @@ class KafkaConnector:
         """Look, in a thread of its own, why Kafka took no more records, and write the cause to the error log."""
         if isinstance(error, _TOLD) or not self._looking.acquire(blocking=False):
             return
-        threading.Thread(target=self._explain, args=(error,), name="telemetry-diagnosis", daemon=True).start()
+        try:
+            threading.Thread(target=self._explain, args=(error,), name="telemetry-diagnosis", daemon=True).start()
+        except RuntimeError:  # the interpreter ends, or there are too many threads
+            self._looking.release()
 
     def _explain(self, error: TransportError) -> None:
         try:

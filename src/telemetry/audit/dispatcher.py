@@ -38,6 +38,9 @@ class Detour(Protocol):
     def close(self) -> list[SealedRecord]:
         """End; return what is not safe."""
 
+    def __len__(self) -> int:
+        """How many records are in memory."""
+
 
 class Dispatcher:
     """The sender thread. It is in one of two states.
@@ -81,6 +84,8 @@ class Dispatcher:
         self._transport: KafkaTransport | None = None
         self._adopted: Iterator[list[SealedRecord]] = iter(())
         self._batches = 0
+        self._in_hand: list[SealedRecord] = []
+        self._pause = threading.Event()
         self._reason = ""
         self._ready = False
         self._stop_at: float | None = None
@@ -114,11 +119,22 @@ class Dispatcher:
         now = time.monotonic()
         self._stop_at = now + kafka_seconds
         self._batcher.wake()
-        self._thread.join(total_seconds)
-        if self._thread.is_alive():
-            logger.error("the sender did not end in %.1f s", total_seconds)
+        self._thread.join(min(kafka_seconds + _TICK_SECONDS, total_seconds))
+        stuck = self._stop_waiting(total_seconds - kafka_seconds) if self._thread.is_alive() else []
         self._detour.flush(max(now + total_seconds - time.monotonic(), 0.5))
-        return [*self._detour.close(), *self._batcher.take_all()]
+        return [*stuck, *self._detour.close(), *self._batcher.take_all()]
+
+    def _stop_waiting(self, timeout: float) -> list[SealedRecord]:
+        """Make a sender that waits for Kafka's client take back what is there; return what it has if it does not."""
+        transport = self._transport
+        if transport is not None:
+            transport.fail(TransportError("Kafka did not acknowledge everything before the shutdown"))
+        self._thread.join(timeout)
+        if not self._thread.is_alive():
+            return []
+        logger.error("the sender did not end in time")
+        records = [*(transport.outstanding() if transport is not None else ()), *self._in_hand]
+        return list({id(record): record for record in records}.values())
 
     def _open(self) -> KafkaTransport:
         self._opened_with = self._certificates()
@@ -126,7 +142,7 @@ class Dispatcher:
 
     def _run(self) -> None:
         try:
-            self._send_adopted()
+            self._send_all_adopted()
             while self._stop_at is None:
                 records = self._batcher.take(_TICK_SECONDS)
                 self._step(records)
@@ -140,19 +156,27 @@ class Dispatcher:
             raise
 
     def _step(self, records: list[SealedRecord]) -> None:
+        extra: Iterable[SealedRecord] = ()
+        try:
+            self._look_around()
+            extra = self._on_batch(records)
+        except Exception:
+            # Whatever it was: the records in hand must go on.
+            logger.exception("the sender met an error and goes on")
+        self._forward([*records, *extra] if extra else records)
+
+    def _look_around(self) -> None:
         if self._transport is not None and self._transport.failure is not None:
             self._divert(self._transport.failure)
         if self._ready:
             self._restore()
         if self._certificates() != self._opened_with:
             self._renew()
-        extra = self._on_batch(records)
-        self._forward([*records, *extra] if extra else records)
 
     def _forward(self, records: list[SealedRecord]) -> None:
         if not records:
             return
-        transport = self._transport
+        transport, self._in_hand = self._transport, records
         if transport is None:
             self._detour.add(records, reason=self._reason)
             return
@@ -169,9 +193,9 @@ class Dispatcher:
         rest = transport.take_back()
         logger.error("Kafka does not take events, they are kept elsewhere: %s", error)
         self._detour.add(rest, reason=self._reason)
+        self._on_diverted(True, self._reason)  # noqa: FBT003 - the callback's one meaning
         if self._explain is not None:
             self._explain(error)
-        self._on_diverted(True, self._reason)  # noqa: FBT003 - the callback's one meaning
 
     def _renew(self) -> None:
         """Connect anew with certificate files that were replaced, once all that was sent before is acknowledged."""
@@ -208,14 +232,33 @@ class Dispatcher:
         self._on_diverted(False, "")  # noqa: FBT003 - the callback's one meaning
         self._forward(records)
 
+    def _send_all_adopted(self) -> None:
+        try:
+            self._send_adopted()
+        except Exception:
+            logger.exception("what dead processes left cannot be read to its end; the next start tries again")
+
     def _send_adopted(self) -> None:
         for records in self._adopted:
             self._step(records)
-            while self._transport is not None and len(self._transport) > _MAX_OUTSTANDING:
-                if self._transport.wait_empty(_TICK_SECONDS) or self._transport.failure is not None:
-                    break
-            if self._stop_at is not None and time.monotonic() > self._stop_at:
+            self._wait_for_room()
+            if self._is_late():
                 return
+
+    def _wait_for_room(self) -> None:
+        """Read no more of the dead processes' segments than memory is meant to hold."""
+        while not self._is_late():
+            transport = self._transport
+            if (len(self._detour) if transport is None else len(transport)) <= _MAX_OUTSTANDING:
+                return
+            if transport is None:
+                self._pause.wait(_TICK_SECONDS)
+            else:
+                transport.wait_empty(_TICK_SECONDS)
+            self._step([])
+
+    def _is_late(self) -> bool:
+        return self._stop_at is not None and time.monotonic() > self._stop_at
 
     def _finish(self) -> None:
         """Wait for Kafka as long as the drain allows; then take back the rest for the detour."""

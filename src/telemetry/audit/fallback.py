@@ -157,6 +157,11 @@ class FallbackHandler:
         age = time.monotonic() - oldest if oldest is not None else 0.0
         return len(stored), sum(batch.events for batch in stored), sum(batch.size for batch in stored), age
 
+    def __len__(self) -> int:
+        """How many records are in memory."""
+        with self._changed:
+            return len(self._buffer) + (len(self._writing.records) if self._writing is not None else 0)
+
     def flush(self, timeout: float) -> bool:
         """Write everything now; return False if something is left after ``timeout`` seconds."""
         give_up = time.monotonic() + timeout
@@ -271,7 +276,7 @@ class FallbackHandler:
         self._changed.notify_all()
 
 
-_JOIN_SECONDS = 5.0
+_JOIN_SECONDS = 1.0
 _FLUSH_PAUSE = 0.1
 
 

@@ -16,6 +16,7 @@ from telemetry.exceptions import TransportError
 logger = logging.getLogger("telemetry.audit")
 
 _PROBE_SECONDS = 5.0
+_JOIN_SECONDS = 1.0
 
 
 class HeldRecords:
@@ -78,8 +79,13 @@ class HeldRecords:
         """End the thread; return what is held."""
         self._stopping.set()
         self._diverted.set()
-        self._thread.join(_PROBE_SECONDS)
+        self._thread.join(_JOIN_SECONDS)
         return self.take_back()
+
+    def __len__(self) -> int:
+        """How many records are held."""
+        with self._lock:
+            return sum(len(part) for _, part in self._held)
 
     def _run(self) -> None:
         while not self._stopping.is_set():

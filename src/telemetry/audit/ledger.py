@@ -83,8 +83,8 @@ class Ledger:
         own = self._acknowledge(records)
         with self._lock:
             self.delivered_events += own
-        self._metrics.delivered(own)
         self._tell(records, own, waited)
+        self._metrics.delivered(own)
 
     def stored(self, records: Sequence[SealedRecord], *, name: str, provider: str, reason: str) -> None:
         """Settle records that the fallback store acknowledged as part of an object."""
@@ -97,8 +97,8 @@ class Ledger:
         own = self._acknowledge(records)
         with self._lock:
             self.stored_events += own
-        self._metrics.stored(own, provider=provider, reason=reason)
         self._tell(records, own, waited)
+        self._metrics.stored(own, provider=provider, reason=reason)
 
     def failed(self, records: Sequence[SealedRecord], error: TelemetryError) -> None:
         """Settle records that could be kept nowhere."""
@@ -106,8 +106,8 @@ class Ledger:
         own = self._acknowledge(records)
         with self._lock:
             self.failed_events += own
-        self._metrics.failed(own)
         self._tell(records, own, waited)
+        self._metrics.failed(own)
 
     def kept(self, records: Sequence[SealedRecord]) -> None:
         """Tell whoever waits for records that stay in the spool of a process that ends; they are not settled."""

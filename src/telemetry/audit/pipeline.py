@@ -303,13 +303,15 @@ class AuditPipeline:
     def _drain(self, timeout: float) -> list[SealedRecord]:
         if self._dispatcher is None:
             return []
+        give_up = time.monotonic() + timeout
         share = 0.6 if self._config.fallback_enabled else 0.95
         if self._worker is not None:
             self._worker.close(min(timeout * 0.2, 5.0))
         if self._spool is not None:
-            self._spool.stop()
+            self._spool.stop(timeout * 0.3)
         self._is_sealed_off = True
-        return self._dispatcher.drain(kafka_seconds=min(self._kafka.deadline, timeout * share), total_seconds=timeout)
+        left = max(give_up - time.monotonic(), 0.1)
+        return self._dispatcher.drain(kafka_seconds=min(self._kafka.deadline, left * share), total_seconds=left)
 
     def _give_up(self, rest: list[SealedRecord]) -> UndeliveredError:
         ids = [record.event_id for record in rest]

@@ -10,9 +10,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from telemetry.audit.record import SealedRecord
-from telemetry.audit.segment import SUFFIX, Row, SpoolSegment
+from telemetry.audit.segment import (
+    FORMAT_VERSION,
+    SUFFIX,
+    About,
+    DamagedSegmentError,
+    Row,
+    SpoolSegment,
+    set_aside,
+)
 from telemetry.audit.stream import TreeState
-from telemetry.exceptions import SpoolError
+from telemetry.exceptions import SpoolError, TelemetryError
 
 logger = logging.getLogger("telemetry.spool")
 
@@ -37,23 +45,18 @@ class AdoptedSegment:
         self._positions: list[int] = []
         self._noted = 0
         self._complete = False
-        self._damaged = False
+        self._damage = segment.damage
         self._ended = False
-
-    @property
-    def producer(self) -> str:
+        about = segment.about
+        self.producer = about.producer if about is not None else segment.path.stem
         """The stream whose records these are."""
-        return str(self._segment.meta("producer") or self._segment.path.stem)
-
-    @property
-    def source(self) -> str:
+        self.source = about.source if about is not None else ""
         """CloudEvents source of the stream."""
-        return str(self._segment.meta("source") or "")
 
     @property
     def tree(self) -> TreeState | None:
         """The stream's tree."""
-        return self._segment.tree()
+        return self._segment.tree
 
     def records(self, closing: Callable[[AdoptedSegment], SealedRecord | None]) -> Iterator[list[SealedRecord]]:
         """Yield the records in order, in chunks, and a closing checkpoint at the end."""
@@ -65,7 +68,7 @@ class AdoptedSegment:
             if len(chunk) >= _CHUNK:
                 yield chunk
                 chunk = []
-        last = None if self._damaged else closing(self)
+        last = self._closing_checkpoint(closing)
         if last is not None:
             chunk.append(self._own(last))
         if chunk:
@@ -80,7 +83,7 @@ class AdoptedSegment:
         with self._lock:
             self._settled_count += len(records)
             self._settled.update(record.sequence for record in records if record.sequence is not None)
-            if not self._end_if_settled() and len(self._settled) - self._noted >= _NOTE_EVERY:
+            if not self._end_if_settled() and len(self._settled) - self._noted >= _NOTE_EVERY and not self._damage:
                 self._note_progress()
 
     def close(self) -> None:
@@ -89,6 +92,15 @@ class AdoptedSegment:
             if not self._ended:
                 self._ended = True
                 self._segment.close()
+
+    def _closing_checkpoint(self, closing: Callable[[AdoptedSegment], SealedRecord | None]) -> SealedRecord | None:
+        if self._damage:
+            return None
+        try:
+            return closing(self)
+        except TelemetryError as exc:
+            logger.error("producer %s gets no closing checkpoint: %s", self.producer, exc)  # noqa: TRY400 - the cause is in the line
+            return None
 
     def _own(self, record: SealedRecord) -> SealedRecord:
         record.segment = self
@@ -105,9 +117,10 @@ class AdoptedSegment:
                 last = row[0]
                 yield row
         except SpoolError as exc:
-            self._damaged = True
-            logger.error("what can be read of a damaged spool segment is sent: %s", exc)  # noqa: TRY400 - the cause is in the line
+            self._damage = str(exc)
             yield from self._rows_after_damage(last)
+        if self._damage:
+            logger.error("what can be read of a damaged spool segment is sent: %s", self._damage)
 
     def _rows_after_damage(self, last: int) -> list[Row]:
         saved: dict[int, Row] = {}
@@ -127,11 +140,14 @@ class AdoptedSegment:
         if self._ended or not self._complete or self._settled_count < self._sent:
             return False
         self._ended = True
-        if self._damaged:
+        if not self._damage:
+            self._segment.remove()
+            return True
+        try:
             aside = self._segment.set_aside()
             logger.error("the damaged spool segment is kept as %s; look at it, then delete it", aside)
-        else:
-            self._segment.remove()
+        except OSError as exc:
+            logger.error("the damaged spool segment %s cannot be set aside: %s", self._segment.path, exc)  # noqa: TRY400 - the cause is in the line
         return True
 
 
@@ -142,10 +158,14 @@ def adopt_segments(folder: Path, *, topic: str) -> list[AdoptedSegment]:
         segment = _adopt(path)
         if segment is None:
             continue
-        if segment.meta("topic") != topic:
+        # What does not say any more where it belongs is taken for this topic's: most folders have one.
+        about = segment.about or About(FORMAT_VERSION, "", topic, "")
+        if about.version != FORMAT_VERSION:
+            logger.error("the spool segment %s was written by another version of this library; it stays there", path)
+        if about.topic == topic and about.version == FORMAT_VERSION:
+            adopted.append(AdoptedSegment(segment))
+        else:
             segment.close()
-            continue
-        adopted.append(AdoptedSegment(segment))
     return adopted
 
 
@@ -159,8 +179,9 @@ def _adopt(path: Path) -> SpoolSegment | None:
         return SpoolSegment.adopt(path)
     except FileNotFoundError:
         return None
-    except SpoolError as exc:
-        with contextlib.suppress(FileNotFoundError):
-            path.rename(path.with_suffix(".damaged"))
-            logger.error("the spool segment %s cannot be read and is set aside as .damaged: %s", path, exc)  # noqa: TRY400
+    except DamagedSegmentError as exc:
+        with contextlib.suppress(OSError):
+            logger.error("nothing in the spool segment can be read, it is set aside as %s: %s", set_aside(path), exc)  # noqa: TRY400
+    except (SpoolError, OSError) as exc:
+        logger.error("the spool segment %s cannot be adopted now; the next start tries again: %s", path, exc)  # noqa: TRY400
     return None

@@ -5,45 +5,79 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shutil
 import sqlite3
-import threading
-from collections.abc import Iterable, Iterator, Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, TypeVar
 
 import msgspec
 
+from telemetry.audit.fork_gate import ForkGate
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.stream import TreeState
+from telemetry.audit.wal import has_lost_commits, wal_of
 from telemetry.exceptions import SpoolError
 
 logger = logging.getLogger("telemetry.spool")
 
 SUFFIX = ".spool"
-FORMAT_VERSION = "1"
+FORMAT_VERSION = 1
 
 _TABLES = ("batch_a", "batch_b")
 _FLIP_BYTES = 16 << 20
-_SCHEMA = "".join(f"CREATE TABLE {table} (first INTEGER PRIMARY KEY, records BLOB NOT NULL);" for table in _TABLES)
+_SCHEMA = (
+    *(f"CREATE TABLE {table} (first INTEGER PRIMARY KEY, records BLOB NOT NULL, crc INTEGER)" for table in _TABLES),
+    "CREATE TABLE note (name TEXT PRIMARY KEY, content BLOB NOT NULL, crc INTEGER) WITHOUT ROWID",
+)
 _NEXT = (
     f"SELECT * FROM (SELECT * FROM {_TABLES[0]} UNION ALL SELECT * FROM {_TABLES[1]})"  # noqa: S608 - constants
     " WHERE first > ? ORDER BY first LIMIT 1"
 )
-_META = "CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID"
 _ROW_RECORDS = 1_000
+_CLOSE_SECONDS = 2.0
+_ASIDE = ".damaged"
+_TORN_LOG = "its write-ahead log is damaged in the middle"
 
 Row = tuple[int, str, bytes, bytes]
+NoteT = TypeVar("NoteT")
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[Row]).decode
+_decode_rows = msgspec.msgpack.Decoder(list[Row]).decode
+_gate = ForkGate()
+
+
+class DamagedSegmentError(SpoolError):
+    """What a spool file holds is not what was written to it."""
+
+    retriable = False
+
+
+class About(msgspec.Struct, array_like=True):
+    """Whose records a segment holds."""
+
+    version: int
+    producer: str
+    topic: str
+    source: str
+
+
+class Progress(msgspec.Struct, array_like=True):
+    """How far a segment is settled, and the tree over all that was committed to it."""
+
+    settled_below: int = 0
+    tree_size: int | None = None
+    frontier: bytes = b""
 
 
 class SpoolSegment:
     """A file that keeps sealed records until they are settled.
 
-    The records of a commit are packed (MessagePack) into one row of one of two tables; when it is large and the other is empty they change roles, and a table whose
-    records are all settled is emptied at once. The lowest position that is not settled is noted with every commit, so
-    that little is sent twice after a crash.
+    The records of a commit are packed (MessagePack) into one row of one of two tables; when it is large and the other
+    is empty they change roles, and a table whose records are all settled is emptied at once. The lowest position that
+    is not settled is noted with every commit, so that little is sent twice after a crash. Every row has a checksum:
+    SQLite notices when a page is torn, not when a byte in it has changed.
 
     Args:
         path: The file.
@@ -53,11 +87,13 @@ class SpoolSegment:
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._connection = connection
-        self._lock = threading.Lock()
+        self._lock = _gate.lock()
         self._active = 0
         self._active_bytes = 0
         self._highest = [-1, -1]
+        self._tree: TreeState | None = None
         self.settled_below = 0
+        self.damage = ""
 
     @classmethod
     def create(cls, folder: Path, *, producer: str, topic: str, source: str) -> Self:
@@ -67,48 +103,97 @@ class SpoolSegment:
             SpoolError: The folder cannot be written, or the disk is full.
         """
         path = folder / f"{producer}{SUFFIX}"
-        try:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            connection = _connect(path, patience=10.0)
-            connection.executescript(f"BEGIN EXCLUSIVE; {_SCHEMA}{_META}; COMMIT;")
-            segment = cls(path, connection)
-            about = {"version": FORMAT_VERSION, "producer": producer, "topic": topic, "source": source}
-            segment._put_meta(about.items())
-        except (OSError, sqlite3.Error) as exc:
-            raise _translated(exc, path, "make") from exc
+        about = _encode(About(FORMAT_VERSION, producer, topic, source))
+        with _gate.opening():
+            try:
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+                connection = _connect(path, patience=10.0)
+                segment = cls(path, connection)
+                connection.execute("BEGIN EXCLUSIVE")
+                for statement in _SCHEMA:
+                    connection.execute(statement)
+                segment._put("about", about)
+                connection.execute("COMMIT")
+            except (OSError, sqlite3.Error) as exc:
+                raise _translated(exc, path, "make") from exc
         return segment
 
     @classmethod
     def adopt(cls, path: Path) -> Self | None:
-        """Open the segment of a dead process; None while its process lives, or another one has adopted it.
+        """Open the segment of a dead process.
+
+        Returns:
+            None while its process lives, when another one has adopted it or was faster in settling it, and when its
+            process ended before anything was in it.
 
         Raises:
-            SpoolError: The file is damaged.
+            DamagedSegmentError: Nothing in the file can be read.
+            SpoolError: The file cannot be opened now.
         """
-        connection = None
-        try:
-            connection = _connect(path, patience=0.0)
-            connection.execute("BEGIN EXCLUSIVE")
-            connection.execute("SELECT value FROM meta WHERE name = 'version'").fetchone()
-            connection.execute("COMMIT")
-        except sqlite3.Error as exc:
-            if connection is not None:
+        with _gate.opening():
+            try:
+                connection = _connect(path, patience=0.0)
+            except sqlite3.Error as exc:
+                if _is_busy(exc):
+                    return None
+                raise _translated(exc, path, "adopt") from exc
+            try:
+                segment = cls._locked(path, connection)
+            except DamagedSegmentError:
                 connection.close()
-            if _is_busy(exc):
-                return None
-            raise _translated(exc, path, "adopt") from exc
-        segment = cls(path, connection)
-        segment.settled_below = int(segment.meta("settled_below") or 0)
+                raise
+            except sqlite3.Error as exc:
+                connection.close()
+                if _is_busy(exc):
+                    return None
+                raise _translated(exc, path, "adopt") from exc
         return segment
+
+    @classmethod
+    def _locked(cls, path: Path, connection: sqlite3.Connection) -> Self | None:
+        connection.execute("BEGIN EXCLUSIVE")
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        connection.execute("COMMIT")
+        if not path.exists():
+            connection.close()
+            return None
+        # Before anything is written: SQLite takes a log that is damaged in its middle for one that ends there.
+        has_lost = has_lost_commits(connection, path)
+        if has_lost:
+            # Closing the file takes the log away, and with it what a person might still read there.
+            with contextlib.suppress(OSError):
+                shutil.copy2(wal_of(path), wal_of(path.with_suffix(_ASIDE)))
+        segment = cls(path, connection)
+        if tables:
+            segment._look_for_damage(_TORN_LOG if has_lost else "")
+            return segment
+        if has_lost:
+            raise _damaged(path, _TORN_LOG)
+        segment.remove()
+        return None
 
     @property
     def size(self) -> int:
         """Bytes on disk, including the write-ahead log."""
         total = 0
-        for name in (self.path, _wal_of(self.path)):
-            with contextlib.suppress(FileNotFoundError):
+        for name in (self.path, wal_of(self.path)):
+            with contextlib.suppress(OSError):
                 total += name.stat().st_size
         return total
+
+    @property
+    def about(self) -> About | None:
+        """Whose records these are; None when that part of the file is damaged."""
+        try:
+            content = self._get("about")
+            return _typed(content, About) if content is not None else None
+        except SpoolError:
+            return None
+
+    @property
+    def tree(self) -> TreeState | None:
+        """The tree that was committed with the last records; None where none is kept, or after damage."""
+        return self._tree
 
     def append(self, records: Sequence[SealedRecord], *, settled_below: int, tree: TreeState | None) -> None:
         """Commit records and the state of the tree with one synchronisation.
@@ -116,17 +201,19 @@ class SpoolSegment:
         Raises:
             SpoolError: The disk is full or fails; nothing of this call is in the segment.
         """
+        tree = tree if tree is not None else self._tree
+        progress = Progress(settled_below, *(tree[1:] if tree is not None else ()))
         with self._lock:
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
                 self._empty_settled(settled_below)
                 self._insert(records)
-                self._note(settled_below, tree)
+                self._put("progress", _encode(progress))
                 self._connection.execute("COMMIT")
             except sqlite3.Error as exc:
                 self._roll_back()
                 raise _translated(exc, self.path, "write") from exc
-            self.settled_below = settled_below
+            self.settled_below, self._tree = settled_below, tree
 
     def note_settled(self, settled_below: int) -> None:
         """Note progress without new records."""
@@ -148,58 +235,68 @@ class SpoolSegment:
             if found is None:
                 return
             after = found[0]
-            yield from (row for row in self._unpack(found[1]) if row[0] >= self.settled_below)
+            yield from (row for row in self._unpack(*found[1:]) if row[0] >= self.settled_below)
 
     def rows_backwards(self) -> Iterator[Row]:
-        """Yield what can be read from the end of each table; used when :meth:`rows` met damage."""
+        """Yield every sound row that can be read from the end of each table; used when :meth:`rows` met damage."""
         for table in _TABLES:
-            with contextlib.suppress(sqlite3.Error, SpoolError):
-                for (records,) in self._connection.execute(f"SELECT records FROM {table} ORDER BY first DESC"):  # noqa: S608 - a constant
-                    yield from self._unpack(records)
-
-    def _unpack(self, records: bytes) -> list[Row]:
-        try:
-            return _decode(records)
-        except msgspec.DecodeError as exc:
-            raise _translated(exc, self.path, "read") from exc
-
-    def meta(self, name: str) -> str | bytes | None:
-        """Return what is noted under ``name``."""
-        with self._lock:
-            row = self._connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-        return row[0] if row else None
-
-    def tree(self) -> TreeState | None:
-        """Return the tree that was committed with the last records."""
-        frontier, producer = self.meta("frontier"), self.meta("producer")
-        if not isinstance(frontier, bytes):
-            return None
-        return TreeState(str(producer), int(self.meta("tree_size") or 0), frontier)
+            before = 1 << 62
+            with contextlib.suppress(sqlite3.Error):
+                while found := self._before(table, before):
+                    before = found[0]
+                    with contextlib.suppress(SpoolError):
+                        yield from (row for row in self._unpack(*found[1:]) if row[0] >= self.settled_below)
 
     def close(self) -> None:
         """Give the file's lock back; what is not settled stays."""
-        with self._lock, contextlib.suppress(sqlite3.Error):
-            self._connection.close()
+        # A disk that hangs holds the lock for ever; the process's end gives everything back.
+        if self._lock.acquire(timeout=_CLOSE_SECONDS):
+            try:
+                with contextlib.suppress(sqlite3.Error):
+                    self._connection.close()
+            finally:
+                self._lock.release()
 
     def remove(self) -> None:
         """Delete the file: everything in it is settled."""
         # The name goes first: a file that still exists is locked, so nobody adopts it in between.
-        for name in (self.path, _wal_of(self.path)):
-            with contextlib.suppress(FileNotFoundError, PermissionError):
-                name.unlink()
-        self.close()
-        for name in (self.path, _wal_of(self.path)):
-            with contextlib.suppress(FileNotFoundError):
-                name.unlink()
+        for _ in range(2):
+            for name in (self.path, wal_of(self.path)):
+                with contextlib.suppress(OSError):
+                    name.unlink()
+            self.close()
 
     def set_aside(self) -> Path:
         """Rename a damaged file so that nobody adopts it again; return its new name."""
+        aside = set_aside(self.path)
         self.close()
-        aside = self.path.with_suffix(".damaged")
-        for name, target in ((self.path, aside), (_wal_of(self.path), _wal_of(aside))):
-            with contextlib.suppress(FileNotFoundError):
-                name.rename(target)
         return aside
+
+    def _look_for_damage(self, known: str) -> None:
+        try:
+            content = self._get("progress")
+            progress = _typed(content, Progress) if content is not None else Progress()
+            self.settled_below = progress.settled_below
+            about = self.about
+            if about is None:
+                self.damage = "its first entry cannot be read"
+            elif progress.tree_size is not None:
+                self._tree = TreeState(about.producer, progress.tree_size, progress.frontier)
+        except SpoolError as exc:
+            self.damage = str(exc)
+        self.damage = known or self.damage
+
+    def _before(self, table: str, before: int) -> tuple[Any, ...] | None:
+        query = f"SELECT * FROM {table} WHERE first < ? ORDER BY first DESC LIMIT 1"  # noqa: S608 - a constant
+        with self._lock:
+            found: tuple[Any, ...] | None = self._connection.execute(query, (before,)).fetchone()
+        return found
+
+    def _unpack(self, records: Any, crc: Any) -> list[Row]:
+        try:
+            return _decode_rows(_checked(records, crc))
+        except (msgspec.DecodeError, ValueError) as exc:
+            raise _damaged(self.path, exc) from exc
 
     def _insert(self, records: Sequence[SealedRecord]) -> None:
         rows = [
@@ -211,7 +308,10 @@ class SpoolSegment:
         for at in range(0, len(rows), _ROW_RECORDS):
             part = rows[at : at + _ROW_RECORDS]
             packed = _encode(part)
-            self._connection.execute(f"INSERT INTO {_TABLES[self._active]} VALUES (?, ?)", (part[0][0], packed))  # noqa: S608
+            self._connection.execute(
+                f"INSERT INTO {_TABLES[self._active]} VALUES (?, ?, ?)",  # noqa: S608 - a constant
+                (part[0][0], packed, zlib.crc32(packed)),
+            )
             self._active_bytes += len(packed)
             self._highest[self._active] = part[-1][0]
 
@@ -223,16 +323,16 @@ class SpoolSegment:
         if self._active_bytes > _FLIP_BYTES and self._highest[other] == -1:
             self._active, self._active_bytes = other, 0
 
-    def _note(self, settled_below: int, tree: TreeState | None) -> None:
-        notes: list[tuple[str, int | bytes]] = [("settled_below", settled_below)]
-        if tree is not None:
-            notes += [("tree_size", tree.size), ("frontier", tree.frontier)]
-        self._connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", notes)
+    def _put(self, name: str, content: bytes) -> None:
+        self._connection.execute("INSERT OR REPLACE INTO note VALUES (?, ?, ?)", (name, content, zlib.crc32(content)))
 
-    def _put_meta(self, items: Iterable[tuple[str, str]]) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(items))
-        self._connection.execute("COMMIT")
+    def _get(self, name: str) -> bytes | None:
+        with self._lock:
+            try:
+                row = self._connection.execute("SELECT content, crc FROM note WHERE name = ?", (name,)).fetchone()
+                return _checked(*row) if row else None
+            except (sqlite3.Error, ValueError) as exc:
+                raise _damaged(self.path, exc) from exc
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:
@@ -240,26 +340,63 @@ class SpoolSegment:
                 self._connection.execute("ROLLBACK")
 
 
+def set_aside(path: Path) -> Path:
+    """Rename a segment and its log so that nobody adopts it again; return the new name."""
+    aside = path.with_suffix(_ASIDE)
+    for name, target in ((path, aside), (wal_of(path), wal_of(aside))):
+        with contextlib.suppress(FileNotFoundError):
+            if name.stat().st_size:
+                name.rename(target)
+            else:
+                name.unlink()
+    return aside
+
+
 def _connect(path: Path, *, patience: float) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=patience, isolation_level=None, check_same_thread=False)
-    # Exclusive locking keeps the lock for as long as the process lives, and needs no shared-memory file.
-    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-    connection.execute("PRAGMA page_size = 32768")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA wal_autocheckpoint = 128")
-    connection.execute("PRAGMA trusted_schema = OFF")
+    try:
+        # Exclusive locking keeps the lock for as long as the process lives, and needs no shared-memory file.
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("PRAGMA page_size = 32768")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA wal_autocheckpoint = 128")
+        connection.execute("PRAGMA trusted_schema = OFF")
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 
-def _wal_of(path: Path) -> Path:
-    return path.with_name(path.name + "-wal")
+def _checked(content: Any, crc: Any) -> bytes:
+    if not isinstance(content, bytes) or zlib.crc32(content) != crc:
+        message = "a checksum does not fit"
+        raise ValueError(message)
+    return content
+
+
+def _typed(content: bytes, kind: type[NoteT]) -> NoteT:
+    try:
+        return msgspec.msgpack.decode(content, type=kind)
+    except msgspec.DecodeError as exc:
+        message = f"a note in a spool segment is of another version: {exc}"
+        raise DamagedSegmentError(message) from exc
 
 
 def _is_busy(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    return _primary_code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _primary_code(error: Exception) -> int:
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
 
 
 def _translated(error: Exception, path: Path, what: str) -> SpoolError:
+    if _primary_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):
+        return _damaged(path, error)
     remedy = "free space on its disk" if "full" in str(error) else "check the disk, the folder's owner and its mode"
     return SpoolError(f"cannot {what} the spool segment {path}: {error}; {remedy}")
+
+
+def _damaged(path: Path, error: Exception | str) -> DamagedSegmentError:
+    return DamagedSegmentError(f"the spool segment {path} is damaged: {error}; check the disk")

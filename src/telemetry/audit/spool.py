@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from telemetry.audit.receipt import DURABLE, notify
@@ -47,6 +48,7 @@ class Spool:
         self._forward = forward
         self._tree = tree
         self._incoming: list[SealedRecord] = []
+        self._writing: list[SealedRecord] = []
         self._asleep = False
         self._closing = False
         self._settled_lock = threading.Lock()
@@ -95,7 +97,8 @@ class Spool:
 
     def close(self) -> int:
         """Commit what is there and end; delete the file if everything is settled, else return how many events stay."""
-        self.stop()
+        if not self._closing:
+            self.stop()
         with self._settled_lock:
             left = self._outstanding
         if left == 0:
@@ -104,12 +107,22 @@ class Spool:
             self._segment.close()
         return left
 
-    def stop(self) -> None:
-        """Commit what is there, hand it on, and end the thread; the segment stays open for acknowledgements."""
+    def stop(self, timeout: float = _JOIN_SECONDS) -> None:
+        """Commit what is there, hand it on, and end the thread; the segment stays open for acknowledgements.
+
+        Args:
+            timeout: After these seconds records go on without having been committed.
+        """
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-        self._thread.join(_JOIN_SECONDS)
+        self._thread.join(timeout)
+        if self._thread.is_alive():
+            with self._changed:
+                stuck = [*self._writing, *self._incoming]
+                self._writing, self._incoming = [], []
+            logger.error("the disk of the spool does not answer; %d events go on without it", len(stuck))
+            self._forward(stuck)
 
     def _run(self) -> None:
         while True:
@@ -119,28 +132,29 @@ class Spool:
                     self._changed.wait(_TIDY_SECONDS if self._untidy() else None)
                     self._asleep = False
                 records, self._incoming = self._incoming, []
+                self._writing = records
                 tree = self._tree()
                 closing = self._closing
             if records:
                 self._keep(records, tree)
-                self._forward(records)
+                self._hand_on(records)
             elif closing:
                 return
             else:
                 self._tidy()
 
+    def _hand_on(self, records: list[SealedRecord]) -> None:
+        with self._changed:
+            is_ours, self._writing = self._writing is records, []
+        # Else stop() lost its patience and has handed them on.
+        if is_ours:
+            self._forward(records)
+
     def _keep(self, records: list[SealedRecord], tree: TreeState | None) -> None:
-        if self._broken_since is not None and time.monotonic() < self._retry_at:
+        broken = self._broken_since is not None
+        if (broken and time.monotonic() < self._retry_at) or not self._commit(records, tree):
             self._skip(records)
             return
-        below = self._settled_below
-        try:
-            self._segment.append(records, settled_below=below, tree=tree)
-        except SpoolError as exc:
-            self._break(exc)
-            self._skip(records)
-            return
-        self._noted_below = below
         self._mend()
         waited = []
         for record in records:
@@ -161,17 +175,20 @@ class Spool:
         return self._broken_since is None and (self._outstanding > 0 or self._settled_below > self._noted_below)
 
     def _tidy(self) -> None:
-        below = self._settled_below
-        if below == self._noted_below:
-            return
-        try:
-            self._segment.note_settled(below)
-        except SpoolError as exc:
-            self._break(exc)
-            return
-        self._noted_below = below
+        if self._settled_below != self._noted_below:
+            self._commit((), None)
 
-    def _break(self, error: SpoolError) -> None:
+    def _commit(self, records: Sequence[SealedRecord], tree: TreeState | None) -> bool:
+        below = self._settled_below
+        try:
+            self._segment.append(records, settled_below=below, tree=tree)
+        except Exception as exc:  # noqa: BLE001 - whatever becomes of the disk, the events go on
+            self._break(exc)
+            return False
+        self._noted_below = below
+        return True
+
+    def _break(self, error: Exception) -> None:
         self._retry_at = time.monotonic() + _RETRY_SECONDS
         if self._broken_since is None:
             self._broken_since = time.monotonic()
@@ -191,9 +208,8 @@ def open_folder(folder: Path) -> None:
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        probe = folder / f".probe-{threading.get_ident()}"
-        probe.touch(0o600)
-        probe.unlink()
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as exc:
         message = f"the spool folder {folder} cannot be written: {exc.strerror}; check its owner and mode"
         raise SpoolError(message) from exc

@@ -127,6 +127,11 @@ class KafkaTransport:
                     self._sent.extend(records[at + 1 :])
                     return
 
+    def outstanding(self) -> list[SealedRecord]:
+        """Return what is not acknowledged now, without ending anything."""
+        with self._settled:
+            return [record for record in list(self._sent) if not record.reported or record.error is not None]
+
     def wait_empty(self, timeout: float) -> bool:
         """Wait until every record is acknowledged; return False on failure or after ``timeout`` seconds."""
         give_up = time.monotonic() + timeout
@@ -232,11 +237,19 @@ class KafkaTransport:
             except KafkaException as exc:
                 # confluent-kafka raises a fatal error here instead of telling error_cb; reports still come after it.
                 self._note_fatal(exc.args[0])
-            if self._settle():
+            if self._settle_whatever_happens():
                 # Let reports gather: a thread switch for each of them would cost more than sending does.
                 time.sleep(_PACE_SECONDS)
             self._watch()
         self._producer = None
+
+    def _settle_whatever_happens(self) -> bool:
+        try:
+            return self._settle()
+        except Exception:
+            # A meter of the application's own may fail in here; without this thread nothing would be settled any more.
+            logger.exception("settling delivered events failed")
+            return True
 
     def _settle(self) -> bool:
         """Take in the delivery reports of one poll; return whether there were any."""

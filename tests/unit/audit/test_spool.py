@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from telemetry.audit.receipt import Receipt
+from telemetry.audit.record import SealedRecord
+from telemetry.audit.segment import SpoolSegment
+from telemetry.audit.spool import Spool
+from telemetry.audit.stream import TreeState
+from telemetry.exceptions import SpoolError
+from tests.fault.rig import records, until
+
+
+class Bench:
+    """A spool with what stands before and behind it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.made = records(20)
+        for record in self.made:
+            record.receipt = Receipt(event_id=record.event_id, producer=record.producer, sequence=record.sequence or 0)
+        self.segment = SpoolSegment.create(
+            folder, producer=self.made[0].producer, topic="audit-events", source="/production/shop"
+        )
+        self.lock = threading.Lock()
+        self.forwarded: list[SealedRecord] = []
+        self.spool = Spool(self.segment, lock=self.lock, forward=self.forwarded.extend, tree=lambda: None)
+
+    def add(self, *made: SealedRecord) -> None:
+        with self.lock:
+            for record in made:
+                self.spool.add(record)
+
+    def fail_with(self, error: BaseException | None) -> None:
+        """Let every commit fail, or none."""
+        if error is None:
+            del self.segment.append  # the class's own is left
+            return
+
+        def fail(_records: Sequence[SealedRecord], *, settled_below: int, tree: TreeState | None) -> None:
+            del settled_below, tree
+            raise error
+
+        self.segment.append = fail  # type: ignore[method-assign, assignment]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path)
+    yield made
+    made.spool.close()
+
+
+def _receipts(made: Sequence[SealedRecord]) -> list[Receipt]:
+    return [record.receipt for record in made if record.receipt is not None]
+
+
+def test_records_are_durable_before_they_go_on(bench: Bench) -> None:
+    bench.add(*bench.made)
+
+    for receipt in _receipts(bench.made):
+        receipt.wait_durable(10)
+    until(lambda: len(bench.forwarded) == 20)
+    assert bench.forwarded == bench.made
+    assert [row[1] for row in bench.segment.rows()] == [record.event_id for record in bench.made]
+
+
+def test_all_settled_and_closed_leaves_no_file(bench: Bench, tmp_path: Path) -> None:
+    bench.add(*bench.made)
+    until(lambda: len(bench.forwarded) == 20)
+    bench.spool.acknowledge(bench.made)
+
+    assert bench.spool.close() == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_not_settled_stays_for_the_next_process(bench: Bench) -> None:
+    bench.add(*bench.made)
+    until(lambda: len(bench.forwarded) == 20)
+    # In no order: acknowledgements come from several partitions.
+    bench.spool.acknowledge([bench.made[number] for number in (3, 1, 0, 7, 2)])
+    # Settling is noted on disk by itself, without further records.
+    until(lambda: bench.spool._noted_below == 4)
+
+    assert bench.spool.close() == 15
+
+    adopted = SpoolSegment.adopt(bench.segment.path)
+    assert adopted is not None
+    assert [row[0] for row in adopted.rows()] == list(range(4, 20))
+    adopted.close()
+
+
+@pytest.mark.parametrize("error", [SpoolError("disk full"), OSError(5, "Input/output error"), RuntimeError("a bug")])
+def test_events_go_on_while_the_disk_fails_and_are_durable_again_after_it(
+    bench: Bench, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.fail_with(error)
+    bench.add(*bench.made[:10])
+    until(lambda: len(bench.forwarded) == 10)
+    assert not bench.spool.is_working
+    assert not any(receipt.is_durable for receipt in _receipts(bench.made))
+    assert "not durable until they are delivered" in caplog.text
+
+    bench.fail_with(None)
+    bench.spool._retry_at = 0.0
+    bench.add(*bench.made[10:])
+
+    for receipt in _receipts(bench.made[10:]):
+        receipt.wait_durable(10)
+    assert bench.spool.is_working
+    assert [row[0] for row in bench.segment.rows()] == list(range(10, 20))
+    # The ones that are not on disk do not keep the noted position from rising.
+    bench.spool.acknowledge(bench.made[10:])
+    assert bench.spool._settled_below == 20
+
+
+def test_a_disk_that_hangs_neither_keeps_events_nor_the_shutdown(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    entered, go_on = threading.Event(), threading.Event()
+    append = bench.segment.append
+
+    def hang(made: Sequence[SealedRecord], *, settled_below: int, tree: TreeState | None) -> None:
+        entered.set()
+        go_on.wait(30)
+        append(made, settled_below=settled_below, tree=tree)
+
+    bench.segment.append = hang  # type: ignore[method-assign, assignment]
+    bench.add(*bench.made[:1])
+    assert entered.wait(10)
+    bench.add(*bench.made[1:])
+
+    bench.spool.stop(0.1)
+
+    assert bench.forwarded == bench.made
+    assert "does not answer; 20 events go on without it" in caplog.text
+    go_on.set()
+    bench.spool._thread.join(10)
+    assert bench.forwarded == bench.made
+
+
+def test_a_checkpoint_that_is_on_its_way_keeps_the_segment(bench: Bench) -> None:
+    checkpoint = SealedRecord(event_id="c", producer="p", sequence=None, key=b"p", value=b"note")
+    bench.spool.hold(checkpoint)
+    bench.add(*bench.made)
+    until(lambda: len(bench.forwarded) == 20)
+    bench.spool.acknowledge(bench.made)
+
+    assert bench.spool.close() == 1
+    assert bench.segment.path.exists()
