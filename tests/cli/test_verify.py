@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Producer
+
+from telemetry.config import AuditConfig
+from telemetry.encryption.signing_key import SigningKey
+from telemetry.reader import KafkaSource, RawRecord
+from telemetry.sync import Telemetry
+from telemetry.testing import EmbeddedKafka
+
+
+class SignedTrail:
+    """A finished trail on an embedded Kafka, and the command that verifies it."""
+
+    def __init__(self, kafka: EmbeddedKafka, folder: Path, *, events: int) -> None:
+        self.kafka = kafka
+        self._folder = folder
+        self._key = SigningKey.create(folder / "signing", "secret", name="audit")
+        with Telemetry(self._config()) as telemetry:
+            for number in range(events):
+                telemetry.audit.log("work", {"number": number}, f"user-{number % 5}")
+
+    def _config(self, **changes: Any) -> AuditConfig:
+        values: dict[str, Any] = {
+            "kafka_brokers": self.kafka.bootstrap_servers,
+            "security_protocol": "PLAINTEXT",
+            "encryption_config": {"provider": "local_key", "key_path": self._folder / "key", "passphrase": "secret"},
+            "storage_config": {"provider": "local_file", "base_path": self._folder / "fallback"},
+            "signing_config": {"key_path": self._folder / "signing", "passphrase": "secret", "every_events": 20},
+        }
+        return AuditConfig(**{**values, **changes})
+
+    def records(self) -> list[RawRecord]:
+        with KafkaSource(self._config()) as source:
+            return list(source)
+
+    def rewrite(self, records: list[RawRecord]) -> None:
+        """Put records on a topic of their own and verify that one from now on."""
+        self.kafka.create_topic("rewritten", partitions=4)
+        producer = Producer({"bootstrap.servers": self.kafka.bootstrap_servers})
+        for record in records:
+            producer.produce("rewritten", record.value, record.key, partition=record.place.partition or 0)
+        assert producer.flush(30) == 0
+        self.topic = "rewritten"
+
+    topic = "audit-events"
+
+    def verify(self) -> tuple[int, dict[str, Any]]:
+        found = subprocess.run(
+            [
+                *(sys.executable, "-m", "telemetry", "verify", "--json", "--brokers", self.kafka.bootstrap_servers),
+                *("--security-protocol", "PLAINTEXT", "--topic", self.topic, "--public-key", self._key.public_key),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert found.stdout, found.stderr
+        report: dict[str, Any] = json.loads(found.stdout)
+        return found.returncode, report
+
+
+@pytest.fixture
+def trail(tmp_path: Path) -> Iterator[SignedTrail]:
+    with EmbeddedKafka() as kafka:
+        yield SignedTrail(kafka, tmp_path, events=100)
+
+
+def test_a_whole_trail_is_complete_without_any_right_to_decrypt(trail: SignedTrail) -> None:
+    code, report = trail.verify()
+
+    assert (code, report["verdict"]) == (0, "complete")
+    assert report["producers"][0]["proven"] == 100
+
+
+def test_a_deleted_record_is_missed(trail: SignedTrail) -> None:
+    records = trail.records()
+    victim = next(record for record in records if record.value and b'"sequence":50,' in record.value)
+    trail.rewrite([record for record in records if record is not victim])
+
+    code, report = trail.verify()
+
+    assert code == 4
+    assert report["producers"][0]["verdict"] == "missing"
+    assert [(found["first"], found["last"]) for found in report["producers"][0]["findings"]] == [(50, 50)]
+
+
+def test_an_altered_record_is_found(trail: SignedTrail) -> None:
+    records = trail.records()
+    altered = [
+        record._replace(value=record.value.replace(b'"type":"work"', b'"type":"play"'))
+        if record.value and b'"sequence":50,' in record.value
+        else record
+        for record in records
+    ]
+    trail.rewrite(altered)
+
+    code, report = trail.verify()
+
+    assert code == 3
+    assert report["producers"][0]["verdict"] == "tampered"
+
+
+def test_a_missing_public_key_is_told(trail: SignedTrail) -> None:
+    found = subprocess.run(
+        [sys.executable, "-m", "telemetry", "verify", "--brokers", trail.kafka.bootstrap_servers],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert found.returncode == 2
+    assert "--public-key" in found.stderr
