@@ -11,8 +11,9 @@ from typing import Any, NoReturn
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from telemetry.encryption.context import MAX_URI_CHARACTERS, MAX_WRAPPED_BYTES
 from telemetry.encryption.provider import DATA_KEY_BYTES, Context, DataKey, EncryptionProvider
-from telemetry.exceptions import EncryptionError, KeyServiceError, KeyUnreachableError
+from telemetry.exceptions import EncryptionError, KeyServiceError, KeyUnreachableError, TelemetryError
 from telemetry.format import jwe
 
 PREFETCH_AT = 0.8
@@ -21,8 +22,6 @@ _FIRST_RETRY = 0.5
 _LONGEST_RETRY = 30.0
 _LONGEST_WAIT_OF_CALLERS = 1.0
 _NEVER = float("-inf")
-_MAX_WRAPPED_BYTES = 8_192
-_MAX_URI_CHARACTERS = 2_048
 
 
 class ActiveKey:
@@ -259,6 +258,9 @@ class DataKeyring:
             fresh = ActiveKey(plaintext=made.plaintext, wrapped=made.wrapped, key_uri=made.key_uri, born_at=asked_at)
         except EncryptionError as exc:
             error = exc
+        except TelemetryError as exc:  # a configuration that turned out to be unusable
+            error = KeyServiceError(str(exc))
+            error.__cause__ = exc
         except Exception as exc:  # noqa: BLE001 - a third party's provider may raise anything; waiters must hear of it
             error = KeyUnreachableError(f"the key service failed with {type(exc).__name__}")
             error.__cause__ = exc
@@ -287,11 +289,11 @@ class DataKeyring:
 
 def _checked(made: DataKey) -> DataKey:
     """Refuse what a third party's provider must not return."""
-    fits = len(made.plaintext) == DATA_KEY_BYTES and 0 < len(made.wrapped) <= _MAX_WRAPPED_BYTES
-    if not fits or not 0 < len(made.key_uri) <= _MAX_URI_CHARACTERS:
+    fits = len(made.plaintext) == DATA_KEY_BYTES and 0 < len(made.wrapped) <= MAX_WRAPPED_BYTES
+    if not fits or not 0 < len(made.key_uri) <= MAX_URI_CHARACTERS:
         message = (
             "the key service's provider returned an unusable data key; it must have 32 bytes, a wrapped form of at "
-            f"most {_MAX_WRAPPED_BYTES} bytes and a URI of at most {_MAX_URI_CHARACTERS} characters"
+            f"most {MAX_WRAPPED_BYTES} bytes and a URI of at most {MAX_URI_CHARACTERS} characters"
         )
         raise KeyServiceError(message)
     return made

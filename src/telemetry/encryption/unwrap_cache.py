@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from telemetry.encryption.context import canonical, require_bounds, require_data_key
 from telemetry.encryption.provider import Context, EncryptionProvider
-from telemetry.exceptions import KeyServiceError, KeyUnreachableError
+from telemetry.exceptions import KeyServiceError, KeyUnreachableError, TelemetryError
 from telemetry.format import jwe
 
 _ERROR_SECONDS = 1.0
@@ -94,8 +94,9 @@ class UnwrapCache:
             if found is not None:
                 raise type(found)(*found.args) from found
             asked = self._asked.get(name)
+            mine = Future[OpenedKey]()
             if asked is None:
-                mine = self._asked[name] = Future()
+                self._asked[name] = mine
         if asked is not None:
             return asked.result()
         return self._ask(name, mine, lambda: self._provider.unwrap(wrapped, key_uri, context), key_uri)
@@ -126,6 +127,12 @@ class UnwrapCache:
             self._settle(name, _Entry(exc, self._clock() + _ERROR_SECONDS))
             mine.set_exception(exc)
             raise
+        except TelemetryError as exc:  # a configuration that turned out to be unusable
+            refusal = KeyServiceError(str(exc))
+            refusal.__cause__ = exc
+            self._settle(name, None)
+            mine.set_exception(refusal)
+            raise refusal from exc
         except BaseException as exc:
             error = KeyUnreachableError(f"unwrapping a data key of {key_uri} failed with {type(exc).__name__}")
             error.__cause__ = exc

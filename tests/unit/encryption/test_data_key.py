@@ -15,6 +15,7 @@ import pytest
 from telemetry.encryption import DataKey
 from telemetry.encryption.data_key import ActiveKey, DataKeyring
 from telemetry.exceptions import (
+    ConfigurationError,
     EncryptionError,
     KeyAccessDeniedError,
     KeyServiceError,
@@ -350,6 +351,12 @@ def test_provider_that_raises_anything(ring_of: Callable[..., DataKeyring], keys
     with pytest.raises(KeyUnreachableError) as caught:
         ring_of().request().result(PATIENCE)
     assert "secret detail" not in str(caught.value)
+
+
+def test_configuration_that_turns_out_unusable(ring_of: Callable[..., DataKeyring], keys: StubKeys) -> None:
+    keys.failure = ConfigurationError("set aws_region")
+    with pytest.raises(KeyServiceError, match="set aws_region"):
+        ring_of().request().result(PATIENCE)
 
 
 def test_no_thread_to_be_had(ring_of: Callable[..., DataKeyring], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,13 @@ import pytest
 
 from telemetry.encryption import DataKey
 from telemetry.encryption.unwrap_cache import UnwrapCache
-from telemetry.exceptions import KeyAccessDeniedError, KeyMismatchError, KeyUnreachableError
+from telemetry.exceptions import (
+    ConfigurationError,
+    KeyAccessDeniedError,
+    KeyMismatchError,
+    KeyServiceError,
+    KeyUnreachableError,
+)
 from telemetry.format import jwe
 from tests.services.stub_keys import StubKeys
 
@@ -147,6 +153,13 @@ def test_provider_that_raises_anything(keys: StubKeys) -> None:
     with pytest.raises(KeyUnreachableError) as caught:
         UnwrapCache(keys).open_key(key.wrapped, key.key_uri, CONTEXT)
     assert "secret detail" not in str(caught.value)
+
+
+def test_configuration_that_turns_out_unusable(keys: StubKeys) -> None:
+    key = made(keys)
+    keys.failure = ConfigurationError("set aws_region")
+    with pytest.raises(KeyServiceError, match="set aws_region"):
+        UnwrapCache(keys).open_key(key.wrapped, key.key_uri, CONTEXT)
 
 
 def test_interrupted_reader_does_not_leave_others_waiting(keys: StubKeys, monkeypatch: pytest.MonkeyPatch) -> None:
