@@ -202,7 +202,7 @@ class SpoolSegment:
             SpoolError: The disk is full or fails; nothing of this call is in the segment.
         """
         tree = tree if tree is not None else self._tree
-        progress = Progress(settled_below, *(tree[1:] if tree is not None else ()))
+        progress = Progress(settled_below, tree.size, tree.frontier) if tree is not None else Progress(settled_below)
         with self._lock:
             try:
                 self._connection.execute("BEGIN IMMEDIATE")

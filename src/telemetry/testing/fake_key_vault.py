@@ -197,7 +197,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: _Server
+    server: _Server  # pyright: ignore[reportIncompatibleVariableOverride] - socketserver sets it to what made it
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     timeout = 60.0
