@@ -37,7 +37,7 @@ class KafkaTransport:
 
     Records leave in the order of :meth:`send` and, per Kafka key, arrive in it. The client never gives up a record by
     itself; :meth:`take_back` ends the transport and returns all that was not acknowledged, in order. So what the topic
-    has of this producer is always a prefix, and sending the rest again cannot reorder a key (docs/adr/0002).
+    has of this producer is always a prefix, and sending the rest again cannot reorder a key (docs/adr/0003).
 
     Args:
         options: librdkafka settings of a producer.

@@ -95,7 +95,7 @@ class _Forward(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage()
         if "enable.gapless.guarantee" in text:
-            # The client warns at every start that this setting is experimental; it is chosen (docs/adr/0002).
+            # The client warns at every start that this setting is experimental; it is chosen (docs/adr/0003).
             return
         # librdkafka writes "FACILITY [name#producer-1] text"; the facility is the kind of line.
         self._log.line(min(record.levelno, logging.WARNING), text.partition(" ")[0][:32], text)

@@ -42,7 +42,7 @@ def common_options(config: AuditConfig) -> dict[str, Any]:
 def producer_options(config: AuditConfig) -> dict[str, Any]:
     """Return the settings of a producer: idempotent, acknowledged by all in-sync replicas, never given up by itself.
 
-    The library bounds delivery itself (docs/adr/0002): when a record's time is over, all that is outstanding is taken
+    The library bounds delivery itself (docs/adr/0003): when a record's time is over, all that is outstanding is taken
     back at once, so no record can overtake one that failed.
     """
     return {
