@@ -53,11 +53,12 @@ class SignedTrail:
 
     topic = "audit-events"
 
-    def verify(self) -> tuple[int, dict[str, Any]]:
+    def verify(self, *options: str) -> tuple[int, dict[str, Any]]:
         found = subprocess.run(
             [
                 *(sys.executable, "-m", "telemetry", "verify", "--json", "--brokers", self.kafka.bootstrap_servers),
                 *("--security-protocol", "PLAINTEXT", "--topic", self.topic, "--public-key", self._key.public_key),
+                *options,
             ],
             capture_output=True,
             text=True,
@@ -80,6 +81,28 @@ def test_a_whole_trail_is_complete_without_any_right_to_decrypt(trail: SignedTra
 
     assert (code, report["verdict"]) == (0, "complete")
     assert report["producers"][0]["proven"] == 100
+
+
+def test_the_evidence_report_and_the_state_are_files_of_their_own(trail: SignedTrail, tmp_path: Path) -> None:
+    page, state = tmp_path / "evidence.html", tmp_path / "state"
+
+    first = trail.verify("--report", str(page), "--state", str(state))
+    again = trail.verify("--state", str(state))
+
+    assert (first[0], again[0]) == (0, 0)
+    text = page.read_text("utf-8")
+    assert "complete" in text
+    assert trail.kafka.bootstrap_servers in text
+    assert "<script" not in text
+    assert state.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_trail_that_was_begun_anew_does_not_lead_to_what_was_verified(trail: SignedTrail, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    assert trail.verify("--state", str(state))[0] == 0
+    trail.rewrite(trail.records()[:10])
+
+    assert trail.verify("--state", str(state))[0] in (3, 4)
 
 
 def test_a_deleted_record_is_missed(trail: SignedTrail) -> None:

@@ -18,6 +18,7 @@ from telemetry.cli.trusted import trusted_keys
 from telemetry.config import AuditConfig
 from telemetry.reader import FallbackSource, KafkaSource, RawRecord
 from telemetry.reader.entry import DamagedRecord
+from telemetry.reader.report import render_html
 from telemetry.reader.verdicts import VerificationReport
 from telemetry.reader.verifier import Verifier
 from telemetry.reader.verifier_state import VerifierState
@@ -38,6 +39,9 @@ def verify(
         Path | None,
         typer.Option(help="Remember here what was verified; the next run must find the same past, or says so."),
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write an evidence report: one HTML page, complete in itself, to be filed.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Verify that nothing is missing, changed or reordered. Needs public keys only.
@@ -47,7 +51,7 @@ def verify(
 
     [bold]Example[/]
 
-      telemetry verify -c telemetry.toml --public-key audit.pub
+      telemetry verify -c telemetry.toml --public-key audit.pub --report evidence.html
     """
     audit = load(encryption_enabled=False, fallback_enabled=False).audit_config
     keys = trusted_keys(public_key or [])
@@ -65,6 +69,11 @@ def verify(
     found = verifier.report(now=now)
     if state is not None:
         verifier.state(now=now).save(state)
+    if report is not None:
+        scope = {"topic": audit.kafka_topic, "brokers": audit.kafka_brokers}
+        if audit.storage_config is not None:
+            scope["fallback store"] = audit.storage_config.provider
+        report.write_text(render_html(found, scope=scope), "utf-8")
     if json:
         write_line(msgspec.json.encode(found.to_dict()).decode())
     else:
