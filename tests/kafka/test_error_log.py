@@ -134,3 +134,21 @@ def test_outage_writes_a_line_when_it_begins_and_one_when_it_ends(
 
     assert begins.startswith("kafka client: trouble begins")
     assert ends.startswith("kafka client: works again")
+
+
+def test_kafka_that_answers_but_takes_nothing_is_asked_less_and_less_often(
+    kafka: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
+    """Every probe succeeds and every record is refused: the events must reach the fallback all the same."""
+    kafka.add_acl("stranger", topic, ["DESCRIBE"])
+    own = identity(kafka.certificates, "files", client="stranger")
+    fields = stored_in(tmp_path) | {"fallback_object_seconds": 1.5, "kafka_topic": topic}
+    telemetry = Telemetry(audit_config(kafka, "SSL", own, **fields))
+    telemetry.start()
+    try:
+        receipts = [telemetry.audit.log("login", {}, "user-1") for _ in range(20)]
+
+        assert all(receipt.wait_delivered(_LIMIT).fallback_object for receipt in receipts)
+        assert telemetry.audit.get_audit_stats().send_errors < 10
+    finally:
+        telemetry.shutdown()

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
+from telemetry.audit.backoff import Backoff
 from telemetry.audit.batcher import AuditBatcher
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.record import SealedRecord
@@ -88,6 +89,8 @@ class Dispatcher:
         self._pause = threading.Event()
         self._reason = ""
         self._ready = False
+        self._backoff = Backoff(first=1.0, longest=60.0)
+        self._restore_at = 0.0
         self._stop_at: float | None = None
         self._idle = threading.Event()
         self._thread = threading.Thread(target=self._run, name="telemetry-sender", daemon=True)
@@ -188,6 +191,10 @@ class Dispatcher:
         if transport is None:
             return
         self._ready = False
+        if transport.has_delivered:
+            self._backoff.reset()
+        # Kafka may answer every question and yet take no record: then it is asked less and less often.
+        self._restore_at = 0.0 if transport.has_delivered else time.monotonic() + self._backoff.next()
         self._reason = reason_of(error)
         self._ledger.send_failed(error)
         rest = transport.take_back()
@@ -217,6 +224,8 @@ class Dispatcher:
             return None
 
     def _restore(self) -> None:
+        if self._transport is None and time.monotonic() < self._restore_at:
+            return
         self._ready = False
         if self._transport is not None:
             return

@@ -82,6 +82,8 @@ class KafkaTransport:
         self._down_since: float | None = None
         self._patient_until = math.inf if is_patient else time.monotonic() + _PATIENT_DEADLINES * deadline
         self._progress_at = 0.0
+        self.has_delivered = False
+        """Whether Kafka acknowledged any record."""
         self._spans = spans
         self._last_error: TransportError | None = None
         self._closing = False
@@ -267,6 +269,7 @@ class KafkaTransport:
             self.fail(self._last_error)
         if delivered:
             self._down_since = self._last_error = None
+            self.has_delivered = True
             now = time.monotonic()
             self._progress_at = now if now < self._patient_until else 0.0
             self._client_log.well()
