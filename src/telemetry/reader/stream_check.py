@@ -24,7 +24,7 @@ class Scope:
 
     Attributes:
         now: When the reading ended; None if nothing counts as still running.
-        open_seconds: A producer whose last checkpoint is not older counts as still running.
+        open_seconds: A producer whose last checkpoint is not older counts as still running; 0 for none.
         from_start: The source was read from its beginning.
         to_end: The source was read to its end.
         has_keys: Public keys were given.
@@ -38,7 +38,7 @@ class Scope:
 
     def is_recent(self, checkpoint: Checkpoint) -> bool:
         """Return whether a checkpoint was made just before the reading ended."""
-        if self.now is None:
+        if self.now is None or self.open_seconds <= 0:
             return False
         return datetime.fromisoformat(checkpoint.time) >= self.now - timedelta(seconds=self.open_seconds)
 
@@ -325,7 +325,7 @@ class StreamCheck:
             beyond = max(end - self.latest.size, 0)
             reason = (
                 f"there is no final checkpoint and none of a recovery; the last one, of {self.latest.time}, covers "
-                f"{self.latest.size} records, and {beyond} behind them are not proven"
+                f"{self.latest.size} records, and {beyond} behind them are not proven; it crashed, was cut off, or still runs"
             )
             yield Finding(Verdict.TRUNCATED, reason, self.latest.size if beyond else None, end - 1 if beyond else None)
 

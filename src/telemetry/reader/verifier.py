@@ -30,8 +30,6 @@ from telemetry.reader.stream_tree import StreamTree
 from telemetry.reader.verdicts import Finding, FindingList, Verdict, VerificationReport
 from telemetry.reader.verifier_state import VerifierState, restore_stream, save_stream
 
-OPEN_SECONDS = 30.0
-"""Three times the longest usual pause between two checkpoints of a producer that has events."""
 MAX_HELD_EVENTS = 6_000_000
 """Leaf hashes that wait for their interval to be complete: 192 MB."""
 MAX_REMEMBERED = 1 << 24
@@ -58,7 +56,9 @@ class Verifier:
             what was verified then.
         from_start: The sources are read from their beginning; otherwise what is absent before is no finding.
         to_end: The sources are read to their end; otherwise what is absent behind is no finding.
-        open_seconds: A producer whose last checkpoint is not older than this counts as still running.
+        open_seconds: A producer whose last checkpoint is not older than this counts as still running, and is not
+            called truncated. By default none does: whoever cuts off the end must not gain time. For a trail that is
+            being written, three times the pause between two checkpoints (30 s) is right.
         max_held_events: Leaf hashes held for intervals that are not complete.
         max_remembered: Proven records that are remembered to judge later copies.
     """
@@ -71,7 +71,7 @@ class Verifier:
         continued: bool = True,
         from_start: bool = True,
         to_end: bool = True,
-        open_seconds: float = OPEN_SECONDS,
+        open_seconds: float = 0.0,
         max_held_events: int = MAX_HELD_EVENTS,
         max_remembered: int = MAX_REMEMBERED,
     ) -> None:

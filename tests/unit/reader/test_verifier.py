@@ -140,7 +140,7 @@ class TestKinds:
         process = Process()
         records = topic(process.run(50, end=False))
         del records[47]
-        soon = verify(records, now=process.clock + timedelta(seconds=5))
+        soon = verify(records, now=process.clock + timedelta(seconds=5), open_seconds=30)
         assert soon.exit_code == 0
         assert soon.producers[0].is_open
         assert Verdict.MISSING in verify(records, now=START + timedelta(hours=1)).producers[0].verdicts

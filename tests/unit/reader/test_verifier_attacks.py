@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -187,12 +188,14 @@ class TestTruncate:
 
     def test_a_producer_that_still_writes_is_not_truncated(self) -> None:
         records = topic(Process().run(95, end=False))
-        soon = verify(records, now=START + timedelta(seconds=20))
+        soon = verify(records, now=START + timedelta(seconds=20), open_seconds=30)
         assert soon.exit_code == 0
         assert soon.producers[0].is_open
-        late = verify(records, now=START + timedelta(seconds=120))
+        late = verify(records, now=START + timedelta(seconds=120), open_seconds=30)
         assert late.verdict is Verdict.TRUNCATED
-        assert verify(records, now=None).verdict is Verdict.TRUNCATED
+        strictly: list[dict[str, Any]] = [{"now": None, "open_seconds": 30}, {"now": START + timedelta(seconds=20)}]
+        for strict in strictly:
+            assert verify(records, **strict).verdict is Verdict.TRUNCATED
 
     def test_old_records_of_an_open_producer_are_missed_all_the_same(self) -> None:
         process = Process()
@@ -201,7 +204,7 @@ class TestTruncate:
         records = topic([*records, *process.run(20, end=False)])
         del records[position(records, 12)]
         del records[position(records, 61)]
-        (producer,) = verify(records, now=process.clock + timedelta(seconds=1)).producers
+        (producer,) = verify(records, now=process.clock + timedelta(seconds=1), open_seconds=30).producers
         assert producer.is_open
         assert found(producer, Verdict.MISSING).range == "12"
 
