@@ -124,15 +124,22 @@ class InclusionPathBuilder:
 
     Args:
         index: Number of the leaf, from 0.
+        after: Tree of the leaves in front; the first leaf that is appended comes behind them.
+
+    Raises:
+        FormatError: The leaf is in the tree in front.
     """
 
     __slots__ = ("_index", "_path", "_subtrees", "size")
 
-    def __init__(self, index: int) -> None:
-        self.size = 0
+    def __init__(self, index: int, *, after: Frontier | None = None) -> None:
+        self.size = after.size if after is not None else 0
+        if not self.size <= index:
+            message = f"leaf {index} is one of the {self.size} leaves in front"
+            raise FormatError(message)
         self._index = index
         self._path: list[bytes] = []
-        self._subtrees: list[tuple[int, bytes]] = []
+        self._subtrees = _placed(after) if after is not None else []
 
     def append(self, leaf: bytes) -> None:
         """Add the next leaf hash."""
@@ -283,6 +290,15 @@ def _rebuild(old_size: int, new_size: int, path: Sequence[bytes], old_root: byte
             new = node_hash(new, node)
         at, last = at >> 1, last >> 1
     return (old, new) if last == 0 else None
+
+
+def _placed(tree: Frontier) -> list[tuple[int, bytes]]:
+    """Return the complete subtrees of a tree as first leaf and root."""
+    placed, first = [], 0
+    for root, bit in zip(tree.roots, (bit for bit in range(MAX_PATH, -1, -1) if tree.size >> bit & 1), strict=True):
+        placed.append((first, root))
+        first += 1 << bit
+    return placed
 
 
 def _climb(at: int, last: int) -> tuple[int, int]:

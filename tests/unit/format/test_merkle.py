@@ -104,6 +104,19 @@ def test_an_altered_inclusion_path_is_not_believed(change: str) -> None:
         merkle.verify_inclusion(LEAVES[6], index=6, size=13, path=changed, root=defined_root(LEAVES[:13]))
 
 
+def test_a_path_is_found_from_the_tree_in_front() -> None:
+    for before in range(14):
+        tree = merkle.Frontier()
+        tree.extend(LEAVES[:before])
+        for index in range(before, 21):
+            builder = merkle.InclusionPathBuilder(index, after=tree)
+            for leaf in LEAVES[before:21]:
+                builder.append(leaf)
+            assert builder.path() == merkle.inclusion_path(LEAVES[:21], index)
+    with pytest.raises(FormatError):
+        merkle.InclusionPathBuilder(12, after=tree)
+
+
 @pytest.mark.parametrize("index", [-1, 13, 1 << 40])
 def test_there_is_no_path_outside_the_tree(index: int) -> None:
     with pytest.raises(FormatError):
