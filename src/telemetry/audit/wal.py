@@ -24,7 +24,8 @@ def has_lost_commits(connection: sqlite3.Connection, path: Path) -> bool:
     """Return whether whole commits follow the place at which SQLite takes the log to end.
 
     SQLite stops at the first frame whose checksum does not fit, and does not tell. After a crash that is the torn end
-    of the last write. Where a commit of the same log follows, the log is damaged in its middle.
+    of the last commit, of which no wait has returned. Where another commit of the same log follows, the log is damaged
+    in its middle.
     """
     try:
         with wal_of(path).open("rb") as log:
@@ -34,7 +35,7 @@ def has_lost_commits(connection: sqlite3.Connection, path: Path) -> bool:
                 return False
             if not _is_sound(header):
                 return True
-            return _commits_after(log, header, valid=_valid_frames(connection), size=size)
+            return _commits_after(log, header, valid=_valid_frames(connection), size=size) > 1
     except FileNotFoundError:
         return False
 
@@ -47,15 +48,15 @@ def _valid_frames(connection: sqlite3.Connection) -> int:
     return _MAX_FRAMES
 
 
-def _commits_after(log: BinaryIO, header: bytes, *, valid: int, size: int) -> bool:
+def _commits_after(log: BinaryIO, header: bytes, *, valid: int, size: int) -> int:
+    commits = 0
     _, _, page_size, _, *salts = _HEADER.unpack(header)[:6]
     step = _FRAME.size + page_size
     for number in range(valid, min((size - _HEADER.size) // step, _MAX_FRAMES)):
         log.seek(_HEADER.size + number * step)
         _, pages_after_commit, *found = _FRAME.unpack(log.read(_FRAME.size))
-        if pages_after_commit and found == salts:
-            return True
-    return False
+        commits += bool(pages_after_commit) and found == salts
+    return commits
 
 
 def _is_sound(header: bytes) -> bool:

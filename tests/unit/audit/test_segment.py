@@ -220,7 +220,7 @@ def _salvage(path: Path) -> tuple[set[Row], bool]:
     return found, told
 
 
-@pytest.mark.parametrize("part", [0.0005, 0.2, 0.5, 0.8])
+@pytest.mark.parametrize("part", [0.0005, 0.2, 0.5, 0.8, 0.9])
 def test_the_log_is_damaged_in_its_middle(tmp_path: Path, part: float) -> None:
     path, log = _left_with_log(tmp_path)
     content = bytearray(log.read_bytes())
@@ -242,9 +242,12 @@ def test_the_log_is_damaged_in_its_middle(tmp_path: Path, part: float) -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 100, 40_000])
-def test_a_log_whose_last_write_was_torn_is_no_damage(tmp_path: Path, cut: int) -> None:
+@pytest.mark.parametrize("length", ["shorter", "as long"])
+def test_a_log_whose_last_write_was_torn_is_no_damage(tmp_path: Path, cut: int, length: str) -> None:
     path, log = _left_with_log(tmp_path)
-    log.write_bytes(log.read_bytes()[:-cut])
+    whole = log.read_bytes()
+    # A log that is written anew from its start is as long as it was: behind the tear stands something older.
+    log.write_bytes(whole[:-cut] + (bytes(cut) if length == "as long" else b""))
 
     segment = _adopted(path)
 
