@@ -26,9 +26,11 @@ def identity(certificates: Certificates, form: str, *, client: str = "payments")
             return fields | files | {"ssl_key_location": own.encrypted_key, "ssl_key_password": KEY_PASSWORD}
         case "keystore":
             return fields | {"ssl_keystore_location": own.keystore, "ssl_key_password": KEY_PASSWORD}
-        case "text":
-            texts = {"ssl_certificate_pem": own.certificate.read_text(), "ssl_key_pem": own.key.read_text()}
-            return {"ssl_ca_pem": certificates.ca.read_text()} | texts
+        case "text" | "encrypted text":
+            key = own.key if form == "text" else own.encrypted_key
+            texts = {"ssl_certificate_pem": own.certificate.read_text(), "ssl_key_pem": key.read_text()}
+            password = {} if form == "text" else {"ssl_key_password": KEY_PASSWORD}
+            return {"ssl_ca_pem": certificates.ca.read_text()} | texts | password
     raise ValueError(form)
 
 

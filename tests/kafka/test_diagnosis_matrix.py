@@ -77,7 +77,10 @@ _BIG = {"max_event_bytes": 4 << 20}
 
 CASES = [
     Case("PLAINTEXT", Kind.OK, "all well"),
-    *(_tls(Kind.OK, f"all well with {form}", form=form) for form in ("files", "text", "keystore", "encrypted key")),
+    *(
+        _tls(Kind.OK, f"all well with {form}", form=form)
+        for form in ("files", "text", "encrypted text", "keystore", "encrypted key")
+    ),
     *(
         _sasl(protocol, mechanism, Kind.OK, "all well")
         for protocol in ("SASL_SSL", "SASL_PLAINTEXT")

@@ -152,3 +152,27 @@ def test_kafka_that_answers_but_takes_nothing_is_asked_less_and_less_often(
         assert telemetry.audit.get_audit_stats().send_errors < 10
     finally:
         telemetry.shutdown()
+
+
+def test_record_larger_than_the_topic_takes_is_named_and_does_not_block_the_rest(
+    kafka: KafkaBroker, topic: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    small = f"{topic}-small"
+    kafka.create_topic(small, config={"max.message.bytes": "3000"})
+    kafka.add_acl("payments", small)
+    own = identity(kafka.certificates, "files")
+    fields = stored_in(tmp_path) | {"kafka_topic": small, "kafka_options": {"compression.type": "none"}}
+    telemetry = Telemetry(audit_config(kafka, "SSL", own, **fields))
+    telemetry.start()
+    try:
+        for size in (10, 10_000, 10):
+            telemetry.audit.log("upload", {"text": "x" * size}, "user-1")
+
+        _until(lambda: telemetry.audit.get_audit_stats().rejected == 1)
+        _until(lambda: len(kafka.read(small)) >= 2)
+    finally:
+        telemetry.shutdown()
+
+    errors = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+    assert any("raise the topic's max.message.bytes or lower max_event_bytes" in text for text in errors)
+    assert list(tmp_path.glob(f"rejected/{small}/**/*.jsonl"))

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.services
 
 _LIMIT = 20.0
 _CREDENTIALS = [
-    *(("SSL", form) for form in ("files", "text", "keystore", "encrypted key")),
+    *(("SSL", form) for form in ("files", "text", "encrypted text", "keystore", "encrypted key")),
     *(
         (protocol, mechanism)
         for protocol in ("SASL_SSL", "SASL_PLAINTEXT")
