@@ -471,6 +471,9 @@ class AuditPipeline:
         self._close_resources()
 
     def _close_resources(self) -> None:
-        for resource in (self._worker, self._keys, self._store):
+        if self._worker is not None:
+            # It was given its time by the drain; a store that hangs must not take as much again.
+            self._worker.close(0.0)
+        for resource in (self._keys, self._store):
             if resource is not None:
                 resource.close()

@@ -104,6 +104,9 @@ class Spool:
         if left == 0:
             self._segment.remove()
         else:
+            if not self._thread.is_alive():
+                # What was acknowledged since the thread ended need not be sent again by the next process.
+                self._tidy()
             self._segment.close()
         return left
 
