@@ -1,4 +1,4 @@
-"""A store and a key service of third parties that are slow, hang or fail when a test says so."""
+"""A Kafka, a store and a key service of third parties that are slow, hang or fail when a test says so."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from telemetry.config import EncryptionConfig, StorageConfig
 from telemetry.encryption import DATA_KEY_BYTES, DataKey, EncryptionProvider, EncryptionProviderFactory
-from telemetry.exceptions import KeyMismatchError
+from telemetry.exceptions import KeyMismatchError, KeyUnreachableError, StorageUnreachableError
 from telemetry.storage import StorageProviderFactory
+from telemetry.testing import EmbeddedKafka
 from tests.unit.storage.memory_store import MemoryStore
 
 _NUMBERS = itertools.count()
 _LONGEST_HANG = 60.0
+_SLOW_SECONDS = 0.15
+_NOT_ENOUGH_REPLICAS = 19
 
 
 class Faults:
@@ -56,10 +59,47 @@ class Faults:
         with self._began:
             assert self._began.wait_for(lambda: self.calls.count(operation) >= count, timeout=20)
 
+    def begin(self, kind: str, failure: Exception) -> None:
+        """Make every call ``slow``, ``hanging`` or ``failing``."""
+        if kind == "slow":
+            self.delay = _SLOW_SECONDS
+        elif kind == "hanging":
+            self.gate.clear()
+        else:
+            self.failure = failure
+
     def clear(self) -> None:
         """Nothing goes wrong any more."""
         self.delay, self.failure = 0.0, None
         self.gate.set()
+
+
+class FaultyKafka:
+    """An embedded Kafka with faults by name.
+
+    Attributes:
+        broker: The Kafka.
+    """
+
+    def __init__(self, broker: EmbeddedKafka) -> None:
+        self.broker = broker
+
+    def begin(self, kind: str) -> None:
+        """Make it ``slow``, ``hanging``, ``failing`` (connections are refused) or ``refusing`` (records are)."""
+        if kind == "slow":
+            self.broker.set_latency(_SLOW_SECONDS)
+        elif kind == "hanging":
+            self.broker.set_latency(_LONGEST_HANG)
+        elif kind == "failing":
+            self.broker.stop_brokers()
+        else:
+            self.broker.fail_produce(_NOT_ENOUGH_REPLICAS, count=10_000)
+
+    def clear(self) -> None:
+        """Nothing goes wrong any more."""
+        self.broker.set_latency(0)
+        self.broker.start_brokers()
+        self.broker.fail_produce(0, count=0)
 
 
 class FaultyStore:
@@ -85,6 +125,14 @@ class FaultyStore:
         StorageProviderFactory.register(name, Store)
         self.config = StorageConfig(provider=name)
 
+    def begin(self, kind: str) -> None:
+        """Make it ``slow``, ``hanging`` or ``failing``."""
+        self.faults.begin(kind, StorageUnreachableError("the store is away"))
+
+    def clear(self) -> None:
+        """Nothing goes wrong any more."""
+        self.faults.clear()
+
 
 class FaultyKeys:
     """A registered key service with a KEK of its own.
@@ -109,6 +157,14 @@ class FaultyKeys:
         name = f"faulty-keys-{next(_NUMBERS)}"
         EncryptionProviderFactory.register(name, Keys)
         self.config = EncryptionConfig(provider=name)
+
+    def begin(self, kind: str) -> None:
+        """Make it ``slow``, ``hanging`` or ``failing``."""
+        self.faults.begin(kind, KeyUnreachableError("the key service is away"))
+
+    def clear(self) -> None:
+        """Nothing goes wrong any more."""
+        self.faults.clear()
 
 
 class FixedKeys(EncryptionProvider):

@@ -72,15 +72,20 @@ def on_topic(config: AuditConfig) -> list[dict[str, Any]]:
         return [json.loads(record.value) for record in source if record.value is not None]
 
 
-def in_fallback(config: AuditConfig, *, below: str = "") -> list[dict[str, Any]]:
-    """Return the values of every record in the fallback store, in the order of the objects."""
-    assert config.storage_config is not None
-    values: list[dict[str, Any]] = []
+def fallback_objects(config: AuditConfig, *, below: str = "") -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Yield name and values of each object in the fallback store."""
+    if config.storage_config is None:
+        return
     with StorageProviderFactory.create(config.storage_config) as store:
         for stored in store.list(f"{below}{config.kafka_topic}/"):
             if parse_object_name(stored.name.removeprefix(below)) is not None:
-                values += [json.loads(record.value) for record in decode_object(store.get(stored.name)).records]
-    return values
+                records = decode_object(store.get(stored.name)).records
+                yield stored.name, [json.loads(record.value) for record in records]
+
+
+def in_fallback(config: AuditConfig, *, below: str = "") -> list[dict[str, Any]]:
+    """Return the values of every record in the fallback store, in the order of the objects."""
+    return [value for _, values in fallback_objects(config, below=below) for value in values]
 
 
 def ids(values: list[dict[str, Any]]) -> set[str]:

@@ -1,0 +1,142 @@
+"""Kafka, store and key service are slow, hang, fail and come back, alone and together, during a load: the books balance.
+
+The load never stops while it happens, not even for the shutdown. ``FAULT_SECONDS`` makes each fault last so long and
+adds every combination that the short version leaves out.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from telemetry.testing import EmbeddedKafka
+from telemetry.types import AuditConfig
+from tests.fault.faulty import FaultyKafka, FaultyKeys, FaultyStore
+from tests.fault.load import RATE, Load, read_trail
+from tests.fault.rig import quick_config, running, until
+
+LONG = "FAULT_SECONDS" in os.environ
+SECONDS = float(os.environ.get("FAULT_SECONDS", "0.6"))
+KINDS = ("well", "slow", "hanging", "failing")
+_BYTES_A_RECORD = 1_500
+_BYTES_A_PARTITION = 3 << 20
+"""What the embedded Kafka keeps for sure; it forgets the rest."""
+
+
+Case = tuple[str, str, str]
+"""How Kafka, the store and the key service are."""
+
+
+def _all_cases() -> list[Case]:
+    return [case for case in product(KINDS, KINDS, KINDS) if case != ("well",) * 3]
+
+
+def _cases() -> list[Case]:
+    """Return every fault alone, every pair of faults of any two parts, and all three parts together."""
+    numbers = range(len(KINDS))
+    # A Latin square: whichever two parts are looked at, each pair of their states occurs.
+    square = [(KINDS[kafka], KINDS[store], KINDS[(kafka + store) % 4]) for kafka in numbers for store in numbers]
+    chosen = [case for case in _all_cases() if LONG or case.count("well") == 2 or case in square]
+    return [*chosen, ("refusing", "well", "well")]
+
+
+def _cases_at_the_end() -> list[Case]:
+    """Return those in which events can neither leave quickly nor come in: all three parts, and Kafka with the store."""
+    if LONG:
+        return _cases()
+    return [case for case in _cases() if "well" not in case or case[2] == "well"]
+
+
+class Parts:
+    """A pipeline's surroundings, each of which can be broken."""
+
+    def __init__(self, broker: EmbeddedKafka, folder: Path) -> None:
+        self.kafka, self.store, self.keys = FaultyKafka(broker), FaultyStore(), FaultyKeys()
+        self._folder = folder
+
+    def config(self, **changes: Any) -> AuditConfig:
+        """Return a configuration that gives up quickly and asks the key service five times a second."""
+        fixed: dict[str, Any] = {
+            "encryption_enabled": True,
+            "encryption_config": self.keys.config,
+            "storage_config": self.store.config,
+            "kafka_timeout_ms": 300,
+            "data_key_max_uses": int(RATE / 5),
+            "data_key_wait_ms": 200,
+            "queue_max_events": 600,
+            "queue_full_timeout_ms": 200,
+        }
+        return quick_config(self.kafka.broker.bootstrap_servers, self._folder, **{**fixed, **changes})
+
+    def begin(self, kafka: str, store: str, keys: str) -> None:
+        for part, kind in ((self.kafka, kafka), (self.store, store), (self.keys, keys)):
+            if kind != "well":
+                part.begin(kind)
+
+    def last(self, load: Load, case: Case) -> None:
+        """Let the faults last, and make sure that the pipeline met them."""
+        begun = len(self.keys.faults.calls), len(self.store.faults.calls)
+        load.last(SECONDS)
+        if case[0] not in ("well", "slow"):
+            until(lambda: load.stats.send_errors > 0, what="Kafka's fault")
+            until(lambda: len(self.store.faults.calls) > begun[1], what="the use of the store")
+        until(lambda: len(self.keys.faults.calls) > begun[0], what="the use of the key service")
+
+    def clear(self) -> None:
+        for part in (self.kafka, self.store, self.keys):
+            part.clear()
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> Iterator[Parts]:
+    most = (SECONDS + 20) * RATE * _BYTES_A_RECORD
+    with EmbeddedKafka(partitions=int(most / _BYTES_A_PARTITION) + 8) as broker:
+        made = Parts(broker, tmp_path)
+        yield made
+        made.store.clear()
+        made.keys.clear()
+
+
+@pytest.mark.parametrize("case", _cases(), ids="-".join)
+def test_faults_that_pass(case: Case, parts: Parts) -> None:
+    config = parts.config()
+    with Load(config) as load:
+        load.until_more(200)
+        parts.begin(*case)
+        parts.last(load, case)
+        parts.clear()
+        load.until_more(200)
+        books = load.shutdown(20)
+
+    assert load.lost is None
+    books.require_balance()
+    assert books.failed == books.spooled == 0
+    read_trail(config).require_all(books)
+
+
+@pytest.mark.parametrize("case", _cases_at_the_end(), ids="-".join)
+def test_shutdown_while_the_faults_last(case: Case, parts: Parts, tmp_path: Path) -> None:
+    config = parts.config(spool_path=tmp_path / "spool")
+    with Load(config, waits=True) as load:
+        load.until_more(200)
+        parts.begin(*case)
+        parts.last(load, case)
+        books = load.shutdown(2)
+    parts.clear()
+
+    assert load.lost is None
+    books.require_balance()
+    assert books.failed == 0
+    trail = read_trail(config)
+    trail.require_all(books)
+    assert len(trail.spool) >= books.spooled
+
+    with running(config) as telemetry:
+        until(lambda: telemetry.audit.get_audit_stats().recovered >= books.spooled)
+    assert read_trail(config).everywhere == {receipt.event_id for receipt in books.receipts}
+    assert list((tmp_path / "spool").iterdir()) == []
