@@ -41,9 +41,10 @@ def quick_config(brokers: str, folder: Path, **changes: Any) -> AuditConfig:
         "fallback_object_seconds": 0.2,
         "storage_config": StorageConfig(provider="local_file", base_path=folder / "fallback"),
     }
-    if changes.get("fallback_enabled") is False:
+    values |= changes
+    if not values.get("fallback_enabled", True):
         del values["storage_config"]
-    return AuditConfig(**{**values, **changes})
+    return AuditConfig(**values)
 
 
 @contextmanager

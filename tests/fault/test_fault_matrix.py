@@ -7,7 +7,7 @@ adds every combination that the short version leaves out.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,10 @@ import pytest
 from telemetry.testing import EmbeddedKafka
 from telemetry.types import AuditConfig
 from tests.fault.faulty import FaultyKafka, FaultyKeys, FaultyStore
-from tests.fault.load import RATE, Load, read_trail
+from tests.fault.load import RATE, Books, Load, read_trail
 from tests.fault.rig import quick_config, running, until
+from tests.services.fixtures import new_topic
+from tests.services.kafka import KafkaBroker
 
 LONG = "FAULT_SECONDS" in os.environ
 SECONDS = float(os.environ.get("FAULT_SECONDS", "0.6"))
@@ -52,6 +54,21 @@ def _cases_at_the_end() -> list[Case]:
     return [case for case in _cases() if "well" not in case or case[2] == "well"]
 
 
+def pipeline_config(brokers: str, folder: Path, store: FaultyStore, keys: FaultyKeys, **changes: Any) -> AuditConfig:
+    """Return a configuration that gives up quickly and asks the key service five times a second."""
+    fixed: dict[str, Any] = {
+        "encryption_enabled": True,
+        "encryption_config": keys.config,
+        "storage_config": store.config,
+        "kafka_timeout_ms": 300,
+        "data_key_max_uses": int(RATE / 5),
+        "data_key_wait_ms": 200,
+        "queue_max_events": 600,
+        "queue_full_timeout_ms": 200,
+    }
+    return quick_config(brokers, folder, **{**fixed, **changes})
+
+
 class Parts:
     """A pipeline's surroundings, each of which can be broken."""
 
@@ -60,18 +77,7 @@ class Parts:
         self._folder = folder
 
     def config(self, **changes: Any) -> AuditConfig:
-        """Return a configuration that gives up quickly and asks the key service five times a second."""
-        fixed: dict[str, Any] = {
-            "encryption_enabled": True,
-            "encryption_config": self.keys.config,
-            "storage_config": self.store.config,
-            "kafka_timeout_ms": 300,
-            "data_key_max_uses": int(RATE / 5),
-            "data_key_wait_ms": 200,
-            "queue_max_events": 600,
-            "queue_full_timeout_ms": 200,
-        }
-        return quick_config(self.kafka.broker.bootstrap_servers, self._folder, **{**fixed, **changes})
+        return pipeline_config(self.kafka.broker.bootstrap_servers, self._folder, self.store, self.keys, **changes)
 
     def begin(self, kafka: str, store: str, keys: str) -> None:
         for part, kind in ((self.kafka, kafka), (self.store, store), (self.keys, keys)):
@@ -136,7 +142,103 @@ def test_shutdown_while_the_faults_last(case: Case, parts: Parts, tmp_path: Path
     trail.require_all(books)
     assert len(trail.spool) >= books.spooled
 
+    _recover(config, books)
+
+
+def test_nothing_is_left_that_could_keep_the_rest(parts: Parts) -> None:
+    config = parts.config()
+    with Load(config) as load:
+        load.until_more(200)
+        parts.begin("hanging", "hanging", "well")
+        parts.last(load, ("hanging", "hanging", "well"))
+        books = load.shutdown(2)
+    parts.clear()
+
+    assert load.lost is not None
+    assert load.lost.count == books.failed > 0
+    books.require_balance()
+    unsettled = {receipt.event_id for receipt in books.receipts if receipt.delivery is None}
+    assert set(load.lost.event_ids) == unsettled
+    read_trail(config).require_all(books)
+
+
+def test_without_a_fallback_an_event_that_kafka_did_not_take_in_time_fails(parts: Parts) -> None:
+    config = parts.config(fallback_enabled=False)
+    with Load(config) as load:
+        load.until_more(200)
+        parts.kafka.begin("hanging")
+        until(lambda: load.stats.failed > 0, what="the first failure")
+        parts.kafka.clear()
+        load.until_more(200)
+        books = load.shutdown(20)
+
+    assert load.lost is None
+    books.require_balance()
+    assert books.failed > 0
+    read_trail(config).require_all(books)
+
+
+@pytest.mark.services
+def test_a_real_broker_frozen_killed_delayed_and_stalled(own_kafka: Callable[..., KafkaBroker], tmp_path: Path) -> None:
+    broker = own_kafka(proxied=["PLAINTEXT"])
+    proxy = broker.proxy("PLAINTEXT")
+    store, keys = FaultyStore(), FaultyKeys()
+    config = pipeline_config(
+        broker.bootstrap(),
+        tmp_path,
+        store,
+        keys,
+        kafka_topic=new_topic(broker),
+        kafka_timeout_ms=500,
+        spool_path=tmp_path / "spool",
+    )
+    with Load(config, waits=True) as load:
+        load.until_more(200)
+        broker.freeze()
+        store.begin("failing")
+        until(lambda: load.stats.diverted, what="the detour round a frozen broker")
+        broker.thaw()
+        store.clear()
+        load.until_more(200)
+
+        broker.kill()
+        keys.begin("hanging")
+        until(lambda: load.stats.diverted, what="the detour round a killed broker")
+        broker.start()
+        keys.clear()
+        load.until_more(200)
+
+        proxy.delay(0.2)
+        store.begin("slow")
+        keys.begin("slow")
+        load.last(SECONDS)
+        proxy.stall()
+        until(lambda: load.stats.diverted, what="the detour round a connection that stands still")
+        proxy.delay(0.0)
+        proxy.resume()
+        load.until_more(200)
+
+        broker.freeze()
+        store.begin("hanging")
+        load.last(SECONDS)
+        books = load.shutdown(3)
+    broker.thaw()
+    store.clear()
+    keys.clear()
+
+    assert load.lost is None
+    books.require_balance()
+    assert books.failed == 0
+    assert books.stored > 0
+    assert books.spooled > 0
+    read_trail(config).require_all(books)
+    _recover(config, books)
+
+
+def _recover(config: AuditConfig, books: Books) -> None:
+    """Let another process send what stayed in the spool."""
+    assert config.spool_path is not None
     with running(config) as telemetry:
         until(lambda: telemetry.audit.get_audit_stats().recovered >= books.spooled)
     assert read_trail(config).everywhere == {receipt.event_id for receipt in books.receipts}
-    assert list((tmp_path / "spool").iterdir()) == []
+    assert list(config.spool_path.iterdir()) == []
