@@ -113,8 +113,7 @@ class EventFactory:
         self._clear = {name: field for name, field in CLEAR_ATTRIBUTES.items() if field in clear_fields}
         self._wall_clock = wall_clock
         self._encode = msgspec.json.Encoder(enc_hook=jsonable).encode
-        self._second = -1
-        self._second_text = ""
+        self._last_second = (-1, "")
 
     def draft(self, event_type: str, payload: Any, user_id: str, fields: Mapping[str, Any]) -> EventDraft:
         """Return the event, checked and encoded.
@@ -173,11 +172,11 @@ class EventFactory:
 
     def _now(self) -> str:
         second, nanosecond = divmod(self._wall_clock(), 1_000_000_000)
-        if second != self._second:
+        # Number and text are one value: another thread may be in another second, or the clock may go back.
+        known, text = self._last_second
+        if second != known:
             text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-            self._second_text, self._second = text, second
-        else:
-            text = self._second_text
+            self._last_second = second, text
         return f"{text}.{nanosecond // 1_000:06d}Z"
 
 

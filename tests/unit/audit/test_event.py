@@ -3,6 +3,8 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
+import sys
+import threading
 import uuid
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -184,3 +186,27 @@ def test_every_text_is_accepted_whole_or_refused_with_our_own_error(text: str) -
     except EventError:
         return
     assert body["payload"]["text"] == text
+
+
+def test_threads_in_different_seconds_do_not_get_each_others_time() -> None:
+    seconds = threading.local()
+    factory = _factory(wall_clock=lambda: seconds.now * 1_000_000_000)
+    wrong: list[str] = []
+
+    def draw(second: int) -> None:
+        seconds.now = second
+        expected = factory._now()
+        wrong.extend(found for _ in range(20_000) if (found := factory._now()) != expected)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=draw, args=(second,)) for second in (1, 3_601)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    finally:
+        sys.setswitchinterval(interval)
+
+    assert wrong == []
