@@ -107,15 +107,31 @@ class SpoolSegment:
         with _gate.opening():
             try:
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-                connection = _connect(path, patience=10.0)
-                segment = cls(path, connection)
-                connection.execute("BEGIN EXCLUSIVE")
-                for statement in _SCHEMA:
-                    connection.execute(statement)
-                segment._put("about", about)
-                connection.execute("COMMIT")
-            except (OSError, sqlite3.Error) as exc:
+            except OSError as exc:
                 raise _translated(exc, path, "make") from exc
+            try:
+                segment = cls._filled(path, about)
+            except sqlite3.Error as exc:
+                # A file that stayed would be taken for that of a process which is about to fill it.
+                for name in (path, wal_of(path)):
+                    with contextlib.suppress(OSError):
+                        name.unlink()
+                raise _translated(exc, path, "make") from exc
+        return segment
+
+    @classmethod
+    def _filled(cls, path: Path, about: bytes) -> Self:
+        connection = _connect(path, patience=10.0)
+        try:
+            segment = cls(path, connection)
+            connection.execute("BEGIN EXCLUSIVE")
+            for statement in _SCHEMA:
+                connection.execute(statement)
+            segment._put("about", about)
+            connection.execute("COMMIT")
+        except sqlite3.Error:
+            connection.close()
+            raise
         return segment
 
     @classmethod
