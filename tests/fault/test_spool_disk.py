@@ -1,0 +1,322 @@
+"""The spool's disk is full, fails, is or becomes read-only: clear errors, no accepted event lost, nothing stuck."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from telemetry.audit.receipt import Receipt
+from telemetry.exceptions import ConfigurationError, UndeliveredError
+from telemetry.sync import Telemetry
+from telemetry.testing import EmbeddedKafka
+from telemetry.types import AuditConfig
+from tests.fault.disks import Disk, ext4_disk, failing_writes, small_disk
+from tests.fault.faulty import FaultyStore
+from tests.fault.load import Load, read_trail
+from tests.fault.rig import NOWHERE, ids, leave_segment, on_topic, quick_config, records, running, until
+
+_NOBODY = 65_534
+_ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+@pytest.fixture
+def kafka() -> Iterator[EmbeddedKafka]:
+    with EmbeddedKafka(partitions=16) as broker:
+        yield broker
+
+
+@pytest.fixture
+def store() -> Iterator[FaultyStore]:
+    faulty = FaultyStore()
+    yield faulty
+    faulty.clear()
+
+
+def _log(telemetry: Telemetry, count: int, *, size: int = 0) -> list[Receipt]:
+    payload = {"pad": "x" * size}
+    return [telemetry.audit.log("step", payload, f"user-{number % 7}") for number in range(count)]
+
+
+def _segments(config: AuditConfig) -> list[Path]:
+    assert config.spool_path is not None
+    return sorted(config.spool_path.glob("*.spool"))
+
+
+def _log_of(config: AuditConfig) -> Path:
+    (segment,) = _segments(config)
+    return segment.with_name(f"{segment.name}-wal")
+
+
+def test_disk_becomes_full_and_has_room_again(
+    kafka: EmbeddedKafka, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with small_disk(tmp_path / "disk", size="2m") as disk:
+        config = quick_config(
+            kafka.bootstrap_servers, tmp_path, spool_path=disk.folder / "spool", kafka_timeout_ms=30_000
+        )
+        with running(config) as telemetry:
+            kafka.set_latency(60.0)
+            kept = _log(telemetry, 4_000, size=1_000)
+            until(lambda: "database or disk is full; free space on its disk" in caplog.text)
+            assert 0 < sum(receipt.is_durable for receipt in kept) < 4_000
+
+            disk.remount("size=64m")
+            until(lambda: "the spool takes events again" in _logging_anew(telemetry, kept, caplog))
+            _log(telemetry, 1)[0].wait_durable(20)
+            kafka.set_latency(0.0)
+            # The connection that hangs is given up here, not after its thirty seconds.
+            kafka.stop_brokers()
+            kafka.start_brokers()
+            for receipt in kept:
+                receipt.wait_delivered(60)
+        assert {receipt.event_id for receipt in kept} <= read_trail(config).everywhere
+        assert _segments(config) == []
+
+
+def _logging_anew(telemetry: Telemetry, kept: list[Receipt], caplog: pytest.LogCaptureFixture) -> str:
+    """Log one more event, because the spool looks at its disk only when there is something to write."""
+    kept += _log(telemetry, 1)
+    return caplog.text
+
+
+def test_full_disk_under_load_while_kafka_and_the_store_are_away(
+    kafka: EmbeddedKafka, store: FaultyStore, tmp_path: Path
+) -> None:
+    with small_disk(tmp_path / "disk", size="16m") as disk:
+        config = quick_config(
+            kafka.bootstrap_servers,
+            tmp_path,
+            spool_path=disk.folder / "spool",
+            storage_config=store.config,
+            kafka_timeout_ms=300,
+            queue_full_timeout_ms=100,
+            queue_max_events=3_000,
+        )
+        with Load(config) as load:
+            load.until_more(200)
+            store.begin("failing")
+            kafka.stop_brokers()
+            until(lambda: load.stats.queued > 500)
+            _fill(disk.folder / "filler")
+            until(lambda: len(load.raised) > 100, what="back-pressure")
+            books = load.shutdown(3)
+        kafka.start_brokers()
+        store.clear()
+
+        # What was on disk stays there, of the rest every single event is named.
+        assert load.lost is not None
+        books.require_balance()
+        assert books.spooled > 0
+        assert books.failed == load.lost.count > 0
+        assert set(load.raised) == {"BackpressureError", "LifecycleError"}
+        read_trail(config).require_all(books)
+
+        disk.remount("size=64m")
+        with running(config) as telemetry:
+            until(lambda: telemetry.audit.get_audit_stats().recovered >= books.spooled)
+        accepted = {receipt.event_id for receipt in books.receipts}
+        assert len(accepted - read_trail(config).everywhere) == books.failed
+        assert _segments(config) == []
+
+
+def test_disk_fails_for_a_while_under_load(
+    kafka: EmbeddedKafka, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = quick_config(kafka.bootstrap_servers, tmp_path, spool_path=tmp_path / "spool")
+    with Load(config, waits=True) as load:
+        load.until_more(200)
+        with failing_writes(_log_of(config)):
+            until(lambda: "disk I/O error; check the disk" in caplog.text)
+            # Events are delivered all the same, and whoever waits for durability gets it with the delivery.
+            load.until_more(500)
+        until(lambda: "the spool takes events again" in caplog.text)
+        load.until_more(200)
+        books = load.shutdown(20)
+
+    assert load.lost is None
+    books.require_balance()
+    assert books.failed == books.spooled == 0
+    read_trail(config).require_all(books)
+    assert _segments(config) == []
+
+
+def test_disk_fails_and_nothing_else_takes_events(
+    kafka: EmbeddedKafka, store: FaultyStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = quick_config(
+        kafka.bootstrap_servers,
+        tmp_path,
+        spool_path=tmp_path / "spool",
+        storage_config=store.config,
+        kafka_timeout_ms=300,
+    )
+    telemetry = Telemetry(config)
+    telemetry.start()
+    store.begin("failing")
+    kafka.stop_brokers()
+    safe = _log(telemetry, 50)
+    for receipt in safe:
+        receipt.wait_durable(20)
+    with failing_writes(_log_of(config)):
+        unsafe = _log(telemetry, 50)
+        until(lambda: "disk I/O error" in caplog.text)
+        with pytest.raises(UndeliveredError) as caught:
+            telemetry.shutdown(2)
+    kafka.start_brokers()
+    store.clear()
+
+    assert set(caught.value.event_ids) == {receipt.event_id for receipt in unsafe}
+    with running(config) as again:
+        until(lambda: again.audit.get_audit_stats().recovered >= len(safe))
+    assert ids(on_topic(config)) == {receipt.event_id for receipt in safe}
+
+
+@pytest.mark.parametrize("how", ["fails", "turns read-only"])
+def test_file_system_breaks_under_the_running_process(
+    how: str, kafka: EmbeddedKafka, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with ext4_disk(tmp_path / "disk", tmp_path / "image") as disk:
+        config = quick_config(kafka.bootstrap_servers, tmp_path, spool_path=disk.folder / "spool")
+        with running(config) as telemetry:
+            kafka.stop_brokers()
+            receipts = _log(telemetry, 100)
+            for receipt in receipts:
+                receipt.wait_durable(20)
+            _break(disk, how)
+            receipts += _log(telemetry, 100)
+            until(lambda: "events are not durable until they are delivered" in caplog.text)
+            until(lambda: telemetry.audit.get_audit_stats().stored == 200)
+        assert f"cannot write the spool segment {disk.folder}" in caplog.text
+        assert "check the disk, the folder's owner and its mode" in caplog.text
+
+        # After the repair the next process finds what was durable; it was delivered meanwhile, so it comes twice.
+        disk.unmount()
+        disk.mount()
+        kafka.start_brokers()
+        with running(config) as telemetry:
+            until(lambda: telemetry.audit.get_audit_stats().recovered >= 100)
+            until(lambda: telemetry.audit.get_audit_stats().replayed >= 200)
+        assert ids(on_topic(config)) == {receipt.event_id for receipt in receipts}
+        assert _segments(config) == []
+
+
+def _break(disk: Disk, how: str) -> None:
+    if how == "fails":
+        disk.fail()
+    else:
+        # What ext4 does by itself after an error (errors=remount-ro), though files are open for writing.
+        disk.remount("abort")
+
+
+@pytest.mark.parametrize("state", ["full", "read-only", "failing"])
+def test_start_on_a_disk_that_takes_nothing(state: str, kafka: EmbeddedKafka, tmp_path: Path) -> None:
+    left = records(30)
+    with ext4_disk(tmp_path / "disk", tmp_path / "image") as disk:
+        config = quick_config(kafka.bootstrap_servers, tmp_path, spool_path=disk.folder / "spool")
+        leave_segment(disk.folder / "spool", left)
+        filler = disk.folder / "filler"
+        if state == "full":
+            _fill(filler)
+        elif state == "read-only":
+            disk.remount("ro")
+        else:
+            disk.fail()
+
+        with pytest.raises(ConfigurationError) as caught:
+            Telemetry(config).start()
+
+        (problem,) = caught.value.problems
+        assert problem.field == "spool_path"
+        assert str(disk.folder) in problem.reason
+        assert {"full": "full", "read-only": "Read-only file system", "failing": "Input/output error"}[
+            state
+        ] in problem.reason
+
+        # Nothing of the dead process is lost by it.
+        if state == "full":
+            filler.unlink()
+        elif state == "read-only":
+            disk.remount("rw")
+        else:
+            disk.unmount()
+            disk.mount()
+        with running(config) as telemetry:
+            until(lambda: telemetry.audit.get_audit_stats().recovered >= len(left))
+        assert ids(on_topic(config)) == {record.event_id for record in left}
+        assert _segments(config) == []
+
+
+def _fill(path: Path) -> None:
+    with path.open("wb", buffering=0) as filler:
+        for size in (1 << 16, 1 << 10, 1):
+            while True:
+                try:
+                    if filler.write(b"x" * size) < size:
+                        break
+                except OSError:
+                    break
+
+
+_UNPRIVILEGED = """
+import os, sys
+from pathlib import Path
+from telemetry.exceptions import ConfigurationError
+from telemetry.sync import Telemetry
+from telemetry.types import AuditConfig
+config = AuditConfig(kafka_brokers=sys.argv[2], security_protocol="PLAINTEXT", encryption_enabled=False,
+    fallback_enabled=False, spool_path=Path(sys.argv[3]))
+if int(sys.argv[1]):
+    os.setgroups([])
+    os.setgid(int(sys.argv[1]))
+    os.setuid(int(sys.argv[1]))
+try:
+    Telemetry(config).start()
+except ConfigurationError as exc:
+    print(exc)
+else:
+    sys.exit("it started")
+"""
+
+
+def test_start_with_a_folder_of_somebody_else(tmp_path: Path) -> None:
+    # Permissions do not bind root, so root gives its rights away first.
+    for part in (tmp_path, *tmp_path.parents[:2]):
+        part.chmod(0o755)
+    folder = tmp_path / "spool"
+    folder.mkdir(mode=0o555)
+    uid = _NOBODY if os.geteuid() == 0 else 0
+    done = subprocess.run(
+        [sys.executable, "-c", _UNPRIVILEGED, str(uid), NOWHERE, folder],
+        env=_ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    folder.chmod(0o700)
+
+    assert done.returncode == 0, done.stderr
+    assert f"spool_path: the spool folder {folder} cannot be written" in done.stdout
+    assert "check its owner and mode" in done.stdout
+
+
+def test_disk_that_is_full_at_the_end_does_not_hold_the_shutdown(
+    kafka: EmbeddedKafka, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with small_disk(tmp_path / "disk", size="1m") as disk:
+        config = quick_config(kafka.bootstrap_servers, tmp_path, spool_path=disk.folder / "spool")
+        with running(config) as telemetry, caplog.at_level(logging.ERROR, logger="telemetry"):
+            receipts = _log(telemetry, 50)
+            for receipt in receipts:
+                receipt.wait_delivered(20)
+            _fill(disk.folder / "filler")
+            receipts += _log(telemetry, 3_000, size=500)
+        assert all(receipt.delivery is not None for receipt in receipts)
+        assert ids(on_topic(config)) == {receipt.event_id for receipt in receipts}
+        assert _segments(config) == []
