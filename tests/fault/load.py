@@ -281,13 +281,17 @@ def read_trail(config: AuditConfig) -> Trail:
     with KafkaSource(config) as source:
         for record in source:
             value = json.loads(record.value or b"{}")
+            if "sequence" not in value:
+                continue  # a checkpoint
             assert record.place.partition is not None
             assert record.place.offset is not None
             topic[record.place.partition, record.place.offset] = value["id"]
             if value["id"] not in seen:
                 seen.add(value["id"])
                 order.setdefault((value["producer"], record.key or b""), []).append(int(value["sequence"]))
-    objects = {name: ids(values) for name, values in fallback_objects(config)}
+    objects = {
+        name: ids([value for value in values if "sequence" in value]) for name, values in fallback_objects(config)
+    }
     return Trail(topic, objects, _in_spool(config.spool_path), order)
 
 
