@@ -1,4 +1,4 @@
-"""Parts that an application's own tests may use: an embedded Kafka, and the suites that a new provider must pass.
+"""Parts that an application's own tests may use: an embedded Kafka, a fault suite, and what a new provider must pass.
 
 Each is loaded on first use, so importing this package pulls in neither pytest nor any SDK.
 """
@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from telemetry.testing.embedded_kafka import EmbeddedKafka
     from telemetry.testing.encryption_contract import EncryptionProviderContract
+    from telemetry.testing.faults import run_faults
     from telemetry.testing.storage_contract import StorageProviderContract
 
-__all__ = ["EmbeddedKafka", "EncryptionProviderContract", "StorageProviderContract"]
+__all__ = ["EmbeddedKafka", "EncryptionProviderContract", "StorageProviderContract", "run_faults"]
 
 _HOMES = {
     "EmbeddedKafka": "telemetry.testing.embedded_kafka",
     "EncryptionProviderContract": "telemetry.testing.encryption_contract",
     "StorageProviderContract": "telemetry.testing.storage_contract",
+    "run_faults": "telemetry.testing.faults",
 }
 
 

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from telemetry.testing.faults import FAULTS
+
+
+def _doctor(*options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "telemetry", "doctor", *options],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+
+
+def test_the_whole_suite_passes_and_leaves_nothing(tmp_path: Path) -> None:
+    done = _doctor("--faults", str(tmp_path), "--rounds", "2", "--json")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    report: dict[str, Any] = json.loads(done.stdout)
+    assert (report["ok"], report["exit_code"]) == (True, 0)
+    assert [fault["fault"] for fault in report["faults"]] == list(FAULTS)
+    for fault in report["faults"]:
+        counts = fault["counts"]
+        settled = sum(counts[name] for name in ("raised", "delivered", "stored", "spooled", "failed"))
+        assert fault["outcome"] == "ok" or fault["fault"] == "store read-only", fault
+        assert counts["logged"] == settled
+        assert counts["logged"] > 0 or fault["outcome"] == "skipped"
+        assert counts["missing"] == counts["failed"] == 0
+    assert list(tmp_path.iterdir()) == []
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("options", [("--faults", "/nowhere/at/all"), ("--faults", ".", "--rounds", "0")])
+def test_a_folder_or_a_number_that_cannot_be_used(options: tuple[str, ...]) -> None:
+    done = _doctor(*options)
+
+    assert done.returncode == 2
+    assert done.stderr
