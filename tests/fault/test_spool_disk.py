@@ -125,6 +125,41 @@ def test_full_disk_under_load_while_kafka_and_the_store_are_away(
         assert _segments(config) == []
 
 
+def test_disk_has_room_again_only_at_the_end_while_nothing_else_takes_events(
+    kafka: EmbeddedKafka, store: FaultyStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with small_disk(tmp_path / "disk", size="16m") as disk:
+        config = quick_config(
+            kafka.bootstrap_servers,
+            tmp_path,
+            spool_path=disk.folder / "spool",
+            storage_config=store.config,
+            kafka_timeout_ms=300,
+        )
+        telemetry = Telemetry(config)
+        telemetry.start()
+        store.begin("failing")
+        kafka.stop_brokers()
+        receipts = _log(telemetry, 100)
+        for receipt in receipts:
+            receipt.wait_durable(20)
+        _fill(disk.folder / "filler")
+        receipts += _log(telemetry, 2_000, size=200)
+        until(lambda: "database or disk is full" in caplog.text)
+        (disk.folder / "filler").unlink()
+
+        report = telemetry.shutdown(2)
+
+        assert (report.spooled, report.failed) == (2_100, 0)
+        kafka.start_brokers()
+        store.clear()
+        with running(config) as again:
+            until(lambda: again.audit.get_audit_stats().recovered >= 2_100)
+        trail = read_trail(config)
+        assert set(trail.topic.values()) == {receipt.event_id for receipt in receipts}
+        assert all(found == sorted(found) for found in trail.order.values())
+
+
 def test_disk_fails_for_a_while_under_load(
     kafka: EmbeddedKafka, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

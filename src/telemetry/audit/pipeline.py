@@ -291,6 +291,8 @@ class AuditPipeline:
         error = LifecycleError("telemetry is shut down; the event was not logged")
         self._ledger.refused(error, calls=self._intake.close(error))
         rest = self._drain(timeout)
+        if self._spool is not None:
+            self._spool.save([record for record in rest if record.segment is None and record.receipt is not None])
         spooled = self._close_spool()
         self._ledger.kept([record for record in rest if record.segment is not None])
         lost = [record for record in rest if record.segment is None and record.receipt is not None]

@@ -6,7 +6,8 @@ import logging
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 
 from telemetry.audit.receipt import DURABLE, notify
@@ -95,6 +96,26 @@ class Spool:
         with self._settled_lock:
             self._outstanding += 1
 
+    def save(self, records: Sequence[SealedRecord]) -> None:
+        """Commit records that went on without having been committed: nobody else took them, and the process ends.
+
+        The disk may take now what it did not take then. If it does not, the records are left as they are.
+        """
+        if not records or self._thread.is_alive():
+            return
+        kept = sorted(records, key=_sequence)
+        with self._changed:
+            tree = self._tree()
+        with self._settled_lock:
+            # They had been counted as settled here.
+            self._settled_below = min(self._settled_below, _sequence(kept[0]))
+        try:
+            for run in _runs(kept):
+                self._segment.append(run, settled_below=self._settled_below, tree=tree)
+                self._own(run)
+        except SpoolError as exc:
+            logger.error("the disk of the spool still takes nothing: %s", exc)  # noqa: TRY400 - the message says all
+
     def close(self) -> int:
         """Commit what is there and end; delete the file if everything is settled, else return how many events stay."""
         if not self._closing:
@@ -159,6 +180,9 @@ class Spool:
             self._skip(records)
             return
         self._mend()
+        self._own(records)
+
+    def _own(self, records: Sequence[SealedRecord]) -> None:
         waited = []
         for record in records:
             record.segment = self
@@ -201,6 +225,16 @@ class Spool:
         if self._broken_since is not None:
             logger.warning("the spool takes events again, after %.0f s", time.monotonic() - self._broken_since)
             self._broken_since = None
+
+
+def _sequence(record: SealedRecord) -> int:
+    return -1 if record.sequence is None else record.sequence
+
+
+def _runs(records: Sequence[SealedRecord]) -> Iterator[list[SealedRecord]]:
+    """Yield records in runs without a gap: what a segment has in between must stay between them."""
+    for _, run in groupby(enumerate(records), key=lambda numbered: _sequence(numbered[1]) - numbered[0]):
+        yield [record for _, record in run]
 
 
 def open_folder(folder: Path) -> None:

@@ -151,3 +151,41 @@ def test_a_checkpoint_that_is_on_its_way_keeps_the_segment(bench: Bench) -> None
 
     assert bench.spool.close() == 1
     assert bench.segment.path.exists()
+
+
+def test_what_the_disk_did_not_take_is_saved_at_the_end_in_its_place(bench: Bench) -> None:
+    bench.fail_with(SpoolError("disk full"))
+    bench.add(*bench.made[:5])
+    until(lambda: len(bench.forwarded) == 5)
+    bench.fail_with(None)
+    bench.spool._retry_at = 0.0
+    bench.add(*bench.made[5:15])
+    until(lambda: len(bench.forwarded) == 15)
+    bench.fail_with(SpoolError("disk full"))
+    bench.add(*bench.made[15:])
+    until(lambda: len(bench.forwarded) == 20)
+    bench.spool.acknowledge(bench.made[5:10])
+    bench.spool.stop()
+
+    bench.fail_with(None)
+    bench.spool.save([*bench.made[15:], *bench.made[:5]])
+
+    assert all(receipt.is_durable for receipt in _receipts(bench.made))
+    assert bench.spool.close() == 15
+    adopted = SpoolSegment.adopt(bench.segment.path)
+    assert adopted is not None
+    assert [row[1] for row in adopted.rows()] == [record.event_id for record in bench.made]
+    adopted.close()
+
+
+def test_a_disk_that_still_takes_nothing_at_the_end(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    bench.fail_with(SpoolError("disk full"))
+    bench.add(*bench.made)
+    until(lambda: len(bench.forwarded) == 20)
+    bench.spool.stop()
+
+    bench.spool.save(bench.made)
+
+    assert not any(record.segment for record in bench.made)
+    assert "still takes nothing: disk full" in caplog.text
+    assert bench.spool.close() == 0
