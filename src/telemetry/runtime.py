@@ -5,7 +5,9 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import sys
 import threading
+import time
 import weakref
 
 from telemetry.audit.pipeline import AuditPipeline, ShutdownReport
@@ -20,6 +22,11 @@ EXIT_SECONDS = 5.0
 
 _abandoned: list[AuditPipeline] = []
 """Pipelines of a parent process: their clients must not even be destroyed in a child."""
+
+_running: set[Runtime] = set()
+"""Started and not shut down. Their events are on the way, even when the application dropped the object."""
+
+_known: weakref.WeakSet[Runtime] = weakref.WeakSet()
 
 
 class Runtime:
@@ -37,9 +44,9 @@ class Runtime:
             raise ConfigurationError(problem)
         self.config = config
         self._lock = threading.Lock()
-        self._pid = os.getpid()
         self._pipeline: AuditPipeline | None = None
         self._ended = False
+        _known.add(self)
 
     def start(self) -> None:
         """Check the configuration for real, and begin; calling it again does nothing."""
@@ -54,8 +61,7 @@ class Runtime:
             pipeline = AuditPipeline(self.config)
             pipeline.start()
             self._pipeline = pipeline
-            self._pid = os.getpid()
-            _at_exit(self)
+            _end_with_process(self)
 
     def pipeline(self) -> AuditPipeline:
         """Return the pipeline of this process; a forked child gets one of its own here.
@@ -77,28 +83,28 @@ class Runtime:
         with self._lock:
             self._ended = True
             pipeline = self._pipeline
+        _running.discard(self)
         if pipeline is None or pipeline.pid != os.getpid():
             return ShutdownReport(delivered=0, stored=0)
         return pipeline.shutdown(timeout)
 
-    def end_with_interpreter(self) -> None:
+    def renew_after_fork(self) -> None:
+        """Replace what a thread of the parent may have held at the moment of the fork."""
+        self._lock = threading.Lock()
+
+    def end_with_process(self, timeout: float) -> None:
         """Save what can be saved when the program ends without ``shutdown()``."""
         pipeline = self._pipeline
         if pipeline is None or self._ended or pipeline.pid != os.getpid():
             return
         logger.warning("the program ends without shutdown(); events are saved for at most %g s", EXIT_SECONDS)
         try:
-            self.shutdown(EXIT_SECONDS)
+            self.shutdown(timeout)
         except TelemetryError:
             logger.exception("events were lost at the end of the program")
 
     def _after_fork(self, parents: AuditPipeline) -> AuditPipeline:
         """Make this child a pipeline of its own: nothing of the parent's may be used, or even released, here."""
-        if self._pid != os.getpid():
-            # The parent's lock may have been held by one of its threads at the moment of the fork.
-            self._lock = threading.Lock()
-            self._pid = os.getpid()
-            reset_after_fork()
         with self._lock:
             if self._pipeline is not None and self._pipeline.pid == os.getpid():
                 return self._pipeline
@@ -106,16 +112,34 @@ class Runtime:
             pipeline = AuditPipeline(self.config)
             pipeline.start(check=False)
             self._pipeline = pipeline
+            _end_with_process(self)
         return pipeline
 
 
-def _at_exit(runtime: Runtime) -> None:
-    reference = weakref.ref(runtime)
+def _end_with_process(runtime: Runtime) -> None:
+    """Have a runtime ended when its process ends, however that is done where Python code still runs."""
+    _running.add(runtime)
+    atexit.unregister(_end_all)
+    atexit.register(_end_all)
+    # A child of multiprocessing ends with os._exit(): only multiprocessing's own finalizers run there.
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None and process.parent_process() is not None:
+        from multiprocessing.util import Finalize  # noqa: PLC0415 - slow to import, and loaded by now in such a child
 
-    def end() -> None:
-        found = reference()
-        if found is not None:
-            found.end_with_interpreter()
+        Finalize(None, _end_all, exitpriority=0)
 
-    atexit.register(end)
-    weakref.finalize(runtime, atexit.unregister, end).atexit = False
+
+def _end_all() -> None:
+    give_up = time.monotonic() + EXIT_SECONDS
+    for runtime in list(_running):
+        runtime.end_with_process(max(give_up - time.monotonic(), 0.1))
+
+
+def _renew_after_fork() -> None:
+    reset_after_fork()
+    for runtime in list(_known):
+        runtime.renew_after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_after_fork)
