@@ -17,7 +17,11 @@ import pytest
 from telemetry.audit.event import AuditEvent
 from telemetry.config import AuditConfig
 from telemetry.encryption import EncryptionProviderFactory
-from telemetry.reader import DamagedRecord, FallbackSource, KafkaSource, OpenedEvent, TrailReader
+from telemetry.encryption.signing_key import SigningKey
+from telemetry.format.signed_note import PublicKey
+from telemetry.reader import DamagedRecord, FallbackSource, KafkaSource, OpenedEvent, RawRecord, TrailReader
+from telemetry.reader.verdicts import VerificationReport
+from telemetry.reader.verifier import Verifier
 from telemetry.storage import StorageProviderFactory
 from telemetry.testing import EmbeddedKafka
 
@@ -40,6 +44,9 @@ class Crashes:
         self._dice = random.Random(seed)  # noqa: S311 - moments of killing, no secret
         self.durable: set[str] = set()
         self.found: dict[str, AuditEvent] = {}
+        key = SigningKey.create(folder / "signing", "crash", name="crash")
+        self._verifier = Verifier([PublicKey.parse(key.public_key)])
+        self._next: dict[int | None, int] = defaultdict(int)
         self.config = AuditConfig(
             kafka_brokers=self._brokers,
             security_protocol="PLAINTEXT",
@@ -72,14 +79,26 @@ class Crashes:
         assert storage is not None
         with EncryptionProviderFactory.create(encryption) as provider, StorageProviderFactory.create(storage) as store:
             with KafkaSource(self.config) as source:
-                sources = [*source, *FallbackSource(store, topic=self.config.kafka_topic)]
+                sources: list[RawRecord | DamagedRecord] = [record for record in source if self._is_new(record)]
+            sources += list(FallbackSource(store, topic=self.config.kafka_topic))
+            self._verifier.observe_all(sources)
             for entry in TrailReader(sources, provider=provider):
                 assert not isinstance(entry, DamagedRecord)
                 if isinstance(entry, OpenedEvent):
                     self.found.setdefault(entry.event.id, entry.event)
 
+    def report(self) -> VerificationReport:
+        """Return what an auditor would find in all that was collected."""
+        return self._verifier.report()
+
     def spool(self) -> list[str]:
         return sorted(path.name for path in (self._folder / "spool").iterdir())
+
+    def _is_new(self, record: RawRecord | DamagedRecord) -> bool:
+        partition, offset = record.place.partition, record.place.offset
+        seen = offset < self._next[partition]
+        self._next[partition] = max(self._next[partition], offset + 1)
+        return not seen
 
     def _start(self, *, tasks: int) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -100,6 +119,8 @@ def _assert_whole(crashes: Crashes) -> None:
         sequences[event.producer].add(event.sequence)
     assert all(found == list(range(len(found))) for found in numbers.values())
     assert all(found == set(range(len(found))) for found in sequences.values())
+    report = crashes.report()
+    assert report.exit_code == 0, [str(finding) for producer in report.producers for finding in producer.findings]
 
 
 @pytest.mark.timeout(60 + 5 * RUNS)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.segment import (
+    ASIDE,
     FORMAT_VERSION,
     SUFFIX,
     About,
@@ -166,7 +167,19 @@ def adopt_segments(folder: Path, *, topic: str) -> list[AdoptedSegment]:
             adopted.append(AdoptedSegment(segment))
         else:
             segment.close()
+    _remove_lone_logs(folder)
     return adopted
+
+
+def _remove_lone_logs(folder: Path) -> None:
+    """Finish what a process was killed in: the name of a settled segment goes first, and its log's after it."""
+    for log in [*folder.glob(f"*{SUFFIX}-wal"), *folder.glob(f"*{SUFFIX}-journal")]:
+        segment = log.with_name(log.name.rpartition("-")[0])
+        # The log of a damaged segment that is just being set aside is for a person to look at.
+        if not segment.exists() and not segment.with_suffix(ASIDE).exists():
+            with contextlib.suppress(OSError):
+                log.unlink()
+            logger.info("removed %s, which a process left behind when it was killed", log)
 
 
 def _adopt(path: Path) -> SpoolSegment | None:

@@ -37,7 +37,7 @@ _NEXT = (
 )
 _ROW_RECORDS = 1_000
 _CLOSE_SECONDS = 2.0
-_ASIDE = ".damaged"
+ASIDE = ".damaged"
 _TORN_LOG = "its write-ahead log is damaged in the middle"
 
 Row = tuple[int, str, bytes, bytes]
@@ -178,7 +178,7 @@ class SpoolSegment:
         if has_lost:
             # Closing the file takes the log away, and with it what a person might still read there.
             with contextlib.suppress(OSError):
-                shutil.copy2(wal_of(path), wal_of(path.with_suffix(_ASIDE)))
+                shutil.copy2(wal_of(path), wal_of(path.with_suffix(ASIDE)))
         segment = cls(path, connection)
         if tables:
             segment._look_for_damage(_TORN_LOG if has_lost else "")
@@ -358,7 +358,7 @@ class SpoolSegment:
 
 def set_aside(path: Path) -> Path:
     """Rename a segment and its log so that nobody adopts it again; return the new name."""
-    aside = path.with_suffix(_ASIDE)
+    aside = path.with_suffix(ASIDE)
     for name, target in ((path, aside), (wal_of(path), wal_of(aside))):
         with contextlib.suppress(FileNotFoundError):
             if name.stat().st_size:

@@ -184,3 +184,22 @@ def test_an_empty_file_belongs_to_a_process_that_begins_or_to_nobody(tmp_path: P
     assert adopt_segments(tmp_path, topic=TOPIC) == []
 
     assert len(list(tmp_path.iterdir())) == left
+
+
+def test_a_process_was_killed_between_the_deletion_of_a_segment_and_of_its_log(tmp_path: Path) -> None:
+    for name in (
+        "settled.spool-wal",
+        "begun.spool-journal",
+        "harmed.spool-wal",
+        "harmed.damaged",
+        "harmed.damaged-wal",
+    ):
+        (tmp_path / name).touch(0o600)
+
+    assert adopt_segments(tmp_path, topic=TOPIC) == []
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "harmed.damaged",
+        "harmed.damaged-wal",
+        "harmed.spool-wal",
+    ]
