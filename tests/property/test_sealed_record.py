@@ -1,42 +1,56 @@
+"""A record that was altered, moved or swapped in any way is refused with our own error, and nothing else happens."""
+
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from telemetry.audit.encryptor import AuditEncryptor
-from telemetry.audit.event import EventDraft, EventFactory
-from telemetry.encryption import DATA_KEY_BYTES, Context, DataKey, EncryptionProvider
-from telemetry.encryption.data_key import DataKeyring
-from telemetry.exceptions import KeyMismatchError, KeyServiceError, TamperedError
+from telemetry.encryption import Context, DataKey, EncryptionProvider
+from telemetry.exceptions import KeyMismatchError
+from telemetry.format import jwe
 from telemetry.format.event import AuditEvent
-from telemetry.format.message import context_of, source_of
-from telemetry.reader import DamagedRecord, OpenedEvent, Place, RawRecord, RecordOpener
+from telemetry.format.message import render, render_head, render_tail
+from telemetry.reader import OpenedEvent, RawRecord, RecordOpener
+from tests.services.sealed_records import (
+    CLEAR_NAMES,
+    PLACE,
+    PRODUCERS,
+    Sealer,
+    assert_opens,
+    assert_refused,
+    attributes_of,
+    flips,
+    rewritten,
+)
 
-PRODUCER = "018f3b1c-0000-7000-8000-000000000001"
-URI = "fixed://kek"
+URI = "known://kek"
 
 
-class FixedProvider(EncryptionProvider):
-    """Wraps with a KEK that everybody knows."""
+class KnownProvider(EncryptionProvider):
+    """Wraps with a KEK that everybody knows, the same keys in every run."""
 
     def __init__(self) -> None:
         self._kek = AESGCM(bytes(32))
+        self._numbers = itertools.count()
 
     def generate_data_key(self, context: Context) -> DataKey:
-        plaintext = bytes(range(DATA_KEY_BYTES))
-        wrapped = self._kek.encrypt(bytes(12), plaintext, _associated(context))
-        return DataKey(plaintext=plaintext, wrapped=wrapped, key_uri=URI)
+        plaintext = hashlib.sha256(b"data key %d" % next(self._numbers)).digest()
+        iv = plaintext[:12]
+        return DataKey(
+            plaintext=plaintext, wrapped=iv + self._kek.encrypt(iv, plaintext, _associated(context)), key_uri=URI
+        )
 
-    def unwrap(self, wrapped: bytes, key_uri: str, context: Context) -> bytes:
-        if key_uri != URI:
-            raise KeyMismatchError(key_uri)
+    def unwrap(self, wrapped: bytes, key_uri: str, context: Context) -> bytes:  # noqa: ARG002 - it takes any URI
         try:
-            return self._kek.decrypt(bytes(12), wrapped, _associated(context))
+            return self._kek.decrypt(wrapped[:12], wrapped[12:], _associated(context))
         except Exception as exc:
             raise KeyMismatchError("altered") from exc  # noqa: EM101 - a test's provider
 
@@ -48,119 +62,170 @@ def _associated(context: Context) -> bytes:
     return json.dumps(dict(context), sort_keys=True).encode()
 
 
-def _seal(sequence: int, *, service: str = "shop", user: str = "ada", payload: Any = None) -> tuple[bytes, bytes]:
-    factory = EventFactory(
-        service_name=service,
-        environment="production",
-        version="1",
-        max_event_bytes=1 << 20,
-        clear_fields=("session_id",),
-    )
-    source = source_of("production", service)
-    keyring = DataKeyring(
-        FixedProvider(), context=context_of(source), max_age=60, max_uses=1_000, max_bytes=1 << 30, grace=0
-    )
-    keyring.request().result(10)
-    draft: EventDraft = factory.draft("user_login", payload, user, {"session_id": "s-1"})
-    value = AuditEncryptor(keyring, source=source).seal(draft, PRODUCER, sequence)
-    keyring.close()
-    assert value is not None
-    return draft.key, value
+PROVIDER = KnownProvider()
+OPENER = RecordOpener(PROVIDER)
+PAYLOAD = {"card": "4111", "nested": [1, None, {"ü": 2.5}]}
+
+_ONE = Sealer(PROVIDER)
+RECORD = _ONE.seal(payload=PAYLOAD)
+SAME_KEY = _ONE.seal("grace", span=2)
+OTHERS = {
+    "same data key": SAME_KEY,
+    "same data key and user": _ONE.seal(),
+    "another data key": Sealer(PROVIDER).seal(span=3),
+    "another producer": Sealer(PROVIDER, producer=PRODUCERS[1]).seal("bob", span=4),
+    "another service": Sealer(PROVIDER, service="billing").seal(span=5),
+    "hashed Kafka key": Sealer(PROVIDER, hmac_secret=b"s" * 32).seal(span=6),
+    "nothing projected": Sealer(PROVIDER, clear_fields=()).seal(span=None),
+}
+GENUINE = {"the record": RECORD, **OTHERS}
+VALUE, KEY = RECORD.value or b"", RECORD.key or b""
+NAMES = (*sorted(CLEAR_NAMES), "specversion", "datacontenttype", "data")
+
+kinds = st.sampled_from(sorted(GENUINE))
+positions = st.integers(0, len(VALUE) - 1)
 
 
-def _open(key: bytes | None, value: bytes) -> OpenedEvent | DamagedRecord:
-    place = Place("topic", 0, 0)
-    entry = RecordOpener(FixedProvider()).open(RawRecord(key, value, place))
-    assert isinstance(entry, OpenedEvent | DamagedRecord)
-    return entry
+def _assert_refused_if_altered(record: RawRecord, value: bytes) -> None:
+    if value != record.value:
+        assert_refused(OPENER, record._replace(value=value))
 
 
-KEY, VALUE = _seal(7, payload={"card": "4111", "nested": [1, None, {"ü": 2.5}]})
-OTHER_KEY, OTHER_VALUE = _seal(8, user="grace")
+@pytest.mark.parametrize("kind", sorted(GENUINE))
+def test_the_untouched_record_opens(kind: str) -> None:
+    assert_opens(OPENER, GENUINE[kind])
 
 
-def _assert_refused(key: bytes | None, value: bytes) -> None:
-    found = _open(key, value)
-    assert isinstance(found, DamagedRecord)
-    assert isinstance(found.error, TamperedError | KeyServiceError)
+def test_every_clear_attribute_is_there_to_be_altered() -> None:
+    assert set(attributes_of(RECORD)) == set(NAMES)
 
 
-def test_the_untouched_record_opens() -> None:
-    found = _open(KEY, VALUE)
+@pytest.mark.parametrize("kind", sorted(GENUINE))
+def test_every_byte_flipped_once(kind: str) -> None:
+    for altered in flips(GENUINE[kind]):
+        assert_refused(OPENER, altered)
 
+
+@given(kind=kinds, at=st.integers(0, 2_000), byte=st.integers(0, 255))
+def test_any_byte_of_the_value_replaced(kind: str, at: int, byte: int) -> None:
+    value = bytearray(GENUINE[kind].value or b"")
+    value[at % len(value)] = byte
+    _assert_refused_if_altered(GENUINE[kind], bytes(value))
+
+
+@given(start=positions, end=positions, to=positions)
+def test_any_part_of_the_value_moved_removed_or_repeated(start: int, end: int, to: int) -> None:
+    start, end = sorted((start, end))
+    part, rest = VALUE[start:end], VALUE[:start] + VALUE[end:]
+    for value in (rest, rest[:to] + part + rest[to:], VALUE[:to] + part + VALUE[to:], VALUE[:start], VALUE[end:]):
+        _assert_refused_if_altered(RECORD, value)
+
+
+@given(at=positions, more=st.binary(min_size=1, max_size=8))
+def test_anything_put_in(at: int, more: bytes) -> None:
+    _assert_refused_if_altered(RECORD, VALUE[:at] + more + VALUE[at:])
+    _assert_refused_if_altered(RECORD, VALUE + more)
+
+
+@given(at=st.integers(0, len(KEY) - 1), byte=st.integers(0, 255), kind=st.sampled_from(sorted(GENUINE)))
+def test_any_byte_of_the_kafka_key_replaced(at: int, byte: int, kind: str) -> None:
+    record = GENUINE[kind]
+    key = bytearray(record.key or b"")
+    key[at] = byte
+    if bytes(key) != record.key:
+        assert_refused(OPENER, record._replace(key=bytes(key)))
+
+
+@pytest.mark.parametrize("kind", sorted(GENUINE))
+def test_kafka_key_of_another_record_of_an_attacker_or_none(kind: str) -> None:
+    record = GENUINE[kind]
+    for key in {other.key for other in GENUINE.values()} - {record.key}:
+        assert_refused(OPENER, record._replace(key=key))
+    for key in (None, b"", (record.key or b"") + b"\x00", b" " + (record.key or b""), b"\xff"):
+        assert_refused(OPENER, record._replace(key=key))
+
+
+@pytest.mark.parametrize("other", sorted(OTHERS))
+@pytest.mark.parametrize("name", NAMES)
+def test_attribute_swapped_between_two_records(name: str, other: str) -> None:
+    theirs = attributes_of(OTHERS[other])
+    if name in theirs and theirs[name] != attributes_of(RECORD)[name]:
+        assert_refused(OPENER, rewritten(RECORD, **{name: theirs[name]}))
+
+
+@given(first=kinds, second=kinds, names=st.sets(st.sampled_from(NAMES)))
+def test_any_attributes_swapped_between_any_two_records(first: str, second: str, names: set[str]) -> None:
+    mine, other = GENUINE[first], GENUINE[second]
+    theirs = attributes_of(other)
+    altered = rewritten(mine, **{name: theirs[name] for name in names if name in theirs})
+    assume(altered.value not in (mine.value, other.value))
+    assert_refused(OPENER, altered)
+    assert_refused(OPENER, altered._replace(key=other.key))
+
+
+@given(order=st.permutations(NAMES))
+def test_attributes_in_another_order(order: list[str]) -> None:
+    attributes = attributes_of(RECORD)
+    value = json.dumps({name: attributes[name] for name in order}, separators=(",", ":"), ensure_ascii=False)
+    _assert_refused_if_altered(RECORD, value.encode())
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("text", ["another", "", None, 0, 1, True, [], {}, "\u00e9" * 43, "a\x00b"])
+def test_attribute_replaced(name: str, text: Any) -> None:
+    _assert_refused_if_altered(RECORD, rewritten(RECORD, **{name: text}).value or b"")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_attribute_removed_or_given_twice(name: str) -> None:
+    attributes = attributes_of(RECORD)
+    left = {other: attributes[other] for other in attributes if other != name}
+    _assert_refused_if_altered(RECORD, json.dumps(left, separators=(",", ":"), ensure_ascii=False).encode())
+    again = b'"%b":"first",' % name.encode()
+    _assert_refused_if_altered(RECORD, VALUE.replace(b"{", b"{" + again, 1))
+    twice = b',"%b":%b}' % (name.encode(), msgspec.json.encode(attributes[name]))
+    _assert_refused_if_altered(RECORD, VALUE[:-1] + twice)
+
+
+def test_attributes_added_and_written_otherwise() -> None:
+    plain = Sealer(PROVIDER, clear_fields=()).seal(span=None)
+    for name, text in {"sessionid": "s-0", "traceparent": f"00-{'a' * 32}-{'b' * 16}-01", "tenant": "x"}.items():
+        assert_refused(OPENER, rewritten(plain, **{name: text}))
+    for written in (b" " + VALUE, VALUE + b"\n", b"\xef\xbb\xbf" + VALUE, VALUE.replace(b":", b": ", 1)):
+        assert_refused(OPENER, RECORD._replace(value=written))
+    escaped = VALUE.replace(b'"user_login"', b'"user\\u005flogin"')
+    assert escaped != VALUE
+    assert_refused(OPENER, RECORD._replace(value=escaped))
+
+
+def test_sealed_id_that_looks_like_other_attributes() -> None:
+    # Only who has the data key can seal this; the outside must not say anything else than the sealed event does.
+    data_key = PROVIDER.generate_data_key({"service": "shop", "environment": "production", "purpose": "telemetry-audit", "format": "1"})  # fmt: skip
+    event = json.loads(_opened(RECORD)) | {"id": 'x","sessionid":"forged', "clear_fields": []}
+    kid = jwe.key_id(data_key.plaintext, key_uri=URI, wrapped=data_key.wrapped)
+    data = jwe.seal(AESGCM(data_key.plaintext), jwe.protected_header(kid), bytes(12), json.dumps(event).encode())
+    head = render_head("/production/shop", PRODUCERS[0], key_uri=URI, wrapped_key=data_key.wrapped)
+    tail = render_tail(event["id"], event["time"], "user_login", attributes_of(RECORD)["traceparent"], {})
+    assert_refused(OPENER, RawRecord(KEY, render(head, 0, tail, data, sealed=True), PLACE))
+
+
+def _opened(record: RawRecord) -> bytes:
+    found = OPENER.open(record)
     assert isinstance(found, OpenedEvent)
-    assert found.event.payload == {"card": "4111", "nested": [1, None, {"ü": 2.5}]}
-    assert found.event.sequence == 7
+    return msgspec.json.encode(found.event)
 
 
-@given(at=st.integers(0, len(VALUE) - 1), bit=st.integers(0, 7))
-def test_any_bit_of_the_value_flipped(at: int, bit: int) -> None:
-    altered = bytearray(VALUE)
-    altered[at] ^= 1 << bit
-
-    _assert_refused(KEY, bytes(altered))
-
-
-def test_every_byte_of_the_value_flipped_once() -> None:
-    for at in range(len(VALUE)):
-        altered = bytearray(VALUE)
-        altered[at] ^= 0x01
-        _assert_refused(KEY, bytes(altered))
-
-
-@given(at=st.integers(0, len(KEY) - 1), bit=st.integers(0, 7))
-def test_any_bit_of_the_kafka_key_flipped(at: int, bit: int) -> None:
-    altered = bytearray(KEY)
-    altered[at] ^= 1 << bit
-
-    _assert_refused(bytes(altered), VALUE)
-
-
-def test_kafka_key_of_another_user_or_none() -> None:
-    _assert_refused(OTHER_KEY, VALUE)
-    _assert_refused(None, VALUE)
-
-
-@pytest.mark.parametrize(
-    "name", ["id", "type", "time", "source", "producer", "sequence", "keyid", "wrappedkey", "sessionid", "data"]
+texts = st.text(st.characters(codec="utf-8"))
+payloads = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts.map(lambda text: text[:5]), inner, max_size=3),
+    max_leaves=8,
 )
-def test_attribute_replaced(name: str) -> None:
-    attributes = json.loads(VALUE)
-    attributes[name] = {"sequence": 8, "wrappedkey": "AAAA", "source": "/production/other"}.get(name, "another")
-
-    _assert_refused(KEY, _written(attributes))
 
 
-@pytest.mark.parametrize("name", ["id", "time", "sequence", "data"])
-def test_attribute_swapped_between_two_records(name: str) -> None:
-    attributes = json.loads(VALUE)
-    attributes[name] = json.loads(OTHER_VALUE)[name]
-
-    _assert_refused(KEY, _written(attributes))
-
-
-def test_wrapped_key_swapped_between_services() -> None:
-    _, foreign = _seal(7, service="billing", payload={})
-    attributes = json.loads(VALUE)
-    attributes["wrappedkey"] = json.loads(foreign)["wrappedkey"]
-
-    _assert_refused(KEY, _written(attributes))
-
-
-def test_attributes_added_removed_moved_and_given_twice() -> None:
-    attributes = json.loads(VALUE)
-
-    _assert_refused(KEY, _written({**attributes, "tenant": "x"}))
-    _assert_refused(KEY, _written({**attributes, "traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}))
-    _assert_refused(KEY, _written({name: attributes[name] for name in attributes if name != "sessionid"}))
-    _assert_refused(KEY, _written(dict(reversed(attributes.items()))))
-    _assert_refused(KEY, VALUE.replace(b'"id":', b'"id":"first","id":', 1))
-    _assert_refused(KEY, VALUE.replace(b"{", b"{ ", 1))
-
-
-@given(payload=st.recursive(st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(st.characters(codec="utf-8")), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=5), inner, max_size=3), max_leaves=8))  # fmt: skip
+@given(payload=payloads)
 def test_every_payload_comes_back(payload: Any) -> None:
-    found = _open(*_seal(0, payload=payload))
+    found = OPENER.open(Sealer(PROVIDER).seal(payload=payload))
 
     assert isinstance(found, OpenedEvent)
     assert isinstance(found.event, AuditEvent)
@@ -169,8 +234,11 @@ def test_every_payload_comes_back(payload: Any) -> None:
 
 @given(value=st.binary(max_size=200))
 def test_rubbish_is_a_damaged_record(value: bytes) -> None:
-    _assert_refused(b"k", value)
+    assert_refused(OPENER, RawRecord(b"k", value, PLACE))
 
 
-def _written(attributes: dict[str, Any]) -> bytes:
-    return json.dumps(attributes, separators=(",", ":"), ensure_ascii=False).encode()
+@given(changes=st.dictionaries(st.sampled_from(NAMES), payloads, min_size=1, max_size=4))
+def test_attributes_of_any_json_are_a_damaged_record(changes: dict[str, Any]) -> None:
+    altered = rewritten(RECORD, **changes)
+    assume(altered.value != RECORD.value)
+    assert_refused(OPENER, altered)

@@ -92,10 +92,10 @@ class MotoKms:
             verify=self._ca_path,
         )
 
-    def create_key(self) -> str:
+    def create_key(self, *, multi_region: bool = False) -> str:
         """Make a key and return its ARN."""
-        arn: str = self.client.create_key()["KeyMetadata"]["Arn"]
-        return arn
+        arn: str = self.client.create_key(MultiRegion=multi_region)["KeyMetadata"]["Arn"]
+        return _renamed(arn) if multi_region else arn
 
     def config(self, key_id: str, **fields: Any) -> EncryptionConfig:
         """Return the configuration of an ``aws_kms`` provider."""
@@ -167,6 +167,16 @@ class MotoKms:
 class _QuietHandler(MotoRequestHandler):
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - the name in werkzeug
         """Say nothing."""
+
+
+def _renamed(arn: str) -> str:
+    """Give a multi-Region key an id of the documented length, which fits into moto's ciphertexts; its own does not."""
+    keys = kms_backends[ACCOUNT][REGION].keys
+    key = keys.pop(arn.rpartition("/")[2])
+    key.id = f"mrk-{key.id.removeprefix('mrk-').replace('-', '')}"
+    key.arn = f"{arn.rpartition('/')[0]}/{key.id}"
+    keys[key.id] = key
+    return key.arn
 
 
 def _key_by_id(backend: KmsBackend, *, key_id: str, **_: Any) -> Key | None:

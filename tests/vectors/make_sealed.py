@@ -19,6 +19,7 @@ from telemetry.format.message import render, render_head, render_tail, source_of
 
 _DATA_KEY = bytes(range(32))
 _IV = bytes.fromhex("000102030405060708090a0b")
+_KEY_URI, _WRAPPED = "local-key://00", b"\x00wrapped\xff"
 _PRODUCER = "018f3b1c-0000-7000-8000-000000000001"
 _COMMON: dict[str, Any] = {
     "time": "2026-01-31T12:00:00.123456Z",
@@ -75,10 +76,10 @@ def make() -> list[dict[str, Any]]:
 def _vector(name: str, sequence: int, fields: dict[str, Any], clear: dict[str, str]) -> dict[str, Any]:
     event = AuditEvent(**{**_COMMON, **fields, "sequence": sequence})
     plaintext = msgspec.json.encode(event)
-    kid = jwe.key_id(_DATA_KEY)
+    kid = jwe.key_id(_DATA_KEY, key_uri=_KEY_URI, wrapped=_WRAPPED)
     data = jwe.seal(AESGCM(_DATA_KEY), jwe.protected_header(kid), _IV, plaintext)
     source = source_of(event.environment, event.service_name)
-    head = render_head(source, _PRODUCER, key_uri="local-key://00", wrapped_key=b"\x00wrapped\xff")
+    head = render_head(source, _PRODUCER, key_uri=_KEY_URI, wrapped_key=_WRAPPED)
     projected = {attribute: getattr(event, field) for attribute, field in clear.items()}
     tail = render_tail(event.id, event.time, event.event_type, event.traceparent, projected)
     value = render(head, sequence, tail, data, sealed=True)

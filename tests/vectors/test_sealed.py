@@ -30,7 +30,10 @@ def test_a_published_record_opens(vector: dict[str, Any]) -> None:
     key, value = vector["key"].encode(), vector["value"].encode()
     data_key = bytes.fromhex(vector["data_key"])
 
-    event = open_record(key, value, parse(value), AESGCM(data_key), jwe.key_id(data_key))
+    message = parse(value)
+    kid = jwe.key_id(data_key, key_uri=message.key_uri, wrapped=message.wrapped_key)
+
+    event = open_record(key, value, message, AESGCM(data_key), kid)
 
     assert json.loads(msgspec.json.encode(event)) == json.loads(vector["plaintext"])
 

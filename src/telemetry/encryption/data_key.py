@@ -11,9 +11,15 @@ from typing import Any, NoReturn
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from telemetry.encryption.context import MAX_URI_CHARACTERS, MAX_WRAPPED_BYTES
+from telemetry.encryption.context import MAX_URI_CHARACTERS, MAX_WRAPPED_BYTES, require_bounds
 from telemetry.encryption.provider import DATA_KEY_BYTES, Context, DataKey, EncryptionProvider
-from telemetry.exceptions import EncryptionError, KeyServiceError, KeyUnreachableError, TelemetryError
+from telemetry.exceptions import (
+    EncryptionError,
+    KeyMismatchError,
+    KeyServiceError,
+    KeyUnreachableError,
+    TelemetryError,
+)
 from telemetry.format import jwe
 
 PREFETCH_AT = 0.8
@@ -28,7 +34,7 @@ class ActiveKey:
     """A data key in use. Nothing of it is in a ``repr`` or a pickle.
 
     Attributes:
-        kid: Commitment to the key; the JWE's ``kid``.
+        kid: Commitment to the key and its wrapped form; the JWE's ``kid``.
         cipher: AES-256-GCM under the key.
         wrapped: The key, wrapped by the key service.
         key_uri: Which KEK wrapped it.
@@ -41,7 +47,7 @@ class ActiveKey:
     __slots__ = ("born_at", "bytes_sealed", "cipher", "key_uri", "kid", "template", "uses", "wrapped")
 
     def __init__(self, *, plaintext: bytes, wrapped: bytes, key_uri: str, born_at: float) -> None:
-        self.kid = jwe.key_id(plaintext)
+        self.kid = jwe.key_id(plaintext, key_uri=key_uri, wrapped=wrapped)
         self.cipher = AESGCM(plaintext)
         self.wrapped = wrapped
         self.key_uri = key_uri
@@ -289,11 +295,15 @@ class DataKeyring:
 
 def _checked(made: DataKey) -> DataKey:
     """Refuse what a third party's provider must not return."""
-    fits = len(made.plaintext) == DATA_KEY_BYTES and 0 < len(made.wrapped) <= MAX_WRAPPED_BYTES
-    if not fits or not 0 < len(made.key_uri) <= MAX_URI_CHARACTERS:
+    try:
+        fits = len(made.plaintext) == DATA_KEY_BYTES
+        require_bounds(made.wrapped, made.key_uri)  # or no reader would take it
+    except KeyMismatchError:
+        fits = False
+    if not fits:
         message = (
             "the key service's provider returned an unusable data key; it must have 32 bytes, a wrapped form of at "
-            f"most {MAX_WRAPPED_BYTES} bytes and a URI of at most {MAX_URI_CHARACTERS} characters"
+            f"most {MAX_WRAPPED_BYTES} bytes and a URI of at most {MAX_URI_CHARACTERS} plain characters"
         )
         raise KeyServiceError(message)
     return made

@@ -25,14 +25,14 @@ class OpenedKey:
     """A data key that opens. Nothing of it is in a ``repr`` or a pickle.
 
     Attributes:
-        kid: Commitment computed from the key; the caller compares it with the record's ``kid``.
+        kid: Commitment computed from the key and what the record says of it; the caller compares it with the record's.
         cipher: AES-256-GCM under the key.
     """
 
     __slots__ = ("cipher", "kid")
 
-    def __init__(self, plaintext: bytes) -> None:
-        self.kid = jwe.key_id(plaintext)
+    def __init__(self, plaintext: bytes, *, key_uri: str, wrapped: bytes) -> None:
+        self.kid = jwe.key_id(plaintext, key_uri=key_uri, wrapped=wrapped)
         self.cipher = AESGCM(plaintext)
 
     def __repr__(self) -> str:
@@ -77,6 +77,7 @@ class UnwrapCache:
         self._lock = threading.Lock()
         self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
         self._asked: dict[bytes, Future[OpenedKey]] = {}
+        self._closed = False
         self.calls = 0
 
     def open_key(self, wrapped: bytes, key_uri: str, context: Context) -> OpenedKey:
@@ -92,18 +93,24 @@ class UnwrapCache:
             if isinstance(found, OpenedKey):
                 return found
             if found is not None:
-                raise type(found)(*found.args) from found
+                raise found.with_traceback(None)  # not a new one: a third party's class may want other arguments
             asked = self._asked.get(name)
             mine = Future[OpenedKey]()
             if asked is None:
                 self._asked[name] = mine
         if asked is not None:
             return asked.result()
-        return self._ask(name, mine, lambda: self._provider.unwrap(wrapped, key_uri, context), key_uri)
+
+        def unwrap() -> OpenedKey:
+            plaintext = require_data_key(self._provider.unwrap(wrapped, key_uri, context), key_uri=key_uri)
+            return OpenedKey(plaintext, key_uri=key_uri, wrapped=wrapped)
+
+        return self._ask(name, mine, unwrap, key_uri)
 
     def close(self) -> None:
-        """Forget every key."""
+        """Forget every key, also one that is on its way."""
         with self._lock:
+            self._closed = True
             self._entries.clear()
 
     def __len__(self) -> int:
@@ -119,10 +126,10 @@ class UnwrapCache:
         self._entries.move_to_end(name)
         return entry.result
 
-    def _ask(self, name: bytes, mine: Future[OpenedKey], unwrap: Callable[[], bytes], key_uri: str) -> OpenedKey:
+    def _ask(self, name: bytes, mine: Future[OpenedKey], unwrap: Callable[[], OpenedKey], key_uri: str) -> OpenedKey:
         asked_at = self._clock()
         try:
-            opened = OpenedKey(require_data_key(unwrap(), key_uri=key_uri))
+            opened = unwrap()
         except KeyServiceError as exc:
             self._settle(name, _Entry(exc, self._clock() + _ERROR_SECONDS))
             mine.set_exception(exc)
@@ -150,7 +157,10 @@ class UnwrapCache:
         with self._lock:
             self.calls += 1
             del self._asked[name]
-            if entry is None:
+            now = self._clock()
+            for old in [old for old, kept in self._entries.items() if now >= kept.until]:
+                del self._entries[old]  # nobody may ask for it again, and a key is not to be kept for nothing
+            if entry is None or self._closed:
                 return
             self._entries[name] = entry
             self._entries.move_to_end(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from typing import NamedTuple
 
 import msgspec
@@ -15,7 +16,8 @@ from telemetry.format import base64url
 IV_BYTES = 12
 _IV_CHARACTERS = 16
 TAG_BYTES = 16
-KID_CHARACTERS = 43
+# 32 bytes in base64url; the last character stands for four bits, and its other two are zero (RFC 4648 section 3.5).
+_KID = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
 _COMMITMENT = b"telemetry data-key commitment v1"
 _HEADER_CHARACTERS = 1_024
 
@@ -36,9 +38,19 @@ class Jwe(NamedTuple):
     ciphertext: bytes
 
 
-def key_id(data_key: bytes) -> str:
-    """Return the ``kid`` that commits to a data key: base64url(HMAC-SHA-256(key, fixed text))."""
-    return base64url.encode(hmac.digest(data_key, _COMMITMENT, "sha256")).decode()
+def key_id(data_key: bytes, *, key_uri: str, wrapped: bytes) -> str:
+    """Return the ``kid``: a commitment to a data key, to the KEK's URI and to the wrapped form.
+
+    AES-GCM alone commits to no key, and a key service may unwrap under another spelling of its URI, or other bytes: it
+    takes any version or replica of a key.
+
+    Args:
+        data_key: 32 bytes.
+        key_uri: ``keyid`` of the record; without a zero byte, as every URI.
+        wrapped: The wrapped data key.
+    """
+    text = b"%b\x00%b\x00%b" % (_COMMITMENT, key_uri.encode(), wrapped)
+    return base64url.encode(hmac.digest(data_key, text, "sha256")).decode()
 
 
 def protected_header(kid: str) -> bytes:
@@ -96,7 +108,7 @@ def _kid_of(protected: bytes) -> str:
         message = "the JWE header is not JSON"
         raise MalformedRecordError(message) from exc
     kid = header.get("kid") if isinstance(header, dict) else None
-    if not isinstance(kid, str) or len(kid) != KID_CHARACTERS or protected_header(kid) != protected:
+    if not isinstance(kid, str) or not _KID.fullmatch(kid) or protected_header(kid) != protected:
         message = 'the JWE header is not {"alg":"dir","enc":"A256GCM","kid":...} with a data-key commitment'
         raise MalformedRecordError(message)
     return kid

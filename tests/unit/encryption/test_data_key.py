@@ -335,6 +335,8 @@ def test_waiter_that_gave_up_disturbs_nobody(ring_of: Callable[..., DataKeyring]
         DataKey(plaintext=b"k" * 32, wrapped=b"", key_uri="stub://key"),
         DataKey(plaintext=b"k" * 32, wrapped=b"w" * 8_193, key_uri="stub://key"),
         DataKey(plaintext=b"k" * 32, wrapped=b"w", key_uri=""),
+        DataKey(plaintext=b"k" * 32, wrapped=b"w", key_uri="stub://schl\u00fcssel"),
+        DataKey(plaintext=b"k" * 32, wrapped=b"w", key_uri="stub://key\n"),
         None,
     ],
 )

@@ -50,11 +50,15 @@ def made(keys: StubKeys) -> DataKey:
     return key
 
 
+def kid_of(key: DataKey) -> str:
+    return jwe.key_id(key.plaintext, key_uri=key.key_uri, wrapped=key.wrapped)
+
+
 def test_key_is_unwrapped_once(keys: StubKeys) -> None:
     key, cache = made(keys), UnwrapCache(keys)
     opened = [cache.open_key(key.wrapped, key.key_uri, CONTEXT) for _ in range(1_000)]
     assert keys.calls == 1
-    assert opened[0].kid == jwe.key_id(key.plaintext)
+    assert opened[0].kid == kid_of(key)
     assert all(other is opened[0] for other in opened)
 
 
@@ -65,7 +69,7 @@ def test_100_threads_ask_once(keys: StubKeys) -> None:
         asked = [pool.submit(cache.open_key, key.wrapped, key.key_uri, CONTEXT) for _ in range(100)]
         keys.wait_for_calls(1)
         keys.gate.set()
-        assert {future.result(20).kid for future in asked} == {jwe.key_id(key.plaintext)}
+        assert {future.result(20).kid for future in asked} == {kid_of(key)}
     assert keys.calls == 1
 
 
@@ -189,3 +193,54 @@ def test_opened_key_is_in_no_repr_and_no_pickle(keys: StubKeys) -> None:
     for take in (pickle.dumps, copy.copy, copy.deepcopy):
         with pytest.raises(TypeError):
             take(opened)
+
+
+class ThirdPartyError(KeyServiceError):
+    def __init__(self, code: int, *, region: str) -> None:
+        super().__init__(f"refused with {code} in {region}")
+
+
+def test_remembered_error_of_a_class_with_arguments_of_its_own(keys: StubKeys) -> None:
+    key, cache = made(keys), UnwrapCache(keys)
+    keys.failure = ThirdPartyError(7, region="north")
+    for _ in range(3):
+        with pytest.raises(ThirdPartyError, match="refused with 7 in north"):
+            cache.open_key(key.wrapped, key.key_uri, CONTEXT)
+    assert keys.calls == 1
+
+
+def test_key_that_arrives_after_the_close_is_not_kept(keys: StubKeys) -> None:
+    key, cache = made(keys), UnwrapCache(keys)
+    keys.gate.clear()
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(cache.open_key, key.wrapped, key.key_uri, CONTEXT)
+        keys.wait_for_calls(1)
+        cache.close()
+        keys.gate.set()
+        asked.result(20)
+    assert len(cache) == 0
+
+
+def test_keys_past_their_age_are_dropped_though_nobody_asks_for_them(keys: StubKeys, clock: Clock) -> None:
+    cache = UnwrapCache(keys, max_age=60.0, clock=clock)
+    for _ in range(5):
+        key = made(keys)
+        cache.open_key(key.wrapped, key.key_uri, CONTEXT)
+    clock.now += 61
+    key = made(keys)
+    cache.open_key(key.wrapped, key.key_uri, CONTEXT)
+    assert len(cache) == 1
+
+
+@pytest.mark.parametrize("changed", ["key_uri", "wrapped"])
+def test_kid_commits_to_what_the_record_says_of_the_key(keys: StubKeys, changed: str) -> None:
+    # The stub unwraps under any URI, and the same key from two wrapped forms.
+    key, cache = made(keys), UnwrapCache(keys)
+    uri, wrapped = key.key_uri, key.wrapped
+    if changed == "key_uri":
+        uri += "/2"
+    else:
+        wrapped += b"\x00"
+        keys.keys[wrapped] = key.plaintext
+    assert cache.open_key(key.wrapped, key.key_uri, CONTEXT).kid == kid_of(key)
+    assert cache.open_key(wrapped, uri, CONTEXT).kid != kid_of(key)

@@ -43,9 +43,9 @@ class DataKey:
     def __init__(self, number: int) -> None:
         plain = hashlib.sha256(b"data key %d" % number).digest()
         self.cipher = AESGCM(plain)
-        self.protected = jwe.protected_header(jwe.key_id(plain))
         self.wrapped = hashlib.sha256(b"wrapped %d" % number).digest() * 4
         self.key_uri = "local-key://00112233445566778899aabbccddeeff"
+        self.protected = jwe.protected_header(jwe.key_id(plain, key_uri=self.key_uri, wrapped=self.wrapped))
 
 
 class Process:

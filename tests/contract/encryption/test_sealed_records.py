@@ -1,0 +1,121 @@
+"""A record sealed under each key service: no clear byte of it can be altered, moved or swapped."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from telemetry.config import EncryptionConfig
+from telemetry.encryption import EncryptionProvider
+from telemetry.encryption.aws_kms import AwsKmsProvider
+from telemetry.encryption.gcp_kms import GcpKmsProvider
+from telemetry.encryption.local_key import LocalKeyProvider
+from telemetry.reader import RecordOpener
+from telemetry.testing.fake_cloud_kms import FakeCloudKms
+from telemetry.testing.fake_key_vault import FakeKeyVault
+from tests.contract.encryption.conftest import Tls
+from tests.services.cloud_kms import key_name, kms_config
+from tests.services.key_vault import provider_of, vault_config
+from tests.services.moto_kms import MotoKms
+from tests.services.sealed_records import (
+    CLEAR_NAMES,
+    PRODUCERS,
+    Sealer,
+    assert_opens,
+    assert_refused,
+    attributes_of,
+    flips,
+    rewritten,
+)
+
+KINDS = ("aws_kms", "aws_kms multi-Region", "azure_keyvault RSA", "azure_keyvault oct-HSM", "gcp_kms", "local_key")
+MakeProvider = Callable[[str], EncryptionProvider]
+
+
+@pytest.fixture
+def make_provider(
+    moto_kms: MotoKms,
+    key_vault: FakeKeyVault,
+    cloud_kms: FakeCloudKms,
+    tls: Tls,
+    service_account: Path,
+    tmp_path: Path,
+) -> Iterator[MakeProvider]:
+    """A function that makes a provider on a KEK of its own."""
+
+    def make(kind: str) -> EncryptionProvider:
+        name = f"kek-{secrets.token_hex(4)}"
+        if kind.startswith("aws"):
+            return AwsKmsProvider(moto_kms.config(moto_kms.create_key(multi_region=kind.endswith("multi-Region"))))
+        if kind.startswith("azure"):
+            key_vault.add_key(name, kty=kind.split()[1])
+            return provider_of(key_vault, vault_config(key_vault, tls.ca_path, name))
+        if kind == "gcp_kms":
+            cloud_kms.add_version(key_name(name))
+            return GcpKmsProvider(kms_config(cloud_kms, name, ca_path=tls.ca_path, service_account=service_account))
+        passphrase = SecretStr("correct horse battery staple")
+        return LocalKeyProvider(
+            EncryptionConfig(provider="local_key", key_path=tmp_path / f"{name}.json", passphrase=passphrase)
+        )
+
+    with ExitStack() as stack:
+        yield lambda kind: stack.enter_context(make(kind))
+
+
+@pytest.fixture(params=KINDS)
+def provider(request: pytest.FixtureRequest, make_provider: MakeProvider) -> EncryptionProvider:
+    return make_provider(str(request.param))
+
+
+@pytest.fixture
+def opener(provider: EncryptionProvider) -> Iterator[RecordOpener]:
+    opener = RecordOpener(provider)
+    yield opener
+    opener.close()
+
+
+def test_every_byte_flipped(provider: EncryptionProvider, opener: RecordOpener) -> None:
+    record = Sealer(provider).seal(payload={"card": "4111"})
+    assert_opens(opener, record)
+    assert set(attributes_of(record)) >= CLEAR_NAMES | {"data"}
+    for altered in flips(record):
+        assert_refused(opener, altered)
+
+
+def test_attributes_swapped_between_two_data_keys_of_a_service(
+    provider: EncryptionProvider, opener: RecordOpener
+) -> None:
+    mine, other = Sealer(provider).seal(), Sealer(provider, producer=PRODUCERS[1]).seal("bob", span=2)
+    theirs = attributes_of(other)
+    for name in ("producer", "wrappedkey", "id", "traceparent", "data"):
+        assert_refused(opener, rewritten(mine, **{name: theirs[name]}))
+    assert_refused(opener, rewritten(mine, wrappedkey=theirs["wrappedkey"], data=theirs["data"]))
+
+
+def test_wrapped_key_and_event_of_another_service(provider: EncryptionProvider, opener: RecordOpener) -> None:
+    mine, foreign = Sealer(provider).seal(), Sealer(provider, service="billing").seal()
+    theirs = attributes_of(foreign)
+    assert_refused(opener, rewritten(mine, wrappedkey=theirs["wrappedkey"]))
+    assert_refused(opener, rewritten(mine, wrappedkey=theirs["wrappedkey"], data=theirs["data"]))
+    assert_refused(opener, rewritten(foreign, source=attributes_of(mine)["source"]))
+
+
+def test_kek_named_in_a_record_is_the_one_that_wrapped(provider: EncryptionProvider, opener: RecordOpener) -> None:
+    # Other versions, replicas and spellings of the same KEK, which a key service may well take.
+    record = Sealer(provider).seal()
+    uri = attributes_of(record)["keyid"]
+    near = {
+        uri.upper(),
+        uri + "0",
+        uri[:-1],
+        uri.rpartition("/cryptoKeyVersions/")[0],
+        uri.replace("-central-", "-west-"),
+    }
+    near |= {uri[:-1] + digit for digit in "0123456789"}
+    for other in near - {uri}:
+        assert_refused(opener, rewritten(record, keyid=other))
