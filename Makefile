@@ -6,7 +6,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test kafka-long check bench bench-check fault-long services lock setup setup-bench clean
+.PHONY: help demo test kafka-long check bench bench-check fault-long memory-long matrix-long services lock setup setup-bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -45,6 +45,12 @@ check: setup ## lint, types, layers, lock files, and a look over the tree
 
 fault-long: setup ## kill five hundred logging processes at random moments (about 10 minutes); docs/reliability.md
 	@CRASH_RUNS=500 $(BIN)/python -m pytest tests/fault/test_crash.py -k random_moments -p no:randomly --timeout 3600
+
+matrix-long: setup ## every combination of faults of Kafka, store and key service under load (about half an hour)
+	@FAULT_SECONDS=$${FAULT_SECONDS:-3} $(BIN)/python -m pytest -s tests/fault/test_fault_matrix.py -p no:randomly --timeout 3600
+
+memory-long: setup ## log for ten minutes with Kafka away and watch the memory; docs/reliability.md
+	@MEMORY_SECONDS=$${MEMORY_SECONDS:-600} $(BIN)/python -m pytest -s tests/fault/test_memory.py
 
 bench: setup-bench services ## measure against other libraries, side by side, and write docs/performance.md
 	@$(BENCH_VENV)/bin/python -m bench $(BENCH_ARGS)
