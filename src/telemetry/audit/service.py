@@ -73,6 +73,7 @@ class AuditService:
             await asyncio.wait([future], timeout=pipeline.patience(ticket))
         except asyncio.CancelledError:
             pipeline.withdraw(ticket)
+            future.cancel()  # nobody will look at what became of it
             raise
         if not future.done() and pipeline.withdraw(ticket):
             future.cancel()

@@ -1,0 +1,227 @@
+"""Calls that must wait: served in the order of the calls, cancelled without harm, and never lost once accepted."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from telemetry import Telemetry
+from telemetry.audit.pipeline import AuditPipeline
+from telemetry.audit.receipt import Receipt
+from telemetry.audit.service import BlockingAuditService
+from telemetry.config.audit import WaitFor
+from telemetry.exceptions import BackpressureError, TelemetryError
+from telemetry.testing import EmbeddedKafka
+from tests.fault.faulty import FaultyStore
+from tests.fault.rig import NOWHERE, ids, in_fallback, on_topic, quick_config, until
+
+_PATIENCE = 20.0
+
+
+@pytest.fixture
+def store() -> Iterator[FaultyStore]:
+    faulty = FaultyStore()
+    yield faulty
+    faulty.clear()
+
+
+class Full:
+    """A service whose queue of one event is full: Kafka is away, and the store hangs."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self.telemetry = telemetry
+        self.pipeline: AuditPipeline = telemetry._runtime.pipeline()
+        self.blocking = BlockingAuditService(telemetry._runtime.pipeline)
+        self.receipts: dict[int, Receipt] = {}
+
+    async def until_waiting(self, count: int) -> None:
+        await asyncio.to_thread(until, lambda: self.pipeline._intake.waiting == count)
+
+    async def log(self, number: int) -> None:
+        self.receipts[number] = await self.telemetry.audit.log("step", {"n": number}, "ada")
+
+    def log_blocking(self, number: int) -> None:
+        self.receipts[number] = self.blocking.log("step", {"n": number}, "ada")
+
+
+@pytest.fixture
+async def full(store: FaultyStore, tmp_path: Path) -> AsyncIterator[Full]:
+    config = quick_config(
+        NOWHERE,
+        tmp_path,
+        storage_config=store.config,
+        queue_max_events=1,
+        queue_full_timeout_ms=60_000,
+        fallback_object_seconds=0.02,
+    )
+    async with Telemetry(config) as telemetry:
+        store.begin("hanging")
+        made = Full(telemetry)
+        await made.log(0)
+        yield made
+        store.clear()
+
+
+async def test_tasks_and_threads_are_served_in_the_order_of_their_calls(full: Full, store: FaultyStore) -> None:
+    tasks, threads = [], []
+    for number in range(1, 13):
+        if number % 3:
+            tasks.append(asyncio.create_task(full.log(number)))
+        else:
+            threads.append(threading.Thread(target=full.log_blocking, args=(number,)))
+            threads[-1].start()
+        await full.until_waiting(number)
+    store.clear()
+    async with asyncio.timeout(_PATIENCE):
+        await asyncio.gather(*tasks, *(asyncio.to_thread(thread.join, _PATIENCE) for thread in threads))
+
+    assert [full.receipts[number].sequence for number in range(13)] == list(range(13))
+
+
+async def test_many_who_wait_all_get_their_turn_though_new_calls_keep_coming(full: Full, store: FaultyStore) -> None:
+    stop = threading.Event()
+    newcomers: list[Receipt] = []
+
+    def keep_coming() -> None:
+        while not stop.is_set():
+            newcomers.append(full.blocking.log("step", {}, "newcomer"))
+
+    tasks = [asyncio.create_task(full.log(number)) for number in range(1, 21)]
+    await full.until_waiting(20)
+    threads = [threading.Thread(target=keep_coming) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    await full.until_waiting(24)
+    store.clear()
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            await asyncio.gather(*tasks)
+    finally:
+        stop.set()
+        await asyncio.gather(*(asyncio.to_thread(thread.join, _PATIENCE) for thread in threads))
+
+    assert [full.receipts[number].sequence for number in range(21)] == list(range(21))
+    assert not {receipt.sequence for receipt in newcomers} & set(range(21))
+
+
+async def test_a_call_that_is_cancelled_before_its_event_was_accepted_leaves_nothing(
+    full: Full, store: FaultyStore, tmp_path: Path
+) -> None:
+    noise: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: noise.append(context))
+    before, cancelled, behind = (asyncio.create_task(full.log(number)) for number in (1, 2, 3))
+    await full.until_waiting(3)
+    cancelled.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await cancelled
+    assert full.pipeline._intake.waiting == 2
+    store.clear()
+    async with asyncio.timeout(_PATIENCE):
+        await asyncio.gather(before, behind)
+        await full.receipts[3].delivered()
+    await full.telemetry.shutdown(10)
+    gc.collect()
+
+    assert {number: receipt.sequence for number, receipt in full.receipts.items()} == {0: 0, 1: 1, 3: 2}
+    assert full.pipeline.stats().logged == full.pipeline.stats().stored == 3
+    assert noise == []
+
+
+async def test_a_call_that_is_cancelled_after_its_event_was_accepted_does_not_take_it_back(
+    store: FaultyStore, tmp_path: Path
+) -> None:
+    with EmbeddedKafka() as kafka:
+        config = quick_config(kafka.bootstrap_servers, tmp_path, storage_config=store.config)
+        async with Telemetry(config) as telemetry:
+            kafka.set_latency(0.5)
+            levels: tuple[WaitFor, ...] = ("durable", "delivered")
+            waits = [
+                asyncio.create_task(telemetry.audit.log("step", {"n": number}, "ada", wait_for=level))
+                for number, level in enumerate(levels)
+            ]
+            await asyncio.sleep(0)
+            for wait in waits:
+                wait.cancel()
+            assert all(
+                isinstance(outcome, asyncio.CancelledError)
+                for outcome in await asyncio.gather(*waits, return_exceptions=True)
+            )
+        values = [value for value in on_topic(config) if "sequence" in value]
+
+    assert len(ids(values)) == 2
+
+
+async def test_calls_that_are_cancelled_while_others_are_accepted_lose_and_double_nothing(
+    store: FaultyStore, tmp_path: Path
+) -> None:
+    config = quick_config(
+        NOWHERE,
+        tmp_path,
+        queue_max_events=3,
+        queue_full_timeout_ms=60_000,
+        fallback_object_seconds=0.01,
+    )
+    receipts: list[Receipt] = []
+
+    async def log(telemetry: Telemetry) -> None:
+        receipts.append(await telemetry.audit.log("step", {}, "ada"))
+
+    async with Telemetry(config) as telemetry:
+        for _ in range(15):
+            tasks = [asyncio.create_task(log(telemetry)) for _ in range(20)]
+            await asyncio.sleep(0.01)
+            for task in tasks[::2]:
+                task.cancel()
+            async with asyncio.timeout(_PATIENCE):
+                await asyncio.gather(*tasks, return_exceptions=True)
+        stats = telemetry.audit.get_audit_stats()
+        assert telemetry._runtime.pipeline()._intake.waiting == 0
+    found = in_fallback(config)
+
+    told = {receipt.event_id for receipt in receipts}
+    # A call that is cancelled in the very moment of its acceptance keeps its event; nobody holds its receipt then.
+    assert told <= ids(found)
+    assert len(found) == len(ids(found)) == stats.logged
+    assert sorted(int(value["sequence"]) for value in found) == list(range(stats.logged))
+
+
+async def test_who_waits_in_vain_is_told_and_logs_nothing(store: FaultyStore, tmp_path: Path) -> None:
+    config = quick_config(NOWHERE, tmp_path, storage_config=store.config, queue_max_events=1, queue_full_timeout_ms=50)
+    async with Telemetry(config) as telemetry:
+        store.begin("hanging")
+        await telemetry.audit.log("step", {}, "ada")
+        outcomes = await asyncio.gather(
+            *(telemetry.audit.log("step", {}, "ada") for _ in range(30)), return_exceptions=True
+        )
+        stats = telemetry.audit.get_audit_stats()
+        store.clear()
+
+    assert {type(outcome) for outcome in outcomes} == {BackpressureError}
+    assert (stats.logged, stats.refused) == (1, 30)
+
+
+async def test_an_event_that_fails_fails_every_wait_with_its_reason(tmp_path: Path) -> None:
+    with EmbeddedKafka() as kafka:
+        config = quick_config(
+            kafka.bootstrap_servers, tmp_path, fallback_enabled=False, kafka_timeout_ms=200, max_retries=0
+        )
+        async with Telemetry(config) as telemetry:
+            kafka.stop_brokers()
+            receipt = await telemetry.audit.log("step", {}, "ada")
+            async with asyncio.timeout(_PATIENCE):
+                outcomes = await asyncio.gather(
+                    receipt.durable(),
+                    receipt.delivered(),
+                    asyncio.to_thread(receipt.wait_delivered, _PATIENCE),
+                    return_exceptions=True,
+                )
+
+    assert all(isinstance(outcome, TelemetryError) for outcome in outcomes)
+    assert len({str(outcome) for outcome in outcomes}) == 1
+    assert "there is no fallback" in str(outcomes[0])
