@@ -14,6 +14,7 @@ from telemetry.audit.ledger import Ledger
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.transport import KafkaTransport
 from telemetry.exceptions import ConfigurationError, TransportError
+from telemetry.format.message import BATCH_HEADER
 from telemetry.kafka.errors import reason_of
 
 logger = logging.getLogger("telemetry.audit")
@@ -51,6 +52,7 @@ class Dispatcher:
     the detour still has in memory is sent first and the state is direct again. So records of a key keep their order.
 
     Args:
+        sender: UUIDv7 of this process's stream; batches are numbered under it, also those of adopted records.
         batcher: Where batches come from.
         ledger: Settles records.
         detour: Fallback handler, or held records.
@@ -64,6 +66,7 @@ class Dispatcher:
     def __init__(
         self,
         *,
+        sender: str,
         batcher: AuditBatcher,
         ledger: Ledger,
         detour: Detour,
@@ -73,6 +76,7 @@ class Dispatcher:
         certificates: Callable[[], bytes] = bytes,
         explain: Callable[[TransportError], None] | None = None,
     ) -> None:
+        self._sender = sender.encode()
         self._batcher = batcher
         self._ledger = ledger
         self._detour = detour
@@ -184,7 +188,7 @@ class Dispatcher:
             self._detour.add(records, reason=self._reason)
             return
         self._batches += 1
-        transport.send(records, headers=[("telemetry-batch", b"%b-%d" % (records[0].producer.encode(), self._batches))])
+        transport.send(records, headers=[(BATCH_HEADER, b"%b-%d" % (self._sender, self._batches))])
 
     def _divert(self, error: TransportError) -> None:
         transport, self._transport = self._transport, None

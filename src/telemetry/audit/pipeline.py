@@ -158,6 +158,7 @@ class AuditPipeline:
             self._open_spool()
             detour = self._make_detour()
             self._dispatcher = Dispatcher(
+                sender=self._stream.producer,
                 batcher=self._batcher,
                 ledger=self._ledger,
                 detour=detour,

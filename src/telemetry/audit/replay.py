@@ -32,6 +32,7 @@ from telemetry.format.fallback_object import (
     parse_object_name,
     require_own_name,
 )
+from telemetry.format.message import REPLAY_HEADER
 from telemetry.kafka.errors import is_poison, reason_of
 from telemetry.storage import StorageProvider, storable_name
 from telemetry.storage.lock import Lock
@@ -67,6 +68,7 @@ class _Entry(NamedTuple):
 class _InFlight(NamedTuple):
     entry: _Entry
     records: list[SealedRecord]
+    headers: list[tuple[str, bytes]]
 
 
 class _OutageError(Exception):
@@ -280,8 +282,9 @@ class RetryWorker:
             if records is None:
                 continue
             count += 1
-            self._send(records)
-            waiting.append(_InFlight(entry, records))
+            sent = _InFlight(entry, records, _origin(entry.name))
+            self._send(sent)
+            waiting.append(sent)
             window += entry.size
             while window > _WINDOW_BYTES:
                 window -= waiting[0].entry.size
@@ -329,14 +332,14 @@ class RetryWorker:
             for record in found.records
         ]
 
-    def _send(self, records: list[SealedRecord]) -> None:
+    def _send(self, sent: _InFlight) -> None:
         transport = self._transport
         if transport is None:
             raise _OutageError
-        for at in range(0, len(records), _PACE_EVENTS):
-            part = records[at : at + _PACE_EVENTS]
+        for at in range(0, len(sent.records), _PACE_EVENTS):
+            part = sent.records[at : at + _PACE_EVENTS]
             began = time.monotonic()
-            transport.send(part, headers=_REPLAYED)
+            transport.send(part, headers=sent.headers)
             spare = len(part) / self._max_rate - (time.monotonic() - began)
             if spare > 0:
                 self._stopping.wait(spare)
@@ -381,7 +384,7 @@ class RetryWorker:
             transport = self._connect()
             if transport is None:
                 raise _OutageError
-            transport.send([record], headers=_REPLAYED)
+            transport.send([record], headers=sent.headers)
             if transport.wait_for([record]):
                 continue
             error = transport.failure
@@ -432,7 +435,9 @@ class RetryWorker:
             self._handler.forget(name)
 
 
-_REPLAYED = [("telemetry-replay", b"1")]
+def _origin(name: str) -> list[tuple[str, bytes]]:
+    """Return the headers that say where a record was meanwhile; one list for a whole object."""
+    return [(REPLAY_HEADER, name.encode())]
 
 
 def _events(records: list[SealedRecord]) -> int:

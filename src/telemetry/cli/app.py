@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from telemetry import __version__
-from telemetry.cli import demo, doctor, fallback, keys, log, tail, topic, verify
+from telemetry.cli import demo, doctor, fallback, keys, lineage, log, tail, topic, verify
 from telemetry.cli.console import err, neutral
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command("demo")(demo.demo)
 app.command("log")(log.log)
 app.command("tail")(tail.tail)
 app.command("verify")(verify.verify)
+app.command("lineage")(lineage.lineage)
 app.command("doctor")(doctor.doctor)
 app.add_typer(fallback.app, name="fallback")
 app.add_typer(topic.app, name="topic")

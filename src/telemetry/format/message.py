@@ -13,6 +13,10 @@ from telemetry.exceptions import MalformedRecordError
 from telemetry.format.event import METADATA_FIELDS, AuditEvent
 
 CONTENT_TYPE = b"application/cloudevents+json; charset=UTF-8"
+BATCH_HEADER = "telemetry-batch"
+"""Kafka header: which batch carried the record; ``SENDER-N``."""
+REPLAY_HEADER = "telemetry-replay"
+"""Kafka header: which fallback object the record came from; its name."""
 SEALED = "application/jose"
 CLEAR = "application/json"
 CONTEXT_VERSION = "1"

@@ -40,12 +40,14 @@ class RawRecord(NamedTuple):
         value: Kafka value; None for a tombstone, which this library never writes.
         place: Where it stands.
         timestamp: Kafka's timestamp in seconds since the epoch, or None.
+        headers: Kafka headers, where they were asked for; nothing binds them.
     """
 
     key: bytes | None
     value: bytes | None
     place: Place
     timestamp: float | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

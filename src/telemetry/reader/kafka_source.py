@@ -54,6 +54,7 @@ class KafkaSource:
         config: How to reach Kafka, and which topic.
         within: Which part is read.
         on_total: Told how many records there are to read, for progress.
+        headers: Take the records' headers along; costs a few microseconds a record.
 
     Attributes:
         bounds: By partition, the first offset that is read and the end; known once reading has begun.
@@ -65,11 +66,13 @@ class KafkaSource:
         *,
         within: ReadRange | None = None,
         on_total: Callable[[int], None] | None = None,
+        headers: bool = False,
     ) -> None:
         self._within = within or ReadRange()
         self._topic = config.kafka_topic
         self._timeout = max(config.kafka_timeout_ms / 1_000, 1.0)
         self._on_total = on_total
+        self._with_headers = headers
         self._last_error: KafkaError | None = None
         self._client_log = ClientLog(logger)
         self._consumer = Consumer(
@@ -197,7 +200,8 @@ class KafkaSource:
     def _record(self, found: Any) -> RawRecord:
         _, milliseconds = found.timestamp()
         place = Place(self._topic, found.partition(), found.offset())
-        return RawRecord(found.key(), found.value(), place, milliseconds / 1_000)
+        record = RawRecord(found.key(), found.value(), place, milliseconds / 1_000)
+        return record._replace(headers=tuple(found.headers() or ())) if self._with_headers else record
 
     def _note_error(self, error: KafkaError) -> None:
         if self._needs_no(error):

@@ -98,7 +98,7 @@ class Verifier:
             self._records += 1
             self._findings.add(Finding(Verdict.TAMPERED, str(record.error), place=str(record.place)))
             return
-        key, value, place, _ = record
+        key, value, place, _, _ = record
         self._records += 1
         if place.partition is not None:
             self._places[place[:2]] = place.offset + 1
