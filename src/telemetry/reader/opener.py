@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import msgspec
@@ -10,11 +11,18 @@ from telemetry.encryption import EncryptionProvider
 from telemetry.encryption.unwrap_cache import UnwrapCache
 from telemetry.exceptions import MalformedRecordError, TelemetryError
 from telemetry.format import message as message_format
+from telemetry.format.event import AuditEvent
 from telemetry.format.message import Message
 from telemetry.format.sealed import open_clear_record, open_record
 from telemetry.reader.entry import CheckpointEntry, DamagedRecord, Entry, OpenedEvent, RawRecord, SealedEntry
+from telemetry.reader.opened_head import OpenedHead
+from telemetry.reader.record_head import SEQUENCE
 
 CHECKPOINT_TYPE = "telemetry.checkpoint"
+
+_MAX_HEADS = 1_000
+_FRESH_SECONDS = 1.0
+"""How long a data key is used without asking the cache for it, which forgets keys after their time."""
 
 
 class _Kind(msgspec.Struct):
@@ -38,6 +46,7 @@ class RecordOpener:
 
     def __init__(self, provider: EncryptionProvider | None) -> None:
         self._keys = UnwrapCache(provider) if provider is not None else None
+        self._heads: dict[bytes, OpenedHead] = {}
 
     def open(self, raw: RawRecord) -> Entry:
         """Return what the record is; a damaged one is an entry too, never an exception."""
@@ -48,6 +57,7 @@ class RecordOpener:
 
     def close(self) -> None:
         """Forget the data keys."""
+        self._heads.clear()
         if self._keys is not None:
             self._keys.close()
 
@@ -55,6 +65,11 @@ class RecordOpener:
         if raw.value is None:
             error = "the record has no value (a tombstone); the topic needs cleanup.policy=delete"
             raise MalformedRecordError(error)
+        at = raw.value.find(SEQUENCE)
+        head = self._heads.get(raw.value[:at]) if at > 0 else None
+        event = self._open_quickly(head, raw.key, raw.value) if head is not None else None
+        if event is not None:
+            return OpenedEvent(event, raw.place, sealed=True, raw=raw)
         if CHECKPOINT_TYPE.encode() in raw.value[:1_024]:
             checkpoint = _checkpoint(raw, raw.value)
             if checkpoint is not None:
@@ -66,7 +81,20 @@ class RecordOpener:
             return _sealed_entry(raw, message)
         key = self._keys.open_key(message.wrapped_key, message.key_uri, message.context)
         event = open_record(raw.key, raw.value, message, key.cipher, key.kid)
+        if len(self._heads) >= _MAX_HEADS:
+            self._heads.clear()
+        fresh_until = time.monotonic() + _FRESH_SECONDS
+        self._heads[raw.value[:at]] = OpenedHead(message, key, end=at + len(SEQUENCE), fresh_until=fresh_until)
         return OpenedEvent(event, raw.place, sealed=True, raw=raw)
+
+    def _open_quickly(self, head: OpenedHead, key: bytes | None, value: bytes) -> AuditEvent | None:
+        if time.monotonic() >= head.fresh_until:
+            if self._keys is None:
+                return None
+            message = head.message
+            self._keys.open_key(message.wrapped_key, message.key_uri, message.context)
+            head.fresh_until = time.monotonic() + _FRESH_SECONDS
+        return head.open(key, value)
 
 
 def _sealed_entry(raw: RawRecord, message: Message) -> SealedEntry:
