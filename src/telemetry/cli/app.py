@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -33,6 +35,7 @@ app.add_typer(keys.app, name="keys")
 
 @app.callback(invoke_without_command=True)
 def common(
+    context: typer.Context,
     *,
     version: Annotated[bool, typer.Option("--version", help="Show the version and end.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the library's log lines too.")] = False,
@@ -41,7 +44,8 @@ def common(
     if version:
         sys.stdout.write(f"telemetry {__version__}\n")
         raise typer.Exit
-    _log_to_stderr(logging.INFO if verbose else logging.ERROR)
+    # Whoever runs the command inside a process of their own has their logging back when it ends.
+    context.with_resource(_log_to_stderr(logging.INFO if verbose else logging.ERROR))
 
 
 def run() -> int:
@@ -60,9 +64,17 @@ class _Lines(logging.Handler):
         err.print(f"[{style}]{record.levelname.lower()}:[/] {text}")
 
 
-def _log_to_stderr(level: int) -> None:
+@contextmanager
+def _log_to_stderr(level: int) -> Iterator[None]:
     logger = logging.getLogger("telemetry")
+    before = logger.level, logger.propagate
+    lines = _Lines()
     logger.setLevel(level)
     logger.propagate = False
-    if not any(isinstance(handler, _Lines) for handler in logger.handlers):
-        logger.addHandler(_Lines())
+    logger.addHandler(lines)
+    try:
+        yield
+    finally:
+        logger.removeHandler(lines)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]
