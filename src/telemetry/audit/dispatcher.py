@@ -61,6 +61,7 @@ class Dispatcher:
         on_batch: Called with each batch; returns records to send behind it, such as checkpoints.
         certificates: Returns another value once certificate files were replaced.
         explain: Told why Kafka took no more records; looks for the cause without blocking.
+        longest_pause: Seconds for which a Kafka that answers and yet took no record is left alone, at most.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Dispatcher:
         on_batch: Callable[[list[SealedRecord]], Iterable[SealedRecord]],
         certificates: Callable[[], bytes] = bytes,
         explain: Callable[[TransportError], None] | None = None,
+        longest_pause: float = 60.0,
     ) -> None:
         self._sender = sender.encode()
         self._batcher = batcher
@@ -93,7 +95,7 @@ class Dispatcher:
         self._pause = threading.Event()
         self._reason = ""
         self._ready = False
-        self._backoff = Backoff(first=1.0, longest=60.0)
+        self._backoff = Backoff(first=1.0, longest=longest_pause)
         self._restore_at = 0.0
         self._stop_at: float | None = None
         self._idle = threading.Event()

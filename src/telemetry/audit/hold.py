@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import groupby
 
 from telemetry.audit.backoff import Backoff
 from telemetry.audit.ledger import Ledger
@@ -24,7 +25,7 @@ class HeldRecords:
 
     Args:
         ledger: Settles records whose time is over.
-        patience: Seconds that a record may wait; None where the spool keeps it anyway.
+        patience: Seconds that a record may wait, however often it is sent meanwhile; None where the spool keeps it anyway.
         probe: Returns why Kafka cannot be used, or None.
         on_ready: Told that Kafka answers again.
     """
@@ -43,6 +44,7 @@ class HeldRecords:
         self._on_ready = on_ready
         self._lock = threading.Lock()
         self._held: deque[tuple[float, list[SealedRecord]]] = deque()
+        self._taken: dict[str, float] = {}
         self._error = TransportError("Kafka does not take records and there is no fallback")
         self._diverted = threading.Event()
         self._stopping = threading.Event()
@@ -51,13 +53,17 @@ class HeldRecords:
 
     def add(self, records: Sequence[SealedRecord], *, reason: str) -> None:
         """Take records over, in order."""
+        now = time.monotonic()
         with self._lock:
-            self._held.append((time.monotonic(), list(records)))
+            for since, part in groupby(records, key=lambda record: self._taken.get(record.event_id, now)):
+                self._held.append((since, list(part)))
             self._error = TransportError(f"Kafka did not take the event in time ({reason}) and there is no fallback")
 
     def take_back(self) -> list[SealedRecord]:
         """Return all that is held, in order."""
         with self._lock:
+            # Should they come back, their time goes on: else a record that Kafka never takes would hold up the others.
+            self._taken = {record.event_id: since for since, part in self._held for record in part}
             records = [record for _, part in self._held for record in part]
             self._held.clear()
         return records
@@ -65,6 +71,8 @@ class HeldRecords:
     def divert(self, *, diverted: bool) -> None:
         """Begin or end to probe."""
         if diverted:
+            with self._lock:
+                self._taken.clear()
             self._diverted.set()
         else:
             self._diverted.clear()

@@ -167,6 +167,7 @@ class AuditPipeline:
                 on_batch=self._note_batch,
                 certificates=self._kafka.certificates,
                 explain=self._kafka.explain,
+                longest_pause=self._longest_pause(),
             )
             if check and not self._config.fallback_enabled:
                 self._kafka.require()
@@ -419,6 +420,12 @@ class AuditPipeline:
             on_ready=self._kafka_is_ready,
         )
         return self._handler
+
+    def _longest_pause(self) -> float:
+        if self._held is None or self._spool is not None:
+            return 60.0
+        # Records that are given up after a while must be tried again a few times before that.
+        return self._kafka.deadline / 4
 
     def _kafka_is_ready(self) -> None:
         if self._dispatcher is not None:
