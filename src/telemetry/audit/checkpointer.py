@@ -37,7 +37,7 @@ class Checkpointer:
         tree: Callable[[], TreeState | None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._key = SigningKey.load(config.key_path, config.passphrase.get_secret_value())
+        self._key = SigningKey.load(config.key_path, config.passphrase)
         self._every_events = config.every_events
         self._every_seconds = config.every_seconds
         self._source = source

@@ -192,6 +192,7 @@ class AwsKmsProvider(RemoteKeyProvider):
         )
         answered = _Arn.parse(answer["KeyId"])
         if answered is None or not answered.is_same_key(arn):
+            del answer  # somebody's data key; a traceback with local variables must not show it
             message = f"the record names {key_uri!r} as its KEK, but another key unwrapped it; it was altered"
             raise KeyMismatchError(message)
         return require_data_key(answer["Plaintext"], key_uri=key_uri)

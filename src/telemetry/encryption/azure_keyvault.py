@@ -147,8 +147,9 @@ class AzureKeyVaultProvider(RemoteKeyProvider):
             message = "the wrapped data key does not have the form that azure_keyvault gives it; it was altered"
             raise KeyMismatchError(message)
         answer = self._post(version, "unwrapkey", wrapped[1], wrapped[2:])
-        plaintext = _decoded(answer.get("value"))
+        plaintext = _decoded(answer.pop("value", None))
         if not hmac.compare_digest(plaintext[DATA_KEY_BYTES:], context_digest(context)):
+            del plaintext  # somebody's data key; a traceback with local variables must not show it
             message = (
                 f"what {key_uri} unwrapped belongs to another service or environment, or was not made by telemetry"
             )

@@ -260,8 +260,7 @@ class DataKeyring:
         fresh: ActiveKey | None = None
         asked_at, began = self._clock(), time.perf_counter()
         try:
-            made = _checked(self._provider.generate_data_key(self._context))
-            fresh = ActiveKey(plaintext=made.plaintext, wrapped=made.wrapped, key_uri=made.key_uri, born_at=asked_at)
+            fresh = self._made(asked_at)
         except EncryptionError as exc:
             error = exc
         except TelemetryError as exc:  # a configuration that turned out to be unusable
@@ -272,6 +271,11 @@ class DataKeyring:
             error.__cause__ = exc
         self.last_fetch_seconds = time.perf_counter() - began
         self._note(fresh, error)
+
+    def _made(self, asked_at: float) -> ActiveKey:
+        # A function of its own, so that nothing refers to the plaintext any more when the waiters are called.
+        made = _checked(self._provider.generate_data_key(self._context))
+        return ActiveKey(plaintext=made.plaintext, wrapped=made.wrapped, key_uri=made.key_uri, born_at=asked_at)
 
     def _note(self, fresh: ActiveKey | None, error: EncryptionError | None) -> None:
         with self._lock:

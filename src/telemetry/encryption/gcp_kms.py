@@ -255,6 +255,7 @@ def _verified_encrypt(answer: Any, doing: str) -> Any:
 
 def _verified_decrypt(answer: Any, doing: str) -> Any:
     if answer.plaintext_crc32c != _crc32c(answer.plaintext):
+        del answer  # a traceback with local variables must not show the data key
         raise KeyUnreachableError(_altered(doing))
     return answer
 

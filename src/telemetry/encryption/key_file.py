@@ -19,8 +19,12 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
+from pydantic import SecretStr
 
 from telemetry.exceptions import ConfigurationError, KeyNotFoundError, Problem
+
+Passphrase = str | SecretStr
+"""A ``SecretStr`` is not shown by a traceback with local variables; a service that goes on running gives one."""
 
 MIN_ITERATIONS = 600_000
 """OWASP Password Storage Cheat Sheet for PBKDF2-HMAC-SHA-256."""
@@ -54,7 +58,7 @@ class KeyFileFacts:
 
 
 def create_key_file(
-    path: Path, key: bytes, passphrase: str, *, purpose: str, iterations: int, public: dict[str, str]
+    path: Path, key: bytes, passphrase: Passphrase, *, purpose: str, iterations: int, public: dict[str, str]
 ) -> bool:
     """Write a new key file with mode 0600; it appears under its name complete, or not at all.
 
@@ -82,7 +86,7 @@ def create_key_file(
 
 
 def replace_key_file(
-    path: Path, key: bytes, passphrase: str, *, purpose: str, iterations: int, public: dict[str, str]
+    path: Path, key: bytes, passphrase: Passphrase, *, purpose: str, iterations: int, public: dict[str, str]
 ) -> None:
     """Write a key file anew under another passphrase; a crash leaves the old file or the new one."""
     data = _sealed(key, passphrase, purpose=purpose, iterations=iterations, public=public)
@@ -96,7 +100,7 @@ def replace_key_file(
         raise _unusable(path, f"cannot be written: {exc.strerror}", "check the folder's owner and mode") from exc
 
 
-def read_key_file(path: Path, passphrase: str, *, purpose: str) -> tuple[bytes, KeyFileFacts]:
+def read_key_file(path: Path, passphrase: Passphrase, *, purpose: str) -> tuple[bytes, KeyFileFacts]:
     """Return the key and the public facts of a key file.
 
     Raises:
@@ -124,7 +128,7 @@ def _facts(path: Path, content: dict[str, Any]) -> KeyFileFacts:
     return KeyFileFacts(path, content["purpose"], content["iterations"], dict(content["public"]))
 
 
-def _sealed(key: bytes, passphrase: str, *, purpose: str, iterations: int, public: dict[str, str]) -> bytes:
+def _sealed(key: bytes, passphrase: Passphrase, *, purpose: str, iterations: int, public: dict[str, str]) -> bytes:
     if not passphrase:
         raise ConfigurationError(Problem("passphrase", "is empty", "choose a long one"))
     if not MIN_ITERATIONS <= iterations <= MAX_ITERATIONS:
@@ -157,10 +161,12 @@ def _digest(content: dict[str, Any]) -> str:
     return hashlib.sha256(_header(content) + content["sealed"].encode()).hexdigest()
 
 
-def _derive(passphrase: str, salt: bytes, iterations: int) -> bytes:
+def _derive(passphrase: Passphrase, salt: bytes, iterations: int) -> bytes:
+    text = passphrase if isinstance(passphrase, str) else passphrase.get_secret_value()
     try:
-        secret = passphrase.encode()
+        secret = text.encode()
     except UnicodeEncodeError:
+        del text
         raise ConfigurationError(Problem("passphrase", "is not Unicode text", "give it in UTF-8")) from None
     return PBKDF2HMAC(algorithm=hashes.SHA256(), length=32, salt=salt, iterations=iterations).derive(secret)
 

@@ -168,17 +168,19 @@ class LocalKeyProvider(EncryptionProvider):
         except KeyNotFoundError:
             if not create:
                 raise
-        kek = secrets.token_bytes(_KEK_BYTES)
-        secret, rounds = self._passphrase.get_secret_value(), self.config.pbkdf2_iterations
-        public = {"fingerprint": fingerprint(kek)}
-        if create_key_file(self._path, kek, secret, purpose=PURPOSE, iterations=rounds, public=public):
+        if self._create():
             logger.warning("made the key file %s; back it up: without it nothing that it seals can be read", self._path)
         # Another process may have been first: what counts is what the file holds.
         return self._read()
 
+    def _create(self) -> bool:
+        kek, rounds = secrets.token_bytes(_KEK_BYTES), self.config.pbkdf2_iterations
+        public = {"fingerprint": fingerprint(kek)}
+        return create_key_file(self._path, kek, self._passphrase, purpose=PURPOSE, iterations=rounds, public=public)
+
     def _read(self) -> bytes:
         self._identity = ()
-        kek, facts = read_key_file(self._path, self._passphrase.get_secret_value(), purpose=PURPOSE)
+        kek, facts = read_key_file(self._path, self._passphrase, purpose=PURPOSE)
         if len(kek) != _KEK_BYTES or facts.public.get("fingerprint") != fingerprint(kek):
             problem = Problem(
                 "encryption_config.key_path", f"the key file {self._path} holds no key of local_key", "restore it"

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from telemetry.encryption.key_file import (
     KeyFileFacts,
+    Passphrase,
     create_key_file,
     describe_key_file,
     read_key_file,
@@ -67,7 +68,7 @@ class SigningKey:
         return key
 
     @classmethod
-    def load(cls, path: Path, passphrase: str) -> Self:
+    def load(cls, path: Path, passphrase: Passphrase) -> Self:
         """Open a key file.
 
         Raises:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from traceback import TracebackException
 from typing import ClassVar
 
 import pytest
@@ -219,7 +220,7 @@ class EncryptionProviderContract:
         _require(time.monotonic() - began < self.unreachable_seconds, "it was not given up in time")
 
     def test_no_key_in_a_repr_a_pickle_or_an_error(self, provider: EncryptionProvider) -> None:
-        """A data key is in no ``repr``, cannot be pickled or copied, and no error shows it."""
+        """A data key is in no ``repr``, cannot be pickled or copied, and no error shows it, also not with its locals."""
         made = provider.generate_data_key(CONTEXT)
         for shown in (repr(made), str(made), repr(provider), f"{vars(type(provider))}"):
             _require_absent(made, shown)
@@ -228,6 +229,8 @@ class EncryptionProviderContract:
                 take(made)
         with pytest.raises(KeyMismatchError) as caught:
             provider.unwrap(made.wrapped, made.key_uri, {**CONTEXT, "service": "other"})
+        with_locals = TracebackException.from_exception(caught.value, capture_locals=True)
+        _require_absent(made, "".join(with_locals.format()))
         error: BaseException | None = caught.value
         while error is not None:
             _require_absent(made, f"{error!r} {error} {vars(error)}")

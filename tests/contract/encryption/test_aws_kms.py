@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from traceback import TracebackException
 from typing import Any
 
 import pytest
@@ -159,6 +160,14 @@ def test_answer_of_another_key_is_refused(answered: str) -> None:
         provider.generate_data_key(CONTEXT)
     with pytest.raises(KeyMismatchError):
         provider.unwrap(b"wrapped", f"aws-kms://{SAME}", CONTEXT)
+
+
+def test_key_that_another_one_unwrapped_is_not_shown_by_a_traceback() -> None:
+    kms = RecordingKms(SAME[:-1] + "0")
+    with pytest.raises(KeyMismatchError) as caught:
+        provider_on(kms, SAME).unwrap(b"wrapped", f"aws-kms://{SAME}", CONTEXT)
+    shown = "".join(TracebackException.from_exception(caught.value, capture_locals=True).format())
+    assert repr(bytes(32))[2:-1] not in shown
 
 
 def test_key_pending_deletion(moto_kms: MotoKms, arn: str) -> None:

@@ -132,6 +132,15 @@ class TellingInErrors(Sound):
             raise KeyMismatchError(message) from exc
 
 
+class ShowingInTracebacks(Sound):
+    def unwrap(self, wrapped: bytes, key_uri: str, context: Context) -> bytes:
+        plaintext = AESGCM(self.kek).decrypt(wrapped[:12], wrapped[12:], self.bound(CONTEXT))
+        if context != CONTEXT:
+            message = "not for this context"
+            raise KeyMismatchError(message)
+        return plaintext
+
+
 class Printable(Sound):
     class Key(DataKey):
         def __repr__(self) -> str:
@@ -190,6 +199,7 @@ def of_another_key(provider: EncryptionProvider) -> None:
         (Vague, CONTRACT.test_wrapped_key_altered),
         (OfOneInstance, opened_by_a_peer),
         (TellingInErrors, CONTRACT.test_no_key_in_a_repr_a_pickle_or_an_error),
+        (ShowingInTracebacks, CONTRACT.test_no_key_in_a_repr_a_pickle_or_an_error),
         (Printable, CONTRACT.test_no_key_in_a_repr_a_pickle_or_an_error),
         (ClosedOnce, CONTRACT.test_close_may_be_called_twice),
     ],

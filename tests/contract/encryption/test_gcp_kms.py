@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
+from traceback import TracebackException
 from typing import Any
 
 import pytest
@@ -80,8 +81,11 @@ def test_data_altered_on_the_way_is_noticed(cloud_kms: FakeCloudKms, config_of: 
         cloud_kms.corrupt(what)
         with pytest.raises(KeyUnreachableError):
             provider.generate_data_key(CONTEXT)
-        with pytest.raises(KeyUnreachableError):
+        with pytest.raises(KeyUnreachableError) as caught:
             provider.unwrap(made.wrapped, made.key_uri, CONTEXT)
+    shown = "".join(TracebackException.from_exception(caught.value, capture_locals=True).format())
+    assert "_verified_decrypt" in shown or what == "request"
+    assert "plaintext" not in shown
 
 
 def test_server_that_does_not_compare_checksums_is_refused(

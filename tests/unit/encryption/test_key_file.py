@@ -11,6 +11,7 @@ import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from traceback import TracebackException
 from typing import Any
 
 import pytest
@@ -98,6 +99,24 @@ def test_wrong_passphrase_is_told_at_the_start(path: Path) -> None:
 def test_wrong_passphrase_later_on_is_an_error_of_the_key_service(path: Path) -> None:
     with pytest.raises(KeyAccessDeniedError):
         provider_of(path, "wrong one").generate_data_key(CONTEXT)
+
+
+@pytest.mark.parametrize("fault", ["wrong passphrase", "open to others", "damaged", "not Unicode", "no folder"])
+def test_passphrase_is_not_shown_by_a_traceback(path: Path, fault: str) -> None:
+    secret = "hunter2" * 3
+    if fault == "open to others":
+        path.chmod(0o644)
+    elif fault == "damaged":
+        path.write_bytes(b"{}")
+    elif fault == "no folder":
+        path = path / "kek.json"
+    provider = provider_of(path, secret + "\udcff" if fault == "not Unicode" else secret)
+    with pytest.raises(ConfigurationError) as caught:
+        provider.check()
+    traced = TracebackException.from_exception(caught.value, capture_locals=True)
+    frames = [frame for frame in traced.stack if Path(frame.filename) != Path(__file__)]
+    assert frames
+    assert not any(secret in str(frame.locals) for frame in frames)
 
 
 def test_passphrase_that_is_not_unicode(path: Path) -> None:
