@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import secrets
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import trustme
+from pydantic import SecretStr
 
+from telemetry.config import EncryptionConfig
+from telemetry.encryption import EncryptionProvider
+from telemetry.encryption.aws_kms import AwsKmsProvider
+from telemetry.encryption.gcp_kms import GcpKmsProvider
+from telemetry.encryption.local_key import LocalKeyProvider
 from telemetry.testing.fake_cloud_kms import FakeCloudKms, write_service_account
 from telemetry.testing.fake_key_vault import FakeKeyVault
+from tests.services.cloud_kms import key_name, kms_config
+from tests.services.key_vault import provider_of, vault_config
 from tests.services.moto_kms import MotoKms
+
+MakeProvider = Callable[[str], EncryptionProvider]
+"""From a kind, such as ``azure_keyvault RSA``, to a provider on a KEK of its own."""
 
 
 @dataclass(frozen=True)
@@ -58,3 +71,33 @@ def cloud_kms(tls: Tls) -> Iterator[FakeCloudKms]:
 @pytest.fixture(scope="session")
 def service_account(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_service_account(tmp_path_factory.mktemp("gcp") / "service-account.json")
+
+
+@pytest.fixture
+def make_provider(
+    moto_kms: MotoKms,
+    key_vault: FakeKeyVault,
+    cloud_kms: FakeCloudKms,
+    tls: Tls,
+    service_account: Path,
+    tmp_path: Path,
+) -> Iterator[MakeProvider]:
+    """A function that makes a provider on a KEK of its own."""
+
+    def make(kind: str) -> EncryptionProvider:
+        name = f"kek-{secrets.token_hex(4)}"
+        if kind.startswith("aws"):
+            return AwsKmsProvider(moto_kms.config(moto_kms.create_key(multi_region=kind.endswith("multi-Region"))))
+        if kind.startswith("azure"):
+            key_vault.add_key(name, kty=kind.split()[1])
+            return provider_of(key_vault, vault_config(key_vault, tls.ca_path, name))
+        if kind == "gcp_kms":
+            cloud_kms.add_version(key_name(name))
+            return GcpKmsProvider(kms_config(cloud_kms, name, ca_path=tls.ca_path, service_account=service_account))
+        passphrase = SecretStr("correct horse battery staple")
+        return LocalKeyProvider(
+            EncryptionConfig(provider="local_key", key_path=tmp_path / f"{name}.json", passphrase=passphrase)
+        )
+
+    with ExitStack() as stack:
+        yield lambda kind: stack.enter_context(make(kind))

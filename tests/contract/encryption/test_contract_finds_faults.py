@@ -133,7 +133,7 @@ class TellingInErrors(Sound):
 
 
 class ShowingInTracebacks(Sound):
-    def unwrap(self, wrapped: bytes, key_uri: str, context: Context) -> bytes:
+    def unwrap(self, wrapped: bytes, key_uri: str, context: Context) -> bytes:  # noqa: ARG002 - the fault
         plaintext = AESGCM(self.kek).decrypt(wrapped[:12], wrapped[12:], self.bound(CONTEXT))
         if context != CONTEXT:
             message = "not for this context"

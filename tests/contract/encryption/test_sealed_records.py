@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
-from pydantic import SecretStr
 
-from telemetry.config import EncryptionConfig
 from telemetry.encryption import EncryptionProvider
-from telemetry.encryption.aws_kms import AwsKmsProvider
-from telemetry.encryption.gcp_kms import GcpKmsProvider
-from telemetry.encryption.local_key import LocalKeyProvider
 from telemetry.reader import RecordOpener
-from telemetry.testing.fake_cloud_kms import FakeCloudKms
-from telemetry.testing.fake_key_vault import FakeKeyVault
-from tests.contract.encryption.conftest import Tls
-from tests.services.cloud_kms import key_name, kms_config
-from tests.services.key_vault import provider_of, vault_config
-from tests.services.moto_kms import MotoKms
+from tests.contract.encryption.conftest import MakeProvider
 from tests.services.sealed_records import (
     CLEAR_NAMES,
     PRODUCERS,
@@ -34,37 +21,6 @@ from tests.services.sealed_records import (
 )
 
 KINDS = ("aws_kms", "aws_kms multi-Region", "azure_keyvault RSA", "azure_keyvault oct-HSM", "gcp_kms", "local_key")
-MakeProvider = Callable[[str], EncryptionProvider]
-
-
-@pytest.fixture
-def make_provider(
-    moto_kms: MotoKms,
-    key_vault: FakeKeyVault,
-    cloud_kms: FakeCloudKms,
-    tls: Tls,
-    service_account: Path,
-    tmp_path: Path,
-) -> Iterator[MakeProvider]:
-    """A function that makes a provider on a KEK of its own."""
-
-    def make(kind: str) -> EncryptionProvider:
-        name = f"kek-{secrets.token_hex(4)}"
-        if kind.startswith("aws"):
-            return AwsKmsProvider(moto_kms.config(moto_kms.create_key(multi_region=kind.endswith("multi-Region"))))
-        if kind.startswith("azure"):
-            key_vault.add_key(name, kty=kind.split()[1])
-            return provider_of(key_vault, vault_config(key_vault, tls.ca_path, name))
-        if kind == "gcp_kms":
-            cloud_kms.add_version(key_name(name))
-            return GcpKmsProvider(kms_config(cloud_kms, name, ca_path=tls.ca_path, service_account=service_account))
-        passphrase = SecretStr("correct horse battery staple")
-        return LocalKeyProvider(
-            EncryptionConfig(provider="local_key", key_path=tmp_path / f"{name}.json", passphrase=passphrase)
-        )
-
-    with ExitStack() as stack:
-        yield lambda kind: stack.enter_context(make(kind))
 
 
 @pytest.fixture(params=KINDS)
