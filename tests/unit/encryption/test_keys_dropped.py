@@ -135,10 +135,10 @@ def test_whatever_holds_a_key_is_not_copied(encryption: EncryptionConfig, take: 
         assert not hasattr(holder, "__dict__") or holder is provider
         with pytest.raises(TypeError, match="cannot be pickled or copied"):
             take(holder)
-    for holder in (ring, cache):
+    for keeper in (ring, cache):
         if take is not copy.copy:  # a shallow copy shares the keys, which stay where they are
             with pytest.raises(TypeError):
-                take(holder)
+                take(keeper)
     ring.close()
     cache.close()
     provider.close()
