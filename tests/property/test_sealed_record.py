@@ -203,15 +203,24 @@ def test_attributes_added_and_written_otherwise() -> None:
     assert_refused(OPENER, RECORD._replace(value=escaped))
 
 
-def test_sealed_id_that_looks_like_other_attributes() -> None:
+@pytest.mark.parametrize("forged", ['x","sessionid":"forged', "x\\", "x\n"])
+@pytest.mark.parametrize("field", ["id", "time"])
+def test_sealed_id_that_looks_like_other_attributes(field: str, forged: str) -> None:
     # Only who has the data key can seal this; the outside must not say anything else than the sealed event does.
     data_key = PROVIDER.generate_data_key({"service": "shop", "environment": "production", "purpose": "telemetry-audit", "format": "1"})  # fmt: skip
-    event = json.loads(_opened(RECORD)) | {"id": 'x","sessionid":"forged', "clear_fields": []}
     kid = jwe.key_id(data_key.plaintext, key_uri=URI, wrapped=data_key.wrapped)
-    data = jwe.seal(AESGCM(data_key.plaintext), jwe.protected_header(kid), bytes(12), json.dumps(event).encode())
     head = render_head("/production/shop", PRODUCERS[0], key_uri=URI, wrapped_key=data_key.wrapped)
-    tail = render_tail(event["id"], event["time"], "user_login", attributes_of(RECORD)["traceparent"], {})
-    assert_refused(OPENER, RawRecord(KEY, render(head, 0, tail, data, sealed=True), PLACE))
+    genuine = json.loads(_opened(RECORD)) | {"clear_fields": []}
+
+    def record_of(event: dict[str, Any]) -> RawRecord:
+        data = jwe.seal(AESGCM(data_key.plaintext), jwe.protected_header(kid), bytes(12), json.dumps(event).encode())
+        tail = render_tail(event["id"], event["time"], "user_login", attributes_of(RECORD)["traceparent"], {})
+        return RawRecord(KEY, render(head, event["sequence"], tail, data, sealed=True), PLACE)
+
+    altered = record_of(genuine | {field: forged})
+    assert_refused(OPENER, altered)
+    assert_opens(OPENER, record_of(genuine))
+    assert_refused(OPENER, altered)  # also when the data key is known and the short way is taken
 
 
 def _opened(record: RawRecord) -> bytes:

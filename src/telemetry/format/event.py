@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 import msgspec
@@ -113,6 +114,8 @@ METADATA_FIELDS = (
 """The named keyword arguments of ``log()``."""
 
 _decoder = msgspec.json.Decoder(AuditEvent)
+# Both are rendered outside without escapes: a text with quotes could pass for other attributes.
+_PLAIN = re.compile(r"[0-9A-Za-z:.+-]+", re.ASCII)
 
 
 def decode_event(plaintext: bytes) -> AuditEvent:
@@ -126,6 +129,9 @@ def decode_event(plaintext: bytes) -> AuditEvent:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         message = "the sealed bytes are not an audit event"
         raise MalformedRecordError(message) from exc
+    if not _PLAIN.fullmatch(event.id + event.time):
+        message = "the event's id or time holds characters that none has"
+        raise MalformedRecordError(message)
     if event.schema_version != SCHEMA_VERSION:
         message = f"the event has schema version {event.schema_version}; this library reads {SCHEMA_VERSION}"
         raise MalformedRecordError(message)
