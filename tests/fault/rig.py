@@ -102,8 +102,8 @@ def records(count: int, *, producer: str | None = None, first: int = 0, size: in
     made = []
     for sequence in range(first, first + count):
         draft = factory.draft("login", {"n": sequence, "pad": "x" * size}, f"user-{sequence % 3}", {})
-        value = encoder.seal(draft, producer, sequence)
-        made.append(SealedRecord(event_id=draft.id, producer=producer, sequence=sequence, key=draft.key, value=value))
+        value = encoder.seal(draft, producer, sequence).value(sequence)
+        made.append(SealedRecord.written(draft.id, producer=producer, sequence=sequence, key=draft.key, value=value))
     return made
 
 

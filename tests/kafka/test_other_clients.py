@@ -46,7 +46,7 @@ def test_partition_of_each_key_is_the_java_producers(kafka: KafkaBroker, topic: 
     kafka.create_topic(name, partitions=13)
     kafka.add_acl("payments", name)
     records = [
-        SealedRecord(event_id="", producer="p", sequence=number, key=key, value=b"{}")
+        SealedRecord.written("", producer="p", sequence=number, key=key, value=b"{}")
         for number, key in enumerate(_keys())
     ]
     config = audit_config(kafka, "SSL", identity(kafka.certificates, "files"), kafka_topic=name)

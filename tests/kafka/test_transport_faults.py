@@ -28,7 +28,7 @@ _LIMIT = 20.0
 
 def _records(count: int, *, size: int = 100) -> list[SealedRecord]:
     return [
-        SealedRecord(event_id=str(uuid.uuid4()), producer="p", sequence=number, key=b"user", value=b"x" * size)
+        SealedRecord.written(str(uuid.uuid4()), producer="p", sequence=number, key=b"user", value=b"x" * size)
         for number in range(count)
     ]
 

@@ -27,7 +27,7 @@ class BatcherMachine(RuleBasedStateMachine):
 
     def _made(self, size: int) -> SealedRecord:
         self.number += 1
-        return SealedRecord(event_id=str(self.number), producer="p", sequence=self.number, key=b"", value=b"x" * size)
+        return SealedRecord.written(str(self.number), producer="p", sequence=self.number, key=b"", value=b"x" * size)
 
     def _note(self, records: list[SealedRecord]) -> None:
         if records and not self.waiting:

@@ -69,8 +69,10 @@ class Sealer:
         token = trace.use_span(_span(span))
         with token:
             draft = self._factory.draft("user_login", payload, user, {**fields, "sensitive": self._sequence % 2 == 0})
-        value = self._encryptor.seal(draft, self._producer, self._sequence)
-        assert value is not None
+        sealed = self._encryptor.seal(draft, self._producer, self._sequence)
+        assert sealed is not None
+        value = sealed.value(self._sequence)
+        assert len(value) <= sealed.size <= len(value) + 20
         self._sequence += 1
         return RawRecord(draft.key, value, PLACE)
 

@@ -22,7 +22,6 @@ class Checkpointer:
     Args:
         config: Which key signs, and how often.
         source: CloudEvents source of the producer's events.
-        tree: Returns the tree as it stands; cheap, called once a batch.
         clock: Monotonic seconds.
 
     Raises:
@@ -34,40 +33,35 @@ class Checkpointer:
         config: SigningConfig,
         *,
         source: str,
-        tree: Callable[[], TreeState | None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._key = SigningKey.load(config.key_path, config.passphrase)
         self._every_events = config.every_events
         self._every_seconds = config.every_seconds
         self._source = source
-        self._tree = tree
         self._clock = clock
         self._signed_size = 0
         self._signed_at = clock()
 
-    def due(self, next_sequence: int) -> SealedRecord | None:
-        """Return a checkpoint if one is due, now that so many numbers are given."""
-        fresh = next_sequence - self._signed_size
+    def due(self, state: TreeState) -> SealedRecord | None:
+        """Return a checkpoint of the tree if one is due."""
+        fresh = state.size - self._signed_size
         if fresh <= 0:
             self._signed_at = self._clock()
             return None
         if fresh < self._every_events and self._clock() - self._signed_at < self._every_seconds:
             return None
-        return self._sign(self._tree())
+        return self._sign(state)
 
-    def final(self) -> SealedRecord | None:
+    def final(self, state: TreeState) -> SealedRecord | None:
         """Return the last checkpoint of the stream, if it has any events."""
-        state = self._tree()
-        return self._sign(state, final=True) if state is not None and state.size else None
+        return self._sign(state, final=True) if state.size else None
 
     def closing(self, state: TreeState, *, source: str) -> SealedRecord | None:
         """Return the closing checkpoint of a dead process's stream."""
         return self._record(state, source=source, recovered=True) if state.size else None
 
-    def _sign(self, state: TreeState | None, *, final: bool = False) -> SealedRecord | None:
-        if state is None:
-            return None
+    def _sign(self, state: TreeState, *, final: bool = False) -> SealedRecord:
         self._signed_size, self._signed_at = state.size, self._clock()
         return self._record(state, source=self._source, final=final)
 
@@ -82,6 +76,6 @@ class Checkpointer:
         )
         event_id = str(uuid_utils.uuid7())
         value = encode_checkpoint_message(checkpoint, sign_checkpoint(checkpoint, self._key), event_id=event_id)
-        return SealedRecord(
-            event_id=event_id, producer=state.producer, sequence=None, key=state.producer.encode(), value=value
+        return SealedRecord.written(
+            event_id, producer=state.producer, sequence=None, key=state.producer.encode(), value=value
         )

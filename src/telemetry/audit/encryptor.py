@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import NamedTuple
+
+import msgspec
 
 from telemetry.audit.event import EventDraft
 from telemetry.encryption.data_key import ActiveKey, DataKeyring
@@ -11,10 +14,66 @@ from telemetry.format import jwe
 from telemetry.format.message import render, render_head
 
 _IVS_AT_ONCE = 512
+_FRAME_BYTES = 40
+"""At most so many bytes of a value are framing: the sequence, punctuation, and the JWE's initialization vector."""
+
+
+class Sealed(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """An event that only its data key opens. Its Kafka value is written out later, off the caller's path.
+
+    Attributes:
+        head: What is constant for the data key.
+        tail: The clear part that follows the sequence.
+        protected: JWE header.
+        iv: Initialization vector.
+        ciphertext: With the tag.
+        size: Bytes of the value, or a few more: the sequence is counted with all its digits.
+    """
+
+    head: bytes
+    tail: bytes
+    protected: bytes
+    iv: bytes
+    ciphertext: bytes
+    size: int
+
+    def __repr__(self) -> str:
+        return f"Sealed(size={self.size})"
+
+    def value(self, sequence: int) -> bytes:
+        """Return the Kafka value."""
+        data = jwe.compact(self.protected, self.iv, self.ciphertext)
+        return render(self.head, sequence, self.tail, data, sealed=True)
+
+
+class Clear(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """An event of a pipeline without encryption."""
+
+    head: bytes
+    tail: bytes
+    data: bytes
+    size: int
+
+    def __repr__(self) -> str:
+        return f"Clear(size={self.size})"
+
+    def value(self, sequence: int) -> bytes:
+        """Return the Kafka value."""
+        return render(self.head, sequence, self.tail, self.data, sealed=False)
+
+
+class _Template(NamedTuple):
+    """What is the same for all events of a producer under one data key."""
+
+    producer: str
+    head: bytes
+    protected: bytes
+    encoded_producer: bytes
+    size: int
 
 
 class AuditEncryptor:
-    """Turns a draft and its place in the sequence into the value of a Kafka record.
+    """Seals drafts, each with its place in the sequence.
 
     Everything that is constant for a data key is written once and kept with the key. All calls happen under the
     intake's lock.
@@ -31,21 +90,24 @@ class AuditEncryptor:
         self._random_bytes = random_bytes
         self._ivs: list[bytes] = []
 
-    def seal(self, draft: EventDraft, producer: str, sequence: int) -> bytes | None:
-        """Return the record's value, or None when no data key may be used now."""
+    def seal(self, draft: EventDraft, producer: str, sequence: int) -> Sealed | None:
+        """Return the sealed event, or None when no data key may be used now."""
         key = self._keyring.take(len(draft.body))
         if key is None:
             return None
-        template = key.template
-        if template is None or template[0] != producer:
+        template: _Template | None = key.template
+        if template is None or template.producer != producer:
             key.template = template = self._template(key, producer)
-        _, head, protected, encoded_producer = template
-        data = jwe.seal(key.cipher, protected, self._next_iv(), draft.plaintext(encoded_producer, sequence))
-        return render(head, sequence, draft.tail, data, sealed=True)
+        _, head, protected, encoded_producer, fixed = template
+        iv = self._next_iv()
+        ciphertext = jwe.encrypt(key.cipher, protected, iv, draft.plaintext(encoded_producer, sequence))
+        size = fixed + len(draft.tail) + (len(ciphertext) * 4 + 2) // 3
+        return Sealed(head, draft.tail, protected, iv, ciphertext, size)
 
-    def _template(self, key: ActiveKey, producer: str) -> tuple[str, bytes, bytes, bytes]:
+    def _template(self, key: ActiveKey, producer: str) -> _Template:
         head = render_head(self._source, producer, key_uri=key.key_uri, wrapped_key=key.wrapped)
-        return producer, head, jwe.protected_header(key.kid), producer.encode()
+        protected = jwe.protected_header(key.kid)
+        return _Template(producer, head, protected, producer.encode(), len(head) + len(protected) + _FRAME_BYTES)
 
     def _next_iv(self) -> bytes:
         if not self._ivs:
@@ -61,11 +123,11 @@ class ClearEncoder:
         self._source = source
         self._template = ("", b"", b"")
 
-    def seal(self, draft: EventDraft, producer: str, sequence: int) -> bytes:
-        """Return the record's value."""
+    def seal(self, draft: EventDraft, producer: str, sequence: int) -> Clear:
+        """Return the event."""
         if self._template[0] != producer:
             head = render_head(self._source, producer, key_uri=None, wrapped_key=None)
             self._template = (producer, head, producer.encode())
         _, head, encoded_producer = self._template
         data = draft.plaintext(encoded_producer, sequence)
-        return render(head, sequence, draft.tail, data, sealed=False)
+        return Clear(head, draft.tail, data, len(head) + len(draft.tail) + len(data) + _FRAME_BYTES)

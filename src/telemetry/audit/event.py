@@ -7,7 +7,7 @@ import hmac
 import re
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import uuid_utils
@@ -16,7 +16,7 @@ from opentelemetry import trace
 from telemetry.audit.payload import NotExactError, explain, jsonable, require_exact
 from telemetry.exceptions import EventError, EventTooLargeError
 from telemetry.format.event import METADATA_FIELDS, SCHEMA_VERSION, AuditEvent
-from telemetry.format.message import CLEAR_ATTRIBUTES, render_tail
+from telemetry.format.message import CLEAR_ATTRIBUTES, render_rest
 
 __all__ = ["AuditEvent", "EventDraft", "EventFactory"]
 
@@ -27,10 +27,14 @@ MAX_FIELD = 4_096
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
 _OUTCOMES = frozenset(("success", "failure", "denied"))
 _NAMED = frozenset(METADATA_FIELDS)
+_REMEMBERED_TYPES = 1_024
 _SEQUENCE_PREFIX = b'{"producer":"%b","sequence":%d,'
+_BEGINNING = b'{"schema_version":%d,' % SCHEMA_VERSION
+
+_encode = msgspec.json.Encoder().encode
 
 
-class EventDraft(NamedTuple):
+class EventDraft(msgspec.Struct, frozen=True, eq=False, gc=False):
     """An accepted event without its sequence.
 
     Attributes:
@@ -45,23 +49,17 @@ class EventDraft(NamedTuple):
     body: bytes
     tail: bytes
 
+    def __repr__(self) -> str:
+        return f"EventDraft(id={self.id!r})"
+
     def plaintext(self, producer: bytes, sequence: int) -> bytes:
         """Return the whole event as JSON: what is sealed."""
         return _SEQUENCE_PREFIX % (producer, sequence) + self.body[1:]
 
 
-class _Body(msgspec.Struct, omit_defaults=True):
-    """The fields of an ``AuditEvent`` that are known before its sequence, in the order they are written."""
+class _Extras(msgspec.Struct, omit_defaults=True):
+    """The fields of an ``AuditEvent`` that most events lack, in the order they are written."""
 
-    schema_version: int
-    id: str
-    time: str
-    event_type: str
-    user_id: str
-    service_name: str
-    environment: str
-    payload: Any
-    version: str = ""
     session_id: str | None = None
     actor_id: str | None = None
     entity: str | None = None
@@ -105,15 +103,20 @@ class EventFactory:
         clear_fields: tuple[str, ...] = (),
         wall_clock: Callable[[], int] = time.time_ns,
     ) -> None:
-        self._service_name = service_name
-        self._environment = environment
-        self._version = version
+        self._key_end = f":{service_name}"
+        self._constants = {"service_name": service_name, "environment": environment, "version": version}
+        self._before_payload = b',"service_name":%b,"environment":%b,"payload":' % (
+            _encode(service_name),
+            _encode(environment),
+        )
+        self._after_payload = b',"version":%b' % _encode(version) if version else b""
         self._max_bytes = max_event_bytes
         self._hmac_secret = hmac_secret
         self._clear = {name: field for name, field in CLEAR_ATTRIBUTES.items() if field in clear_fields}
         self._wall_clock = wall_clock
         self._encode = msgspec.json.Encoder(enc_hook=jsonable).encode
-        self._last_second = (-1, "")
+        self._last_second = (-1, b"")
+        self._types: dict[str, tuple[bytes, bytes]] = {}
 
     def draft(self, event_type: str, payload: Any, user_id: str, fields: Mapping[str, Any]) -> EventDraft:
         """Return the event, checked and encoded.
@@ -122,90 +125,104 @@ class EventFactory:
             EventError: It cannot be accepted; the message names the path, never the value.
             EventTooLargeError: It is larger than ``max_event_bytes``.
         """
-        event_type = _plain_text("event_type", event_type, MAX_EVENT_TYPE)
+        known = self._types.get(event_type) if type(event_type) is str else None
+        sealed_type, clear_type = known or self._checked_type(event_type)
         user_id = _plain_text("user_id", user_id, MAX_USER_ID)
-        body = _Body(
-            SCHEMA_VERSION,
-            str(uuid_utils.uuid7()),
-            self._now(),
-            event_type,
-            user_id,
-            self._service_name,
-            self._environment,
-            payload,
-            self._version,
-        )
-        if fields:
-            _apply(fields, body)
-        traceparent = _correlate(body)
-        key = self._key(body)
-        clear = self._projected(body) if self._clear else {}
-        tail = render_tail(body.id, body.time, event_type, traceparent, clear)
-        return EventDraft(body.id, key, self._encoded(body), tail)
+        event_id = str(uuid_utils.uuid7())
+        stamp = b'"id":"%b","time":"%b",' % (event_id.encode(), self._now())
+        extras = _given(fields) if fields else None
+        span = trace.get_current_span()
+        traceparent = None
+        if span is not trace.INVALID_SPAN:
+            extras = extras or _Extras()
+            traceparent = _correlate(span, extras)
+        key = (user_id + self._key_end).encode()
+        clear: dict[str, Any] | None = None
+        if self._hmac_secret is not None or self._clear:
+            extras = extras or _Extras()
+            key = self._key(key, extras)
+            clear = self._projected(user_id, extras)
+        beginning = _BEGINNING + stamp + sealed_type + _encode(user_id)
+        tail = b",%b%b%b" % (stamp, clear_type, render_rest(traceparent, clear))
+        return EventDraft(event_id, key, self._encoded(beginning, payload, extras), tail)
 
-    def _encoded(self, body: _Body) -> bytes:
+    def _encoded(self, beginning: bytes, payload: Any, extras: _Extras | None) -> bytes:
+        rest = b"}"
         try:
-            encoded: bytes = self._encode(body)
-            require_exact(body.payload)
-            if body.metadata:
-                require_exact(body.metadata)
+            written = self._encode(payload)
+            require_exact(payload)
+            if extras is not None:
+                rest = self._encode(extras)
+                if extras.metadata:
+                    require_exact(extras.metadata)
+                rest = b"," + rest[1:] if rest != b"{}" else b"}"
         except (NotExactError, TypeError, ValueError, OverflowError, RecursionError, NotImplementedError):
             # The foreign error may quote the value, so it is not chained.
-            raise _unfit(body) from None
+            raise _unfit(payload, extras) from None
+        encoded = b"".join((beginning, self._before_payload, written, self._after_payload, rest))
         if len(encoded) > self._max_bytes:
             message = f"the event has {len(encoded)} bytes as JSON; max_event_bytes is {self._max_bytes}"
             raise EventTooLargeError(message)
         return encoded
 
-    def _projected(self, body: _Body) -> dict[str, Any]:
+    def _checked_type(self, event_type: Any) -> tuple[bytes, bytes]:
+        """Check an event type; return how it stands inside and outside. An application has few: they are remembered."""
+        text = _plain_text("event_type", event_type, MAX_EVENT_TYPE)
+        encoded = _encode(text)
+        written = b'"event_type":%b,"user_id":' % encoded, b'"type":%b' % encoded
+        if len(self._types) < _REMEMBERED_TYPES:
+            self._types[text] = written
+        return written
+
+    def _projected(self, user_id: str, extras: _Extras) -> dict[str, Any]:
         """Return what stands outside too, and note in the event which fields those are."""
-        clear = {name: value for name, field in self._clear.items() if (value := getattr(body, field)) is not None}
-        body.clear_fields = [self._clear[name] for name in clear] or None
+        own = {**self._constants, "user_id": user_id}
+        values = {name: own.get(field, getattr(extras, field, None)) for name, field in self._clear.items()}
+        clear = {name: value for name, value in values.items() if value is not None}
+        extras.clear_fields = [self._clear[name] for name in clear] or None
         return clear
 
-    def _key(self, body: _Body) -> bytes:
-        key = f"{body.user_id}:{self._service_name}".encode()
+    def _key(self, key: bytes, extras: _Extras) -> bytes:
         if self._hmac_secret is None:
             return key
-        body.kafka_key = hmac.new(self._hmac_secret, key, hashlib.sha256).hexdigest()
-        return body.kafka_key.encode()
+        extras.kafka_key = hmac.new(self._hmac_secret, key, hashlib.sha256).hexdigest()
+        return extras.kafka_key.encode()
 
-    def _now(self) -> str:
+    def _now(self) -> bytes:
         second, nanosecond = divmod(self._wall_clock(), 1_000_000_000)
         # Number and text are one value: another thread may be in another second, or the clock may go back.
         known, text = self._last_second
         if second != known:
-            text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+            text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)).encode()
             self._last_second = second, text
-        return f"{text}.{nanosecond // 1_000:06d}Z"
+        return b"%b.%06dZ" % (text, nanosecond // 1_000)
 
 
-def _correlate(body: _Body) -> str | None:
-    """Note the current OpenTelemetry span in the event; return it as W3C ``traceparent``."""
-    span = trace.get_current_span()
-    if span is trace.INVALID_SPAN:
-        return None
+def _correlate(span: trace.Span, extras: _Extras) -> str | None:
+    """Note an OpenTelemetry span in the event; return it as W3C ``traceparent``."""
     context = span.get_span_context()
     if not context.is_valid:
         return None
-    body.trace_id, body.span_id = trace.format_trace_id(context.trace_id), trace.format_span_id(context.span_id)
-    body.trace_flags = int(context.trace_flags)
-    return f"00-{body.trace_id}-{body.span_id}-{body.trace_flags:02x}"
+    extras.trace_id, extras.span_id = trace.format_trace_id(context.trace_id), trace.format_span_id(context.span_id)
+    extras.trace_flags = int(context.trace_flags)
+    return f"00-{extras.trace_id}-{extras.span_id}-{extras.trace_flags:02x}"
 
 
-def _apply(fields: Mapping[str, Any], body: _Body) -> None:
-    others: dict[str, Any] = {}
+def _given(fields: Mapping[str, Any]) -> _Extras:
+    """Return the keyword arguments of ``log()``, checked."""
+    extras, others = _Extras(), {}
     for name, value in fields.items():
         if name not in _NAMED:
             others[name] = value
         elif value is not None:
-            setattr(body, name, _checked_field(name, value))
+            setattr(extras, name, _checked_field(name, value))
     given = others.get("metadata")
     if isinstance(given, Mapping):
         del others["metadata"]
         others = {**given, **others}
     if others:
-        body.metadata = others
+        extras.metadata = others
+    return extras
 
 
 def _checked_field(name: str, value: Any) -> Any:
@@ -246,10 +263,10 @@ def _plain_text(name: str, value: Any, limit: int) -> str:
     return value if type(value) is str else str.__str__(value)
 
 
-def _unfit(body: _Body) -> EventError:
-    if body.metadata is not None and _fits(body.payload):
-        return explain(body.metadata, "metadata")
-    return explain(body.payload, "payload")
+def _unfit(payload: Any, extras: _Extras | None) -> EventError:
+    if extras is not None and extras.metadata is not None and _fits(payload):
+        return explain(extras.metadata, "metadata")
+    return explain(payload, "payload")
 
 
 def _fits(payload: Any) -> bool:

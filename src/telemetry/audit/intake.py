@@ -11,7 +11,7 @@ from typing import Protocol
 
 from telemetry.audit.event import EventDraft
 from telemetry.audit.receipt import Receipt
-from telemetry.audit.record import SealedRecord
+from telemetry.audit.record import SealedRecord, SealedText
 from telemetry.audit.stream import ProducerStream
 from telemetry.exceptions import TelemetryError
 
@@ -19,11 +19,19 @@ _OVERHEAD = 1_024
 """Estimated bytes of a record beside its sealed body: attributes, wrapped key, JWE header."""
 
 
-class Sealer(Protocol):
-    """Makes a record's value, or None when it has no key now."""
+class SizedText(SealedText, Protocol):
+    """A sealed event that knows how large its value will be."""
 
-    def seal(self, draft: EventDraft, producer: str, sequence: int) -> bytes | None:
-        """Return the value."""
+    @property
+    def size(self) -> int:
+        """Bytes of the value, at most."""
+
+
+class Sealer(Protocol):
+    """Seals an event, or returns None when it has no key now."""
+
+    def seal(self, draft: EventDraft, producer: str, sequence: int) -> SizedText | None:
+        """Return the sealed event."""
 
 
 class Ticket:
@@ -167,23 +175,17 @@ class Intake:
 
     def _accept(self, draft: EventDraft) -> Receipt | None:
         stream = self._stream
-        sequence = stream.next_sequence
+        producer, sequence = stream.producer, stream.next_sequence
         began = perf_counter()
-        value = self._sealer.seal(draft, stream.producer, sequence)
-        if value is None:
+        sealed = self._sealer.seal(draft, producer, sequence)
+        if sealed is None:
             return None
         self._seal_seconds += perf_counter() - began
         self._sealed += 1
-        receipt = Receipt(event_id=draft.id, producer=stream.producer, sequence=sequence)
-        record = SealedRecord(
-            event_id=draft.id,
-            producer=stream.producer,
-            sequence=sequence,
-            key=draft.key,
-            value=value,
-            receipt=receipt,
-        )
-        stream.advance(value)
+        event_id, key = draft.id, draft.key
+        receipt = Receipt(event_id, producer, sequence)
+        record = SealedRecord(event_id, producer, sequence, key, len(key) + sealed.size, receipt, sealed)
+        stream.next_sequence = sequence + 1
         self._room_events -= 1
         self._room_bytes -= record.size
         self.accepted += 1

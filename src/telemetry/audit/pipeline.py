@@ -103,9 +103,7 @@ class AuditPipeline:
         self._stream = ProducerStream(hashed=audit.signing_config is not None)
         self._self_audit = SelfAudit(config, self._log_own)
         self._keys = self._make_keys()
-        self._checkpointer = (
-            Checkpointer(audit.signing_config, source=self._source, tree=self._tree) if audit.signing_config else None
-        )
+        self._checkpointer = Checkpointer(audit.signing_config, source=self._source) if audit.signing_config else None
         self._intake = Intake(
             lock=self._lock,
             sealer=AuditEncryptor(self._keys.keyring, source=self._source)
@@ -363,7 +361,7 @@ class AuditPipeline:
             )
         except SpoolError as exc:
             raise ConfigurationError(Problem("spool_path", str(exc))) from exc
-        self._spool = Spool(segment, lock=self._lock, forward=self._batcher.extend, tree=self._stream.state)
+        self._spool = Spool(segment, lock=self._lock, forward=self._batcher.extend, absorb=self._stream.absorb)
 
     def _close_spool(self) -> int:
         """Close all segments; return how many events stay in this process's own."""
@@ -449,28 +447,25 @@ class AuditPipeline:
             self._self_audit.fallback_left()
 
     def _note_batch(self, records: list[SealedRecord]) -> Iterable[SealedRecord]:
+        tree = self._stream.absorb(records)
         self._self_audit.flush()
         if records:
             seconds, sealed = self._intake.take_seal_time()
             self._metrics.batch(len(records), seconds, sealed)
-        checkpoint = self._due_checkpoint()
+        checkpoint = self._due_checkpoint(tree)
         if checkpoint is None:
             return ()
         if self._spool is not None:
             self._spool.hold(checkpoint)
         return (checkpoint,)
 
-    def _due_checkpoint(self) -> SealedRecord | None:
-        if self._checkpointer is None:
+    def _due_checkpoint(self, tree: TreeState | None) -> SealedRecord | None:
+        if self._checkpointer is None or tree is None:
             return None
-        if self._is_sealed_off:
+        if self._is_sealed_off and tree.size == self._stream.next_sequence:
             self._is_sealed_off = False
-            return self._checkpointer.final()
-        return self._checkpointer.due(self._stream.next_sequence)
-
-    def _tree(self) -> TreeState | None:
-        with self._lock:
-            return self._stream.state()
+            return self._checkpointer.final(tree)
+        return self._checkpointer.due(tree)
 
     def _undo_start(self) -> None:
         """Leave no thread, file or lock of a start that failed: the next one may be in this process."""

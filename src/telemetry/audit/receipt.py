@@ -7,6 +7,8 @@ import threading
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+import msgspec
+
 from telemetry.exceptions import TelemetryError
 
 ACCEPTED, DURABLE, DELIVERED = 0, 1, 2
@@ -28,7 +30,7 @@ class Delivery(NamedTuple):
     fallback_object: str | None = None
 
 
-class Receipt:
+class Receipt(msgspec.Struct, eq=False):
     """Proof that an event was accepted, and a way to wait until it is safer still.
 
     A receipt belongs to no event loop: any loop and any thread may wait on it. Cancelling a wait never cancels the event.
@@ -39,16 +41,13 @@ class Receipt:
         sequence: The event's number in that stream.
     """
 
-    __slots__ = ("_delivery", "_error", "_level", "_waiters", "event_id", "producer", "sequence")
-
-    def __init__(self, *, event_id: str, producer: str, sequence: int) -> None:
-        self.event_id = event_id
-        self.producer = producer
-        self.sequence = sequence
-        self._level = ACCEPTED
-        self._delivery: Delivery | None = None
-        self._error: TelemetryError | None = None
-        self._waiters: list[_Waiter] | None = None
+    event_id: str
+    producer: str
+    sequence: int
+    _level: int = ACCEPTED
+    _delivery: Delivery | None = None
+    _error: TelemetryError | None = None
+    _waiters: list[_Waiter] | None = None
 
     def __repr__(self) -> str:
         return f"Receipt(event_id={self.event_id!r}, producer={self.producer!r}, sequence={self.sequence})"

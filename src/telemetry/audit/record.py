@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import msgspec
+
 from telemetry.audit.receipt import Receipt
 
 
@@ -15,7 +17,14 @@ class Segment(Protocol):
         """Forget records that are on the topic or in the fallback store."""
 
 
-class SealedRecord:
+class SealedText(Protocol):
+    """A sealed event whose Kafka value is not written out yet: the caller of ``log()`` need not wait for that."""
+
+    def value(self, sequence: int) -> bytes:
+        """Return the Kafka value; always the same bytes."""
+
+
+class SealedRecord(msgspec.Struct, eq=False):
     """One record: what is sent, and what became of it.
 
     It is its own delivery callback, so that sending makes no further object per event.
@@ -25,8 +34,7 @@ class SealedRecord:
         producer: The stream it belongs to.
         sequence: Its place there; None for a checkpoint.
         key: Kafka key.
-        value: Kafka value; its bytes never change.
-        size: Bytes of key and value.
+        size: Bytes of key and value; an event that was just sealed may count up to 16 more.
         receipt: Who may wait for it; None where nobody can.
         error: Why Kafka did not take it, once reported.
         partition: Where Kafka stored it, once delivered.
@@ -36,45 +44,34 @@ class SealedRecord:
         segment: The spool segment that holds it, if one does.
     """
 
-    __slots__ = (
-        "error",
-        "event_id",
-        "key",
-        "offset",
-        "partition",
-        "producer",
-        "receipt",
-        "reported",
-        "segment",
-        "sequence",
-        "sink",
-        "size",
-        "value",
-    )
+    event_id: str
+    producer: str
+    sequence: int | None
+    key: bytes
+    size: int
+    receipt: Receipt | None = None
+    _sealed: SealedText | None = None
+    _value: bytes = b""
+    reported: bool = False
+    error: Any = None
+    partition: int = -1
+    offset: int = -1
+    sink: Callable[[SealedRecord], None] | None = None
+    segment: Segment | None = None
 
-    def __init__(
-        self,
-        *,
-        event_id: str,
-        producer: str,
-        sequence: int | None,
-        key: bytes,
-        value: bytes,
-        receipt: Receipt | None = None,
-    ) -> None:
-        self.event_id = event_id
-        self.producer = producer
-        self.sequence = sequence
-        self.key = key
-        self.value = value
-        self.size = len(key) + len(value)
-        self.receipt = receipt
-        self.reported = False
-        self.error: Any = None
-        self.partition = -1
-        self.offset = -1
-        self.sink: Callable[[SealedRecord], None] | None = None
-        self.segment: Segment | None = None
+    @classmethod
+    def written(cls, event_id: str, *, producer: str, sequence: int | None, key: bytes, value: bytes) -> SealedRecord:
+        """Return a record whose value is there already."""
+        return cls(event_id, producer, sequence, key, len(key) + len(value), None, None, value)
+
+    @property
+    def value(self) -> bytes:
+        """Kafka value; its bytes never change. It is written out when it is first asked for."""
+        sealed = self._sealed
+        if sealed is not None:
+            self._value = sealed.value(self.sequence or 0)
+            self._sealed = None
+        return self._value
 
     def __repr__(self) -> str:
         return f"SealedRecord(event_id={self.event_id!r}, producer={self.producer!r}, sequence={self.sequence})"

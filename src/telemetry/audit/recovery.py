@@ -63,7 +63,7 @@ class AdoptedSegment:
         """Yield the records in order, in chunks, and a closing checkpoint at the end."""
         producer, count, chunk = self.producer, 0, []
         for position, event_id, key, value in self._rows():
-            record = SealedRecord(event_id=event_id, producer=producer, sequence=position, key=key, value=value)
+            record = SealedRecord.written(event_id, producer=producer, sequence=position, key=key, value=value)
             chunk.append(self._own(record))
             count += 1
             if len(chunk) >= _CHUNK:

@@ -326,8 +326,8 @@ class RetryWorker:
             self._quarantine(entry.name, str(exc))
             return None
         return [
-            SealedRecord(
-                event_id="", producer=entry.producer, sequence=record.sequence, key=record.key, value=record.value
+            SealedRecord.written(
+                "", producer=entry.producer, sequence=record.sequence, key=record.key, value=record.value
             )
             for record in found.records
         ]

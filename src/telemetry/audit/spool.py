@@ -33,7 +33,7 @@ class Spool:
         segment: This process's file.
         lock: Shared with the intake; :meth:`add` is called under it.
         forward: Takes committed records, in order.
-        tree: Returns the state of the producer's tree, under the lock.
+        absorb: Takes records into the producer's tree, in order, and returns its state.
     """
 
     def __init__(
@@ -42,12 +42,12 @@ class Spool:
         *,
         lock: threading.Lock,
         forward: Callable[[list[SealedRecord]], None],
-        tree: Callable[[], TreeState | None],
+        absorb: Callable[[Sequence[SealedRecord]], TreeState | None],
     ) -> None:
         self._segment = segment
         self._changed = threading.Condition(lock)
         self._forward = forward
-        self._tree = tree
+        self._absorb = absorb
         self._incoming: list[SealedRecord] = []
         self._writing: list[SealedRecord] = []
         self._asleep = False
@@ -104,8 +104,7 @@ class Spool:
         if not records or self._thread.is_alive():
             return
         kept = sorted(records, key=_sequence)
-        with self._changed:
-            tree = self._tree()
+        tree = self._absorb(kept)
         with self._settled_lock:
             # They had been counted as settled here.
             self._settled_below = min(self._settled_below, _sequence(kept[0]))
@@ -157,10 +156,9 @@ class Spool:
                     self._asleep = False
                 records, self._incoming = self._incoming, []
                 self._writing = records
-                tree = self._tree()
                 closing = self._closing
             if records:
-                self._keep(records, tree)
+                self._keep(records, self._absorb(records))
                 self._hand_on(records)
             elif closing:
                 return

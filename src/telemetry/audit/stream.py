@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import uuid_utils
 
+from telemetry.audit.record import SealedRecord
 from telemetry.format.merkle import Frontier, leaf_hash
 
 
@@ -26,26 +29,35 @@ class TreeState(NamedTuple):
 class ProducerStream:
     """Numbers the records of one process and, where checkpoints are signed, hashes them (RFC 6962).
 
-    It changes under the intake's lock only.
+    Numbers are given under the intake's lock. Records are hashed once a batch, by the thread that takes them from the
+    intake: hashing in the caller of ``log()`` would make every caller wait for it.
 
     Args:
         hashed: Whether a tree is kept.
         producer: UUIDv7; made anew by default.
+
+    Attributes:
+        producer: The stream's name.
+        next_sequence: The number of the next record; changes under the intake's lock only.
     """
 
     def __init__(self, *, hashed: bool, producer: str | None = None) -> None:
         self.producer = producer or str(uuid_utils.uuid7())
         self.next_sequence = 0
+        self._lock = threading.Lock()
         self._frontier = Frontier() if hashed else None
 
-    def advance(self, value: bytes) -> None:
-        """Take the number, and hash the record that has it."""
-        self.next_sequence += 1
-        if self._frontier is not None:
-            self._frontier.append(leaf_hash(value))
+    def absorb(self, records: Sequence[SealedRecord] = ()) -> TreeState | None:
+        """Hash records, in the order of their numbers; what is hashed already, or of another stream, is passed over.
 
-    def state(self) -> TreeState | None:
-        """Return the tree as it stands, or None where none is kept."""
-        if self._frontier is None:
+        Returns:
+            The tree over all that was absorbed, or None where none is kept.
+        """
+        frontier = self._frontier
+        if frontier is None:
             return None
-        return TreeState(self.producer, self.next_sequence, self._frontier.to_bytes())
+        with self._lock:
+            for record in records:
+                if record.sequence == frontier.size and record.producer == self.producer:
+                    frontier.append(leaf_hash(record.value))
+            return TreeState(self.producer, frontier.size, frontier.to_bytes())

@@ -16,6 +16,7 @@ from telemetry.format import base64url
 IV_BYTES = 12
 _IV_CHARACTERS = 16
 TAG_BYTES = 16
+_SPACES = (b"", b"  ", b" ")
 # 32 bytes in base64url; the last character stands for four bits, and its other two are zero (RFC 4648 section 3.5).
 _KID = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
 _COMMITMENT = b"telemetry data-key commitment v1"
@@ -63,10 +64,19 @@ def seal(cipher: AESGCM, protected: bytes, iv: bytes, plaintext: bytes) -> bytes
 
     Up to two spaces are added behind the text, which mean nothing in JSON.
     """
+    return compact(protected, iv, encrypt(cipher, protected, iv, plaintext))
+
+
+def encrypt(cipher: AESGCM, protected: bytes, iv: bytes, plaintext: bytes) -> bytes:
+    """Return ciphertext and tag for :func:`compact`: all of :func:`seal` that needs the plaintext."""
+    return cipher.encrypt(iv, plaintext + _SPACES[len(plaintext) % 3], protected)
+
+
+def compact(protected: bytes, iv: bytes, ciphertext: bytes) -> bytes:
+    """Return the compact serialization of what :func:`encrypt` made."""
     # IV and ciphertext are multiples of three bytes, so one encoding of everything is that of its parts in a row.
-    spaces = -len(plaintext) % 3
-    text = base64url.encode(iv + cipher.encrypt(iv, plaintext + b" " * spaces if spaces else plaintext, protected))
-    end = _IV_CHARACTERS + (len(plaintext) + spaces) // 3 * 4
+    text = base64url.encode(iv + ciphertext)
+    end = _IV_CHARACTERS + (len(ciphertext) - TAG_BYTES) // 3 * 4
     return b".".join((protected, b"", text[:_IV_CHARACTERS], text[_IV_CHARACTERS:end], text[end:]))
 
 

@@ -117,10 +117,15 @@ def render_head(source: str, producer: str, *, key_uri: str | None, wrapped_key:
 def render_tail(event_id: str, time: str, event_type: str, traceparent: str | None, clear: Mapping[str, Any]) -> bytes:
     """Return the part of a value between the sequence and the data; id and time need no escapes."""
     head = b',"id":"%b","time":"%b","type":%b' % (event_id.encode(), time.encode(), _encode(event_type))
+    return head + render_rest(traceparent, clear)
+
+
+def render_rest(traceparent: str | None, clear: Mapping[str, Any] | None) -> bytes:
+    """Return the part of a value between the type and the data."""
     if traceparent is None and not clear:
-        return head + b',"data":'
-    rest = {**({"traceparent": traceparent} if traceparent is not None else {}), **clear}
-    return b'%b,%b,"data":' % (head, _encode(rest)[1:-1])
+        return b',"data":'
+    rest = {**({"traceparent": traceparent} if traceparent is not None else {}), **(clear or {})}
+    return b',%b,"data":' % _encode(rest)[1:-1]
 
 
 def render(head: bytes, sequence: int, tail: bytes, data: bytes, *, sealed: bool) -> bytes:

@@ -191,7 +191,7 @@ def test_every_text_is_accepted_whole_or_refused_with_our_own_error(text: str) -
 def test_threads_in_different_seconds_do_not_get_each_others_time() -> None:
     seconds = threading.local()
     factory = _factory(wall_clock=lambda: seconds.now * 1_000_000_000)
-    wrong: list[str] = []
+    wrong: list[bytes] = []
 
     def draw(second: int) -> None:
         seconds.now = second

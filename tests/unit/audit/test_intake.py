@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 import threading
 from concurrent.futures import Future
+from typing import NamedTuple
 
 import pytest
 
@@ -14,14 +15,27 @@ from telemetry.audit.stream import ProducerStream
 from telemetry.exceptions import EncryptionError, LifecycleError
 
 
+class Text(NamedTuple):
+    """A sealed event as the intake sees it."""
+
+    body: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.body)
+
+    def value(self, sequence: int) -> bytes:
+        return b"%b %d" % (self.body, sequence)
+
+
 class Sealing:
     """Seals while it has a key."""
 
     def __init__(self) -> None:
         self.has_key = True
 
-    def seal(self, draft: EventDraft, producer: str, sequence: int) -> bytes | None:
-        return b"%b %d" % (draft.body, sequence) if self.has_key and producer else None
+    def seal(self, draft: EventDraft, producer: str, sequence: int) -> Text | None:
+        return Text(draft.body) if self.has_key and producer and sequence >= 0 else None
 
 
 class Bench:

@@ -152,7 +152,7 @@ def test_a_checkpoint_that_cannot_be_made_does_not_hold_up_the_records(
 def test_the_segment_stays_until_its_closing_checkpoint_is_settled(tmp_path: Path) -> None:
     leave_segment(tmp_path, records(3))
     adopted = _adopt_one(tmp_path)
-    checkpoint = SealedRecord(event_id="c", producer="p", sequence=None, key=b"p", value=b"note")
+    checkpoint = SealedRecord.written("c", producer="p", sequence=None, key=b"p", value=b"note")
 
     found = [record for chunk in adopted.records(lambda _segment: checkpoint) for record in chunk]
     assert found[-1] is checkpoint

@@ -27,7 +27,7 @@ class Bench:
         )
         self.lock = threading.Lock()
         self.forwarded: list[SealedRecord] = []
-        self.spool = Spool(self.segment, lock=self.lock, forward=self.forwarded.extend, tree=lambda: None)
+        self.spool = Spool(self.segment, lock=self.lock, forward=self.forwarded.extend, absorb=lambda _records: None)
 
     def add(self, *made: SealedRecord) -> None:
         with self.lock:
@@ -143,7 +143,7 @@ def test_a_disk_that_hangs_neither_keeps_events_nor_the_shutdown(
 
 
 def test_a_checkpoint_that_is_on_its_way_keeps_the_segment(bench: Bench) -> None:
-    checkpoint = SealedRecord(event_id="c", producer="p", sequence=None, key=b"p", value=b"note")
+    checkpoint = SealedRecord.written("c", producer="p", sequence=None, key=b"p", value=b"note")
     bench.spool.hold(checkpoint)
     bench.add(*bench.made)
     until(lambda: len(bench.forwarded) == 20)
