@@ -174,7 +174,7 @@ class BackpressureError(TelemetryError):
 
 
 class UndeliveredError(TelemetryError):
-    """Accepted events could be kept nowhere. ``count`` says how many, ``event_ids`` which (the first 1,000)."""
+    """Accepted events could be kept nowhere. ``count`` says how many, ``event_ids`` which."""
 
     exit_code = 7
 

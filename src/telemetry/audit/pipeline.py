@@ -47,8 +47,6 @@ from telemetry.storage import StorageProvider, StorageProviderFactory
 
 logger = logging.getLogger("telemetry.audit")
 
-_MAX_LISTED_IDS = 1_000
-
 
 @dataclass(frozen=True, slots=True)
 class ShutdownReport:
@@ -320,7 +318,7 @@ class AuditPipeline:
         error = UndeliveredError(
             f"{len(ids)} accepted events could be kept nowhere: neither Kafka nor a fallback took them",
             count=len(ids),
-            event_ids=ids[:_MAX_LISTED_IDS],
+            event_ids=ids,
         )
         self._ledger.failed(rest, error)
         logger.error("%s", error)

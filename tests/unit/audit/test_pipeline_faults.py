@@ -168,6 +168,20 @@ def test_the_sender_cannot_end_in_time_and_its_events_are_counted(broker: Embedd
             receipt.wait_delivered(0)
 
 
+def test_every_lost_event_is_named_however_many_they_are(broker: EmbeddedKafka, tmp_path: Path) -> None:
+    config = quick_config(broker.bootstrap_servers, tmp_path, fallback_enabled=False, kafka_timeout_ms=20_000)
+    telemetry = Telemetry(config)
+    telemetry.start()
+    broker.stop_brokers()
+    receipts = [telemetry.audit.log("login", {"n": number}, "ada") for number in range(3_000)]
+
+    with pytest.raises(UndeliveredError) as caught:
+        telemetry.shutdown(0.5)
+
+    assert caught.value.count == len(caught.value.event_ids) == 3_000
+    assert set(caught.value.event_ids) == {receipt.event_id for receipt in receipts}
+
+
 def test_a_second_shutdown_says_again_that_events_were_lost(tmp_path: Path, broker: EmbeddedKafka) -> None:
     config = quick_config(broker.bootstrap_servers, tmp_path, fallback_enabled=False)
     telemetry = Telemetry(config)
