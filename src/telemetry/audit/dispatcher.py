@@ -91,7 +91,10 @@ class Dispatcher:
         self._transport: KafkaTransport | None = None
         self._adopted: Iterator[list[SealedRecord]] = iter(())
         self._batches = 0
+        # What only the sender has, for a shutdown that cannot wait for it.
+        self._batch: list[SealedRecord] = []
         self._in_hand: list[SealedRecord] = []
+        self._leaving: list[SealedRecord] = []
         self._pause = threading.Event()
         self._reason = ""
         self._ready = False
@@ -131,7 +134,9 @@ class Dispatcher:
         self._thread.join(min(kafka_seconds + _TICK_SECONDS, total_seconds))
         stuck = self._stop_waiting(total_seconds - kafka_seconds) if self._thread.is_alive() else []
         self._detour.flush(max(now + total_seconds - time.monotonic(), 0.5))
-        return [*stuck, *self._detour.close(), *self._batcher.take_all()]
+        left = [*stuck, *self._detour.close(), *self._batcher.take_all()]
+        # A sender that still runs may have handed on meanwhile what it was asked for.
+        return list({id(record): record for record in left}.values())
 
     def _stop_waiting(self, timeout: float) -> list[SealedRecord]:
         """Make a sender that waits for Kafka's client take back what is there; return what it has if it does not."""
@@ -142,8 +147,11 @@ class Dispatcher:
         if not self._thread.is_alive():
             return []
         logger.error("the sender did not end in time")
-        records = [*(transport.outstanding() if transport is not None else ()), *self._in_hand]
-        return list({id(record): record for record in records}.values())
+        # Along the way of the records, so that none slips by from a place not yet looked at to one already looked at.
+        queued, batch = self._batcher.take_all(), self._batch
+        transport = self._transport
+        outstanding = transport.outstanding() if transport is not None else []
+        return [*outstanding, *self._leaving, *self._in_hand, *batch, *queued]
 
     def _open(self) -> KafkaTransport:
         self._opened_with = self._certificates()
@@ -166,6 +174,7 @@ class Dispatcher:
 
     def _step(self, records: list[SealedRecord]) -> None:
         extra: Iterable[SealedRecord] = ()
+        self._batch = records
         try:
             self._look_around()
             extra = self._on_batch(records)
@@ -193,9 +202,11 @@ class Dispatcher:
         transport.send(records, headers=[(BATCH_HEADER, b"%b-%d" % (self._sender, self._batches))])
 
     def _divert(self, error: TransportError) -> None:
-        transport, self._transport = self._transport, None
+        transport = self._transport
         if transport is None:
             return
+        self._leaving = transport.outstanding()
+        self._transport = None
         self._ready = False
         if transport.has_delivered:
             self._backoff.reset()
@@ -206,6 +217,7 @@ class Dispatcher:
         rest = transport.take_back()
         logger.error("Kafka does not take events, they are kept elsewhere: %s", error)
         self._detour.add(rest, reason=self._reason)
+        self._leaving = []
         self._on_diverted(True, self._reason)  # noqa: FBT003 - the callback's one meaning
         if self._explain is not None:
             self._explain(error)
@@ -242,6 +254,7 @@ class Dispatcher:
         if records is None:
             transport.close()
             return
+        self._in_hand = records
         self._transport = transport
         logger.warning("Kafka takes events again")
         self._on_diverted(False, "")  # noqa: FBT003 - the callback's one meaning

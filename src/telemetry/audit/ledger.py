@@ -59,6 +59,7 @@ class Ledger:
         self._metrics = metrics
         self._release = release
         self._lock = threading.Lock()
+        self._closed = False
         self.delivered_events = 0
         self.stored_events = 0
         self.failed_events = 0
@@ -76,43 +77,58 @@ class Ledger:
     def delivered(self, records: Sequence[SealedRecord]) -> None:
         """Settle records that Kafka acknowledged."""
         topic, waited = self._topic, []
-        for record in records:
-            receipt = record.receipt
-            if receipt is not None and receipt.reach(DELIVERED, Delivery(topic, record.partition, record.offset)):
-                waited.append(receipt)
-        own = self._acknowledge(records)
         with self._lock:
+            if self._closed:
+                return
+            own = 0
+            for record in records:
+                receipt = record.receipt
+                if receipt is not None:
+                    own += 1
+                    if receipt.reach(DELIVERED, Delivery(topic, record.partition, record.offset)):
+                        waited.append(receipt)
             self.delivered_events += own
+        _acknowledge(records)
         self._tell(records, own, waited)
         self._metrics.delivered(own)
 
     def stored(self, records: Sequence[SealedRecord], *, name: str, provider: str, reason: str) -> None:
         """Settle records that the fallback store acknowledged as part of an object."""
         delivery = Delivery(fallback_object=name)
-        waited = [
-            record.receipt
-            for record in records
-            if record.receipt is not None and record.receipt.reach(DELIVERED, delivery)
-        ]
-        own = self._acknowledge(records)
         with self._lock:
-            self.stored_events += own
+            if self._closed:
+                return
+            receipts = _receipts(records)
+            waited = [receipt for receipt in receipts if receipt.reach(DELIVERED, delivery)]
+            self.stored_events += len(receipts)
+        own = len(receipts)
+        _acknowledge(records)
         self._tell(records, own, waited)
         self._metrics.stored(own, provider=provider, reason=reason)
 
     def failed(self, records: Sequence[SealedRecord], error: TelemetryError) -> None:
         """Settle records that could be kept nowhere."""
-        waited = [record.receipt for record in records if record.receipt is not None and record.receipt.fail(error)]
-        own = self._acknowledge(records)
         with self._lock:
-            self.failed_events += own
+            receipts = _receipts(records)
+            waited = [receipt for receipt in receipts if receipt.fail(error)]
+            self.failed_events += len(receipts)
+        own = len(receipts)
+        _acknowledge(records)
         self._tell(records, own, waited)
         self._metrics.failed(own)
+
+    def close(self) -> None:
+        """From now on nothing is delivered or stored any more: who ends the pipeline counts what is left.
+
+        An acknowledgement that comes later makes a duplicate at worst; counted here it would make an event two.
+        """
+        with self._lock:
+            self._closed = True
 
     def kept(self, records: Sequence[SealedRecord]) -> None:
         """Tell whoever waits for records that stay in the spool of a process that ends; they are not settled."""
         error = TransportError("the event is kept in the spool; the next process on this spool sends it")
-        notify([record.receipt for record in records if record.receipt is not None and record.receipt.fail(error)])
+        notify([receipt for receipt in _receipts(records) if receipt.fail(error)])
 
     def refused(self, error: TelemetryError, *, calls: int = 1) -> None:
         """Note ``log()`` calls that raised."""
@@ -139,19 +155,6 @@ class Ledger:
             self.rejected_events += events
         self._metrics.rejected(events, reason=reason)
 
-    def _acknowledge(self, records: Sequence[SealedRecord]) -> int:
-        """Clear records from their spool segments; return how many are this process's own events."""
-        segments: dict[int, tuple[Segment, list[SealedRecord]]] = {}
-        own = 0
-        for record in records:
-            if record.receipt is not None:
-                own += 1
-            if record.segment is not None:
-                segments.setdefault(id(record.segment), (record.segment, []))[1].append(record)
-        for segment, kept in segments.values():
-            segment.acknowledge(kept)
-        return own
-
     def _tell(self, records: Sequence[SealedRecord], own: int, waited: list[Receipt]) -> None:
         recovered = sum(1 for record in records if record.receipt is None and record.sequence is not None)
         if recovered:
@@ -161,3 +164,18 @@ class Ledger:
             self._release(own, sum(record.size for record in records if record.receipt is not None))
         if waited:
             notify(waited)
+
+
+def _receipts(records: Sequence[SealedRecord]) -> list[Receipt]:
+    """Return the receipts of this process's own events."""
+    return [record.receipt for record in records if record.receipt is not None]
+
+
+def _acknowledge(records: Sequence[SealedRecord]) -> None:
+    """Clear records from their spool segments."""
+    segments: dict[int, tuple[Segment, list[SealedRecord]]] = {}
+    for record in records:
+        if record.segment is not None:
+            segments.setdefault(id(record.segment), (record.segment, []))[1].append(record)
+    for segment, kept in segments.values():
+        segment.acknowledge(kept)

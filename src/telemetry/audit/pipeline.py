@@ -288,17 +288,22 @@ class AuditPipeline:
         self._self_audit.stopped({"logged": counts.logged, "refused": counts.refused})
         error = LifecycleError("telemetry is shut down; the event was not logged")
         self._ledger.refused(error, calls=self._intake.close(error))
-        rest = self._drain(timeout)
+        drained = self._drain(timeout)
+        self._ledger.close()
+        rest = [record for record in drained if record.receipt is not None and not record.receipt.is_settled]
         if self._spool is not None:
-            self._spool.save([record for record in rest if record.segment is None and record.receipt is not None])
-        spooled = self._close_spool()
-        self._ledger.kept([record for record in rest if record.segment is not None])
-        lost = [record for record in rest if record.segment is None and record.receipt is not None]
+            self._spool.save([record for record in rest if record.segment is None])
+        self._close_spool()
+        kept: list[SealedRecord] = []
+        lost: list[SealedRecord] = []
+        for record in rest:
+            (lost if record.segment is None else kept).append(record)
+        self._ledger.kept(kept)
         stats = self.stats()
         self._close_resources()
         if lost:
             self._lost = self._give_up(lost)
-        return ShutdownReport(delivered=stats.delivered, stored=stats.stored, spooled=spooled, failed=stats.failed)
+        return ShutdownReport(delivered=stats.delivered, stored=stats.stored, spooled=len(kept), failed=stats.failed)
 
     def _drain(self, timeout: float) -> list[SealedRecord]:
         if self._dispatcher is None:
@@ -361,11 +366,12 @@ class AuditPipeline:
             raise ConfigurationError(Problem("spool_path", str(exc))) from exc
         self._spool = Spool(segment, lock=self._lock, forward=self._batcher.extend, absorb=self._stream.absorb)
 
-    def _close_spool(self) -> int:
-        """Close all segments; return how many events stay in this process's own."""
+    def _close_spool(self) -> None:
+        """Close all segments."""
         for segment in self._adopted:
             segment.close()
-        return self._spool.close() if self._spool is not None else 0
+        if self._spool is not None:
+            self._spool.close()
 
     def _closing_checkpoint(self, segment: AdoptedSegment) -> SealedRecord | None:
         tree = segment.tree

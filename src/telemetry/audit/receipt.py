@@ -62,6 +62,11 @@ class Receipt(msgspec.Struct, eq=False):
         """Whether it is in the spool, in Kafka or in the fallback store."""
         return self._level >= DURABLE
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is in Kafka or in the fallback store, or has failed."""
+        return self._level >= DELIVERED or self._error is not None
+
     async def durable(self) -> None:
         """Wait until the event is on disk in the spool; without a spool, until it is delivered or stored.
 

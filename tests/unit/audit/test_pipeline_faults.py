@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from telemetry.audit.pipeline import ShutdownReport
+from telemetry.audit.record import SealedRecord
+from telemetry.audit.transport import KafkaTransport
+from telemetry.encryption.signing_key import SigningKey
 from telemetry.exceptions import BackpressureError, EncryptionError, TransportError, UndeliveredError
 from telemetry.reader import OpenedEvent, RecordOpener
 from telemetry.reader.kafka_source import KafkaSource
@@ -180,6 +184,77 @@ def test_every_lost_event_is_named_however_many_they_are(broker: EmbeddedKafka, 
 
     assert caught.value.count == len(caught.value.event_ids) == 3_000
     assert set(caught.value.event_ids) == {receipt.event_id for receipt in receipts}
+
+
+def test_the_time_is_over_while_the_sender_takes_back_what_kafka_has(
+    broker: EmbeddedKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = quick_config(broker.bootstrap_servers, tmp_path, fallback_enabled=False, kafka_timeout_ms=20_000)
+    telemetry = Telemetry(config)
+    telemetry.start()
+    broker.set_latency(30.0)
+    receipts = [telemetry.audit.log("login", {"n": number}, "ada") for number in range(50)]
+    go_on, began, take_back = threading.Event(), threading.Event(), KafkaTransport.take_back
+
+    def slow(transport: KafkaTransport) -> list[SealedRecord]:
+        began.set()
+        go_on.wait(30)
+        return take_back(transport)
+
+    monkeypatch.setattr(KafkaTransport, "take_back", slow)
+    telemetry._runtime.pipeline()._dispatcher._transport.fail(TransportError("over"))  # type: ignore[union-attr]
+    assert began.wait(20)
+
+    with pytest.raises(UndeliveredError) as caught:
+        telemetry.shutdown(0.5)
+    go_on.set()
+
+    assert set(caught.value.event_ids) == {receipt.event_id for receipt in receipts}
+    assert caught.value.count == 50
+
+
+def test_what_is_acknowledged_after_the_end_is_not_counted_twice(broker: EmbeddedKafka, tmp_path: Path) -> None:
+    store = FaultyStore()
+    config = quick_config(NOWHERE, tmp_path, storage_config=store.config, spool_path=tmp_path / "spool")
+    telemetry = Telemetry(config)
+    telemetry.start()
+    pipeline = telemetry._runtime.pipeline()
+    store.begin("hanging")
+    receipts = [telemetry.audit.log("login", {"n": number}, "ada") for number in range(50)]
+    store.faults.wait_for("put")
+
+    report = telemetry.shutdown(1)
+    store.clear()
+    until(lambda: len(store.objects) > 0)
+
+    assert report == ShutdownReport(delivered=0, stored=0, spooled=50)
+    until(lambda: not any(thread.name == "telemetry-fallback" for thread in threading.enumerate()))
+    assert (pipeline.stats().stored, pipeline.stats().queued) == (0, 50)
+    assert all(receipt.delivery is None for receipt in receipts)
+
+
+def test_a_checkpoint_that_stays_is_not_counted_among_the_events(broker: EmbeddedKafka, tmp_path: Path) -> None:
+    store = FaultyStore()
+    SigningKey.create(tmp_path / "signing", "secret", name="audit")
+    config = quick_config(
+        broker.bootstrap_servers,
+        tmp_path,
+        storage_config=store.config,
+        spool_path=tmp_path / "spool",
+        kafka_timeout_ms=200,
+        signing_config={"key_path": tmp_path / "signing", "passphrase": "secret", "every_events": 10},
+    )
+    telemetry = Telemetry(config)
+    telemetry.start()
+    broker.stop_brokers()
+    store.begin("failing")
+    for number in range(35):
+        telemetry.audit.log("login", {"n": number}, "ada").wait_durable(20)
+
+    report = telemetry.shutdown(2)
+    store.clear()
+
+    assert report == ShutdownReport(delivered=0, stored=0, spooled=35)
 
 
 def test_a_second_shutdown_says_again_that_events_were_lost(tmp_path: Path, broker: EmbeddedKafka) -> None:
