@@ -1,0 +1,83 @@
+"""Programs that end without ``shutdown()``: what can be saved in five seconds is saved, and they are told."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from telemetry.runtime import EXIT_SECONDS
+from telemetry.testing import EmbeddedKafka
+from tests.fault.exit_worker import EVENTS, config_of
+from tests.fault.load import read_trail
+from tests.fault.rig import ids, on_topic, running, until
+
+_ROOT = Path(__file__).parents[2]
+_SLACK = 20.0
+"""What a busy machine may add; a program that hangs would add more."""
+_CODES = {"end": 0, "sys.exit": 0, "exception": 1, "thread": 0, "event loop": 0, "dropped": 0}
+
+
+@pytest.fixture
+def kafka() -> Iterator[EmbeddedKafka]:
+    with EmbeddedKafka() as broker:
+        yield broker
+
+
+def _run(how: str, kafka: EmbeddedKafka, folder: Path) -> tuple[subprocess.CompletedProcess[str], float]:
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.fault.exit_worker", how, kafka.bootstrap_servers, str(folder)],
+        cwd=_ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    return done, time.monotonic() - began
+
+
+@pytest.mark.parametrize("how", [*_CODES, "interrupt"])
+def test_a_program_that_ends_without_shutdown_saves_its_events_and_is_warned(
+    how: str, kafka: EmbeddedKafka, tmp_path: Path
+) -> None:
+    done, _ = _run(how, kafka, tmp_path)
+
+    # Ctrl-C ends a program with the signal itself or with 1, by the version of Python.
+    assert done.returncode == _CODES[how] if how in _CODES else done.returncode != 0, done.stderr
+    told = done.stdout.split()
+    assert len(set(told)) == EVENTS
+    assert ids(on_topic(config_of(kafka.bootstrap_servers, tmp_path, spool=True))) == set(told)
+    assert list((tmp_path / "spool").iterdir()) == []
+    assert done.stderr.count("the program ends without shutdown()") == 1
+
+
+def test_kafka_and_store_hang_at_the_end_and_the_spool_keeps_all(kafka: EmbeddedKafka, tmp_path: Path) -> None:
+    config = config_of(kafka.bootstrap_servers, tmp_path, spool=True)
+    kafka.set_latency(60.0)
+    done, took = _run("stuck", kafka, tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert took < EXIT_SECONDS + _SLACK
+    assert "events were lost" not in done.stderr
+    kafka.set_latency(0)
+    told = set(done.stdout.split())
+    assert read_trail(config).spool == told
+    assert len(told) == EVENTS
+    with running(config) as telemetry:
+        until(lambda: telemetry.audit.get_audit_stats().recovered == EVENTS)
+    assert ids(on_topic(config)) == told
+
+
+def test_kafka_and_store_hang_at_the_end_and_nothing_else_keeps_events(kafka: EmbeddedKafka, tmp_path: Path) -> None:
+    kafka.set_latency(60.0)
+    done, took = _run("stuck without spool", kafka, tmp_path)
+
+    assert took < EXIT_SECONDS + _SLACK
+    assert len(done.stdout.split()) == EVENTS
+    assert "events were lost at the end of the program" in done.stderr
+    assert f"{EVENTS} accepted events could be kept nowhere" in done.stderr
