@@ -32,13 +32,15 @@ pytestmark = pytest.mark.services
 class Trail:
     """A configuration file, and the command run with it."""
 
-    def __init__(self, folder: Path, broker: KafkaBroker, topic: str, **audit: Any) -> None:
+    def __init__(
+        self, folder: Path, broker: KafkaBroker, topic: str, *, storage: dict[str, Any] | None = None, **audit: Any
+    ) -> None:
         self.folder = folder
         self.fallback = folder / "fallback"
         options = broker.audit_options("SSL") | {"kafka_topic": topic} | audit
         tables = {"kafka_config": options.pop("kafka_config")}
         tables["encryption_config"] = {"provider": "local_key", "key_path": str(folder / "key"), "passphrase": "secret"}
-        tables["storage_config"] = {"provider": "local_file", "base_path": str(self.fallback)}
+        tables["storage_config"] = storage or {"provider": "local_file", "base_path": str(self.fallback)}
         lines = ['service_name = "trail"', "[audit_config]", *_toml(options)]
         for name, table in tables.items():
             lines += [f"[audit_config.{name}]", *_toml(table)]

@@ -17,10 +17,16 @@ from telemetry.audit.encryptor import ClearEncoder
 from telemetry.audit.event import EventFactory
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.segment import SpoolSegment
-from telemetry.format.fallback_object import decode_object, parse_object_name
+from telemetry.format.fallback_object import (
+    StoredRecord,
+    decode_object,
+    encode_object,
+    object_name,
+    parse_object_name,
+)
 from telemetry.format.message import source_of
 from telemetry.reader.kafka_source import KafkaSource
-from telemetry.storage import StorageProviderFactory
+from telemetry.storage import StorageProvider, StorageProviderFactory
 from telemetry.sync import Telemetry
 from telemetry.types import AuditConfig, StorageConfig
 
@@ -123,3 +129,19 @@ def leave_segment(folder: Path, left: Sequence[SealedRecord], *, topic: str = "a
     for suffix in ("", "-wal"):
         Path(f"{copy}{suffix}").rename(f"{path}{suffix}")
     return path
+
+
+def stored(store: StorageProvider, part: Sequence[SealedRecord], *, topic: str = "audit-events") -> str:
+    """Store records as a process does; return the object's name."""
+    sequences = [record.sequence for record in part if record.sequence is not None]
+    name = object_name(
+        topic,
+        created_uuid7=str(uuid_utils.uuid7()),
+        day="2025/11/23",
+        producer=part[0].producer,
+        first=sequences[0],
+        last=sequences[-1],
+    )
+    lines = [StoredRecord(record.key, record.value, record.sequence) for record in part]
+    store.put(name, encode_object(lines, topic=topic, producer=part[0].producer, reason="unavailable"))
+    return name

@@ -23,6 +23,7 @@ _TICK_SECONDS = 0.25
 _PACE_SECONDS = 0.002
 _RENEW_SECONDS = 10.0
 _MAX_OUTSTANDING = 20_000
+_BACKLOG = "backlog"
 
 
 class Detour(Protocol):
@@ -115,10 +116,19 @@ class Dispatcher:
         transport = self._transport
         return transport.oldest if transport is not None else None
 
-    def start(self, adopted: Iterator[list[SealedRecord]]) -> None:
-        """Begin; the records of dead processes go first."""
+    def start(self, adopted: Iterator[list[SealedRecord]], *, behind_backlog: bool = False) -> None:
+        """Begin; the records of dead processes go first.
+
+        Args:
+            adopted: These records.
+            behind_backlog: The detour waits for the replay of objects that must be on the topic before them.
+        """
         self._adopted = adopted
-        self._transport = self._open()
+        if behind_backlog:
+            self._reason = _BACKLOG
+            self._on_diverted(True, _BACKLOG)  # noqa: FBT003 - the callback's one meaning
+        else:
+            self._transport = self._open()
         self._thread.start()
 
     def kafka_is_ready(self) -> None:

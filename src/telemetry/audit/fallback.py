@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import NamedTuple
 
 import uuid_utils
 
+from telemetry.audit.backlog import WaitingObject
 from telemetry.audit.backoff import Backoff
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.record import SealedRecord
@@ -105,6 +106,13 @@ class FallbackHandler:
             self._buffer.extend(records)
             self._buffered_bytes += sum(record.size for record in records)
             self._changed.notify_all()
+
+    def wait_for(self, backlog: Iterable[WaitingObject]) -> None:
+        """Keep what comes in behind objects that an earlier process stored, as if this one had stored them."""
+        now = time.monotonic()
+        with self._changed:
+            for waiting in backlog:
+                self._stored[waiting.name] = StoredBatch(waiting.events, waiting.size, now)
 
     def take_back(self) -> list[SealedRecord] | None:
         """Return the records that are in no object, in order, if nothing of this process waits for replay.
@@ -228,11 +236,11 @@ class FallbackHandler:
                 break
             size += record.size
             count += 1
-        records = self._buffer[:count]
+        pending = _as_object(self._buffer[:count], topic=self._topic, reason=self._reason)
         del self._buffer[:count]
         self._buffered_bytes -= size
         self._opened_at = time.monotonic() if self._buffered_bytes < self._max_bytes else 0.0
-        return _as_object(records, topic=self._topic, reason=self._reason)
+        return pending
 
     def _write(self, pending: _Pending) -> None:
         try:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from telemetry.audit.backlog import listed
 from telemetry.audit.batcher import AuditBatcher
 from telemetry.audit.checkpointer import Checkpointer
 from telemetry.audit.connector import KafkaConnector
@@ -167,8 +168,10 @@ class AuditPipeline:
             )
             if check and not self._config.fallback_enabled:
                 self._kafka.require()
+            behind_backlog = self._wait_for_backlog()
             self._dispatcher.start(
-                chunk for segment in self._adopted for chunk in segment.records(self._closing_checkpoint)
+                (chunk for segment in self._adopted for chunk in segment.records(self._closing_checkpoint)),
+                behind_backlog=behind_backlog,
             )
         except BaseException:
             self._undo_start()
@@ -428,6 +431,24 @@ class AuditPipeline:
             return 60.0
         # Records that are given up after a while must be tried again a few times before that.
         return self._kafka.deadline / 4
+
+    def _wait_for_backlog(self) -> bool:
+        """Keep the adopted records behind what their processes stored before; return whether there is such a thing."""
+        if self._handler is None or self._store is None or not self._adopted:
+            return False
+        producers = {segment.producer for segment in self._adopted}
+        try:
+            found = [
+                waiting for waiting in listed(self._store, self._config.kafka_topic) if waiting.producer in producers
+            ]
+        except StorageError as exc:
+            logger.error("the spool of dead processes is left to the next start: %s", exc)  # noqa: TRY400 - the cause is in the line
+            for segment in self._adopted:
+                segment.close()
+            self._adopted = []
+            return False
+        self._handler.wait_for(found)
+        return bool(found)
 
     def _kafka_is_ready(self) -> None:
         if self._dispatcher is not None:

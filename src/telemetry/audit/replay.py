@@ -2,77 +2,65 @@
 
 from __future__ import annotations
 
-import heapq
 import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
+from telemetry.audit.backlog import WaitingObject, in_order, listed
 from telemetry.audit.backoff import Backoff
 from telemetry.audit.fallback import FallbackHandler
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.record import SealedRecord
+from telemetry.audit.set_aside import SetAside
 from telemetry.audit.transport import KafkaTransport
 from telemetry.exceptions import (
     FormatError,
     RecordTooLargeError,
+    StorageAccessDeniedError,
     StorageError,
     StorageLimitError,
     StorageNotFoundError,
     TransportError,
     VerificationError,
 )
-from telemetry.format.fallback_object import (
-    ObjectName,
-    StoredRecord,
-    decode_object,
-    encode_object,
-    parse_object_name,
-    require_own_name,
-)
+from telemetry.format.fallback_object import decode_object, require_own_name
 from telemetry.format.message import REPLAY_HEADER
-from telemetry.kafka.errors import is_poison, reason_of
-from telemetry.storage import StorageProvider, storable_name
+from telemetry.kafka.errors import is_poison
+from telemetry.storage import StorageProvider
 from telemetry.storage.lock import Lock
 
 logger = logging.getLogger("telemetry.replay")
 
 SCAN_SECONDS = 60.0
 LEASE_SECONDS = 30.0
-QUARANTINE = "quarantine"
-REJECTED = "rejected"
 
 _WINDOW_BYTES = 16 << 20
 _PROBE_SECONDS = 5.0
-_PACE_EVENTS = 1_000
+_PACE_EVENTS, _PACE_SECONDS = 1_000, 0.1
+_SHOWN = 3
 _HOLD_PASSES, _HOLD_SECONDS = 3, 1.0
 
 TransportMaker = Callable[[Callable[[list[SealedRecord]], None], Callable[[], None], str], KafkaTransport]
-
 
 Progress = Callable[[str, int], None]
 """Told name and events of each object that is done."""
 
 
-class _Entry(NamedTuple):
-    parts: ObjectName
-    created: str
-    producer: str
-    first: int
-    name: str
-    size: int
-
-
 class _InFlight(NamedTuple):
-    entry: _Entry
+    waiting: WaitingObject
     records: list[SealedRecord]
     headers: list[tuple[str, bytes]]
 
 
 class _OutageError(Exception):
-    """Kafka stopped taking records; what was sent is sent again later."""
+    """Kafka stopped taking records, or the lock is lost; what was sent is sent again later."""
+
+
+class _AgainError(Exception):
+    """A refused record is out of the way; what was sent behind it is sent again now."""
 
 
 class RetryWorker:
@@ -117,9 +105,11 @@ class RetryWorker:
         self._handler = handler
         self._on_ready = on_ready
         self._on_object = on_object
+        self._aside = SetAside(store, topic=topic)
         self._refusals: dict[str, int] = {}
-        self._unmovable: set[str] = set()
+        self._unreadable: set[str] = set()
         self._backoff = Backoff(first=0.5, longest=10.0)
+        self._due = 0.0
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._diverted = False
@@ -147,8 +137,11 @@ class RetryWorker:
         if self._thread is not None:
             self._thread.join(timeout)
 
-    def drain(self) -> None:
+    def drain(self, *, rejected: bool = False) -> None:
         """Replay everything once, in this thread.
+
+        Args:
+            rejected: Put the objects that were set aside as rejected back first.
 
         Raises:
             TransportError: Kafka does not take the records; what is not acknowledged stays.
@@ -158,6 +151,8 @@ class RetryWorker:
             if not lock:
                 message = f"another process replays the objects of topic {self._topic!r} now; it does this work"
                 raise StorageError(message)
+            if rejected:
+                self._aside.bring_back()
             try:
                 self._drain(lock)
             finally:
@@ -169,13 +164,22 @@ class RetryWorker:
                 raise self._trouble or TransportError("Kafka cannot be reached")
             try:
                 if self._replay_all(lock) == 0:
+                    self._require_all_readable()
                     return
+            except _AgainError:
+                pass
             except _OutageError:
-                if self._trouble is not None and not is_poison(self._trouble):
+                if self._trouble is not None:
                     raise self._trouble from None
             if not lock.held:
                 message = "the lock on the store was lost; run the command again"
                 raise StorageError(message)
+
+    def _require_all_readable(self) -> None:
+        if self._unreadable:
+            names = ", ".join(sorted(self._unreadable)[:_SHOWN])
+            message = f"{len(self._unreadable)} objects and what their producers stored later wait unread: {names}"
+            raise StorageAccessDeniedError(message)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -217,7 +221,7 @@ class RetryWorker:
         """Another process replays: look which of our objects it has done."""
         if self._handler is None:
             return False
-        self._handler.keep_only({entry.name for entry in self._store.list(f"{self._topic}/")})
+        self._handler.keep_only({stored.name for stored in self._store.list(f"{self._topic}/")})
         if self._diverted and self._handler.is_drained:
             transport = self._connect()
             self._drop_transport()
@@ -226,15 +230,16 @@ class RetryWorker:
         return not self._diverted
 
     def _work(self, lock: Lock) -> bool:
-        transport = self._connect()
-        if transport is None:
-            return False
         while lock.held and not self._stopping.is_set():
+            if self._connect() is None:
+                return False
             began = time.monotonic()
             try:
                 if self._replay_all(lock) == 0:
                     self._ready()
                     return True
+            except _AgainError:
+                continue
             except _OutageError:
                 return False
             self._hand_over(time.monotonic() - began)
@@ -274,75 +279,73 @@ class RetryWorker:
 
     def _replay_all(self, lock: Lock) -> int:
         """Replay every object in the store once; return how many there were."""
-        count, window, waiting = 0, 0, deque[_InFlight]()
-        for entry in self._entries():
+        count, window, sent = 0, 0, deque[_InFlight]()
+        for waiting, records in self._read_all():
             if self._stopping.is_set() or not lock.held:
                 break
-            records = self._read(entry)
-            if records is None:
-                continue
             count += 1
-            sent = _InFlight(entry, records, _origin(entry.name))
-            self._send(sent)
-            waiting.append(sent)
-            window += entry.size
-            while window > _WINDOW_BYTES:
-                window -= waiting[0].entry.size
-                self._finish(waiting.popleft(), lock)
-        while waiting:
-            self._finish(waiting.popleft(), lock)
+            flight = _InFlight(waiting, records, _origin(waiting.name))
+            self._send(flight, lock)
+            sent.append(flight)
+            window += waiting.size
+            while sent and (window > _WINDOW_BYTES or sent[0].records[-1].reported):
+                window -= sent[0].waiting.size
+                self._finish(sent.popleft(), lock)
+        while sent:
+            self._finish(sent.popleft(), lock)
         return count
 
-    def _entries(self) -> Iterator[_Entry]:
-        """Yield the objects, oldest first, but each producer's in the order of its sequence."""
-        streams: dict[str, list[_Entry]] = {}
-        for stored in self._store.list(f"{self._topic}/"):
-            name = parse_object_name(stored.name)
-            if name is None:
-                self._quarantine(stored.name, "its name is not one of this library")
+    def _read_all(self) -> Iterator[tuple[WaitingObject, list[SealedRecord]]]:
+        """Yield objects and their records in order, without those behind one that cannot be read."""
+        unreadable, blocked = set[str](), set[str]()
+        for waiting in in_order(listed(self._store, self._topic, on_foreign=self._quarantine_foreign)):
+            if waiting.producer in blocked:
                 continue
-            first = -1 if name.first is None else name.first
-            entry = _Entry(name, name.created, name.producer, first, stored.name, stored.size)
-            streams.setdefault(name.producer, []).append(entry)
-        queues = [
-            deque(sorted(entries, key=lambda entry: (entry.first, entry.created))) for entries in streams.values()
-        ]
-        heads = [(queue[0].created, number) for number, queue in enumerate(queues)]
-        heapq.heapify(heads)
-        while heads:
-            _, number = heapq.heappop(heads)
-            yield queues[number].popleft()
-            if queues[number]:
-                heapq.heappush(heads, (queues[number][0].created, number))
+            try:
+                records = self._read(waiting)
+            except StorageAccessDeniedError as exc:
+                blocked.add(waiting.producer)
+                unreadable.add(waiting.name)
+                if waiting.name not in self._unreadable:
+                    logger.error("the stored object %s waits, with all of its producer: %s", waiting.name, exc)  # noqa: TRY400 - the cause is in the line
+                continue
+            if records is not None:
+                yield waiting, records
+        self._unreadable = unreadable
 
-    def _read(self, entry: _Entry) -> list[SealedRecord] | None:
+    def _read(self, waiting: WaitingObject) -> list[SealedRecord] | None:
         try:
-            found = decode_object(self._store.get(entry.name))
-            require_own_name(found.header, entry.parts)
+            found = decode_object(self._store.get(waiting.name))
+            require_own_name(found.header, waiting.parts)
         except StorageNotFoundError:
-            self._forget(entry.name)
+            self._forget(waiting.name)
             return None
         except (FormatError, VerificationError, StorageLimitError) as exc:
-            self._quarantine(entry.name, str(exc))
+            self._quarantine(waiting.name, str(exc))
             return None
         return [
             SealedRecord.written(
-                "", producer=entry.producer, sequence=record.sequence, key=record.key, value=record.value
+                "", producer=waiting.producer, sequence=record.sequence, key=record.key, value=record.value
             )
             for record in found.records
         ]
 
-    def _send(self, sent: _InFlight) -> None:
-        transport = self._transport
-        if transport is None:
-            raise _OutageError
-        for at in range(0, len(sent.records), _PACE_EVENTS):
-            part = sent.records[at : at + _PACE_EVENTS]
-            began = time.monotonic()
+    def _send(self, sent: _InFlight, lock: Lock) -> None:
+        size = min(max(int(self._max_rate * _PACE_SECONDS), 1), _PACE_EVENTS)
+        for at in range(0, len(sent.records), size):
+            transport = self._transport
+            if transport is None or self._stopping.is_set() or not lock.held:
+                raise _OutageError
+            part = sent.records[at : at + size]
             transport.send(part, headers=sent.headers)
-            spare = len(part) / self._max_rate - (time.monotonic() - began)
-            if spare > 0:
-                self._stopping.wait(spare)
+            self._keep_pace(len(part))
+
+    def _keep_pace(self, events: int) -> None:
+        now = time.monotonic()
+        # Who woke up late may make up for it, but not for a long pause.
+        self._due = max(self._due, now - _PACE_SECONDS) + events / self._max_rate
+        if self._due > now:
+            self._stopping.wait(self._due - now)
 
     def _finish(self, sent: _InFlight, lock: Lock) -> None:
         """Wait until an object's records are acknowledged, then delete it."""
@@ -350,85 +353,89 @@ class RetryWorker:
         if transport is None:
             raise _OutageError
         if not transport.wait_for(sent.records):
-            self._recover(sent, transport)
-            return
-        self._delete(sent.entry, lock, events=_events(sent.records))
+            self._recover(sent, transport.failure, lock)
+        if not lock.held:
+            # Another process works now and sends this object again: a duplicate, never a loss.
+            raise _OutageError
+        self._delete(sent.waiting, events=_events(sent.records))
 
-    def _recover(self, sent: _InFlight, transport: KafkaTransport) -> None:
-        self._trouble = error = transport.failure
+    def _recover(self, sent: _InFlight, error: TransportError | None, lock: Lock) -> NoReturn:
+        """Deal with an object that was not acknowledged; the window's others were taken back with it."""
+        self._trouble = error
         self._drop_transport()
         if error is None or not is_poison(error):
             raise _OutageError
         self._ledger.send_failed(error)
         if isinstance(error, RecordTooLargeError):
-            self._isolate(sent)
-        else:
-            self._count_refusal(sent, error)
-        # The window's other objects were taken back with this one: they are read and sent anew.
+            self._isolate(sent, lock)
+            raise _AgainError
+        self._count_refusal(sent, error)
         raise _OutageError
 
     def _count_refusal(self, sent: _InFlight, error: TransportError) -> None:
-        name = sent.entry.name
+        if self._handler is None:
+            return  # a person replays, and is told
+        name = sent.waiting.name
         self._refusals[name] = self._refusals.get(name, 0) + 1
         if self._refusals[name] > self._max_refusals:
             del self._refusals[name]
-            self._set_aside(sent.entry, sent.records, error)
-            self._delete(sent.entry, None, events=0)
+            self._reject(sent.waiting, sent.records, error)
+            self._delete(sent.waiting, events=0)
+            raise _AgainError
 
-    def _isolate(self, sent: _InFlight) -> None:
-        """Send an object's records one by one, and set aside those that Kafka will never take."""
+    def _isolate(self, sent: _InFlight, lock: Lock) -> None:
+        """Find the records that Kafka will never take by halving, and set them aside; the others are sent."""
         rejected: list[SealedRecord] = []
         last: TransportError | None = None
+        parts = [sent.records]
+        while parts:
+            part = parts.pop()
+            error = self._try(sent._replace(records=part), lock)
+            if error is None:
+                continue
+            if len(part) > 1:
+                parts += [part[len(part) // 2 :], part[: len(part) // 2]]
+            else:
+                rejected += part
+                last = error
+        if last is not None:
+            self._reject(sent.waiting, rejected, last)
+        self._delete(sent.waiting, events=_events(sent.records) - _events(rejected))
+
+    def _try(self, sent: _InFlight, lock: Lock) -> RecordTooLargeError | None:
+        """Send records and wait for them; return an error if one of them is too large."""
+        transport = self._connect()
+        if transport is None:
+            raise _OutageError
         for record in sent.records:
             record.forget_report()
-            transport = self._connect()
-            if transport is None:
-                raise _OutageError
-            transport.send([record], headers=sent.headers)
-            if transport.wait_for([record]):
-                continue
-            error = transport.failure
-            self._drop_transport()
-            if error is None or not is_poison(error):
-                raise _OutageError
-            rejected.append(record)
-            last = error
-        if last is not None:
-            self._set_aside(sent.entry, rejected, last)
-        self._delete(sent.entry, None, events=_events(sent.records) - _events(rejected))
+        self._send(sent, lock)
+        if transport.wait_for(sent.records):
+            return None
+        error = transport.failure
+        self._drop_transport()
+        if isinstance(error, RecordTooLargeError):
+            return error
+        self._trouble = error
+        raise _OutageError
 
-    def _set_aside(self, entry: _Entry, records: list[SealedRecord], error: TransportError) -> None:
-        reason = reason_of(error)
-        stored = [StoredRecord(record.key, record.value, record.sequence) for record in records]
-        data = encode_object(stored, topic=self._topic, producer=entry.producer, reason=reason)
-        self._store.put(f"{REJECTED}/{entry.name}", data)
+    def _reject(self, waiting: WaitingObject, records: list[SealedRecord], error: TransportError) -> None:
+        reason = self._aside.reject(waiting, records, error)
         self._ledger.rejected(_events(records), reason=reason)
-        logger.error("%d events of %s are set aside under %s/: %s", _events(records), entry.name, REJECTED, error)
+
+    def _quarantine_foreign(self, name: str) -> None:
+        self._quarantine(name, "its name is not one of this library")
 
     def _quarantine(self, name: str, reason: str) -> None:
-        """Move a damaged or foreign object out of the way; its bytes are kept."""
-        try:
-            self._store.put(f"{QUARANTINE}/{storable_name(name)}", self._store.get(name))
-            self._store.delete(name)
-        except StorageNotFoundError:
-            return
-        except StorageLimitError as exc:
-            if name not in self._unmovable:
-                self._unmovable.add(name)
-                logger.error("the stored object %r stays where it is: %s", name, exc)  # noqa: TRY400 - the cause is in the line
-            return
-        self._forget(name)
-        logger.error("the stored object %s is moved to %s/: %s", name, QUARANTINE, reason)
+        if self._aside.quarantine(name, reason):
+            self._forget(name)
 
-    def _delete(self, entry: _Entry, lock: Lock | None, *, events: int) -> None:
-        if lock is not None and not lock.held:
-            # Another process works now and sends this object again: a duplicate, never a loss.
-            raise _OutageError
-        self._store.delete(entry.name)
-        self._forget(entry.name)
+    def _delete(self, waiting: WaitingObject, *, events: int) -> None:
+        self._store.delete(waiting.name)
+        self._forget(waiting.name)
         self._ledger.replayed(events)
         if self._on_object is not None:
-            self._on_object(entry.name, events)
+            self._on_object(waiting.name, events)
 
     def _forget(self, name: str) -> None:
         if self._handler is not None:

@@ -39,11 +39,12 @@ def open_store(config: AuditConfig) -> StorageProvider:
     return StorageProviderFactory.create(config.storage_config)
 
 
-def replay_now(config: AuditConfig, *, on_object: Progress | None = None) -> ReplayReport:
+def replay_now(config: AuditConfig, *, rejected: bool = False, on_object: Progress | None = None) -> ReplayReport:
     """Bring every stored object of the configured topic to Kafka, and delete it once it is acknowledged.
 
     Args:
         config: Kafka and fallback store.
+        rejected: Put the records that Kafka refused back first.
         on_object: Told about each object that is done.
 
     Raises:
@@ -63,5 +64,5 @@ def replay_now(config: AuditConfig, *, on_object: Progress | None = None) -> Rep
             max_rate=config.replay_max_events_per_second,
             max_refusals=config.max_retries,
             on_object=on_object,
-        ).drain()
+        ).drain(rejected=rejected)
     return ReplayReport(replayed=ledger.replayed_events, rejected=ledger.rejected_events)

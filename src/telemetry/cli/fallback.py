@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, BinaryIO, NamedTuple
 
 import msgspec
 import typer
 from rich.table import Table
 
-from telemetry.audit.replay import QUARANTINE, REJECTED
 from telemetry.audit.replay_now import open_store, replay_now
+from telemetry.audit.set_aside import QUARANTINE, REJECTED
 from telemetry.cli.connection import Loader, with_connection
 from telemetry.cli.console import err, neutral, out, progress, write_line
-from telemetry.exceptions import FormatError, StorageNotFoundError, TamperedError, VerificationError
+from telemetry.exceptions import (
+    ConfigurationError,
+    FormatError,
+    Problem,
+    StorageNotFoundError,
+    TamperedError,
+    VerificationError,
+)
 from telemetry.format.fallback_object import FallbackObject, decode_object, parse_object_name, require_own_name
 from telemetry.storage import StorageProvider, StoredObject
 
@@ -39,7 +48,7 @@ def list_(load: Loader, *, json: AsJson = False) -> None:
       telemetry fallback list -c telemetry.toml
     """
     config = load(encryption_enabled=False).audit_config
-    table = Table("state", "object", "first", "last", "bytes")
+    table, longest = Table("state", "first", "last", "bytes", "object"), 0
     with open_store(config) as store:
         for found in _objects(store, config.kafka_topic):
             name = parse_object_name(found.plain_name)
@@ -48,9 +57,13 @@ def list_(load: Loader, *, json: AsJson = False) -> None:
                 row = {"state": found.state, "name": found.stored.name, "bytes": found.stored.size}
                 write_line(msgspec.json.encode({**row, "first": first, "last": last}).decode())
             else:
-                table.add_row(found.state, neutral(found.stored.name), str(first), str(last), f"{found.stored.size:,}")
+                shown = neutral(found.stored.name)
+                longest = max(longest, len(shown))
+                table.add_row(found.state, str(first), str(last), f"{found.stored.size:,}", shown)
     if not json:
-        out.print(table)
+        # Never shortened, however narrow the terminal: the other subcommands want the whole name.
+        table.columns[-1].min_width = longest
+        out.print(table, crop=False)
 
 
 @app.command()
@@ -73,20 +86,33 @@ def show(load: Loader, name: Annotated[str, typer.Argument(help="As `fallback li
 
 @app.command()
 @with_connection
-def replay(load: Loader, *, json: AsJson = False) -> None:
+def replay(
+    load: Loader,
+    *,
+    rejected: Annotated[
+        bool,
+        typer.Option("--rejected", help="Put what Kafka refused back first: its limit or the rights were changed."),
+    ] = False,
+    json: AsJson = False,
+) -> None:
     """Send every waiting object to Kafka, oldest first, and delete it once it is acknowledged.
 
-    Exit code: 0 when nothing waits any more, 6 when Kafka or the store cannot be used.
+    A process that logs does the same by itself; only one at a time works on a store.
 
-    [bold]Example[/]
+    Exit code: 0 when nothing waits any more, 6 when Kafka or the store cannot be used or another process replays.
+
+    [bold]Examples[/]
 
       telemetry fallback replay -c telemetry.toml
+
+      telemetry fallback replay --rejected -c telemetry.toml
     """
     config = load(encryption_enabled=False).audit_config
+    states = {"waiting", "rejected"} if rejected else {"waiting"}
     with open_store(config) as store:
-        total = sum(1 for found in _objects(store, config.kafka_topic) if found.state == "waiting")
+        total = sum(1 for found in _objects(store, config.kafka_topic) if found.state in states)
     with progress("replaying", total=total) as (bar, task):
-        report = replay_now(config, on_object=lambda _name, _events: bar.advance(task))
+        report = replay_now(config, rejected=rejected, on_object=lambda _name, _events: bar.advance(task))
     if json:
         write_line(msgspec.json.encode(report).decode())
     err.print(f"[bold]{report.replayed}[/] events replayed  [bold]{report.rejected}[/] rejected")
@@ -122,24 +148,60 @@ def verify(load: Loader, *, json: AsJson = False) -> None:
 
 @app.command()
 @with_connection
-def export(load: Loader, file: Annotated[Path, typer.Argument(help="File to write; it must not exist.")]) -> None:
+def export(
+    load: Loader,
+    file: Annotated[Path, typer.Argument(help="File to write; it must not exist.")],
+    *,
+    json: AsJson = False,
+) -> None:
     """Write every stored record, still sealed, as JSON lines of key and value.
+
+    Exit code: 0, or 3 when an object is damaged; the records of all others are in the file.
 
     [bold]Example[/]
 
       telemetry fallback export records.jsonl -c telemetry.toml
     """
     config = load(encryption_enabled=False).audit_config
-    count = 0
-    with open_store(config) as store, file.open("xb") as target, progress("exporting") as (bar, task):
-        file.chmod(0o600)
+    records = objects = damaged = 0
+    with open_store(config) as store, _new_file(file) as target, progress("exporting") as (bar, task):
         for found in _objects(store, config.kafka_topic):
-            for record in _decoded(store, found).records:
-                line = {"key": record.key.decode(), "value": record.value.decode()}
-                target.write(msgspec.json.encode(line) + b"\n")
-                count += 1
+            try:
+                lines = _lines(_decoded(store, found))
+            except StorageNotFoundError:
+                continue  # it was replayed since the listing
+            except (FormatError, VerificationError) as exc:
+                err.print(f"[red]{neutral(found.stored.name)}:[/] {neutral(str(exc))}")
+                damaged += 1
+                continue
+            target.writelines(lines)
+            records, objects = records + len(lines), objects + 1
             bar.advance(task)
-    err.print(f"[bold]{count}[/] records written to {file}")
+    if json:
+        write_line(msgspec.json.encode({"records": records, "objects": objects, "damaged": damaged}).decode())
+    err.print(f"[bold]{records}[/] records of {objects} objects written to {file}  [bold]{damaged}[/] damaged")
+    if damaged:
+        raise typer.Exit(TamperedError.exit_code)
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[BinaryIO]:
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as exc:
+        raise ConfigurationError(Problem("file", f"{path} cannot be made: {exc.strerror}", "name a new file")) from exc
+    try:
+        with open(handle, "wb") as target:  # noqa: PTH123 - of a descriptor, so that its mode is right from the start
+            yield target
+    except OSError as exc:
+        raise ConfigurationError(Problem("file", f"{path} cannot be written: {exc.strerror}", "make room")) from exc
+
+
+def _lines(found: FallbackObject) -> list[bytes]:
+    return [
+        msgspec.json.encode({"key": record.key.decode(), "value": record.value.decode()}) + b"\n"
+        for record in found.records
+    ]
 
 
 def _objects(store: StorageProvider, topic: str) -> Iterator[_Found]:
@@ -151,7 +213,7 @@ def _objects(store: StorageProvider, topic: str) -> Iterator[_Found]:
 def _decoded(store: StorageProvider, found: _Found) -> FallbackObject:
     decoded = decode_object(store.get(found.stored.name))
     name = parse_object_name(found.plain_name)
-    if name is not None and found.state == "waiting":
+    if name is not None and found.state != "damaged":
         require_own_name(decoded.header, name)
     return decoded
 

@@ -112,7 +112,7 @@ class AuditConfig(ConfigModel):
     trace_batches: bool = False
     self_audit: bool = False
 
-    fallback_object_bytes: int = Field(default=8 << 20, ge=1 << 10, le=1 << 30)
+    fallback_object_bytes: int = Field(default=8 << 20, ge=1 << 10, le=64 << 20)
     fallback_object_seconds: float = Field(default=5.0, gt=0, le=3_600)
     replay_max_events_per_second: int = Field(default=50_000, ge=1, le=10_000_000)
 

@@ -1,54 +1,23 @@
-"""The emulated stores, one of each for all tests of this folder, and configurations that reach them."""
+"""The emulated stores."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack
+from tests.services.store_fixtures import (
+    any_config,
+    azure_config,
+    cloud_config,
+    fake_gcs,
+    gcs_config,
+    moto_s3,
+    s3_config,
+)
 
-import pytest
-
-from telemetry.config import StorageConfig
-from telemetry.testing.fake_gcs import FakeGcs
-from tests.services.azurite import BlobService
-from tests.services.blob_container import blob_config
-from tests.services.gcs import gcs_config_of
-from tests.services.moto_s3 import MotoS3
-from tests.services.required import ServiceUnavailableError, unavailable
-
-
-@pytest.fixture(scope="session")
-def moto_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MotoS3]:
-    with ExitStack() as stack:
-        try:
-            emulator = stack.enter_context(MotoS3(tmp_path_factory.mktemp("moto")))
-        except ServiceUnavailableError as exc:
-            unavailable(str(exc))
-        yield emulator
-
-
-@pytest.fixture(scope="session")
-def fake_gcs() -> Iterator[FakeGcs]:
-    with FakeGcs() as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def s3_config(moto_s3: MotoS3) -> StorageConfig:
-    return moto_s3.config(prefix="audit-events/production")
-
-
-@pytest.fixture(scope="session")
-def azure_config(azurite: BlobService) -> StorageConfig:
-    return blob_config(azurite, prefix="audit-events")
-
-
-@pytest.fixture(scope="session")
-def gcs_config(fake_gcs: FakeGcs) -> StorageConfig:
-    return gcs_config_of(fake_gcs)
-
-
-@pytest.fixture(params=["aws_s3", "azure_blob", "gcp_storage"])
-def cloud_config(request: pytest.FixtureRequest) -> StorageConfig:
-    fixtures = {"aws_s3": "s3_config", "azure_blob": "azure_config", "gcp_storage": "gcs_config"}
-    config: StorageConfig = request.getfixturevalue(fixtures[request.param])
-    return config
+__all__ = [
+    "any_config",
+    "azure_config",
+    "cloud_config",
+    "fake_gcs",
+    "gcs_config",
+    "moto_s3",
+    "s3_config",
+]

@@ -1,0 +1,298 @@
+"""The replay meets damaged, foreign, unreadable and refused objects: the rest goes on, and nothing is deleted unsent."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+
+from telemetry.audit.backlog import in_order, listed
+from telemetry.audit.connector import KafkaConnector
+from telemetry.audit.fallback import FallbackHandler
+from telemetry.audit.ledger import Ledger
+from telemetry.audit.metrics import AuditMetrics
+from telemetry.audit.record import SealedRecord
+from telemetry.audit.replay import RetryWorker
+from telemetry.exceptions import StorageAccessDeniedError, StorageError, TransportAuthorizationError
+from telemetry.format.fallback_object import StoredRecord, decode_object, encode_object
+from telemetry.storage import StorageProvider, StorageProviderFactory
+from telemetry.testing import EmbeddedKafka
+from telemetry.types import AuditConfig
+from tests.fault.rig import leave_segment, on_topic, quick_config, records, running, stored, until
+from tests.services.fixtures import new_topic
+from tests.services.kafka import KafkaBroker
+from tests.unit.storage.memory_store import MemoryStore
+
+
+@pytest.fixture
+def kafka_beside() -> Iterator[EmbeddedKafka]:
+    with EmbeddedKafka() as broker:
+        yield broker
+
+
+@pytest.fixture
+def config(kafka_beside: EmbeddedKafka, tmp_path: Path) -> AuditConfig:
+    return quick_config(kafka_beside.bootstrap_servers, tmp_path)
+
+
+def worker_on(store: StorageProvider, config: AuditConfig, **changes: Any) -> RetryWorker:
+    metrics = AuditMetrics(topic=config.kafka_topic)
+    values: dict[str, Any] = {
+        "topic": config.kafka_topic,
+        "make_transport": KafkaConnector(config).open_patient,
+        "ledger": Ledger(topic=config.kafka_topic, metrics=metrics, release=lambda _events, _bytes: None),
+        "owner": "test",
+        "max_rate": 1e6,
+        "max_refusals": 0,
+    }
+    return RetryWorker(store, **{**values, **changes})
+
+
+def sent(config: AuditConfig) -> list[int]:
+    return sorted(int(value["sequence"]) for value in on_topic(config))
+
+
+def names(store: MemoryStore, folder: str) -> list[str]:
+    return [name for name in sorted(store.objects) if name.startswith(folder)]
+
+
+def test_two_damaged_objects_of_one_name_are_both_kept(config: AuditConfig) -> None:
+    store, made = MemoryStore(), records(6)
+    name = stored(store, made[:3])
+    whole = store.objects[name]
+    kept = []
+    for damaged in (whole[:-2], whole.replace(b"user-1", b"user-2", 1)):
+        store.objects[name] = damaged
+        stored(store, made[3:])
+        worker_on(store, config).drain()
+        kept.append(damaged)
+
+    assert [store.objects[found] for found in names(store, "quarantine/")] == kept
+    assert names(store, "audit-events/") == []
+    assert sent(config) == [3, 3, 4, 4, 5, 5]
+
+
+def test_any_altered_byte_is_found(config: AuditConfig) -> None:
+    made = records(2)
+    whole = MemoryStore()
+    name = stored(whole, made)
+    data = whole.objects[name]
+    store = MemoryStore()
+    for place in range(0, len(data), 41):
+        altered = bytearray(data)
+        altered[place] ^= 1
+        store.objects[name.replace("-0-1", f"-{2 * place}-{2 * place + 1}")] = bytes(altered)
+
+    worker_on(store, config).drain()
+
+    assert on_topic(config) == []
+    assert len(names(store, "quarantine/")) == len(range(0, len(data), 41))
+
+
+def test_foreign_and_exchanged_objects_are_moved_and_the_rest_goes_on(config: AuditConfig) -> None:
+    store, made = MemoryStore(), records(6)
+    first, second = stored(store, made[:3]), stored(store, made[3:])
+    store.objects[first], store.objects[second] = store.objects[second], store.objects[first]
+    store.objects["audit-events/README.txt"] = b"not ours"
+    other = records(2)
+    stored(store, other)
+
+    worker_on(store, config).drain()
+
+    assert sent(config) == [0, 1]
+    assert len(names(store, "quarantine/audit-events/")) == 3
+    assert store.objects["quarantine/audit-events/README.txt"] == b"not ours"
+
+
+def test_an_unreadable_object_keeps_back_its_producer_only(
+    config: AuditConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    store, made, other = MemoryStore(), records(9), records(3)
+    hidden = stored(store, made[3:6])
+    stored(store, made[:3])
+    stored(store, made[6:])
+    stored(store, other)
+
+    def deny(operation: str, name: str) -> None:
+        if operation == "get" and name == hidden:
+            raise StorageAccessDeniedError(name)
+
+    store.before = deny
+    with caplog.at_level(logging.ERROR), pytest.raises(StorageAccessDeniedError, match=hidden):
+        worker_on(store, config).drain()
+    assert sent(config) == [0, 0, 1, 1, 2, 2]
+    assert sum(hidden in record.getMessage() for record in caplog.records) == 1
+
+    store.before = lambda _operation, _name: None
+    worker_on(store, config).drain()
+    assert sent(config) == [0, 0, 1, 1, 2, 2, 3, 4, 5, 6, 7, 8]
+    assert store.objects.keys() == {name for name in store.objects if name.startswith("locks/")}
+
+
+def test_objects_are_sent_oldest_first_and_in_each_producers_order() -> None:
+    store, made, other = MemoryStore(), records(9), records(2)
+    late = stored(store, made[6:])
+    middle = stored(store, other)
+    early = stored(store, made[:6])  # what was adopted from a spool is stored later than what came after it
+
+    assert [found.name for found in in_order(listed(store, "audit-events"))] == [middle, early, late]
+
+
+def _limited(broker: KafkaBroker, folder: Path) -> AuditConfig:
+    topic = f"{new_topic(broker)}-small"
+    broker.create_topic(topic, config={"max.message.bytes": "3000"})
+    return quick_config(broker.bootstrap(), folder, kafka_topic=topic)
+
+
+def _with_large(count: int, *large: int) -> list[SealedRecord]:
+    made = records(count)
+    for number in large:
+        much = "".join(chr(0x4E00 + (n * n * 7919) % 20_000) for n in range(3_000))
+        value = json.dumps({"id": f"large-{number}", "sequence": number, "data": much}).encode()
+        made[number] = SealedRecord(
+            event_id="", producer=made[0].producer, sequence=number, key=made[number].key, value=value
+        )
+    return made
+
+
+@pytest.mark.services
+def test_too_large_records_are_found_among_many_and_come_back_when_kafka_takes_them(
+    kafka: KafkaBroker, tmp_path: Path
+) -> None:
+    config, store = _limited(kafka, tmp_path), MemoryStore()
+    made = _with_large(300, 0, 17, 299)
+    stored(store, made, topic=config.kafka_topic)
+    behind = records(5)
+    stored(store, behind, topic=config.kafka_topic)
+
+    worker_on(store, config).drain()
+
+    (aside,) = names(store, "rejected/")
+    found = decode_object(store.objects[aside])
+    assert [record.sequence for record in found.records] == [0, 17, 299]
+    assert found.header.reason == "too_large"
+    assert set(sent(config)) == set(range(300)) - {17, 299}
+
+    wider = quick_config(kafka.bootstrap(), tmp_path, kafka_topic=config.kafka_topic)
+    _widen(kafka, config.kafka_topic)
+    worker_on(store, wider).drain(rejected=True)
+    assert set(sent(config)) == set(range(300))
+    assert names(store, "rejected/") == []
+
+
+@pytest.mark.services
+def test_refused_again_after_an_attempt_that_was_killed_half_way(kafka: KafkaBroker, tmp_path: Path) -> None:
+    config, store = _limited(kafka, tmp_path), MemoryStore()
+    made = _with_large(10, 3)
+    name = stored(store, made, topic=config.kafka_topic)
+    # The earlier attempt refused this record for another reason, and did not come to delete the object.
+    earlier = encode_object(
+        [StoredRecord(made[3].key, made[3].value, 3)],
+        topic=config.kafka_topic,
+        producer=made[0].producer,
+        reason="authorization",
+    )
+    before = f"rejected/{name.removesuffix('-0-9.jsonl')}-3-3.jsonl"
+    store.objects[before] = earlier
+
+    worker_on(store, config).drain()
+
+    assert len(names(store, "rejected/")) == 2
+    assert store.objects[before] == earlier
+    assert set(sent(config)) == set(range(10)) - {3}
+    assert names(store, f"{config.kafka_topic}/") == []
+
+
+@pytest.mark.services
+def test_without_the_right_to_write_a_process_sets_aside_and_a_person_is_told(
+    kafka: KafkaBroker, tmp_path: Path
+) -> None:
+    topic = f"{new_topic(kafka)}-read"
+    kafka.create_topic(topic)
+    kafka.add_acl("payments", topic, ["DESCRIBE", "READ"])
+    config = quick_config("", tmp_path, kafka_topic=topic, **kafka.audit_options("SSL"))
+    store, made = MemoryStore(), records(4)
+    name = stored(store, made, topic=topic)
+
+    with pytest.raises(TransportAuthorizationError):
+        worker_on(store, config).drain()
+    assert names(store, topic) == [name]
+
+    ledger = Ledger(topic=topic, metrics=AuditMetrics(topic=topic), release=lambda _events, _bytes: None)
+    handler = FallbackHandler(
+        store, provider="memory", topic=topic, ledger=ledger, max_object_bytes=1 << 20, max_object_seconds=1.0
+    )
+    worker = worker_on(store, config, handler=handler, ledger=ledger, max_refusals=1)
+    worker.start()
+    until(lambda: ledger.rejected_events == 4, what="the refusal for good")
+    worker.close()
+    handler.close()
+    (aside,) = names(store, "rejected/")
+    assert decode_object(store.objects[aside]).header.reason == "authorization"
+
+    kafka.add_acl("payments", topic, ["WRITE"])
+    worker_on(store, config).drain(rejected=True)
+    assert sent(config) == [0, 1, 2, 3]
+
+
+def _widen(broker: KafkaBroker, topic: str) -> None:
+    change = ConfigEntry("max.message.bytes", "1000000", incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[change])
+    admin = broker.admin()
+    for future in admin.incremental_alter_configs([resource]).values():
+        future.result(30)
+
+
+def test_adopted_events_wait_behind_what_their_process_stored_before(
+    kafka_beside: EmbeddedKafka, tmp_path: Path
+) -> None:
+    config = quick_config(kafka_beside.bootstrap_servers, tmp_path, spool_path=tmp_path / "spool")
+    made = records(60)
+    assert config.storage_config is not None
+    with StorageProviderFactory.create(config.storage_config) as store:
+        stored(store, made[:20])
+        stored(store, made[20:40])
+    leave_segment(tmp_path / "spool", made[40:])
+
+    with running(config) as telemetry:
+        receipt = telemetry.audit.log("after", {}, "user-1")
+        until(lambda: telemetry.audit.get_audit_stats().recovered == 20)
+        assert receipt.wait_delivered(30) is not None
+        until(lambda: not telemetry.audit.get_audit_stats().diverted, what="the direct way")
+        assert telemetry.audit.log("direct", {}, "user-1").wait_delivered(30).topic is not None
+
+    order: dict[str, list[int]] = defaultdict(list)
+    for value in on_topic(config):
+        if value["producer"] == made[0].producer:
+            order[value["data"]["user_id"]].append(int(value["sequence"]))
+    assert sorted(number for found in order.values() for number in found) == list(range(60))
+    assert all(found == sorted(found) for found in order.values())
+    assert list((tmp_path / "spool").iterdir()) == []
+
+
+def test_a_store_that_cannot_be_listed_leaves_the_spool_to_the_next_start(
+    kafka_beside: EmbeddedKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = quick_config(kafka_beside.bootstrap_servers, tmp_path, spool_path=tmp_path / "spool")
+    made = records(5)
+    leave_segment(tmp_path / "spool", made)
+
+    def fails(*_given: object, **_named: object) -> Iterator[object]:
+        message = "not now"
+        raise StorageError(message)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("telemetry.audit.pipeline.listed", fails)
+        with running(config) as telemetry:
+            assert telemetry.audit.log("own", {}, "ada").wait_delivered(30).topic is not None
+    assert {value["producer"] for value in on_topic(config)} & {made[0].producer} == set()
+
+    with running(config) as telemetry:
+        until(lambda: telemetry.audit.get_audit_stats().recovered == 5)
+    assert {value["id"] for value in on_topic(config)} >= {record.event_id for record in made}
