@@ -23,7 +23,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
             broker = stack.enter_context(KafkaBroker(tmp_path_factory.mktemp("kafka")))
         except ServiceUnavailableError as exc:
             unavailable(str(exc))
-        _grant_common(broker)
+        grant_common(broker)
         yield broker
 
 
@@ -38,7 +38,7 @@ def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...
                 stack.enter_context(broker)
             except ServiceUnavailableError as exc:
                 unavailable(str(exc))
-            _grant_common(broker)
+            grant_common(broker)
             return broker
 
         yield start
@@ -59,7 +59,8 @@ def new_topic(broker: KafkaBroker, *, partitions: int = 4) -> str:
     return name
 
 
-def _grant_common(broker: KafkaBroker) -> None:
+def grant_common(broker: KafkaBroker) -> None:
+    """Let the principals of the tests read in groups and write idempotently."""
     for principal in PRINCIPALS:
         broker.add_acl(principal, ALL_GROUPS, ["READ"])
         broker.add_acl(principal, CLUSTER, ["IDEMPOTENT_WRITE"])

@@ -1,0 +1,38 @@
+"""Logs at a steady rate while Kafka is away, for so many seconds; prints what became of the events."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from telemetry.sync import Telemetry
+from telemetry.types import AuditConfig, EncryptionConfig, StorageConfig
+
+_TICK = 0.01
+_USERS = 100
+
+
+def main(folder: Path, *, brokers: str, seconds: float, rate: float) -> None:
+    config = AuditConfig(
+        kafka_brokers=brokers,
+        security_protocol="PLAINTEXT",
+        encryption_config=EncryptionConfig(provider="local_key", key_path=folder / "key", passphrase="memory"),  # type: ignore[arg-type]
+        storage_config=StorageConfig(provider="local_file", base_path=folder / "fallback"),
+    )
+    body = {"order": "x" * 40, "items": [{"sku": f"sku-{n}", "count": n} for n in range(8)], "total": 12.5}
+    logged = 0
+    with Telemetry(config) as telemetry:
+        began = time.monotonic()
+        while (passed := time.monotonic() - began) < seconds:
+            for _ in range(int(passed * rate) - logged):
+                telemetry.audit.log("order_read", body, f"user-{logged % _USERS}", session_id="sess-456")
+                logged += 1
+            time.sleep(_TICK)
+    report = telemetry.shutdown()
+    sys.stdout.write(json.dumps({"logged": logged, "stored": report.stored, "delivered": report.delivered}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), brokers=sys.argv[2], seconds=float(sys.argv[3]), rate=float(sys.argv[4]))
