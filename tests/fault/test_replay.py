@@ -155,8 +155,8 @@ def _with_large(count: int, *large: int) -> list[SealedRecord]:
     for number in large:
         much = "".join(chr(0x4E00 + (n * n * 7919) % 20_000) for n in range(3_000))
         value = json.dumps({"id": f"large-{number}", "sequence": number, "data": much}).encode()
-        made[number] = SealedRecord(
-            event_id="", producer=made[0].producer, sequence=number, key=made[number].key, value=value
+        made[number] = SealedRecord.written(
+            "", producer=made[0].producer, sequence=number, key=made[number].key, value=value
         )
     return made
 
