@@ -44,7 +44,7 @@ check: setup ## lint, types, layers, lock files, and a look over the tree
 	@.ci/check_tree
 
 fault-long: setup ## kill five hundred logging processes at random moments (about 10 minutes); docs/reliability.md
-	@CRASH_RUNS=500 $(BIN)/python -m pytest tests/fault/test_crash.py -k random_moments -p no:randomly --timeout 3600
+	@CRASH_RUNS=$${CRASH_RUNS:-500} $(BIN)/python -m pytest -s tests/fault/test_crash.py -k random_moments -p no:randomly --timeout 3600
 
 matrix-long: setup ## every combination of faults of Kafka, store and key service under load (about half an hour)
 	@FAULT_SECONDS=$${FAULT_SECONDS:-3} $(BIN)/python -m pytest -s tests/fault/test_fault_matrix.py -p no:randomly --timeout 3600

@@ -1,4 +1,7 @@
-"""Killed at random moments: every event whose durable wait returned is on the topic or in the fallback afterwards."""
+"""Killed at random moments: every event whose durable wait returned is on the topic or in the fallback afterwards.
+
+``make test`` kills thirty processes, ``make fault-long`` five hundred; that result stands in docs/reliability.md.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,14 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from telemetry.audit.event import AuditEvent
 from telemetry.config import AuditConfig
 from telemetry.encryption import EncryptionProviderFactory
 from telemetry.encryption.signing_key import SigningKey
@@ -26,13 +30,29 @@ from telemetry.storage import StorageProviderFactory
 from telemetry.testing import EmbeddedKafka
 
 RUNS = int(os.environ.get("CRASH_RUNS", "30"))
+IS_LONG = "CRASH_RUNS" in os.environ
+_SOON, _LATER, _BEFORE_ITS_FIRST_EVENT = 0.12, 1.5, 1.0
+"""A process is killed within so many seconds: mostly soon, one in ten later, one in five counted from its start."""
+_ROUND, _ROUND_WITHOUT_KAFKA = 25, 4
+_START_SECONDS = 60.0
+_COLLECT_EVENTS = 4_000
+"""The embedded Kafka keeps a few megabytes of each partition, and forgets what is older."""
 WORKER = Path(__file__).with_name("crash_worker.py")
 
 
 @pytest.fixture
 def kafka() -> Iterator[EmbeddedKafka]:
-    with EmbeddedKafka() as broker:
+    with EmbeddedKafka(partitions=16) as broker:
         yield broker
+
+
+class Found(NamedTuple):
+    """What is kept of an event."""
+
+    producer: str
+    sequence: int
+    user_id: str
+    number: int
 
 
 class Crashes:
@@ -42,8 +62,9 @@ class Crashes:
         self._brokers = kafka.bootstrap_servers
         self._folder = folder
         self._dice = random.Random(seed)  # noqa: S311 - moments of killing, no secret
+        self.killed_early = 0
         self.durable: set[str] = set()
-        self.found: dict[str, AuditEvent] = {}
+        self.found: dict[str, Found] = {}
         key = SigningKey.create(folder / "signing", "crash", name="crash")
         self._verifier = Verifier([PublicKey.parse(key.public_key)])
         self._next: dict[int | None, int] = defaultdict(int)
@@ -55,16 +76,31 @@ class Crashes:
         )
 
     def run_and_kill(self) -> None:
-        """Let a worker log, and kill it at a random moment after its first durable event."""
+        """Let a worker log, and kill it at a random moment."""
+        kind = self._dice.random()
         with self._start(tasks=20) as worker:
             assert worker.stdout is not None
-            self.durable.add(worker.stdout.readline().strip())
-            assert "" not in self.durable, "the worker did not begin to log"
-            killer = threading.Timer(self._dice.uniform(0.0, 0.12), worker.send_signal, (signal.SIGKILL,))
+            if kind < 0.2:
+                # Perhaps while it still starts, or adopts what the one before it left.
+                self.killed_early += 1
+                moment = self._dice.uniform(0.0, _BEFORE_ITS_FIRST_EVENT)
+            else:
+                self.durable.add(self._first_line(worker))
+                moment = self._dice.uniform(0.0, _LATER if kind < 0.3 else _SOON)
+            killer = threading.Timer(moment, worker.send_signal, (signal.SIGKILL,))
             killer.start()
             # A line is whole, or its last part was never written.
             self.durable.update(line.strip() for line in worker.stdout if line.endswith("\n"))
             killer.join()
+
+    def _first_line(self, worker: subprocess.Popen[str]) -> str:
+        assert worker.stdout is not None
+        guard = threading.Timer(_START_SECONDS, worker.kill)
+        guard.start()
+        line = worker.stdout.readline()
+        guard.cancel()
+        assert line.endswith("\n"), "the worker did not begin to log"
+        return line.strip()
 
     def recover(self) -> None:
         """Start a worker that only adopts what the dead ones left, and ends in good order."""
@@ -79,17 +115,35 @@ class Crashes:
         assert storage is not None
         with EncryptionProviderFactory.create(encryption) as provider, StorageProviderFactory.create(storage) as store:
             with KafkaSource(self.config) as source:
+                before = dict(self._next)
                 sources: list[RawRecord | DamagedRecord] = [record for record in source if self._is_new(record)]
+            forgotten = {part: low for part, (low, _) in source.bounds.items() if low > before.get(part, 0)}
+            assert not forgotten, "the embedded Kafka forgot records that were not read yet: collect more often"
             sources += list(FallbackSource(store, topic=self.config.kafka_topic))
             self._verifier.observe_all(sources)
             for entry in TrailReader(sources, provider=provider):
                 assert not isinstance(entry, DamagedRecord)
                 if isinstance(entry, OpenedEvent):
-                    self.found.setdefault(entry.event.id, entry.event)
+                    event = entry.event
+                    self.found[event.id] = Found(event.producer, event.sequence, event.user_id, event.payload["number"])
+
+    @property
+    def uncollected(self) -> int:
+        """How many durable events were not read yet."""
+        return len(self.durable - self.found.keys())
 
     def report(self) -> VerificationReport:
         """Return what an auditor would find in all that was collected."""
         return self._verifier.report()
+
+    def tell(self, text: str) -> None:
+        """Write where a long run stands to standard error."""
+        if IS_LONG:
+            sys.stderr.write(
+                f"\n{text}: {self.killed_early} by a clock that began with their start; {len(self.durable)} events were durable, "
+                f"{len(self.durable & self.found.keys())} of them found by now, {len(self.found)} found in all"
+            )
+            sys.stderr.flush()
 
     def spool(self) -> list[str]:
         return sorted(path.name for path in (self._folder / "spool").iterdir())
@@ -115,7 +169,7 @@ def _assert_whole(crashes: Crashes) -> None:
     numbers: dict[tuple[str, str], list[int]] = defaultdict(list)
     sequences: dict[str, set[int]] = defaultdict(set)
     for event in crashes.found.values():
-        numbers[event.producer, event.user_id].append(event.payload["number"])
+        numbers[event.producer, event.user_id].append(event.number)
         sequences[event.producer].add(event.sequence)
     assert all(found == list(range(len(found))) for found in numbers.values())
     assert all(found == set(range(len(found))) for found in sequences.values())
@@ -126,15 +180,30 @@ def _assert_whole(crashes: Crashes) -> None:
 @pytest.mark.timeout(60 + 5 * RUNS)
 def test_killed_at_random_moments_while_logging(kafka: EmbeddedKafka, tmp_path: Path) -> None:
     crashes = Crashes(kafka, tmp_path, seed=20)
+    began = time.monotonic()
 
-    for number in range(RUNS):
+    for number in range(1, RUNS + 1):
+        in_round = number % _ROUND
+        if in_round == _ROUND - _ROUND_WITHOUT_KAFKA:
+            kafka.stop_brokers()
         crashes.run_and_kill()
-        if number % 20 == 19:
+        if in_round == 0:
+            kafka.start_brokers()
+        is_away = in_round >= _ROUND - _ROUND_WITHOUT_KAFKA
+        if in_round == 0 or (not is_away and crashes.uncollected > _COLLECT_EVENTS):
             crashes.collect()
+            crashes.tell(f"{number} processes killed in {time.monotonic() - began:.0f} s")
+    kafka.start_brokers()
     crashes.recover()
 
     _assert_whole(crashes)
     assert crashes.spool() == []
+    report = crashes.report()
+    copies = sum(producer.duplicates for producer in report.producers)
+    crashes.tell(
+        f"the end: {RUNS} processes killed in {time.monotonic() - began:.0f} s, {len(report.producers)} of them left "
+        f"records, {copies} copies beyond the first, the verifier says {report.verdict}"
+    )
 
 
 def test_killed_while_kafka_is_away(kafka: EmbeddedKafka, tmp_path: Path) -> None:
