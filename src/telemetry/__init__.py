@@ -7,15 +7,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from telemetry.version import __version__
+
 if TYPE_CHECKING:
     from telemetry.config import TelemetryConfig
+    from telemetry.reading import open_trail
     from telemetry.service import Telemetry
 
-__version__ = "0.1.0"
+__all__ = ["Telemetry", "TelemetryConfig", "__version__", "open_trail"]
 
-__all__ = ["Telemetry", "TelemetryConfig", "__version__"]
-
-_HOMES = {"Telemetry": "telemetry.service", "TelemetryConfig": "telemetry.config"}
+_HOMES = {
+    "Telemetry": "telemetry.service",
+    "TelemetryConfig": "telemetry.config",
+    "open_trail": "telemetry.reading",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,6 +8,7 @@
     │   └── EventTooLargeError
     ├── BackpressureError             the queue stayed full for queue_full_timeout_ms
     ├── UndeliveredError              shutdown() could not keep some accepted events anywhere
+    ├── ReadNotRecordedError          the trail was not opened, because the read could not be recorded in it
     ├── EncryptionError               sealing or opening failed
     │   └── KeyServiceError           the key service (KMS) refused or did not answer
     │       ├── KeyAccessDeniedError
@@ -67,6 +68,7 @@ __all__ = [
     "MalformedRecordError",
     "MissingExtraError",
     "Problem",
+    "ReadNotRecordedError",
     "RecordTooLargeError",
     "SpoolError",
     "StorageAccessDeniedError",
@@ -182,6 +184,13 @@ class UndeliveredError(TelemetryError):
         super().__init__(message)
         self.count = count
         self.event_ids = tuple(event_ids)
+
+
+class ReadNotRecordedError(TelemetryError):
+    """The trail was not opened: the event that records the read could not be written, and ``read_audit`` requires it."""
+
+    retriable = True
+    exit_code = 7
 
 
 class EncryptionError(TelemetryError):

@@ -9,7 +9,7 @@ from typing import Protocol
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
 
-from telemetry import __version__
+from telemetry.version import __version__
 
 
 class Gauges(Protocol):

@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from telemetry import __version__
 from telemetry.config import TelemetryConfig
+from telemetry.version import __version__
 
 USER_ID = "telemetry"
 

@@ -25,6 +25,7 @@ from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.format.message import CLEAR_ATTRIBUTES
 
 WaitFor = Literal["accepted", "durable", "delivered"]
+ReadAudit = Literal["required", "attempt", "off"]
 
 _BROKER = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s:,\[\]/]+):(\d{1,5})")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
@@ -72,6 +73,9 @@ class AuditConfig(ConfigModel):
         clear_fields: Event fields to show outside the sealed part too.
         trace_batches: Draw an OpenTelemetry span for each batch sent to Kafka; never with a key in it.
         self_audit: Log the library's own life (started, stopped, fallback entered and left, ...) as events.
+        read_audit: Whether opening the trail is itself recorded in it, as ``telemetry.read``: ``required`` (nothing is opened
+            unless that event is delivered or stored), ``attempt`` (an error is logged, and the trail is opened all the
+            same) or ``off``.
         fallback_object_bytes: During an outage, batches are merged into objects of this size ...
         fallback_object_seconds: ... or of what came in this time.
         replay_max_events_per_second: Upper bound of the replay rate.
@@ -111,6 +115,7 @@ class AuditConfig(ConfigModel):
     clear_fields: tuple[str, ...] = ()
     trace_batches: bool = False
     self_audit: bool = False
+    read_audit: ReadAudit = "required"
 
     fallback_object_bytes: int = Field(default=8 << 20, ge=1 << 10, le=64 << 20)
     fallback_object_seconds: float = Field(default=5.0, gt=0, le=3_600)

@@ -2,6 +2,8 @@
 
 from telemetry.reader.entry import CheckpointEntry, DamagedRecord, Entry, OpenedEvent, Place, RawRecord, SealedEntry
 from telemetry.reader.fallback_source import FallbackSource
+from telemetry.reader.file_source import FileSource
+from telemetry.reader.filters import EventFilter
 from telemetry.reader.kafka_source import KafkaSource, ReadRange
 from telemetry.reader.opener import RecordOpener
 from telemetry.reader.trail import TrailReader
@@ -10,7 +12,9 @@ __all__ = [
     "CheckpointEntry",
     "DamagedRecord",
     "Entry",
+    "EventFilter",
     "FallbackSource",
+    "FileSource",
     "KafkaSource",
     "OpenedEvent",
     "Place",

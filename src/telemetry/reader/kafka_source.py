@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -31,17 +31,19 @@ class ReadRange:
     """Which part of a topic is read.
 
     Attributes:
-        since: Not before this time, in seconds since the epoch; None from the beginning.
-        until: Not after this time.
+        since: Not before this time by Kafka's timestamps, in seconds since the epoch; None from the beginning.
+        until: Not after this time by Kafka's timestamps; what stands behind is not fetched.
         offset: From this offset in every partition; wins over ``since``.
+        end_offset: Up to this offset in every partition, which itself is not read.
         last: Only about this many records at the end.
         follow: Go on with new records, without end.
-        group: Join this consumer group and continue where it stopped; the offsets are committed as entries are taken.
+        group: Continue where this consumer group stopped; an offset is committed when its record has been taken.
     """
 
     since: float | None = None
     until: float | None = None
     offset: int | None = None
+    end_offset: int | None = None
     last: int | None = None
     follow: bool = False
     group: str | None = None
@@ -57,7 +59,7 @@ class KafkaSource:
         headers: Take the records' headers along; costs a few microseconds a record.
 
     Attributes:
-        bounds: By partition, the first offset that is read and the end; known once reading has begun.
+        bounds: By partition, the first offset that is read and the end; known after :meth:`locate`.
     """
 
     def __init__(
@@ -84,7 +86,7 @@ class KafkaSource:
                 "logger": self._client_log.logger,
             }
         )
-        self._closed = False
+        self._closed = self._stopping = self._located = False
         self.bounds: dict[int, tuple[int, int]] = {}
 
     def __iter__(self) -> Iterator[RawRecord]:
@@ -93,24 +95,47 @@ class KafkaSource:
         Raises:
             TransportError: Kafka cannot be reached, or refuses.
         """
-        self.bounds = ends = self._assign()
+        self.locate()
+        self._located = False
+        ends = self.bounds
         remaining = {partition for partition, (start, end) in ends.items() if start < end}
         if self._on_total is not None:
             self._on_total(sum(max(end - start, 0) for start, end in ends.values()))
-        while (remaining or self._within.follow) and not self._closed:
-            for found in self._consume():
-                if not self._within.follow and found.partition() not in remaining:
-                    continue
-                record = self._record(found)
-                if self._within.until is None or (record.timestamp or 0.0) <= self._within.until:
-                    yield record
+        if not self._within.follow:
+            self._pause(ends.keys() - remaining)
+        while (remaining or self._within.follow) and not (self._closed or self._stopping):
+            found = self._consume()
+            yield from self._records(found, ends)
+            self._commit(found, ends)
             if not self._within.follow:
-                remaining -= self._finished(remaining, ends)
+                finished = self._finished(remaining, ends)
+                self._pause(finished)
+                remaining -= finished
+
+    def locate(self) -> None:
+        """Find the range that is read; reading does so by itself, and what is written from now on is behind the end.
+
+        Raises:
+            TransportError: Kafka cannot be reached, or refuses.
+        """
+        if not self._located:
+            self.bounds = self._assign()
+            self._located = True
+
+    def describe(self) -> dict[str, Any]:
+        """Return what is read, for the record of the read."""
+        within = {name: value for name, value in asdict(self._within).items() if value not in (None, False)}
+        offsets = {str(partition): list(range_) for partition, range_ in self.bounds.items()}
+        return {"kind": "topic", "topic": self._topic, "range": within, "offsets": offsets}
 
     @property
     def is_endless(self) -> bool:
         """Whether new records are waited for."""
         return self._within.follow
+
+    def stop(self) -> None:
+        """Have the stream end soon; may be called from another thread than the one that reads."""
+        self._stopping = True
 
     def close(self) -> None:
         """Leave Kafka."""
@@ -138,9 +163,35 @@ class KafkaSource:
                 records.append(message)
             elif not self._needs_no(error):
                 raise transport_error(error, self._topic)
-        if records and self._within.group is not None:
-            self._consumer.commit(asynchronous=True)
         return records
+
+    def _records(self, found: list[Any], ends: dict[int, tuple[int, int]]) -> Iterator[RawRecord]:
+        topic, until, endless, headers = self._topic, self._within.until, self._within.follow, self._with_headers
+        for message in found:
+            partition, offset = message.partition(), message.offset()
+            if not endless and offset >= ends[partition][1]:
+                continue
+            timestamp = message.timestamp()[1] / 1_000
+            if until is None or timestamp <= until:
+                record = RawRecord(message.key(), message.value(), Place(topic, partition, offset), timestamp)
+                yield record._replace(headers=tuple(message.headers() or ())) if headers else record
+
+    def _commit(self, found: list[Any], ends: dict[int, tuple[int, int]]) -> None:
+        """Commit what was taken, for a group: no more, so that nothing is passed over when it continues."""
+        if self._within.group is None:
+            return
+        taken: dict[int, int] = {}
+        for message in found:
+            if self._within.follow or message.offset() < ends[message.partition()][1]:
+                taken[message.partition()] = message.offset() + 1
+        if taken:
+            offsets = [TopicPartition(self._topic, partition, offset) for partition, offset in taken.items()]
+            self._consumer.commit(offsets=offsets, asynchronous=True)
+
+    def _pause(self, partitions: Collection[int]) -> None:
+        """Fetch nothing more of these."""
+        if partitions:
+            self._consumer.pause([TopicPartition(self._topic, partition) for partition in partitions])
 
     def _needs_no(self, error: KafkaError) -> bool:
         """Whether the error is about a consumer group that this source does not use: the client asks for it anyway."""
@@ -155,12 +206,13 @@ class KafkaSource:
         """Assign every partition; return first and end offset of each."""
         try:
             partitions = self._partitions()
-            starts = self._starts(partitions)
+            starts, limits = self._starts(partitions), self._limits(partitions)
             ends = {}
             for start in starts:
                 low, high = self._consumer.get_watermark_offsets(start, timeout=self._timeout)
                 first = low if start.offset in (OFFSET_BEGINNING, -1001) else start.offset
                 first = high if start.offset == OFFSET_END else max(first, low)
+                high = min(high, limits.get(start.partition, high))
                 if self._within.last is not None:
                     first = max(first, high - self._within.last)
                 start.offset = first
@@ -197,11 +249,18 @@ class KafkaSource:
             return self._consumer.offsets_for_times(wanted, timeout=self._timeout)
         return [TopicPartition(self._topic, found.partition, OFFSET_BEGINNING) for found in partitions]
 
-    def _record(self, found: Any) -> RawRecord:
-        _, milliseconds = found.timestamp()
-        place = Place(self._topic, found.partition(), found.offset())
-        record = RawRecord(found.key(), found.value(), place, milliseconds / 1_000)
-        return record._replace(headers=tuple(found.headers() or ())) if self._with_headers else record
+    def _limits(self, partitions: list[TopicPartition]) -> dict[int, int]:
+        """Return the offsets at which the range ends, where it ends before the topic does."""
+        within = self._within
+        limits = {} if within.end_offset is None else {found.partition: within.end_offset for found in partitions}
+        if within.until is None or within.follow:
+            return limits
+        after = int(within.until * 1_000) + 1
+        wanted = [TopicPartition(self._topic, found.partition, after) for found in partitions]
+        for found in self._consumer.offsets_for_times(wanted, timeout=self._timeout):
+            if found.offset >= 0:  # otherwise nothing is as late as that
+                limits[found.partition] = min(found.offset, limits.get(found.partition, found.offset))
+        return limits
 
     def _note_error(self, error: KafkaError) -> None:
         if self._needs_no(error):

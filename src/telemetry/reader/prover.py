@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice, product
 
 from telemetry.exceptions import FormatError, IncompleteError, MalformedRecordError, TamperedError
 from telemetry.format.checkpoint import Checkpoint, decode_checkpoint_message, open_checkpoint
@@ -16,6 +18,8 @@ from telemetry.reader.record_head import SEQUENCE, parse_head, parse_sequence
 MAX_HELD_EVENTS = 6_000_000
 """Leaf hashes that are held until the checkpoints on both sides of the record are known: 192 MB."""
 MAX_CANDIDATES = 16
+MAX_VARIANTS = 4_096
+"""Choices that are tried where several records claim one sequence: which is the signed one shows only in the root."""
 
 
 class Prover:
@@ -34,6 +38,7 @@ class Prover:
         self._needle = f'"producer":"{producer}"'.encode()
         self._window = LeafWindow(PageBudget(MAX_HELD_EVENTS // PAGE_LEAVES))
         self._values: list[bytes] = []
+        self._rivals: dict[int, list[bytes]] = {}
         self._start = Frontier()
         self._end: tuple[Checkpoint, str] | None = None
 
@@ -79,10 +84,11 @@ class Prover:
             message = f"sequences {gap[0]} to {gap[1]} of producer {self._producer} are missing: the proof needs them"
             raise IncompleteError(message)
         leaves = split_hashes(self._window.read(self._start.size, checkpoint.size))
-        for value in self._values:
-            found = self._prove(value, leaves, checkpoint)
-            if found is not None:
-                return InclusionProof(sequence=self._sequence, path=tuple(found), checkpoint=note, value=value)
+        for variant in self._variants(leaves):
+            for value in self._values:
+                found = self._prove(value, variant, checkpoint)
+                if found is not None:
+                    return InclusionProof(sequence=self._sequence, path=tuple(found), checkpoint=note, value=value)
         message = (
             f"the records {self._start.size} to {checkpoint.size - 1} of producer {self._producer} are not those that "
             "were signed: at least one was altered"
@@ -93,8 +99,29 @@ class Prover:
         if sequence == self._sequence and value not in self._values and len(self._values) < MAX_CANDIDATES:
             self._values.append(value)
         end = self._end[0].size if self._end is not None else None
-        if self._start.size <= sequence and (end is None or sequence < end) and self._window.get(sequence) is None:
-            self._window.put(sequence, leaf_hash(value))
+        if not (self._start.size <= sequence and (end is None or sequence < end)):
+            return
+        leaf, known = leaf_hash(value), self._window.get(sequence)
+        if known is None:
+            self._window.put(sequence, leaf)
+        elif known != leaf and sequence != self._sequence:
+            self._note_rival(sequence, leaf)
+
+    def _note_rival(self, sequence: int, leaf: bytes) -> None:
+        rivals = self._rivals.setdefault(sequence, [])
+        if leaf not in rivals and sum(map(len, self._rivals.values())) < MAX_CANDIDATES:
+            rivals.append(leaf)
+
+    def _variants(self, leaves: list[bytes]) -> Iterator[list[bytes]]:
+        """Yield the leaves with every choice among the records that claim the same sequence."""
+        start = self._start.size
+        numbers = [number for number in self._rivals if start <= number < start + len(leaves)]
+        choices = product(*([leaves[number - start], *self._rivals[number]] for number in numbers))
+        for choice in islice(choices, MAX_VARIANTS):
+            variant = list(leaves)
+            for number, leaf in zip(numbers, choice, strict=True):
+                variant[number - start] = leaf
+            yield variant
 
     def _take_checkpoint(self, note: str) -> None:
         try:
@@ -107,9 +134,16 @@ class Prover:
         if checkpoint.size > self._sequence:
             if self._end is None or checkpoint.size < self._end[0].size:
                 self._end = (checkpoint, note)
+                self._forget_rivals()
         elif tree is not None and tree.size > self._start.size:
             self._window.take(self._start.size, tree.size)
             self._start = tree
+            self._forget_rivals()
+
+    def _forget_rivals(self) -> None:
+        """Drop those that no longer matter, so that others find room."""
+        end = self._end[0].size if self._end is not None else math.inf
+        self._rivals = {at: found for at, found in self._rivals.items() if self._start.size <= at < end}
 
     def _prove(self, value: bytes, leaves: list[bytes], checkpoint: Checkpoint) -> list[bytes] | None:
         builder = InclusionPathBuilder(self._sequence, after=self._start)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from itertools import islice
 
 from telemetry.encryption import EncryptionProvider
@@ -51,16 +51,29 @@ class TrailReader:
                 continue
             yield entry
 
-    async def __aiter__(self) -> AsyncIterator[Entry]:
+    async def __aiter__(self) -> AsyncGenerator[Entry]:
         """Yield the entries; Kafka, the store and the key service are waited for in another thread."""
         entries = iter(self)
         most = 1 if getattr(self._source, "is_endless", False) else _ASYNC_CHUNK
         while True:
-            chunk = await asyncio.to_thread(_take, entries, most)
+            step = asyncio.ensure_future(asyncio.to_thread(_take, entries, most))
+            try:
+                chunk = await asyncio.shield(step)
+            except asyncio.CancelledError:
+                # The thread still uses the source: whoever closes it next must find it at rest.
+                self.stop()
+                await asyncio.wait([step])
+                raise
             if not chunk:
                 return
             for entry in chunk:
                 yield entry
+
+    def stop(self) -> None:
+        """Have an endless stream end soon; may be called from another thread than the one that reads."""
+        stop = getattr(self._source, "stop", None)
+        if stop is not None:
+            stop()
 
     def close(self) -> None:
         """Forget the data keys."""

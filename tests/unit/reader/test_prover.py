@@ -73,6 +73,27 @@ def test_a_neighbour_was_altered() -> None:
         proof_of(records, 42)
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_a_second_record_in_a_neighbours_place_does_not_prevent_the_proof(first: bool) -> None:
+    records = topic(Process().run(95))
+    forged = [
+        altered(record, lambda value: value + b" ")
+        for record in records
+        if any(b'"sequence":%d,' % number in (record.value or b"") for number in (3, 41, 45, 49, 90))
+    ]
+    found = [*forged, *records] if first else [*records, *forged]
+    for order in (found, found[::-1]):
+        assert proof_of(order, 42).sequence == 42
+
+
+def test_so_many_forgeries_that_none_can_be_told_apart_end_in_bounded_time() -> None:
+    records = topic(Process().run(95))
+    checkpoints = [record for record in records if b"telemetry.checkpoint" in (record.value or b"")]
+    forged = [altered(record, lambda value, n=n: value + b" " * n) for record in records for n in range(1, 9)]  # type: ignore[misc]
+    with pytest.raises(TamperedError):
+        proof_of([*checkpoints, *forged, *records], 42)
+
+
 def test_garbage_is_passed_over() -> None:
     process = Process()
     garbage = [RawRecord(None, value, record.place) for record in topic(process.run(3)) for value in (None, b"", b"{}")]

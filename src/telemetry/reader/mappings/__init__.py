@@ -1,0 +1,25 @@
+"""The forms in which opened events are given out: our own, CloudEvents, OCSF and CADF."""
+
+from telemetry.reader.mappings.cadf import CADF, to_cadf
+from telemetry.reader.mappings.cloudevents import CLOUDEVENTS, to_cloudevent
+from telemetry.reader.mappings.event import EVENT, event_record
+from telemetry.reader.mappings.ocsf import OCSF, to_ocsf
+from telemetry.reader.mappings.table import Column, Schema, row_of
+
+SCHEMAS = {schema.name: schema for schema in (EVENT, CLOUDEVENTS, OCSF, CADF)}
+"""By the name that the command knows."""
+
+__all__ = [
+    "CADF",
+    "CLOUDEVENTS",
+    "EVENT",
+    "OCSF",
+    "SCHEMAS",
+    "Column",
+    "Schema",
+    "event_record",
+    "row_of",
+    "to_cadf",
+    "to_cloudevent",
+    "to_ocsf",
+]

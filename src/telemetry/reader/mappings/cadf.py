@@ -1,0 +1,112 @@
+"""Opened events in the Cloud Auditing Data Federation's event model (DMTF DSP0262, version 1.0.0)."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from telemetry.format.event import AuditEvent
+from telemetry.format.message import source_of
+from telemetry.reader.entry import OpenedEvent
+from telemetry.reader.mappings.table import Column, Schema, present
+from telemetry.reader.mappings.verbs import verb_of
+
+VERSION = "1.0.0"
+
+_TYPE_URI = "http://schemas.dmtf.org/cloud/audit/1.0/event"
+_ACTIONS = {"login": "authenticate/login", "logout": "authenticate"}
+_OUTCOMES = {"success": "success", "failure": "failure", "denied": "failure"}
+_REASON_TYPE = "urn:telemetry-audit:outcome"
+_IN_AN_IDENTIFIER = ":/@+,;=!$&()*"
+
+
+def to_cadf(opened: OpenedEvent) -> dict[str, Any]:
+    """Return the event as a CADF event record of type ``activity``.
+
+    ``denied`` is a ``failure`` whose ``reason`` says so: the outcome taxonomy knows success, failure, pending and
+    unknown. An action that the taxonomy has no word for is ``unknown``; ``name`` has the event's type in any case.
+    """
+    event = opened.event
+    return present(
+        typeURI=_TYPE_URI,
+        id=event.id,
+        eventType="activity",
+        eventTime=event.time.removesuffix("Z") + "+00:00",
+        name=event.event_type,
+        action=_action(event),
+        outcome=_OUTCOMES.get(event.outcome or "", "unknown"),
+        reason={"reasonType": _REASON_TYPE, "reasonCode": "denied"} if event.outcome == "denied" else None,
+        initiator=_initiator(event),
+        target=_target(event),
+        observer=_service(event),
+        tags=_tags(event) or None,
+        attachments=_attachments(event),
+    )
+
+
+def _action(event: AuditEvent) -> str:
+    verb = verb_of(event)
+    return _ACTIONS.get(verb, verb) if verb is not None else "unknown"
+
+
+def _initiator(event: AuditEvent) -> dict[str, Any]:
+    who = event.actor_id or event.user_id
+    host = present(address=event.ip_address, agent=event.user_agent)
+    session = [_attachment("session", event.session_id)] if event.session_id else None
+    return present(
+        id=_identifier(who),
+        typeURI="service/security/account/user",
+        name=who,
+        host=host or None,
+        attachments=session,
+    )
+
+
+def _target(event: AuditEvent) -> dict[str, Any]:
+    """Return the thing acted upon; the user's account where someone else acted; else the service itself."""
+    if event.entity or event.entity_id:
+        kind = f"data/{quote(event.entity.strip('/'), safe='/')}" if event.entity else "data"
+        return present(id=_identifier(event.entity_id or event.entity or ""), typeURI=kind, name=event.entity_id)
+    if event.actor_id and event.actor_id != event.user_id:
+        return {"id": _identifier(event.user_id), "typeURI": "data/security/account/user", "name": event.user_id}
+    return _service(event)
+
+
+def _service(event: AuditEvent) -> dict[str, Any]:
+    source = source_of(event.environment, event.service_name)
+    return {"id": source, "typeURI": "service", "name": event.service_name}
+
+
+def _tags(event: AuditEvent) -> list[str]:
+    found = present(correlation_id=event.correlation_id, trace_id=event.trace_id, producer=event.producer)
+    return [f"{name}?value={quote(value, safe='')}" for name, value in found.items()]
+
+
+def _attachments(event: AuditEvent) -> list[dict[str, Any]]:
+    return [
+        _attachment("payload", event.payload),
+        *([_attachment("metadata", event.metadata)] if event.metadata else []),
+    ]
+
+
+def _attachment(name: str, content: Any) -> dict[str, Any]:
+    return {"typeURI": "application/json", "contentType": "application/json", "name": name, "content": content}
+
+
+def _identifier(text: str) -> str:
+    """Return a text as ``cadf:Identifier``, which is a URI; usual ids stay as they are."""
+    return quote(text, safe=_IN_AN_IDENTIFIER)
+
+
+CADF = Schema(
+    "cadf",
+    VERSION,
+    (
+        *(Column(name) for name in ("typeURI", "id", "eventType")),
+        Column("eventTime", "time"),
+        *(Column(name) for name in ("name", "action", "outcome")),
+        *(Column(name, "json") for name in ("reason", "initiator", "target", "observer", "tags", "attachments")),
+    ),
+    to_cadf,
+)
+"""CADF 1.0.0."""

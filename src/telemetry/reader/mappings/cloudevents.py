@@ -1,0 +1,50 @@
+"""Opened events as CloudEvents 1.0 (JSON format): what the record says outside, with the event in clear inside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from telemetry.format.message import source_of
+from telemetry.reader.entry import OpenedEvent
+from telemetry.reader.mappings.table import Column, Schema, present
+
+VERSION = "1.0"
+
+
+def to_cloudevent(opened: OpenedEvent) -> dict[str, Any]:
+    """Return a CloudEvent whose ``data`` is the event.
+
+    ``sequence`` and ``traceparent`` follow the documented extensions "Sequence" and "Distributed Tracing": the former
+    is a String there. ``subject`` is what was acted upon.
+
+    Source: CloudEvents 1.0.2, sections "Required Attributes" and "Type System".
+    """
+    event = opened.event
+    subject = "/".join(part for part in (event.entity, event.entity_id) if part)
+    return present(
+        specversion=VERSION,
+        id=event.id,
+        source=source_of(event.environment, event.service_name),
+        type=event.event_type,
+        time=event.time,
+        subject=subject or None,
+        datacontenttype="application/json",
+        producer=event.producer,
+        sequence=str(event.sequence),
+        traceparent=event.traceparent,
+        data=event.to_dict(),
+    )
+
+
+CLOUDEVENTS = Schema(
+    "cloudevents",
+    VERSION,
+    (
+        *(Column(name) for name in ("specversion", "id", "source", "type")),
+        Column("time", "time"),
+        *(Column(name) for name in ("subject", "datacontenttype", "producer", "sequence", "traceparent")),
+        Column("data", "json"),
+    ),
+    to_cloudevent,
+)
+"""CloudEvents 1.0."""

@@ -1,0 +1,46 @@
+"""The event as this library knows it, with the place of its record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from telemetry.format.event import SCHEMA_VERSION
+from telemetry.reader.entry import OpenedEvent
+from telemetry.reader.mappings.table import Column, Schema, present
+
+_TEXTS = (
+    *("id", "event_type", "user_id", "actor_id", "session_id", "entity", "entity_id", "action", "outcome"),
+    *("service_name", "environment", "version", "source", "ip_address", "user_agent", "correlation_id"),
+    *("trace_id", "span_id", "producer"),
+)
+
+
+def event_record(opened: OpenedEvent) -> dict[str, Any]:
+    """Return every field of the event that is set, whether it was sealed, and where its record stands."""
+    place = opened.place
+    record = opened.event.to_dict()
+    record["sealed"] = opened.sealed
+    if place.partition is not None:
+        record["kafka"] = {"topic": place.source, "partition": place.partition, "offset": place.offset}
+    else:
+        record["stored"] = present(source=place.source, name=place.name, line=place.offset)
+    return record
+
+
+EVENT = Schema(
+    "event",
+    str(SCHEMA_VERSION),
+    (
+        Column("time", "time"),
+        *map(Column, _TEXTS),
+        Column("sequence", "integer"),
+        Column("schema_version", "integer"),
+        Column("trace_flags", "integer"),
+        Column("sensitive", "boolean"),
+        Column("sealed", "boolean"),
+        *(Column(name, "json") for name in ("payload", "metadata", "clear_fields", "kafka", "stored")),
+        Column("kafka_key"),
+    ),
+    event_record,
+)
+"""Columns of the event's own table."""

@@ -1,0 +1,85 @@
+"""How a record of nested values becomes a row: typed columns, what is nested as JSON text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from telemetry.reader.entry import OpenedEvent
+
+Kind = Literal["text", "integer", "boolean", "time", "json"]
+
+_INTEGER_LIMIT = 1 << 63
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Column(NamedTuple):
+    """A column of a table.
+
+    Attributes:
+        name: Of the column, and of the record's member that fills it.
+        kind: ``json`` holds any value as JSON text; ``time`` is RFC 3339 in the record.
+    """
+
+    name: str
+    kind: Kind = "text"
+
+
+class Schema(NamedTuple):
+    """A form in which events are given out.
+
+    Attributes:
+        name: As the command calls it.
+        version: Of the published schema it follows.
+        columns: Of its table.
+        record: Makes the record, a JSON object, of an opened event.
+    """
+
+    name: str
+    version: str
+    columns: Sequence[Column]
+    record: Callable[[OpenedEvent], dict[str, Any]]
+
+
+def row_of(record: Mapping[str, Any], columns: Sequence[Column]) -> list[Any]:
+    """Return the cells of a record: a text, an integer of 64 bits, a boolean, an aware ``datetime``, or None.
+
+    Raises:
+        ValueError: A value does not fit its column; only an event that was not logged by this library has one.
+    """
+    return [_cell(record.get(column.name), column.kind) for column in columns]
+
+
+def _cell(value: Any, kind: Kind) -> Any:
+    if value is None:
+        return None
+    if kind == "json":
+        return _encode(value).decode()
+    if kind == "time":
+        return parse_time(value)
+    if kind == "integer" and not -_INTEGER_LIMIT <= value < _INTEGER_LIMIT:
+        message = "an integer has more than 64 bits"
+        raise ValueError(message)
+    return value
+
+
+def parse_time(text: str) -> datetime:
+    """Return an event's time.
+
+    Raises:
+        ValueError: It is not RFC 3339, or says no offset from UTC.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        message = "a time without an offset from UTC"
+        raise ValueError(message)
+    return moment
+
+
+def present(**members: Any) -> dict[str, Any]:
+    """Return the members that are not None."""
+    return {name: value for name, value in members.items() if value is not None}
