@@ -215,7 +215,7 @@ def test_sealed_id_that_looks_like_other_attributes(field: str, forged: str) -> 
     def record_of(event: dict[str, Any]) -> RawRecord:
         data = jwe.seal(AESGCM(data_key.plaintext), jwe.protected_header(kid), bytes(12), json.dumps(event).encode())
         tail = render_tail(event["id"], event["time"], "user_login", attributes_of(RECORD)["traceparent"], {})
-        return RawRecord(KEY, render(head, event["sequence"], tail, data, sealed=True), PLACE)
+        return RawRecord(KEY, render(head, event["sequence"], KEY, tail, data, sealed=True), PLACE)
 
     altered = record_of(genuine | {field: forged})
     assert_refused(OPENER, altered)

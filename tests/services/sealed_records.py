@@ -20,7 +20,7 @@ from telemetry.reader import DamagedRecord, OpenedEvent, Place, RawRecord, Recor
 PRODUCERS = ("018f3b1c-0000-7000-8000-000000000001", "018f3b1c-0000-7000-8000-000000000002")
 CLEAR_FIELDS = ("session_id", "outcome", "sensitive")
 CLEAR_NAMES = frozenset(
-    "id type time source producer sequence traceparent keyid wrappedkey sessionid outcome sensitive".split()  # noqa: SIM905
+    "id type time source producer sequence keyhash traceparent keyid wrappedkey sessionid outcome sensitive".split()  # noqa: SIM905
 )
 """Every attribute of a record that says something; the JWE in ``data`` comes on top."""
 PLACE = Place("topic", 0, 0)
@@ -71,7 +71,7 @@ class Sealer:
             draft = self._factory.draft("user_login", payload, user, {**fields, "sensitive": self._sequence % 2 == 0})
         sealed = self._encryptor.seal(draft, self._producer, self._sequence)
         assert sealed is not None
-        value = sealed.value(self._sequence)
+        value = sealed.value(self._sequence, draft.key)
         assert len(value) <= sealed.size <= len(value) + 20
         self._sequence += 1
         return RawRecord(draft.key, value, PLACE)

@@ -82,7 +82,7 @@ def _vector(name: str, sequence: int, fields: dict[str, Any], clear: dict[str, s
     head = render_head(source, _PRODUCER, key_uri=_KEY_URI, wrapped_key=_WRAPPED)
     projected = {attribute: getattr(event, field) for attribute, field in clear.items()}
     tail = render_tail(event.id, event.time, event.event_type, event.traceparent, projected)
-    value = render(head, sequence, tail, data, sealed=True)
+    value = render(head, sequence, event.key.encode(), tail, data, sealed=True)
     return {
         "name": name,
         "data_key": _DATA_KEY.hex(),

@@ -14,8 +14,8 @@ from telemetry.format import jwe
 from telemetry.format.message import render, render_head
 
 _IVS_AT_ONCE = 512
-_FRAME_BYTES = 40
-"""At most so many bytes of a value are framing: the sequence, punctuation, and the JWE's initialization vector."""
+_FRAME_BYTES = 75
+"""At most so many bytes of a value are framing: sequence, hash of the key, punctuation, and the JWE's IV."""
 
 
 class Sealed(msgspec.Struct, frozen=True, eq=False, gc=False):
@@ -40,10 +40,10 @@ class Sealed(msgspec.Struct, frozen=True, eq=False, gc=False):
     def __repr__(self) -> str:
         return f"Sealed(size={self.size})"
 
-    def value(self, sequence: int) -> bytes:
+    def value(self, sequence: int, key: bytes) -> bytes:
         """Return the Kafka value."""
         data = jwe.compact(self.protected, self.iv, self.ciphertext)
-        return render(self.head, sequence, self.tail, data, sealed=True)
+        return render(self.head, sequence, key, self.tail, data, sealed=True)
 
 
 class Clear(msgspec.Struct, frozen=True, eq=False, gc=False):
@@ -57,9 +57,9 @@ class Clear(msgspec.Struct, frozen=True, eq=False, gc=False):
     def __repr__(self) -> str:
         return f"Clear(size={self.size})"
 
-    def value(self, sequence: int) -> bytes:
+    def value(self, sequence: int, key: bytes) -> bytes:
         """Return the Kafka value."""
-        return render(self.head, sequence, self.tail, self.data, sealed=False)
+        return render(self.head, sequence, key, self.tail, self.data, sealed=False)
 
 
 class _Template(NamedTuple):

@@ -20,8 +20,8 @@ class Segment(Protocol):
 class SealedText(Protocol):
     """A sealed event whose Kafka value is not written out yet: the caller of ``log()`` need not wait for that."""
 
-    def value(self, sequence: int) -> bytes:
-        """Return the Kafka value; always the same bytes."""
+    def value(self, sequence: int, key: bytes) -> bytes:
+        """Return the Kafka value of the record with this sequence and Kafka key; always the same bytes."""
 
 
 class SealedRecord(msgspec.Struct, eq=False):
@@ -69,7 +69,7 @@ class SealedRecord(msgspec.Struct, eq=False):
         """Kafka value; its bytes never change. It is written out when it is first asked for."""
         sealed = self._sealed
         if sealed is not None:
-            self._value = sealed.value(self.sequence or 0)
+            self._value = sealed.value(self.sequence or 0, self.key)
             self._sealed = None
         return self._value
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import hashlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
@@ -10,6 +11,7 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from telemetry.exceptions import MalformedRecordError
+from telemetry.format import base64url
 from telemetry.format.event import METADATA_FIELDS, AuditEvent
 
 CONTENT_TYPE = b"application/cloudevents+json; charset=UTF-8"
@@ -21,6 +23,8 @@ SEALED = "application/jose"
 CLEAR = "application/json"
 CONTEXT_VERSION = "1"
 MAX_VALUE_BYTES = 128 << 20
+KEY_HASH_BYTES = 16
+KEY_HASH_CHARACTERS = 22
 MAX_SEQUENCE = (1 << 53) - 1
 """The largest integer that every JSON parser keeps (RFC 8259 section 6)."""
 
@@ -31,7 +35,18 @@ CLEAR_ATTRIBUTES = {
 }
 """Attribute name outside -> event field that may be projected there (CloudEvents allows a-z and 0-9 only)."""
 
-_REQUIRED = ("specversion", "source", "datacontenttype", "producer", "sequence", "id", "time", "type", "data")
+_REQUIRED = (
+    "specversion",
+    "source",
+    "datacontenttype",
+    "producer",
+    "sequence",
+    "keyhash",
+    "id",
+    "time",
+    "type",
+    "data",
+)
 _KEY_ATTRIBUTES = ("keyid", "wrappedkey")
 _OWN = frozenset((*_REQUIRED, *_KEY_ATTRIBUTES, "traceparent"))
 
@@ -128,11 +143,24 @@ def render_rest(traceparent: str | None, clear: Mapping[str, Any] | None) -> byt
     return b',%b,"data":' % _encode(rest)[1:-1]
 
 
-def render(head: bytes, sequence: int, tail: bytes, data: bytes, *, sealed: bool) -> bytes:
+def key_hash(key: bytes) -> bytes:
+    """Return what a value says of its Kafka key: base64url(first 16 bytes of SHA-256(0x02 || key)).
+
+    The Merkle leaf is made of the value alone, so this is what binds the key to it for whoever cannot decrypt.
+    """
+    return base64url.encode(hashlib.sha256(b"\x02" + key).digest()[:KEY_HASH_BYTES])
+
+
+def render_middle(sequence: int, key: bytes, tail: bytes) -> bytes:
+    """Return the part of a value between head and data."""
+    return b'%d,"keyhash":"%b"%b' % (sequence, key_hash(key), tail)
+
+
+def render(head: bytes, sequence: int, key: bytes, tail: bytes, data: bytes, *, sealed: bool) -> bytes:
     """Return a whole value."""
     if sealed:
-        return b'%b%d%b"%b"}' % (head, sequence, tail, data)
-    return b"%b%d%b%b}" % (head, sequence, tail, data)
+        return b'%b%b"%b"}' % (head, render_middle(sequence, key, tail), data)
+    return b"%b%b%b}" % (head, render_middle(sequence, key, tail), data)
 
 
 def parse(value: bytes) -> Message:
@@ -162,7 +190,7 @@ def expected_value(event: AuditEvent, message: Message) -> bytes:
     )
     clear = {name: getattr(event, field) for name, field in CLEAR_ATTRIBUTES.items() if field in event.clear_fields}
     tail = render_tail(event.id, event.time, event.event_type, event.traceparent, clear)
-    return render(head, event.sequence, tail, message.data, sealed=message.is_sealed)
+    return render(head, event.sequence, event.key.encode(), tail, message.data, sealed=message.is_sealed)
 
 
 def projection(event: AuditEvent) -> dict[str, Any]:
@@ -177,6 +205,7 @@ def projection(event: AuditEvent) -> dict[str, Any]:
         "time": event.time,
         "producer": event.producer,
         "sequence": event.sequence,
+        "keyhash": key_hash(event.key.encode()).decode(),
         "traceparent": event.traceparent,
     }
 

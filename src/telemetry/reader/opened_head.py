@@ -10,7 +10,7 @@ from telemetry.encryption.unwrap_cache import OpenedKey
 from telemetry.exceptions import MalformedRecordError
 from telemetry.format import jwe
 from telemetry.format.event import AuditEvent, decode_event
-from telemetry.format.message import CLEAR_ATTRIBUTES, MAX_VALUE_BYTES, Message, render_tail
+from telemetry.format.message import CLEAR_ATTRIBUTES, MAX_VALUE_BYTES, Message, render_middle, render_tail
 
 _DATA = b',"data":'
 _IV_CHARACTERS = 16
@@ -74,9 +74,9 @@ class OpenedHead:
         except MalformedRecordError:
             return None
         whose = (event.producer, event.service_name, event.environment)
-        if whose == self._whose and value[self._end : at + len(_DATA)] == _middle(event) and key == event.key.encode():
-            return event
-        return None
+        own_key = event.key.encode()
+        is_unaltered = key == own_key and value[self._end : at + len(_DATA)] == _middle(event, own_key)
+        return event if is_unaltered and whose == self._whose else None
 
     def _decrypt(self, text: bytes) -> bytes | None:
         # IV, ciphertext and tag have whole groups of four characters but for the tag's end, so one decoding does.
@@ -90,9 +90,10 @@ class OpenedHead:
             return None
 
 
-def _middle(event: AuditEvent) -> bytes:
+def _middle(event: AuditEvent, key: bytes) -> bytes:
     """Return what must stand between head and data."""
     clear = {}
     if event.clear_fields:
         clear = {name: getattr(event, field) for name, field in CLEAR_ATTRIBUTES.items() if field in event.clear_fields}
-    return b"%d%b" % (event.sequence, render_tail(event.id, event.time, event.event_type, event.traceparent, clear))
+    tail = render_tail(event.id, event.time, event.event_type, event.traceparent, clear)
+    return render_middle(event.sequence, key, tail)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from telemetry.exceptions import MalformedRecordError
-from telemetry.format.message import MAX_SEQUENCE, SEALED, context_of, render_head
+from telemetry.format.message import KEY_HASH_CHARACTERS, MAX_SEQUENCE, SEALED, render_head
 from telemetry.reader.entry import Place
 
 if TYPE_CHECKING:
     from telemetry.reader.stream_check import StreamCheck
 
 SEQUENCE = b',"sequence":'
-PARTITION_KEY = b',"partitionkey":'
+KEY_HASH = b',"keyhash":"'
 MAX_HEAD_BYTES = 32 << 10
 MAX_SIGHTINGS = 64
 """Records of which it is remembered that they do not fit their head."""
@@ -46,8 +46,6 @@ class RecordHead:
         stream: The producer's check.
         attributes: The CloudEvents attributes in it.
         protected: ``,"data":"`` and the JWE header that goes with it: the header commits to the data key.
-        key_suffix: How a Kafka key in the clear ends.
-        has_partition_key: Whether the records name their Kafka key themselves.
         count: Records that fit.
         first: The first of them.
         strangers: Records with this head and another JWE header.
@@ -57,8 +55,6 @@ class RecordHead:
         "attributes",
         "count",
         "first",
-        "has_partition_key",
-        "key_suffix",
         "protected",
         "strangers",
         "stream",
@@ -68,8 +64,6 @@ class RecordHead:
         self.stream = stream
         self.attributes = attributes
         self.protected = _protected(value, sealed=attributes["datacontenttype"] == SEALED)
-        self.key_suffix = f":{context_of(attributes['source'])['service']}".encode()
-        self.has_partition_key = PARTITION_KEY in value[: value.find(self.protected) if self.protected else 0]
         self.count = 0
         self.first: list[Sighting] = []
         self.strangers: list[Sighting] = []
@@ -121,6 +115,19 @@ def parse_sequence(value: bytes, start: int) -> int:
         return -1
     sequence = int(digits)
     return sequence if sequence <= MAX_SEQUENCE else -1
+
+
+def names_key(value: bytes, start: int, expected: bytes) -> bool:
+    """Return whether a record says that its Kafka key has this hash.
+
+    Args:
+        value: The record's value.
+        start: Where the sequence begins.
+        expected: Hash of the key that it has.
+    """
+    at = value.find(KEY_HASH, start, start + _MAX_DIGITS + len(KEY_HASH)) + len(KEY_HASH)
+    end = at + KEY_HASH_CHARACTERS
+    return at >= len(KEY_HASH) and value[at:end] == expected and value[end : end + 1] == b'"'
 
 
 class LooseRecord(msgspec.Struct):

@@ -9,7 +9,7 @@ from itertools import chain
 
 from telemetry.format.checkpoint import Checkpoint
 from telemetry.reader.entry import Place
-from telemetry.reader.record_head import MAX_SIGHTINGS, RecordHead, Sighting
+from telemetry.reader.record_head import RecordHead, Sighting
 from telemetry.reader.stream_tree import Parked, StreamTree
 from telemetry.reader.verdicts import Finding, FindingList, ProducerReport, Verdict
 
@@ -74,8 +74,6 @@ class StreamCheck:
         latest: The largest of them.
         closing: The one that ends the stream.
         verified_before: Size from which this verification goes on; 0 for none.
-        hmac_keys: Records whose Kafka key is an HMAC.
-        clear_keys: Records whose Kafka key is in the clear.
     """
 
     def __init__(self, producer: str, number: int, tree: StreamTree) -> None:
@@ -90,10 +88,6 @@ class StreamCheck:
         self.closing: Checkpoint | None = None
         self._attested: Checkpoint | None = None
         self.verified_before = 0
-        self.hmac_keys: list[Sighting] = []
-        self.hmac_count = 0
-        self.clear_keys: list[Sighting] = []
-        self.clear_count = 0
         self._untrusted: list[Untrusted] = []
         # A tree of no records has a known root before anyone signs it.
         self._unseen = 0
@@ -109,16 +103,6 @@ class StreamCheck:
         """Note a record that stands behind a later one of its key."""
         reason = f"stands behind sequence {before} of the same Kafka key"
         self.findings.add(Finding(Verdict.REORDERED, reason, sequence, sequence, str(place)))
-
-    def note_key(self, sequence: int, place: Place, *, hmac: bool) -> None:
-        """Note of which kind a record's Kafka key is; a process uses one kind."""
-        sightings = self.hmac_keys if hmac else self.clear_keys
-        if len(sightings) < MAX_SIGHTINGS:
-            sightings.append(Sighting(sequence, place))
-        if hmac:
-            self.hmac_count += 1
-        else:
-            self.clear_count += 1
 
     def attest(self, checkpoint: Checkpoint) -> None:
         """Require what an earlier verification has seen signed."""
@@ -255,11 +239,6 @@ class StreamCheck:
                 differ = [name for name, text in head.attributes.items() if regular.attributes.get(name) != text]
                 reason = "differs from that of the other records which the same data key sealed"
                 yield from self._blame(head.first, ", ".join(differ), reason)
-        if self.hmac_count and self.clear_count:
-            fewer = self.hmac_keys if self.hmac_count < self.clear_count else self.clear_keys
-            for sighting in fewer:
-                reason = "the Kafka key is not of the kind that this producer uses"
-                yield Finding(Verdict.TAMPERED, reason, sighting[0], sighting[0], str(sighting.place), "key")
 
     def _blame(self, sightings: list[Sighting], field: str, reason: str) -> Iterator[Finding]:
         for sequence, place in sightings:

@@ -7,20 +7,19 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-import msgspec
-
 from telemetry.exceptions import FormatError, MalformedRecordError, TamperedError
 from telemetry.format.checkpoint import CheckpointMessage, decode_checkpoint_message, read_unverified
+from telemetry.format.message import key_hash
 from telemetry.format.signed_note import PublicKey, verify_note
 from telemetry.reader.entry import DamagedRecord, Place, RawRecord
 from telemetry.reader.key_order import KeyOrder
 from telemetry.reader.leaf_window import PAGE_LEAVES, DigestShelf, LeafWindow, PageBudget, ProvenDigests
 from telemetry.reader.record_head import (
     MAX_SIGHTINGS,
-    PARTITION_KEY,
     SEQUENCE,
     RecordHead,
     Sighting,
+    names_key,
     parse_head,
     parse_loosely,
     parse_sequence,
@@ -36,11 +35,10 @@ MAX_REMEMBERED = 1 << 24
 """Proven records whose digest is kept to tell copies from altered ones: 128 MB."""
 
 _MAX_KNOWN_HEADS = 1 << 15
-_HMAC_KEY = re.compile(rb"[0-9a-f]{64}")
+_MAX_KNOWN_KEYS = 1 << 16
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 _sha256 = hashlib.sha256
-_encode = msgspec.json.Encoder().encode
 
 
 class Verifier:
@@ -85,6 +83,7 @@ class Verifier:
         self._streams: dict[str, StreamCheck] = {}
         self._heads: dict[bytes, RecordHead] = {}
         self._order = KeyOrder()
+        self._key_hashes: dict[bytes | None, bytes] = {}
         self._findings = FindingList()
         self._places: dict[tuple[str, int | None], int] = {}
         self._records = 0
@@ -111,7 +110,7 @@ class Verifier:
         if head is None:
             self._observe_slowly(record, value, at)
         else:
-            self._take(head, parse_sequence(value, at + len(SEQUENCE)), key, value, place)
+            self._take(head, at + len(SEQUENCE), key, value, place)
 
     def observe_all(self, records: Iterable[RawRecord | DamagedRecord]) -> None:
         """Take every record of a source."""
@@ -188,8 +187,8 @@ class Verifier:
             findings=list(self._findings.sorted()),
         )
 
-    def _take(self, head: RecordHead, sequence: int, key: bytes | None, value: bytes, place: Place) -> None:
-        stream = head.stream
+    def _take(self, head: RecordHead, start: int, key: bytes | None, value: bytes, place: Place) -> None:
+        stream, sequence = head.stream, parse_sequence(value, start)
         if sequence < 0:
             stream.tampered("the record's sequence is not a number of this format", place=place, field="sequence")
             return
@@ -200,31 +199,21 @@ class Verifier:
             head.count += 1
             if head.count <= MAX_SIGHTINGS:
                 head.first.append(Sighting(sequence, place))
-        if key is None or head.has_partition_key or not key.endswith(head.key_suffix):
-            self._check_key(head, sequence, key, value, place)
-        else:
-            stream.clear_count += 1
-            if stream.clear_count <= MAX_SIGHTINGS:
-                stream.clear_keys.append(Sighting(sequence, place))
+        if not names_key(value, start, self._key_hashes.get(key) or self._hash_of(key)):
+            stream.tampered(
+                "the Kafka key is not the one that the record names", sequence=sequence, place=place, field="key"
+            )
         is_first = stream.tree.add(sequence, _sha256(b"\x00" + value).digest(), place)
         if is_first and key is not None and place.partition is not None:
             before = self._order.follows(stream.number, place.partition, key, sequence)
             if before is not None:
                 stream.reordered(sequence, before, place)
 
-    def _check_key(self, head: RecordHead, sequence: int, key: bytes | None, value: bytes, place: Place) -> None:
-        stream = head.stream
-        if head.has_partition_key:
-            named = PARTITION_KEY + _encode((key or b"").decode("utf-8", "replace"))
-            if named not in value:
-                stream.tampered(
-                    "the Kafka key is not the one in the record", sequence=sequence, place=place, field="key"
-                )
-        elif key is not None and _HMAC_KEY.fullmatch(key):
-            stream.note_key(sequence, place, hmac=True)
-        else:
-            reason = "the Kafka key is neither that of a user of this service nor an HMAC"
-            stream.tampered(reason, sequence=sequence, place=place, field="key")
+    def _hash_of(self, key: bytes | None) -> bytes:
+        if len(self._key_hashes) >= _MAX_KNOWN_KEYS:
+            self._key_hashes.clear()
+        found = self._key_hashes[key] = b"" if key is None else key_hash(key)
+        return found
 
     def _observe_slowly(self, record: RawRecord, value: bytes, at: int) -> None:
         try:
@@ -241,7 +230,7 @@ class Verifier:
         if len(self._heads) < _MAX_KNOWN_HEADS and len(stream.heads) < MAX_HEADS:
             self._heads[value[:at]] = head
             stream.heads.append(head)
-        self._take(head, parse_sequence(value, at + len(SEQUENCE)), record.key, value, record.place)
+        self._take(head, at + len(SEQUENCE), record.key, value, record.place)
 
     def _observe_malformed(self, value: bytes, place: Place, reason: str) -> None:
         loose = parse_loosely(value)

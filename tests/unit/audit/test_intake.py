@@ -24,8 +24,8 @@ class Text(NamedTuple):
     def size(self) -> int:
         return len(self.body)
 
-    def value(self, sequence: int) -> bytes:
-        return b"%b %d" % (self.body, sequence)
+    def value(self, sequence: int, key: bytes) -> bytes:
+        return b"%b %d %b" % (self.body, sequence, key)
 
 
 class Sealing:

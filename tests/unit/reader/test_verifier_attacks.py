@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from telemetry.format.checkpoint import decode_checkpoint_message, read_unverified
+from telemetry.format.message import key_hash
 from telemetry.reader.entry import RawRecord
 from telemetry.reader.verdicts import Finding, ProducerReport, Verdict
 from telemetry.reader.verifier import Verifier
@@ -359,15 +362,39 @@ class TestReplaceKey:
         finding = found(only(records), Verdict.TAMPERED)
         assert (finding.range, finding.field) == ("42", "key")
 
-    def test_the_key_of_another_user_where_records_name_their_key(self) -> None:
-        process = Process()
-        records = topic(
-            [*(process.log("alice", names_its_key=True) for _ in range(20)), process.checkpoint(final=True)]
+    @pytest.mark.parametrize("hashed", [False, True])
+    def test_the_keys_of_two_users_swapped(self, *, hashed: bool) -> None:
+        records = topic(Process(hashed_keys=hashed).run(95, users=3))
+        one, other = position(records, 42), position(records, 43)
+        assert records[one].key != records[other].key
+        records[one], records[other] = (
+            records[one]._replace(key=records[other].key),
+            records[other]._replace(key=records[one].key),
         )
-        assert only(records).verdict is Verdict.COMPLETE
-        records[12] = records[12]._replace(key=b"bob:payments")
-        finding = found(only(records), Verdict.TAMPERED)
-        assert (finding.range, finding.field) == ("12", "key")
+        findings = only(records).of(Verdict.TAMPERED)
+        assert [(finding.range, finding.field) for finding in findings] == [("42", "key"), ("43", "key")]
+
+    def test_the_key_of_another_user_and_what_the_record_says_of_it(self) -> None:
+        records = topic(Process().run(95))
+        at = position(records, 42)
+        ours, theirs = key_hash(records[at].key or b""), key_hash(b"mallory:payments")
+        records[at] = altered(records[at], lambda value: value.replace(ours, theirs))._replace(key=b"mallory:payments")
+        assert found(only(records), Verdict.TAMPERED).range == "40-49"
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda value: re.sub(rb',"keyhash":"[^"]*"', b"", value),
+            lambda value: value.replace(b',"keyhash":"', b',"keyhash": "'),
+            lambda value: re.sub(rb'(,"keyhash":"[^"]*)"', rb'\1A"', value),
+            lambda value: re.sub(rb'(,"keyhash":"[^"]*"),"id', rb'\1\1,"id', value),
+        ],
+    )
+    def test_what_the_record_says_of_its_key_altered(self, change: Callable[[bytes], bytes]) -> None:
+        records = topic(Process().run(95))
+        at = position(records, 42)
+        records[at] = altered(records[at], change)
+        assert "40-49" in {finding.range for finding in only(records).of(Verdict.TAMPERED)}
 
     def test_the_kek(self) -> None:
         records = topic(Process().run(95))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -53,34 +54,43 @@ class Process:
 
     Args:
         number: Of the process; makes its producer id.
-        signer: Signs its checkpoints; None for a process without a signing key.
+        signer: Signs its checkpoints; the usual signer by default.
+        hashed_keys: Its Kafka keys are HMACs.
     """
 
     def __init__(
-        self, number: int = 1, *, signer: Signer | None = None, service: str = "payments", data_key: int | None = None
+        self,
+        number: int = 1,
+        *,
+        signer: Signer | None = None,
+        service: str = "payments",
+        data_key: int | None = None,
+        hashed_keys: bool = False,
     ) -> None:
         self.producer = f"0198c0de-0000-7000-8000-{number:012x}"
         self.source = source_of("production", service)
         self.service = service
         self.signer = signer or Signer()
         self.data_key = DataKey(number if data_key is None else data_key)
+        self.hashed_keys = hashed_keys
         self.tree = Frontier()
         self.clock = START
 
-    def log(self, user: str = "alice", *, names_its_key: bool = False, payload: bytes = b'{"amount":1}') -> RawRecord:
+    def log(self, user: str = "alice", *, payload: bytes = b'{"amount":1}') -> RawRecord:
         """Return the next record, not placed yet."""
         sequence = self.tree.size
-        key = f"{user}:{self.service}"
+        key = f"{user}:{self.service}".encode()
+        if self.hashed_keys:
+            key = hmac.digest(b"secret", key, "sha256").hex().encode()
         head = render_head(self.source, self.producer, key_uri=self.data_key.key_uri, wrapped_key=self.data_key.wrapped)
         event_id = f"{self.producer[:-12]}{sequence:012x}"
-        clear = {"partitionkey": key} if names_its_key else {}
-        tail = render_tail(event_id, self.time, "payment", None, clear)
+        tail = render_tail(event_id, self.time, "payment", None, {})
         iv = hashlib.sha256(f"{self.producer} {sequence}".encode()).digest()[:12]
         data = jwe.seal(self.data_key.cipher, self.data_key.protected, iv, payload)
-        value = render(head, sequence, tail, data, sealed=True)
+        value = render(head, sequence, key, tail, data, sealed=True)
         self.tree.append(leaf_hash(value))
         self.clock += timedelta(milliseconds=5)
-        return RawRecord(key.encode(), value, Place(TOPIC))
+        return RawRecord(key, value, Place(TOPIC))
 
     @property
     def time(self) -> str:
