@@ -6,7 +6,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test kafka-long check bench bench-check fault-long memory-long matrix-long services lock setup setup-bench clean
+.PHONY: help demo test kafka-long check bench bench-check fault-long key-outage-long memory-long matrix-long services lock setup setup-bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -42,6 +42,9 @@ check: setup ## lint, types, layers, lock files, and a look over the tree
 	@test "$$($(BIN)/python .ci/lock_digest.py)" = "$$(cat requirements/inputs.sha256)" \
 		|| { echo "requirements/ is older than pyproject.toml: run make lock"; exit 1; }
 	@.ci/check_tree
+
+key-outage-long: setup ## let the key service hang for a minute under load, and measure the event loop; docs/providers.md
+	@KEY_OUTAGE_LONG=1 $(BIN)/python -m pytest -s -p no:randomly tests/fault/test_key_service_outage_load.py
 
 fault-long: setup ## kill five hundred logging processes at random moments (about 10 minutes); docs/reliability.md
 	@CRASH_RUNS=$${CRASH_RUNS:-500} $(BIN)/python -m pytest -s tests/fault/test_crash.py -k random_moments -p no:randomly --timeout 3600

@@ -296,6 +296,8 @@ def sdk_error_kind(error: type[BaseException]) -> type[KeyServiceError] | None:
 def _kind_of_status(response: Any) -> type[KeyServiceError]:
     """Judge an error code that the documentation does not list."""
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if status in (401, 403):  # a proxy or a firewall in front of KMS, which itself answers 400
+        return KeyAccessDeniedError
     if status == 429:  # noqa: PLR2004 - RFC 6585 section 4
         return KeyThrottledError
     return KeyUnreachableError if status >= 500 else KeyServiceError  # noqa: PLR2004 - RFC 9110 section 15.6

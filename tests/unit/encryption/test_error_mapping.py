@@ -106,7 +106,14 @@ def test_errors_of_aws_kms(code: str, expected: type[KeyServiceError]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "expected"), [(400, KeyServiceError), (429, KeyThrottledError), (500, KeyUnreachableError)]
+    ("status", "expected"),
+    [
+        (400, KeyServiceError),
+        (401, KeyAccessDeniedError),
+        (403, KeyAccessDeniedError),
+        (429, KeyThrottledError),
+        (500, KeyUnreachableError),
+    ],
 )
 def test_error_of_aws_kms_that_nobody_documented(status: int, expected: type[KeyServiceError]) -> None:
     assert type(translated(AWS, aws_error("BrandNewException", status))) is expected
