@@ -14,6 +14,7 @@ from telemetry.cli.console import fail
 from telemetry.config import TelemetryConfig
 from telemetry.exceptions import ConfigurationError, Problem, TelemetryError
 
+_MAX_PASSPHRASE_BYTES = 4_096
 _PANEL = "Where the trail is (also: TELEMETRY_* variables)"
 
 
@@ -119,15 +120,18 @@ def read_passphrase(path: Path) -> str:
     """Return the first line of a passphrase file.
 
     Raises:
-        ConfigurationError: It cannot be read, or its first line is empty.
+        ConfigurationError: It cannot be read, or its first line is empty or too long.
     """
     try:
-        lines = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as exc:
+        with path.open("rb") as file:  # a pipe is fine, as of a shell's <(...)
+            line = file.readline(_MAX_PASSPHRASE_BYTES + 1)
+        passphrase = line.decode("utf-8").rstrip("\r\n")
+    except (OSError, ValueError) as exc:
         raise ConfigurationError(Problem("passphrase_file", f"{path} cannot be read", "check it")) from exc
-    if not lines or not lines[0]:
-        raise ConfigurationError(Problem("passphrase_file", f"the first line of {path} is empty", "write it there"))
-    return lines[0]
+    if not passphrase or len(line) > _MAX_PASSPHRASE_BYTES:
+        reason = f"the first line of {path} is {'too long' if passphrase else 'empty'}"
+        raise ConfigurationError(Problem("passphrase_file", reason, "write the passphrase there"))
+    return passphrase
 
 
 def _present(**values: Any) -> dict[str, Any]:

@@ -68,6 +68,7 @@ def create_key_file(
     Raises:
         ConfigurationError: An empty passphrase, too few rounds, or a folder that cannot be written.
     """
+    _require_name(path)
     data = _sealed(key, passphrase, purpose=purpose, iterations=iterations, public=public)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
@@ -188,6 +189,11 @@ def _parse(path: Path, purpose: str) -> dict[str, Any]:
     return content
 
 
+def _require_name(path: Path) -> None:
+    if not path.name or "\0" in str(path):
+        raise _unusable(path, "has no name that a file can have", "give the path of a key file")
+
+
 def _is_text_map(found: Any) -> bool:
     return isinstance(found, dict) and all(isinstance(text, str) for text in found.values())
 
@@ -211,6 +217,7 @@ def _unpack(path: Path, text: str) -> bytes:
 
 def _read_safely(path: Path) -> bytes:
     """Read the file unless somebody else may read or write it."""
+    _require_name(path)
     # Without O_NONBLOCK the opening of a FIFO waits for whoever writes into it.
     flags = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_NONBLOCK"))
     try:

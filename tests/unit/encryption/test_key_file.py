@@ -183,6 +183,13 @@ def test_every_damaged_byte_is_found(path: Path, made: bytes, at: int) -> None:
     assert "passphrase" not in str(caught.value), "a damaged file is not taken for a wrong passphrase"
 
 
+@pytest.mark.parametrize("path", ["", "/", ".", "a\0b", "keys/a\0b"])
+def test_path_that_no_file_can_have(path: str) -> None:
+    for act in (lambda: create(Path(path), PASSPHRASE), lambda: describe(Path(path)), provider_of(Path(path)).check):
+        with pytest.raises(ConfigurationError, match="no name"):
+            act()
+
+
 @pytest.mark.parametrize("size", [0, 1, 100])
 def test_truncated_file(path: Path, made: bytes, size: int) -> None:
     path.write_bytes(made[:size])
