@@ -168,6 +168,20 @@ def test_any_attributes_swapped_between_any_two_records(first: str, second: str,
     assert_refused(OPENER, altered._replace(key=other.key))
 
 
+_header_names = st.sampled_from(["content-type", "telemetry-batch", "telemetry-replay", "telemetry-other", ""])
+
+
+@given(headers=st.lists(st.tuples(_header_names, st.binary(max_size=20)), max_size=5), kind=kinds, at=positions)
+def test_kafka_headers_are_trusted_in_nothing(headers: list[tuple[str, bytes]], kind: str, at: int) -> None:
+    record = GENUINE[kind]._replace(headers=tuple(headers))
+    found = OPENER.open(record)
+    assert isinstance(found, OpenedEvent)
+    assert msgspec.json.encode(found.event) == _opened(GENUINE[kind])
+    altered = bytearray(record.value or b"")
+    altered[at % len(altered)] ^= 1
+    assert_refused(OPENER, record._replace(value=bytes(altered)))
+
+
 @given(order=st.permutations(NAMES))
 def test_attributes_in_another_order(order: list[str]) -> None:
     attributes = attributes_of(RECORD)
