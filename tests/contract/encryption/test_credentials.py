@@ -89,7 +89,7 @@ class TestAwsRights:
         return moto_kms.create_key()
 
     @pytest.fixture
-    def config_of(self, moto_kms: MotoKms, arn: str, tls: Tls) -> Iterator[Callable[..., EncryptionConfig]]:
+    def config_of(self, moto_kms: MotoKms, arn: str, tls: Tls) -> Callable[..., EncryptionConfig]:
         iam = boto3.client("iam", endpoint_url=moto_kms.url, region_name="us-east-1", verify=str(tls.ca_path))
 
         def make(*actions: str, **fields: Any) -> EncryptionConfig:
