@@ -6,7 +6,8 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test kafka-long check bench bench-check fault-long key-outage-long memory-long matrix-long services lock setup setup-bench clean
+.PHONY: help demo test kafka-long check bench bench-check fault-long key-outage-long memory-long matrix-long outage-long replay-speed \
+	services lock setup setup-bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -54,6 +55,12 @@ matrix-long: setup ## every combination of faults of Kafka, store and key servic
 
 memory-long: setup ## log for ten minutes with Kafka away and watch the memory; docs/reliability.md
 	@MEMORY_SECONDS=$${MEMORY_SECONDS:-600} $(BIN)/python -m pytest -s tests/fault/test_memory.py
+
+outage-long: setup ## log 2,000 events/s for ten minutes with Kafka away and watch the memory; docs/reliability.md
+	@OUTAGE_SECONDS=$${OUTAGE_SECONDS:-600} $(BIN)/python -m pytest -s -p no:randomly tests/fault/test_outage_memory.py
+
+replay-speed: setup services ## bring a fallback folder back to a real broker over mutual TLS, and print the rate; docs/fallback.md
+	@$(BIN)/python -m bench.replay $(BENCH_ARGS)
 
 bench: setup-bench services ## measure against other libraries, side by side, and write docs/performance.md
 	@$(BENCH_VENV)/bin/python -m bench $(BENCH_ARGS)

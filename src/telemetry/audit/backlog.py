@@ -5,10 +5,13 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from telemetry.format.fallback_object import ObjectName, parse_object_name
 from telemetry.storage import StorageProvider, StoredObject
+
+_SORTED = 10_000
 
 
 class WaitingObject(NamedTuple):
@@ -63,9 +66,19 @@ def listed(
 
 
 def in_order(waiting: Iterable[WaitingObject]) -> Iterator[WaitingObject]:
-    """Yield the oldest first, but each producer's objects in the order of its sequence."""
+    """Yield the oldest first, but each producer's objects in the order of its sequence.
+
+    Names begin with the time of making, so that a store lists them almost in this order already; only so many are in
+    memory at a time, however many there are.
+    """
+    found = iter(waiting)
+    while part := list(islice(found, _SORTED)):
+        yield from _sorted(part)
+
+
+def _sorted(part: list[WaitingObject]) -> Iterator[WaitingObject]:
     streams: dict[str, list[WaitingObject]] = {}
-    for found in waiting:
+    for found in part:
         streams.setdefault(found.producer, []).append(found)
     queues = [deque(sorted(found, key=_place)) for found in streams.values()]
     heads = [(queue[0].parts.created, number) for number, queue in enumerate(queues)]

@@ -146,11 +146,19 @@ class FallbackHandler:
         with self._changed:
             self._stored.pop(name, None)
 
-    def keep_only(self, names: set[str]) -> None:
-        """Note which objects the store still has, where another process replays."""
+    def keep_only(self, listing: Iterable[str]) -> None:
+        """Note which objects the store still has, where another process replays.
+
+        Args:
+            listing: The names in the store. It must begin to list when it is asked for the first one: what is stored
+                meanwhile may be in it or not.
+        """
         with self._changed:
-            for name in [name for name in self._stored if name not in names]:
-                del self._stored[name]
+            known = set(self._stored)
+        gone = known - known.intersection(listing)
+        with self._changed:
+            for name in gone:
+                self._stored.pop(name, None)
 
     @property
     def is_drained(self) -> bool:

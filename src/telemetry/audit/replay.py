@@ -221,7 +221,7 @@ class RetryWorker:
         """Another process replays: look which of our objects it has done."""
         if self._handler is None:
             return False
-        self._handler.keep_only({stored.name for stored in self._store.list(f"{self._topic}/")})
+        self._handler.keep_only(stored.name for stored in self._store.list(f"{self._topic}/"))
         if self._diverted and self._handler.is_drained:
             transport = self._connect()
             self._drop_transport()
