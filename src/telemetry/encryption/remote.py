@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import random
+import ssl
 import threading
 from abc import abstractmethod
 from collections.abc import Callable
@@ -158,12 +159,14 @@ def require_sdk(feature: str, modules: tuple[str, ...], extra: str) -> None:
 
 
 def require_ca(config: EncryptionConfig) -> None:
-    """Raise ``ConfigurationError`` if ``ca_path`` is set and cannot be read."""
+    """Raise ``ConfigurationError`` if ``ca_path`` is set and holds no certificates: no SDK says that clearly."""
     if config.ca_path is None:
         return
     try:
-        with config.ca_path.expanduser().open("rb") as file:
-            file.read(1)
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(config.ca_path.expanduser())
+    except ssl.SSLError as exc:
+        reason = "holds no certificates in PEM"
+        raise misconfigured(field="ca_path", reason=reason, remedy="name a PEM file") from exc
     except OSError as exc:
         reason = f"cannot be read: {exc.strerror}"
         raise misconfigured(field="ca_path", reason=reason, remedy="name a readable PEM file") from exc

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -19,6 +20,7 @@ from telemetry.config import EncryptionConfig
 from telemetry.encryption import EncryptionProviderFactory, aws_kms, azure_keyvault, gcp_kms
 from telemetry.encryption.remote import RemoteKeyProvider
 from telemetry.exceptions import (
+    ConfigurationError,
     KeyAccessDeniedError,
     KeyDisabledError,
     KeyMismatchError,
@@ -239,3 +241,15 @@ def test_errors_of_google_auth() -> None:
 @pytest.mark.parametrize("config", [AWS, AZURE, GCP], ids=["aws", "azure", "gcp"])
 def test_error_that_is_not_the_sdks_is_left_alone(config: EncryptionConfig) -> None:
     assert translated(config, ZeroDivisionError()) is None
+
+
+@pytest.mark.parametrize("config", [AWS, AZURE, GCP], ids=["aws", "azure", "gcp"])
+@pytest.mark.parametrize(
+    "content", [b"", b"rubbish", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
+)
+def test_authorities_that_are_none_stop_the_start(config: EncryptionConfig, content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_bytes(content)
+    with pytest.raises(ConfigurationError, match="ca_path"):
+        EncryptionProviderFactory.create(config.model_copy(update={"ca_path": tmp_path / "ca.pem"}))
+    with pytest.raises(ConfigurationError, match="ca_path"):
+        EncryptionProviderFactory.create(config.model_copy(update={"ca_path": tmp_path}))
