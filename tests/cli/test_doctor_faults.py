@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from telemetry.testing.faults import FAULTS
+from tests.fault.rig import until
 
 
 def _doctor(*options: str) -> subprocess.CompletedProcess[str]:
@@ -45,3 +47,29 @@ def test_a_folder_or_a_number_that_cannot_be_used(options: tuple[str, ...]) -> N
 
     assert done.returncode == 2
     assert done.stderr
+
+
+def test_a_script_gets_json_for_a_folder_that_cannot_be_used_too(tmp_path: Path) -> None:
+    done = _doctor("--faults", str(tmp_path / "absent"), "--json")
+
+    report: dict[str, Any] = json.loads(done.stdout)
+    assert (done.returncode, report["exit_code"], report["ok"], report["faults"]) == (2, 2, False, [])
+    assert "cannot be written" in report["error"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="this system has no SIGINT for one process")
+def test_whoever_stops_it_finds_the_folder_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "of the user").write_text("kept")
+    with subprocess.Popen(
+        [sys.executable, "-m", "telemetry", "doctor", "--faults", str(tmp_path)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as doctor:
+        until(lambda: list(tmp_path.glob("telemetry-faults-*/0/spool/*")), what="the first process's spool")
+        doctor.send_signal(signal.SIGINT)
+        _, err = doctor.communicate(timeout=60)
+
+    assert doctor.returncode == 130
+    assert "Traceback" not in err
+    assert [path.name for path in tmp_path.iterdir()] == ["of the user"]

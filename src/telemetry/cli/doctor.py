@@ -88,8 +88,14 @@ def _make_faults(folder: Path, *, rounds: int, as_json: bool) -> None:
     if lines.level > logging.INFO:
         # Every fault makes the error lines that it should; they would only frighten. --verbose shows them.
         lines.setLevel(logging.CRITICAL)
-    with progress("faults", total=len(FAULTS)) as (bar, task):
-        results = run_faults(folder, rounds=rounds, on_result=lambda _result: bar.advance(task))
+    try:
+        with progress("faults", total=len(FAULTS)) as (bar, task):
+            results = run_faults(folder, rounds=rounds, on_result=lambda _result: bar.advance(task))
+    except ConfigurationError as exc:
+        if as_json:
+            refused = {"ok": False, "exit_code": exc.exit_code, "faults": [], "error": str(exc)}
+            sys.stdout.write(msgspec.json.encode(refused).decode() + "\n")
+        raise
     exit_code = next((result.exit_code for result in results if result.exit_code), 0)
     if as_json:
         told = {"ok": exit_code == 0, "exit_code": exit_code, "faults": [result.as_dict() for result in results]}
