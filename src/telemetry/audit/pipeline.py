@@ -48,6 +48,9 @@ from telemetry.storage import StorageProvider, StorageProviderFactory
 
 logger = logging.getLogger("telemetry.audit")
 
+_SPOOL_PARTS = 2
+"""A segment has two tables, and each may have to hold all that is not settled."""
+
 
 @dataclass(frozen=True, slots=True)
 class ShutdownReport:
@@ -98,7 +101,9 @@ class AuditPipeline:
         self._batcher = AuditBatcher(
             lock=self._lock, max_bytes=audit.batch_size_kb << 10, max_delay=audit.batch_timeout_ms / 1_000
         )
-        self._queue_bytes = min(audit.queue_max_bytes, audit.spool_max_bytes)
+        self._queue_bytes = audit.queue_max_bytes
+        if audit.spool_path is not None:
+            self._queue_bytes = min(audit.queue_max_bytes, audit.spool_max_bytes // _SPOOL_PARTS)
         self._stream = ProducerStream(hashed=audit.signing_config is not None)
         self._self_audit = SelfAudit(config, self._log_own)
         self._keys = self._make_keys()
@@ -115,7 +120,7 @@ class AuditPipeline:
             max_bytes=self._queue_bytes,
         )
         self._metrics = AuditMetrics(topic=audit.kafka_topic)
-        self._ledger = Ledger(topic=audit.kafka_topic, metrics=self._metrics, release=self._intake.release)
+        self._ledger = Ledger(topic=audit.kafka_topic, metrics=self._metrics, release=self._release)
         self._spool: Spool | None = None
         self._adopted: list[AdoptedSegment] = []
         self._store: StorageProvider | None = None
@@ -349,6 +354,9 @@ class AuditPipeline:
     def _refuse_waiting(self, error: TelemetryError) -> None:
         self._ledger.refused(error, calls=self._intake.refuse(error))
 
+    def _release(self, events: int, size: int) -> None:
+        self._intake.release(events, self._spool.give_back(size) if self._spool is not None else size)
+
     def _append(self, record: SealedRecord) -> None:
         if self._spool is not None:
             self._spool.add(record)
@@ -367,7 +375,15 @@ class AuditPipeline:
             )
         except SpoolError as exc:
             raise ConfigurationError(Problem("spool_path", str(exc))) from exc
-        self._spool = Spool(segment, lock=self._lock, forward=self._batcher.extend, absorb=self._stream.absorb)
+        part = self._config.spool_max_bytes // _SPOOL_PARTS
+        segment.flip_bytes = min(segment.flip_bytes, part // _SPOOL_PARTS)
+        self._spool = Spool(
+            segment,
+            lock=self._lock,
+            forward=self._batcher.extend,
+            absorb=self._stream.absorb,
+            most_behind=part - self._queue_bytes,
+        )
 
     def _close_spool(self) -> None:
         """Close all segments."""

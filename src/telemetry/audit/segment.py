@@ -93,6 +93,8 @@ class SpoolSegment:
         self._highest = [-1, -1]
         self._tree: TreeState | None = None
         self.settled_below = 0
+        self.flip_bytes = _FLIP_BYTES
+        """A table this large gives way to the other one, once that is empty."""
         self.damage = ""
 
     @classmethod
@@ -336,7 +338,7 @@ class SpoolSegment:
         if -1 < self._highest[other] < settled_below:
             self._connection.execute(f"DELETE FROM {_TABLES[other]}")  # noqa: S608 - a constant
             self._highest[other] = -1
-        if self._active_bytes > _FLIP_BYTES and self._highest[other] == -1:
+        if self._active_bytes > self.flip_bytes and self._highest[other] == -1:
             self._active, self._active_bytes = other, 0
 
     def _put(self, name: str, content: bytes) -> None:

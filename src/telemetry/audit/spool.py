@@ -6,6 +6,7 @@ import logging
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -34,6 +35,7 @@ class Spool:
         lock: Shared with the intake; :meth:`add` is called under it.
         forward: Takes committed records, in order.
         absorb: Takes records into the producer's tree, in order, and returns its state.
+        most_behind: How many settled bytes may stay on disk behind a record that is not settled.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Spool:
         lock: threading.Lock,
         forward: Callable[[list[SealedRecord]], None],
         absorb: Callable[[Sequence[SealedRecord]], TreeState | None],
+        most_behind: int = 1 << 60,
     ) -> None:
         self._segment = segment
         self._changed = threading.Condition(lock)
@@ -55,6 +58,10 @@ class Spool:
         self._settled_lock = threading.Lock()
         self._settled: set[int] = set()
         self._settled_below = 0
+        self._sizes: deque[int] = deque()
+        self._behind = 0
+        self._most_behind = most_behind
+        self._withheld = 0
         self._noted_below = 0
         self._outstanding = 0
         self._broken_since: float | None = None
@@ -83,12 +90,25 @@ class Spool:
         """Forget records that are on the topic or in the fallback store."""
         with self._settled_lock:
             self._outstanding -= len(records)
-            below, settled = self._settled_below, self._settled
+            below, settled, sizes = self._settled_below, self._settled, self._sizes
             settled.update(record.sequence for record in records if record.sequence is not None)
+            behind = self._behind + sum(record.size for record in records if record.sequence is not None)
             while below in settled:
                 settled.discard(below)
                 below += 1
-            self._settled_below = below
+                behind -= sizes.popleft() if sizes else 0
+            self._settled_below, self._behind = below, behind
+
+    def give_back(self, size: int) -> int:
+        """Return how much room for new events settled records make: less than their size while the file keeps them.
+
+        The file forgets records in their order only. One that stays unsettled for long keeps all those behind it.
+        """
+        with self._settled_lock:
+            due = max(self._behind - self._most_behind, 0)
+            size += self._withheld - due
+            self._withheld = due
+        return size
 
     def hold(self, record: SealedRecord) -> None:
         """Keep the segment until a record that is not in it, such as a checkpoint, is settled."""
@@ -174,7 +194,10 @@ class Spool:
 
     def _keep(self, records: list[SealedRecord], tree: TreeState | None) -> None:
         broken = self._broken_since is not None
-        if (broken and time.monotonic() < self._retry_at) or not self._commit(records, tree):
+        is_kept = not (broken and time.monotonic() < self._retry_at) and self._commit(records, tree)
+        with self._settled_lock:
+            self._sizes.extend([record.size if is_kept else 0 for record in records])
+        if not is_kept:
             self._skip(records)
             return
         self._mend()

@@ -57,7 +57,7 @@ class AuditConfig(ConfigModel):
         storage_config: Where events go while Kafka is away; required while ``fallback_enabled``.
         signing_config: Which key signs checkpoints; without it the trail cannot be verified offline.
         spool_path: Folder of the spool; accepted events then survive a crash of the process.
-        spool_max_bytes: Bound of one process's spool segment.
+        spool_max_bytes: Bound of one process's spool segment, beside a log of some MiB; at most half of it may wait.
         wait_for: What ``log()`` waits for: ``accepted``, ``durable`` or ``delivered``.
         queue_max_events: Accepted events that may wait in memory.
         queue_max_bytes: Their sealed size in memory.

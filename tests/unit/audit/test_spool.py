@@ -12,7 +12,8 @@ from telemetry.audit.segment import SpoolSegment
 from telemetry.audit.spool import Spool
 from telemetry.audit.stream import TreeState
 from telemetry.exceptions import SpoolError
-from tests.fault.rig import records, until
+from telemetry.testing import EmbeddedKafka
+from tests.fault.rig import quick_config, records, running, until
 
 
 class Bench:
@@ -189,3 +190,60 @@ def test_a_disk_that_still_takes_nothing_at_the_end(bench: Bench, caplog: pytest
     assert not any(record.segment for record in bench.made)
     assert "still takes nothing: disk full" in caplog.text
     assert bench.spool.close() == 0
+
+
+def test_a_record_that_is_not_settled_for_long_bounds_what_comes_after_it(tmp_path: Path) -> None:
+    first = records(1)[0]
+    segment = SpoolSegment.create(tmp_path, producer=first.producer, topic="audit-events", source="/production/shop")
+    lock, forwarded = threading.Lock(), list[SealedRecord]()
+    spool = Spool(segment, lock=lock, forward=forwarded.extend, absorb=lambda _records: None, most_behind=50_000)
+
+    def log(record: SealedRecord) -> int:
+        count = len(forwarded) + 1
+        with lock:
+            spool.add(record)
+        until(lambda: len(forwarded) == count)
+        return record.size
+
+    room, behind, number = 100_000 - log(first), 0, 1
+    while room > 2_000:
+        (record,) = records(1, producer=first.producer, first=number, size=1_000)
+        room -= log(record)
+        spool.acknowledge([record])
+        room += spool.give_back(record.size)
+        behind, number = behind + record.size, number + 1
+        assert behind < 160_000, "nothing bounds what stays behind the first record"
+    assert behind > 140_000
+    assert len(list(segment.rows())) == number
+
+    spool.acknowledge([first])
+    room += spool.give_back(first.size)
+
+    assert room == 100_000
+    assert spool.close() == 0
+
+
+def test_the_segment_keeps_its_bound_while_kafka_is_slow(tmp_path: Path) -> None:
+    most = 4 << 20
+    with EmbeddedKafka(partitions=16) as kafka:
+        config = quick_config(
+            kafka.bootstrap_servers,
+            tmp_path,
+            fallback_enabled=False,
+            spool_path=tmp_path / "spool",
+            spool_max_bytes=most,
+            queue_full_timeout_ms=60_000,
+            kafka_timeout_ms=30_000,
+        )
+        with running(config) as telemetry:
+            kafka.set_latency(0.2)
+            sizes = []
+            for number in range(12_000):
+                telemetry.audit.log("step", {"pad": "x" * 1_000}, f"user-{number}")
+                if number % 100 == 0:
+                    sizes.append(sum(path.stat().st_size for path in (tmp_path / "spool").iterdir()))
+            kafka.set_latency(0)
+
+    # Beside the records the folder holds SQLite's write-ahead log, which is moved into the file every 4 MiB.
+    assert max(sizes) < most + (8 << 20)
+    assert list((tmp_path / "spool").iterdir()) == []
