@@ -173,7 +173,7 @@ class DataKeyring:
             if self._closing.is_set():
                 future.set_exception(_closed())
                 return future
-            if self._next is not None or self._is_usable(self._current):
+            if self._is_usable(self._next) or self._is_usable(self._current):
                 future.set_result(None)
                 return future
             self._waiters.append(future)

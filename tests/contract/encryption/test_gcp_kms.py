@@ -139,6 +139,14 @@ def test_writer_without_the_right_to_decrypt(cloud_kms: FakeCloudKms, config_of:
         reader.check()
 
 
+def test_reader_needs_no_right_but_to_decrypt(cloud_kms: FakeCloudKms, config_of: ConfigOf) -> None:
+    with GcpKmsProvider(config_of()) as writer:
+        made = writer.generate_data_key(CONTEXT)
+    cloud_kms.refuse("Encrypt")
+    with GcpKmsProvider(config_of()) as reader:
+        assert reader.unwrap(made.wrapped, made.key_uri, CONTEXT) == made.plaintext
+
+
 @pytest.mark.parametrize("code", ["RESOURCE_EXHAUSTED", "UNAVAILABLE", "INTERNAL"])
 def test_passing_fault_is_tried_again(cloud_kms: FakeCloudKms, config_of: ConfigOf, code: str) -> None:
     cloud_kms.refuse("Encrypt", code=code, times=2)

@@ -183,6 +183,17 @@ def test_key_prefetched_long_ago_is_not_used(ring_of: Callable[..., DataKeyring]
     assert ring.age == 0
 
 
+def test_key_prefetched_long_ago_is_not_promised(ring_of: Callable[..., DataKeyring], clock: Clock) -> None:
+    ring = started(ring_of())
+    taken(ring)
+    clock.now += 0.9 * HOUR
+    taken(ring)
+    until(lambda: ring.fetches == 2)
+    clock.now += 10 * HOUR
+    started(ring)
+    assert taken(ring)
+
+
 def test_outage_is_survived_within_the_grace_and_not_past_it(
     ring_of: Callable[..., DataKeyring], keys: StubKeys, clock: Clock
 ) -> None:
