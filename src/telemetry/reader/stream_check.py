@@ -133,6 +133,11 @@ class StreamCheck:
                 )
             self.tampered(reason, place=place, field="root")
             return
+        if self.latest is not None and checkpoint.source != self.latest.source:
+            reason = (
+                f"one producer's checkpoints were signed for two sources: {self.latest.source} and {checkpoint.source}"
+            )
+            self.tampered(reason, place=place, field="source")
         self._unseen = -1 if self._unseen == checkpoint.size else self._unseen
         self.keys.update(keys)
         self.checkpoints += is_new
