@@ -12,66 +12,80 @@ from telemetry.format.merkle import HASH_BYTES
 from telemetry.reader.duplicates import SeenSequences
 
 PAGE_LEAVES = 256
+PAGE_COST = 10
+"""What a page itself costs, in leaves of 32 bytes."""
 DIGEST_BYTES = 8
 
 MAX_UNHELD_RANGES = 1 << 16
 
-_ABSENT = bytes(HASH_BYTES)
 _CHUNK = 1 << 16
 
 
-class PageBudget:
-    """How many pages all windows together may still take.
+class LeafBudget:
+    """How much all windows together may still hold.
 
     Args:
-        pages: Of 256 leaf hashes, 8 KiB each.
+        leaves: Of 32 bytes; a page costs some for itself.
     """
 
     __slots__ = ("left",)
 
-    def __init__(self, pages: int) -> None:
-        self.left = pages
+    def __init__(self, leaves: int) -> None:
+        self.left = leaves
+
+
+class _Page:
+    """Leaf hashes of 256 sequences, packed, and a bit for each that is there."""
+
+    __slots__ = ("leaves", "mask")
+
+    def __init__(self) -> None:
+        self.mask = 0
+        self.leaves = bytearray()
+
+    def rank(self, at: int) -> int:
+        """Return where the leaf hash of a place in the page begins, or would begin."""
+        return (self.mask & ((1 << at) - 1)).bit_count() * HASH_BYTES
 
 
 class LeafWindow:
-    """Leaf hashes by sequence, in pages, so that any order of arrival costs 32 bytes an event.
+    """Leaf hashes by sequence, in pages: any order of arrival, and any share of the sequences, costs 32 bytes an event.
 
     Args:
         budget: Shared with the windows of other producers.
     """
 
-    __slots__ = ("_budget", "_counts", "_pages", "count")
+    __slots__ = ("_budget", "_pages", "count")
 
-    def __init__(self, budget: PageBudget) -> None:
+    def __init__(self, budget: LeafBudget) -> None:
         self._budget = budget
-        self._pages: dict[int, bytearray] = {}
-        self._counts: dict[int, int] = {}
+        self._pages: dict[int, _Page] = {}
         self.count = 0
 
     def put(self, sequence: int, leaf: bytes) -> bool:
         """Keep a leaf hash that is not kept yet; False when there is no room for it."""
+        if self._budget.left <= 0:
+            return False
         number, at = divmod(sequence, PAGE_LEAVES)
         page = self._pages.get(number)
         if page is None:
-            if self._budget.left <= 0:
-                return False
-            self._budget.left -= 1
-            page = self._pages[number] = bytearray(PAGE_LEAVES * HASH_BYTES)
-            self._counts[number] = 0
-        at *= HASH_BYTES
-        page[at : at + HASH_BYTES] = leaf
-        self._counts[number] += 1
+            self._budget.left -= PAGE_COST
+            page = self._pages[number] = _Page()
+        rank = page.rank(at)
+        page.leaves[rank:rank] = leaf
+        page.mask |= 1 << at
+        self._budget.left -= 1
         self.count += 1
         return True
 
     def get(self, sequence: int) -> bytes | None:
         """Return a leaf hash, or None."""
         page = self._pages.get(sequence // PAGE_LEAVES)
-        if page is None:
+        at = sequence % PAGE_LEAVES
+        if page is None or not page.mask >> at & 1:
             return None
-        at = sequence % PAGE_LEAVES * HASH_BYTES
-        leaf = bytes(page[at : at + HASH_BYTES])
-        return None if leaf == _ABSENT else leaf
+        rank = page.rank(at)
+        return bytes(page.leaves[rank : rank + HASH_BYTES])
 
     def put_run(self, start: int, leaves: bytes | bytearray) -> int:
         """Keep leaf hashes that stand one after the other; return how many of them found room."""
@@ -83,7 +97,7 @@ class LeafWindow:
     def take_run(self, start: int) -> bytes:
         """Remove and return the leaf hashes from ``start`` to the first one that is absent."""
         end = start
-        while self.get(end) is not None:
+        while self._has(end):
             end += 1
         return self.take(start, end) if end > start else b""
 
@@ -91,28 +105,31 @@ class LeafWindow:
         """Remove and return the leaf hashes in ``[start, end)``; those that are absent are left out."""
         taken = []
         for number, first, last in self._parts(start, end):
-            leaves = self._pages[number][first * HASH_BYTES : last * HASH_BYTES]
-            parts = [leaves[at : at + HASH_BYTES] for at in range(0, len(leaves), HASH_BYTES)]
-            present = [part for part in parts if part != _ABSENT]
-            self._remove(number, first, last, len(present))
-            taken += present
+            page = self._pages[number]
+            low, high = page.rank(first), page.rank(last)
+            taken.append(bytes(page.leaves[low:high]))
+            del page.leaves[low:high]
+            page.mask &= ~(((1 << last) - 1) ^ ((1 << first) - 1))
+            self._forget(number, page, (high - low) // HASH_BYTES)
         return b"".join(taken)
 
     def read(self, start: int, end: int) -> bytes:
         """Return the leaf hashes in ``[start, end)``; 32 zero bytes stand for those that are absent."""
         found = bytearray((end - start) * HASH_BYTES)
         for number, first, last in self._parts(start, end):
-            at = (number * PAGE_LEAVES + first - start) * HASH_BYTES
-            found[at : at + (last - first) * HASH_BYTES] = self._pages[number][first * HASH_BYTES : last * HASH_BYTES]
+            page = self._pages[number]
+            rank = page.rank(first)
+            for place in _bits(page.mask, first, last):
+                at = (number * PAGE_LEAVES + place - start) * HASH_BYTES
+                found[at : at + HASH_BYTES] = page.leaves[rank : rank + HASH_BYTES]
+                rank += HASH_BYTES
         return bytes(found)
 
     def present(self, start: int, end: int) -> Iterator[int]:
         """Yield the sequences in ``[start, end)`` that are kept, in order."""
         for number, first, last in self._parts(start, end):
-            page = self._pages[number]
-            for at in range(first, last):
-                if page[at * HASH_BYTES : (at + 1) * HASH_BYTES] != _ABSENT:
-                    yield number * PAGE_LEAVES + at
+            for place in _bits(self._pages[number].mask, first, last):
+                yield number * PAGE_LEAVES + place
 
     def runs(self) -> Iterator[tuple[int, bytes]]:
         """Yield what is kept, as first sequence and leaf hashes one after the other."""
@@ -129,7 +146,8 @@ class LeafWindow:
 
     def count_in(self, start: int, end: int) -> int:
         """Return how many sequences in ``[start, end)`` are kept."""
-        return sum(1 for _ in self.present(start, end))
+        parts = ((self._pages[number], first, last) for number, first, last in self._parts(start, end))
+        return sum(page.rank(last) - page.rank(first) for page, first, last in parts) // HASH_BYTES
 
     def absent(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         """Yield the gaps in ``[start, end)`` as first and last sequence."""
@@ -140,6 +158,10 @@ class LeafWindow:
             at = sequence + 1
         if at < end:
             yield at, end - 1
+
+    def _has(self, sequence: int) -> bool:
+        page = self._pages.get(sequence // PAGE_LEAVES)
+        return page is not None and bool(page.mask >> sequence % PAGE_LEAVES & 1)
 
     def _parts(self, start: int, end: int) -> Iterator[tuple[int, int, int]]:
         """Yield page number, first and last place in the page, for each page that exists."""
@@ -152,14 +174,21 @@ class LeafWindow:
             base = number * PAGE_LEAVES
             yield number, max(start - base, 0), min(end - base, PAGE_LEAVES)
 
-    def _remove(self, number: int, first: int, last: int, count: int) -> None:
+    def _forget(self, number: int, page: _Page, count: int) -> None:
         self.count -= count
-        self._counts[number] -= count
-        if self._counts[number]:
-            self._pages[number][first * HASH_BYTES : last * HASH_BYTES] = bytes((last - first) * HASH_BYTES)
-            return
-        del self._pages[number], self._counts[number]
-        self._budget.left += 1
+        self._budget.left += count
+        if not page.mask:
+            del self._pages[number]
+            self._budget.left += PAGE_COST
+
+
+def _bits(mask: int, first: int, last: int) -> Iterator[int]:
+    """Yield the places from ``first`` to ``last`` whose bit is set."""
+    mask = mask >> first & ((1 << last - first) - 1)
+    while mask:
+        low = mask & -mask
+        yield first + low.bit_length() - 1
+        mask ^= low
 
 
 class UnheldSequences(SeenSequences):

@@ -12,7 +12,7 @@ from telemetry.format.merkle import Frontier, InclusionPathBuilder, leaf_hash, s
 from telemetry.format.proof import InclusionProof
 from telemetry.format.signed_note import PublicKey
 from telemetry.reader.entry import DamagedRecord, RawRecord
-from telemetry.reader.leaf_window import PAGE_LEAVES, LeafWindow, PageBudget
+from telemetry.reader.leaf_window import LeafBudget, LeafWindow
 from telemetry.reader.record_head import SEQUENCE, parse_head, parse_sequence
 
 MAX_HELD_EVENTS = 6_000_000
@@ -36,7 +36,7 @@ class Prover:
         self._sequence = sequence
         self._trusted = trusted
         self._needle = f'"producer":"{producer}"'.encode()
-        self._window = LeafWindow(PageBudget(MAX_HELD_EVENTS // PAGE_LEAVES))
+        self._window = LeafWindow(LeafBudget(MAX_HELD_EVENTS))
         self._values: list[bytes] = []
         self._rivals: dict[int, list[bytes]] = {}
         self._start = Frontier()

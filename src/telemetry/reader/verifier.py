@@ -13,7 +13,7 @@ from telemetry.format.message import key_hash
 from telemetry.format.signed_note import PublicKey, verify_note
 from telemetry.reader.entry import DamagedRecord, Place, RawRecord
 from telemetry.reader.key_order import KeyOrder
-from telemetry.reader.leaf_window import PAGE_LEAVES, DigestShelf, LeafWindow, PageBudget, ProvenDigests
+from telemetry.reader.leaf_window import DigestShelf, LeafBudget, LeafWindow, ProvenDigests
 from telemetry.reader.record_head import (
     MAX_SIGHTINGS,
     SEQUENCE,
@@ -29,8 +29,8 @@ from telemetry.reader.stream_tree import StreamTree
 from telemetry.reader.verdicts import Finding, FindingList, Verdict, VerificationReport
 from telemetry.reader.verifier_state import VerifierState, restore_stream, save_stream
 
-MAX_HELD_EVENTS = 6_000_000
-"""Leaf hashes that wait for their interval to be complete: 192 MB."""
+MAX_HELD_EVENTS = 4_000_000
+"""Leaf hashes that wait for their interval to be complete: about 140 MB."""
 MAX_REMEMBERED = 1 << 24
 """Proven records whose digest is kept to tell copies from altered ones: 128 MB."""
 
@@ -78,7 +78,7 @@ class Verifier:
         self._from_start = from_start or (state is not None and continued)
         self._to_end = to_end
         self._open_seconds = open_seconds
-        self._budget = PageBudget(max(max_held_events // PAGE_LEAVES, 1))
+        self._budget = LeafBudget(max_held_events)
         self._shelf = DigestShelf(max_remembered)
         self._streams: dict[str, StreamCheck] = {}
         self._heads: dict[bytes, RecordHead] = {}

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from telemetry.reader.key_order import KeyOrder
 from telemetry.reader.leaf_window import (
     DIGEST_BYTES,
+    PAGE_COST,
     DigestShelf,
+    LeafBudget,
     LeafWindow,
-    PageBudget,
     ProvenDigests,
     UnheldSequences,
 )
@@ -30,7 +31,7 @@ def gaps(present: set[int], start: int, end: int) -> list[int]:
 
 @given(sequences, st.integers(0, 2_000), st.integers(1, 600))
 def test_a_window_keeps_what_was_put_and_knows_its_gaps(present: set[int], start: int, width: int) -> None:
-    budget = PageBudget(100)
+    budget = LeafBudget(10_000)
     window = LeafWindow(budget)
     for sequence in present:
         assert window.put(sequence, leaf(sequence))
@@ -47,11 +48,11 @@ def test_a_window_keeps_what_was_put_and_knows_its_gaps(present: set[int], start
     assert window.take(start, end) == b"".join(leaf(sequence) for sequence in inside)
     assert window.count == len(present) - len(inside)
     window.take(0, 4_000)
-    assert (window.count, budget.left) == (0, 100)
+    assert (window.count, budget.left) == (0, 10_000)
 
 
 def test_a_run_is_taken_up_to_the_first_gap() -> None:
-    window = LeafWindow(PageBudget(10))
+    window = LeafWindow(LeafBudget(100))
     assert window.put_run(250, b"".join(leaf(sequence) for sequence in range(250, 270))) == 20
     window.put(271, leaf(271))
     assert window.take_run(250) == b"".join(leaf(sequence) for sequence in range(250, 270))
@@ -60,14 +61,17 @@ def test_a_run_is_taken_up_to_the_first_gap() -> None:
 
 
 def test_the_budget_is_shared() -> None:
-    budget = PageBudget(2)
+    budget = LeafBudget(2 * PAGE_COST + 3)
     one, other = LeafWindow(budget), LeafWindow(budget)
     assert one.put(0, leaf(0))
     assert other.put(5_000, leaf(1))
-    assert not one.put(300, leaf(2))
     assert one.put(1, leaf(3))
+    assert not one.put(2, leaf(2))
+    assert not other.put(300, leaf(2))
     other.take(0, 10_000)
-    assert one.put_run(300, leaf(2) * 400) == 212
+    assert budget.left == PAGE_COST + 1
+    assert one.put_run(2, leaf(2) * 400) == PAGE_COST + 1
+    assert one.count == PAGE_COST + 3
 
 
 @given(sequences, st.integers(0, 2_000), st.integers(1, 600))

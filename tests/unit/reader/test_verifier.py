@@ -15,6 +15,7 @@ from telemetry.format.checkpoint import Checkpoint
 from telemetry.format.message import render, render_head
 from telemetry.reader import stream_tree
 from telemetry.reader.entry import DamagedRecord, Place, RawRecord
+from telemetry.reader.leaf_window import PAGE_COST
 from telemetry.reader.verdicts import Finding, FindingList, ProducerReport, Verdict
 from telemetry.reader.verifier import Verifier
 from tests.unit.reader.written_trail import LATER, START, TOPIC, Process, Signer, altered, topic, verify
@@ -196,7 +197,8 @@ class TestBounds:
             spread = (record.value or b"").replace(b'"sequence":0,', b'"sequence":%d,' % (number * 10**9 + 1))
             verifier.observe(record._replace(value=spread, place=Place(TOPIC, 0, number)))
         tree = verifier._streams[process.producer].tree
-        assert tree.window.count <= 10_000 // 256
+        # Each of them needs a page of its own, which counts as much as the leaf hashes that would fit into its memory.
+        assert tree.window.count <= 10_000 // PAGE_COST
         assert verifier.report(now=LATER).exit_code == 4
 
     def test_digests_of_old_records_are_forgotten(self) -> None:
