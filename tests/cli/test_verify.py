@@ -44,19 +44,30 @@ class SignedTrail:
 
     def rewrite(self, records: list[RawRecord]) -> None:
         """Put records on a topic of their own and verify that one from now on."""
-        self.kafka.create_topic("rewritten", partitions=4)
+        self.topic = "rewritten"
+        self.kafka.create_topic(self.topic, partitions=4)
+        self.append(records)
+
+    def append(self, records: list[RawRecord]) -> None:
+        """Put records behind those that are on the topic."""
         producer = Producer({"bootstrap.servers": self.kafka.bootstrap_servers})
         for record in records:
-            producer.produce("rewritten", record.value, record.key, partition=record.place.partition or 0)
+            producer.produce(self.topic, record.value, record.key, partition=record.place.partition or 0)
         assert producer.flush(30) == 0
-        self.topic = "rewritten"
 
     topic = "audit-events"
 
     def verify(self, *options: str) -> tuple[int, dict[str, Any]]:
+        code, out, err = self.run(*options)
+        assert out, err
+        report: dict[str, Any] = json.loads(out)
+        return code, report
+
+    def run(self, *options: str, json: bool = True) -> tuple[int, str, str]:
         found = subprocess.run(
             [
-                *(sys.executable, "-m", "telemetry", "verify", "--json", "--brokers", self.kafka.bootstrap_servers),
+                *(sys.executable, "-m", "telemetry", "verify", "--brokers", self.kafka.bootstrap_servers),
+                *(["--json"] if json else []),
                 *("--security-protocol", "PLAINTEXT", "--topic", self.topic, "--public-key", self._key.public_key),
                 *options,
             ],
@@ -65,9 +76,7 @@ class SignedTrail:
             timeout=60,
             check=False,
         )
-        assert found.stdout, found.stderr
-        report: dict[str, Any] = json.loads(found.stdout)
-        return found.returncode, report
+        return found.returncode, found.stdout, found.stderr
 
 
 @pytest.fixture

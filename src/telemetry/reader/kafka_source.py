@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -34,6 +34,7 @@ class ReadRange:
         since: Not before this time by Kafka's timestamps, in seconds since the epoch; None from the beginning.
         until: Not after this time by Kafka's timestamps; what stands behind is not fetched.
         offset: From this offset in every partition; wins over ``since``.
+        starts: From these offsets, by partition; a partition that is not named from its beginning.
         end_offset: Up to this offset in every partition, which itself is not read.
         last: Only about this many records at the end.
         follow: Go on with new records, without end.
@@ -43,6 +44,7 @@ class ReadRange:
     since: float | None = None
     until: float | None = None
     offset: int | None = None
+    starts: Mapping[int, int] | None = None
     end_offset: int | None = None
     last: int | None = None
     follow: bool = False
@@ -242,6 +244,12 @@ class KafkaSource:
         within = self._within
         if within.group is not None:
             return self._consumer.committed(partitions, timeout=self._timeout)
+        if within.starts is not None:
+            starts = within.starts
+            return [
+                TopicPartition(self._topic, found.partition, starts.get(found.partition, OFFSET_BEGINNING))
+                for found in partitions
+            ]
         if within.offset is not None:
             return [TopicPartition(self._topic, found.partition, within.offset) for found in partitions]
         if within.since is not None:
