@@ -115,6 +115,7 @@ class Topic:
     def __init__(self, broker: KafkaBroker, topic: str) -> None:
         self.ids: set[str] = set()
         self.replayed: list[str] = []
+        self.records = 0
         self._order: dict[tuple[str, bytes], list[int]] = defaultdict(list)
         self._sequences: dict[str, set[int]] = defaultdict(set)
         for message in broker.read(topic):
@@ -122,6 +123,7 @@ class Topic:
 
     def _take(self, message: Message) -> None:
         value = json.loads(message.value() or b"{}")
+        self.records += 1
         if dict(message.headers() or ()).get("telemetry-replay"):
             self.replayed.append(value["id"])
         if value["id"] in self.ids:
@@ -134,6 +136,13 @@ class Topic:
     def duplicates(self) -> int:
         """How many records were replayed more than once."""
         return len(self.replayed) - len(set(self.replayed))
+
+    def tell(self, durable: int) -> None:
+        """Write the numbers to standard error."""
+        sys.stderr.write(
+            f"{durable} events told durable; on the topic {len(self.ids)} events in {self.records} records, "
+            f"{len(self.replayed)} of them replayed, {self.duplicates} of these twice\n"
+        )
 
     def require_order(self, *, users: int = USERS) -> None:
         """Fail unless each user's events are in order and no producer's sequence has a hole."""

@@ -37,7 +37,7 @@ logger = logging.getLogger("telemetry.replay")
 SCAN_SECONDS = 60.0
 LEASE_SECONDS = 30.0
 
-_WINDOW_BYTES = 16 << 20
+_WINDOW_BYTES = 24 << 20
 _PROBE_SECONDS = 5.0
 _PACE_EVENTS, _PACE_SECONDS = 1_000, 0.1
 _SHOWN = 3
