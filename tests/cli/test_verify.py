@@ -57,6 +57,11 @@ class SignedTrail:
 
     topic = "audit-events"
 
+    @property
+    def public_key(self) -> str:
+        """What the trail is verified with."""
+        return self._key.public_key
+
     def verify(self, *options: str) -> tuple[int, dict[str, Any]]:
         code, out, err = self.run(*options)
         assert out, err

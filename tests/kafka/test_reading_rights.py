@@ -1,12 +1,21 @@
+"""What a reader needs on a real broker: to read, and to leave a record of it; and the parts of a topic it can ask for."""
+
 from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
 
 import pytest
 from confluent_kafka import Producer
 
+from telemetry import open_trail
+from telemetry.access import EVENT_TYPE
 from telemetry.config import AuditConfig
-from telemetry.exceptions import TransportAuthorizationError
-from telemetry.reader import KafkaSource
-from tests.services.kafka import KafkaBroker
+from telemetry.exceptions import ReadNotRecordedError, TransportAuthorizationError
+from telemetry.reader import KafkaSource, OpenedEvent, ReadRange
+from telemetry.sync import Telemetry
+from tests.services.kafka import CLUSTER, KafkaBroker
 
 pytestmark = pytest.mark.services
 
@@ -14,6 +23,12 @@ pytestmark = pytest.mark.services
 def _source(kafka: KafkaBroker, topic: str) -> KafkaSource:
     values = kafka.audit_options("SSL", client="stranger") | {"kafka_topic": topic}
     return KafkaSource(AuditConfig(**values, encryption_enabled=False, fallback_enabled=False))
+
+
+def _config(kafka: KafkaBroker, topic: str, folder: Path, *, client: str, **changes: Any) -> AuditConfig:
+    values = kafka.audit_options("SSL", client=client) | {"kafka_topic": topic, "fallback_enabled": False, **changes}
+    values["encryption_config"] = {"provider": "local_key", "key_path": folder / "key", "passphrase": "secret"}
+    return AuditConfig(**values)
 
 
 def test_an_auditor_needs_read_on_the_topic_and_no_right_on_any_group(kafka: KafkaBroker, topic: str) -> None:
@@ -32,3 +47,82 @@ def test_an_auditor_needs_read_on_the_topic_and_no_right_on_any_group(kafka: Kaf
 def test_without_the_right_to_read_the_topic_is_refused(kafka: KafkaBroker, topic: str) -> None:
     with _source(kafka, topic) as source, pytest.raises(TransportAuthorizationError):
         list(source)
+
+
+def test_a_reader_that_may_not_write_opens_nothing_unless_it_is_configured_to(
+    kafka: KafkaBroker, topic: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Telemetry(_config(kafka, topic, tmp_path, client="payments")) as telemetry:
+        telemetry.audit.log("order_read", {}, "alice")
+    kafka.add_acl("stranger", topic, ("READ", "DESCRIBE"))
+
+    with (
+        pytest.raises(ReadNotRecordedError, match=rf"read_audit.*{topic}|{topic}.*read_audit"),
+        open_trail(_config(kafka, topic, tmp_path, client="stranger", kafka_timeout_ms=2_000, max_retries=0)),
+    ):
+        pytest.fail("it was opened")
+    with caplog.at_level(logging.ERROR):
+        attempt = _config(
+            kafka, topic, tmp_path, client="stranger", kafka_timeout_ms=2_000, max_retries=0, read_audit="attempt"
+        )
+        with open_trail(attempt) as trail:
+            assert [type(entry) for entry in trail] == [OpenedEvent]
+    assert "not recorded" in caplog.text
+
+    kafka.add_acl("stranger", topic, ("WRITE",))
+    kafka.add_acl("stranger", CLUSTER, ("IDEMPOTENT_WRITE",))
+    with open_trail(_config(kafka, topic, tmp_path, client="stranger"), reader="auditor") as trail:
+        assert trail.access is not None
+        assert [type(entry) for entry in trail] == [OpenedEvent]
+    with open_trail(_config(kafka, topic, tmp_path, client="payments", read_audit="off")) as trail:
+        events = [entry.event for entry in trail if isinstance(entry, OpenedEvent)]
+    assert sorted((event.event_type, event.user_id) for event in events) == [
+        ("order_read", "alice"),
+        (EVENT_TYPE, "auditor"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("within", "expected"),
+    [
+        (ReadRange(since=1_700_000_010), range(10, 20)),
+        (ReadRange(until=1_700_000_010), range(11)),
+        (ReadRange(since=1_700_000_005, until=1_700_000_007.9), range(5, 8)),
+        (ReadRange(since=1_700_000_020), range(0)),
+        (ReadRange(until=1_699_999_999), range(0)),
+        (ReadRange(offset=3, end_offset=6), range(3, 6)),
+        (ReadRange(offset=100), range(0)),
+        (ReadRange(last=4), range(16, 20)),
+        (ReadRange(offset=15, until=1_700_000_016), range(15, 17)),
+    ],
+    ids=str,
+)
+def test_parts_of_a_topic(kafka: KafkaBroker, topic: str, within: ReadRange, expected: range) -> None:
+    producer = Producer(kafka.client_options("PLAINTEXT"))
+    for number in range(20):
+        producer.produce(topic, b"v", b"%d" % number, partition=1, timestamp=(1_700_000_000 + number) * 1_000)
+    assert producer.flush(30) == 0
+    totals: list[int] = []
+    values = kafka.audit_options("SSL") | {"kafka_topic": topic}
+    config = AuditConfig(**values, encryption_enabled=False, fallback_enabled=False)
+
+    with KafkaSource(config, within=within, on_total=totals.append) as source:
+        found = [int(record.key or b"") for record in source]
+
+    assert found == list(expected)
+    assert totals == [len(expected)]
+
+
+def test_a_group_continues_where_it_stopped(kafka: KafkaBroker, topic: str) -> None:
+    producer = Producer(kafka.client_options("PLAINTEXT"))
+    values = kafka.audit_options("SSL") | {"kafka_topic": topic}
+    config = AuditConfig(**values, encryption_enabled=False, fallback_enabled=False)
+    read: list[list[int]] = []
+    for part in range(2):
+        for number in range(part * 5, part * 5 + 5):
+            producer.produce(topic, b"v", b"%d" % number, partition=1)
+        assert producer.flush(30) == 0
+        with KafkaSource(config, within=ReadRange(group="auditors")) as source:
+            read.append([int(record.key or b"") for record in source])
+
+    assert read == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]

@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
-from telemetry import __version__
-from telemetry.cli import demo, doctor, fallback, keys, lineage, log, tail, topic, verify
+from telemetry.cli import demo, doctor, export, fallback, keys, lineage, log, prove, tail, topic, verify
 from telemetry.cli.console import err, neutral
+from telemetry.version import __version__
 
 app = typer.Typer(
     name="telemetry",
@@ -25,8 +25,11 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("log")(log.log)
 app.command("tail")(tail.tail)
+app.command("export")(export.export)
 app.command("verify")(verify.verify)
 app.command("lineage")(lineage.lineage)
+app.command("prove")(prove.prove)
+app.command("verify-proof")(prove.verify_proof_file)
 app.command("doctor")(doctor.doctor)
 app.add_typer(fallback.app, name="fallback")
 app.add_typer(topic.app, name="topic")

@@ -60,7 +60,7 @@ def note(text: str) -> None:
 
 
 @contextmanager
-def progress(label: str, *, total: int | None = None) -> Iterator[tuple[Progress, TaskID]]:
+def progress(label: str, *, total: int | None = None, shown: bool = True) -> Iterator[tuple[Progress, TaskID]]:
     """Show a progress bar on a terminal, and nothing elsewhere."""
     columns = (
         SpinnerColumn(),
@@ -69,7 +69,7 @@ def progress(label: str, *, total: int | None = None) -> Iterator[tuple[Progress
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=err, disable=not err.is_terminal, transient=True) as bar:
+    with Progress(*columns, console=err, disable=not (shown and err.is_terminal), transient=True) as bar:
         yield bar, bar.add_task(label, total=total)
 
 

@@ -1,4 +1,4 @@
-"""The records of a trail, wherever they are: on the topic, and in the fallback store if one is configured."""
+"""The records of a trail, wherever they are: in the fallback store if one is configured, and on the topic."""
 
 from __future__ import annotations
 
@@ -26,6 +26,10 @@ def trail_records(
         StorageError: The store cannot be read.
     """
     with progress(label) as (bar, task):
+        if audit.storage_config is not None:
+            # Before the topic: what is replayed meanwhile is found there.
+            with StorageProviderFactory.create(audit.storage_config) as store:
+                yield from FallbackSource(store, topic=audit.kafka_topic)
         within = ReadRange(since=since)
         with KafkaSource(
             audit, within=within, headers=headers, on_total=lambda total: bar.update(task, total=total)
@@ -33,6 +37,3 @@ def trail_records(
             for record in source:
                 bar.advance(task)
                 yield record
-        if audit.storage_config is not None:
-            with StorageProviderFactory.create(audit.storage_config) as store:
-                yield from FallbackSource(store, topic=audit.kafka_topic)

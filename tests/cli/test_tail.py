@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from telemetry.sync import Telemetry
+from telemetry.testing import EmbeddedKafka
+from tests.cli.in_process import run
+from tests.cli.readable_trail import EVENTS, ReadableTrail
+
+
+@pytest.fixture(scope="module")
+def trail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadableTrail]:
+    with EmbeddedKafka() as kafka:
+        yield ReadableTrail(kafka, tmp_path_factory.mktemp("trail"))
+
+
+@pytest.fixture
+def own_trail(tmp_path: Path) -> Iterator[ReadableTrail]:
+    """A trail that a test adds to."""
+    with EmbeddedKafka() as kafka:
+        yield ReadableTrail(kafka, tmp_path)
+
+
+def _id(value: object) -> str | None:
+    return " ".join(value)[:40] if isinstance(value, tuple) else None
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ((), 8),
+        (("--user", "alice"), 3),
+        (("--user", "alice", "--user", "bob"), 4),
+        (("--user", "ali"), 0),
+        (("--type", "user_"), 3),
+        (("--type", "*_log*"), 3),
+        (("--type", "order_*", "--type", "report"), 4),
+        (("--type", "=HYPERLINK("), 1),
+        (("--outcome", "denied", "--outcome", "failure"), 2),
+        (("--text", "GRÖSSE"), 1),
+        (("--text", "passkey"), 1),
+        (("--text", "9876543210"), 1),
+        (("--text", "region"), 1),
+        (("--text", "schema_version"), 0),
+        (("--user", "alice", "--outcome", "success", "--type", "user_login"), 1),
+        (("--until", "10m"), 0),
+        (("--last", "3"), 3),
+        (("--last", "2", "--user", "alice"), 2),
+        (("--offset", "1000"), 0),
+    ],
+    ids=_id,
+)
+def test_filters(trail: ReadableTrail, options: tuple[str, ...], expected: int) -> None:
+    assert len(trail.tail(*options)) == expected
+
+
+def test_every_field_comes_back(trail: ReadableTrail) -> None:
+    found = {(event["event_type"], event["user_id"]): event for event in trail.tail()}
+
+    for event_type, payload, user, fields in EVENTS:
+        event = found[event_type, user]
+        assert event["payload"] == payload
+        assert event["sealed"] is True
+        for name, value in fields.items():
+            assert event.get(name, event["metadata"].get(name) if "metadata" in event else None) == value
+        assert event["kafka"]["topic"] == "audit-events"
+
+
+def test_control_characters_reach_no_terminal(trail: ReadableTrail) -> None:
+    shown = trail.run("tail").out + trail.run("tail", "--json").out
+
+    assert b"mallory" in shown
+    assert not set(shown) & set(range(0x20)) - {0x0A}
+    assert "\u202e" not in trail.run("tail").out.decode()
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (("--since", "yesterday"), "--since"),
+        (("--since", "999999999w"), "--since"),
+        (("--since", "1h", "--until", "2h"), "--since"),
+        (("--outcome", "maybe"), "--outcome"),
+        (("--type", ""), "--type"),
+        (("--text", ""), "--text"),
+        (("--type", "a" * 2_000), "--type"),
+        (("--follow", "--last", "3"), "--last"),
+        (("--follow", "--from", "fallback"), "--follow"),
+        (("--file", "x", "--from", "all"), "--file"),
+        (("--file", "x", "--offset", "3"), "--offset"),
+        (("--file", "/does/not/exist"), "/does/not/exist"),
+        (("--late", "soon"), "--late"),
+    ],
+    ids=_id,
+)
+def test_options_that_cannot_be(trail: ReadableTrail, options: tuple[str, ...], named: str) -> None:
+    ended = trail.run("tail", *options)
+
+    assert ended.code == 2
+    assert named in ended.err
+    assert ended.out == b""
+
+
+def test_damaged_records_are_told_and_the_rest_is_shown(trail: ReadableTrail) -> None:
+    records = trail.records()
+    altered = (records[0].value or b"").replace(b'"time":"2', b'"time":"1')
+    bad = [records[0]._replace(value=altered), records[1]._replace(value=b"\x1b[2J"), records[2]._replace(value=None)]
+    trail.put("damaged", [records[3], *bad, records[4], records[3]])
+
+    ended = trail.run("tail", "--topic", "damaged", "--json")
+    both = trail.run("tail", "--topic", "damaged", "--json", "--duplicates")
+
+    assert ended.code == 3
+    assert len(ended.out.splitlines()) == 2
+    assert len(both.out.splitlines()) == 3
+    assert "damaged[0]@1: TamperedError" in ended.err
+    assert "damaged[0]@2: MalformedRecordError" in ended.err
+    assert "tombstone" in ended.err
+    assert "3 records are damaged" in ended.err
+    assert "\x1b" not in ended.err
+
+
+def test_an_empty_topic(trail: ReadableTrail) -> None:
+    trail.kafka.create_topic("empty")
+
+    assert trail.tail("--topic", "empty") == []
+
+
+def test_the_wrong_key(trail: ReadableTrail, tmp_path: Path) -> None:
+    secret = tmp_path / "passphrase"
+    secret.write_text("secret")
+    assert run("keys", "init", str(tmp_path / "key"), "--passphrase-file", str(secret)).code == 0
+
+    ended = trail.run("tail", "--json", "--key-path", str(tmp_path / "key"))
+
+    assert ended.code in (3, 5)
+    assert ended.out == b""
+    assert "KeyMismatchError" in ended.err or "EncryptionError" in ended.err
+
+
+def test_the_fallback_store_and_a_copy_of_it_are_read_too(own_trail: ReadableTrail, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.jsonl"
+    fallback = own_trail.folder / "fallback"
+    config = own_trail.config().model_copy(
+        update={"kafka_brokers": "127.0.0.1:1", "kafka_timeout_ms": 200, "max_retries": 0}
+    )
+    with Telemetry(config) as telemetry:
+        telemetry.audit.log("during_outage", {}, "alice")
+
+    stored = own_trail.tail("--from", "fallback")
+    everything = own_trail.tail("--from", "all")
+    (name,) = fallback.glob("audit-events/**/*.jsonl")
+    assert own_trail.run("export", "--sealed", "--from", "fallback", "-o", str(copy)).code == 0
+
+    assert [event["event_type"] for event in stored] == ["during_outage"]
+    assert stored[0]["stored"]["line"] == 2
+    assert len(everything) == 9
+    for file in (copy, name):
+        assert [event["id"] for event in own_trail.tail("--file", str(file))] == [stored[0]["id"]]
+    name.unlink()
+
+
+def test_following_ends_with_an_interrupt(own_trail: ReadableTrail) -> None:
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "telemetry",
+            "tail",
+            "-c",
+            str(own_trail.file),
+            "--follow",
+            "--json",
+            "--type",
+            "followed",
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        with Telemetry(own_trail.config()) as telemetry:
+            telemetry.audit.log("followed", {"number": 1}, "alice")
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["payload"] == {"number": 1}
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+
+    assert process.returncode == 0, errors
+    assert b"Traceback" not in errors
+
+
+def test_a_read_is_recorded_with_who_and_why(own_trail: ReadableTrail) -> None:
+    own_trail.configure(read_audit="required")
+
+    ended = own_trail.run("tail", "--json", "--as", "auditor", "--reason", "ticket 4711", "--text", "Größe")
+
+    assert ended.code == 0, ended.err
+    assert len(ended.out.splitlines()) == 1
+    (read,) = own_trail.tail("--type", "telemetry.read", "--user", "auditor")
+    assert read["payload"]["reason"] == "ticket 4711"
+    assert read["payload"]["program"] == "telemetry tail"
+    assert read["payload"]["filters"] == {"text": "Größe"}
+    assert datetime.fromisoformat(read["time"]) > datetime.now(UTC) - timedelta(minutes=10)

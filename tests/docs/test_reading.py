@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from telemetry.sync import Telemetry
+from telemetry.testing import EmbeddedKafka
+from telemetry.types import AuditConfig
+from tests.cli.in_process import run
+
+ROOT = Path(__file__).parents[2]
+PASSPHRASE = "change me"
+
+
+def _blocks(page: str, language: str) -> list[str]:
+    text = (ROOT / "docs" / page).read_text("utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def _config(kafka: EmbeddedKafka, folder: Path) -> AuditConfig:
+    return AuditConfig(
+        kafka_brokers=kafka.bootstrap_servers,
+        security_protocol="PLAINTEXT",
+        fallback_enabled=False,
+        encryption_config={"provider": "local_key", "key_path": folder / "audit.key", "passphrase": PASSPHRASE},  # type: ignore[arg-type]
+    )
+
+
+def test_the_examples_of_reading_run_as_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    with EmbeddedKafka() as kafka:
+        with Telemetry(_config(kafka, tmp_path)) as telemetry:
+            telemetry.audit.log("user_login", {"method": "passkey"}, "user-7", outcome="success")
+            telemetry.audit.log("order_read", {"order": 5}, "user-123", outcome="denied")
+        for example in _blocks("reading.md", "python"):
+            exec(compile(example.replace("localhost:9092", kafka.bootstrap_servers), "reading.md", "exec"), names)  # noqa: S102
+
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4
+    assert "order_read {'order': 5} audit-events[" in lines[0]
+    assert lines[1:] == ["user-7", "4 events, 0 duplicates", "[]"]
+
+
+def test_the_commands_of_exporting_run_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (commands,) = _blocks("export.md", "sh")
+    with EmbeddedKafka() as kafka:
+        Path("telemetry.toml").write_text(
+            f'[audit_config]\nkafka_brokers = "{kafka.bootstrap_servers}"\nsecurity_protocol = "PLAINTEXT"\n'
+            f'[audit_config.encryption_config]\nprovider = "local_key"\nkey_path = "audit.key"\npassphrase = "{PASSPHRASE}"\n'
+        )
+        with Telemetry(_config(kafka, tmp_path)) as telemetry:
+            telemetry.audit.log("login_failed", {}, "user-7", outcome="denied")
+        ended = [run(*(part.strip("'") for part in line.split()[1:])) for line in commands.splitlines()]
+
+    assert [found.code for found in ended] == [0, 0]
+    assert Path("january.parquet").stat().st_mode & 0o777 == 0o600
+    assert b'"class_uid":3002' in ended[1].out
