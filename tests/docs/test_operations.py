@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from telemetry.audit import metrics
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/operations.md").read_text("utf-8")
+
+
+def _section(title: str) -> str:
+    return PAGE.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def test_every_metric_is_on_the_page_and_no_other() -> None:
+    made = set(re.findall(r'"(audit\.[a-z_.]+)"', Path(metrics.__file__).read_text("utf-8")))
+
+    assert set(re.findall(r"`(audit\.[a-z_.]+)`", _section("Watching"))) == made
+
+
+def _lines() -> list[str]:
+    rows = [row.split("|")[3] for row in _section("When something is away").splitlines() if row.count("|") == 4]
+    return [line for cell in rows[2:] for line in re.findall(r"`([^`]+)`", cell) if not line.startswith("telemetry ")]
+
+
+@pytest.mark.parametrize("line", _lines())
+def test_the_log_lines_of_the_page_are_those_of_the_library(line: str) -> None:
+    wanted = line.replace("N events", "%d events")
+    source = "".join(path.read_text("utf-8") for path in (ROOT / "src/telemetry/audit").glob("*.py"))
+
+    assert wanted in source
+
+
+def test_the_page_names_some_log_lines() -> None:
+    assert len(_lines()) >= 7
