@@ -9,8 +9,10 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from telemetry.access import Access, record_access
 from telemetry.cli.connection import Loader, with_connection
 from telemetry.cli.console import err, out, write_line
+from telemetry.cli.filter_options import Reader, Reason
 from telemetry.cli.records import trail_records
 from telemetry.cli.timeline import Step, draw
 from telemetry.cli.trusted import trusted_keys
@@ -52,15 +54,17 @@ def lineage(
         typer.Option(help="Key that may have signed, or a file of such keys; proves the event. Repeatable."),
     ] = None,
     open_: Annotated[bool, typer.Option("--open", help="Decrypt the event too; needs the right to its key.")] = False,
+    reader: Reader = None,
+    reason: Reason = None,
     json: Annotated[bool, typer.Option("--json", help="Print the lineage as JSON.")] = False,
 ) -> None:
     """Follow one event: call, sealing, batch, fallback and replay, place on the topic, checkpoint. All copies are listed.
 
-    Needs no right to decrypt: all of it is in the clear part, unless --open. The topic is read from shortly before the
+    Needs no right to decrypt: all of it is in the clear part, unless --open, which is recorded in the trail. The topic is read from shortly before the
     event's own time, which its id tells; and from the beginning if that leads to nothing.
 
     Exit code: 0, 3 when the record was altered, 4 when the event is not there or, with --public-key, not proven;
-    5 when --open got no key.
+    5 when --open got no key, 7 when the read could not be recorded.
 
     [bold]Examples[/]
 
@@ -71,8 +75,13 @@ def lineage(
     keys = trusted_keys(public_key) if public_key else []
     if not is_event_id(event_id):
         raise ConfigurationError(Problem("EVENT_ID", "is not the id of an event", "take it from `tail --json`"))
-    audit = load(fallback_enabled=False, **({} if open_ else {"encryption_enabled": False})).audit_config
+    config = load(fallback_enabled=False, **({} if open_ else {"encryption_enabled": False}))
+    audit = config.audit_config
     found = _trace(audit, event_id, keys)
+    if open_:
+        access = Access(reader=reader, reason=reason, program="telemetry lineage")
+        places = [str(one.raw.place) for one in found]
+        record_access(config, access, sources=[{"kind": "records", "places": places}], filters={"ids": [event_id]})
     opened = [_open(audit, one) if open_ else None for one in found]
     reasons = _reasons(audit, found)
     if json:

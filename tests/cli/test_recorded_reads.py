@@ -1,0 +1,78 @@
+"""Reads that are recorded leave a trail that verifies, in every command that opens events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from telemetry.encryption.signing_key import SigningKey
+from telemetry.testing import EmbeddedKafka
+from tests.cli.in_process import Ended, run
+from tests.cli.readable_trail import EVENTS, ReadableTrail
+
+
+@pytest.fixture
+def trail(tmp_path: Path) -> Iterator[ReadableTrail]:
+    with EmbeddedKafka() as kafka:
+        yield ReadableTrail(kafka, tmp_path)
+
+
+def _verify(trail: ReadableTrail, *keys: str) -> Ended:
+    options = [part for key in keys for part in ("--public-key", key)]
+    where = ("--brokers", trail.kafka.bootstrap_servers, "--security-protocol", "PLAINTEXT")
+    return run("verify", "--json", *where, *options)
+
+
+def test_readers_with_a_signing_key_leave_a_trail_that_verifies(trail: ReadableTrail) -> None:
+    key = SigningKey.create(trail.folder / "signing", "secret", name="readers").public_key
+    trail.configure(read_audit="required")
+    unsigned = trail.file.read_text()
+    table = {"key_path": str(trail.folder / "signing"), "passphrase": "secret"}
+    lines = [f"{name} = {json.dumps(value)}" for name, value in table.items()]
+    trail.file.write_text("\n".join([unsigned, "[audit_config.signing_config]", *lines]))
+
+    for command in (("tail",), ("export", "--out", str(trail.folder / "out.jsonl"))):
+        assert trail.run(*command).code == 0
+
+    report = json.loads(_verify(trail, key).out)
+    readers = [found for found in report["producers"] if found["proven"]]
+    assert len(readers) == 2
+    assert {found["verdict"] for found in readers} == {"complete"}
+
+    trail.file.write_text(unsigned)
+    assert trail.run("tail").code == 0
+    report = json.loads(_verify(trail, key).out)
+    assert [found["verdict"] for found in report["producers"]].count("unverifiable") == 2  # its own, and the first one
+
+
+def test_opening_one_event_to_follow_it_is_a_read_too(trail: ReadableTrail) -> None:
+    event_id = trail.tail("--type", "report")[0]["id"]
+    trail.configure(read_audit="required")
+
+    closed = trail.run("lineage", event_id, "--json")
+    opened = trail.run("lineage", event_id, "--json", "--open", "--as", "auditor", "--reason", "ticket 1")
+    trail.configure()
+
+    assert b'"carol"' in opened.out, opened.err
+    assert b'"user_id":"carol"' not in closed.out
+    (read,) = trail.tail("--type", "telemetry.read")
+    assert (read["user_id"], read["payload"]["reason"]) == ("auditor", "ticket 1")
+    assert read["payload"]["filters"] == {"ids": [event_id]}
+    assert len(trail.tail()) == len(EVENTS) + 1
+
+
+def test_an_event_is_not_opened_when_the_read_cannot_be_recorded(trail: ReadableTrail) -> None:
+    event_id = trail.tail("--type", "report")[0]["id"]
+    trail.configure(read_audit="required", kafka_timeout_ms=500, max_retries=0)
+    text = trail.file.read_text()
+    trail.file.write_text(text[: text.index("[audit_config.storage_config]")])
+    trail.kafka.fail_produce(29, 100)
+
+    for command in (("lineage", event_id, "--open"), ("tail",), ("export",)):
+        ended = trail.run(*command)
+        assert ended.code == 7, ended.err
+        assert ended.out == b""
+        assert "read_audit" in ended.err
