@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from telemetry.audit.encryptor import ClearEncoder
+from telemetry.audit.event import EventFactory
+from telemetry.format.message import context_of
+from telemetry.reader import Place, RawRecord
 from telemetry.sync import Telemetry
 from telemetry.testing import EmbeddedKafka
 from tests.cli.in_process import run
@@ -211,3 +215,24 @@ def test_a_read_is_recorded_with_who_and_why(own_trail: ReadableTrail) -> None:
     assert read["payload"]["program"] == "telemetry tail"
     assert read["payload"]["filters"] == {"text": "Größe"}
     assert datetime.fromisoformat(read["time"]) > datetime.now(UTC) - timedelta(minutes=10)
+
+
+def test_forged_record_that_nothing_sealed_is_shown_as_such(own_trail: ReadableTrail) -> None:
+    genuine = own_trail.records()[0]
+    attributes = json.loads(genuine.value or b"")
+    whose = context_of(attributes["source"])
+    factory = EventFactory(
+        service_name=whose["service"], environment=whose["environment"], version="", max_event_bytes=1 << 20
+    )
+    draft = factory.draft("user_login", {"forged": True}, "alice", {"outcome": "success"})
+    encoder = ClearEncoder(source=attributes["source"])
+    value = encoder.seal(draft, attributes["producer"], 1_000).value(1_000, draft.key)
+    own_trail.put("forged", [genuine, RawRecord(draft.key, value, Place("forged"))])
+
+    lines = own_trail.run("tail", "--topic", "forged").out.decode().splitlines()
+    marked = [line for line in lines if "NOT SEALED" in line]
+
+    assert len(lines) == 2
+    assert len(marked) == 1
+    assert "forged" in marked[0]
+    assert [found["sealed"] for found in own_trail.tail("--topic", "forged")] == [True, False]

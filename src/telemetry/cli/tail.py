@@ -117,16 +117,18 @@ def _show(opened: OpenedEvent, *, json: bool) -> None:
     if json:
         write_line(msgspec.json.encode(event_record(opened)).decode())
     else:
-        out.print(_line(opened.event))
+        out.print(_line(opened.event, sealed=opened.sealed))
 
 
-def _line(event: AuditEvent) -> Styled:
+def _line(event: AuditEvent, *, sealed: bool) -> Styled:
     payload = msgspec.json.encode(event.payload).decode()
     if len(payload) > _PAYLOAD_SHOWN:
         payload = payload[:_PAYLOAD_SHOWN] + "…"
     parts = [
         (neutral(event.time[:23]).replace("T", " "), "dim"),
         ("  ", ""),
+        # Whoever may write to the topic can forge a record that no data key sealed.
+        ("" if sealed else "NOT SEALED  ", "bold red"),
         (neutral(event.event_type), "bold cyan"),
         ("  ", ""),
         (neutral(event.user_id), "yellow"),
