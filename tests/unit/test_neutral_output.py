@@ -42,7 +42,7 @@ def test_an_event_full_of_escape_sequences_and_markup_prints_one_harmless_line()
         schema_version=1,
     )
 
-    terminal.print(tail._line(event))
+    terminal.print(tail._line(event, sealed=True))
 
     assert written.getvalue().count("\n") == 1
     assert "\x1b" not in written.getvalue()
