@@ -92,17 +92,17 @@ class AuditEncryptor:
 
     def seal(self, draft: EventDraft, producer: str, sequence: int) -> Sealed | None:
         """Return the sealed event, or None when no data key may be used now."""
-        key = self._keyring.take(len(draft.body))
+        key = self._keyring.take(draft.size)
         if key is None:
             return None
         template: _Template | None = key.template
         if template is None or template.producer != producer:
             key.template = template = self._template(key, producer)
         _, head, protected, encoded_producer, fixed = template
-        iv = self._next_iv()
-        ciphertext = jwe.encrypt(key.cipher, protected, iv, draft.plaintext(encoded_producer, sequence))
-        size = fixed + len(draft.tail) + (len(ciphertext) * 4 + 2) // 3
-        return Sealed(head, draft.tail, protected, iv, ciphertext, size)
+        iv, tail = self._next_iv(), draft.tail
+        plaintext = draft.plaintext(encoded_producer, sequence, multiple=jwe.TEXT_MULTIPLE)
+        ciphertext = key.cipher.encrypt(iv, plaintext, protected)
+        return Sealed(head, tail, protected, iv, ciphertext, fixed + len(tail) + (len(ciphertext) * 4 + 2) // 3)
 
     def _template(self, key: ActiveKey, producer: str) -> _Template:
         head = render_head(self._source, producer, key_uri=key.key_uri, wrapped_key=key.wrapped)

@@ -15,6 +15,7 @@ from telemetry.audit.record import SealedRecord, SealedText
 from telemetry.audit.stream import ProducerStream
 from telemetry.exceptions import TelemetryError
 
+_TIMED_EVERY = 8
 _OVERHEAD = 1_024
 """Estimated bytes of a record beside its sealed body: attributes, wrapped key, JWE header."""
 
@@ -61,7 +62,7 @@ class Intake:
         lock: Shared with the batcher.
         sealer: Seals under the lock.
         stream: Numbers and hashes the records.
-        append: Takes the sealed record while the lock is held.
+        append: Takes the sealed record while the lock is held; may be set anew before the first event.
         want_key: Asks for a data key; must not block. Its answer comes as :meth:`retry` or :meth:`refuse`.
         max_events: Bound of accepted events that are not settled.
         max_bytes: Bound of their sealed size.
@@ -81,22 +82,26 @@ class Intake:
         self._lock = lock
         self._sealer = sealer
         self._stream = stream
-        self._append = append
+        self.append = append
         self._want_key = want_key
         self._room_events = max_events
         self._room_bytes = self._max_bytes = max_bytes
         self._queue: deque[Ticket] = deque()
         self._closed: TelemetryError | None = None
-        self.accepted = 0
         self._sealed = 0
         self._seal_seconds = 0.0
 
     def take_seal_time(self) -> tuple[float, int]:
-        """Return the seconds spent on sealing since the last call, and the number of events."""
+        """Return the seconds spent on sealing, of every eighth event since the last call, and how many those are."""
         with self._lock:
             taken = self._seal_seconds, self._sealed
             self._seal_seconds, self._sealed = 0.0, 0
         return taken
+
+    @property
+    def accepted(self) -> int:
+        """How many events were accepted: as many as have a number."""
+        return self._stream.next_sequence
 
     @property
     def waiting(self) -> int:
@@ -171,25 +176,27 @@ class Intake:
         if self._room_events <= 0:
             return False
         # An event larger than the whole bound may pass alone.
-        return self._room_bytes >= len(draft.body) * 4 // 3 + _OVERHEAD or self._room_bytes == self._max_bytes
+        return self._room_bytes >= draft.size * 4 // 3 + _OVERHEAD or self._room_bytes == self._max_bytes
 
     def _accept(self, draft: EventDraft) -> Receipt | None:
         stream = self._stream
         producer, sequence = stream.producer, stream.next_sequence
-        began = perf_counter()
-        sealed = self._sealer.seal(draft, producer, sequence)
+        if sequence % _TIMED_EVERY:
+            sealed = self._sealer.seal(draft, producer, sequence)
+        else:
+            began = perf_counter()
+            sealed = self._sealer.seal(draft, producer, sequence)
+            self._seal_seconds += perf_counter() - began
+            self._sealed += 1
         if sealed is None:
             return None
-        self._seal_seconds += perf_counter() - began
-        self._sealed += 1
         event_id, key = draft.id, draft.key
         receipt = Receipt(event_id, producer, sequence)
         record = SealedRecord(event_id, producer, sequence, key, len(key) + sealed.size, receipt, sealed)
         stream.next_sequence = sequence + 1
         self._room_events -= 1
         self._room_bytes -= record.size
-        self.accepted += 1
-        self._append(record)
+        self.append(record)
         return receipt
 
     def _accept_waiting(self) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from telemetry.audit.metrics import AuditMetrics
-from telemetry.audit.receipt import DELIVERED, Delivery, Receipt, notify
+from telemetry.audit.receipt import Receipt, notify
 from telemetry.audit.record import SealedRecord, Segment
 from telemetry.exceptions import TelemetryError, TransportError
 
@@ -76,35 +76,30 @@ class Ledger:
 
     def delivered(self, records: Sequence[SealedRecord]) -> None:
         """Settle records that Kafka acknowledged."""
-        topic, waited = self._topic, []
+        topic, waited, own = self._topic, [], 0
         with self._lock:
             if self._closed:
                 return
-            own = 0
             for record in records:
                 receipt = record.receipt
                 if receipt is not None:
                     own += 1
-                    if receipt.reach(DELIVERED, Delivery(topic, record.partition, record.offset)):
+                    if receipt.is_on_topic(topic, record.partition, record.offset):
                         waited.append(receipt)
             self.delivered_events += own
-        _acknowledge(records)
-        self._tell(records, own, waited)
+        self._settle(records, own, waited)
         self._metrics.delivered(own)
 
     def stored(self, records: Sequence[SealedRecord], *, name: str, provider: str, reason: str) -> None:
         """Settle records that the fallback store acknowledged as part of an object."""
-        delivery = Delivery(fallback_object=name)
         with self._lock:
             if self._closed:
                 return
             receipts = _receipts(records)
-            waited = [receipt for receipt in receipts if receipt.reach(DELIVERED, delivery)]
+            waited = [receipt for receipt in receipts if receipt.is_stored(name)]
             self.stored_events += len(receipts)
-        own = len(receipts)
-        _acknowledge(records)
-        self._tell(records, own, waited)
-        self._metrics.stored(own, provider=provider, reason=reason)
+        self._settle(records, len(receipts), waited)
+        self._metrics.stored(len(receipts), provider=provider, reason=reason)
 
     def failed(self, records: Sequence[SealedRecord], error: TelemetryError) -> None:
         """Settle records that could be kept nowhere."""
@@ -112,10 +107,8 @@ class Ledger:
             receipts = _receipts(records)
             waited = [receipt for receipt in receipts if receipt.fail(error)]
             self.failed_events += len(receipts)
-        own = len(receipts)
-        _acknowledge(records)
-        self._tell(records, own, waited)
-        self._metrics.failed(own)
+        self._settle(records, len(receipts), waited)
+        self._metrics.failed(len(receipts))
 
     def close(self) -> None:
         """From now on nothing is delivered or stored any more: who ends the pipeline counts what is left.
@@ -155,13 +148,30 @@ class Ledger:
             self.rejected_events += events
         self._metrics.rejected(events, reason=reason)
 
-    def _tell(self, records: Sequence[SealedRecord], own: int, waited: list[Receipt]) -> None:
-        recovered = sum(1 for record in records if record.receipt is None and record.sequence is not None)
+    def _settle(self, records: Sequence[SealedRecord], own: int, waited: list[Receipt]) -> None:
+        """Clear records from their spool segments, give the room of our own back, tell who waited."""
+        segments: dict[Segment, list[SealedRecord]] = {}
+        size = recovered = 0
+        for record in records:
+            if record.receipt is not None:
+                size += record.size
+            elif record.sequence is not None:
+                recovered += 1
+            segment = record.segment
+            if segment is None:
+                continue
+            kept = segments.get(segment)
+            if kept is None:
+                segments[segment] = [record]
+            else:
+                kept.append(record)
+        for segment, kept in segments.items():
+            segment.acknowledge(kept)
         if recovered:
             with self._lock:
                 self.recovered_events += recovered
         if own:
-            self._release(own, sum(record.size for record in records if record.receipt is not None))
+            self._release(own, size)
         if waited:
             notify(waited)
 
@@ -169,13 +179,3 @@ class Ledger:
 def _receipts(records: Sequence[SealedRecord]) -> list[Receipt]:
     """Return the receipts of this process's own events."""
     return [record.receipt for record in records if record.receipt is not None]
-
-
-def _acknowledge(records: Sequence[SealedRecord]) -> None:
-    """Clear records from their spool segments."""
-    segments: dict[int, tuple[Segment, list[SealedRecord]]] = {}
-    for record in records:
-        if record.segment is not None:
-            segments.setdefault(id(record.segment), (record.segment, []))[1].append(record)
-    for segment, kept in segments.values():
-        segment.acknowledge(kept)

@@ -114,7 +114,7 @@ class AuditPipeline:
             if self._keys
             else ClearEncoder(source=self._source),
             stream=self._stream,
-            append=self._append,
+            append=self._batcher.add,
             want_key=self._request_key,
             max_events=audit.queue_max_events,
             max_bytes=self._queue_bytes,
@@ -357,12 +357,6 @@ class AuditPipeline:
     def _release(self, events: int, size: int) -> None:
         self._intake.release(events, self._spool.give_back(size) if self._spool is not None else size)
 
-    def _append(self, record: SealedRecord) -> None:
-        if self._spool is not None:
-            self._spool.add(record)
-        else:
-            self._batcher.add(record)
-
     def _open_spool(self) -> None:
         folder = self._config.spool_path
         if folder is None:
@@ -384,6 +378,7 @@ class AuditPipeline:
             absorb=self._stream.absorb,
             most_behind=part - self._queue_bytes,
         )
+        self._intake.append = self._spool.add
 
     def _close_spool(self) -> None:
         """Close all segments."""

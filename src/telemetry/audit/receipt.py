@@ -30,7 +30,7 @@ class Delivery(NamedTuple):
     fallback_object: str | None = None
 
 
-class Receipt(msgspec.Struct, eq=False):
+class Receipt(msgspec.Struct, eq=False, gc=False):
     """Proof that an event was accepted, and a way to wait until it is safer still.
 
     A receipt belongs to no event loop: any loop and any thread may wait on it. Cancelling a wait never cancels the event.
@@ -45,7 +45,7 @@ class Receipt(msgspec.Struct, eq=False):
     producer: str
     sequence: int
     _level: int = ACCEPTED
-    _delivery: Delivery | None = None
+    _place: tuple[str | None, int | None, int | None, str | None] | None = None
     _error: TelemetryError | None = None
     _waiters: list[_Waiter] | None = None
 
@@ -55,7 +55,7 @@ class Receipt(msgspec.Struct, eq=False):
     @property
     def delivery(self) -> Delivery | None:
         """Where the event is, once delivered or stored; None before."""
-        return self._delivery
+        return None if self._place is None else Delivery(*self._place)
 
     @property
     def is_durable(self) -> bool:
@@ -85,7 +85,7 @@ class Receipt(msgspec.Struct, eq=False):
             TelemetryError: The event failed; the error says why.
         """
         await self._wait(DELIVERED)
-        return self._delivery or Delivery()
+        return self.delivery or Delivery()
 
     def wait_durable(self, timeout: float | None = None) -> None:
         """Block as :meth:`durable` waits, for at most ``timeout`` seconds (``TimeoutError``)."""
@@ -94,7 +94,7 @@ class Receipt(msgspec.Struct, eq=False):
     def wait_delivered(self, timeout: float | None = None) -> Delivery:
         """Block as :meth:`delivered` waits, for at most ``timeout`` seconds (``TimeoutError``)."""
         self._block(DELIVERED, timeout)
-        return self._delivery or Delivery()
+        return self.delivery or Delivery()
 
     async def _wait(self, level: int) -> None:
         if not self._reached(level):
@@ -150,11 +150,21 @@ class Receipt(msgspec.Struct, eq=False):
         )
         return ready
 
-    def reach(self, level: int, delivery: Delivery | None = None) -> bool:
-        """Note that a level is reached; return whether somebody waits and :func:`notify` is due."""
-        if delivery is not None:
-            self._delivery = delivery
-        self._level = max(self._level, level)
+    def is_on_disk(self) -> bool:
+        """Note that the event is durable; return whether somebody waits and :func:`notify` is due."""
+        self._level = max(self._level, DURABLE)
+        return self._waiters is not None
+
+    def is_on_topic(self, topic: str, partition: int, offset: int) -> bool:
+        """Note that Kafka has the event; return whether somebody waits and :func:`notify` is due."""
+        self._place = topic, partition, offset, None
+        self._level = DELIVERED
+        return self._waiters is not None
+
+    def is_stored(self, name: str) -> bool:
+        """Note that the fallback store has the event; return whether somebody waits and :func:`notify` is due."""
+        self._place = None, None, None, name
+        self._level = DELIVERED
         return self._waiters is not None
 
     def fail(self, error: TelemetryError) -> bool:

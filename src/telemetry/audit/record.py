@@ -24,7 +24,7 @@ class SealedText(Protocol):
         """Return the Kafka value of the record with this sequence and Kafka key; always the same bytes."""
 
 
-class SealedRecord(msgspec.Struct, eq=False):
+class SealedRecord(msgspec.Struct, eq=False, gc=False):
     """One record: what is sent, and what became of it.
 
     It is its own delivery callback, so that sending makes no further object per event.

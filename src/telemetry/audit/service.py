@@ -53,7 +53,7 @@ class AuditService:
             LifecycleError: Before ``start()`` or after ``shutdown()``.
         """
         pipeline = self._pipeline()
-        level = _checked_level(wait_for or pipeline.default_wait)
+        level = _checked_level(wait_for) if wait_for else pipeline.default_wait
         accepted = pipeline.offer(event_type, payload, user_id, fields)
         if isinstance(accepted, Ticket):
             accepted = await self._wait(pipeline, accepted)
@@ -95,7 +95,7 @@ class BlockingAuditService:
         Wait on the receipt with ``wait_durable()`` and ``wait_delivered()``.
         """
         pipeline = self._pipeline()
-        level = _checked_level(wait_for or pipeline.default_wait)
+        level = _checked_level(wait_for) if wait_for else pipeline.default_wait
         accepted = pipeline.offer(event_type, payload, user_id, fields)
         if isinstance(accepted, Ticket):
             accepted = self._wait(pipeline, accepted)

@@ -16,7 +16,8 @@ from telemetry.format import base64url
 IV_BYTES = 12
 _IV_CHARACTERS = 16
 TAG_BYTES = 16
-_SPACES = (b"", b"  ", b" ")
+TEXT_MULTIPLE = 3
+"""A sealed text has such a length that its base64 ends with a whole group."""
 # 32 bytes in base64url; the last character stands for four bits, and its other two are zero (RFC 4648 section 3.5).
 _KID = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
 _COMMITMENT = b"telemetry data-key commitment v1"
@@ -64,16 +65,18 @@ def seal(cipher: AESGCM, protected: bytes, iv: bytes, plaintext: bytes) -> bytes
 
     Up to two spaces are added behind the text, which mean nothing in JSON.
     """
-    return compact(protected, iv, encrypt(cipher, protected, iv, plaintext))
-
-
-def encrypt(cipher: AESGCM, protected: bytes, iv: bytes, plaintext: bytes) -> bytes:
-    """Return ciphertext and tag for :func:`compact`: all of :func:`seal` that needs the plaintext."""
-    return cipher.encrypt(iv, plaintext + _SPACES[len(plaintext) % 3], protected)
+    padded = plaintext + b" " * (-len(plaintext) % TEXT_MULTIPLE)
+    return compact(protected, iv, cipher.encrypt(iv, padded, protected))
 
 
 def compact(protected: bytes, iv: bytes, ciphertext: bytes) -> bytes:
-    """Return the compact serialization of what :func:`encrypt` made."""
+    """Return the compact serialization.
+
+    Args:
+        protected: Header; the associated data.
+        iv: Initialization vector.
+        ciphertext: Of a text whose length is a multiple of ``TEXT_MULTIPLE``; with the tag.
+    """
     # IV and ciphertext are multiples of three bytes, so one encoding of everything is that of its parts in a row.
     text = base64url.encode(iv + ciphertext)
     end = _IV_CHARACTERS + (len(ciphertext) - TAG_BYTES) // 3 * 4

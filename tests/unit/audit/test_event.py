@@ -195,8 +195,8 @@ def test_threads_in_different_seconds_do_not_get_each_others_time() -> None:
 
     def draw(second: int) -> None:
         seconds.now = second
-        expected = factory._now()
-        wrong.extend(found for _ in range(20_000) if (found := factory._now()) != expected)
+        expected = factory._stamp("")
+        wrong.extend(found for _ in range(20_000) if (found := factory._stamp("")) != expected)
 
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)

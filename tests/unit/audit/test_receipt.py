@@ -16,7 +16,8 @@ def _receipt() -> Receipt:
 
 
 def _reach(receipt: Receipt, level: int, delivery: Delivery | None = None) -> None:
-    if receipt.reach(level, delivery):
+    assert (level == DELIVERED) is (delivery is not None)
+    if receipt.is_on_topic("topic", 3, 17) if delivery else receipt.is_on_disk():
         notify([receipt])
 
 
