@@ -36,6 +36,7 @@ class SealedRecord(msgspec.Struct, eq=False, gc=False):
         key: Kafka key.
         size: Bytes of key and value; an event that was just sealed may count up to 16 more.
         receipt: Who may wait for it; None where nobody can.
+        sealed: The event whose value is not written out yet.
         error: Why Kafka did not take it, once reported.
         partition: Where Kafka stored it, once delivered.
         offset: Where Kafka stored it, once delivered.
@@ -50,7 +51,7 @@ class SealedRecord(msgspec.Struct, eq=False, gc=False):
     key: bytes
     size: int
     receipt: Receipt | None = None
-    _sealed: SealedText | None = None
+    sealed: SealedText | None = None
     _value: bytes = b""
     reported: bool = False
     error: Any = None
@@ -67,10 +68,10 @@ class SealedRecord(msgspec.Struct, eq=False, gc=False):
     @property
     def value(self) -> bytes:
         """Kafka value; its bytes never change. It is written out when it is first asked for."""
-        sealed = self._sealed
+        sealed = self.sealed
         if sealed is not None:
             self._value = sealed.value(self.sequence or 0, self.key)
-            self._sealed = None
+            self.sealed = None
         return self._value
 
     def __repr__(self) -> str:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from telemetry.audit.packing import Row
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.segment import (
     ASIDE,
@@ -16,7 +17,6 @@ from telemetry.audit.segment import (
     SUFFIX,
     About,
     DamagedSegmentError,
-    Row,
     SpoolSegment,
     set_aside,
 )

@@ -15,6 +15,7 @@ from typing import Any, Self, TypeVar
 import msgspec
 
 from telemetry.audit.fork_gate import ForkGate
+from telemetry.audit.packing import Row, pack, unpack
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.stream import TreeState
 from telemetry.audit.wal import has_lost_commits, wal_of
@@ -23,7 +24,7 @@ from telemetry.exceptions import SpoolError
 logger = logging.getLogger("telemetry.spool")
 
 SUFFIX = ".spool"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 _TABLES = ("batch_a", "batch_b")
 _FLIP_BYTES = 16 << 20
@@ -35,16 +36,13 @@ _NEXT = (
     f"SELECT * FROM (SELECT * FROM {_TABLES[0]} UNION ALL SELECT * FROM {_TABLES[1]})"  # noqa: S608 - constants
     " WHERE first > ? ORDER BY first LIMIT 1"
 )
-_ROW_RECORDS = 1_000
 _CLOSE_SECONDS = 2.0
 ASIDE = ".damaged"
 _TORN_LOG = "its write-ahead log is damaged in the middle"
 
-Row = tuple[int, str, bytes, bytes]
 NoteT = TypeVar("NoteT")
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode_rows = msgspec.msgpack.Decoder(list[Row]).decode
 _gate = ForkGate()
 
 
@@ -312,26 +310,18 @@ class SpoolSegment:
 
     def _unpack(self, records: Any, crc: Any) -> list[Row]:
         try:
-            return _decode_rows(_checked(records, crc))
+            return unpack(_checked(records, crc))
         except (msgspec.DecodeError, ValueError) as exc:
             raise _damaged(self.path, exc) from exc
 
     def _insert(self, records: Sequence[SealedRecord]) -> None:
-        rows = [
-            (record.sequence, record.event_id, record.key, record.value)
-            for record in records
-            if record.sequence is not None
-        ]
-        # Many records make one row: each statement costs a release of the interpreter lock.
-        for at in range(0, len(rows), _ROW_RECORDS):
-            part = rows[at : at + _ROW_RECORDS]
-            packed = _encode(part)
+        for packed in pack(records):
             self._connection.execute(
                 f"INSERT INTO {_TABLES[self._active]} VALUES (?, ?, ?)",  # noqa: S608 - a constant
-                (part[0][0], packed, zlib.crc32(packed)),
+                (packed.first, packed.content, zlib.crc32(packed.content)),
             )
-            self._active_bytes += len(packed)
-            self._highest[self._active] = part[-1][0]
+            self._active_bytes += len(packed.content)
+            self._highest[self._active] = packed.last
 
     def _empty_settled(self, settled_below: int) -> None:
         other = 1 - self._active

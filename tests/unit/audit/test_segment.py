@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from telemetry.audit.packing import Row
 from telemetry.audit.record import SealedRecord
-from telemetry.audit.segment import DamagedSegmentError, Row, SpoolSegment
+from telemetry.audit.segment import DamagedSegmentError, SpoolSegment
 from telemetry.audit.stream import TreeState
 from telemetry.audit.wal import wal_of
 from telemetry.exceptions import SpoolError

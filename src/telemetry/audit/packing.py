@@ -1,0 +1,94 @@
+"""How the records of a commit are packed into rows of a spool segment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+import msgspec
+
+from telemetry.audit.encryptor import Sealed
+from telemetry.audit.record import SealedRecord
+
+_PACK_RECORDS = 1_000
+"""Many records make one row: each statement costs a release of the interpreter lock."""
+
+Row = tuple[int, str, bytes, bytes]
+"""Position, event id, key and value of a record."""
+
+
+class Pack(NamedTuple):
+    """Consecutive records as one row of a segment.
+
+    Attributes:
+        first: Position of the first.
+        last: Position of the last.
+        content: The records, as MessagePack.
+    """
+
+    first: int
+    last: int
+    content: bytes
+
+
+class _Content(msgspec.Struct, array_like=True):
+    """What a pack holds.
+
+    A sealed event is kept in its parts: its value is larger by a third, and is written out only when it is sent.
+
+    Attributes:
+        written: Position, event id, key and value of records whose value is written out.
+        head: What is constant for the data key that sealed the others.
+        protected: Their JWE header.
+        sealed: Of each: position, event id, key, tail, initialization vector and ciphertext.
+    """
+
+    written: list[Row]
+    head: bytes = b""
+    protected: bytes = b""
+    sealed: list[tuple[int, str, bytes, bytes, bytes, bytes]] = []
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Content).decode
+
+
+def pack(records: Sequence[SealedRecord]) -> Iterator[Pack]:
+    """Yield the records that have a position, in order, in packs."""
+    for _, same in groupby(records, key=_head):
+        run = [record for record in same if record.sequence is not None]
+        for at in range(0, len(run), _PACK_RECORDS):
+            part = run[at : at + _PACK_RECORDS]
+            yield Pack(part[0].sequence or 0, part[-1].sequence or 0, _encode(_content(part)))
+
+
+def unpack(content: bytes) -> list[Row]:
+    """Return the records of a pack.
+
+    Raises:
+        msgspec.DecodeError: It is none.
+    """
+    found = _decode(content)
+    rows = found.written
+    for position, event_id, key, tail, iv, ciphertext in found.sealed:
+        sealed = Sealed(found.head, tail, found.protected, iv, ciphertext, 0)
+        rows.append((position, event_id, key, sealed.value(position, key)))
+    return rows
+
+
+def _head(record: SealedRecord) -> bytes:
+    sealed = record.sealed
+    return sealed.head if isinstance(sealed, Sealed) else b""
+
+
+def _content(records: Sequence[SealedRecord]) -> _Content:
+    first = records[0].sealed
+    if not isinstance(first, Sealed):
+        return _Content([(record.sequence or 0, record.event_id, record.key, record.value) for record in records])
+    rows = [
+        (record.sequence or 0, record.event_id, record.key, sealed.tail, sealed.iv, sealed.ciphertext)
+        for record in records
+        if isinstance(sealed := record.sealed, Sealed)
+    ]
+    return _Content([], first.head, first.protected, rows)
