@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 from collections import deque
@@ -15,11 +16,16 @@ from bench.spec import USERS, Spec, event, payload
 
 _IN_FLIGHT = 5_000
 _KEY_SECONDS = 300.0
+_KEY_ID = "local-key://0123456789abcdef"
 _CLEAR = [("content-type", b"application/octet-stream")]
 
 
 def hand_rolled(spec: Spec) -> Result:
-    """Send with aiokafka what ``json`` encodes and one AES-256-GCM key seals; no key management at all."""
+    """Send with aiokafka what ``json`` encodes and one AES-256-GCM key seals, in an envelope that names its key.
+
+    It does what this library's record does and no more: whoever reads it knows which KEK to ask for the data key. There
+    is no rotation, no spool and no fallback.
+    """
     return asyncio.run(_hand_rolled(spec))
 
 
@@ -43,12 +49,19 @@ async def _hand_rolled(spec: Spec) -> Result:
         max_batch_size=256 << 10,
     )
     cipher, body = AESGCM(os.urandom(32)), payload(spec.size)
+    wrapped_key = base64.b64encode(os.urandom(60)).decode()
     waiting: deque[asyncio.Future[Any]] = deque()
 
     async def send(user: str) -> None:
         key, nonce = user.encode(), os.urandom(12)
-        sealed = nonce + cipher.encrypt(nonce, json.dumps(event(user, body)).encode(), key)
-        waiting.append(await producer.send(spec.topic, sealed, key=key))
+        sealed = cipher.encrypt(nonce, json.dumps(event(user, body)).encode(), key)
+        envelope = {
+            "key_id": _KEY_ID,
+            "wrapped_key": wrapped_key,
+            "nonce": base64.b64encode(nonce).decode(),
+            "ciphertext": base64.b64encode(sealed).decode(),
+        }
+        waiting.append(await producer.send(spec.topic, json.dumps(envelope).encode(), key=key))
         if len(waiting) >= _IN_FLIGHT:
             await waiting.popleft()
 
