@@ -74,19 +74,28 @@ def multiprocessing_forkserver(telemetry: BlockingTelemetry, brokers: str, folde
 
 
 def fork_beside_threads(telemetry: BlockingTelemetry, brokers: str, folder: str) -> None:
-    """Fork eight times while four threads log without a pause; the threads of a child log at once together."""
-    stop = threading.Event()
+    """Fork eight times while four threads log without a pause; the threads of a child log at once together.
+
+    Between the forks they rest: the embedded Kafka forgets what is too much.
+    """
+    stop, go, bursts = threading.Event(), threading.Event(), threading.Semaphore(0)
 
     def log_on() -> None:
         while not stop.is_set():
-            log_some(telemetry, 5)
+            if go.wait(0.05):
+                log_some(telemetry, 5)
+                bursts.release()
 
     threads = [threading.Thread(target=log_on) for _ in range(4)]
     for thread in threads:
         thread.start()
     children = []
     for _ in range(8):
+        go.set()
+        for _ in range(8):
+            bursts.acquire()
         child = os.fork()
+        go.clear()
         if child == 0:
             _run_threads(lambda: log_some(telemetry, 25), 4)
             telemetry.shutdown(20)
