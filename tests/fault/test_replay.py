@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
+import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +21,12 @@ from telemetry.audit.ledger import Ledger
 from telemetry.audit.metrics import AuditMetrics
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.replay import RetryWorker
-from telemetry.exceptions import StorageAccessDeniedError, StorageError, TransportAuthorizationError
+from telemetry.exceptions import (
+    StorageAccessDeniedError,
+    StorageError,
+    StorageUnreachableError,
+    TransportAuthorizationError,
+)
 from telemetry.format.fallback_object import StoredRecord, decode_object, encode_object
 from telemetry.storage import StorageProvider, StorageProviderFactory
 from telemetry.testing import EmbeddedKafka
@@ -133,6 +140,53 @@ def test_an_unreadable_object_keeps_back_its_producer_only(
     worker_on(store, config).drain()
     assert sent(config) == [0, 0, 1, 1, 2, 2, 3, 4, 5, 6, 7, 8]
     assert store.objects.keys() == {name for name in store.objects if name.startswith("locks/")}
+
+
+def test_a_slow_stores_objects_are_read_and_deleted_several_at_a_time(config: AuditConfig) -> None:
+    store, made = MemoryStore(), records(40)
+    for at in range(0, 40, 2):
+        stored(store, made[at : at + 2])
+    together = threading.Barrier(4)
+
+    def wait_for_others(operation: str, name: str) -> None:
+        if operation in ("get", "delete") and name.startswith("audit-events/"):
+            together.wait(30)
+
+    store.before = wait_for_others
+    worker_on(store, config).drain()
+
+    assert sent(config) == list(range(40))
+    assert names(store, "audit-events/") == []
+
+
+@pytest.mark.parametrize("operation", ["get", "delete"])
+def test_a_store_that_fails_once_in_a_while(config: AuditConfig, operation: str) -> None:
+    store, made = MemoryStore(), records(40)
+    for at in range(0, 40, 2):
+        stored(store, made[at : at + 2])
+    calls = itertools.count(1)
+
+    def fail(called: str, name: str) -> None:
+        if called == operation and name.startswith("audit-events/") and next(calls) % 7 == 0:
+            raise StorageUnreachableError(name)
+
+    store.before = fail
+    worker = worker_on(store, config)
+    while True:
+        try:
+            worker.drain()
+        except StorageUnreachableError:
+            continue
+        break
+
+    order: dict[str, list[int]] = defaultdict(list)
+    for value in on_topic(config):
+        number = int(value["sequence"])
+        if number not in order[value["data"]["user_id"]]:
+            order[value["data"]["user_id"]].append(number)
+    assert all(found == sorted(found) for found in order.values())
+    assert sorted(number for found in order.values() for number in found) == list(range(40))
+    assert names(store, "audit-events/") == []
 
 
 def test_objects_are_sent_oldest_first_and_in_each_producers_order() -> None:

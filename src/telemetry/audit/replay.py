@@ -7,11 +7,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from typing import NamedTuple, NoReturn
 
 from telemetry.audit.backlog import WaitingObject, in_order, listed
 from telemetry.audit.backoff import Backoff
 from telemetry.audit.fallback import FallbackHandler
+from telemetry.audit.hands import Hands
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.set_aside import SetAside
@@ -38,6 +40,7 @@ SCAN_SECONDS = 60.0
 LEASE_SECONDS = 30.0
 
 _WINDOW_BYTES = 24 << 20
+_HANDS, _AHEAD_BYTES = 8, 8 << 20
 _PROBE_SECONDS = 5.0
 _PACE_EVENTS, _PACE_SECONDS = 1_000, 0.1
 _SHOWN = 3
@@ -61,6 +64,33 @@ class _OutageError(Exception):
 
 class _AgainError(Exception):
     """A refused record is out of the way; what was sent behind it is sent again now."""
+
+
+class _Deletions:
+    """Objects that are being deleted, in order."""
+
+    def __init__(self, hands: Hands, store: StorageProvider, on_deleted: Callable[[WaitingObject, int], None]) -> None:
+        self._hands = hands
+        self._store = store
+        self._on_deleted = on_deleted
+        self._begun: deque[tuple[WaitingObject, int, Future[None]]] = deque()
+
+    def begin(self, waiting: WaitingObject, *, events: int) -> None:
+        self._begun.append((waiting, events, self._hands.do(self._store.delete, waiting.name)))
+
+    def settle(self, most: int) -> None:
+        """Take note of what is done, and wait until no more than ``most`` are not; raise what one of them met."""
+        failure: StorageError | None = None
+        while self._begun and (len(self._begun) > most or self._begun[0][2].done()):
+            waiting, events, done = self._begun.popleft()
+            try:
+                done.result()
+            except StorageError as exc:
+                failure = exc
+            else:
+                self._on_deleted(waiting, events)
+        if failure is not None:
+            raise failure
 
 
 class RetryWorker:
@@ -279,8 +309,28 @@ class RetryWorker:
 
     def _replay_all(self, lock: Lock) -> int:
         """Replay every object in the store once; return how many there were."""
-        count, window, sent = 0, 0, deque[_InFlight]()
-        for waiting, records in self._read_all():
+        with Hands(_HANDS, name="telemetry-replay-store") as hands:
+            deletions = _Deletions(hands, self._store, self._is_deleted)
+            try:
+                return self._pass_over(hands, deletions, lock)
+            finally:
+                # Otherwise the next pass would list, and send again, what is just being deleted.
+                deletions.settle(0)
+
+    def _pass_over(self, hands: Hands, deletions: _Deletions, lock: Lock) -> int:
+        sent = deque[_InFlight]()
+        try:
+            count = self._send_all(hands, sent, deletions, lock)
+        except StorageError:
+            # What was sent before is not to be sent again each time that the store fails for a moment.
+            self._finish_all(sent, deletions, lock)
+            raise
+        self._finish_all(sent, deletions, lock)
+        return count
+
+    def _send_all(self, hands: Hands, sent: deque[_InFlight], deletions: _Deletions, lock: Lock) -> int:
+        count, window = 0, 0
+        for waiting, records in self._read_all(hands):
             if self._stopping.is_set() or not lock.held:
                 break
             count += 1
@@ -290,19 +340,21 @@ class RetryWorker:
             window += waiting.size
             while sent and (window > _WINDOW_BYTES or sent[0].records[-1].reported):
                 window -= sent[0].waiting.size
-                self._finish(sent.popleft(), lock)
-        while sent:
-            self._finish(sent.popleft(), lock)
+                self._finish(sent.popleft(), deletions, lock)
         return count
 
-    def _read_all(self) -> Iterator[tuple[WaitingObject, list[SealedRecord]]]:
+    def _finish_all(self, sent: deque[_InFlight], deletions: _Deletions, lock: Lock) -> None:
+        while sent:
+            self._finish(sent.popleft(), deletions, lock)
+
+    def _read_all(self, hands: Hands) -> Iterator[tuple[WaitingObject, list[SealedRecord]]]:
         """Yield objects and their records in order, without those behind one that cannot be read."""
         unreadable, blocked = set[str](), set[str]()
-        for waiting in in_order(listed(self._store, self._topic, on_foreign=self._quarantine_foreign)):
+        for waiting, data in self._read_ahead(hands):
             if waiting.producer in blocked:
                 continue
             try:
-                records = self._read(waiting)
+                records = self._open(waiting, data)
             except StorageAccessDeniedError as exc:
                 blocked.add(waiting.producer)
                 unreadable.add(waiting.name)
@@ -313,9 +365,20 @@ class RetryWorker:
                 yield waiting, records
         self._unreadable = unreadable
 
-    def _read(self, waiting: WaitingObject) -> list[SealedRecord] | None:
+    def _read_ahead(self, hands: Hands) -> Iterator[tuple[WaitingObject, Future[bytes]]]:
+        """Yield objects in order, of which some more are being read meanwhile."""
+        ahead, size = deque[tuple[WaitingObject, Future[bytes]]](), 0
+        for waiting in in_order(listed(self._store, self._topic, on_foreign=self._quarantine_foreign)):
+            ahead.append((waiting, hands.do(self._store.get, waiting.name)))
+            size += waiting.size
+            while len(ahead) > _HANDS or (size > _AHEAD_BYTES and len(ahead) > 1):
+                size -= ahead[0][0].size
+                yield ahead.popleft()
+        yield from ahead
+
+    def _open(self, waiting: WaitingObject, data: Future[bytes]) -> list[SealedRecord] | None:
         try:
-            found = decode_object(self._store.get(waiting.name))
+            found = decode_object(data.result())
             require_own_name(found.header, waiting.parts)
         except StorageNotFoundError:
             self._forget(waiting.name)
@@ -347,8 +410,8 @@ class RetryWorker:
         if self._due > now:
             self._stopping.wait(self._due - now)
 
-    def _finish(self, sent: _InFlight, lock: Lock) -> None:
-        """Wait until an object's records are acknowledged, then delete it."""
+    def _finish(self, sent: _InFlight, deletions: _Deletions, lock: Lock) -> None:
+        """Wait until an object's records are acknowledged, then have it deleted."""
         transport = self._transport
         if transport is None:
             raise _OutageError
@@ -357,7 +420,8 @@ class RetryWorker:
         if not lock.held:
             # Another process works now and sends this object again: a duplicate, never a loss.
             raise _OutageError
-        self._delete(sent.waiting, events=_events(sent.records))
+        deletions.begin(sent.waiting, events=_events(sent.records))
+        deletions.settle(2 * _HANDS)
 
     def _recover(self, sent: _InFlight, error: TransportError | None, lock: Lock) -> NoReturn:
         """Deal with an object that was not acknowledged; the window's others were taken back with it."""
@@ -432,6 +496,9 @@ class RetryWorker:
 
     def _delete(self, waiting: WaitingObject, *, events: int) -> None:
         self._store.delete(waiting.name)
+        self._is_deleted(waiting, events)
+
+    def _is_deleted(self, waiting: WaitingObject, events: int) -> None:
         self._forget(waiting.name)
         self._ledger.replayed(events)
         if self._on_object is not None:
