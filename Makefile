@@ -6,7 +6,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test kafka-long check bench bench-check fault-long key-outage-long memory-long matrix-long outage-long replay-speed \
+.PHONY: help demo test kafka-long check bench verify-limits bench-check fault-long key-outage-long memory-long matrix-long outage-long replay-speed \
 	services lock setup setup-bench clean
 
 VENV := .venv
@@ -64,6 +64,10 @@ replay-speed: setup services ## bring a fallback folder back to a real broker ov
 
 bench: setup-bench services ## measure against other libraries, side by side, and write docs/performance.md
 	@$(BENCH_VENV)/bin/python -m bench $(BENCH_ARGS)
+
+verify-limits: setup ## verify ten million made-up events in one process: events a second, and memory (minutes)
+	@for order in "side by side" "one partition has most"; do \
+		$(BIN)/python -m bench.verifying --events 10000000 --order "$$order" || exit 1; done
 
 bench-check: setup-bench services ## measure what has a bound, and fail if one is missed (run by hand)
 	@$(BENCH_VENV)/bin/python -m bench --check $(BENCH_ARGS)

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from telemetry.format import jwe
 from telemetry.format.checkpoint import Checkpoint, encode_checkpoint_message, sign_checkpoint
 from telemetry.format.merkle import Frontier, leaf_hash
-from telemetry.format.message import render_head, render_middle
+from telemetry.format.message import key_hash, render_head, render_middle
 from telemetry.format.signed_note import PublicKey
 from telemetry.reader.entry import Place, RawRecord
 from telemetry.reader.verifier import Verifier
@@ -82,7 +82,7 @@ class Stream:
     def value(self, sequence: int) -> bytes:
         """Return the value of a record."""
         tail = b',"id":"0198c0de-0000-7000-8000-%012x"%b' % (sequence, self._data)
-        return self._head + render_middle(sequence, self.key(sequence), tail)
+        return self._head + render_middle(sequence, key_hash(self.key(sequence)), tail)
 
     def checkpoints(self) -> Iterator[bytes]:
         """Yield the values of all checkpoints."""

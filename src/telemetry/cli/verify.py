@@ -13,6 +13,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from telemetry import __version__
 from telemetry.cli.connection import Loader, with_connection
 from telemetry.cli.console import err, neutral, out, progress, write_line
 from telemetry.cli.trusted import trusted_keys
@@ -95,7 +96,7 @@ def verify(
 
 def _read(verifier: Verifier, audit: AuditConfig, starts: dict[int, int] | None) -> dict[str, str]:
     """Give every record to the verifier; return what was read, for the report."""
-    scope = {"topic": audit.kafka_topic, "brokers": audit.kafka_brokers}
+    scope = {"topic": audit.kafka_topic, "brokers": audit.kafka_brokers, "read with": f"telemetry {__version__}"}
     with ExitStack() as stack, progress("verifying") as (bar, task):
         source = stack.enter_context(
             KafkaSource(audit, within=ReadRange(starts=starts), on_total=lambda total: bar.update(task, total=total))

@@ -151,16 +151,16 @@ def key_hash(key: bytes) -> bytes:
     return base64url.encode(hashlib.sha256(b"\x02" + key).digest()[:KEY_HASH_BYTES])
 
 
-def render_middle(sequence: int, key: bytes, tail: bytes) -> bytes:
-    """Return the part of a value between head and data."""
-    return b'%d,"keyhash":"%b"%b' % (sequence, key_hash(key), tail)
+def render_middle(sequence: int, hashed: bytes, tail: bytes) -> bytes:
+    """Return the part of a value between head and data; ``hashed`` is the :func:`key_hash`."""
+    return b'%d,"keyhash":"%b"%b' % (sequence, hashed, tail)
 
 
 def render(head: bytes, sequence: int, key: bytes, tail: bytes, data: bytes, *, sealed: bool) -> bytes:
     """Return a whole value."""
     if sealed:
-        return b'%b%b"%b"}' % (head, render_middle(sequence, key, tail), data)
-    return b"%b%b%b}" % (head, render_middle(sequence, key, tail), data)
+        return b'%b%b"%b"}' % (head, render_middle(sequence, key_hash(key), tail), data)
+    return b"%b%b%b}" % (head, render_middle(sequence, key_hash(key), tail), data)
 
 
 def parse(value: bytes) -> Message:

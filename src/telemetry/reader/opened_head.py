@@ -10,11 +10,12 @@ from telemetry.encryption.unwrap_cache import OpenedKey
 from telemetry.exceptions import MalformedRecordError
 from telemetry.format import jwe
 from telemetry.format.event import AuditEvent, decode_event
-from telemetry.format.message import CLEAR_ATTRIBUTES, MAX_VALUE_BYTES, Message, render_middle, render_tail
+from telemetry.format.message import CLEAR_ATTRIBUTES, MAX_VALUE_BYTES, Message, key_hash, render_middle, render_tail
 
 _DATA = b',"data":'
 _IV_CHARACTERS = 16
 _TAG_CHARACTERS = 22
+_MAX_KEYS = 4_096
 _LEAST = _IV_CHARACTERS + _TAG_CHARACTERS + 2
 _DOT = ord(".")
 _LAST = frozenset(b"AQgw")
@@ -37,11 +38,12 @@ class OpenedHead:
         fresh_until: As given.
     """
 
-    __slots__ = ("_cipher", "_end", "_marker", "_protected", "_whose", "fresh_until", "message")
+    __slots__ = ("_cipher", "_end", "_hashes", "_marker", "_protected", "_whose", "fresh_until", "message")
 
     def __init__(self, message: Message, key: OpenedKey, *, end: int, fresh_until: float) -> None:
         self.message = message
         self.fresh_until = fresh_until
+        self._hashes: dict[bytes, bytes] = {}
         self._cipher = key.cipher
         self._end = end
         self._protected = jwe.protected_header(key.kid)
@@ -75,8 +77,15 @@ class OpenedHead:
             return None
         whose = (event.producer, event.service_name, event.environment)
         own_key = event.key.encode()
-        is_unaltered = key == own_key and value[self._end : at + len(_DATA)] == _middle(event, own_key)
+        hashed = self._hashes.get(own_key) or self._hash_of(own_key)
+        is_unaltered = key == own_key and value[self._end : at + len(_DATA)] == _middle(event, hashed)
         return event if is_unaltered and whose == self._whose else None
+
+    def _hash_of(self, key: bytes) -> bytes:
+        if len(self._hashes) >= _MAX_KEYS:
+            self._hashes.clear()
+        found = self._hashes[key] = key_hash(key)
+        return found
 
     def _decrypt(self, text: bytes) -> bytes | None:
         # IV, ciphertext and tag have whole groups of four characters but for the tag's end, so one decoding does.
@@ -90,10 +99,10 @@ class OpenedHead:
             return None
 
 
-def _middle(event: AuditEvent, key: bytes) -> bytes:
+def _middle(event: AuditEvent, hashed: bytes) -> bytes:
     """Return what must stand between head and data."""
     clear = {}
     if event.clear_fields:
         clear = {name: getattr(event, field) for name, field in CLEAR_ATTRIBUTES.items() if field in event.clear_fields}
     tail = render_tail(event.id, event.time, event.event_type, event.traceparent, clear)
-    return render_middle(event.sequence, key, tail)
+    return render_middle(event.sequence, hashed, tail)

@@ -22,6 +22,8 @@ MAX_SIGHTINGS = 64
 """Records of which it is remembered that they do not fit their head."""
 
 _MAX_DIGITS = len(str(MAX_SEQUENCE))
+_NUMBER_AND_NAME = _MAX_DIGITS + len(KEY_HASH)
+_ZERO = ord("0")
 _SEALED_DATA = b',"data":"'
 _CLEAR_DATA = b',"data":{'
 _PRODUCER = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
@@ -117,17 +119,20 @@ def parse_sequence(value: bytes, start: int) -> int:
     return sequence if sequence <= MAX_SEQUENCE else -1
 
 
-def names_key(value: bytes, start: int, expected: bytes) -> bool:
-    """Return whether a record says that its Kafka key has this hash.
+def parse_number_and_key(value: bytes, start: int) -> tuple[int, bytes]:
+    """Return the number that begins at ``start`` and the hash of the Kafka key that follows, with its quote.
 
-    Args:
-        value: The record's value.
-        start: Where the sequence begins.
-        expected: Hash of the key that it has.
+    The number is -1 when there is none in canonical form; the hash is empty when there is none.
     """
-    at = value.find(KEY_HASH, start, start + _MAX_DIGITS + len(KEY_HASH)) + len(KEY_HASH)
-    end = at + KEY_HASH_CHARACTERS
-    return at >= len(KEY_HASH) and value[at:end] == expected and value[end : end + 1] == b'"'
+    at = value.find(KEY_HASH, start, start + _NUMBER_AND_NAME)
+    if at < 0:
+        return parse_sequence(value, start), b""
+    digits = value[start:at]
+    if not digits.isdigit() or (digits[0] == _ZERO and at > start + 1):
+        return -1, b""
+    sequence = int(digits)
+    at += len(KEY_HASH)
+    return sequence if sequence <= MAX_SEQUENCE else -1, value[at : at + KEY_HASH_CHARACTERS + 1]
 
 
 class LooseRecord(msgspec.Struct):

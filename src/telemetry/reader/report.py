@@ -29,7 +29,10 @@ th { background: #f6f8fa; } td.number { text-align: right; font-variant-numeric:
 code { font: .86em ui-monospace, monospace; overflow-wrap: anywhere; }
 .label { font-weight: 600; white-space: nowrap; } .label.fine { color: #1a7f37; } .label.incomplete { color: #7d4e00; } .label.tampered { color: #cf222e; }
 .quiet { color: #57606a; }
-@media print { body { margin: 0; max-width: none; font-size: 10.5pt; } tr, .verdict { break-inside: avoid; } h2, h3 { break-after: avoid; } thead { display: table-header-group; } }
+.facts th { width: 17rem; } .findings { table-layout: fixed; } .findings th:nth-child(1) { width: 11%; } .findings th:nth-child(2) { width: 13%; } .findings th:nth-child(3) { width: 10%; } .findings th:nth-child(4) { width: 20%; }
+.sign { display: grid; grid-template-columns: 2fr 1fr 2fr; gap: 2rem; margin: 3.5rem 0 1rem; } .sign div { border-top: 1px solid #57606a; padding-top: .3rem; }
+@page { size: A4; margin: 16mm 14mm; @bottom-right { content: counter(page) " / " counter(pages); font-size: 9pt; } }
+@media print { body { margin: 0; padding: 0 1px; max-width: none; font-size: 9.5pt; } code { font-size: 8pt; } tr, .verdict, .sign { break-inside: avoid; } h2, h3 { break-after: avoid; } thead { display: table-header-group; } .facts th { width: 13rem; } }
 """
 
 _SENTENCES = {
@@ -47,8 +50,8 @@ _METHOD = (
     "The records between two checkpoints were held against the signed trees at both ends: together with the first tree they must make the root of the second. A record that is absent or differs by one bit makes another root.",
     "Sequence numbers have no gaps when they are written; a gap means that a record is missing. The final checkpoint says where a producer's stream ends.",
     "Copies were compared byte for byte (by hash). Equal copies are harmless: delivery is at least once. Of copies that differ, the signed tree tells which one is right.",
-    "Records of one Kafka key must stand on one partition in the order of their sequence numbers.",
-    "Not covered: records that were written after the last checkpoint, whole producers of which nothing is left (an earlier state of this verification finds them), and the truth of what the application logged.",
+    "Each record's Kafka key was held against the hash of it in the signed value. Records of one key must stand on one partition in the order of their sequence numbers.",
+    "Not covered: who holds the signing keys and whether the trusted ones are the right ones, records that were written after the last checkpoint, whole producers of which nothing is left (an earlier state of this verification finds them), and the truth of what the application logged.",
 )
 
 
@@ -70,8 +73,10 @@ def render_html(
             f"<h1>{_text(title)}</h1>",
             f'<p class="quiet">Verified {_text(report.checked_at or "at an unknown time")}</p>',
             _verdict(report),
-            "<h2>Scope</h2>",
-            _facts({**(scope or {}), **_counts(report)}),
+            "<h2>What was read</h2>",
+            _facts(scope or {}),
+            "<h2>Counts</h2>",
+            _facts(_counts(report)),
             "<h2>Trusted public keys</h2>",
             _keys(report.trusted_keys),
             "<h2>Findings</h2>",
@@ -80,6 +85,7 @@ def render_html(
             _producers(report.producers),
             "<h2>How it was checked</h2>",
             "<ol>" + "".join(f"<li>{_text(step)}</li>" for step in _METHOD) + "</ol>",
+            '<div class="sign"><div>Checked by</div><div>Date</div><div>Signature</div></div>',
         )
     )
     digest = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
@@ -97,9 +103,22 @@ def _verdict(report: VerificationReport) -> str:
     kind = _kind(report.exit_code)
     return (
         f'<div class="verdict {kind}"><strong>{_text(str(report.verdict))}</strong>'
-        f"<p>{_SENTENCES.get(report.verdict, '')}</p>"
+        f"<p>{_SENTENCES.get(report.verdict, '')}</p><p>{_text(_summary(report))}</p>"
         f'<p class="quiet">Exit code {report.exit_code} (0 fine, 3 tampered or reordered, 4 incomplete or not provable).</p></div>'
     )
+
+
+def _summary(report: VerificationReport) -> str:
+    """Return in one sentence how much is proven, and what was found how often."""
+    findings = [*report.findings, *(finding for producer in report.producers for finding in producer.findings)]
+    left = report.more_findings + report.total("more_findings")
+    counts = [
+        f"{count:,} {verdict}"
+        for verdict in reversed(Verdict)
+        if (count := sum(1 for finding in findings if finding.verdict is verdict))
+    ]
+    told = f"Findings: {', '.join(counts)}{f', and {left:,} more' if left else ''}." if counts else "No findings."
+    return f"{report.total('proven'):,} of {report.total('records'):,} events are proven. {told}"
 
 
 def _counts(report: VerificationReport) -> dict[str, str]:
@@ -120,7 +139,7 @@ def _counts(report: VerificationReport) -> dict[str, str]:
 
 def _facts(facts: Mapping[str, str]) -> str:
     rows = "".join(f'<tr><th scope="row">{_text(name)}</th><td>{_text(text)}</td></tr>' for name, text in facts.items())
-    return f"<table><tbody>{rows}</tbody></table>"
+    return f'<table class="facts"><tbody>{rows}</tbody></table>' if rows else "<p>Not told.</p>"
 
 
 def _keys(keys: Iterable[str]) -> str:
@@ -144,7 +163,7 @@ def _finding_table(findings: tuple[Finding, ...], more: int) -> str:
     left = more + max(len(findings) - MAX_ROWS, 0)
     note = f"<p>{left:,} more findings are not listed.</p>" if left else ""
     head = "<thead><tr><th>Verdict</th><th>Sequence</th><th>Field</th><th>Place</th><th>Reason</th></tr></thead>"
-    return f"<table>{head}<tbody>{rows}</tbody></table>{note}"
+    return f'<table class="findings">{head}<tbody>{rows}</tbody></table>{note}'
 
 
 def _finding_row(finding: Finding) -> str:

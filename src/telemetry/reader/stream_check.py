@@ -329,5 +329,6 @@ class StreamCheck:
 
     def _duplicates(self) -> Iterator[Finding]:
         if self.tree.duplicates:
-            reason = f"{self.tree.duplicates} copies are byte for byte the same as the first (delivered at least once)"
+            copies = "1 copy is" if self.tree.duplicates == 1 else f"{self.tree.duplicates} copies are"
+            reason = f"{copies} byte for byte the same as the first (delivered at least once)"
             yield Finding(Verdict.DUPLICATE, reason)

@@ -19,10 +19,9 @@ from telemetry.reader.record_head import (
     SEQUENCE,
     RecordHead,
     Sighting,
-    names_key,
     parse_head,
     parse_loosely,
-    parse_sequence,
+    parse_number_and_key,
 )
 from telemetry.reader.stream_check import MAX_HEADS, Scope, StreamCheck
 from telemetry.reader.stream_tree import StreamTree
@@ -85,7 +84,9 @@ class Verifier:
         self._order = KeyOrder()
         self._key_hashes: dict[bytes | None, bytes] = {}
         self._findings = FindingList()
-        self._places: dict[tuple[str, int | None], int] = {}
+        self._places: dict[str, dict[int, int]] = {}
+        self._source: str | None = None
+        self._ends: dict[int, int] = {}
         self._records = 0
         self._state = state
         if state is not None:
@@ -99,8 +100,11 @@ class Verifier:
             return
         key, value, place, _, _ = record
         self._records += 1
-        if place.partition is not None:
-            self._places[place[:2]] = place.offset + 1
+        source, partition, offset, _ = place
+        if partition is not None:
+            if source != self._source:
+                self._source, self._ends = source, self._places.setdefault(source, {})
+            self._ends[partition] = offset + 1
         if value is None:
             self._malformed(place, "the record has no value (a tombstone)")
             return
@@ -174,9 +178,9 @@ class Verifier:
             now: Noted in the state.
         """
         positions = {source: dict(offsets) for source, offsets in self._state.positions.items()} if self._state else {}
-        for (source, partition), offset in self._places.items():
-            if partition is not None:
-                known = positions.setdefault(source, {})
+        for source, ends in self._places.items():
+            known = positions.setdefault(source, {})
+            for partition, offset in ends.items():
                 known[partition] = max(offset, known.get(partition, 0))
         return VerifierState(
             serial=self._state.serial + 1 if self._state else 1,
@@ -188,7 +192,8 @@ class Verifier:
         )
 
     def _take(self, head: RecordHead, start: int, key: bytes | None, value: bytes, place: Place) -> None:
-        stream, sequence = head.stream, parse_sequence(value, start)
+        stream = head.stream
+        sequence, named = parse_number_and_key(value, start)
         if sequence < 0:
             stream.tampered("the record's sequence is not a number of this format", place=place, field="sequence")
             return
@@ -199,20 +204,21 @@ class Verifier:
             head.count += 1
             if head.count <= MAX_SIGHTINGS:
                 head.first.append(Sighting(sequence, place))
-        if not names_key(value, start, self._key_hashes.get(key) or self._hash_of(key)):
+        if named != (self._key_hashes.get(key) or self._hash_of(key)):
             stream.tampered(
                 "the Kafka key is not the one that the record names", sequence=sequence, place=place, field="key"
             )
         is_first = stream.tree.add(sequence, _sha256(b"\x00" + value).digest(), place)
-        if is_first and key is not None and place.partition is not None:
-            before = self._order.follows(stream.number, place.partition, key, sequence)
+        partition = place[1]
+        if is_first and key is not None and partition is not None:
+            before = self._order.follows(stream.number, partition, key, sequence)
             if before is not None:
                 stream.reordered(sequence, before, place)
 
     def _hash_of(self, key: bytes | None) -> bytes:
         if len(self._key_hashes) >= _MAX_KNOWN_KEYS:
             self._key_hashes.clear()
-        found = self._key_hashes[key] = b"" if key is None else key_hash(key)
+        found = self._key_hashes[key] = b"no key" if key is None else key_hash(key) + b'"'
         return found
 
     def _observe_slowly(self, record: RawRecord, value: bytes, at: int) -> None:

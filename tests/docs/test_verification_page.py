@@ -1,0 +1,72 @@
+"""The commands and the example of docs/verification.md, run as they stand there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from telemetry.config import TelemetryConfig
+from telemetry.reader.verdicts import Verdict
+from telemetry.storage import StorageProviderFactory
+from telemetry.sync import Telemetry
+from telemetry.testing import EmbeddedKafka
+
+PAGE = Path(__file__).parents[2] / "docs/verification.md"
+
+CONFIG = """
+service_name = "payments"
+[audit_config]
+kafka_brokers = "{brokers}"
+security_protocol = "PLAINTEXT"
+[audit_config.encryption_config]
+provider = "local_key"
+key_path = "audit.key"
+passphrase = "secret"
+[audit_config.storage_config]
+provider = "local_file"
+base_path = "fallback"
+[audit_config.signing_config]
+key_path = "audit-signing.key"
+passphrase = "secret"
+"""
+
+
+def _blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def _run(script: str, folder: Path) -> None:
+    command = f'set -e\ntelemetry() {{ "{sys.executable}" -m telemetry "$@"; }}\n{script}'
+    subprocess.run(["bash", "-c", command], cwd=folder, check=True, timeout=100, capture_output=True)
+
+
+def test_keys_verification_and_the_example_in_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    keys, each_time = _blocks("sh")
+    (example,) = _blocks("python")
+    Path("passphrase").write_text("secret\n")
+    _run(keys, tmp_path)
+    with EmbeddedKafka() as kafka:
+        Path("telemetry.toml").write_text(CONFIG.format(brokers=kafka.bootstrap_servers))
+        config = TelemetryConfig.load(Path("telemetry.toml"))
+        with Telemetry(config) as telemetry:
+            for number in range(20):
+                telemetry.audit.log("payment", {"number": number}, f"user-{number % 3}")
+        _run(each_time, tmp_path)
+        names: dict[str, Any] = {}
+        exec(compile(example, PAGE, "exec"), names)  # noqa: S102 - the example is what is tested
+        storage = config.audit_config.storage_config
+        assert storage is not None
+        with StorageProviderFactory.create(storage) as store:
+            assert str(names["verify"](config.audit_config, store, "audit.pub")) == "complete"
+    assert "20 of 20 events are proven" in Path("evidence.html").read_text("utf-8")
+
+
+def test_the_verdicts_are_explained() -> None:
+    rows = re.findall(r"^\| ([a-z]+) \|", PAGE.read_text("utf-8"), re.MULTILINE)
+    assert {str(verdict) for verdict in Verdict} <= set(rows)
