@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
@@ -143,6 +144,7 @@ def render_rest(traceparent: str | None, clear: Mapping[str, Any] | None) -> byt
     return b',%b,"data":' % _encode(rest)[1:-1]
 
 
+@lru_cache(maxsize=4_096)
 def key_hash(key: bytes) -> bytes:
     """Return what a value says of its Kafka key: base64url(first 16 bytes of SHA-256(0x02 || key)).
 
