@@ -11,8 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from telemetry.cli import verify
+from telemetry.config import AuditConfig
 from telemetry.format.fallback_object import StoredRecord, encode_object, object_name
-from telemetry.reader import RawRecord
+from telemetry.format.signed_note import PublicKey
+from telemetry.reader import KafkaSource, Place, RawRecord
+from telemetry.reader.verifier import Verifier
 from telemetry.testing import EmbeddedKafka
 from tests.cli.test_verify import SignedTrail
 from tests.unit.reader.written_trail import Process, Signer
@@ -123,6 +127,34 @@ def test_what_waits_in_the_fallback_store_is_not_missing(trail: SignedTrail, tmp
     path.write_bytes(encode_object(stored, topic=trail.topic, producer=producer, reason="unreachable"))
 
     assert trail.verify("--fallback-path", str(tmp_path / "store"))[0] == 0
+
+
+def test_an_object_that_is_replayed_while_the_trail_is_read(
+    trail: SignedTrail, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = trail.records()
+    taken = records.pop(at(records, 30))
+    trail.rewrite(records)
+    stored = [taken._replace(place=Place(trail.topic, None, 2, "object.jsonl"))]
+    monkeypatch.setattr(verify, "_stored", lambda _audit, _stack: list(stored))
+
+    def replayed_first(self: KafkaSource) -> Iterator[RawRecord]:
+        # What ``_stored`` yields later is on the topic now, behind the end that was read.
+        stored.clear()
+        return iter(records)
+
+    monkeypatch.setattr(KafkaSource, "__iter__", replayed_first)
+    config = {"kafka_brokers": trail.kafka.bootstrap_servers, "kafka_topic": trail.topic, "fallback_enabled": False}
+    audit = AuditConfig(
+        **config,  # type: ignore[arg-type]  # each value has the type of its field
+        security_protocol="PLAINTEXT",
+        encryption_enabled=False,
+        storage_config={"provider": "local_file", "base_path": tmp_path / "store"},  # type: ignore[arg-type]  # as in a file
+    )
+    verifier = Verifier([PublicKey.parse(trail.public_key)])
+    verify._read(verifier, audit, None)
+
+    assert verifier.report().exit_code == 0
 
 
 def test_a_running_producer_is_not_cut_off_where_that_is_allowed(trail: SignedTrail) -> None:

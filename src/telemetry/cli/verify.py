@@ -98,6 +98,10 @@ def _read(verifier: Verifier, audit: AuditConfig, starts: dict[int, int] | None)
     """Give every record to the verifier; return what was read, for the report."""
     scope = {"topic": audit.kafka_topic, "brokers": audit.kafka_brokers, "read with": f"telemetry {__version__}"}
     with ExitStack() as stack, progress("verifying") as (bar, task):
+        if audit.storage_config is not None:
+            # Before the topic: what is replayed meanwhile is found there, and nothing is missed in between.
+            scope["fallback store"] = audit.storage_config.provider
+            verifier.observe_all(_stored(audit, stack))
         source = stack.enter_context(
             KafkaSource(audit, within=ReadRange(starts=starts), on_total=lambda total: bar.update(task, total=total))
         )
@@ -107,9 +111,6 @@ def _read(verifier: Verifier, audit: AuditConfig, starts: dict[int, int] | None)
         for partition, (low, high) in sorted(source.bounds.items()):
             verifier.note_bounds(audit.kafka_topic, partition, low=low, high=high)
             scope[f"partition {partition}, offsets"] = f"{low} to {high - 1}" if high > low else f"none behind {low}"
-        if audit.storage_config is not None:
-            scope["fallback store"] = audit.storage_config.provider
-            verifier.observe_all(_stored(audit, stack))
     return scope
 
 
