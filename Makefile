@@ -47,7 +47,7 @@ check: setup ## lint, types, layers, lock files, and a look over the tree
 key-outage-long: setup ## let the key service hang for a minute under load, and measure the event loop; docs/providers.md
 	@KEY_OUTAGE_LONG=1 $(BIN)/python -m pytest -s -p no:randomly tests/fault/test_key_service_outage_load.py
 
-fault-long: setup ## kill five hundred logging processes at random moments (about 10 minutes); docs/reliability.md
+fault-long: setup ## kill five hundred logging processes at random moments (about 15 minutes); docs/reliability.md
 	@CRASH_RUNS=$${CRASH_RUNS:-500} $(BIN)/python -m pytest -s tests/fault/test_crash.py -k random_moments -p no:randomly --timeout 3600
 
 matrix-long: setup ## every combination of faults of Kafka, store and key service under load (about half an hour)
