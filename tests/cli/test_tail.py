@@ -132,6 +132,25 @@ def test_damaged_records_are_told_and_the_rest_is_shown(trail: ReadableTrail) ->
     assert "\x1b" not in ended.err
 
 
+def test_a_forged_event_in_the_clear_displaces_no_sealed_one(trail: ReadableTrail) -> None:
+    records = trail.records()
+    true = next(record for record in records if b'"type":"report"' in (record.value or b""))
+    (event,) = trail.tail("--type", "report")
+    inner = {name: value for name, value in event.items() if name not in ("sealed", "kafka")} | {"payload": "forged"}
+    outer = json.loads(true.value or b"") | {"datacontenttype": "application/json", "data": inner}
+    clear = {name: value for name, value in outer.items() if name not in ("keyid", "wrappedkey")}
+    forged = json.dumps(clear, separators=(",", ":")).encode()
+    trail.put("forged", [true._replace(value=forged), true])
+
+    ended = trail.run("tail", "--topic", "forged", "--json")
+    shown = trail.run("tail", "--topic", "forged")
+
+    found = [json.loads(line) for line in ended.out.splitlines()]
+    assert {(one["payload"], one["sealed"]) for one in found} == {("forged", False), (None, True)}, ended.err
+    assert "1 events were not sealed" in ended.err
+    assert b"NOT SEALED" in shown.out
+
+
 def test_an_empty_topic(trail: ReadableTrail) -> None:
     trail.kafka.create_topic("empty")
 

@@ -133,6 +133,8 @@ def export(  # noqa: PLR0913 - each argument is an option of the command
         _write(trail, sift, make(target, SCHEMAS[form]))
         target.flush()
     _tell(sift, trail, out)
+    if config.audit_config.encryption_enabled:
+        sift.warn()
     if sift.exit_code:
         raise typer.Exit(sift.exit_code)
 

@@ -16,18 +16,20 @@ class Sift:
 
     Attributes:
         taken: Events.
+        clear: Those of them that were not sealed: whoever may write to the topic can have written them.
         damaged: Records that are malformed or were altered.
         unopened: Sealed events whose data key cannot be had.
     """
 
     def __init__(self) -> None:
         self._reported = 0
-        self.taken = self.damaged = self.unopened = 0
+        self.taken = self.clear = self.damaged = self.unopened = 0
 
     def event(self, entry: Entry) -> OpenedEvent | None:
         """Return the entry if it is an event; report it if it cannot be read."""
         if isinstance(entry, OpenedEvent):
             self.taken += 1
+            self.clear += not entry.sealed
             return entry
         if isinstance(entry, DamagedRecord):
             self._cannot_read(entry.place, entry.error)
@@ -38,6 +40,7 @@ class Sift:
     def withdraw(self, opened: OpenedEvent, error: TelemetryError) -> None:
         """Report an event as damaged that had been taken."""
         self.taken -= 1
+        self.clear -= not opened.sealed
         self._cannot_read(opened.place, error)
 
     @property
@@ -46,6 +49,11 @@ class Sift:
         if self.damaged:
             return TamperedError.exit_code
         return EncryptionError.exit_code if self.unopened else 0
+
+    def warn(self) -> None:
+        """Tell of events that nothing proves, where there is a key that would seal them."""
+        if self.clear:
+            err.print(f"[yellow]{self.clear} events were not sealed: nothing proves who wrote them[/]")
 
     def complaint(self) -> str:
         """Return what to tell of that which could not be read; empty if all was well."""

@@ -103,6 +103,8 @@ def tail(  # noqa: PLR0913 - each argument is an option of the command
             # That is how one ends following; without it the output is not whole, and the exit code must say so.
             if not follow:
                 raise
+    if config.audit_config.encryption_enabled:
+        sift.warn()
     if sift.exit_code:
         err.print(f"[bold red]{sift.complaint()}[/]")
         raise typer.Exit(sift.exit_code)

@@ -83,7 +83,9 @@ class TrailReader:
         if self._seen is None:
             return True
         if isinstance(entry, OpenedEvent):
-            return self._seen.is_new(entry.event.producer, entry.event.sequence)
+            # Whoever may write to the topic can write events that are not sealed: they must not displace sealed ones.
+            stream = entry.event.producer if entry.sealed else f"{entry.event.producer} in the clear"
+            return self._seen.is_new(stream, entry.event.sequence)
         if isinstance(entry, SealedEntry):
             return self._seen.is_new(entry.producer, entry.sequence)
         return True
