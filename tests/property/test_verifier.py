@@ -145,6 +145,20 @@ def test_an_altered_byte_of_a_checkpoint_proves_nothing_false(records: list[RawR
     assert report.exit_code in (3, 4) or report.total("proven") == report.total("records")
 
 
+@bounded
+@given(trails(), st.data())
+def test_any_other_kafka_key_of_an_event_is_named(records: list[RawRecord], data: st.DataObject) -> None:
+    at = data.draw(st.sampled_from([at for at, record in enumerate(records) if is_event(record)]))
+    keys = st.sampled_from([record.key for record in records])
+    key = data.draw(st.none() | st.binary(max_size=40) | keys)
+    assume(key != records[at].key)
+    records[at] = records[at]._replace(key=key)
+    report = verify(records)
+    findings = [finding for producer in report.producers for finding in producer.of(Verdict.TAMPERED)]
+    assert report.exit_code == 3
+    assert ("key", str(records[at].place)) in {(finding.field, finding.place) for finding in findings}
+
+
 def is_event(record: RawRecord) -> bool:
     return b',"sequence":' in (record.value or b"")
 
