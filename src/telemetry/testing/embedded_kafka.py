@@ -49,7 +49,8 @@ class EmbeddedKafka:
     Any client, in this process or another, connects to ``bootstrap_servers`` with ``security_protocol="PLAINTEXT"``.
 
     What it does not do, so that nothing is proven with it that needs a real broker: no TLS, no SASL, no ACLs; no
-    transactions; retries of an idempotent producer are not deduplicated; nothing is kept on disk or past ``close()``;
+    transactions; no look-up of offsets by time (it answers that nothing is as late: ``--since`` finds nothing); retries of
+    an idempotent producer are not deduplicated; nothing is kept on disk or past ``close()``;
     about 5 MiB are kept for each partition, and the oldest records are dropped without a word; an unknown topic is
     made by the first client that asks for it.
 
