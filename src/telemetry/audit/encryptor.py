@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from telemetry.audit.event import EventDraft
+from telemetry.audit.event import EventDraft, beginning_of
 from telemetry.encryption.data_key import ActiveKey, DataKeyring
 from telemetry.format import jwe
 from telemetry.format.message import render, render_head
@@ -68,7 +68,7 @@ class _Template(NamedTuple):
     producer: str
     head: bytes
     protected: bytes
-    encoded_producer: bytes
+    beginning: bytes
     size: int
 
 
@@ -98,16 +98,16 @@ class AuditEncryptor:
         template: _Template | None = key.template
         if template is None or template.producer != producer:
             key.template = template = self._template(key, producer)
-        _, head, protected, encoded_producer, fixed = template
+        _, head, protected, beginning, fixed = template
         iv, tail = self._next_iv(), draft.tail
-        plaintext = draft.plaintext(encoded_producer, sequence, multiple=jwe.TEXT_MULTIPLE)
+        plaintext = draft.plaintext(beginning % sequence, multiple=jwe.TEXT_MULTIPLE)
         ciphertext = key.cipher.encrypt(iv, plaintext, protected)
         return Sealed(head, tail, protected, iv, ciphertext, fixed + len(tail) + (len(ciphertext) * 4 + 2) // 3)
 
     def _template(self, key: ActiveKey, producer: str) -> _Template:
         head = render_head(self._source, producer, key_uri=key.key_uri, wrapped_key=key.wrapped)
         protected = jwe.protected_header(key.kid)
-        return _Template(producer, head, protected, producer.encode(), len(head) + len(protected) + _FRAME_BYTES)
+        return _Template(producer, head, protected, beginning_of(producer), len(head) + len(protected) + _FRAME_BYTES)
 
     def _next_iv(self) -> bytes:
         if not self._ivs:
@@ -127,7 +127,7 @@ class ClearEncoder:
         """Return the event."""
         if self._template[0] != producer:
             head = render_head(self._source, producer, key_uri=None, wrapped_key=None)
-            self._template = (producer, head, producer.encode())
-        _, head, encoded_producer = self._template
-        data = draft.plaintext(encoded_producer, sequence)
+            self._template = (producer, head, beginning_of(producer))
+        _, head, beginning = self._template
+        data = draft.plaintext(beginning % sequence)
         return Clear(head, draft.tail, data, len(head) + len(draft.tail) + len(data) + _FRAME_BYTES)

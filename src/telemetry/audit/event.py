@@ -29,7 +29,6 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
 _OUTCOMES = frozenset(("success", "failure", "denied"))
 _NAMED = frozenset(METADATA_FIELDS)
 _REMEMBERED_TYPES = 1_024
-_SEQUENCE_PREFIX = b'{"producer":"%b","sequence":%d,'
 
 _DATA = b',"data":'
 _UNFIT = (NotExactError, TypeError, ValueError, OverflowError, RecursionError, NotImplementedError)
@@ -62,16 +61,19 @@ class EventDraft(msgspec.Struct, frozen=True, eq=False, gc=False):
         """The event as JSON without producer and sequence."""
         return b"{" + b"".join(self.parts)
 
-    def plaintext(self, producer: bytes, sequence: int, *, multiple: int = 1) -> bytes:
+    def plaintext(self, beginning: bytes, *, multiple: int = 1) -> bytes:
         """Return the whole event as JSON: what is sealed.
 
         Args:
-            producer: The stream.
-            sequence: The event's place in it.
+            beginning: Of :func:`beginning_of` the stream, with the sequence filled in.
             multiple: Spaces are added until the length is a multiple of this.
         """
-        prefix = _SEQUENCE_PREFIX % (producer, sequence)
-        return b"".join((prefix, *self.parts, b" " * (-(len(prefix) + self.size) % multiple)))
+        return b"".join((beginning, *self.parts, b" " * (-(len(beginning) + self.size) % multiple)))
+
+
+def beginning_of(producer: str) -> bytes:
+    """Return how every event of a stream begins, with ``%d`` where its sequence belongs."""
+    return b'{"producer":"%b","sequence":%%d,' % producer.encode()
 
 
 class _Extras(msgspec.Struct, omit_defaults=True):

@@ -184,10 +184,7 @@ class Intake:
         if sequence % _TIMED_EVERY:
             sealed = self._sealer.seal(draft, producer, sequence)
         else:
-            began = perf_counter()
-            sealed = self._sealer.seal(draft, producer, sequence)
-            self._seal_seconds += perf_counter() - began
-            self._sealed += 1
+            sealed = self._seal_timed(draft, producer, sequence)
         if sealed is None:
             return None
         event_id, key = draft.id, draft.key
@@ -198,6 +195,14 @@ class Intake:
         self._room_bytes -= record.size
         self.append(record)
         return receipt
+
+    def _seal_timed(self, draft: EventDraft, producer: str, sequence: int) -> SizedText | None:
+        began = perf_counter()
+        sealed = self._sealer.seal(draft, producer, sequence)
+        if sealed is not None:
+            self._seal_seconds += perf_counter() - began
+            self._sealed += 1
+        return sealed
 
     def _accept_waiting(self) -> bool:
         """Accept from the head of the queue; return whether a data key is wanted."""

@@ -84,7 +84,8 @@ class AuditPipeline:
     def __init__(self, config: TelemetryConfig) -> None:
         audit = config.audit_config
         self._config = audit
-        self._pid = os.getpid()
+        self.pid = os.getpid()
+        """The process that this pipeline belongs to."""
         self._kafka = KafkaConnector(audit)
         self.default_wait = audit.wait_for
         self._source = source_of(config.environment, config.service_name)
@@ -133,11 +134,6 @@ class AuditPipeline:
         self._ending = threading.Lock()
         self._report: ShutdownReport | None = None
         self._lost: UndeliveredError | None = None
-
-    @property
-    def pid(self) -> int:
-        """The process that this pipeline belongs to."""
-        return self._pid
 
     def start(self, *, check: bool = True) -> None:
         """Check key and store, then begin.
