@@ -46,6 +46,8 @@ class Runtime:
         self._lock = threading.Lock()
         self._pipeline: AuditPipeline | None = None
         self._ended = False
+        # Asking for the process id is a system call, too much for each event.
+        self._is_inherited = False
         _known.add(self)
 
     def start(self) -> None:
@@ -60,7 +62,7 @@ class Runtime:
                 _abandoned.append(self._pipeline)
             pipeline = AuditPipeline(self.config)
             pipeline.start()
-            self._pipeline = pipeline
+            self._pipeline, self._is_inherited = pipeline, False
             _end_with_process(self)
 
     def pipeline(self) -> AuditPipeline:
@@ -74,7 +76,7 @@ class Runtime:
             state = "shut down" if self._ended else "not started"
             message = f"telemetry is {state}; call start() first, and log before shutdown()"
             raise LifecycleError(message)
-        if os.getpid() != pipeline.pid:
+        if self._is_inherited:
             return self._after_fork(pipeline)
         return pipeline
 
@@ -91,6 +93,7 @@ class Runtime:
     def renew_after_fork(self) -> None:
         """Replace what a thread of the parent may have held at the moment of the fork."""
         self._lock = threading.Lock()
+        self._is_inherited = True
 
     def end_with_process(self, timeout: float) -> None:
         """Save what can be saved when the program ends without ``shutdown()``."""
@@ -111,7 +114,7 @@ class Runtime:
             _abandoned.append(parents)
             pipeline = AuditPipeline(self.config)
             pipeline.start(check=False)
-            self._pipeline = pipeline
+            self._pipeline, self._is_inherited = pipeline, False
             _end_with_process(self)
         return pipeline
 

@@ -45,7 +45,10 @@ class Receipt(msgspec.Struct, eq=False, gc=False):
     producer: str
     sequence: int
     _level: int = ACCEPTED
-    _place: tuple[str | None, int | None, int | None, str | None] | None = None
+    _topic: str | None = None
+    _partition: int | None = None
+    _offset: int | None = None
+    _object: str | None = None
     _error: TelemetryError | None = None
     _waiters: list[_Waiter] | None = None
 
@@ -55,7 +58,7 @@ class Receipt(msgspec.Struct, eq=False, gc=False):
     @property
     def delivery(self) -> Delivery | None:
         """Where the event is, once delivered or stored; None before."""
-        return None if self._place is None else Delivery(*self._place)
+        return Delivery(self._topic, self._partition, self._offset, self._object) if self._level == DELIVERED else None
 
     @property
     def is_durable(self) -> bool:
@@ -157,13 +160,13 @@ class Receipt(msgspec.Struct, eq=False, gc=False):
 
     def is_on_topic(self, topic: str, partition: int, offset: int) -> bool:
         """Note that Kafka has the event; return whether somebody waits and :func:`notify` is due."""
-        self._place = topic, partition, offset, None
+        self._topic, self._partition, self._offset = topic, partition, offset
         self._level = DELIVERED
         return self._waiters is not None
 
     def is_stored(self, name: str) -> bool:
         """Note that the fallback store has the event; return whether somebody waits and :func:`notify` is due."""
-        self._place = None, None, None, name
+        self._object = name
         self._level = DELIVERED
         return self._waiters is not None
 
