@@ -7,7 +7,15 @@ import dataclasses
 from bench.spec import Spec
 
 SIZES = (150, 1024, 8192)
-_EVENTS = {"audit": 40_000, "produce": 40_000, "hand_rolled": 20_000, "csfle": 10_000, "aws_encryption_sdk": 3_000}
+_EVENTS = {
+    "audit": 40_000,
+    "produce": 40_000,
+    "hand_rolled": 20_000,
+    "hand_rolled_uncompressed": 20_000,
+    "csfle": 10_000,
+    "csfle_unvalidated": 10_000,
+    "aws_encryption_sdk": 3_000,
+}
 _LARGE = 4
 
 Group = list[tuple[str, Spec]]

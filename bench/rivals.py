@@ -24,12 +24,17 @@ def hand_rolled(spec: Spec) -> Result:
     """Send with aiokafka what ``json`` encodes and one AES-256-GCM key seals, in an envelope that names its key.
 
     It does what this library's record does and no more: whoever reads it knows which KEK to ask for the data key. There
-    is no rotation, no spool and no fallback.
+    is no rotation, no spool and no fallback. Batching and compression are as this library sets them.
     """
-    return asyncio.run(_hand_rolled(spec))
+    return asyncio.run(_hand_rolled(spec, compression="lz4"))
 
 
-async def _hand_rolled(spec: Spec) -> Result:
+def hand_rolled_uncompressed(spec: Spec) -> Result:
+    """The same without compression, which is aiokafka's default: it compresses in the event loop's thread."""
+    return asyncio.run(_hand_rolled(spec, compression=None))
+
+
+async def _hand_rolled(spec: Spec, *, compression: str | None) -> Result:
     from aiokafka import AIOKafkaProducer  # noqa: PLC0415 - each contender loads only what it needs
     from aiokafka.helpers import create_ssl_context  # noqa: PLC0415
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
@@ -47,6 +52,7 @@ async def _hand_rolled(spec: Spec) -> Result:
         enable_idempotence=True,
         linger_ms=5,
         max_batch_size=256 << 10,
+        compression_type=compression,
     )
     cipher, body = AESGCM(os.urandom(32)), payload(spec.size)
     wrapped_key = base64.b64encode(os.urandom(60)).decode()
@@ -79,7 +85,16 @@ async def _hand_rolled(spec: Spec) -> Result:
 
 
 def csfle(spec: Spec) -> Result:
-    """Confluent's client-side encryption of the whole payload, with its local KMS and its mock registry."""
+    """Confluent's client-side encryption of the whole payload, with its local KMS and its mock registry, as it is by default."""
+    return _csfle(spec, validate=True)
+
+
+def csfle_unvalidated(spec: Spec) -> Result:
+    """The same with the check against the JSON schema switched off."""
+    return _csfle(spec, validate=False)
+
+
+def _csfle(spec: Spec, *, validate: bool) -> Result:
     from confluent_kafka.schema_registry import SchemaRegistryClient  # noqa: PLC0415
     from confluent_kafka.schema_registry.json_schema import JSONSerializer  # noqa: PLC0415
     from confluent_kafka.schema_registry.rules.encryption.encrypt_executor import EncryptionExecutor  # noqa: PLC0415
@@ -93,7 +108,7 @@ def csfle(spec: Spec) -> Result:
     settings = {
         "auto.register.schemas": False,
         "use.latest.version": True,
-        "validate": False,
+        "validate": validate,
         "subject.name.strategy": lambda *_unused: "AuditEvent",
     }
     serializer = JSONSerializer(None, registry, conf=settings, rule_conf={"secret": os.urandom(16).hex()})
@@ -174,6 +189,8 @@ def _encrypt_and_produce(spec: Spec, seal: Callable[[dict[str, Any]], bytes]) ->
 
 CONTENDERS: dict[str, Callable[[Spec], Result]] = {
     "hand_rolled": hand_rolled,
+    "hand_rolled_uncompressed": hand_rolled_uncompressed,
     "csfle": csfle,
+    "csfle_unvalidated": csfle_unvalidated,
     "aws_encryption_sdk": aws_encryption_sdk,
 }
