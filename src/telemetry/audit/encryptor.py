@@ -10,7 +10,7 @@ import msgspec
 
 from telemetry.audit.event import EventDraft, beginning_of
 from telemetry.encryption.data_key import ActiveKey, DataKeyring
-from telemetry.format import jwe
+from telemetry.format import base64url, jwe
 from telemetry.format.message import render, render_head
 
 _IVS_AT_ONCE = 512
@@ -42,8 +42,11 @@ class Sealed(msgspec.Struct, frozen=True, eq=False, gc=False):
 
     def value(self, sequence: int, key: bytes) -> bytes:
         """Return the Kafka value."""
-        data = jwe.compact(self.protected, self.iv, self.ciphertext)
-        return render(self.head, sequence, key, self.tail, data, sealed=True)
+        return self.written(sequence, key, base64url.encode(self.iv + self.ciphertext))
+
+    def written(self, sequence: int, key: bytes, encoded: bytes) -> bytes:
+        """Return the Kafka value; ``encoded`` is base64url of initialization vector and ciphertext."""
+        return render(self.head, sequence, key, self.tail, jwe.compact(self.protected, encoded), sealed=True)
 
 
 class Clear(msgspec.Struct, frozen=True, eq=False, gc=False):

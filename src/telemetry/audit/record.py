@@ -70,9 +70,13 @@ class SealedRecord(msgspec.Struct, eq=False, gc=False):
         """Kafka value; its bytes never change. It is written out when it is first asked for."""
         sealed = self.sealed
         if sealed is not None:
-            self._value = sealed.value(self.sequence or 0, self.key)
-            self.sealed = None
+            self.write(sealed.value(self.sequence or 0, self.key))
         return self._value
+
+    def write(self, value: bytes) -> None:
+        """Take the value that was written out of what is sealed."""
+        self._value = value
+        self.sealed = None
 
     def __repr__(self) -> str:
         return f"SealedRecord(event_id={self.event_id!r}, producer={self.producer!r}, sequence={self.sequence})"

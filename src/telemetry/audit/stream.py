@@ -9,6 +9,7 @@ from typing import NamedTuple
 import uuid_utils
 
 from telemetry.audit.record import SealedRecord
+from telemetry.audit.writing import write_out
 from telemetry.format.merkle import Frontier, leaf_hash
 
 
@@ -56,6 +57,7 @@ class ProducerStream:
         frontier = self._frontier
         if frontier is None:
             return None
+        write_out(records)
         with self._lock:
             for record in records:
                 if record.sequence == frontier.size and record.producer == self.producer:

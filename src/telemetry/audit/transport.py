@@ -14,6 +14,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from telemetry.audit.batch_spans import BatchSpans
 from telemetry.audit.record import SealedRecord
+from telemetry.audit.writing import write_out
 from telemetry.exceptions import TransportAuthenticationError, TransportError
 from telemetry.format.message import CONTENT_TYPE
 from telemetry.kafka.errors import client_refused, transport_error
@@ -119,6 +120,7 @@ class KafkaTransport:
         self._sent_marks.append((records[-1], time.monotonic()))
         if self._spans is not None:
             self._spans.began(records)
+        write_out(records)
         for at, record in enumerate(records):
             record.sink = sink
             self._sent.append(record)

@@ -15,6 +15,7 @@ from telemetry.format import base64url
 
 IV_BYTES = 12
 _IV_CHARACTERS = 16
+_TAG_CHARACTERS = 22
 TAG_BYTES = 16
 TEXT_MULTIPLE = 3
 """A sealed text has such a length that its base64 ends with a whole group."""
@@ -66,21 +67,20 @@ def seal(cipher: AESGCM, protected: bytes, iv: bytes, plaintext: bytes) -> bytes
     Up to two spaces are added behind the text, which mean nothing in JSON.
     """
     padded = plaintext + b" " * (-len(plaintext) % TEXT_MULTIPLE)
-    return compact(protected, iv, cipher.encrypt(iv, padded, protected))
+    return compact(protected, base64url.encode(iv + cipher.encrypt(iv, padded, protected)))
 
 
-def compact(protected: bytes, iv: bytes, ciphertext: bytes) -> bytes:
+def compact(protected: bytes, encoded: bytes) -> bytes:
     """Return the compact serialization.
 
     Args:
         protected: Header; the associated data.
-        iv: Initialization vector.
-        ciphertext: Of a text whose length is a multiple of ``TEXT_MULTIPLE``; with the tag.
+        encoded: Initialization vector, ciphertext and tag, in base64url as if they were one. That is the encoding of its
+            parts in a row: the first has 12 bytes, and a sealed text's length is a multiple of ``TEXT_MULTIPLE``.
     """
-    # IV and ciphertext are multiples of three bytes, so one encoding of everything is that of its parts in a row.
-    text = base64url.encode(iv + ciphertext)
-    end = _IV_CHARACTERS + (len(ciphertext) - TAG_BYTES) // 3 * 4
-    return b".".join((protected, b"", text[:_IV_CHARACTERS], text[_IV_CHARACTERS:end], text[end:]))
+    return b".".join(
+        (protected, b"", encoded[:_IV_CHARACTERS], encoded[_IV_CHARACTERS:-_TAG_CHARACTERS], encoded[-_TAG_CHARACTERS:])
+    )
 
 
 def parse(compact: bytes) -> Jwe:

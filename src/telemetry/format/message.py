@@ -160,9 +160,8 @@ def render_middle(sequence: int, hashed: bytes, tail: bytes) -> bytes:
 
 def render(head: bytes, sequence: int, key: bytes, tail: bytes, data: bytes, *, sealed: bool) -> bytes:
     """Return a whole value."""
-    if sealed:
-        return b'%b%b"%b"}' % (head, render_middle(sequence, key_hash(key), tail), data)
-    return b"%b%b%b}" % (head, render_middle(sequence, key_hash(key), tail), data)
+    quote_mark = b'"' if sealed else b""
+    return b"".join((head, render_middle(sequence, key_hash(key), tail), quote_mark, data, quote_mark, b"}"))
 
 
 def parse(value: bytes) -> Message:
