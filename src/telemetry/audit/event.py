@@ -14,7 +14,7 @@ import uuid_utils
 from opentelemetry import trace
 from opentelemetry.context import get_current
 
-from telemetry.audit.payload import NotExactError, explain, jsonable, require_exact
+from telemetry.audit.payload import NotExactError, encode_exact, explain, jsonable, require_exact
 from telemetry.exceptions import EventError, EventTooLargeError
 from telemetry.format.event import METADATA_FIELDS, SCHEMA_VERSION, AuditEvent
 from telemetry.format.message import CLEAR_ATTRIBUTES, render_rest
@@ -34,6 +34,7 @@ _DATA = b',"data":'
 _UNFIT = (NotExactError, TypeError, ValueError, OverflowError, RecursionError, NotImplementedError)
 
 _encode = msgspec.json.Encoder().encode
+_encode_extras = msgspec.json.Encoder(enc_hook=jsonable).encode
 
 
 class EventDraft(msgspec.Struct, frozen=True, eq=False, gc=False):
@@ -134,7 +135,6 @@ class EventFactory:
         self._clear = {name: field for name, field in CLEAR_ATTRIBUTES.items() if field in clear_fields}
         self._has_more = hmac_secret is not None or bool(self._clear)
         self._wall_clock = wall_clock
-        self._encode = msgspec.json.Encoder(enc_hook=jsonable).encode
         self._last_second = (-1, b"")
         self._types: dict[str, tuple[bytes, bytes]] = {}
 
@@ -167,8 +167,7 @@ class EventFactory:
             tail = b",%b%b%b" % (stamp, clear_type, render_rest(traceparent, self._projected(user_id, extras)))
             end = self._encoded_extras(extras)
         try:
-            written = self._encode(payload)
-            require_exact(payload)
+            written = encode_exact(payload)
         except _UNFIT:
             # The foreign error may quote the value, so it is not chained.
             raise explain(payload, "payload") from None
@@ -182,7 +181,7 @@ class EventFactory:
     def _encoded_extras(self, extras: _Extras) -> bytes:
         """Return the end of the event as JSON: what follows the payload."""
         try:
-            encoded = self._encode(extras)
+            encoded = _encode_extras(extras)
             if extras.metadata:
                 require_exact(extras.metadata)
         except _UNFIT:

@@ -26,7 +26,7 @@ def encode(data: bytes) -> bytes:
 def encode_each(chunks: Sequence[bytes]) -> Iterator[bytes]:
     """Yield each chunk as base64url without padding; they are encoded together."""
     # Filled with zeros, each chunk is encoded as if it stood alone; what the zeros make is cut off.
-    together = b"".join([chunk + _FILL[len(chunk) % 3] for chunk in chunks])
+    together = b"".join([part for chunk in chunks for part in (chunk, _FILL[len(chunk) % 3])])
     encoded, at = pybase64.b64encode(together, _URL), 0
     for chunk in chunks:
         size = len(chunk)
