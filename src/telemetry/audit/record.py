@@ -88,8 +88,9 @@ class SealedRecord(msgspec.Struct, eq=False, gc=False):
             self.offset = message.offset()
         self.error = error
         self.reported = True
-        if self.sink is not None:
-            self.sink(self)
+        sink = self.sink
+        if sink is not None:
+            sink(self)
 
     def forget_report(self) -> None:
         """Make it ready to be sent again."""
