@@ -76,8 +76,8 @@ def reading(size: int) -> Group:
     """Return reading a topic, opened and sealed, beside a plain consumer."""
     return [
         (f"{name}, {events:,} events", Spec("reading", name, size, events=events))
-        for events in (10_000, 40_000)
-        for name in ("opened", "sealed", "consume")
+        for events in (20_000, 80_000)
+        for name in ("opened", "sealed", "verified", "consume")
     ]
 
 

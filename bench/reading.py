@@ -5,21 +5,27 @@ from __future__ import annotations
 import resource
 from collections.abc import Callable
 from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
 
 from confluent_kafka import Consumer, TopicPartition
 
 from bench.sender import Clock, Result
-from bench.setup import audit_config
+from bench.setup import PASSPHRASE, audit_config
 from bench.spec import USERS, Spec, payload
+from telemetry.config import SigningConfig
 from telemetry.encryption import EncryptionProviderFactory
+from telemetry.encryption.signing_key import SigningKey
+from telemetry.format.signed_note import PublicKey
 from telemetry.kafka.options import consumer_options
 from telemetry.reader import KafkaSource, OpenedEvent, SealedEntry, TrailReader
+from telemetry.reader.verifier import Verifier
 from telemetry.sync import Telemetry
 
 
-def _fill(spec: Spec) -> None:
+def _fill(spec: Spec, **changes: Any) -> None:
     body = payload(spec.size)
-    with Telemetry(audit_config(spec)) as telemetry:
+    with Telemetry(audit_config(spec, **changes)) as telemetry:
         for user in islice(cycle(USERS), spec.events):
             telemetry.audit.log("order_read", body, user)
 
@@ -45,6 +51,24 @@ def _read(spec: Spec, *, with_key: bool) -> Result:
     with KafkaSource(config) as source:
         for entry in TrailReader(source, provider=provider):
             count += isinstance(entry, wanted)
+    return _counted(spec, clock, count) | {"peak_growth_mib": _peak_mib() - before}
+
+
+def verified(spec: Spec) -> Result:
+    """``Verifier`` with the public key alone: nothing decrypted, every checkpoint checked."""
+    path = Path(spec.folder) / "signing.json"
+    key = SigningKey.create(path, PASSPHRASE, name="bench")
+    _fill(spec, signing_config=SigningConfig(key_path=path, passphrase=PASSPHRASE))
+    before, clock, count = _peak_mib(), Clock(), 0
+    verifier = Verifier([PublicKey.parse(key.public_key)])
+    with KafkaSource(audit_config(spec).audit_config) as source:
+        for record in source:
+            verifier.observe(record)
+            count += 1
+    found = verifier.report()
+    if found.exit_code != 0:
+        message = f"the trail is not found complete: {found.to_dict()}"
+        raise RuntimeError(message)
     return _counted(spec, clock, count) | {"peak_growth_mib": _peak_mib() - before}
 
 
@@ -76,4 +100,4 @@ def _peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-CONTENDERS: dict[str, Callable[[Spec], Result]] = {"opened": opened, "sealed": sealed, "consume": consume}
+CONTENDERS: dict[str, Callable[[Spec], Result]] = {"opened": opened, "sealed": sealed, "verified": verified, "consume": consume}
