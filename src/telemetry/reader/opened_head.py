@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 
+import pybase64
 from cryptography.exceptions import InvalidTag
 
 from telemetry.encryption.unwrap_cache import OpenedKey
@@ -21,7 +22,6 @@ _DOT = ord(".")
 _LAST = frozenset(b"AQgw")
 """How a tag of 128 bits can end in canonical base64url: the last four bits mean nothing and are zero."""
 # The standard alphabet's own + and / must not pass for - and _: two texts would stand for the same bytes.
-_TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/!!!")
 
 
 class OpenedHead:
@@ -90,10 +90,11 @@ class OpenedHead:
     def _decrypt(self, text: bytes) -> bytes | None:
         # IV, ciphertext and tag have whole groups of four characters but for the tag's end, so one decoding does.
         body = text[:_IV_CHARACTERS] + text[_IV_CHARACTERS + 1 : -_TAG_CHARACTERS - 1] + text[-_TAG_CHARACTERS:]
-        if text[-1] not in _LAST:
+        # What the decoder takes beside the alphabet, or not in its one canonical form.
+        if text[-1] not in _LAST or b"+" in body or b"/" in body or b"=" in body:
             return None
         try:
-            data = binascii.a2b_base64(body.translate(_TO_STANDARD) + b"==", strict_mode=True)
+            data = pybase64.b64decode(body + b"==", b"-_", validate=True)
             return self._cipher.decrypt(data[: jwe.IV_BYTES], data[jwe.IV_BYTES :], self._protected)
         except (binascii.Error, InvalidTag):
             return None
