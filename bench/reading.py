@@ -100,4 +100,9 @@ def _peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-CONTENDERS: dict[str, Callable[[Spec], Result]] = {"opened": opened, "sealed": sealed, "verified": verified, "consume": consume}
+CONTENDERS: dict[str, Callable[[Spec], Result]] = {
+    "opened": opened,
+    "sealed": sealed,
+    "verified": verified,
+    "consume": consume,
+}

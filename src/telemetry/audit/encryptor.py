@@ -11,7 +11,7 @@ import msgspec
 from telemetry.audit.event import EventDraft, beginning_of
 from telemetry.encryption.data_key import ActiveKey, DataKeyring
 from telemetry.format import base64url, jwe
-from telemetry.format.message import render, render_head
+from telemetry.format.message import render, render_head, render_sealed
 
 _IVS_AT_ONCE = 512
 _FRAME_BYTES = 75
@@ -42,11 +42,12 @@ class Sealed(msgspec.Struct, frozen=True, eq=False, gc=False):
 
     def value(self, sequence: int, key: bytes) -> bytes:
         """Return the Kafka value."""
-        return self.written(sequence, key, base64url.encode(self.iv + self.ciphertext))
+        text = base64url.encode(self.iv + self.ciphertext)
+        return self.written(sequence, key, text, slice(0, len(text)))
 
-    def written(self, sequence: int, key: bytes, encoded: bytes) -> bytes:
-        """Return the Kafka value; ``encoded`` is base64url of initialization vector and ciphertext."""
-        return render(self.head, sequence, key, self.tail, jwe.compact(self.protected, encoded), sealed=True)
+    def written(self, sequence: int, key: bytes, text: bytes, place: slice) -> bytes:
+        """Return the Kafka value, given where base64url of initialization vector and ciphertext stands."""
+        return render_sealed(self.head, sequence, key, self.tail, jwe.compact(self.protected, text, place))
 
 
 class Clear(msgspec.Struct, frozen=True, eq=False, gc=False):

@@ -24,6 +24,6 @@ def write_out(records: Sequence[SealedRecord]) -> None:
 
 def _write(records: Sequence[SealedRecord]) -> None:
     pairs = [(record, sealed) for record in records if isinstance(sealed := record.sealed, Sealed)]
-    texts = base64url.encode_each([sealed.iv + sealed.ciphertext for _, sealed in pairs])
-    for (record, sealed), text in zip(pairs, texts, strict=True):
-        record.write(sealed.written(record.sequence or 0, record.key, text))
+    text, places = base64url.encode_together([sealed.iv + sealed.ciphertext for _, sealed in pairs])
+    for (record, sealed), place in zip(pairs, places, strict=True):
+        record.write(sealed.written(record.sequence or 0, record.key, text, place))

@@ -8,7 +8,7 @@ for reading; ``binascii`` encodes a single text.
 from __future__ import annotations
 
 import binascii
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pybase64
 
@@ -23,15 +23,20 @@ def encode(data: bytes) -> bytes:
     return binascii.b2a_base64(data, newline=False).replace(b"+", b"-").replace(b"/", b"_").rstrip(b"=")
 
 
-def encode_each(chunks: Sequence[bytes]) -> Iterator[bytes]:
-    """Yield each chunk as base64url without padding; they are encoded together."""
-    # Filled with zeros, each chunk is encoded as if it stood alone; what the zeros make is cut off.
+def encode_together(chunks: Sequence[bytes]) -> tuple[bytes, list[slice]]:
+    """Encode many chunks in one call.
+
+    Returns:
+        A text, and where in it each chunk stands as base64url without padding.
+    """
+    # Filled with zeros, each chunk is encoded as if it stood alone; what the zeros make is left out.
     together = b"".join([part for chunk in chunks for part in (chunk, _FILL[len(chunk) % 3])])
-    encoded, at = pybase64.b64encode(together, _URL), 0
+    places, at = [], 0
     for chunk in chunks:
         size = len(chunk)
-        yield encoded[at : at + (size * 4 + 2) // 3]
+        places.append(slice(at, at + (size * 4 + 2) // 3))
         at += (size + 2) // 3 * 4
+    return pybase64.b64encode(together, _URL), places
 
 
 def decode(text: bytes) -> bytes:

@@ -67,20 +67,22 @@ def seal(cipher: AESGCM, protected: bytes, iv: bytes, plaintext: bytes) -> bytes
     Up to two spaces are added behind the text, which mean nothing in JSON.
     """
     padded = plaintext + b" " * (-len(plaintext) % TEXT_MULTIPLE)
-    return compact(protected, base64url.encode(iv + cipher.encrypt(iv, padded, protected)))
+    text = base64url.encode(iv + cipher.encrypt(iv, padded, protected))
+    return b"".join(compact(protected, text, slice(0, len(text))))
 
 
-def compact(protected: bytes, encoded: bytes) -> bytes:
-    """Return the compact serialization.
+def compact(protected: bytes, text: bytes, place: slice) -> tuple[bytes, ...]:
+    """Return the compact serialization in pieces.
 
     Args:
         protected: Header; the associated data.
-        encoded: Initialization vector, ciphertext and tag, in base64url as if they were one. That is the encoding of its
-            parts in a row: the first has 12 bytes, and a sealed text's length is a multiple of ``TEXT_MULTIPLE``.
+        text: Where initialization vector, ciphertext and tag stand in base64url as if they were one. That is the encoding
+            of its parts in a row: the first has 12 bytes, and a sealed text's length is a multiple of ``TEXT_MULTIPLE``.
+        place: Where exactly.
     """
-    return b".".join(
-        (protected, b"", encoded[:_IV_CHARACTERS], encoded[_IV_CHARACTERS:-_TAG_CHARACTERS], encoded[-_TAG_CHARACTERS:])
-    )
+    ciphertext, tag = place.start + _IV_CHARACTERS, place.stop - _TAG_CHARACTERS
+    iv = text[place.start : ciphertext]
+    return protected, b"..", iv, b".", text[ciphertext:tag], b".", text[tag : place.stop]
 
 
 def parse(compact: bytes) -> Jwe:

@@ -160,8 +160,14 @@ def render_middle(sequence: int, hashed: bytes, tail: bytes) -> bytes:
 
 def render(head: bytes, sequence: int, key: bytes, tail: bytes, data: bytes, *, sealed: bool) -> bytes:
     """Return a whole value."""
-    quote_mark = b'"' if sealed else b""
-    return b"".join((head, render_middle(sequence, key_hash(key), tail), quote_mark, data, quote_mark, b"}"))
+    if sealed:
+        return render_sealed(head, sequence, key, tail, (data,))
+    return b"".join((head, render_middle(sequence, key_hash(key), tail), data, b"}"))
+
+
+def render_sealed(head: bytes, sequence: int, key: bytes, tail: bytes, pieces: tuple[bytes, ...]) -> bytes:
+    """Return a whole value whose data is a JWE, given in pieces."""
+    return b"".join((head, render_middle(sequence, key_hash(key), tail), b'"', *pieces, b'"}'))
 
 
 def parse(value: bytes) -> Message:
