@@ -8,7 +8,6 @@ import json
 import os
 import platform
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -52,8 +51,7 @@ def _measure(groups: list[plan.Group], rounds: int, scale: float) -> dict[str, A
                 {"area": spec.area, "size": spec.size, "name": name, "rounds": found[name]} for name, spec in group
             ]
     machine["load_after"] = round(os.getloadavg()[0], 1)
-    when = datetime.now(UTC).date().isoformat()
-    return {"machine": machine, "when": when, "rounds": rounds, "scale": scale, "cases": cases}
+    return {"machine": machine, "rounds": rounds, "scale": scale, "cases": cases}
 
 
 def _check(cases: list[dict[str, Any]]) -> int:

@@ -36,7 +36,7 @@ def tables(results: dict[str, Any]) -> str:
     machine = results["machine"]
     measured_on = (
         f"Machine: {machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}, "
-        f"Python {machine['python']}; {results['when']}; {results['rounds']} rounds, {results['scale']:g} of the full "
+        f"Python {machine['python']}; {results['rounds']} rounds, {results['scale']:g} of the full "
         f"event counts; load average {machine['load_before']} before and {machine['load_after']} after the run."
     )
     lines = [
