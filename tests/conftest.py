@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.services import environment
 from tests.services.fixtures import azurite, kafka, own_kafka, topic
 from tests.services.network_guard import NetworkGuard
 
 __all__ = ["azurite", "kafka", "own_kafka", "topic"]
+
+# Timing never decides a test.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 # Before any test module is imported: some libraries read these variables once, at import or at first use.
 environment.scrub()

@@ -146,15 +146,20 @@ def test_a_slow_stores_objects_are_read_and_deleted_several_at_a_time(config: Au
     store, made = MemoryStore(), records(40)
     for at in range(0, 40, 2):
         stored(store, made[at : at + 2])
-    together = threading.Barrier(4)
+    running = {"get": itertools.count(1), "delete": itertools.count(1)}
+    together = {operation: threading.Event() for operation in running}
 
     def wait_for_others(operation: str, name: str) -> None:
-        if operation in ("get", "delete") and name.startswith("audit-events/"):
-            together.wait(30)
+        """Let nobody on before four of a kind are under way."""
+        if operation in running and name.startswith("audit-events/"):
+            if next(running[operation]) == 4:
+                together[operation].set()
+            assert together[operation].wait(60)
 
     store.before = wait_for_others
     worker_on(store, config).drain()
 
+    assert all(event.is_set() for event in together.values())
     assert sent(config) == list(range(40))
     assert names(store, "audit-events/") == []
 
