@@ -27,7 +27,8 @@ SUFFIX = ".spool"
 FORMAT_VERSION = 2
 
 _TABLES = ("batch_a", "batch_b")
-_FLIP_BYTES = 16 << 20
+# Emptying a table takes as long as it is large, and whoever waits for the disk waits for that too.
+_FLIP_BYTES = 2 << 20
 _SCHEMA = (
     *(f"CREATE TABLE {table} (first INTEGER PRIMARY KEY, records BLOB NOT NULL, crc INTEGER)" for table in _TABLES),
     "CREATE TABLE note (name TEXT PRIMARY KEY, content BLOB NOT NULL, crc INTEGER) WITHOUT ROWID",
