@@ -42,7 +42,8 @@ def tell(receipt: Receipt) -> None:
 def log_some(telemetry: BlockingTelemetry, count: int = EVENTS) -> None:
     """Log events of this process."""
     for number in range(count):
-        tell(telemetry.audit.log("work", {"number": number}, f"user-{os.getpid()}"))
+        user = f"user-{os.getpid()}-{threading.get_ident() % 97}-{number % 5}"
+        tell(telemetry.audit.log("work", {"number": number}, user))
 
 
 def in_new_process(brokers: str, folder: str) -> None:

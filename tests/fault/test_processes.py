@@ -31,7 +31,8 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system can
 
 @pytest.fixture
 def kafka() -> Iterator[EmbeddedKafka]:
-    with EmbeddedKafka() as broker:
+    # It forgets what is more than 5 MiB a partition.
+    with EmbeddedKafka(partitions=16) as broker:
         yield broker
 
 
@@ -50,7 +51,8 @@ def test_processes_and_loops_share_nothing_and_all_arrives(program: str, kafka: 
     values = on_topic(config_of(kafka.bootstrap_servers, str(tmp_path)))
 
     arrived = {value["id"]: (value["producer"], str(value["sequence"])) for value in values}
-    assert {event_id: (producer, number) for event_id, producer, number, _ in accepted} == arrived
+    expected = {event_id: (producer, number) for event_id, producer, number, _ in accepted}
+    assert len(expected.items() ^ arrived.items()) == 0
     assert len(arrived) == len(accepted) == len(set(arrived.values()))
     _assert_own(values, {producer: pid for _, producer, _, pid in accepted})
     assert len({producer for producer, _ in arrived.values()}) == _PRODUCERS[program]
