@@ -59,7 +59,7 @@ def kafka_beside() -> Iterator[EmbeddedKafka]:
 def test_an_outage_as_the_meter_shows_it(meter: Meter, kafka_beside: EmbeddedKafka, tmp_path: Path) -> None:
     store = FaultyStore()
     config = quick_config(
-        kafka_beside.bootstrap_servers, tmp_path, storage_config=store.config, kafka_timeout_ms=300, max_retries=0
+        kafka_beside.bootstrap_servers, tmp_path, storage_config=store.config, kafka_timeout_ms=1_000, max_retries=0
     )
     with running(config) as telemetry:
         kafka_beside.stop_brokers()
@@ -79,7 +79,7 @@ def test_an_outage_as_the_meter_shows_it(meter: Meter, kafka_beside: EmbeddedKaf
         assert meter.value("audit.kafka.diverted") == 1
 
         kafka_beside.start_brokers()
-        until(lambda: meter.value("audit.fallback.replayed_total") == 30, what="the replay")
+        until(lambda: meter.value("audit.fallback.replayed_total") == 30, timeout=90, what="the replay")
         until(lambda: meter.value("audit.kafka.diverted") == 0, what="the direct way")
         assert meter.value("audit.fallback.backlog_events") == 0
         assert meter.value("audit.fallback.oldest_age_seconds") == 0
