@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +13,10 @@ from tests.services.fixtures import azurite, kafka, own_kafka, topic
 from tests.services.network_guard import NetworkGuard
 
 __all__ = ["azurite", "kafka", "own_kafka", "topic"]
+
+# Whoever starts the tests in the background may have them ignore Ctrl-C, and so would every program started here.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Timing never decides a test.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
