@@ -36,7 +36,7 @@ def _config(kafka: EmbeddedKafka, disk: Disk, folder: Path) -> AuditConfig:
     return quick_config(
         kafka.bootstrap_servers,
         folder,
-        kafka_timeout_ms=300,
+        kafka_timeout_ms=1_000,
         max_retries=0,
         queue_max_events=_BOUND,
         queue_full_timeout_ms=100,

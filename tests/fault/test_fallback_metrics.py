@@ -80,7 +80,7 @@ def test_an_outage_as_the_meter_shows_it(meter: Meter, kafka_beside: EmbeddedKaf
 
         kafka_beside.start_brokers()
         until(lambda: meter.value("audit.fallback.replayed_total") == 30, timeout=90, what="the replay")
-        until(lambda: meter.value("audit.kafka.diverted") == 0, what="the direct way")
+        until(lambda: meter.value("audit.kafka.diverted") == 0, timeout=90, what="the direct way")
         assert meter.value("audit.fallback.backlog_events") == 0
         assert meter.value("audit.fallback.oldest_age_seconds") == 0
         assert meter.value("audit.fallback.rejected_total") == 0

@@ -30,7 +30,7 @@ def test_queued_to_the_bound_then_waiting_then_refused(fault: str, kafka_beside:
         kafka_beside.bootstrap_servers,
         tmp_path,
         storage_config=store.config,
-        kafka_timeout_ms=300,
+        kafka_timeout_ms=1_000,
         max_retries=0,
         queue_max_events=_BOUND,
         queue_full_timeout_ms=_WAIT_MS,
@@ -53,7 +53,7 @@ def test_queued_to_the_bound_then_waiting_then_refused(fault: str, kafka_beside:
         for receipt in receipts:
             assert receipt.wait_delivered(30).fallback_object is not None
         kafka_beside.start_brokers()
-        until(lambda: not telemetry.audit.get_audit_stats().diverted, what="the direct way")
+        until(lambda: not telemetry.audit.get_audit_stats().diverted, timeout=90, what="the direct way")
 
     values = on_topic(config)
     assert ids(values) == {receipt.event_id for receipt in receipts}
