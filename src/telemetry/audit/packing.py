@@ -9,13 +9,15 @@ from typing import NamedTuple
 import msgspec
 
 from telemetry.audit.encryptor import Sealed
-from telemetry.audit.record import SealedRecord
+from telemetry.audit.record import SealedRecord, SealedText
 
 _PACK_RECORDS = 1_000
 """Many records make one row: each statement costs a release of the interpreter lock."""
 
 Row = tuple[int, str, bytes, bytes]
 """Position, event id, key and value of a record."""
+
+_Held = tuple[SealedRecord, SealedText | None]
 
 
 class Pack(NamedTuple):
@@ -56,11 +58,13 @@ _decode = msgspec.msgpack.Decoder(_Content).decode
 
 def pack(records: Sequence[SealedRecord]) -> Iterator[Pack]:
     """Yield the records that have a position, in order, in packs."""
-    for _, same in groupby(records, key=_head):
-        run = [record for record in same if record.sequence is not None]
+    # What is sealed is looked up once: a sender that could not wait for the disk may write the value out meanwhile.
+    held = [(record, record.sealed) for record in records if record.sequence is not None]
+    for _, same in groupby(held, key=_head):
+        run = list(same)
         for at in range(0, len(run), _PACK_RECORDS):
             part = run[at : at + _PACK_RECORDS]
-            yield Pack(part[0].sequence or 0, part[-1].sequence or 0, _encode(_content(part)))
+            yield Pack(part[0][0].sequence or 0, part[-1][0].sequence or 0, _encode(_content(part)))
 
 
 def unpack(content: bytes) -> list[Row]:
@@ -77,18 +81,18 @@ def unpack(content: bytes) -> list[Row]:
     return rows
 
 
-def _head(record: SealedRecord) -> bytes:
-    sealed = record.sealed
+def _head(held: _Held) -> bytes:
+    sealed = held[1]
     return sealed.head if isinstance(sealed, Sealed) else b""
 
 
-def _content(records: Sequence[SealedRecord]) -> _Content:
-    first = records[0].sealed
+def _content(part: Sequence[_Held]) -> _Content:
+    first = part[0][1]
     if not isinstance(first, Sealed):
-        return _Content([(record.sequence or 0, record.event_id, record.key, record.value) for record in records])
+        return _Content([(record.sequence or 0, record.event_id, record.key, record.value) for record, _ in part])
     rows = [
         (record.sequence or 0, record.event_id, record.key, sealed.tail, sealed.iv, sealed.ciphertext)
-        for record in records
-        if isinstance(sealed := record.sealed, Sealed)
+        for record, sealed in part
+        if isinstance(sealed, Sealed)
     ]
     return _Content([], first.head, first.protected, rows)

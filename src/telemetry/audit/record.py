@@ -34,7 +34,7 @@ class SealedRecord(msgspec.Struct, eq=False, gc=False):
         producer: The stream it belongs to.
         sequence: Its place there; None for a checkpoint.
         key: Kafka key.
-        size: Bytes of key and value; an event that was just sealed may count up to 16 more.
+        size: Bytes of key and value; an event that was just sealed may count up to 20 more.
         receipt: Who may wait for it; None where nobody can.
         sealed: The event whose value is not written out yet.
         error: Why Kafka did not take it, once reported.
