@@ -11,7 +11,7 @@ from typing import Any
 
 from bench import rivals
 from bench.sender import Clock, CountingProducer, Result
-from bench.setup import audit_config, sealed_samples
+from bench.setup import ALL_HEADERS, audit_config, sealed_samples
 from bench.spec import USERS, Spec, payload
 from telemetry import Telemetry
 from telemetry.sync import Telemetry as BlockingTelemetry
@@ -62,12 +62,12 @@ def produce(spec: Spec) -> Result:
     """The upper bound: confluent-kafka sends the same sealed bytes, nothing is encrypted while the clock runs."""
     samples = sealed_samples(spec)
     sender = CountingProducer(spec)
-    sender.send(*samples[0])
+    sender.send(*samples[0], ALL_HEADERS)
     sender.finish()
     clock = Clock()
     send = sender.send
     for key, value in islice(cycle(samples), spec.events):
-        send(key, value)
+        send(key, value, ALL_HEADERS)
     sender.finish()
     return clock.result(spec.events)
 

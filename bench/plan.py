@@ -7,14 +7,15 @@ import dataclasses
 from bench.spec import Spec
 
 SIZES = (150, 1024, 8192)
+# So many that each takes one to two seconds.
 _EVENTS = {
-    "audit": 40_000,
-    "produce": 40_000,
-    "hand_rolled": 20_000,
-    "hand_rolled_uncompressed": 20_000,
-    "csfle": 10_000,
-    "csfle_unvalidated": 10_000,
-    "aws_encryption_sdk": 3_000,
+    "audit": 100_000,
+    "produce": 100_000,
+    "hand_rolled": 30_000,
+    "hand_rolled_uncompressed": 30_000,
+    "csfle": 25_000,
+    "csfle_unvalidated": 25_000,
+    "aws_encryption_sdk": 2_000,
 }
 _LARGE = 4
 
@@ -33,7 +34,8 @@ def full() -> list[Group]:
 def checked() -> list[Group]:
     """Return the groups that the targets speak of: 1 KB."""
     durable_pair = [entry for entry in variants(1024) if entry[0].startswith("200 tasks")]
-    return [rivals(1024), durable_pair, callers(1024), cold()]
+    durable_tasks = [entry for entry in durable(1024) if entry[0] == "audit, 200 tasks"]
+    return [rivals(1024), durable_pair, callers(1024), durable_tasks, cold()]
 
 
 def rivals(size: int) -> Group:
@@ -59,13 +61,16 @@ def variants(size: int) -> Group:
 def callers(size: int) -> Group:
     """Return what one call costs, here and in logging libraries."""
     names = ("audit", "stdlib_logging", "structlog_orjson", "opentelemetry_logs")
-    return [(name, Spec(area="caller", contender=name, size=size, events=20_000)) for name in names]
+    return [
+        (name, Spec(area="caller", contender=name, size=size, events=100_000 // (_LARGE if size > 4096 else 1)))
+        for name in names
+    ]
 
 
 def durable(size: int) -> Group:
     """Return durability by concurrency, and one commit per event."""
     ours = [
-        (f"audit, {tasks} tasks", Spec("durable", "audit", size, events=max(300, tasks * 80), tasks=tasks))
+        (f"audit, {tasks} tasks", Spec("durable", "audit", size, events=max(1_000, tasks * 300), tasks=tasks))
         for tasks in (1, 20, 200)
     ]
     others = [(name, Spec("durable", name, size, events=1_000)) for name in ("sqlite", "append_fdatasync")]

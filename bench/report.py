@@ -50,7 +50,7 @@ def tables(results: dict[str, Any]) -> str:
         verdict = "holds" if target.holds(results["cases"]) else "**falls short**"
         bound = f"{target.bound:g}" if target.better == "more" else f"at most {target.bound:g}"
         spread = f"{min(values):.2f} to {max(values):.2f}"
-        lines.append(f"| {target.name} | {bound} | {target.aim:g} | {median(values):.2f} | {spread} | {verdict} |")
+        lines.append(f"| {target.name} | {bound} | {target.aim:g} | {median(values):,.2f} | {spread} | {verdict} |")
     measured = {case["area"] for case in results["cases"]}
     for area, title in _TITLES.items():
         if area not in measured:

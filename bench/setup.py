@@ -8,10 +8,12 @@ from typing import Any
 
 from bench.spec import Spec
 from telemetry.config import AuditConfig, EncryptionConfig, StorageConfig, TelemetryConfig
-from telemetry.format.message import CONTENT_TYPE
+from telemetry.format.message import BATCH_HEADER, CONTENT_TYPE
 from telemetry.kafka.options import producer_options
 
 HEADERS = [("content-type", CONTENT_TYPE)]
+ALL_HEADERS = [*HEADERS, (BATCH_HEADER, b"0199b2f0-7a4c-7d3e-9b1a-5c6d7e8f9a0b-12345")]
+"""What this library's records have: the same for the same bytes."""
 PASSPHRASE = "only for this measurement"
 
 

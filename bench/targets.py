@@ -56,6 +56,8 @@ TARGETS = (
         ("pipeline", "200 tasks, durable", _RATE),
         ("pipeline", "200 tasks", _RATE),
     ),
+    Target("durable events/s, 200 tasks", 20_000, 20_000, "more", ("durable", "audit, 200 tasks", _RATE), None),
+    Target("accept to durable, p99, 200 tasks, ms", 20, 20, "less", ("durable", "audit, 200 tasks", "p99_ms"), None),
     Target("import telemetry, ms", 100, 50, "less", ("cold", "import_telemetry", "ms"), None),
 )
 

@@ -88,6 +88,7 @@ class KafkaConnector:
             name=name,
             client_log=self._client_log,
             is_patient=is_patient,
+            reports_each=is_patient,
             spans=self._spans(),
         )
 

@@ -43,11 +43,12 @@ class Sealed(msgspec.Struct, frozen=True, eq=False, gc=False):
     def value(self, sequence: int, key: bytes) -> bytes:
         """Return the Kafka value."""
         text = base64url.encode(self.iv + self.ciphertext)
-        return self.written(sequence, key, text, slice(0, len(text)))
+        return self.written(sequence, key, text, 0)
 
-    def written(self, sequence: int, key: bytes, text: bytes, place: slice) -> bytes:
+    def written(self, sequence: int, key: bytes, text: bytes, at: int) -> bytes:
         """Return the Kafka value, given where base64url of initialization vector and ciphertext stands."""
-        return render_sealed(self.head, sequence, key, self.tail, jwe.compact(self.protected, text, place))
+        pieces = jwe.compact(self.protected, text, at, len(self.ciphertext))
+        return render_sealed(self.head, sequence, key, self.tail, pieces)
 
 
 class Clear(msgspec.Struct, frozen=True, eq=False, gc=False):
@@ -103,9 +104,9 @@ class AuditEncryptor:
         if template is None or template.producer != producer:
             key.template = template = self._template(key, producer)
         _, head, protected, beginning, fixed = template
-        iv, tail = self._next_iv(), draft.tail
-        plaintext = draft.plaintext(beginning % sequence, multiple=jwe.TEXT_MULTIPLE)
-        ciphertext = key.cipher.encrypt(iv, plaintext, protected)
+        ivs, tail = self._ivs or self._drawn_ivs(), draft.tail
+        iv = ivs.pop()
+        ciphertext = key.cipher.encrypt(iv, draft.plaintext(beginning % sequence), protected)
         return Sealed(head, tail, protected, iv, ciphertext, fixed + len(tail) + (len(ciphertext) * 4 + 2) // 3)
 
     def _template(self, key: ActiveKey, producer: str) -> _Template:
@@ -113,11 +114,10 @@ class AuditEncryptor:
         protected = jwe.protected_header(key.kid)
         return _Template(producer, head, protected, beginning_of(producer), len(head) + len(protected) + _FRAME_BYTES)
 
-    def _next_iv(self) -> bytes:
-        if not self._ivs:
-            pool = self._random_bytes(jwe.IV_BYTES * _IVS_AT_ONCE)
-            self._ivs = [pool[at : at + jwe.IV_BYTES] for at in range(0, len(pool), jwe.IV_BYTES)]
-        return self._ivs.pop()
+    def _drawn_ivs(self) -> list[bytes]:
+        pool = self._random_bytes(jwe.IV_BYTES * _IVS_AT_ONCE)
+        self._ivs = [pool[at : at + jwe.IV_BYTES] for at in range(0, len(pool), jwe.IV_BYTES)]
+        return self._ivs
 
 
 class ClearEncoder:
@@ -133,5 +133,5 @@ class ClearEncoder:
             head = render_head(self._source, producer, key_uri=None, wrapped_key=None)
             self._template = (producer, head, beginning_of(producer))
         _, head, beginning = self._template
-        data = draft.plaintext(beginning % sequence)
+        data = draft.text(beginning % sequence)
         return Clear(head, draft.tail, data, len(head) + len(draft.tail) + len(data) + _FRAME_BYTES)

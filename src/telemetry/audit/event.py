@@ -17,6 +17,7 @@ from opentelemetry.context import get_current
 from telemetry.audit.payload import NotExactError, encode_exact, explain, jsonable, require_exact
 from telemetry.exceptions import EventError, EventTooLargeError
 from telemetry.format.event import METADATA_FIELDS, SCHEMA_VERSION, AuditEvent
+from telemetry.format.jwe import TEXT_MULTIPLE
 from telemetry.format.message import CLEAR_ATTRIBUTES, render_rest
 
 __all__ = ["AuditEvent", "EventDraft", "EventFactory"]
@@ -29,8 +30,10 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
 _OUTCOMES = frozenset(("success", "failure", "denied"))
 _NAMED = frozenset(METADATA_FIELDS)
 _REMEMBERED_TYPES = 1_024
+_REMEMBERED_USERS = 4_096
 
 _DATA = b',"data":'
+_FILL = tuple(b" " * (-size % TEXT_MULTIPLE) for size in range(TEXT_MULTIPLE))
 _UNFIT = (NotExactError, TypeError, ValueError, OverflowError, RecursionError, NotImplementedError)
 
 _encode = msgspec.json.Encoder().encode
@@ -62,14 +65,17 @@ class EventDraft(msgspec.Struct, frozen=True, eq=False, gc=False):
         """The event as JSON without producer and sequence."""
         return b"{" + b"".join(self.parts)
 
-    def plaintext(self, beginning: bytes, *, multiple: int = 1) -> bytes:
-        """Return the whole event as JSON: what is sealed.
+    def text(self, beginning: bytes) -> bytes:
+        """Return the whole event as JSON.
 
         Args:
             beginning: Of :func:`beginning_of` the stream, with the sequence filled in.
-            multiple: Spaces are added until the length is a multiple of this.
         """
-        return b"".join((beginning, *self.parts, b" " * (-(len(beginning) + self.size) % multiple)))
+        return b"".join((beginning, *self.parts))
+
+    def plaintext(self, beginning: bytes) -> bytes:
+        """Return :meth:`text` with as many spaces behind it as a sealed text needs: see ``jwe.TEXT_MULTIPLE``."""
+        return b"".join((beginning, *self.parts, _FILL[(len(beginning) + self.size) % TEXT_MULTIPLE]))
 
 
 def beginning_of(producer: str) -> bytes:
@@ -137,6 +143,7 @@ class EventFactory:
         self._wall_clock = wall_clock
         self._last_second = (-1, b"")
         self._types: dict[str, tuple[bytes, bytes]] = {}
+        self._users: dict[str, tuple[bytes, bytes]] = {}
 
     def draft(self, event_type: str, payload: Any, user_id: str, fields: Mapping[str, Any]) -> EventDraft:
         """Return the event, checked and encoded.
@@ -147,32 +154,25 @@ class EventFactory:
         """
         known = self._types.get(event_type) if type(event_type) is str else None
         sealed_type, clear_type = known or self._checked_type(event_type)
-        # The common case of _plain_text(), without a call.
-        if (
-            type(user_id) is not str
-            or not user_id.isprintable()
-            or not 0 < len(user_id) <= MAX_USER_ID
-            or user_id.isspace()
-        ):
-            user_id = _plain_text("user_id", user_id, MAX_USER_ID)
+        user = self._users.get(user_id) if type(user_id) is str else None
+        sealed_user, key = user or self._checked_user(user_id)
         event_id = str(uuid_utils.uuid7())
         stamp = self._stamp(event_id)
-        key = (user_id + self._key_end).encode()
         end, tail = self._end, b"".join((b",", stamp, clear_type, _DATA))
         # An empty context, which has no span, is told in half the time of asking for the span.
         if fields or self._has_more or get_current():
             extras = _given(fields)
             traceparent = _correlate(trace.get_current_span(), extras)
             key = self._key(key, extras)
-            tail = b",%b%b%b" % (stamp, clear_type, render_rest(traceparent, self._projected(user_id, extras)))
+            tail = b",%b%b%b" % (stamp, clear_type, render_rest(traceparent, self._projected(sealed_user, extras)))
             end = self._encoded_extras(extras)
         try:
             written = encode_exact(payload)
         except _UNFIT:
             # The foreign error may quote the value, so it is not chained.
             raise explain(payload, "payload") from None
-        parts = (stamp, sealed_type, _encode(user_id), self._before_payload, written, end)
-        size = len(stamp) + len(sealed_type) + len(parts[2]) + len(self._before_payload) + len(written) + len(end)
+        parts = (stamp, sealed_type, sealed_user, self._before_payload, written, end)
+        size = len(stamp) + len(sealed_type) + len(sealed_user) + len(self._before_payload) + len(written) + len(end)
         if size > self._max_bytes:
             message = f"the event has {size} bytes as JSON; max_event_bytes is {self._max_bytes}"
             raise EventTooLargeError(message)
@@ -197,9 +197,18 @@ class EventFactory:
             self._types[text] = written
         return written
 
-    def _projected(self, user_id: str, extras: _Extras) -> dict[str, Any]:
+    def _checked_user(self, user_id: Any) -> tuple[bytes, bytes]:
+        """Check a user; return the JSON of its id, and its Kafka key. Who is busy now is remembered."""
+        text = _plain_text("user_id", user_id, MAX_USER_ID)
+        written = _encode(text), (text + self._key_end).encode()
+        if len(self._users) >= _REMEMBERED_USERS:
+            self._users.clear()
+        self._users[text] = written
+        return written
+
+    def _projected(self, sealed_user: bytes, extras: _Extras) -> dict[str, Any]:
         """Return what stands outside too, and note in the event which fields those are."""
-        own = {**self._constants, "user_id": user_id}
+        own = {**self._constants, "user_id": msgspec.Raw(sealed_user)}
         values = {name: own.get(field, getattr(extras, field, None)) for name, field in self._clear.items()}
         clear = {name: value for name, value in values.items() if value is not None}
         extras.clear_fields = [self._clear[name] for name in clear] or None

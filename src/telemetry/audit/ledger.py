@@ -76,7 +76,8 @@ class Ledger:
 
     def delivered(self, records: Sequence[SealedRecord]) -> None:
         """Settle records that Kafka acknowledged."""
-        topic, waited, own = self._topic, [], 0
+        topic, waited = self._topic, []
+        own = size = 0
         with self._lock:
             if self._closed:
                 return
@@ -84,10 +85,11 @@ class Ledger:
                 receipt = record.receipt
                 if receipt is not None:
                     own += 1
+                    size += record.size
                     if receipt.is_on_topic(topic, record.partition, record.offset):
                         waited.append(receipt)
             self.delivered_events += own
-        self._settle(records, own, waited)
+        self._settle(records, own, size, waited)
         self._metrics.delivered(own)
 
     def stored(self, records: Sequence[SealedRecord], *, name: str, provider: str, reason: str) -> None:
@@ -98,7 +100,7 @@ class Ledger:
             receipts = _receipts(records)
             waited = [receipt for receipt in receipts if receipt.is_stored(name)]
             self.stored_events += len(receipts)
-        self._settle(records, len(receipts), waited)
+        self._settle(records, len(receipts), _own_size(records), waited)
         self._metrics.stored(len(receipts), provider=provider, reason=reason)
 
     def failed(self, records: Sequence[SealedRecord], error: TelemetryError) -> None:
@@ -107,7 +109,7 @@ class Ledger:
             receipts = _receipts(records)
             waited = [receipt for receipt in receipts if receipt.fail(error)]
             self.failed_events += len(receipts)
-        self._settle(records, len(receipts), waited)
+        self._settle(records, len(receipts), _own_size(records), waited)
         self._metrics.failed(len(receipts))
 
     def close(self) -> None:
@@ -148,15 +150,10 @@ class Ledger:
             self.rejected_events += events
         self._metrics.rejected(events, reason=reason)
 
-    def _settle(self, records: Sequence[SealedRecord], own: int, waited: list[Receipt]) -> None:
+    def _settle(self, records: Sequence[SealedRecord], own: int, size: int, waited: list[Receipt]) -> None:
         """Clear records from their spool segments, give the room of our own back, tell who waited."""
         segments: dict[Segment, list[SealedRecord]] = {}
-        size = recovered = 0
         for record in records:
-            if record.receipt is not None:
-                size += record.size
-            elif record.sequence is not None:
-                recovered += 1
             segment = record.segment
             if segment is None:
                 continue
@@ -167,13 +164,21 @@ class Ledger:
                 kept.append(record)
         for segment, kept in segments.items():
             segment.acknowledge(kept)
-        if recovered:
-            with self._lock:
-                self.recovered_events += recovered
+        if own < len(records):
+            self._note_recovered(records)
         if own:
             self._release(own, size)
         if waited:
             notify(waited)
+
+    def _note_recovered(self, records: Sequence[SealedRecord]) -> None:
+        recovered = sum(record.receipt is None and record.sequence is not None for record in records)
+        with self._lock:
+            self.recovered_events += recovered
+
+
+def _own_size(records: Sequence[SealedRecord]) -> int:
+    return sum(record.size for record in records if record.receipt is not None)
 
 
 def _receipts(records: Sequence[SealedRecord]) -> list[Receipt]:

@@ -34,18 +34,36 @@ class Pack(NamedTuple):
     content: bytes
 
 
+class Progress(msgspec.Struct, array_like=True):
+    """How far a segment is settled, and the tree over all that was committed to it.
+
+    Attributes:
+        commit: Number of the commit that noted it; the highest one holds.
+        settled_below: The lowest position that is not settled.
+        tree_size: How many records the tree is over; None where none is kept.
+        frontier: The tree.
+    """
+
+    commit: int = 0
+    settled_below: int = 0
+    tree_size: int | None = None
+    frontier: bytes = b""
+
+
 class _Content(msgspec.Struct, array_like=True):
     """What a pack holds.
 
     A sealed event is kept in its parts: its value is larger by a third, and is written out only when it is sent.
 
     Attributes:
+        progress: As of the commit.
         written: Position, event id, key and value of records whose value is written out.
         head: What is constant for the data key that sealed the others.
         protected: Their JWE header.
         sealed: Of each: position, event id, key, tail, initialization vector and ciphertext.
     """
 
+    progress: Progress
     written: list[Row]
     head: bytes = b""
     protected: bytes = b""
@@ -56,7 +74,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Content).decode
 
 
-def pack(records: Sequence[SealedRecord]) -> Iterator[Pack]:
+def pack(records: Sequence[SealedRecord], progress: Progress) -> Iterator[Pack]:
     """Yield the records that have a position, in order, in packs."""
     # What is sealed is looked up once: a sender that could not wait for the disk may write the value out meanwhile.
     held = [(record, record.sealed) for record in records if record.sequence is not None]
@@ -64,7 +82,7 @@ def pack(records: Sequence[SealedRecord]) -> Iterator[Pack]:
         run = list(same)
         for at in range(0, len(run), _PACK_RECORDS):
             part = run[at : at + _PACK_RECORDS]
-            yield Pack(part[0][0].sequence or 0, part[-1][0].sequence or 0, _encode(_content(part)))
+            yield Pack(part[0][0].sequence or 0, part[-1][0].sequence or 0, _encode(_content(part, progress)))
 
 
 def unpack(content: bytes) -> list[Row]:
@@ -81,18 +99,25 @@ def unpack(content: bytes) -> list[Row]:
     return rows
 
 
+def progress_of(content: bytes) -> Progress:
+    """Return the progress that was noted with a pack; raises as :func:`unpack` does."""
+    return _decode(content).progress
+
+
 def _head(held: _Held) -> bytes:
     sealed = held[1]
     return sealed.head if isinstance(sealed, Sealed) else b""
 
 
-def _content(part: Sequence[_Held]) -> _Content:
+def _content(part: Sequence[_Held], progress: Progress) -> _Content:
     first = part[0][1]
     if not isinstance(first, Sealed):
-        return _Content([(record.sequence or 0, record.event_id, record.key, record.value) for record, _ in part])
+        return _Content(
+            progress, [(record.sequence or 0, record.event_id, record.key, record.value) for record, _ in part]
+        )
     rows = [
         (record.sequence or 0, record.event_id, record.key, sealed.tail, sealed.iv, sealed.ciphertext)
         for record, sealed in part
         if isinstance(sealed, Sealed)
     ]
-    return _Content([], first.head, first.protected, rows)
+    return _Content(progress, [], first.head, first.protected, rows)

@@ -15,6 +15,7 @@ from telemetry.exceptions import EventError
 
 _CONTAINERS = (Mapping, list, tuple, set, frozenset)
 _LEAVES = frozenset((str, int, bool, type(None), bytes, bytearray))
+_ALWAYS_EXACT = frozenset((str, int, bool, type(None)))
 _TEXT = frozenset((str,))
 _MAX_KEY_IN_PATH = 64
 _PLAIN_ONLY = orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
@@ -29,12 +30,12 @@ def encode_exact(value: Any) -> bytes:
     """
     try:
         # Of plain types only, this refuses every key that is no text, and writes null for NaN and infinity: so it needs
-        # no second look at the value unless there is a null.
+        # no second look at a value that has no float or makes no null.
         written = orjson.dumps(value, option=_PLAIN_ONLY)
     except TypeError:
         written = _encode(value)
     else:
-        if b"null" not in written:
+        if (type(value) is dict and _ALWAYS_EXACT.issuperset(map(type, value.values()))) or b"null" not in written:
             return written
     require_exact(value)
     return written

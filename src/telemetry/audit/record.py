@@ -41,7 +41,8 @@ class SealedRecord(msgspec.Struct, eq=False, gc=False):
         partition: Where Kafka stored it, once delivered.
         offset: Where Kafka stored it, once delivered.
         reported: Whether Kafka's client has reported on it.
-        sink: Where the delivery report goes.
+        sink: Where the delivery report goes; None where no report is asked for.
+        covers: Records for which this one's report speaks too; None where its partition was not known beforehand.
         segment: The spool segment that holds it, if one does.
     """
 
@@ -58,6 +59,7 @@ class SealedRecord(msgspec.Struct, eq=False, gc=False):
     partition: int = -1
     offset: int = -1
     sink: Callable[[SealedRecord], None] | None = None
+    covers: list[SealedRecord] | None = None
     segment: Segment | None = None
 
     @classmethod
@@ -97,3 +99,4 @@ class SealedRecord(msgspec.Struct, eq=False, gc=False):
         self.reported = False
         self.error = None
         self.sink = None
+        self.covers = None

@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar
 import msgspec
 
 from telemetry.audit.fork_gate import ForkGate
-from telemetry.audit.packing import Row, pack, unpack
+from telemetry.audit.packing import Pack, Progress, Row, pack, progress_of, unpack
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.stream import TreeState
 from telemetry.audit.wal import has_lost_commits, wal_of
@@ -24,7 +24,7 @@ from telemetry.exceptions import SpoolError
 logger = logging.getLogger("telemetry.spool")
 
 SUFFIX = ".spool"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 _TABLES = ("batch_a", "batch_b")
 # Emptying a table takes as long as it is large, and whoever waits for the disk waits for that too.
@@ -62,21 +62,14 @@ class About(msgspec.Struct, array_like=True):
     source: str
 
 
-class Progress(msgspec.Struct, array_like=True):
-    """How far a segment is settled, and the tree over all that was committed to it."""
-
-    settled_below: int = 0
-    tree_size: int | None = None
-    frontier: bytes = b""
-
-
 class SpoolSegment:
     """A file that keeps sealed records until they are settled.
 
     The records of a commit are packed (MessagePack) into one row of one of two tables; when it is large and the other
     is empty they change roles, and a table whose records are all settled is emptied at once. The lowest position that
-    is not settled is noted with every commit, so that little is sent twice after a crash. Every row has a checksum:
-    SQLite notices when a page is torn, not when a byte in it has changed.
+    is not settled is noted with every commit, so that little is sent twice after a crash. It stands in the row itself:
+    so a commit is mostly one statement, and each statement is a release of the interpreter lock, after which the thread
+    waits its turn. Every row has a checksum: SQLite notices when a page is torn, not when a byte in it has changed.
 
     Args:
         path: The file.
@@ -90,6 +83,7 @@ class SpoolSegment:
         self._active = 0
         self._active_bytes = 0
         self._highest = [-1, -1]
+        self._commits = 0
         self._tree: TreeState | None = None
         self.settled_below = 0
         self.flip_bytes = _FLIP_BYTES
@@ -219,14 +213,17 @@ class SpoolSegment:
             SpoolError: The disk is full or fails; nothing of this call is in the segment.
         """
         tree = tree if tree is not None else self._tree
-        progress = Progress(settled_below, tree.size, tree.frontier) if tree is not None else Progress(settled_below)
         with self._lock:
+            self._commits += 1
+            size, frontier = (tree.size, tree.frontier) if tree is not None else (None, b"")
+            progress = Progress(self._commits, settled_below, size, frontier)
+            packs = [*pack(records, progress)]
             try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                self._empty_settled(settled_below)
-                self._insert(records)
-                self._put("progress", _encode(progress))
-                self._connection.execute("COMMIT")
+                # A statement outside a transaction is one by itself.
+                if len(packs) == 1 and packs[0].first > max(self._highest) and not self._may_flip(settled_below):
+                    self._insert(packs[0])
+                else:
+                    self._commit(packs, progress)
             except sqlite3.Error as exc:
                 self._roll_back()
                 raise _translated(exc, self.path, "write") from exc
@@ -291,9 +288,8 @@ class SpoolSegment:
 
     def _look_for_damage(self, known: str) -> None:
         try:
-            content = self._get("progress")
-            progress = _typed(content, Progress) if content is not None else Progress()
-            self.settled_below = progress.settled_below
+            progress = max(self._noted(), *(self._last(table) for table in _TABLES), key=lambda found: found.commit)
+            self._commits, self.settled_below = progress.commit, progress.settled_below
             about = self.about
             if about is None:
                 self.damage = "its first entry cannot be read"
@@ -302,6 +298,18 @@ class SpoolSegment:
         except SpoolError as exc:
             self.damage = str(exc)
         self.damage = known or self.damage
+
+    def _noted(self) -> Progress:
+        content = self._get("progress")
+        return _typed(content, Progress) if content is not None else Progress()
+
+    def _last(self, table: str) -> Progress:
+        """Return the progress in a table's last row."""
+        try:
+            found = self._before(table, 1 << 62)
+            return progress_of(_checked(*found[1:])) if found is not None else Progress()
+        except (sqlite3.Error, msgspec.DecodeError, ValueError) as exc:
+            raise _damaged(self.path, exc) from exc
 
     def _before(self, table: str, before: int) -> tuple[Any, ...] | None:
         query = f"SELECT * FROM {table} WHERE first < ? ORDER BY first DESC LIMIT 1"  # noqa: S608 - a constant
@@ -315,14 +323,26 @@ class SpoolSegment:
         except (msgspec.DecodeError, ValueError) as exc:
             raise _damaged(self.path, exc) from exc
 
-    def _insert(self, records: Sequence[SealedRecord]) -> None:
-        for packed in pack(records):
-            self._connection.execute(
-                f"INSERT INTO {_TABLES[self._active]} VALUES (?, ?, ?)",  # noqa: S608 - a constant
-                (packed.first, packed.content, zlib.crc32(packed.content)),
-            )
-            self._active_bytes += len(packed.content)
-            self._highest[self._active] = packed.last
+    def _commit(self, packs: Sequence[Pack], progress: Progress) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._empty_settled(progress.settled_below)
+        for packed in packs:
+            self._insert(packed)
+        self._put("progress", _encode(progress))
+        self._connection.execute("COMMIT")
+
+    def _insert(self, packed: Pack) -> None:
+        self._connection.execute(
+            f"INSERT INTO {_TABLES[self._active]} VALUES (?, ?, ?)",  # noqa: S608 - a constant
+            (packed.first, packed.content, zlib.crc32(packed.content)),
+        )
+        self._active_bytes += len(packed.content)
+        self._highest[self._active] = packed.last
+
+    def _may_flip(self, settled_below: int) -> bool:
+        """Return whether a table should be emptied, or the tables change roles."""
+        highest = self._highest[1 - self._active]
+        return highest < settled_below and (highest > -1 or self._active_bytes > self.flip_bytes)
 
     def _empty_settled(self, settled_below: int) -> None:
         other = 1 - self._active

@@ -13,13 +13,15 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from telemetry.audit.batch_spans import BatchSpans
+from telemetry.audit.delivery_reports import DeliveryReports
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.writing import write_out
 from telemetry.exceptions import TransportAuthenticationError, TransportError
 from telemetry.format.message import CONTENT_TYPE
-from telemetry.kafka.errors import client_refused, transport_error
+from telemetry.kafka.errors import client_refused, first_cause, is_consequence, transport_error
 from telemetry.kafka.log import ClientLog
 
+_AT_ONCE = 256
 _POLL_SECONDS = 0.2
 _PACE_SECONDS = 0.002
 _PURGE_SECONDS = 10.0
@@ -53,6 +55,7 @@ class KafkaTransport:
             that enforces a quota, is then no failure as long as it gets on. Without it, only the first four deadlines
             are patient: a transport that was just opened may have to catch up.
         spans: Draws a span for each batch.
+        reports_each: Have every record reported on, so that a refusal names its cause whichever record it concerns.
 
     Raises:
         ConfigurationError: librdkafka makes no client from the options.
@@ -71,6 +74,7 @@ class KafkaTransport:
         client_log: ClientLog | None = None,
         is_patient: bool = False,
         spans: BatchSpans | None = None,
+        reports_each: bool = False,
     ) -> None:
         self._topic = topic
         self._deadline = deadline
@@ -79,6 +83,7 @@ class KafkaTransport:
         self._on_failure = on_failure
         self._sent: deque[SealedRecord] = deque()
         self._sent_marks: deque[tuple[SealedRecord, float]] = deque()
+        self._delivery_reports = DeliveryReports(each=reports_each)
         self._reports: list[SealedRecord] = []
         self._down_since: float | None = None
         self._patient_until = math.inf if is_patient else time.monotonic() + _PATIENT_DEADLINES * deadline
@@ -116,20 +121,28 @@ class KafkaTransport:
         if producer is None or not records:
             return
         all_headers: Headers = [("content-type", CONTENT_TYPE), *headers]
-        produce, topic, sink = producer.produce, self._topic, self._reports.append
         self._sent_marks.append((records[-1], time.monotonic()))
         if self._spans is not None:
             self._spans.began(records)
+        self._sent.extend(records)
+        for at in range(0, len(records), _AT_ONCE):
+            if not self._send_some(producer, records[at : at + _AT_ONCE], all_headers):
+                return
+
+    def _send_some(self, producer: Producer, records: Sequence[SealedRecord], headers: Headers) -> bool:
+        """Hand over so few records that they are still in the processor's cache when each step comes to them."""
+        produce, topic = producer.produce, self._topic
         write_out(records)
+        partitions = self._delivery_reports.plan(records, self._reports.append)
         for at, record in enumerate(records):
-            record.sink = sink
-            self._sent.append(record)
+            report = record if record.sink is not None else None
             try:
-                produce(topic, record.value, record.key, on_delivery=record, headers=all_headers)
+                produce(topic, record.value, record.key, partitions[at], report, headers=headers)
             except (BufferError, KafkaException) as exc:
-                if not self._produce_again(producer, record, all_headers, exc):
-                    self._sent.extend(records[at + 1 :])
-                    return
+                if not self._produce_again(producer, record, partitions[at], headers, exc):
+                    _expect_no_report(records[at + 1 :])
+                    return False
+        return True
 
     def outstanding(self) -> list[SealedRecord]:
         """Return what is not acknowledged now, without ending anything."""
@@ -175,7 +188,7 @@ class KafkaTransport:
             self._producer.purge(in_queue=True, in_flight=True, blocking=True)
             give_up = time.monotonic() + _PURGE_SECONDS
             with self._settled:
-                while any(not record.reported for record in self._sent) and time.monotonic() < give_up:
+                while any(_is_awaited(record) for record in self._sent) and time.monotonic() < give_up:
                     self._settled.wait(_POLL_SECONDS)
         self._end_polling()
         rest = [record for record in self._sent if not record.reported or record.error is not None]
@@ -214,22 +227,33 @@ class KafkaTransport:
         except KafkaException as exc:
             raise client_refused(exc) from exc
 
-    def _produce_again(self, producer: Producer, record: SealedRecord, headers: Headers, error: Exception) -> bool:
+    def _produce_again(
+        self, producer: Producer, record: SealedRecord, partition: int, headers: Headers, error: Exception
+    ) -> bool:
         """Wait for room in the client's own queue; any other refusal is a failure of the record."""
         give_up = time.monotonic() + self._deadline
+        report = record if record.sink is not None else None
         while isinstance(error, BufferError) and self.failure is None and time.monotonic() < give_up:
             with self._settled:
                 self._settled.wait(_POLL_SECONDS)
             try:
-                producer.produce(self._topic, record.value, record.key, on_delivery=record, headers=headers)
+                producer.produce(self._topic, record.value, record.key, partition, report, headers=headers)
             except (BufferError, KafkaException) as exc:
                 error = exc
             else:
                 return True
         record.reported = True
         record.error = error.args[0] if isinstance(error, KafkaException) else KafkaError(KafkaError._QUEUE_FULL)  # noqa: SLF001
-        self.fail(transport_error(record.error, self._topic))
+        self.fail(self._cause_of_end(record.error))
         return False
+
+    def _cause_of_end(self, error: KafkaError) -> TransportError:
+        """Return why the client takes no record; of one that has ended, the poller is about to learn it."""
+        give_up = time.monotonic() + _FATAL_SECONDS
+        with self._settled:
+            while is_consequence(error) and self._fatal is None and time.monotonic() < give_up:
+                self._settled.wait(_RETRY_SECONDS)
+        return self._fatal[1] if self._fatal is not None else transport_error(error, self._topic)
 
     def _poll(self) -> None:
         while not self._closing:
@@ -261,10 +285,10 @@ class KafkaTransport:
             return False
         reports = self._reports[:]
         del self._reports[: len(reports)]
-        delivered = [record for record in reports if record.error is None]
-        if len(delivered) < len(reports):
-            cause = _first_cause(reports)
-            if cause.code() in _CONSEQUENCES and self._fatal is not None:
+        delivered = self._delivered(reports)
+        if any(record.error is not None for record in reports):
+            cause = first_cause([record.error for record in reports if record.error is not None])
+            if is_consequence(cause) and self._fatal is not None:
                 self._last_error = self._fatal[1]
             else:
                 self._last_error = transport_error(cause, self._topic)
@@ -284,6 +308,22 @@ class KafkaTransport:
                 sent.popleft()
             self._settled.notify_all()
         return True
+
+    def _delivered(self, reports: Sequence[SealedRecord]) -> list[SealedRecord]:
+        """Return the records that Kafka has, according to these reports."""
+        delivered: list[SealedRecord] = []
+        for record in reports:
+            if record.error is not None:
+                continue
+            covers = record.covers
+            if covers is None:
+                self._delivery_reports.learn(record)
+            elif covers:
+                for covered in covers:
+                    covered.reported = True
+                delivered += covers
+            delivered.append(record)
+        return delivered
 
     def _watch(self) -> None:
         """Notice that the oldest record's time is over, or that no broker has been reachable for too long."""
@@ -329,17 +369,10 @@ class KafkaTransport:
             self._poller.join(_PURGE_SECONDS)
 
 
-_CONSEQUENCES = frozenset(
-    (
-        KafkaError._FATAL,  # noqa: SLF001 - librdkafka's own codes have a leading underscore
-        KafkaError._GAPLESS_GUARANTEE,  # noqa: SLF001
-        KafkaError._PURGE_QUEUE,  # noqa: SLF001
-        KafkaError._PURGE_INFLIGHT,  # noqa: SLF001
-    )
-)
+def _is_awaited(record: SealedRecord) -> bool:
+    return record.sink is not None and not record.reported
 
 
-def _first_cause(reports: Sequence[SealedRecord]) -> KafkaError:
-    """Return the error that made the others happen: records behind a refused one fail because of it."""
-    errors: list[KafkaError] = [record.error for record in reports if record.error is not None]
-    return next((error for error in errors if error.code() not in _CONSEQUENCES), errors[0])
+def _expect_no_report(records: Sequence[SealedRecord]) -> None:
+    for record in records:
+        record.sink = None

@@ -8,7 +8,7 @@ from telemetry.audit.encryptor import Sealed
 from telemetry.audit.record import SealedRecord
 from telemetry.format import base64url
 
-_AT_ONCE = 256
+_AT_ONCE = 64
 _TOO_FEW = 8
 """So few are written one by one, when they are asked for: see ``format/base64url.py``."""
 
@@ -24,6 +24,6 @@ def write_out(records: Sequence[SealedRecord]) -> None:
 
 def _write(records: Sequence[SealedRecord]) -> None:
     pairs = [(record, sealed) for record in records if isinstance(sealed := record.sealed, Sealed)]
-    text, places = base64url.encode_together([sealed.iv + sealed.ciphertext for _, sealed in pairs])
-    for (record, sealed), place in zip(pairs, places, strict=True):
-        record.write(sealed.written(record.sequence or 0, record.key, text, place))
+    text, places = base64url.encode_together([(sealed.iv, sealed.ciphertext) for _, sealed in pairs])
+    for (record, sealed), at in zip(pairs, places, strict=True):
+        record.write(sealed.written(record.sequence or 0, record.key, text, at))

@@ -8,7 +8,7 @@ for reading; ``binascii`` encodes a single text.
 from __future__ import annotations
 
 import binascii
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import pybase64
 
@@ -23,20 +23,22 @@ def encode(data: bytes) -> bytes:
     return binascii.b2a_base64(data, newline=False).replace(b"+", b"-").replace(b"/", b"_").rstrip(b"=")
 
 
-def encode_together(chunks: Sequence[bytes]) -> tuple[bytes, list[slice]]:
-    """Encode many chunks in one call.
+def encode_together(chunks: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, list[int]]:
+    """Encode many chunks, each given in two parts, in one call.
 
     Returns:
-        A text, and where in it each chunk stands as base64url without padding.
+        A text, and where in it each chunk begins: it is there as :func:`encode` writes it, with other characters behind.
     """
-    # Filled with zeros, each chunk is encoded as if it stood alone; what the zeros make is left out.
-    together = b"".join([part for chunk in chunks for part in (chunk, _FILL[len(chunk) % 3])])
-    places, at = [], 0
-    for chunk in chunks:
-        size = len(chunk)
-        places.append(slice(at, at + (size * 4 + 2) // 3))
+    parts: list[bytes] = []
+    places: list[int] = []
+    at = 0
+    for first, second in chunks:
+        size = len(first) + len(second)
+        # Filled with zeros, each chunk is encoded as if it stood alone.
+        parts += (first, second, _FILL[size % 3])
+        places.append(at)
         at += (size + 2) // 3 * 4
-    return pybase64.b64encode(together, _URL), places
+    return pybase64.b64encode(b"".join(parts), _URL), places
 
 
 def decode(text: bytes) -> bytes:

@@ -68,21 +68,22 @@ def seal(cipher: AESGCM, protected: bytes, iv: bytes, plaintext: bytes) -> bytes
     """
     padded = plaintext + b" " * (-len(plaintext) % TEXT_MULTIPLE)
     text = base64url.encode(iv + cipher.encrypt(iv, padded, protected))
-    return b"".join(compact(protected, text, slice(0, len(text))))
+    return b"".join(compact(protected, text, 0, len(padded) + TAG_BYTES))
 
 
-def compact(protected: bytes, text: bytes, place: slice) -> tuple[bytes, ...]:
+def compact(protected: bytes, text: bytes, at: int, size: int) -> tuple[bytes, ...]:
     """Return the compact serialization in pieces.
 
     Args:
         protected: Header; the associated data.
         text: Where initialization vector, ciphertext and tag stand in base64url as if they were one. That is the encoding
             of its parts in a row: the first has 12 bytes, and a sealed text's length is a multiple of ``TEXT_MULTIPLE``.
-        place: Where exactly.
+        at: Where they begin.
+        size: Bytes of ciphertext and tag.
     """
-    ciphertext, tag = place.start + _IV_CHARACTERS, place.stop - _TAG_CHARACTERS
-    iv = text[place.start : ciphertext]
-    return protected, b"..", iv, b".", text[ciphertext:tag], b".", text[tag : place.stop]
+    ciphertext = at + _IV_CHARACTERS
+    tag = ciphertext + (size - TAG_BYTES) // 3 * 4
+    return protected, b"..", text[at:ciphertext], b".", text[ciphertext:tag], b".", text[tag : tag + _TAG_CHARACTERS]
 
 
 def parse(compact: bytes) -> Jwe:

@@ -167,7 +167,7 @@ def render(head: bytes, sequence: int, key: bytes, tail: bytes, data: bytes, *, 
 
 def render_sealed(head: bytes, sequence: int, key: bytes, tail: bytes, pieces: tuple[bytes, ...]) -> bytes:
     """Return a whole value whose data is a JWE, given in pieces."""
-    return b"".join((head, render_middle(sequence, key_hash(key), tail), b'"', *pieces, b'"}'))
+    return b"".join((head, b'%d,"keyhash":"' % sequence, key_hash(key), b'"', tail, b'"', *pieces, b'"}'))
 
 
 def parse(value: bytes) -> Message:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from confluent_kafka import KafkaError, KafkaException
 
 from telemetry.exceptions import (
@@ -47,13 +49,24 @@ _CLASSES: dict[int, tuple[type[TransportError], str]] = {
     KafkaError.TOPIC_EXCEPTION: (UnknownTopicError, "choose a legal topic name"),
 }
 
+_REACH = "check that the brokers are up and reachable"
+_ENDS_THE_CLIENT = frozenset((KafkaError._FATAL, KafkaError._GAPLESS_GUARANTEE))  # noqa: SLF001
+_CONSEQUENCES = _ENDS_THE_CLIENT | {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}  # noqa: SLF001
 _POISON = (RecordTooLargeError, TransportAuthorizationError)
 
 
 def transport_error(error: KafkaError, topic: str) -> TransportError:
     """Return our error for one of Kafka's; the message names the topic, the code, and what to do."""
-    kind, remedy = _CLASSES.get(error.code(), (TransportError, "check that the brokers are up and reachable"))
+    kind, remedy = _CLASSES.get(error.code()) or _told_of(error) or (TransportError, _REACH)
     return kind(f"Kafka did not take records for topic {topic!r}: {error.name()} ({error.str()}); {remedy}")
+
+
+def _told_of(error: KafkaError) -> tuple[type[TransportError], str] | None:
+    """Return the class of the broker's own error in the text of one that ends the client: it has no code for it."""
+    if error.code() not in _ENDS_THE_CLIENT:
+        return None
+    text = error.str()
+    return next((found for code, found in _CLASSES.items() if KafkaError(code).str() in text), None)
 
 
 def client_refused(error: KafkaException) -> ConfigurationError:
@@ -76,6 +89,16 @@ _SETTINGS = (
     ("ssl.ca", "kafka_config.ssl_ca_location", "give the authorities' certificates in PEM format"),
     ("oauthbearer", "kafka_config.oauth_token_url", "check the oauth fields"),
 )
+
+
+def is_consequence(error: KafkaError) -> bool:
+    """Whether a record failed because of what happened to another, or to the client."""
+    return error.code() in _CONSEQUENCES
+
+
+def first_cause(errors: Sequence[KafkaError]) -> KafkaError:
+    """Return the error that made the others happen: records behind a refused one fail because of it."""
+    return next((error for error in errors if not is_consequence(error)), errors[0])
 
 
 def is_poison(error: TransportError) -> bool:

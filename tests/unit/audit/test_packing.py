@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from telemetry.audit.encryptor import AuditEncryptor
 from telemetry.audit.event import EventFactory
-from telemetry.audit.packing import pack, unpack
+from telemetry.audit.packing import Progress, pack, unpack
 from telemetry.audit.record import SealedRecord
 from telemetry.encryption import Context, DataKey, EncryptionProvider
 from telemetry.encryption.data_key import DataKeyring
@@ -57,7 +57,7 @@ def test_values_come_back_byte_by_byte_whatever_was_written_out_before_and_howev
     written = [record.value for record in made if (record.sequence or 0) % 5 == 0]
     assert len(written) == 10
 
-    found = [row for packed in pack(made) for row in unpack(packed.content)]
+    found = [row for packed in pack(made, Progress()) for row in unpack(packed.content)]
 
     assert found == [(record.sequence, record.event_id, record.key, record.value) for record in made]
 
@@ -65,7 +65,7 @@ def test_values_come_back_byte_by_byte_whatever_was_written_out_before_and_howev
 def test_packing_writes_no_value_out() -> None:
     made = list(_records(3, uses_of_a_key=100))
 
-    assert [packed.content for packed in pack(made)]
+    assert [packed.content for packed in pack(made, Progress())]
 
     assert all(record.sealed is not None for record in made)
 
@@ -74,14 +74,18 @@ def test_a_checkpoint_has_no_position_and_is_not_packed() -> None:
     checkpoint = SealedRecord.written("c", producer=PRODUCER, sequence=None, key=b"p", value=b"note")
     made = [*_records(1, uses_of_a_key=100), checkpoint]
 
-    assert [(packed.first, packed.last) for packed in pack(made)] == [(0, 0)]
-    assert list(pack([checkpoint])) == []
+    assert [(packed.first, packed.last) for packed in pack(made, Progress())] == [(0, 0)]
+    assert list(pack([checkpoint], Progress())) == []
 
 
 def test_a_large_commit_is_split_and_says_where() -> None:
     made = list(_records(2_500, uses_of_a_key=10_000))
 
-    assert [(packed.first, packed.last) for packed in pack(made)] == [(0, 999), (1_000, 1_999), (2_000, 2_499)]
+    assert [(packed.first, packed.last) for packed in pack(made, Progress())] == [
+        (0, 999),
+        (1_000, 1_999),
+        (2_000, 2_499),
+    ]
 
 
 @given(st.binary(max_size=64))
@@ -95,7 +99,7 @@ def test_rubbish_is_refused(content: bytes) -> None:
 
 @given(st.data())
 def test_a_cut_pack_is_refused(data: st.DataObject) -> None:
-    (packed,) = pack(list(_records(3, uses_of_a_key=100)))
+    (packed,) = pack(list(_records(3, uses_of_a_key=100)), Progress())
     cut = packed.content[: data.draw(st.integers(0, len(packed.content) - 1))]
 
     with pytest.raises(msgspec.DecodeError):

@@ -1,0 +1,136 @@
+"""Under load one delivery report stands for many records; none is called delivered that is not on the topic."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from telemetry.audit.connector import KafkaConnector
+from telemetry.audit.record import SealedRecord
+from telemetry.audit.transport import KafkaTransport
+from telemetry.exceptions import RecordTooLargeError
+from telemetry.types import AuditConfig
+from tests.kafka.configured import audit_config, identity
+from tests.services.fixtures import new_topic
+from tests.services.kafka import KafkaBroker
+
+pytestmark = pytest.mark.services
+
+_LIMIT = 30.0
+_KEYS = 40
+_CHUNK = 400
+
+
+class _Sent:
+    """What was sent, what was called delivered, and what the transport gave back."""
+
+    def __init__(self, config: AuditConfig) -> None:
+        self.delivered: list[SealedRecord] = []
+        self.transport: KafkaTransport = KafkaConnector(config).open(self.delivered.extend, lambda: None, "test-poller")
+        self.records: list[SealedRecord] = []
+
+    def send(self, count: int, *, large_at: int = -1) -> list[SealedRecord]:
+        first = len(self.records)
+        made = [
+            SealedRecord.written(
+                str(uuid.uuid4()),
+                producer="p",
+                sequence=number,
+                key=b"user-%d" % (number % _KEYS),
+                value=b"%d %s" % (number, os.urandom(500_000 if number - first == large_at else 100)),
+            )
+            for number in range(first, first + count)
+        ]
+        self.records += made
+        self.transport.send(made)
+        return made
+
+    def learn(self) -> None:
+        """Let the transport learn the partition of every key."""
+        self.send(_KEYS)
+        assert self.transport.wait_empty(_LIMIT)
+
+    def silent(self) -> int:
+        return sum(record.sink is None for record in self.records)
+
+    def require_sound(self, broker: KafkaBroker, topic: str) -> None:
+        """Fail unless each record was delivered or given back, and the delivered are on the topic, in order."""
+        back = self.transport.take_back()
+        assert len(self.delivered) + len(back) == len(self.records)
+        assert {id(record) for record in [*self.delivered, *back]} == {id(record) for record in self.records}
+        stored = [record.value() or b"" for record in broker.read(topic)]
+        missing = {record.value for record in self.delivered} - set(stored)
+        assert len(missing) == 0
+        by_key: dict[int, list[int]] = {}
+        for value in dict.fromkeys(stored):
+            number = int(value.split(b" ", 1)[0])
+            by_key.setdefault(number % _KEYS, []).append(number)
+        assert [numbers for numbers in by_key.values() if numbers != sorted(numbers)] == []
+
+
+def _config(broker: KafkaBroker, topic: str, **fields: Any) -> AuditConfig:
+    return audit_config(broker, "SSL", identity(broker.certificates, "files"), kafka_topic=topic, **fields)
+
+
+def test_most_records_of_a_large_batch_need_no_report(kafka: KafkaBroker, topic: str) -> None:
+    sent = _Sent(_config(kafka, topic))
+    sent.learn()
+
+    sent.send(2_000)
+
+    assert sent.transport.wait_empty(_LIMIT)
+    assert sent.silent() > 1_500
+    assert len(sent.delivered) == len(sent.records)
+    sent.require_sound(kafka, topic)
+
+
+def test_a_record_that_kafka_refuses_takes_none_behind_it_along(kafka: KafkaBroker) -> None:
+    topic = f"bounded-{uuid.uuid4().hex}"
+    kafka.create_topic(topic, config={"max.message.bytes": "300000"})
+    kafka.add_acl("payments", topic)
+    sent = _Sent(_config(kafka, topic, kafka_options={"compression.type": "none"}))
+    sent.learn()
+
+    for chunk in range(8):
+        sent.send(_CHUNK, large_at=_CHUNK // 2 if chunk == 3 else -1)
+        time.sleep(0.02)
+
+    give_up = time.monotonic() + _LIMIT
+    while sent.transport.failure is None and time.monotonic() < give_up:
+        time.sleep(0.01)
+    assert isinstance(sent.transport.failure, RecordTooLargeError)
+    sent.require_sound(kafka, topic)
+
+
+def test_connections_are_cut_and_the_broker_is_killed_while_reports_are_spared(
+    own_kafka: Callable[..., KafkaBroker],
+) -> None:
+    broker = own_kafka(proxied=["SSL"])
+    topic = new_topic(broker)
+    cuts = broker.proxy("SSL")
+    for is_killed in (False, True):
+        sent = _Sent(_config(broker, topic, kafka_timeout_ms=20_000))
+        sent.learn()
+        before = len(sent.delivered)
+        for chunk in range(30):
+            sent.send(_CHUNK)
+            if chunk % 6 == 3:
+                cuts.cut()
+        give_up = time.monotonic() + _LIMIT
+        while len(sent.delivered) == before and time.monotonic() < give_up:
+            time.sleep(0.002)
+        if is_killed:
+            broker.kill()
+        # At once, whatever is on the way now.
+        back = sent.transport.take_back()
+        assert sent.silent() > len(sent.records) // 2
+        if is_killed:
+            broker.start()
+        assert len(sent.delivered) + len(back) == len(sent.records)
+        stored = {record.value() for record in broker.read(topic)}
+        assert len({record.value for record in sent.delivered} - stored) == 0
