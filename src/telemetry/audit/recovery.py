@@ -16,10 +16,10 @@ from telemetry.audit.segment import (
     FORMAT_VERSION,
     SUFFIX,
     About,
-    DamagedSegmentError,
     SpoolSegment,
     set_aside,
 )
+from telemetry.audit.segment_errors import DamagedSegmentError
 from telemetry.audit.stream import TreeState
 from telemetry.exceptions import SpoolError, TelemetryError
 

@@ -17,6 +17,7 @@ import msgspec
 from telemetry.audit.fork_gate import ForkGate
 from telemetry.audit.packing import Pack, Progress, Row, pack, progress_of, unpack
 from telemetry.audit.record import SealedRecord
+from telemetry.audit.segment_errors import DamagedSegmentError, damaged, is_busy, translated
 from telemetry.audit.stream import TreeState
 from telemetry.audit.wal import has_lost_commits, wal_of
 from telemetry.exceptions import SpoolError
@@ -45,12 +46,6 @@ NoteT = TypeVar("NoteT")
 
 _encode = msgspec.msgpack.Encoder().encode
 _gate = ForkGate()
-
-
-class DamagedSegmentError(SpoolError):
-    """What a spool file holds is not what was written to it."""
-
-    retriable = False
 
 
 class About(msgspec.Struct, array_like=True):
@@ -103,7 +98,7 @@ class SpoolSegment:
             try:
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
             except OSError as exc:
-                raise _translated(exc, path, "make") from exc
+                raise translated(exc, path, "make") from exc
             try:
                 segment = cls._filled(path, about)
             except sqlite3.Error as exc:
@@ -111,7 +106,7 @@ class SpoolSegment:
                 for name in (path, wal_of(path)):
                     with contextlib.suppress(OSError):
                         name.unlink()
-                raise _translated(exc, path, "make") from exc
+                raise translated(exc, path, "make") from exc
         return segment
 
     @classmethod
@@ -145,9 +140,9 @@ class SpoolSegment:
             try:
                 connection = _connect(path, patience=0.0)
             except sqlite3.Error as exc:
-                if _is_busy(exc):
+                if is_busy(exc):
                     return None
-                raise _translated(exc, path, "adopt") from exc
+                raise translated(exc, path, "adopt") from exc
             try:
                 segment = cls._locked(path, connection)
             except DamagedSegmentError:
@@ -155,9 +150,9 @@ class SpoolSegment:
                 raise
             except sqlite3.Error as exc:
                 connection.close()
-                if _is_busy(exc):
+                if is_busy(exc):
                     return None
-                raise _translated(exc, path, "adopt") from exc
+                raise translated(exc, path, "adopt") from exc
         return segment
 
     @classmethod
@@ -179,7 +174,7 @@ class SpoolSegment:
             segment._look_for_damage(_TORN_LOG if has_lost else "")
             return segment
         if has_lost:
-            raise _damaged(path, _TORN_LOG)
+            raise damaged(path, _TORN_LOG)
         segment.remove()
         return None
 
@@ -226,7 +221,7 @@ class SpoolSegment:
                     self._commit(packs, progress)
             except sqlite3.Error as exc:
                 self._roll_back()
-                raise _translated(exc, self.path, "write") from exc
+                raise translated(exc, self.path, "write") from exc
             self.settled_below, self._tree = settled_below, tree
 
     def note_settled(self, settled_below: int) -> None:
@@ -245,7 +240,7 @@ class SpoolSegment:
                 try:
                     found = self._connection.execute(_NEXT, (after,)).fetchone()
                 except sqlite3.Error as exc:
-                    raise _translated(exc, self.path, "read") from exc
+                    raise translated(exc, self.path, "read") from exc
             if found is None:
                 return
             after = found[0]
@@ -309,7 +304,7 @@ class SpoolSegment:
             found = self._before(table, 1 << 62)
             return progress_of(_checked(*found[1:])) if found is not None else Progress()
         except (sqlite3.Error, msgspec.DecodeError, ValueError) as exc:
-            raise _damaged(self.path, exc) from exc
+            raise damaged(self.path, exc) from exc
 
     def _before(self, table: str, before: int) -> tuple[Any, ...] | None:
         query = f"SELECT * FROM {table} WHERE first < ? ORDER BY first DESC LIMIT 1"  # noqa: S608 - a constant
@@ -321,7 +316,7 @@ class SpoolSegment:
         try:
             return unpack(_checked(records, crc))
         except (msgspec.DecodeError, ValueError) as exc:
-            raise _damaged(self.path, exc) from exc
+            raise damaged(self.path, exc) from exc
 
     def _commit(self, packs: Sequence[Pack], progress: Progress) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
@@ -361,7 +356,7 @@ class SpoolSegment:
                 row = self._connection.execute("SELECT content, crc FROM note WHERE name = ?", (name,)).fetchone()
                 return _checked(*row) if row else None
             except (sqlite3.Error, ValueError) as exc:
-                raise _damaged(self.path, exc) from exc
+                raise damaged(self.path, exc) from exc
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:
@@ -410,22 +405,3 @@ def _typed(content: bytes, kind: type[NoteT]) -> NoteT:
     except msgspec.DecodeError as exc:
         message = f"a note in a spool segment is of another version: {exc}"
         raise DamagedSegmentError(message) from exc
-
-
-def _is_busy(error: sqlite3.Error) -> bool:
-    return _primary_code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-
-
-def _primary_code(error: Exception) -> int:
-    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-
-
-def _translated(error: Exception, path: Path, what: str) -> SpoolError:
-    if _primary_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):
-        return _damaged(path, error)
-    remedy = "free space on its disk" if "full" in str(error) else "check the disk, the folder's owner and its mode"
-    return SpoolError(f"cannot {what} the spool segment {path}: {error}; {remedy}")
-
-
-def _damaged(path: Path, error: Exception | str) -> DamagedSegmentError:
-    return DamagedSegmentError(f"the spool segment {path} is damaged: {error}; check the disk")

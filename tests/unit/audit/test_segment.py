@@ -11,7 +11,8 @@ import pytest
 
 from telemetry.audit.packing import Row
 from telemetry.audit.record import SealedRecord
-from telemetry.audit.segment import DamagedSegmentError, SpoolSegment
+from telemetry.audit.segment import SpoolSegment
+from telemetry.audit.segment_errors import DamagedSegmentError
 from telemetry.audit.stream import TreeState
 from telemetry.audit.wal import wal_of
 from telemetry.exceptions import SpoolError
@@ -67,6 +68,43 @@ def test_the_tree_is_that_of_the_last_commit(tmp_path: Path) -> None:
 
     assert again.tree == TreeState(made[0].producer, 4, b"four")
     assert again.settled_below == 3
+    again.close()
+
+
+@pytest.mark.parametrize("noted_at", [1, 3, 7, None])
+def test_the_last_commits_progress_holds_wherever_it_stands(tmp_path: Path, noted_at: int | None) -> None:
+    """It stands in the row, or beside the tables for a commit without records; here also across tables that flip."""
+    made = records(400, size=10_000)
+    segment = _segment(tmp_path, made[0].producer)
+    segment.flip_bytes = 1 << 19
+    for number, at in enumerate(range(0, 400, 40)):
+        segment.append(
+            made[at : at + 40], settled_below=max(at - 60, 0), tree=TreeState(made[0].producer, at + 40, b"%d" % at)
+        )
+        if number == noted_at:
+            segment.note_settled(max(at - 50, 0))
+    segment.close()
+
+    again = _adopted(segment.path)
+
+    assert again.tree == TreeState(made[0].producer, 400, b"360")
+    assert again.settled_below == 300
+    assert list(again.rows()) == _rows(made[300:])
+    again.close()
+
+
+def test_records_that_the_disk_took_last_are_not_passed_over(tmp_path: Path) -> None:
+    """A disk that failed in between: what is saved at the end stands before what was committed already."""
+    made = records(30)
+    segment = _segment(tmp_path, made[0].producer)
+    segment.append(made[:10], settled_below=0, tree=None)
+    segment.append(made[20:], settled_below=20, tree=None)
+    segment.append(made[10:20], settled_below=10, tree=None)
+    segment.close()
+
+    again = _adopted(segment.path)
+
+    assert list(again.rows()) == _rows(made[10:])
     again.close()
 
 
@@ -295,7 +333,8 @@ def test_a_file_that_is_no_segment_is_damaged(tmp_path: Path, content: bytes) ->
 _SHORT_OF_DESCRIPTORS = """
 import os, resource, sys
 from pathlib import Path
-from telemetry.audit.segment import DamagedSegmentError, SpoolSegment
+from telemetry.audit.segment import SpoolSegment
+from telemetry.audit.segment_errors import DamagedSegmentError
 from telemetry.exceptions import SpoolError
 used = len(os.listdir("/proc/self/fd"))
 resource.setrlimit(resource.RLIMIT_NOFILE, (used - 1, used + 50))
