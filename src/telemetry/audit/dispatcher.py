@@ -21,6 +21,7 @@ logger = logging.getLogger("telemetry.audit")
 
 _TICK_SECONDS = 0.25
 _PACE_SECONDS = 0.002
+_MANY = 256
 _RENEW_SECONDS = 10.0
 _MAX_OUTSTANDING = 20_000
 _BACKLOG = "backlog"
@@ -173,7 +174,7 @@ class Dispatcher:
             while self._stop_at is None:
                 records = self._batcher.take(_TICK_SECONDS)
                 self._step(records)
-                if records:
+                if records and len(self._batcher) < _MANY:
                     # Let records gather: a thread switch for each of them would cost more than sealing does.
                     time.sleep(_PACE_SECONDS)
             self._step(self._batcher.take_all())

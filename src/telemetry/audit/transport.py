@@ -21,7 +21,7 @@ from telemetry.format.message import CONTENT_TYPE
 from telemetry.kafka.errors import client_refused, first_cause, is_consequence, transport_error
 from telemetry.kafka.log import ClientLog
 
-_AT_ONCE = 256
+_AT_ONCE = 1024
 _POLL_SECONDS = 0.2
 _PACE_SECONDS = 0.002
 _PURGE_SECONDS = 10.0
@@ -130,7 +130,7 @@ class KafkaTransport:
                 return
 
     def _send_some(self, producer: Producer, records: Sequence[SealedRecord], headers: Headers) -> bool:
-        """Hand over so few records that they are still in the processor's cache when each step comes to them."""
+        """Hand over not too many records, so that each step finds them in the processor's cache."""
         produce, topic = producer.produce, self._topic
         write_out(records)
         partitions = self._delivery_reports.plan(records, self._reports.append)

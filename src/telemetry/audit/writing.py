@@ -8,7 +8,8 @@ from telemetry.audit.encryptor import Sealed
 from telemetry.audit.record import SealedRecord
 from telemetry.format import base64url
 
-_AT_ONCE = 64
+_BYTES_AT_ONCE = 2 << 20
+"""Few releases of the lock, since a busy thread that takes it keeps it for 5 ms; and not much memory."""
 _TOO_FEW = 8
 """So few are written one by one, when they are asked for: see ``format/base64url.py``."""
 
@@ -18,8 +19,13 @@ def write_out(records: Sequence[SealedRecord]) -> None:
     waiting = [record for record in records if record.sealed is not None]
     if len(waiting) < _TOO_FEW:
         return
-    for at in range(0, len(waiting), _AT_ONCE):
-        _write(waiting[at : at + _AT_ONCE])
+    size = begun = 0
+    for at, record in enumerate(waiting, 1):
+        size += record.size
+        if size >= _BYTES_AT_ONCE:
+            _write(waiting[begun:at])
+            size, begun = 0, at
+    _write(waiting[begun:])
 
 
 def _write(records: Sequence[SealedRecord]) -> None:
