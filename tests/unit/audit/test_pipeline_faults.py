@@ -128,7 +128,7 @@ def test_a_record_that_kafka_never_takes_does_not_block_the_others_where_there_i
     broker: EmbeddedKafka, tmp_path: Path
 ) -> None:
     config = quick_config(
-        broker.bootstrap_servers, tmp_path, fallback_enabled=False, kafka_timeout_ms=500, max_retries=1
+        broker.bootstrap_servers, tmp_path, fallback_enabled=False, kafka_timeout_ms=5_000, max_retries=1
     )
     with running(config) as telemetry:
         broker.fail_produce(10, count=1_000)
