@@ -10,8 +10,9 @@ import threading
 import time
 import weakref
 
-from telemetry.audit.pipeline import AuditPipeline, ShutdownReport
+from telemetry.audit.pipeline import AuditPipeline
 from telemetry.audit.receipt import reset_after_fork
+from telemetry.audit.shutdown_report import ShutdownReport
 from telemetry.config import AuditConfig, TelemetryConfig
 from telemetry.exceptions import ConfigurationError, LifecycleError, Problem, TelemetryError
 

@@ -6,8 +6,8 @@ import asyncio
 from types import TracebackType
 from typing import Self
 
-from telemetry.audit.pipeline import ShutdownReport
 from telemetry.audit.service import AuditService
+from telemetry.audit.shutdown_report import ShutdownReport
 from telemetry.config import AuditConfig, TelemetryConfig
 from telemetry.runtime import SHUTDOWN_SECONDS, Runtime
 

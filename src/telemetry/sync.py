@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from telemetry.audit.pipeline import ShutdownReport
 from telemetry.audit.service import BlockingAuditService
+from telemetry.audit.shutdown_report import ShutdownReport
 from telemetry.config import AuditConfig, TelemetryConfig
 from telemetry.runtime import SHUTDOWN_SECONDS, Runtime
 

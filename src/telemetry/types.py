@@ -2,8 +2,8 @@
 
 from telemetry.audit.event import AuditEvent
 from telemetry.audit.ledger import AuditStats
-from telemetry.audit.pipeline import ShutdownReport
 from telemetry.audit.receipt import Delivery, Receipt
+from telemetry.audit.shutdown_report import ShutdownReport
 from telemetry.config import AuditConfig, EncryptionConfig, KafkaConfig, SigningConfig, StorageConfig, TelemetryConfig
 
 __all__ = [

@@ -347,7 +347,7 @@ def test_a_store_that_cannot_be_listed_leaves_the_spool_to_the_next_start(
         raise StorageError(message)
 
     with monkeypatch.context() as patched:
-        patched.setattr("telemetry.audit.pipeline.listed", fails)
+        patched.setattr("telemetry.audit.detour.listed", fails)
         with running(config) as telemetry:
             assert telemetry.audit.log("own", {}, "ada").wait_delivered(30).topic is not None
     assert {value["producer"] for value in on_topic(config)} & {made[0].producer} == set()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator
 
 from telemetry.audit.backoff import Backoff
 from telemetry.audit.batcher import AuditBatcher
+from telemetry.audit.detour import Detour
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.transport import KafkaTransport
@@ -25,25 +25,6 @@ _MANY = 256
 _RENEW_SECONDS = 10.0
 _MAX_OUTSTANDING = 20_000
 _BACKLOG = "backlog"
-
-
-class Detour(Protocol):
-    """Where records go while Kafka does not take them."""
-
-    def add(self, records: Sequence[SealedRecord], *, reason: str) -> None:
-        """Take records over, in order."""
-
-    def take_back(self) -> list[SealedRecord] | None:
-        """Return the records it has, in order; None while some must be replayed first."""
-
-    def flush(self, timeout: float) -> bool:
-        """Make everything safe; return whether nothing is left."""
-
-    def close(self) -> list[SealedRecord]:
-        """End; return what is not safe."""
-
-    def __len__(self) -> int:
-        """How many records are in memory."""
 
 
 class Dispatcher:

@@ -8,18 +8,15 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from telemetry.audit.backlog import listed
 from telemetry.audit.batcher import AuditBatcher
 from telemetry.audit.checkpointer import Checkpointer
 from telemetry.audit.connector import KafkaConnector
-from telemetry.audit.dispatcher import Detour, Dispatcher
+from telemetry.audit.detour import DetourParts
+from telemetry.audit.dispatcher import Dispatcher
 from telemetry.audit.encryptor import AuditEncryptor, ClearEncoder
 from telemetry.audit.event import EventFactory
-from telemetry.audit.fallback import FallbackHandler
-from telemetry.audit.hold import HeldRecords
 from telemetry.audit.intake import Intake, Ticket
 from telemetry.audit.key_supply import KeySupply
 from telemetry.audit.ledger import AuditStats, Ledger
@@ -27,9 +24,9 @@ from telemetry.audit.metrics import AuditMetrics
 from telemetry.audit.receipt import Receipt
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.recovery import AdoptedSegment, adopt_segments
-from telemetry.audit.replay import RetryWorker
 from telemetry.audit.segment import SpoolSegment
 from telemetry.audit.self_audit import USER_ID, SelfAudit
+from telemetry.audit.shutdown_report import ShutdownReport
 from telemetry.audit.spool import Spool, open_folder
 from telemetry.audit.stream import ProducerStream, TreeState
 from telemetry.config import TelemetryConfig
@@ -44,34 +41,11 @@ from telemetry.exceptions import (
     UndeliveredError,
 )
 from telemetry.format.message import context_of, source_of
-from telemetry.storage import StorageProvider, StorageProviderFactory
 
 logger = logging.getLogger("telemetry.audit")
 
 _SPOOL_PARTS = 2
 """A segment has two tables, and each may have to hold all that is not settled."""
-
-
-@dataclass(frozen=True, slots=True)
-class ShutdownReport:
-    """What became of the events of a process.
-
-    Attributes:
-        delivered: Acknowledged by Kafka.
-        stored: In the fallback store, or replayed from there.
-        spooled: Kept in the spool for the next process.
-        failed: Failed earlier, through their receipts.
-    """
-
-    delivered: int
-    stored: int
-    spooled: int = 0
-    failed: int = 0
-
-    @property
-    def left(self) -> int:
-        """Events that are neither on the topic nor in the fallback store, but safe in the spool."""
-        return self.spooled
 
 
 class AuditPipeline:
@@ -124,11 +98,14 @@ class AuditPipeline:
         self._ledger = Ledger(topic=audit.kafka_topic, metrics=self._metrics, release=self._release)
         self._spool: Spool | None = None
         self._adopted: list[AdoptedSegment] = []
-        self._store: StorageProvider | None = None
-        self._handler: FallbackHandler | None = None
-        self._worker: RetryWorker | None = None
+        self._detour = DetourParts(
+            audit,
+            kafka=self._kafka,
+            ledger=self._ledger,
+            owner=self._stream.producer,
+            on_ready=self._kafka_is_ready,
+        )
         self._dispatcher: Dispatcher | None = None
-        self._held: HeldRecords | None = None
         self._closing = False
         self._is_sealed_off = False
         self._ending = threading.Lock()
@@ -152,9 +129,9 @@ class AuditPipeline:
                 self._keys.check()
             if check:
                 self._kafka.check()
-            self._open_store(check=check)
+            self._detour.open_store(check=check)
             self._open_spool()
-            detour = self._make_detour()
+            detour = self._detour.make()
             self._dispatcher = Dispatcher(
                 sender=self._stream.producer,
                 batcher=self._batcher,
@@ -165,7 +142,7 @@ class AuditPipeline:
                 on_batch=self._note_batch,
                 certificates=self._kafka.certificates,
                 explain=self._kafka.explain,
-                longest_pause=self._longest_pause(),
+                longest_pause=self._detour.longest_pause,
             )
             if check and not self._config.fallback_enabled:
                 self._kafka.require()
@@ -177,8 +154,7 @@ class AuditPipeline:
         except BaseException:
             self._undo_start()
             raise
-        if self._worker is not None:
-            self._worker.start()
+        self._detour.start_replay()
         self._metrics.observe(self)
         self._self_audit.started()
         for segment in self._adopted:
@@ -254,12 +230,7 @@ class AuditPipeline:
             }
         if self._spool is not None:
             values["audit.spool.bytes"] = self._spool.size
-        if self._handler is not None:
-            names = ("backlog_objects", "backlog_events", "backlog_bytes", "oldest_age_seconds")
-            values |= {
-                f"audit.fallback.{name}": value for name, value in zip(names, self._handler.backlog(), strict=True)
-            }
-        return values
+        return values | self._detour.gauges()
 
     def _oldest_age(self) -> float:
         waiting = (self._batcher.oldest, self._dispatcher.oldest if self._dispatcher else None)
@@ -314,8 +285,7 @@ class AuditPipeline:
             return []
         give_up = time.monotonic() + timeout
         share = 0.6 if self._config.fallback_enabled else 0.95
-        if self._worker is not None:
-            self._worker.close(min(timeout * 0.2, 5.0))
+        self._detour.stop_replay(min(timeout * 0.2, 5.0))
         if self._spool is not None:
             self._spool.stop(timeout * 0.3)
         self._is_sealed_off = True
@@ -389,73 +359,16 @@ class AuditPipeline:
             return None
         return self._checkpointer.closing(tree, source=segment.source)
 
-    def _open_store(self, *, check: bool) -> None:
-        if not self._config.fallback_enabled or self._config.storage_config is None:
-            return
-        self._store = StorageProviderFactory.create(self._config.storage_config)
-        if not check:
-            return
-        try:
-            self._store.check()
-        except StorageError as exc:
-            if exc.retriable:
-                raise
-            raise ConfigurationError(Problem("storage_config", str(exc))) from exc
-
-    def _make_detour(self) -> Detour:
-        config = self._config
-        if self._store is None or config.storage_config is None:
-            self._held = HeldRecords(
-                ledger=self._ledger,
-                patience=self._kafka.deadline if self._spool is None else None,
-                probe=self._kafka.probe,
-                on_ready=self._kafka_is_ready,
-            )
-            return self._held
-        self._handler = FallbackHandler(
-            self._store,
-            provider=config.storage_config.provider,
-            topic=config.kafka_topic,
-            ledger=self._ledger,
-            max_object_bytes=config.fallback_object_bytes,
-            max_object_seconds=config.fallback_object_seconds,
-        )
-        self._worker = RetryWorker(
-            self._store,
-            topic=config.kafka_topic,
-            make_transport=self._kafka.open_patient,
-            ledger=self._ledger,
-            owner=self._stream.producer,
-            max_rate=config.replay_max_events_per_second,
-            max_refusals=config.max_retries,
-            handler=self._handler,
-            on_ready=self._kafka_is_ready,
-        )
-        return self._handler
-
-    def _longest_pause(self) -> float:
-        if self._held is None or self._spool is not None:
-            return 60.0
-        # Records that are given up after a while must be tried again a few times before that.
-        return self._kafka.deadline / 4
-
     def _wait_for_backlog(self) -> bool:
         """Keep the adopted records behind what their processes stored before; return whether there is such a thing."""
-        if self._handler is None or self._store is None or not self._adopted:
-            return False
-        producers = {segment.producer for segment in self._adopted}
         try:
-            found = [
-                waiting for waiting in listed(self._store, self._config.kafka_topic) if waiting.producer in producers
-            ]
+            return self._detour.wait_for({segment.producer for segment in self._adopted})
         except StorageError as exc:
             logger.error("the spool of dead processes is left to the next start: %s", exc)  # noqa: TRY400 - the cause is in the line
             for segment in self._adopted:
                 segment.close()
             self._adopted = []
             return False
-        self._handler.wait_for(found)
-        return bool(found)
 
     def _kafka_is_ready(self) -> None:
         if self._dispatcher is not None:
@@ -467,10 +380,7 @@ class AuditPipeline:
             self._intake.offer(self._factory.draft(event_type, payload, USER_ID, {}))
 
     def _note_diverted(self, diverted: bool, reason: str) -> None:
-        if self._worker is not None:
-            self._worker.divert(diverted=diverted)
-        if self._held is not None:
-            self._held.divert(diverted=diverted)
+        self._detour.divert(diverted=diverted)
         if self._closing:
             return
         if diverted:
@@ -501,16 +411,11 @@ class AuditPipeline:
 
     def _undo_start(self) -> None:
         """Leave no thread, file or lock of a start that failed: the next one may be in this process."""
-        for detour in (self._handler, self._held):
-            if detour is not None:
-                detour.close()
+        self._detour.abandon()
         self._close_spool()
         self._close_resources()
 
     def _close_resources(self) -> None:
-        if self._worker is not None:
-            # It was given its time by the drain; a store that hangs must not take as much again.
-            self._worker.close(0.0)
-        for resource in (self._keys, self._store):
-            if resource is not None:
-                resource.close()
+        if self._keys is not None:
+            self._keys.close()
+        self._detour.close()

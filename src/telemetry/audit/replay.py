@@ -6,29 +6,20 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Callable
 from typing import NamedTuple, NoReturn
 
-from telemetry.audit.backlog import WaitingObject, in_order, listed
+from telemetry.audit.backlog import WaitingObject
 from telemetry.audit.backoff import Backoff
+from telemetry.audit.deletions import Deletions
 from telemetry.audit.fallback import FallbackHandler
 from telemetry.audit.hands import Hands
 from telemetry.audit.ledger import Ledger
+from telemetry.audit.object_reader import ObjectReader
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.set_aside import SetAside
 from telemetry.audit.transport import KafkaTransport
-from telemetry.exceptions import (
-    FormatError,
-    RecordTooLargeError,
-    StorageAccessDeniedError,
-    StorageError,
-    StorageLimitError,
-    StorageNotFoundError,
-    TransportError,
-    VerificationError,
-)
-from telemetry.format.fallback_object import decode_object, require_own_name
+from telemetry.exceptions import RecordTooLargeError, StorageError, TransportError
 from telemetry.format.message import REPLAY_HEADER
 from telemetry.kafka.errors import is_poison
 from telemetry.storage import StorageProvider
@@ -40,10 +31,9 @@ SCAN_SECONDS = 60.0
 LEASE_SECONDS = 30.0
 
 _WINDOW_BYTES = 24 << 20
-_HANDS, _AHEAD_BYTES = 8, 8 << 20
+_HANDS = 8
 _PROBE_SECONDS = 5.0
 _PACE_EVENTS, _PACE_SECONDS = 1_000, 0.1
-_SHOWN = 3
 _HOLD_PASSES, _HOLD_SECONDS = 3, 1.0
 
 TransportMaker = Callable[[Callable[[list[SealedRecord]], None], Callable[[], None], str], KafkaTransport]
@@ -64,33 +54,6 @@ class _OutageError(Exception):
 
 class _AgainError(Exception):
     """A refused record is out of the way; what was sent behind it is sent again now."""
-
-
-class _Deletions:
-    """Objects that are being deleted, in order."""
-
-    def __init__(self, hands: Hands, store: StorageProvider, on_deleted: Callable[[WaitingObject, int], None]) -> None:
-        self._hands = hands
-        self._store = store
-        self._on_deleted = on_deleted
-        self._begun: deque[tuple[WaitingObject, int, Future[None]]] = deque()
-
-    def begin(self, waiting: WaitingObject, *, events: int) -> None:
-        self._begun.append((waiting, events, self._hands.do(self._store.delete, waiting.name)))
-
-    def settle(self, most: int) -> None:
-        """Take note of what is done, and wait until no more than ``most`` are not; raise what one of them met."""
-        failure: StorageError | None = None
-        while self._begun and (len(self._begun) > most or self._begun[0][2].done()):
-            waiting, events, done = self._begun.popleft()
-            try:
-                done.result()
-            except StorageError as exc:
-                failure = exc
-            else:
-                self._on_deleted(waiting, events)
-        if failure is not None:
-            raise failure
 
 
 class RetryWorker:
@@ -137,7 +100,7 @@ class RetryWorker:
         self._on_object = on_object
         self._aside = SetAside(store, topic=topic)
         self._refusals: dict[str, int] = {}
-        self._unreadable: set[str] = set()
+        self._reader = ObjectReader(store, topic=topic, aside=self._aside, on_gone=self._forget)
         self._backoff = Backoff(first=0.5, longest=10.0)
         self._due = 0.0
         self._wake = threading.Event()
@@ -194,7 +157,7 @@ class RetryWorker:
                 raise self._trouble or TransportError("Kafka cannot be reached")
             try:
                 if self._replay_all(lock) == 0:
-                    self._require_all_readable()
+                    self._reader.require_all_readable()
                     return
             except _AgainError:
                 pass
@@ -204,12 +167,6 @@ class RetryWorker:
             if not lock.held:
                 message = "the lock on the store was lost; run the command again"
                 raise StorageError(message)
-
-    def _require_all_readable(self) -> None:
-        if self._unreadable:
-            names = ", ".join(sorted(self._unreadable)[:_SHOWN])
-            message = f"{len(self._unreadable)} objects and what their producers stored later wait unread: {names}"
-            raise StorageAccessDeniedError(message)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -310,14 +267,14 @@ class RetryWorker:
     def _replay_all(self, lock: Lock) -> int:
         """Replay every object in the store once; return how many there were."""
         with Hands(_HANDS, name="telemetry-replay-store") as hands:
-            deletions = _Deletions(hands, self._store, self._is_deleted)
+            deletions = Deletions(hands, self._store, self._is_deleted)
             try:
                 return self._pass_over(hands, deletions, lock)
             finally:
                 # Otherwise the next pass would list, and send again, what is just being deleted.
                 deletions.settle(0)
 
-    def _pass_over(self, hands: Hands, deletions: _Deletions, lock: Lock) -> int:
+    def _pass_over(self, hands: Hands, deletions: Deletions, lock: Lock) -> int:
         sent = deque[_InFlight]()
         try:
             count = self._send_all(hands, sent, deletions, lock)
@@ -328,9 +285,9 @@ class RetryWorker:
         self._finish_all(sent, deletions, lock)
         return count
 
-    def _send_all(self, hands: Hands, sent: deque[_InFlight], deletions: _Deletions, lock: Lock) -> int:
+    def _send_all(self, hands: Hands, sent: deque[_InFlight], deletions: Deletions, lock: Lock) -> int:
         count, window = 0, 0
-        for waiting, records in self._read_all(hands):
+        for waiting, records in self._reader.read_all(hands):
             if self._stopping.is_set() or not lock.held:
                 break
             count += 1
@@ -343,55 +300,9 @@ class RetryWorker:
                 self._finish(sent.popleft(), deletions, lock)
         return count
 
-    def _finish_all(self, sent: deque[_InFlight], deletions: _Deletions, lock: Lock) -> None:
+    def _finish_all(self, sent: deque[_InFlight], deletions: Deletions, lock: Lock) -> None:
         while sent:
             self._finish(sent.popleft(), deletions, lock)
-
-    def _read_all(self, hands: Hands) -> Iterator[tuple[WaitingObject, list[SealedRecord]]]:
-        """Yield objects and their records in order, without those behind one that cannot be read."""
-        unreadable, blocked = set[str](), set[str]()
-        for waiting, data in self._read_ahead(hands):
-            if waiting.producer in blocked:
-                continue
-            try:
-                records = self._open(waiting, data)
-            except StorageAccessDeniedError as exc:
-                blocked.add(waiting.producer)
-                unreadable.add(waiting.name)
-                if waiting.name not in self._unreadable:
-                    logger.error("the stored object %s waits, with all of its producer: %s", waiting.name, exc)  # noqa: TRY400 - the cause is in the line
-                continue
-            if records is not None:
-                yield waiting, records
-        self._unreadable = unreadable
-
-    def _read_ahead(self, hands: Hands) -> Iterator[tuple[WaitingObject, Future[bytes]]]:
-        """Yield objects in order, of which some more are being read meanwhile."""
-        ahead, size = deque[tuple[WaitingObject, Future[bytes]]](), 0
-        for waiting in in_order(listed(self._store, self._topic, on_foreign=self._quarantine_foreign)):
-            ahead.append((waiting, hands.do(self._store.get, waiting.name)))
-            size += waiting.size
-            while len(ahead) > _HANDS or (size > _AHEAD_BYTES and len(ahead) > 1):
-                size -= ahead[0][0].size
-                yield ahead.popleft()
-        yield from ahead
-
-    def _open(self, waiting: WaitingObject, data: Future[bytes]) -> list[SealedRecord] | None:
-        try:
-            found = decode_object(data.result())
-            require_own_name(found.header, waiting.parts)
-        except StorageNotFoundError:
-            self._forget(waiting.name)
-            return None
-        except (FormatError, VerificationError, StorageLimitError) as exc:
-            self._quarantine(waiting.name, str(exc))
-            return None
-        return [
-            SealedRecord.written(
-                "", producer=waiting.producer, sequence=record.sequence, key=record.key, value=record.value
-            )
-            for record in found.records
-        ]
 
     def _send(self, sent: _InFlight, lock: Lock) -> None:
         size = min(max(int(self._max_rate * _PACE_SECONDS), 1), _PACE_EVENTS)
@@ -410,7 +321,7 @@ class RetryWorker:
         if self._due > now:
             self._stopping.wait(self._due - now)
 
-    def _finish(self, sent: _InFlight, deletions: _Deletions, lock: Lock) -> None:
+    def _finish(self, sent: _InFlight, deletions: Deletions, lock: Lock) -> None:
         """Wait until an object's records are acknowledged, then have it deleted."""
         transport = self._transport
         if transport is None:
@@ -486,13 +397,6 @@ class RetryWorker:
     def _reject(self, waiting: WaitingObject, records: list[SealedRecord], error: TransportError) -> None:
         reason = self._aside.reject(waiting, records, error)
         self._ledger.rejected(_events(records), reason=reason)
-
-    def _quarantine_foreign(self, name: str) -> None:
-        self._quarantine(name, "its name is not one of this library")
-
-    def _quarantine(self, name: str, reason: str) -> None:
-        if self._aside.quarantine(name, reason):
-            self._forget(name)
 
     def _delete(self, waiting: WaitingObject, *, events: int) -> None:
         self._store.delete(waiting.name)

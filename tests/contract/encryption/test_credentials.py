@@ -201,10 +201,11 @@ class TestGoogleChain:
             f"{account}/token": {"access_token": "of-the-machine", "expires_in": 3_600, "token_type": "Bearer"},
         }
         server = stack.enter_context(MetadataServer(answers, {"Metadata-Flavor": "Google"}))
-        monkeypatch.setenv("GCE_METADATA_HOST", server.host)
+        # google-auth reads GCE_METADATA_HOST and NO_GCE_CHECK when it is imported, which may be before this test or in it.
+        monkeypatch.setattr("google.auth.compute_engine._metadata._GCE_METADATA_HOST", server.host)
+        monkeypatch.setattr("google.auth.compute_engine._metadata._NO_GCE_CHECK", False)
         monkeypatch.setenv("GCE_METADATA_IP", server.host)
         monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
-        monkeypatch.delenv("NO_GCE_CHECK")
         config = kms_config(cloud_kms, name, ca_path=tls.ca_path, service_account=service_account)
         with GcpKmsProvider(config.model_copy(update={"gcp_credentials_path": None})) as provider:
             provider.check()

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from telemetry.audit.pipeline import ShutdownReport
 from telemetry.audit.record import SealedRecord
+from telemetry.audit.shutdown_report import ShutdownReport
 from telemetry.audit.transport import KafkaTransport
 from telemetry.encryption.signing_key import SigningKey
 from telemetry.exceptions import BackpressureError, EncryptionError, TransportError, UndeliveredError
