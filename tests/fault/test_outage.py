@@ -183,7 +183,8 @@ def _until_unlocked(fields: dict[str, Any]) -> None:
 
 def test_two_that_log_on_one_prefix_do_not_both_replay(broker: KafkaBroker, storage: StorageConfig) -> None:
     topic = new_topic(broker)
-    fields = fields_for(broker, topic, storage, replay_max_events_per_second=1_000)
+    # Patient: what is not acknowledged in time is sent again, and that is no sign of two that replay.
+    fields = fields_for(broker, topic, storage, replay_max_events_per_second=1_000, kafka_timeout_ms=3_000)
     with ExitStack() as stack:
         loggers = [stack.enter_context(logging_process(fields, rate=300.0)) for _ in range(2)]
         for logger in loggers:

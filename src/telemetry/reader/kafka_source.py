@@ -23,6 +23,7 @@ logger = logging.getLogger("telemetry.kafka")
 _CHUNK = 1_000
 _WAIT_SECONDS = 0.5
 _METADATA_SECONDS = 15.0
+_RETRY_SECONDS = 0.1
 _GROUP_ERRORS = frozenset((KafkaError.GROUP_AUTHORIZATION_FAILED, KafkaError.COORDINATOR_NOT_AVAILABLE))
 
 
@@ -211,7 +212,7 @@ class KafkaSource:
             starts, limits = self._starts(partitions), self._limits(partitions)
             ends = {}
             for start in starts:
-                low, high = self._consumer.get_watermark_offsets(start, timeout=self._timeout)
+                low, high = self._watermarks(start)
                 first = low if start.offset in (OFFSET_BEGINNING, -1001) else start.offset
                 first = high if start.offset == OFFSET_END else max(first, low)
                 high = min(high, limits.get(start.partition, high))
@@ -226,6 +227,17 @@ class KafkaSource:
                 error = self._last_error or error
             raise transport_error(error, self._topic) from exc
         return ends
+
+    def _watermarks(self, partition: TopicPartition) -> tuple[int, int]:
+        """Return first and end offset; a client that asks a broker which only just came back may not know it at once."""
+        give_up = time.monotonic() + min(self._timeout, _METADATA_SECONDS)
+        while True:
+            try:
+                return self._consumer.get_watermark_offsets(partition, timeout=self._timeout)
+            except KafkaException as exc:
+                if exc.args[0].code() != KafkaError._UNKNOWN_PARTITION or time.monotonic() > give_up:  # noqa: SLF001
+                    raise
+                time.sleep(_RETRY_SECONDS)
 
     def _partitions(self) -> list[TopicPartition]:
         give_up = time.monotonic() + min(self._timeout * 3, _METADATA_SECONDS)
