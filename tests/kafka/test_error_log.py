@@ -39,7 +39,7 @@ FAULTS: dict[str, tuple[str, str, type[TransportError]]] = {
     "no TLS": ("SSL", "not_tls", TransportTLSError),
     "nothing listens": ("SSL", "unreachable", TransportError),
     "a wrong password": ("SASL_SSL", "check user name, password and mechanism", TransportAuthenticationError),
-    "no right": ("SSL", "allow this principal WRITE", TransportAuthorizationError),
+    "no right": ("SSL", "WRITE and DESCRIBE", TransportAuthorizationError),
     "no topic": ("SSL", "telemetry topic create", UnknownTopicError),
 }
 

@@ -32,7 +32,7 @@ _CLASSES: dict[int, tuple[type[TransportError], str]] = {
     ),
     KafkaError.CLUSTER_AUTHORIZATION_FAILED: (
         TransportAuthorizationError,
-        "allow this principal WRITE on the topic, and before Kafka 3.0 IDEMPOTENT_WRITE on the cluster",
+        "allow this principal WRITE and DESCRIBE on the topic, and before Kafka 3.0 IDEMPOTENT_WRITE on the cluster",
     ),
     KafkaError._AUTHENTICATION: (TransportAuthenticationError, "check user name, password and mechanism"),  # noqa: SLF001
     KafkaError.SASL_AUTHENTICATION_FAILED: (
