@@ -21,7 +21,8 @@ class Hands:
     """
 
     def __init__(self, count: int, *, name: str) -> None:
-        self._count = count
+        self.count = count
+        """How many things are done at once."""
         self._name = name
         self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
@@ -34,7 +35,7 @@ class Hands:
 
     def do(self, call: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> Future[R]:
         """Have something done; the future tells what came of it."""
-        if len(self._threads) < self._count:
+        if len(self._threads) < self.count:
             thread = threading.Thread(target=self._run, name=f"{self._name}-{len(self._threads)}", daemon=True)
             self._threads.append(thread)
             thread.start()

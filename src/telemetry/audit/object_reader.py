@@ -23,7 +23,7 @@ from telemetry.storage import StorageProvider
 
 logger = logging.getLogger("telemetry.replay")
 
-_OBJECTS_AHEAD, _BYTES_AHEAD = 8, 8 << 20
+_BYTES_AHEAD = 8 << 20
 _SHOWN = 3
 
 
@@ -79,7 +79,7 @@ class ObjectReader:
         for waiting in in_order(listed(self._store, self._topic, on_foreign=self._quarantine_foreign)):
             ahead.append((waiting, hands.do(self._store.get, waiting.name)))
             size += waiting.size
-            while len(ahead) > _OBJECTS_AHEAD or (size > _BYTES_AHEAD and len(ahead) > 1):
+            while len(ahead) > hands.count or (size > _BYTES_AHEAD and len(ahead) > 1):
                 size -= ahead[0][0].size
                 yield ahead.popleft()
         yield from ahead

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 
 from telemetry.exceptions import TransportError
 from telemetry.testing import EmbeddedKafka
+from telemetry.types import AuditConfig
 from tests.fault.rig import on_topic, quick_config, running
 
 
@@ -26,30 +28,30 @@ class _ForgetfulConsumer(Consumer):
         return found
 
 
-@pytest.mark.parametrize("times", [1, 3])
-def test_partition_that_the_client_has_not_heard_of_yet(
-    times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AuditConfig]:
+    """A topic with one event, read by a client that may be forgetful."""
     monkeypatch.setattr("telemetry.reader.kafka_source.Consumer", _ForgetfulConsumer)
     with EmbeddedKafka() as broker:
         config = quick_config(broker.bootstrap_servers, tmp_path)
         with running(config) as telemetry:
             telemetry.audit.log("login", {}, "ada").wait_delivered(20)
-        _ForgetfulConsumer.times = times
+        yield config
 
-        assert len(on_topic(config)) == 1
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_partition_that_the_client_has_not_heard_of_yet(
+    times: int, config: AuditConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_ForgetfulConsumer, "times", times)
+
+    assert len(on_topic(config)) == 1
     assert _ForgetfulConsumer.times == 0
 
 
-def test_partition_that_never_becomes_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("telemetry.reader.kafka_source.Consumer", _ForgetfulConsumer)
+def test_partition_that_never_becomes_known(config: AuditConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("telemetry.reader.kafka_source._METADATA_SECONDS", 0.3)
-    with EmbeddedKafka() as broker:
-        config = quick_config(broker.bootstrap_servers, tmp_path)
-        with running(config) as telemetry:
-            telemetry.audit.log("login", {}, "ada").wait_delivered(20)
-        _ForgetfulConsumer.times = 1_000
+    monkeypatch.setattr(_ForgetfulConsumer, "times", 1_000)
 
-        with pytest.raises(TransportError, match="UNKNOWN_PARTITION"):
-            on_topic(config)
-    _ForgetfulConsumer.times = 0
+    with pytest.raises(TransportError, match="UNKNOWN_PARTITION"):
+        on_topic(config)
