@@ -63,7 +63,8 @@ def _own(config: AuditConfig) -> list[AuditEvent]:
 
 
 def test_a_whole_life_is_on_the_topic_and_sealed(kafka: EmbeddedKafka, keys: FaultyKeys, tmp_path: Path) -> None:
-    config = _config(kafka, tmp_path, keys, spool_path=tmp_path / "spool", data_key_max_uses=20)
+    # Patient: a loaded machine must not make an outage of its own beside the one below.
+    config = _config(kafka, tmp_path, keys, spool_path=tmp_path / "spool", data_key_max_uses=20, kafka_timeout_ms=3_000)
     # What a dead process left was sealed, or here not sealed, by itself.
     left = records(3)
     leave_segment(tmp_path / "spool", left)
