@@ -10,45 +10,16 @@ import msgspec
 
 from telemetry.audit.event import EventDraft, beginning_of
 from telemetry.encryption.data_key import ActiveKey, DataKeyring
-from telemetry.format import base64url, jwe
-from telemetry.format.message import render, render_head, render_sealed
+from telemetry.format import jwe
+from telemetry.format.jwe import TEXT_MULTIPLE
+from telemetry.format.message import render, render_head
+from telemetry.format.sealed_event import Sealed
 
 _IVS_AT_ONCE = 512
+_FILL = tuple(b" " * (-size % TEXT_MULTIPLE) for size in range(TEXT_MULTIPLE))
+"""Spaces behind a text of a size, by its remainder: they mean nothing in JSON."""
 _FRAME_BYTES = 75
 """At most so many bytes of a value are framing: sequence, hash of the key, punctuation, and the JWE's IV."""
-
-
-class Sealed(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """An event that only its data key opens. Its Kafka value is written out later, off the caller's path.
-
-    Attributes:
-        head: What is constant for the data key.
-        tail: The clear part that follows the sequence.
-        protected: JWE header.
-        iv: Initialization vector.
-        ciphertext: With the tag.
-        size: Bytes of the value, or a few more: the sequence is counted with all its digits.
-    """
-
-    head: bytes
-    tail: bytes
-    protected: bytes
-    iv: bytes
-    ciphertext: bytes
-    size: int
-
-    def __repr__(self) -> str:
-        return f"Sealed(size={self.size})"
-
-    def value(self, sequence: int, key: bytes) -> bytes:
-        """Return the Kafka value."""
-        text = base64url.encode(self.iv + self.ciphertext)
-        return self.written(sequence, key, text, 0)
-
-    def written(self, sequence: int, key: bytes, text: bytes, at: int) -> bytes:
-        """Return the Kafka value, given where base64url of initialization vector and ciphertext stands."""
-        pieces = jwe.compact(self.protected, text, at, len(self.ciphertext))
-        return render_sealed(self.head, sequence, key, self.tail, pieces)
 
 
 class Clear(msgspec.Struct, frozen=True, eq=False, gc=False):
@@ -106,7 +77,9 @@ class AuditEncryptor:
         _, head, protected, beginning, fixed = template
         ivs, tail = self._ivs or self._drawn_ivs(), draft.tail
         iv = ivs.pop()
-        ciphertext = key.cipher.encrypt(iv, draft.plaintext(beginning % sequence), protected)
+        begun = beginning % sequence
+        plaintext = b"".join((begun, draft.rest, _FILL[(len(begun) + draft.size) % TEXT_MULTIPLE]))
+        ciphertext = key.cipher.encrypt(iv, plaintext, protected)
         return Sealed(head, tail, protected, iv, ciphertext, fixed + len(tail) + (len(ciphertext) * 4 + 2) // 3)
 
     def _template(self, key: ActiveKey, producer: str) -> _Template:
@@ -133,5 +106,5 @@ class ClearEncoder:
             head = render_head(self._source, producer, key_uri=None, wrapped_key=None)
             self._template = (producer, head, beginning_of(producer))
         _, head, beginning = self._template
-        data = draft.text(beginning % sequence)
+        data = beginning % sequence + draft.rest
         return Clear(head, draft.tail, data, len(head) + len(draft.tail) + len(data) + _FRAME_BYTES)

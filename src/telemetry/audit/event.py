@@ -17,7 +17,6 @@ from opentelemetry.context import get_current
 from telemetry.audit.payload import NotExactError, encode_exact, explain, jsonable, require_exact
 from telemetry.exceptions import EventError, EventTooLargeError
 from telemetry.format.event import METADATA_FIELDS, SCHEMA_VERSION, AuditEvent
-from telemetry.format.jwe import TEXT_MULTIPLE
 from telemetry.format.message import CLEAR_ATTRIBUTES, render_rest
 
 __all__ = ["AuditEvent", "EventDraft", "EventFactory"]
@@ -33,7 +32,6 @@ _REMEMBERED_TYPES = 1_024
 _REMEMBERED_USERS = 4_096
 
 _DATA = b',"data":'
-_FILL = tuple(b" " * (-size % TEXT_MULTIPLE) for size in range(TEXT_MULTIPLE))
 _UNFIT = (NotExactError, TypeError, ValueError, OverflowError, RecursionError, NotImplementedError)
 
 _encode = msgspec.json.Encoder().encode
@@ -41,19 +39,19 @@ _encode_extras = msgspec.json.Encoder(enc_hook=jsonable).encode
 
 
 class EventDraft(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """An accepted event without its sequence.
+    """An accepted event without its place in a stream.
 
     Attributes:
         id: UUIDv7.
         key: Kafka key.
-        parts: The event as JSON in pieces, without the brace at the beginning, producer and sequence.
-        size: Bytes of these.
+        rest: The event as JSON behind what :func:`beginning_of` its stream says.
+        size: Bytes of it.
         tail: The clear part of the value that follows the sequence.
     """
 
     id: str
     key: bytes
-    parts: tuple[bytes, ...]
+    rest: bytes
     size: int
     tail: bytes
 
@@ -63,19 +61,7 @@ class EventDraft(msgspec.Struct, frozen=True, eq=False, gc=False):
     @property
     def body(self) -> bytes:
         """The event as JSON without producer and sequence."""
-        return b"{" + b"".join(self.parts)
-
-    def text(self, beginning: bytes) -> bytes:
-        """Return the whole event as JSON.
-
-        Args:
-            beginning: Of :func:`beginning_of` the stream, with the sequence filled in.
-        """
-        return b"".join((beginning, *self.parts))
-
-    def plaintext(self, beginning: bytes) -> bytes:
-        """Return :meth:`text` with as many spaces behind it as a sealed text needs: see ``jwe.TEXT_MULTIPLE``."""
-        return b"".join((beginning, *self.parts, _FILL[(len(beginning) + self.size) % TEXT_MULTIPLE]))
+        return b"{" + self.rest
 
 
 def beginning_of(producer: str) -> bytes:
@@ -171,12 +157,12 @@ class EventFactory:
         except _UNFIT:
             # The foreign error may quote the value, so it is not chained.
             raise explain(payload, "payload") from None
-        parts = (stamp, sealed_type, sealed_user, self._before_payload, written, end)
-        size = len(stamp) + len(sealed_type) + len(sealed_user) + len(self._before_payload) + len(written) + len(end)
+        rest = b"".join((stamp, sealed_type, sealed_user, self._before_payload, written, end))
+        size = len(rest)
         if size > self._max_bytes:
             message = f"the event has {size} bytes as JSON; max_event_bytes is {self._max_bytes}"
             raise EventTooLargeError(message)
-        return EventDraft(event_id, key, parts, size, tail)
+        return EventDraft(event_id, key, rest, size, tail)
 
     def _encoded_extras(self, extras: _Extras) -> bytes:
         """Return the end of the event as JSON: what follows the payload."""

@@ -16,7 +16,7 @@ from telemetry.audit.backlog import WaitingObject
 from telemetry.audit.backoff import Backoff
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.record import SealedRecord
-from telemetry.audit.writing import write_out
+from telemetry.audit.writing import values_of
 from telemetry.exceptions import StorageError
 from telemetry.format.fallback_object import StoredRecord, encode_object, object_name
 from telemetry.storage import StorageProvider
@@ -309,7 +309,9 @@ def _as_object(records: list[SealedRecord], *, topic: str, reason: str) -> _Pend
         first=sequences[0] if sequences else None,
         last=sequences[-1] if sequences else None,
     )
-    write_out(records)
-    stored = [StoredRecord(record.key, record.value, record.sequence) for record in records]
+    stored = [
+        StoredRecord(record.key, value, record.sequence)
+        for record, value in zip(records, values_of(records), strict=True)
+    ]
     data = encode_object(stored, topic=topic, producer=records[0].producer, reason=reason)
     return _Pending(name, data, records)

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from telemetry.audit.encryptor import Sealed
 from telemetry.audit.record import SealedRecord, SealedText
+from telemetry.format.sealed_event import Sealed
 
 _PACK_RECORDS = 1_000
 """Many records make one row: each statement costs a release of the interpreter lock."""

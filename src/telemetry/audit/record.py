@@ -69,14 +69,12 @@ class SealedRecord(msgspec.Struct, eq=False, gc=False):
 
     @property
     def value(self) -> bytes:
-        """Kafka value; its bytes never change. It is written out when it is first asked for."""
+        """Kafka value; its bytes never change. Until :meth:`write`, it is written out each time it is asked for."""
         sealed = self.sealed
-        if sealed is not None:
-            self.write(sealed.value(self.sequence or 0, self.key))
-        return self._value
+        return self._value if sealed is None else sealed.value(self.sequence or 0, self.key)
 
     def write(self, value: bytes) -> None:
-        """Take the value that was written out of what is sealed."""
+        """Keep the value that was written out, instead of what is sealed."""
         self._value = value
         self.sealed = None
 

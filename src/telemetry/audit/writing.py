@@ -1,12 +1,13 @@
-"""Writes out the values of a whole batch at once."""
+"""Writes out the values of a whole batch together."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from telemetry.audit.encryptor import Sealed
 from telemetry.audit.record import SealedRecord
 from telemetry.format import base64url
+from telemetry.format.jwe import IV_BYTES
+from telemetry.format.sealed_event import Sealed
 
 _BYTES_AT_ONCE = 2 << 20
 """Few releases of the lock, since a busy thread that takes it keeps it for 5 ms; and not much memory."""
@@ -14,22 +15,34 @@ _TOO_FEW = 8
 """So few are written one by one, when they are asked for: see ``format/base64url.py``."""
 
 
-def write_out(records: Sequence[SealedRecord]) -> None:
-    """Write out the values that are not yet, with few releases of the interpreter lock."""
-    waiting = [record for record in records if record.sealed is not None]
-    if len(waiting) < _TOO_FEW:
-        return
+def values_of(records: Sequence[SealedRecord]) -> Iterator[bytes]:
+    """Yield the value of each record, with few releases of the interpreter lock.
+
+    The records do not keep their values: whoever sends one makes a copy, and memory that is used again at once is in the
+    processor's cache.
+    """
     size = begun = 0
-    for at, record in enumerate(waiting, 1):
+    for at, record in enumerate(records, 1):
         size += record.size
         if size >= _BYTES_AT_ONCE:
-            _write(waiting[begun:at])
+            yield from _values(records[begun:at])
             size, begun = 0, at
-    _write(waiting[begun:])
+    yield from _values(records[begun:])
 
 
-def _write(records: Sequence[SealedRecord]) -> None:
-    pairs = [(record, sealed) for record in records if isinstance(sealed := record.sealed, Sealed)]
-    text, places = base64url.encode_together([(sealed.iv, sealed.ciphertext) for _, sealed in pairs])
-    for (record, sealed), at in zip(pairs, places, strict=True):
-        record.write(sealed.written(record.sequence or 0, record.key, text, at))
+def write_out(records: Sequence[SealedRecord]) -> None:
+    """Have the records keep their values, which are needed more than once."""
+    for record, value in zip(records, values_of(records), strict=True):
+        record.write(value)
+
+
+def _values(records: Sequence[SealedRecord]) -> Iterator[bytes]:
+    # What is sealed is looked up once: another thread may write the value out meanwhile.
+    parts = [sealed for record in records if isinstance(sealed := record.sealed, Sealed)]
+    if len(parts) < max(len(records), _TOO_FEW):
+        yield from (record.value for record in records)
+        return
+    text, at = base64url.encode_together([(sealed.iv, sealed.ciphertext) for sealed in parts]), 0
+    for record, sealed in zip(records, parts, strict=True):
+        yield sealed.written(record.sequence or 0, record.key, text, at)
+        at += base64url.encoded_size(IV_BYTES + len(sealed.ciphertext))

@@ -23,22 +23,22 @@ def encode(data: bytes) -> bytes:
     return binascii.b2a_base64(data, newline=False).replace(b"+", b"-").replace(b"/", b"_").rstrip(b"=")
 
 
-def encode_together(chunks: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, list[int]]:
+def encode_together(chunks: Iterable[tuple[bytes, bytes]]) -> bytes:
     """Encode many chunks, each given in two parts, in one call.
 
     Returns:
-        A text, and where in it each chunk begins: it is there as :func:`encode` writes it, with other characters behind.
+        A text in which each chunk stands as :func:`encode` writes it, and takes :func:`encoded_size` of its bytes.
     """
     parts: list[bytes] = []
-    places: list[int] = []
-    at = 0
     for first, second in chunks:
-        size = len(first) + len(second)
         # Filled with zeros, each chunk is encoded as if it stood alone.
-        parts += (first, second, _FILL[size % 3])
-        places.append(at)
-        at += (size + 2) // 3 * 4
-    return pybase64.b64encode(b"".join(parts), _URL), places
+        parts += (first, second, _FILL[(len(first) + len(second)) % 3])
+    return pybase64.b64encode(b"".join(parts), _URL)
+
+
+def encoded_size(size: int) -> int:
+    """Return how many characters a chunk of so many bytes takes in :func:`encode_together`."""
+    return (size + 2) // 3 * 4
 
 
 def decode(text: bytes) -> bytes:

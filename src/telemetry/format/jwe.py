@@ -14,9 +14,9 @@ from telemetry.exceptions import MalformedRecordError, TamperedError
 from telemetry.format import base64url
 
 IV_BYTES = 12
-_IV_CHARACTERS = 16
-_TAG_CHARACTERS = 22
+IV_CHARACTERS = 16
 TAG_BYTES = 16
+TAG_CHARACTERS = 22
 TEXT_MULTIPLE = 3
 """A sealed text has such a length that its base64 ends with a whole group."""
 # 32 bytes in base64url; the last character stands for four bits, and its other two are zero (RFC 4648 section 3.5).
@@ -67,23 +67,9 @@ def seal(cipher: AESGCM, protected: bytes, iv: bytes, plaintext: bytes) -> bytes
     Up to two spaces are added behind the text, which mean nothing in JSON.
     """
     padded = plaintext + b" " * (-len(plaintext) % TEXT_MULTIPLE)
-    text = base64url.encode(iv + cipher.encrypt(iv, padded, protected))
-    return b"".join(compact(protected, text, 0, len(padded) + TAG_BYTES))
-
-
-def compact(protected: bytes, text: bytes, at: int, size: int) -> tuple[bytes, ...]:
-    """Return the compact serialization in pieces.
-
-    Args:
-        protected: Header; the associated data.
-        text: Where initialization vector, ciphertext and tag stand in base64url as if they were one. That is the encoding
-            of its parts in a row: the first has 12 bytes, and a sealed text's length is a multiple of ``TEXT_MULTIPLE``.
-        at: Where they begin.
-        size: Bytes of ciphertext and tag.
-    """
-    ciphertext = at + _IV_CHARACTERS
-    tag = ciphertext + (size - TAG_BYTES) // 3 * 4
-    return protected, b"..", text[at:ciphertext], b".", text[ciphertext:tag], b".", text[tag : tag + _TAG_CHARACTERS]
+    sealed = cipher.encrypt(iv, padded, protected)
+    parts = (base64url.encode(part) for part in (iv, sealed[:-TAG_BYTES], sealed[-TAG_BYTES:]))
+    return b".".join((protected, b"", *parts))
 
 
 def parse(compact: bytes) -> Jwe:

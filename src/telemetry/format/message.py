@@ -160,14 +160,8 @@ def render_middle(sequence: int, hashed: bytes, tail: bytes) -> bytes:
 
 def render(head: bytes, sequence: int, key: bytes, tail: bytes, data: bytes, *, sealed: bool) -> bytes:
     """Return a whole value."""
-    if sealed:
-        return render_sealed(head, sequence, key, tail, (data,))
-    return b"".join((head, render_middle(sequence, key_hash(key), tail), data, b"}"))
-
-
-def render_sealed(head: bytes, sequence: int, key: bytes, tail: bytes, pieces: tuple[bytes, ...]) -> bytes:
-    """Return a whole value whose data is a JWE, given in pieces."""
-    return b"".join((head, b'%d,"keyhash":"' % sequence, key_hash(key), b'"', tail, b'"', *pieces, b'"}'))
+    quoted = (b'"', data, b'"') if sealed else (data,)
+    return b"".join((head, render_middle(sequence, key_hash(key), tail), *quoted, b"}"))
 
 
 def parse(value: bytes) -> Message:

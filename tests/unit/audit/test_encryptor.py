@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from telemetry.audit.encryptor import AuditEncryptor, Sealed
+from telemetry.audit.encryptor import AuditEncryptor
 from telemetry.audit.event import EventDraft, EventFactory
 from telemetry.encryption.data_key import DataKeyring
 from telemetry.format.message import context_of
+from telemetry.format.sealed_event import Sealed
 from tests.services.stub_keys import StubKeys
 
 SOURCE = "/production/shop"
