@@ -13,8 +13,8 @@ import pytest
 
 from telemetry.config import StorageConfig
 from telemetry.exceptions import StorageConflictError, StorageNotFoundError, StorageUnreachableError
+from telemetry.relay import Relay
 from telemetry.storage.gcp_storage import GcpStorageProvider
-from telemetry.storage.relay import Relay
 from telemetry.testing.fake_gcs import FakeGcs
 from tests.services.gcs import gcs_config_of
 
@@ -99,7 +99,7 @@ def test_child_uses_a_store_that_its_parent_had_used(server: FakeGcs) -> None:
 
 
 def test_relay_gives_back_results_and_errors(server: FakeGcs) -> None:
-    relay = Relay(GcpStorageProvider, gcs_config_of(server))
+    relay = Relay(GcpStorageProvider, gcs_config_of(server), lost=StorageUnreachableError)
     try:
         relay.call("put", "t/x", b"1")
         assert relay.call("get", "t/x") == b"1"
@@ -117,7 +117,7 @@ def test_relay_gives_back_results_and_errors(server: FakeGcs) -> None:
 
 
 def test_relay_killed_between_two_calls(server: FakeGcs) -> None:
-    relay = Relay(GcpStorageProvider, gcs_config_of(server))
+    relay = Relay(GcpStorageProvider, gcs_config_of(server), lost=StorageUnreachableError)
     relay.call("put", "t/x", b"1")
     os.kill(relay._process.pid, signal.SIGKILL)
     with pytest.raises(StorageUnreachableError, match="has ended"):
@@ -126,7 +126,7 @@ def test_relay_killed_between_two_calls(server: FakeGcs) -> None:
 
 
 def test_relay_ends_with_its_owner(server: FakeGcs) -> None:
-    relay = Relay(GcpStorageProvider, gcs_config_of(server))
+    relay = Relay(GcpStorageProvider, gcs_config_of(server), lost=StorageUnreachableError)
     relay.call("put", "t/x", b"1")
     relay._connection.close()
     assert relay._process.wait(30) == 0

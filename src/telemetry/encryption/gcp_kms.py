@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from telemetry.config import EncryptionConfig
@@ -23,6 +24,7 @@ from telemetry.exceptions import (
     KeyThrottledError,
     KeyUnreachableError,
 )
+from telemetry.relay import Relay
 
 SCHEME = "gcp-kms://"
 _DEFAULT_UNIVERSE = "googleapis.com"
@@ -94,7 +96,9 @@ class GcpKmsProvider(RemoteKeyProvider):
     sent and received are compared on both ends. A reader asks for the configured key only; Cloud KMS finds the version
     that wrapped, so a key may be rotated while old records stay readable.
 
-    A child that was forked from a process with a provider makes one of its own, as with every provider.
+    A child that was forked from a process with a provider makes one of its own, as with every provider. gRPC does not
+    survive ``fork()``: what it locks for a moment in the parent may stay locked in the child. So in a child of a process
+    that had used it here, the provider has its work done by a process of its own, started on first use.
 
     Args:
         config: ``project_id``, ``location``, ``key_ring`` and ``gcp_key_name`` are required.
@@ -107,6 +111,8 @@ class GcpKmsProvider(RemoteKeyProvider):
         "google.cloud.kms_v1.services.key_management_service.client",
     )
 
+    _grpc_pid: ClassVar[int | None] = None
+
     def __init__(self, config: EncryptionConfig) -> None:
         super().__init__(config)
         fields = ("project_id", "location", "key_ring", "gcp_key_name")
@@ -114,7 +120,9 @@ class GcpKmsProvider(RemoteKeyProvider):
             if not _PART.fullmatch(getattr(config, field) or ""):
                 raise misconfigured(field=field, reason="is no name of Cloud KMS", remedy="give the name alone")
         self._key = "projects/{}/locations/{}/keyRings/{}/cryptoKeys/{}".format(*(getattr(config, f) for f in fields))
+        self._encrypting = f"encrypting a data key with {self._key}"
         self._host = _host_of(config.endpoint_url)
+        self._relay: Relay | None = None
         self._authorizing = threading.Lock()
         self._credentials: Any = None
         self._request: Any = None
@@ -122,20 +130,12 @@ class GcpKmsProvider(RemoteKeyProvider):
 
     def generate_data_key(self, context: Context) -> DataKey:
         """Make a data key and have Cloud KMS encrypt it with the key's primary version."""
-        plaintext, associated = secrets.token_bytes(DATA_KEY_BYTES), canonical(context)
-        doing = f"encrypting a data key with {self._key}"
-        request = {
-            "name": self._key,
-            "plaintext": plaintext,
-            "plaintext_crc32c": _crc32c(plaintext),
-            "additional_authenticated_data": associated,
-            "additional_authenticated_data_crc32c": _crc32c(associated),
-        }
-        answer = self._call(lambda kms: _verified_encrypt(self._ask(kms.encrypt, request), doing), doing=doing)
-        if not self._is_version(answer.name):
-            message = f"{doing} was done by another key; check endpoint_url"
+        plaintext = secrets.token_bytes(DATA_KEY_BYTES)
+        name, wrapped = self._reach("_encrypt", plaintext, canonical(context))
+        if not self._is_version(name):
+            message = f"{self._encrypting} was done by another key; check endpoint_url"
             raise KeyMismatchError(message)
-        return DataKey(plaintext=plaintext, wrapped=answer.ciphertext, key_uri=SCHEME + answer.name)
+        return DataKey(plaintext=plaintext, wrapped=wrapped, key_uri=SCHEME + name)
 
     def unwrap(self, wrapped: bytes, key_uri: str, context: Context) -> bytes:
         """Have Cloud KMS decrypt a data key."""
@@ -144,8 +144,43 @@ class GcpKmsProvider(RemoteKeyProvider):
         if not key_uri.startswith(SCHEME) or not (named == self._key or self._is_version(named)):
             message = f"the record names {key_uri!r} as its KEK, which is not the configured {self._key}; not asked"
             raise KeyMismatchError(message)
-        associated = canonical(context)
-        doing = f"decrypting a data key with {self._key}"
+        return require_data_key(self._reach("_decrypt", wrapped, canonical(context)), key_uri=key_uri)
+
+    def close(self) -> None:
+        """Release the connection; see ``RemoteKeyProvider.close``."""
+        super().close()
+        with self._connecting:
+            relay, self._relay = self._relay, None
+        if relay is not None and relay.pid == os.getpid():
+            relay.close()
+
+    def _reach(self, method: str, *arguments: bytes) -> Any:
+        """Have it done here, or by a process of its own in a child of a process that had used gRPC."""
+        relay = self._relay_of_fork()
+        return getattr(self, method)(*arguments) if relay is None else relay.call(method, *arguments)
+
+    def _relay_of_fork(self) -> Relay | None:
+        if GcpKmsProvider._grpc_pid in (None, os.getpid()) or self._closing.is_set():
+            return None
+        with self._connecting:
+            if self._relay is None or self._relay.pid != os.getpid() or not self._relay.is_alive:
+                self._relay = Relay(type(self), self.config, lost=KeyUnreachableError)
+            return self._relay
+
+    def _encrypt(self, plaintext: bytes, associated: bytes) -> tuple[str, bytes]:
+        """Return the version that encrypted, and the ciphertext."""
+        request = {
+            "name": self._key,
+            "plaintext": plaintext,
+            "plaintext_crc32c": _crc32c(plaintext),
+            "additional_authenticated_data": associated,
+            "additional_authenticated_data_crc32c": _crc32c(associated),
+        }
+        doing = self._encrypting
+        answer = self._call(lambda kms: _verified_encrypt(self._ask(kms.encrypt, request), doing), doing=doing)
+        return answer.name, answer.ciphertext
+
+    def _decrypt(self, wrapped: bytes, associated: bytes) -> bytes:
         request = {
             "name": self._key,
             "ciphertext": wrapped,
@@ -153,8 +188,10 @@ class GcpKmsProvider(RemoteKeyProvider):
             "additional_authenticated_data": associated,
             "additional_authenticated_data_crc32c": _crc32c(associated),
         }
+        doing = f"decrypting a data key with {self._key}"
         answer = self._call(lambda kms: _verified_decrypt(self._ask(kms.decrypt, request), doing), doing=doing)
-        return require_data_key(answer.plaintext, key_uri=key_uri)
+        plaintext: bytes = answer.plaintext
+        return plaintext
 
     def _ask(self, method: Any, request: dict[str, Any]) -> Any:
         return method(request=request, retry=None, timeout=self._timeout, metadata=self._authorization())
@@ -187,6 +224,7 @@ class GcpKmsProvider(RemoteKeyProvider):
         universe = getattr(self._credentials, "universe_domain", None) or _DEFAULT_UNIVERSE
         self._audience = f"https://cloudkms.{universe}/"
         host = self._host or f"cloudkms.{universe}:443"
+        GcpKmsProvider._grpc_pid = os.getpid()
         channel = grpc.secure_channel(host, grpc.ssl_channel_credentials(trusted))
         transport = KeyManagementServiceGrpcTransport(host=host, channel=channel)
         return kms_v1.KeyManagementServiceClient(transport=transport, client_options={"universe_domain": universe})

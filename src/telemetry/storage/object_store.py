@@ -22,11 +22,12 @@ from telemetry.exceptions import (
     StorageError,
     StorageLimitError,
     StorageNotFoundError,
+    StorageUnreachableError,
 )
+from telemetry.relay import Relay
 from telemetry.storage.names import clean_prefix, require_name, require_safe
 from telemetry.storage.object_errors import is_store_failure, redacted, translate
 from telemetry.storage.provider import MAX_OBJECT_BYTES, StorageProvider, StoredObject, require_size
-from telemetry.storage.relay import Relay
 
 try:
     import obstore
@@ -283,7 +284,7 @@ class ObjectStoreProvider(StorageProvider):
         if ObjectStoreProvider._runtime_pid in (None, os.getpid()):
             return None
         if self._relay is None or self._relay.pid != os.getpid() or not self._relay.is_alive:
-            self._relay = Relay(type(self), self.config)
+            self._relay = Relay(type(self), self.config, lost=StorageUnreachableError)
         return self._relay
 
     def _where(self, name: str) -> str:

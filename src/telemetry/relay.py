@@ -1,7 +1,8 @@
-"""A process that does a store's work for a forked child, in which obstore's runtime is dead.
+"""A process that does a provider's work for a forked child, in which the provider's client library is dead.
 
-A call into obstore would never return there, and could disturb the parent, whose sockets the child shares. The new
-process is a plain Python that imports this module alone; it ends when its owner's end of the connection closes.
+Such a library has threads, and locks held by them; a child has the locks without the threads. A call into it might never
+return, and could disturb the parent, whose sockets the child shares. The new process is a plain Python that imports this
+module alone; it ends when its owner's end of the connection closes.
 """
 
 from __future__ import annotations
@@ -11,30 +12,40 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, TypeVar
 
-from telemetry.exceptions import StorageUnreachableError, TelemetryError
+from telemetry.exceptions import TelemetryError
 
-if TYPE_CHECKING:
-    from telemetry.config import StorageConfig
-    from telemetry.storage.provider import StorageProvider
-
-_START = "import sys; sys.path[:] = {path!r}; from telemetry.storage.relay import serve; serve({descriptor})"
+_START = "import sys; sys.path[:] = {path!r}; from telemetry.relay import serve; serve({descriptor})"
 _START_SECONDS = 60.0
+_END_SECONDS = 5.0
+
+
+class Limits(Protocol):
+    """What a relay must know of a configuration: how long a call may take."""
+
+    timeout_ms: int
+    max_retries: int
+
+
+Config = TypeVar("Config", bound=Limits)
 
 
 class Relay:
     """The owner's end: sends calls one at a time and gives back results or raises errors.
 
     Args:
-        provider: Class of the store; made anew in the process.
+        provider: Class of the provider; made anew in the process.
         config: Its configuration; it goes over the connection, never on the command line or the environment.
+        lost: Raised when the process ended or does not answer.
     """
 
-    def __init__(self, provider: type[StorageProvider], config: StorageConfig) -> None:
+    def __init__(self, provider: Callable[[Config], Any], config: Config, *, lost: type[TelemetryError]) -> None:
         self.pid = os.getpid()
+        self._lost = lost
         self._guard = threading.Lock()
         self._limit = config.timeout_ms / 1_000 * (config.max_retries + 1) * 4 + _START_SECONDS
         self._connection, theirs = Pipe()
@@ -50,11 +61,7 @@ class Relay:
         self._connection.send((provider, config))
 
     def call(self, method: str, *arguments: object) -> Any:
-        """Return what the method of the store returns, or raise what it raises.
-
-        Raises:
-            StorageUnreachableError: The process ended or does not answer.
-        """
+        """Return what the method of the provider returns, or raise what it raises; only a ``TelemetryError`` is passed on."""
         with self._guard:
             try:
                 self._connection.send((method, arguments))
@@ -63,8 +70,8 @@ class Relay:
                 answer = None
             if answer is None:
                 self._end()
-                message = f"the process {self._process.pid}, which reaches the store for this forked one, has ended"
-                raise StorageUnreachableError(message)
+                message = f"the process {self._process.pid}, which reaches the service for this forked one, has ended"
+                raise self._lost(message)
         result, error = answer
         if error is not None:
             raise error
@@ -76,14 +83,19 @@ class Relay:
         return not self._connection.closed
 
     def close(self) -> None:
-        """End the process."""
-        with self._guard:
+        """End the process, also in the middle of a call that does not return."""
+        if not self._guard.acquire(timeout=_END_SECONDS):
+            self._process.kill()
+            self._guard.acquire()
+        try:
             self._end()
+        finally:
+            self._guard.release()
 
     def _end(self) -> None:
         self._connection.close()
         try:
-            self._process.wait(5)
+            self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -94,7 +106,7 @@ def serve(descriptor: int) -> None:
     with Connection(descriptor) as connection, contextlib.suppress(EOFError, ConnectionError):
         make, config = connection.recv()
         try:
-            provider: StorageProvider = make(config)
+            provider = make(config)
         except TelemetryError as exc:
             connection.recv()
             connection.send((None, exc))
@@ -105,7 +117,7 @@ def serve(descriptor: int) -> None:
                 connection.send(_answer(provider, method, arguments))
 
 
-def _answer(provider: StorageProvider, method: str, arguments: tuple[object, ...]) -> tuple[object, Exception | None]:
+def _answer(provider: Any, method: str, arguments: tuple[object, ...]) -> tuple[object, Exception | None]:
     try:
         return getattr(provider, method)(*arguments), None
     except TelemetryError as exc:
