@@ -44,7 +44,7 @@ class Relay:
     """
 
     def __init__(self, provider: Callable[[Config], Any], config: Config, *, lost: type[TelemetryError]) -> None:
-        self.pid = os.getpid()
+        self._pid = os.getpid()
         self._lost = lost
         self._guard = threading.Lock()
         self._limit = config.timeout_ms / 1_000 * (config.max_retries + 1) * 4 + _START_SECONDS
@@ -79,11 +79,13 @@ class Relay:
 
     @property
     def is_alive(self) -> bool:
-        """Whether calls can still be made."""
-        return not self._connection.closed
+        """Whether calls can still be made, by the process that started it."""
+        return self._pid == os.getpid() and not self._connection.closed
 
     def close(self) -> None:
-        """End the process, also in the middle of a call that does not return."""
+        """End the process, also in the middle of a call that does not return; a child of its owner leaves it alone."""
+        if self._pid != os.getpid():
+            return
         if not self._guard.acquire(timeout=_END_SECONDS):
             self._process.kill()
             self._guard.acquire()

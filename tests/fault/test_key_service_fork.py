@@ -49,13 +49,14 @@ def forked(run):
 def work():
     with EncryptionProviderFactory.create(config) as own:
         own.check()
+        assert own._relay is not None and own._client is None, "gRPC was used in a child"
 
 def generation():
     work()
     forked(work)
 
 parent = EncryptionProviderFactory.create(config)
-for _ in range(2):
+for _ in range(5):
     parent.check()
     forked(generation)
 parent.check()

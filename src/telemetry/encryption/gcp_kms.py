@@ -151,7 +151,7 @@ class GcpKmsProvider(RemoteKeyProvider):
         super().close()
         with self._connecting:
             relay, self._relay = self._relay, None
-        if relay is not None and relay.pid == os.getpid():
+        if relay is not None:
             relay.close()
 
     def _reach(self, method: str, *arguments: bytes) -> Any:
@@ -163,7 +163,7 @@ class GcpKmsProvider(RemoteKeyProvider):
         if GcpKmsProvider._grpc_pid in (None, os.getpid()) or self._closing.is_set():
             return None
         with self._connecting:
-            if self._relay is None or self._relay.pid != os.getpid() or not self._relay.is_alive:
+            if self._relay is None or not self._relay.is_alive:
                 self._relay = Relay(type(self), self.config, lost=KeyUnreachableError)
             return self._relay
 

@@ -165,7 +165,7 @@ class ObjectStoreProvider(StorageProvider):
         """Drop the connections and refuse further calls."""
         self._closed = True
         self._store = None
-        if self._relay is not None and self._relay.pid == os.getpid():
+        if self._relay is not None:
             self._relay.close()
         self._relay = None
 
@@ -283,7 +283,7 @@ class ObjectStoreProvider(StorageProvider):
     def _relay_of_fork(self) -> Relay | None:
         if ObjectStoreProvider._runtime_pid in (None, os.getpid()):
             return None
-        if self._relay is None or self._relay.pid != os.getpid() or not self._relay.is_alive:
+        if self._relay is None or not self._relay.is_alive:
             self._relay = Relay(type(self), self.config, lost=StorageUnreachableError)
         return self._relay
 
