@@ -68,7 +68,7 @@ class AuditEncryptor:
 
     def seal(self, draft: EventDraft, producer: str, sequence: int) -> Sealed | None:
         """Return the sealed event, or None when no data key may be used now."""
-        key = self._keyring.take(draft.size)
+        key = self._keyring.take(len(draft.rest))
         if key is None:
             return None
         template: _Template | None = key.template
@@ -78,7 +78,7 @@ class AuditEncryptor:
         ivs, tail = self._ivs or self._drawn_ivs(), draft.tail
         iv = ivs.pop()
         begun = beginning % sequence
-        plaintext = b"".join((begun, draft.rest, _FILL[(len(begun) + draft.size) % TEXT_MULTIPLE]))
+        plaintext = b"".join((begun, draft.rest, _FILL[(len(begun) + len(draft.rest)) % TEXT_MULTIPLE]))
         ciphertext = key.cipher.encrypt(iv, plaintext, protected)
         return Sealed(head, tail, protected, iv, ciphertext, fixed + len(tail) + (len(ciphertext) * 4 + 2) // 3)
 

@@ -45,14 +45,12 @@ class EventDraft(msgspec.Struct, frozen=True, eq=False, gc=False):
         id: UUIDv7.
         key: Kafka key.
         rest: The event as JSON behind what :func:`beginning_of` its stream says.
-        size: Bytes of it.
         tail: The clear part of the value that follows the sequence.
     """
 
     id: str
     key: bytes
     rest: bytes
-    size: int
     tail: bytes
 
     def __repr__(self) -> str:
@@ -158,11 +156,10 @@ class EventFactory:
             # The foreign error may quote the value, so it is not chained.
             raise explain(payload, "payload") from None
         rest = b"".join((stamp, sealed_type, sealed_user, self._before_payload, written, end))
-        size = len(rest)
-        if size > self._max_bytes:
-            message = f"the event has {size} bytes as JSON; max_event_bytes is {self._max_bytes}"
+        if len(rest) > self._max_bytes:
+            message = f"the event has {len(rest)} bytes as JSON; max_event_bytes is {self._max_bytes}"
             raise EventTooLargeError(message)
-        return EventDraft(event_id, key, rest, size, tail)
+        return EventDraft(event_id, key, rest, tail)
 
     def _encoded_extras(self, extras: _Extras) -> bytes:
         """Return the end of the event as JSON: what follows the payload."""

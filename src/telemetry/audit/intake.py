@@ -176,7 +176,7 @@ class Intake:
         if self._room_events <= 0:
             return False
         # An event larger than the whole bound may pass alone.
-        return self._room_bytes >= draft.size * 4 // 3 + _OVERHEAD or self._room_bytes == self._max_bytes
+        return self._room_bytes >= len(draft.rest) * 4 // 3 + _OVERHEAD or self._room_bytes == self._max_bytes
 
     def _accept(self, draft: EventDraft) -> Receipt | None:
         stream = self._stream
