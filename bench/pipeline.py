@@ -30,7 +30,7 @@ def _audit_threads(spec: Spec) -> Result:
 
         def work() -> None:
             for user in islice(cycle(USERS), share):
-                log("order_read", body, user, wait_for=spec.wait_for)
+                log("order_read", body, user)
 
         clock = Clock()
         _run_threads(work, spec.threads)
@@ -48,7 +48,7 @@ async def _audit_tasks(spec: Spec) -> Result:
 
         async def work() -> None:
             for user in islice(cycle(USERS), share):
-                await log("order_read", body, user, wait_for=spec.wait_for)
+                await log("order_read", body, user)
 
         clock = Clock()
         await asyncio.gather(*[work() for _ in range(spec.tasks)])

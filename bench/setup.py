@@ -24,6 +24,7 @@ def audit_config(spec: Spec, **changes: Any) -> TelemetryConfig:
         **spec.kafka,
         "kafka_topic": spec.topic,
         "batch_size_kb": spec.batch_kb,
+        "wait_for": spec.wait_for,
         "encryption_config": EncryptionConfig(
             provider="local_key", key_path=folder / "key.json", passphrase=PASSPHRASE
         ),

@@ -205,7 +205,8 @@ class EventFactory:
 
     def _stamp(self, event_id: str) -> bytes:
         """Return id and time as JSON members."""
-        second, nanosecond = divmod(self._wall_clock(), 1_000_000_000)
+        wall_clock = self._wall_clock
+        second, nanosecond = divmod(wall_clock(), 1_000_000_000)
         # Number and text are one value: another thread may be in another second, or the clock may go back.
         known, text = self._last_second
         if second != known:

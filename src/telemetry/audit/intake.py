@@ -118,7 +118,10 @@ class Intake:
         Raises:
             LifecycleError: The pipeline is shut down.
         """
-        with self._lock:
+        lock = self._lock
+        # By hand, since ``with`` costs twice as much.
+        lock.acquire()
+        try:
             if self._closed is not None:
                 raise self._closed
             if not self._queue and self._has_room(draft):
@@ -129,6 +132,8 @@ class Intake:
             self._queue.append(ticket)
             ticket.waits_for_key = self._has_room(draft)
             needs_key = ticket.waits_for_key
+        finally:
+            lock.release()
         if needs_key:
             self._want_key()
         return ticket
@@ -173,10 +178,9 @@ class Intake:
         return self.refuse(error)
 
     def _has_room(self, draft: EventDraft) -> bool:
-        if self._room_events <= 0:
-            return False
+        room = self._room_bytes
         # An event larger than the whole bound may pass alone.
-        return self._room_bytes >= len(draft.rest) * 4 // 3 + _OVERHEAD or self._room_bytes == self._max_bytes
+        return self._room_events > 0 and (room >= len(draft.rest) * 4 // 3 + _OVERHEAD or room == self._max_bytes)
 
     def _accept(self, draft: EventDraft) -> Receipt | None:
         stream = self._stream
@@ -188,12 +192,12 @@ class Intake:
         if sealed is None:
             return None
         event_id, key = draft.id, draft.key
-        receipt = Receipt(event_id, producer, sequence)
-        record = SealedRecord(event_id, producer, sequence, key, len(key) + sealed.size, receipt, sealed)
+        receipt, size = Receipt(event_id, producer, sequence), len(key) + sealed.size
         stream.next_sequence = sequence + 1
         self._room_events -= 1
-        self._room_bytes -= record.size
-        self.append(record)
+        self._room_bytes -= size
+        append = self.append
+        append(SealedRecord(event_id, producer, sequence, key, size, receipt, sealed))
         return receipt
 
     def _seal_timed(self, draft: EventDraft, producer: str, sequence: int) -> SizedText | None:

@@ -76,7 +76,7 @@ class Receipt(msgspec.Struct, eq=False, gc=False):
         Raises:
             TelemetryError: The event failed; the error says why.
         """
-        await self._wait(DURABLE)
+        await self.until(DURABLE)
 
     async def delivered(self) -> Delivery:
         """Wait until Kafka or the fallback store has acknowledged the event.
@@ -87,7 +87,7 @@ class Receipt(msgspec.Struct, eq=False, gc=False):
         Raises:
             TelemetryError: The event failed; the error says why.
         """
-        await self._wait(DELIVERED)
+        await self.until(DELIVERED)
         return self.delivery or Delivery()
 
     def wait_durable(self, timeout: float | None = None) -> None:
@@ -99,7 +99,8 @@ class Receipt(msgspec.Struct, eq=False, gc=False):
         self._block(DELIVERED, timeout)
         return self.delivery or Delivery()
 
-    async def _wait(self, level: int) -> None:
+    async def until(self, level: int) -> None:
+        """Wait as :meth:`durable` and :meth:`delivered` do, for their level."""
         if not self._reached(level):
             loop = asyncio.get_running_loop()
             future: asyncio.Future[None] = loop.create_future()
@@ -146,11 +147,10 @@ class Receipt(msgspec.Struct, eq=False, gc=False):
 
     def _take_ready(self) -> list[_Waiter]:
         """Return the waiters whose level is reached, and keep the others; the lock is held."""
+        reached = self._level if self._error is None else DELIVERED
         waiters = self._waiters or []
-        ready = [waiter for waiter in waiters if self._reached(waiter[0])]
-        self._waiters = (
-            [waiter for waiter in waiters if waiter not in ready] or None if len(ready) < len(waiters) else None
-        )
+        ready = [waiter for waiter in waiters if waiter[0] <= reached]
+        self._waiters = None if len(ready) == len(waiters) else [waiter for waiter in waiters if waiter not in ready]
         return ready
 
     def is_on_disk(self) -> bool:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 from telemetry.audit.intake import Ticket
 from telemetry.audit.ledger import AuditStats
 from telemetry.audit.pipeline import AuditPipeline
-from telemetry.audit.receipt import Receipt
+from telemetry.audit.receipt import DELIVERED, DURABLE, Receipt
 from telemetry.config.audit import WaitFor
 from telemetry.exceptions import EventError
+
+_LEVELS = get_args(WaitFor)
+_NO_LEVEL = 'wait_for must be "accepted", "durable" or "delivered"'
 
 
 class AuditService:
@@ -52,15 +55,17 @@ class AuditService:
             EncryptionError: No data key could be had.
             LifecycleError: Before ``start()`` or after ``shutdown()``.
         """
-        pipeline = self._pipeline()
-        level = _checked_level(wait_for) if wait_for else pipeline.default_wait
+        find_pipeline = self._pipeline
+        pipeline = find_pipeline()
+        level = wait_for or pipeline.default_wait
+        if level not in _LEVELS:
+            raise EventError(_NO_LEVEL)
         accepted = pipeline.offer(event_type, payload, user_id, fields)
         if isinstance(accepted, Ticket):
             accepted = await self._wait(pipeline, accepted)
-        if level == "durable":
-            await accepted.durable()
-        elif level == "delivered":
-            await accepted.delivered()
+        if level != "accepted":
+            # Each coroutine between a task and what it waits for is run through at every step.
+            await accepted.until(DURABLE if level == "durable" else DELIVERED)
         return accepted
 
     def get_audit_stats(self) -> AuditStats:
@@ -94,8 +99,11 @@ class BlockingAuditService:
 
         Wait on the receipt with ``wait_durable()`` and ``wait_delivered()``.
         """
-        pipeline = self._pipeline()
-        level = _checked_level(wait_for) if wait_for else pipeline.default_wait
+        find_pipeline = self._pipeline
+        pipeline = find_pipeline()
+        level = wait_for or pipeline.default_wait
+        if level not in _LEVELS:
+            raise EventError(_NO_LEVEL)
         accepted = pipeline.offer(event_type, payload, user_id, fields)
         if isinstance(accepted, Ticket):
             accepted = self._wait(pipeline, accepted)
@@ -116,10 +124,3 @@ class BlockingAuditService:
             if pipeline.withdraw(ticket):
                 raise pipeline.gave_up(ticket) from None
             return ticket.receipt.result()
-
-
-def _checked_level(level: str) -> str:
-    if level not in ("accepted", "durable", "delivered"):
-        message = 'wait_for must be "accepted", "durable" or "delivered"'
-        raise EventError(message)
-    return level

@@ -133,15 +133,14 @@ class KafkaTransport:
         """Hand over not too many records, so that each step finds them in the processor's cache."""
         produce, topic = producer.produce, self._topic
         partitions = self._delivery_reports.plan(records, self._reports.append)
-        for at, value in enumerate(values_of(records)):
-            record = records[at]
+        for record, partition, value in zip(records, partitions, values_of(records), strict=True):
             report = record if record.sink is not None else None
             try:
                 # By position: names would cost a fifth of the call.
-                produce(topic, value, record.key, partitions[at], report, None, 0, headers)
+                produce(topic, value, record.key, partition, report, None, 0, headers)
             except (BufferError, KafkaException) as exc:
-                if not self._produce_again(producer, record, partitions[at], headers, exc):
-                    _expect_no_report(records[at + 1 :])
+                if not self._produce_again(producer, record, partition, headers, exc):
+                    _expect_no_report(records[records.index(record) + 1 :])
                     return False
         return True
 
@@ -305,7 +304,7 @@ class KafkaTransport:
                 self._spans.settled()
         sent = self._sent
         with self._settled:
-            while sent and sent[0].reported and sent[0].error is None:
+            while sent and (oldest := sent[0]).reported and oldest.error is None:
                 sent.popleft()
             self._settled.notify_all()
         return True

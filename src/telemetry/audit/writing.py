@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from telemetry.audit.record import SealedRecord
-from telemetry.format import base64url
-from telemetry.format.jwe import IV_BYTES
-from telemetry.format.sealed_event import Sealed
+from telemetry.format.sealed_event import Sealed, values_together
 
 _BYTES_AT_ONCE = 2 << 20
 """Few releases of the lock, since a busy thread that takes it keeps it for 5 ms; and not much memory."""
@@ -38,11 +36,7 @@ def write_out(records: Sequence[SealedRecord]) -> None:
 
 def _values(records: Sequence[SealedRecord]) -> Iterator[bytes]:
     # What is sealed is looked up once: another thread may write the value out meanwhile.
-    parts = [sealed for record in records if isinstance(sealed := record.sealed, Sealed)]
-    if len(parts) < max(len(records), _TOO_FEW):
-        yield from (record.value for record in records)
-        return
-    text, at = base64url.encode_together([(sealed.iv, sealed.ciphertext) for sealed in parts]), 0
-    for record, sealed in zip(records, parts, strict=True):
-        yield sealed.written(record.sequence or 0, record.key, text, at)
-        at += base64url.encoded_size(IV_BYTES + len(sealed.ciphertext))
+    events = [sealed for record in records if isinstance(sealed := record.sealed, Sealed)]
+    if len(events) < max(len(records), _TOO_FEW):
+        return (record.value for record in records)
+    return values_together(events, [record.sequence or 0 for record in records], [record.key for record in records])

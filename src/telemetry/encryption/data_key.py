@@ -156,7 +156,8 @@ class DataKeyring:
         if key is not None:
             uses = key.uses + 1
             sealed = key.bytes_sealed + size
-            if uses <= self._quiet_uses and sealed <= self._quiet_bytes and self._clock() < self._quiet_until:
+            clock = self._clock
+            if uses <= self._quiet_uses and sealed <= self._quiet_bytes and clock() < self._quiet_until:
                 key.uses = uses
                 key.bytes_sealed = sealed
                 return key

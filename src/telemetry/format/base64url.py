@@ -8,7 +8,7 @@ for reading; ``binascii`` encodes a single text.
 from __future__ import annotations
 
 import binascii
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import pybase64
 
@@ -23,22 +23,17 @@ def encode(data: bytes) -> bytes:
     return binascii.b2a_base64(data, newline=False).replace(b"+", b"-").replace(b"/", b"_").rstrip(b"=")
 
 
-def encode_together(chunks: Iterable[tuple[bytes, bytes]]) -> bytes:
+def encode_together(firsts: Sequence[bytes], seconds: Sequence[bytes]) -> bytes:
     """Encode many chunks, each given in two parts, in one call.
 
     Returns:
-        A text in which each chunk stands as :func:`encode` writes it, and takes :func:`encoded_size` of its bytes.
+        A text in which each chunk stands as :func:`encode` writes it, and takes 4 characters for every 3 bytes begun.
     """
     parts: list[bytes] = []
-    for first, second in chunks:
+    for first, second in zip(firsts, seconds, strict=True):
         # Filled with zeros, each chunk is encoded as if it stood alone.
         parts += (first, second, _FILL[(len(first) + len(second)) % 3])
     return pybase64.b64encode(b"".join(parts), _URL)
-
-
-def encoded_size(size: int) -> int:
-    """Return how many characters a chunk of so many bytes takes in :func:`encode_together`."""
-    return (size + 2) // 3 * 4
 
 
 def decode(text: bytes) -> bytes:

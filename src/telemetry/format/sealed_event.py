@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import msgspec
 
 from telemetry.format import base64url
 from telemetry.format.jwe import IV_CHARACTERS, TAG_BYTES, TAG_CHARACTERS
 from telemetry.format.message import key_hash
+
+_TAG_PLACE = 24
+"""Characters of a tag and what fills it up, among texts that were encoded together."""
 
 
 class Sealed(msgspec.Struct, frozen=True, eq=False, gc=False):
@@ -33,23 +38,33 @@ class Sealed(msgspec.Struct, frozen=True, eq=False, gc=False):
 
     def value(self, sequence: int, key: bytes) -> bytes:
         """Return the Kafka value."""
-        return self.written(sequence, key, base64url.encode(self.iv + self.ciphertext), 0)
+        return next(_written([self], [sequence], [key], base64url.encode(self.iv + self.ciphertext)))
 
-    def written(self, sequence: int, key: bytes, text: bytes, at: int) -> bytes:
-        """Return the Kafka value in one step: what ``message.render`` makes of the JWE compact serialization.
 
-        Args:
-            sequence: The event's number.
-            key: Kafka key.
-            text: Where initialization vector, ciphertext and tag stand in base64url as if they were one. That is the
-                encoding of its parts in a row: the first has 12 bytes, and the ciphertext's length is a multiple of
-                ``jwe.TEXT_MULTIPLE``.
-            at: Where they begin.
-        """
-        ciphertext = at + IV_CHARACTERS
-        tag = ciphertext + (len(self.ciphertext) - TAG_BYTES) // 3 * 4
-        return b"".join((
-            self.head, b'%d,"keyhash":"' % sequence, key_hash(key), b'"', self.tail,
-            b'"', self.protected, b"..", text[at:ciphertext], b".", text[ciphertext:tag], b".",
+def values_together(events: Sequence[Sealed], sequences: Sequence[int], keys: Sequence[bytes]) -> Iterator[bytes]:
+    """Yield the Kafka value of each event with its number and Kafka key; cheaper than one by one."""
+    text = base64url.encode_together([event.iv for event in events], [event.ciphertext for event in events])
+    return _written(events, sequences, keys, text)
+
+
+def _written(events: Sequence[Sealed], sequences: Sequence[int], keys: Sequence[bytes], text: bytes) -> Iterator[bytes]:
+    """Yield each value in one step: what ``message.render`` makes of the JWE compact serialization.
+
+    Args:
+        events: What was sealed.
+        sequences: Their numbers.
+        keys: Their Kafka keys.
+        text: Of each, initialization vector, ciphertext and tag in base64url as if they were one. That is the encoding of
+            its parts in a row: the first has 12 bytes, and of the second all but the tag is a multiple of
+            ``jwe.TEXT_MULTIPLE``.
+    """
+    iv = 0
+    for event, sequence, key in zip(events, sequences, keys, strict=True):
+        ciphertext = iv + IV_CHARACTERS
+        tag = ciphertext + (len(event.ciphertext) - TAG_BYTES) // 3 * 4
+        yield b"".join((
+            event.head, b'%d,"keyhash":"' % sequence, key_hash(key), b'"', event.tail,
+            b'"', event.protected, b"..", text[iv:ciphertext], b".", text[ciphertext:tag], b".",
             text[tag : tag + TAG_CHARACTERS], b'"}',
         ))  # fmt: skip
+        iv = tag + _TAG_PLACE
