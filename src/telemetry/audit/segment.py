@@ -17,6 +17,7 @@ import msgspec
 from telemetry.audit.fork_gate import ForkGate
 from telemetry.audit.packing import Pack, Progress, Row, pack, progress_of, unpack
 from telemetry.audit.record import SealedRecord
+from telemetry.audit.segment_connection import connect
 from telemetry.audit.segment_errors import DamagedSegmentError, damaged, is_busy, translated
 from telemetry.audit.stream import TreeState
 from telemetry.audit.wal import has_lost_commits, wal_of
@@ -111,7 +112,7 @@ class SpoolSegment:
 
     @classmethod
     def _filled(cls, path: Path, about: bytes) -> Self:
-        connection = _connect(path, patience=10.0)
+        connection = connect(path, patience=10.0)
         try:
             segment = cls(path, connection)
             connection.execute("BEGIN EXCLUSIVE")
@@ -138,7 +139,7 @@ class SpoolSegment:
         """
         with _gate.opening():
             try:
-                connection = _connect(path, patience=0.0)
+                connection = connect(path, patience=0.0)
             except sqlite3.Error as exc:
                 if is_busy(exc):
                     return None
@@ -374,22 +375,6 @@ def set_aside(path: Path) -> Path:
             else:
                 name.unlink()
     return aside
-
-
-def _connect(path: Path, *, patience: float) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=patience, isolation_level=None, check_same_thread=False)
-    try:
-        # Exclusive locking keeps the lock for as long as the process lives, and needs no shared-memory file.
-        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-        connection.execute("PRAGMA page_size = 32768")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA wal_autocheckpoint = 128")
-        connection.execute("PRAGMA trusted_schema = OFF")
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection
 
 
 def _checked(content: Any, crc: Any) -> bytes:
