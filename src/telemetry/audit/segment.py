@@ -216,7 +216,8 @@ class SpoolSegment:
             packs = [*pack(records, progress)]
             try:
                 # A statement outside a transaction is one by itself.
-                if len(packs) == 1 and packs[0].first > max(self._highest) and not self._may_flip(settled_below):
+                if len(packs) == 1 and self._is_next(packs) and not self._may_empty(settled_below):
+                    self._change_roles()
                     self._insert(packs[0])
                 else:
                     self._commit(packs, progress)
@@ -321,10 +322,16 @@ class SpoolSegment:
 
     def _commit(self, packs: Sequence[Pack], progress: Progress) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
-        self._empty_settled(progress.settled_below)
+        if self._may_empty(progress.settled_below):
+            other = 1 - self._active
+            self._connection.execute(f"DELETE FROM {_TABLES[other]}")  # noqa: S608 - a constant
+            self._highest[other] = -1
+        self._change_roles()
+        if not self._is_next(packs):
+            # Of a table only the last row's progress is looked at.
+            self._put("progress", _encode(progress))
         for packed in packs:
             self._insert(packed)
-        self._put("progress", _encode(progress))
         self._connection.execute("COMMIT")
 
     def _insert(self, packed: Pack) -> None:
@@ -335,16 +342,17 @@ class SpoolSegment:
         self._active_bytes += len(packed.content)
         self._highest[self._active] = packed.last
 
-    def _may_flip(self, settled_below: int) -> bool:
-        """Return whether a table should be emptied, or the tables change roles."""
-        highest = self._highest[1 - self._active]
-        return highest < settled_below and (highest > -1 or self._active_bytes > self.flip_bytes)
+    def _is_next(self, packs: Sequence[Pack]) -> bool:
+        """Return whether these come behind all that is there."""
+        return bool(packs) and packs[0].first > max(self._highest)
 
-    def _empty_settled(self, settled_below: int) -> None:
+    def _may_empty(self, settled_below: int) -> bool:
+        """Return whether the table that takes nothing now has records, and all of them are settled."""
+        return -1 < self._highest[1 - self._active] < settled_below
+
+    def _change_roles(self) -> None:
+        """Let the other table take the next records, if it is empty and this one is large."""
         other = 1 - self._active
-        if -1 < self._highest[other] < settled_below:
-            self._connection.execute(f"DELETE FROM {_TABLES[other]}")  # noqa: S608 - a constant
-            self._highest[other] = -1
         if self._active_bytes > self.flip_bytes and self._highest[other] == -1:
             self._active, self._active_bytes = other, 0
 
