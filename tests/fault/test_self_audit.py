@@ -105,7 +105,10 @@ def test_a_whole_life_is_on_the_topic_and_sealed(kafka: EmbeddedKafka, keys: Fau
 
 
 def test_an_outage_without_a_fallback_is_told_too(kafka: EmbeddedKafka, keys: FaultyKeys, tmp_path: Path) -> None:
-    config = _config(kafka, tmp_path, keys, spool_path=tmp_path / "spool", fallback_enabled=False)
+    # A patient deadline: a Kafka that has just come back on a busy machine must not make a second outage.
+    config = _config(
+        kafka, tmp_path, keys, spool_path=tmp_path / "spool", fallback_enabled=False, kafka_timeout_ms=3_000
+    )
     with running(config) as telemetry:
         kafka.stop_brokers()
         telemetry.audit.log("login", {}, "ada").wait_durable(20)
