@@ -24,6 +24,8 @@ from tests.services.kafka import KafkaBroker
 pytestmark = pytest.mark.services
 
 _LIMIT = 60.0
+_THROTTLED_LIMIT = 150.0
+"""What was sent, given up and sent again takes the quota half a minute each time."""
 _QUOTA = 100_000
 """Bytes a second."""
 
@@ -59,13 +61,14 @@ def test_leaders_move_when_a_broker_dies_and_returns(own_kafka: Callable[..., Ka
 
 def _until(condition: Callable[[], bool]) -> None:
     pause = threading.Event()
-    for _ in range(round(_LIMIT / 0.1)):
+    for _ in range(round(_THROTTLED_LIMIT / 0.1)):
         if condition():
             return
         pause.wait(0.1)
     pytest.fail("the state was not reached")
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("timeout_ms", "diverted"), [(10_000, False), (300, True)], ids=["within the limits", "past the limits"]
 )
