@@ -59,9 +59,9 @@ def test_leaders_move_when_a_broker_dies_and_returns(own_kafka: Callable[..., Ka
             compare(first, topic, load.accepted).require_complete()
 
 
-def _until(condition: Callable[[], bool]) -> None:
+def _until(condition: Callable[[], bool], limit: float = _LIMIT) -> None:
     pause = threading.Event()
-    for _ in range(round(_THROTTLED_LIMIT / 0.1)):
+    for _ in range(round(limit / 0.1)):
         if condition():
             return
         pause.wait(0.1)
@@ -95,7 +95,7 @@ def test_quota_throttles_and_nothing_is_lost(
             ids += [receipt.event_id for receipt in receipts]
             for receipt in receipts:
                 receipt.wait_delivered(_LIMIT)
-        _until(lambda: _is_done(telemetry.audit.get_audit_stats()))
+        _until(lambda: _is_done(telemetry.audit.get_audit_stats()), _THROTTLED_LIMIT)
         stats = telemetry.audit.get_audit_stats()
     finally:
         telemetry.shutdown()

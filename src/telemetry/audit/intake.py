@@ -196,7 +196,7 @@ class Intake:
         stream.next_sequence = sequence + 1
         self._room_events -= 1
         self._room_bytes -= size
-        append = self.append
+        append = self.append  # bound first: CPython 3.11 calls an instance's attribute slowly
         append(SealedRecord(event_id, producer, sequence, key, size, receipt, sealed))
         return receipt
 

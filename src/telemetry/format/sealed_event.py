@@ -10,7 +10,7 @@ from telemetry.format import base64url
 from telemetry.format.jwe import IV_CHARACTERS, TAG_BYTES, TAG_CHARACTERS
 from telemetry.format.message import key_hash
 
-_TAG_PLACE = 24
+_TAG_PLACE = (TAG_BYTES + 2) // 3 * 4
 """Characters of a tag and what fills it up, among texts that were encoded together."""
 
 
