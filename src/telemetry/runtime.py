@@ -46,9 +46,9 @@ class Runtime:
         self.config = config
         self._lock = threading.Lock()
         self._pipeline: AuditPipeline | None = None
+        # The same while it may be used: asking for the process id is a system call, too much for each event.
+        self._usable: AuditPipeline | None = None
         self._ended = False
-        # Asking for the process id is a system call, too much for each event.
-        self._is_inherited = False
         _known.add(self)
 
     def start(self) -> None:
@@ -63,7 +63,7 @@ class Runtime:
                 _abandoned.append(self._pipeline)
             pipeline = AuditPipeline(self.config)
             pipeline.start()
-            self._pipeline, self._is_inherited = pipeline, False
+            self._pipeline = self._usable = pipeline
             _end_with_process(self)
 
     def pipeline(self) -> AuditPipeline:
@@ -72,19 +72,12 @@ class Runtime:
         Raises:
             LifecycleError: Not started, or shut down.
         """
-        pipeline = self._pipeline
-        if pipeline is None or self._ended:
-            state = "shut down" if self._ended else "not started"
-            message = f"telemetry is {state}; call start() first, and log before shutdown()"
-            raise LifecycleError(message)
-        if self._is_inherited:
-            return self._after_fork(pipeline)
-        return pipeline
+        return self._usable or self._after_fork()
 
     def shutdown(self, timeout: float) -> ShutdownReport:
         """End the pipeline; calling it again returns the same report."""
         with self._lock:
-            self._ended = True
+            self._ended, self._usable = True, None
             pipeline = self._pipeline
         _running.discard(self)
         if pipeline is None or pipeline.pid != os.getpid():
@@ -94,7 +87,7 @@ class Runtime:
     def renew_after_fork(self) -> None:
         """Replace what a thread of the parent may have held at the moment of the fork."""
         self._lock = threading.Lock()
-        self._is_inherited = True
+        self._usable = None
 
     def end_with_process(self, timeout: float) -> None:
         """Save what can be saved when the program ends without ``shutdown()``."""
@@ -107,16 +100,26 @@ class Runtime:
         except TelemetryError:
             logger.exception("events were lost at the end of the program")
 
-    def _after_fork(self, parents: AuditPipeline) -> AuditPipeline:
+    def _after_fork(self) -> AuditPipeline:
         """Make this child a pipeline of its own: nothing of the parent's may be used, or even released, here."""
+        self._require_running()  # at once: start() holds the lock while it checks everything
         with self._lock:
-            if self._pipeline is not None and self._pipeline.pid == os.getpid():
-                return self._pipeline
-            _abandoned.append(parents)
+            pipeline = self._require_running()
+            if pipeline.pid == os.getpid():
+                return pipeline
+            _abandoned.append(pipeline)
             pipeline = AuditPipeline(self.config)
             pipeline.start(check=False)
-            self._pipeline, self._is_inherited = pipeline, False
+            self._pipeline = self._usable = pipeline
             _end_with_process(self)
+        return pipeline
+
+    def _require_running(self) -> AuditPipeline:
+        pipeline = self._pipeline
+        if pipeline is None or self._ended:
+            state = "shut down" if self._ended else "not started"
+            message = f"telemetry is {state}; call start() first, and log before shutdown()"
+            raise LifecycleError(message)
         return pipeline
 
 

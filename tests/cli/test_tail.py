@@ -245,7 +245,7 @@ def test_forged_record_that_nothing_sealed_is_shown_as_such(own_trail: ReadableT
     )
     draft = factory.draft("user_login", {"forged": True}, "alice", {"outcome": "success"})
     encoder = ClearEncoder(source=attributes["source"])
-    value = encoder.seal(draft, attributes["producer"], 1_000).value(1_000, draft.key)
+    value = encoder.seal(draft, attributes["producer"], 1_000).value
     own_trail.put("forged", [genuine, RawRecord(draft.key, value, Place("forged"))])
 
     lines = own_trail.run("tail", "--topic", "forged").out.decode().splitlines()

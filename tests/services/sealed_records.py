@@ -71,8 +71,9 @@ class Sealer:
             draft = self._factory.draft("user_login", payload, user, {**fields, "sensitive": self._sequence % 2 == 0})
         sealed = self._encryptor.seal(draft, self._producer, self._sequence)
         assert sealed is not None
-        value = sealed.value(self._sequence, draft.key)
-        assert len(value) <= sealed.size <= len(value) + 20
+        value = sealed.value
+        size = len(draft.key) + len(value)
+        assert size <= sealed.size <= size + 20
         self._sequence += 1
         return RawRecord(draft.key, value, PLACE)
 

@@ -6,14 +6,12 @@ import os
 from collections.abc import Callable
 from struct import Struct
 
-import msgspec
-
 from telemetry.audit.event import EventDraft, beginning_of
+from telemetry.audit.record import SealedRecord
 from telemetry.encryption.data_key import ActiveKey, DataKeyring
 from telemetry.format import jwe
 from telemetry.format.jwe import TEXT_MULTIPLE
 from telemetry.format.message import render, render_head
-from telemetry.format.sealed_event import Sealed
 
 _IVS = Struct(f"{jwe.IV_BYTES}s" * 512)
 """As many initialization vectors as are drawn at once."""
@@ -21,22 +19,6 @@ _FILL = tuple(b" " * (-size % TEXT_MULTIPLE) for size in range(TEXT_MULTIPLE))
 """Spaces behind a text of a size, by its remainder: they mean nothing in JSON."""
 _FRAME_BYTES = 75
 """At most so many bytes of a value are framing: sequence, hash of the key, punctuation, and the JWE's IV."""
-
-
-class Clear(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """An event of a pipeline without encryption."""
-
-    head: bytes
-    tail: bytes
-    data: bytes
-    size: int
-
-    def __repr__(self) -> str:
-        return f"Clear(size={self.size})"
-
-    def value(self, sequence: int, key: bytes) -> bytes:
-        """Return the Kafka value."""
-        return render(self.head, sequence, key, self.tail, self.data, sealed=False)
 
 
 _Template = tuple[str, bytes, bytes, bytes, int]
@@ -62,21 +44,26 @@ class AuditEncryptor:
         self._random_bytes = random_bytes
         self._ivs: list[bytes] = []
 
-    def seal(self, draft: EventDraft, producer: str, sequence: int) -> Sealed | None:
-        """Return the sealed event, or None when no data key may be used now."""
-        key = self._keyring.take(len(draft.rest))
+    def seal(self, draft: EventDraft, producer: str, sequence: int) -> SealedRecord | None:
+        """Return the event as a record, or None when no data key may be used now."""
+        rest = draft.rest
+        key = self._keyring.take(len(rest))
         if key is None:
             return None
         template: _Template | None = key.template
         if template is None or template[0] != producer:
             key.template = template = self._template(key, producer)
         _, head, protected, beginning, fixed = template
-        ivs, tail = self._ivs or self._drawn_ivs(), draft.tail
+        ivs = self._ivs or self._drawn_ivs()
         iv = ivs.pop()
         begun = beginning % sequence
-        plaintext = b"".join((begun, draft.rest, _FILL[(len(begun) + len(draft.rest)) % TEXT_MULTIPLE]))
+        plaintext = b"".join((begun, rest, _FILL[(len(begun) + len(rest)) % TEXT_MULTIPLE]))
         ciphertext = key.cipher.encrypt(iv, plaintext, protected)
-        return Sealed(head, tail, protected, iv, ciphertext, fixed + len(tail) + (len(ciphertext) * 4 + 2) // 3)
+        kafka_key, stamp, tail = draft.key, draft.stamp, draft.tail
+        size = fixed + len(kafka_key) + len(stamp) + len(tail) + (len(ciphertext) * 4 + 2) // 3
+        return SealedRecord(
+            draft.id, producer, sequence, kafka_key, size, None, head, stamp, tail, protected, iv, ciphertext
+        )
 
     def _template(self, key: ActiveKey, producer: str) -> _Template:
         head = render_head(self._source, producer, key_uri=key.key_uri, wrapped_key=key.wrapped)
@@ -96,11 +83,12 @@ class ClearEncoder:
         self._source = source
         self._template = ("", b"", b"")
 
-    def seal(self, draft: EventDraft, producer: str, sequence: int) -> Clear:
-        """Return the event."""
+    def seal(self, draft: EventDraft, producer: str, sequence: int) -> SealedRecord:
+        """Return the event as a record."""
         if self._template[0] != producer:
             head = render_head(self._source, producer, key_uri=None, wrapped_key=None)
             self._template = (producer, head, beginning_of(producer))
         _, head, beginning = self._template
-        data = beginning % sequence + draft.rest
-        return Clear(head, draft.tail, data, len(head) + len(draft.tail) + len(data) + _FRAME_BYTES)
+        tail, data = b",%b%b" % (draft.stamp, draft.tail), beginning % sequence + draft.rest
+        value = render(head, sequence, draft.key, tail, data, sealed=False)
+        return SealedRecord.written(draft.id, producer=producer, sequence=sequence, key=draft.key, value=value)

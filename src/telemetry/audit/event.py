@@ -31,7 +31,6 @@ _NAMED = frozenset(METADATA_FIELDS)
 _REMEMBERED_TYPES = 1_024
 _REMEMBERED_USERS = 4_096
 
-_DATA = b',"data":'
 _UNFIT = (NotExactError, TypeError, ValueError, OverflowError, RecursionError, NotImplementedError)
 
 _encode = msgspec.json.Encoder().encode
@@ -45,12 +44,14 @@ class EventDraft(msgspec.Struct, frozen=True, eq=False, gc=False):
         id: UUIDv7.
         key: Kafka key.
         rest: The event as JSON behind what :func:`beginning_of` its stream says.
-        tail: The clear part of the value that follows the sequence.
+        stamp: Id and time as JSON members.
+        tail: What stands between them and the data in the value.
     """
 
     id: str
     key: bytes
     rest: bytes
+    stamp: bytes
     tail: bytes
 
     def __repr__(self) -> str:
@@ -126,7 +127,7 @@ class EventFactory:
         self._has_more = hmac_secret is not None or bool(self._clear)
         self._wall_clock = wall_clock
         self._last_second = (-1, b"")
-        self._types: dict[str, tuple[bytes, bytes]] = {}
+        self._types: dict[str, tuple[bytes, bytes, bytes]] = {}
         self._users: dict[str, tuple[bytes, bytes]] = {}
 
     def draft(self, event_type: str, payload: Any, user_id: str, fields: Mapping[str, Any]) -> EventDraft:
@@ -137,18 +138,23 @@ class EventFactory:
             EventTooLargeError: It is larger than ``max_event_bytes``.
         """
         known = self._types.get(event_type) if type(event_type) is str else None
-        sealed_type, clear_type = known or self._checked_type(event_type)
+        sealed_type, clear_type, tail = known or self._checked_type(event_type)
         user = self._users.get(user_id) if type(user_id) is str else None
         sealed_user, key = user or self._checked_user(user_id)
-        event_id = str(uuid_utils.uuid7())
-        stamp = self._stamp(event_id)
-        end, tail = self._end, b"".join((b",", stamp, clear_type, _DATA))
+        wall_clock = self._wall_clock  # bound first: CPython 3.11 calls an instance's attribute slowly
+        second, nanosecond = divmod(wall_clock(), 1_000_000_000)
+        # Number and text are one value: another thread may be in another second, or the clock may go back.
+        known_second, text = self._last_second
+        if second != known_second:
+            text = self._text_of(second)
+        event_id, end = str(uuid_utils.uuid7()), self._end
+        stamp = b'"id":"%b","time":"%b.%06dZ",' % (event_id.encode(), text, nanosecond // 1_000)
         # An empty context, which has no span, is told in half the time of asking for the span.
         if fields or self._has_more or get_current():
             extras = _given(fields)
             traceparent = _correlate(trace.get_current_span(), extras)
             key = self._key(key, extras)
-            tail = b",%b%b%b" % (stamp, clear_type, render_rest(traceparent, self._projected(sealed_user, extras)))
+            tail = clear_type + render_rest(traceparent, self._projected(sealed_user, extras))
             end = self._encoded_extras(extras)
         try:
             written = encode_exact(payload)
@@ -159,7 +165,7 @@ class EventFactory:
         if len(rest) > self._max_bytes:
             message = f"the event has {len(rest)} bytes as JSON; max_event_bytes is {self._max_bytes}"
             raise EventTooLargeError(message)
-        return EventDraft(event_id, key, rest, tail)
+        return EventDraft(event_id, key, rest, stamp, tail)
 
     def _encoded_extras(self, extras: _Extras) -> bytes:
         """Return the end of the event as JSON: what follows the payload."""
@@ -171,11 +177,16 @@ class EventFactory:
             raise explain(extras.metadata, "metadata") from None
         return self._end if encoded == b"{}" else b"%b,%b" % (self._end[:-1], encoded[1:])
 
-    def _checked_type(self, event_type: Any) -> tuple[bytes, bytes]:
-        """Check an event type; return how it stands inside and outside. An application has few: they are remembered."""
+    def _checked_type(self, event_type: Any) -> tuple[bytes, bytes, bytes]:
+        """Check an event type; return how it stands inside, and outside without and with what most events have behind it.
+
+        An application has few types: they are remembered.
+        """
         text = _plain_text("event_type", event_type, MAX_EVENT_TYPE)
         encoded = _encode(text)
-        written = b'"schema_version":%d,"event_type":%b,"user_id":' % (SCHEMA_VERSION, encoded), b'"type":%b' % encoded
+        sealed_type = b'"schema_version":%d,"event_type":%b,"user_id":' % (SCHEMA_VERSION, encoded)
+        clear_type = b'"type":%b' % encoded
+        written = sealed_type, clear_type, clear_type + render_rest(None, None)
         if len(self._types) < _REMEMBERED_TYPES:
             self._types[text] = written
         return written
@@ -203,16 +214,11 @@ class EventFactory:
         extras.kafka_key = hmac.new(self._hmac_secret, key, hashlib.sha256).hexdigest()
         return extras.kafka_key.encode()
 
-    def _stamp(self, event_id: str) -> bytes:
-        """Return id and time as JSON members."""
-        wall_clock = self._wall_clock  # bound first: CPython 3.11 calls an instance's attribute slowly
-        second, nanosecond = divmod(wall_clock(), 1_000_000_000)
-        # Number and text are one value: another thread may be in another second, or the clock may go back.
-        known, text = self._last_second
-        if second != known:
-            text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)).encode()
-            self._last_second = second, text
-        return b'"id":"%b","time":"%b.%06dZ",' % (event_id.encode(), text, nanosecond // 1_000)
+    def _text_of(self, second: int) -> bytes:
+        """Return a second since the epoch as RFC 3339 has it, without the zone, and remember it."""
+        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)).encode()
+        self._last_second = second, text
+        return text
 
 
 def _correlate(span: trace.Span, extras: _Extras) -> str | None:

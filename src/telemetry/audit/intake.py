@@ -11,7 +11,7 @@ from typing import Protocol
 
 from telemetry.audit.event import EventDraft
 from telemetry.audit.receipt import Receipt
-from telemetry.audit.record import SealedRecord, SealedText
+from telemetry.audit.record import SealedRecord
 from telemetry.audit.stream import ProducerStream
 from telemetry.exceptions import TelemetryError
 
@@ -20,19 +20,11 @@ _OVERHEAD = 1_024
 """Estimated bytes of a record beside its sealed body: attributes, wrapped key, JWE header."""
 
 
-class SizedText(SealedText, Protocol):
-    """A sealed event that knows how large its value will be."""
-
-    @property
-    def size(self) -> int:
-        """Bytes of the value, at most."""
-
-
 class Sealer(Protocol):
     """Seals an event, or returns None when it has no key now."""
 
-    def seal(self, draft: EventDraft, producer: str, sequence: int) -> SizedText | None:
-        """Return the sealed event."""
+    def seal(self, draft: EventDraft, producer: str, sequence: int) -> SealedRecord | None:
+        """Return the sealed event as a record."""
 
 
 class Ticket:
@@ -186,27 +178,26 @@ class Intake:
         stream = self._stream
         producer, sequence = stream.producer, stream.next_sequence
         if sequence % _TIMED_EVERY:
-            sealed = self._sealer.seal(draft, producer, sequence)
+            record = self._sealer.seal(draft, producer, sequence)
         else:
-            sealed = self._seal_timed(draft, producer, sequence)
-        if sealed is None:
+            record = self._seal_timed(draft, producer, sequence)
+        if record is None:
             return None
-        event_id, key = draft.id, draft.key
-        receipt, size = Receipt(event_id, producer, sequence), len(key) + sealed.size
+        receipt = record.receipt = Receipt(draft.id, producer, sequence)
         stream.next_sequence = sequence + 1
         self._room_events -= 1
-        self._room_bytes -= size
+        self._room_bytes -= record.size
         append = self.append  # bound first: CPython 3.11 calls an instance's attribute slowly
-        append(SealedRecord(event_id, producer, sequence, key, size, receipt, sealed))
+        append(record)
         return receipt
 
-    def _seal_timed(self, draft: EventDraft, producer: str, sequence: int) -> SizedText | None:
+    def _seal_timed(self, draft: EventDraft, producer: str, sequence: int) -> SealedRecord | None:
         began = perf_counter()
-        sealed = self._sealer.seal(draft, producer, sequence)
-        if sealed is not None:
+        record = self._sealer.seal(draft, producer, sequence)
+        if record is not None:
             self._seal_seconds += perf_counter() - began
             self._sealed += 1
-        return sealed
+        return record
 
     def _accept_waiting(self) -> bool:
         """Accept from the head of the queue; return whether a data key is wanted."""

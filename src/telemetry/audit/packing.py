@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from telemetry.audit.record import SealedRecord, SealedText
-from telemetry.format.sealed_event import Sealed
+from telemetry.audit.record import SealedRecord
 
 _PACK_RECORDS = 1_000
 """Many records make one row: each statement costs a release of the interpreter lock."""
@@ -17,7 +16,8 @@ _PACK_RECORDS = 1_000
 Row = tuple[int, str, bytes, bytes]
 """Position, event id, key and value of a record."""
 
-_Held = tuple[SealedRecord, SealedText | None]
+_Held = tuple[SealedRecord, bytes]
+"""A record and its ciphertext, or nothing where its value is written out."""
 
 
 class Pack(NamedTuple):
@@ -76,8 +76,8 @@ _decode = msgspec.msgpack.Decoder(_Content).decode
 
 def pack(records: Sequence[SealedRecord], progress: Progress) -> Iterator[Pack]:
     """Yield the records that have a position, in order, in packs."""
-    # What is sealed is looked up once: a sender that could not wait for the disk may write the value out meanwhile.
-    held = [(record, record.sealed) for record in records if record.sequence is not None]
+    # Looked up once: a sender that could not wait for the disk may write the value out meanwhile.
+    held = [(record, record.ciphertext) for record in records if record.sequence is not None]
     for _, same in groupby(held, key=_head):
         run = list(same)
         for at in range(0, len(run), _PACK_RECORDS):
@@ -94,8 +94,10 @@ def unpack(content: bytes) -> list[Row]:
     found = _decode(content)
     rows = found.written
     for position, event_id, key, tail, iv, ciphertext in found.sealed:
-        sealed = Sealed(found.head, tail, found.protected, iv, ciphertext, 0)
-        rows.append((position, event_id, key, sealed.value(position, key)))
+        record = SealedRecord(
+            event_id, "", position, key, 0, None, found.head, b"", tail[1:], found.protected, iv, ciphertext
+        )
+        rows.append((position, event_id, key, record.value))
     return rows
 
 
@@ -105,19 +107,18 @@ def progress_of(content: bytes) -> Progress:
 
 
 def _head(held: _Held) -> bytes:
-    sealed = held[1]
-    return sealed.head if isinstance(sealed, Sealed) else b""
+    record, ciphertext = held
+    return record.head if ciphertext else b""
 
 
 def _content(part: Sequence[_Held], progress: Progress) -> _Content:
-    first = part[0][1]
-    if not isinstance(first, Sealed):
+    first, ciphertext = part[0]
+    if not ciphertext:
         return _Content(
             progress, [(record.sequence or 0, record.event_id, record.key, record.value) for record, _ in part]
         )
     rows = [
-        (record.sequence or 0, record.event_id, record.key, sealed.tail, sealed.iv, sealed.ciphertext)
+        (record.sequence or 0, record.event_id, record.key, b"," + record.stamp + record.tail, record.iv, sealed)
         for record, sealed in part
-        if isinstance(sealed, Sealed)
     ]
     return _Content(progress, [], first.head, first.protected, rows)

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from telemetry.audit.receipt import Receipt
+from telemetry.format.sealed_event import value_of
 
 
 class Segment(Protocol):
@@ -17,17 +18,11 @@ class Segment(Protocol):
         """Forget records that are on the topic or in the fallback store."""
 
 
-class SealedText(Protocol):
-    """A sealed event whose Kafka value is not written out yet: the caller of ``log()`` need not wait for that."""
-
-    def value(self, sequence: int, key: bytes) -> bytes:
-        """Return the Kafka value of the record with this sequence and Kafka key; always the same bytes."""
-
-
 class SealedRecord(msgspec.Struct, eq=False, gc=False):
     """One record: what is sent, and what became of it.
 
-    It is its own delivery callback, so that sending makes no further object per event.
+    It is its own delivery callback, so that sending makes no further object per event. What was just sealed is kept in
+    its parts, as ``format.sealed_event`` names them: the caller of ``log()`` need not wait for the value.
 
     Attributes:
         event_id: UUIDv7 of the event; of the checkpoint for a checkpoint.
@@ -36,7 +31,12 @@ class SealedRecord(msgspec.Struct, eq=False, gc=False):
         key: Kafka key.
         size: Bytes of key and value; an event that was just sealed may count up to 20 more.
         receipt: Who may wait for it; None where nobody can.
-        sealed: The event whose value is not written out yet.
+        head: What is constant for the data key.
+        stamp: Id and time as JSON members.
+        tail: The clear part that follows them.
+        protected: JWE header.
+        iv: Initialization vector.
+        ciphertext: With the tag; empty where the value is written out.
         error: Why Kafka did not take it, once reported.
         partition: Where Kafka stored it, once delivered.
         offset: Where Kafka stored it, once delivered.
@@ -52,7 +52,12 @@ class SealedRecord(msgspec.Struct, eq=False, gc=False):
     key: bytes
     size: int
     receipt: Receipt | None = None
-    sealed: SealedText | None = None
+    head: bytes = b""
+    stamp: bytes = b""
+    tail: bytes = b""
+    protected: bytes = b""
+    iv: bytes = b""
+    ciphertext: bytes = b""
     _value: bytes = b""
     reported: bool = False
     error: Any = None
@@ -65,18 +70,18 @@ class SealedRecord(msgspec.Struct, eq=False, gc=False):
     @classmethod
     def written(cls, event_id: str, *, producer: str, sequence: int | None, key: bytes, value: bytes) -> SealedRecord:
         """Return a record whose value is there already."""
-        return cls(event_id, producer, sequence, key, len(key) + len(value), None, None, value)
+        return cls(event_id, producer, sequence, key, len(key) + len(value), _value=value)
 
     @property
     def value(self) -> bytes:
         """Kafka value; its bytes never change. Until :meth:`write`, it is written out each time it is asked for."""
-        sealed = self.sealed
-        return self._value if sealed is None else sealed.value(self.sequence or 0, self.key)
+        ciphertext = self.ciphertext
+        return value_of(self, ciphertext) if ciphertext else self._value
 
     def write(self, value: bytes) -> None:
-        """Keep the value that was written out, instead of what is sealed."""
+        """Keep the value that was written out, instead of the ciphertext."""
         self._value = value
-        self.sealed = None
+        self.ciphertext = b""
 
     def __repr__(self) -> str:
         return f"SealedRecord(event_id={self.event_id!r}, producer={self.producer!r}, sequence={self.sequence})"

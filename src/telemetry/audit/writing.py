@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from telemetry.audit.record import SealedRecord
-from telemetry.format.sealed_event import Sealed, values_together
+from telemetry.format.sealed_event import values_together
 
 _BYTES_AT_ONCE = 2 << 20
 """Few releases of the lock, since a busy thread that takes it keeps it for 5 ms; and not much memory."""
@@ -19,13 +20,7 @@ def values_of(records: Sequence[SealedRecord]) -> Iterator[bytes]:
     The records do not keep their values: whoever sends one makes a copy, and memory that is used again at once is in the
     processor's cache.
     """
-    size = begun = 0
-    for at, record in enumerate(records, 1):
-        size += record.size
-        if size >= _BYTES_AT_ONCE:
-            yield from _values(records[begun:at])
-            size, begun = 0, at
-    yield from _values(records[begun:])
+    return chain.from_iterable(map(_values, _portions(records)))
 
 
 def write_out(records: Sequence[SealedRecord]) -> None:
@@ -34,9 +29,19 @@ def write_out(records: Sequence[SealedRecord]) -> None:
         record.write(value)
 
 
+def _portions(records: Sequence[SealedRecord]) -> Iterator[Sequence[SealedRecord]]:
+    size = begun = 0
+    for at, record in enumerate(records, 1):
+        size += record.size
+        if size >= _BYTES_AT_ONCE:
+            yield records[begun:at]
+            size, begun = 0, at
+    yield records[begun:]
+
+
 def _values(records: Sequence[SealedRecord]) -> Iterator[bytes]:
-    # What is sealed is looked up once: another thread may write the value out meanwhile.
-    events = [sealed for record in records if isinstance(sealed := record.sealed, Sealed)]
-    if len(events) < max(len(records), _TOO_FEW):
+    # Looked up once: another thread may write a value out meanwhile.
+    ciphertexts = [record.ciphertext for record in records]
+    if len(records) < _TOO_FEW or not all(ciphertexts):
         return (record.value for record in records)
-    return values_together(events, [record.sequence or 0 for record in records], [record.key for record in records])
+    return values_together(records, ciphertexts)

@@ -8,14 +8,12 @@ for reading; ``binascii`` encodes a single text.
 from __future__ import annotations
 
 import binascii
-from collections.abc import Sequence
 
 import pybase64
 
 from telemetry.exceptions import MalformedRecordError
 
 _URL = b"-_"
-_FILL = (b"", b"\0\0", b"\0")
 
 
 def encode(data: bytes) -> bytes:
@@ -23,17 +21,9 @@ def encode(data: bytes) -> bytes:
     return binascii.b2a_base64(data, newline=False).replace(b"+", b"-").replace(b"/", b"_").rstrip(b"=")
 
 
-def encode_together(firsts: Sequence[bytes], seconds: Sequence[bytes]) -> bytes:
-    """Encode many chunks, each given in two parts, in one call.
-
-    Returns:
-        A text in which each chunk stands as :func:`encode` writes it, and takes 4 characters for every 3 bytes begun.
-    """
-    parts: list[bytes] = []
-    for first, second in zip(firsts, seconds, strict=True):
-        # Filled with zeros, each chunk is encoded as if it stood alone.
-        parts += (first, second, _FILL[(len(first) + len(second)) % 3])
-    return pybase64.b64encode(b"".join(parts), _URL)
+def encode_filled(data: bytes) -> bytes:
+    """Return a long text, a multiple of 3 bytes, as base64url."""
+    return pybase64.b64encode(data, _URL)
 
 
 def decode(text: bytes) -> bytes:

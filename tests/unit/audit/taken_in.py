@@ -24,7 +24,7 @@ def sealed_records(count: int, *, uses_of_a_key: int, size: int = 0) -> Iterator
     factory = EventFactory(service_name="shop", environment="production", version="", max_event_bytes=1 << 20)
     for sequence in range(count):
         draft = factory.draft("login", {"n": sequence, "text": "ü" * (size + sequence % 7)}, f"user-{sequence % 3}", {})
-        while (sealed := encryptor.seal(draft, PRODUCER, sequence)) is None:
+        while (record := encryptor.seal(draft, PRODUCER, sequence)) is None:
             keyring.request().result(10)
-        yield SealedRecord(draft.id, PRODUCER, sequence, draft.key, len(draft.key) + sealed.size, None, sealed)
+        yield record
     keyring.close()

@@ -6,9 +6,9 @@ from collections import Counter
 
 from telemetry.audit.encryptor import AuditEncryptor
 from telemetry.audit.event import EventDraft, EventFactory
+from telemetry.audit.record import SealedRecord
 from telemetry.encryption.data_key import DataKeyring
 from telemetry.format.message import context_of
-from telemetry.format.sealed_event import Sealed
 from tests.services.stub_keys import StubKeys
 
 SOURCE = "/production/shop"
@@ -29,7 +29,7 @@ def draft() -> EventDraft:
     return factory.draft("order_read", {"n": 1}, "ada", {})
 
 
-def sealed(encryptor: AuditEncryptor, ring: DataKeyring, event: EventDraft, number: int) -> Sealed:
+def sealed(encryptor: AuditEncryptor, ring: DataKeyring, event: EventDraft, number: int) -> SealedRecord:
     found = encryptor.seal(event, PRODUCER, number)
     while found is None:
         ring.request().result(PATIENCE)

@@ -3,7 +3,6 @@ from __future__ import annotations
 import random
 import threading
 from concurrent.futures import Future
-from typing import NamedTuple
 
 import pytest
 
@@ -15,27 +14,16 @@ from telemetry.audit.stream import ProducerStream
 from telemetry.exceptions import EncryptionError, LifecycleError
 
 
-class Text(NamedTuple):
-    """A sealed event as the intake sees it."""
-
-    body: bytes
-
-    @property
-    def size(self) -> int:
-        return len(self.body)
-
-    def value(self, sequence: int, key: bytes) -> bytes:
-        return b"%b %d %b" % (self.body, sequence, key)
-
-
 class Sealing:
     """Seals while it has a key."""
 
     def __init__(self) -> None:
         self.has_key = True
 
-    def seal(self, draft: EventDraft, producer: str, sequence: int) -> Text | None:
-        return Text(draft.body) if self.has_key and producer and sequence >= 0 else None
+    def seal(self, draft: EventDraft, producer: str, sequence: int) -> SealedRecord | None:
+        if not (self.has_key and producer and sequence >= 0):
+            return None
+        return SealedRecord.written(draft.id, producer=producer, sequence=sequence, key=draft.key, value=draft.body)
 
 
 class Bench:

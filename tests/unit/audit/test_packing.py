@@ -25,7 +25,7 @@ def test_packing_writes_no_value_out() -> None:
 
     assert [packed.content for packed in pack(made, Progress())]
 
-    assert all(record.sealed is not None for record in made)
+    assert all(record.ciphertext for record in made)
 
 
 def test_a_checkpoint_has_no_position_and_is_not_packed() -> None:
