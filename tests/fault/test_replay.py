@@ -7,7 +7,8 @@ import json
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +49,16 @@ def config(kafka_beside: EmbeddedKafka, tmp_path: Path) -> AuditConfig:
     return quick_config(kafka_beside.bootstrap_servers, tmp_path)
 
 
+def _release(_events: int, _bytes: int) -> None:
+    """No room is kept."""
+
+
 def worker_on(store: StorageProvider, config: AuditConfig, **changes: Any) -> RetryWorker:
     metrics = AuditMetrics(topic=config.kafka_topic)
     values: dict[str, Any] = {
         "topic": config.kafka_topic,
         "make_transport": KafkaConnector(config).open_patient,
-        "ledger": Ledger(topic=config.kafka_topic, metrics=metrics, release=lambda _events, _bytes: None),
+        "ledger": Ledger(topic=config.kafka_topic, metrics=metrics, release=_release),
         "owner": "test",
         "max_rate": 1e6,
         "max_refusals": 0,
@@ -192,6 +197,66 @@ def test_a_store_that_fails_once_in_a_while(config: AuditConfig, operation: str)
     assert all(found == sorted(found) for found in order.values())
     assert sorted(number for found in order.values() for number in found) == list(range(40))
     assert names(store, "audit-events/") == []
+
+
+class LateStore(MemoryStore):
+    """The write of an event's object returns only after somebody has brought the object to the topic."""
+
+    def put(self, name: str, data: bytes) -> None:
+        super().put(name, data)
+        if name.startswith("audit-events/"):
+            until(lambda: name not in self.objects, what="the replay")
+
+
+@contextmanager
+def way_back(store: MemoryStore, config: AuditConfig) -> Iterator[tuple[FallbackHandler, Callable[[], bool]]]:
+    """Yield the handler of a process that is diverted, and whether its events may go to Kafka again by now."""
+    handler = FallbackHandler(
+        store,
+        provider="memory",
+        topic=config.kafka_topic,
+        ledger=Ledger(topic=config.kafka_topic, metrics=AuditMetrics(topic=config.kafka_topic), release=_release),
+        max_object_bytes=1 << 20,
+        max_object_seconds=0.1,
+    )
+    free = threading.Event()
+
+    def ready() -> None:
+        if handler.take_back() is not None:
+            free.set()
+
+    def is_free() -> bool:
+        worker.start()
+        return free.wait(30)
+
+    worker = worker_on(store, config, handler=handler, on_ready=ready)
+    worker.divert(diverted=True)
+    try:
+        yield handler, is_free
+    finally:
+        worker.close()
+        handler.close()
+
+
+def test_an_object_that_is_replayed_before_its_write_returned_does_not_bar_the_way_back(config: AuditConfig) -> None:
+    store = LateStore()
+    with way_back(store, config) as (handler, is_free):
+        handler.add(records(3), reason="outage")
+        until(lambda: len(store.objects) == 1, what="the object")
+
+        assert is_free()
+        assert sent(config) == [0, 1, 2]
+
+
+def test_an_object_that_another_process_replayed_does_not_bar_the_way_back(config: AuditConfig) -> None:
+    store = MemoryStore()
+    with way_back(store, config) as (handler, is_free):
+        handler.add(records(3), reason="outage")
+        until(lambda: handler.backlog()[0] == 1, what="the object")
+        worker_on(store, config).drain()
+
+        assert is_free()
+        assert sent(config) == [0, 1, 2]
 
 
 def test_objects_are_sent_oldest_first_and_in_each_producers_order() -> None:

@@ -148,7 +148,7 @@ class FallbackHandler:
             self._stored.pop(name, None)
 
     def keep_only(self, listing: Iterable[str]) -> None:
-        """Note which objects the store still has, where another process replays.
+        """Note which objects the store still has.
 
         Args:
             listing: The names in the store. It must begin to list when it is asked for the first one: what is stored

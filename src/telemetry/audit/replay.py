@@ -208,7 +208,7 @@ class RetryWorker:
         """Another process replays: look which of our objects it has done."""
         if self._handler is None:
             return False
-        self._handler.keep_only(stored.name for stored in self._store.list(f"{self._topic}/"))
+        self._forget_gone()
         if self._diverted and self._handler.is_drained:
             transport = self._connect()
             self._drop_transport()
@@ -222,15 +222,25 @@ class RetryWorker:
                 return False
             began = time.monotonic()
             try:
-                if self._replay_all(lock) == 0:
-                    self._ready()
-                    return True
+                is_empty = self._replay_all(lock) == 0
             except _AgainError:
                 continue
             except _OutageError:
                 return False
+            self._forget_gone()
+            if is_empty:
+                self._ready()
+                return True
             self._hand_over(time.monotonic() - began)
         return False
+
+    def _forget_gone(self) -> None:
+        """Have the handler forget objects of its own that are not in the store any more.
+
+        Another process brought them to the topic, or this worker did it before their write had returned.
+        """
+        if self._handler is not None and not self._handler.is_drained:
+            self._handler.keep_only(stored.name for stored in self._store.list(f"{self._topic}/"))
 
     def _hand_over(self, took: float) -> None:
         """After a pass over the store, let this process's events go to Kafka again as soon as none of them is stored.
