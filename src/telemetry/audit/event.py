@@ -30,6 +30,7 @@ _OUTCOMES = frozenset(("success", "failure", "denied"))
 _NAMED = frozenset(METADATA_FIELDS)
 _REMEMBERED_TYPES = 1_024
 _REMEMBERED_USERS = 4_096
+_SECOND = 1_000_000_000
 
 _UNFIT = (NotExactError, TypeError, ValueError, OverflowError, RecursionError, NotImplementedError)
 
@@ -126,7 +127,7 @@ class EventFactory:
         self._clear = {name: field for name, field in CLEAR_ATTRIBUTES.items() if field in clear_fields}
         self._has_more = hmac_secret is not None or bool(self._clear)
         self._wall_clock = wall_clock
-        self._last_second = (-1, b"")
+        self._last_second = (-_SECOND, b"")
         self._types: dict[str, tuple[bytes, bytes, bytes]] = {}
         self._users: dict[str, tuple[bytes, bytes]] = {}
 
@@ -142,13 +143,13 @@ class EventFactory:
         user = self._users.get(user_id) if type(user_id) is str else None
         sealed_user, key = user or self._checked_user(user_id)
         wall_clock = self._wall_clock  # bound first: CPython 3.11 calls an instance's attribute slowly
-        second, nanosecond = divmod(wall_clock(), 1_000_000_000)
-        # Number and text are one value: another thread may be in another second, or the clock may go back.
-        known_second, text = self._last_second
-        if second != known_second:
-            text = self._text_of(second)
+        now = wall_clock()
+        # Beginning and text are one value: another thread may be in another second, or the clock may go back.
+        second, text = self._last_second
+        if not 0 <= now - second < _SECOND:
+            second, text = self._second_of(now)
         event_id, end = str(uuid_utils.uuid7()), self._end
-        stamp = b'"id":"%b","time":"%b.%06dZ",' % (event_id.encode(), text, nanosecond // 1_000)
+        stamp = b'"id":"%b","time":"%b.%06dZ",' % (event_id.encode(), text, (now - second) // 1_000)
         # An empty context, which has no span, is told in half the time of asking for the span.
         if fields or self._has_more or get_current():
             extras = _given(fields)
@@ -214,11 +215,12 @@ class EventFactory:
         extras.kafka_key = hmac.new(self._hmac_secret, key, hashlib.sha256).hexdigest()
         return extras.kafka_key.encode()
 
-    def _text_of(self, second: int) -> bytes:
-        """Return a second since the epoch as RFC 3339 has it, without the zone, and remember it."""
-        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)).encode()
-        self._last_second = second, text
-        return text
+    def _second_of(self, now: int) -> tuple[int, bytes]:
+        """Return when the second began that it is now, and how RFC 3339 has it, without the zone; remember both."""
+        seconds = now // _SECOND
+        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)).encode()
+        self._last_second = found = seconds * _SECOND, text
+        return found
 
 
 def _correlate(span: trace.Span, extras: _Extras) -> str | None:
