@@ -60,7 +60,7 @@ class _Content(msgspec.Struct, array_like=True):
         written: Position, event id, key and value of records whose value is written out.
         head: What is constant for the data key that sealed the others.
         protected: Their JWE header.
-        sealed: Of each: position, event id, key, tail, initialization vector and ciphertext.
+        sealed: Of each: position, event id, key, what follows the hash of the key, initialization vector and ciphertext.
     """
 
     progress: Progress

@@ -101,7 +101,7 @@ class Receipt(msgspec.Struct, eq=False, gc=False):
 
     async def until(self, level: int) -> None:
         """Wait as :meth:`durable` and :meth:`delivered` do, for their level."""
-        if self._level < level and self._error is None:
+        if not self._reached(level):
             loop = asyncio.get_running_loop()
             future: asyncio.Future[None] = loop.create_future()
             waiter = (level, loop, future)
@@ -111,8 +111,7 @@ class Receipt(msgspec.Struct, eq=False, gc=False):
             except asyncio.CancelledError:
                 self._discard(waiter)
                 raise
-        if self._error is not None:
-            self._raise_unless(level)
+        self._raise_unless(level)
 
     def _block(self, level: int, timeout: float | None) -> None:
         if not self._reached(level):
@@ -148,17 +147,15 @@ class Receipt(msgspec.Struct, eq=False, gc=False):
 
     def _take_ready(self) -> list[_Waiter]:
         """Return the waiters whose level is reached, and keep the others; the lock is held."""
-        waiters = self._waiters
-        if waiters is None:
-            return []
         reached = self._level if self._error is None else DELIVERED
+        waiters = self._waiters or []
         ready = [waiter for waiter in waiters if waiter[0] <= reached]
         self._waiters = None if len(ready) == len(waiters) else [waiter for waiter in waiters if waiter not in ready]
         return ready
 
     def is_on_disk(self) -> bool:
         """Note that the event is durable; return whether somebody waits and :func:`notify` is due."""
-        self._level = self._level or DURABLE
+        self._level = max(self._level, DURABLE)
         return self._waiters is not None
 
     def is_on_topic(self, topic: str, partition: int, offset: int) -> bool:
