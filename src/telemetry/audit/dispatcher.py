@@ -20,7 +20,8 @@ from telemetry.kafka.errors import reason_of
 logger = logging.getLogger("telemetry.audit")
 
 _TICK_SECONDS = 0.25
-_PACE_SECONDS = 0.002
+_PACE_SECONDS = 0.005
+"""As long as Kafka's client lingers itself."""
 _MANY = 256
 _RENEW_SECONDS = 10.0
 _MAX_OUTSTANDING = 20_000
