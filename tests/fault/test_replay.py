@@ -32,7 +32,7 @@ from telemetry.format.fallback_object import StoredRecord, decode_object, encode
 from telemetry.storage import StorageProvider, StorageProviderFactory
 from telemetry.testing import EmbeddedKafka
 from telemetry.types import AuditConfig
-from tests.fault.rig import leave_segment, on_topic, quick_config, records, running, stored, until
+from tests.fault.rig import PATIENCE, leave_segment, on_topic, quick_config, records, running, stored, until
 from tests.services.fixtures import new_topic
 from tests.services.kafka import KafkaBroker
 from tests.unit.storage.memory_store import MemoryStore
@@ -49,16 +49,16 @@ def config(kafka_beside: EmbeddedKafka, tmp_path: Path) -> AuditConfig:
     return quick_config(kafka_beside.bootstrap_servers, tmp_path)
 
 
-def _release(_events: int, _bytes: int) -> None:
-    """No room is kept."""
+def ledger_of(config: AuditConfig) -> Ledger:
+    metrics = AuditMetrics(topic=config.kafka_topic)
+    return Ledger(topic=config.kafka_topic, metrics=metrics, release=lambda _events, _bytes: None)
 
 
 def worker_on(store: StorageProvider, config: AuditConfig, **changes: Any) -> RetryWorker:
-    metrics = AuditMetrics(topic=config.kafka_topic)
     values: dict[str, Any] = {
         "topic": config.kafka_topic,
         "make_transport": KafkaConnector(config).open_patient,
-        "ledger": Ledger(topic=config.kafka_topic, metrics=metrics, release=_release),
+        "ledger": ledger_of(config),
         "owner": "test",
         "max_rate": 1e6,
         "max_refusals": 0,
@@ -215,7 +215,7 @@ def way_back(store: MemoryStore, config: AuditConfig) -> Iterator[tuple[Fallback
         store,
         provider="memory",
         topic=config.kafka_topic,
-        ledger=Ledger(topic=config.kafka_topic, metrics=AuditMetrics(topic=config.kafka_topic), release=_release),
+        ledger=ledger_of(config),
         max_object_bytes=1 << 20,
         max_object_seconds=0.1,
     )
@@ -227,7 +227,7 @@ def way_back(store: MemoryStore, config: AuditConfig) -> Iterator[tuple[Fallback
 
     def is_free() -> bool:
         worker.start()
-        return free.wait(30)
+        return free.wait(PATIENCE)
 
     worker = worker_on(store, config, handler=handler, on_ready=ready)
     worker.divert(diverted=True)
