@@ -70,13 +70,13 @@ class Trail:
             TransportError: Kafka cannot be read.
             StorageError: The store or the file cannot be read.
         """
-        return filter(self._takes, self._opened())
+        return filter(self._count_unless_filtered, self._opened())
 
     async def __aiter__(self) -> AsyncGenerator[Entry]:
         """Yield the entries; Kafka, the store and the key service are waited for in another thread."""
         async with aclosing(self._opened().__aiter__()) as entries:
             async for entry in entries:
-                if self._takes(entry):
+                if self._count_unless_filtered(entry):
                     yield entry
 
     def __enter__(self) -> Self:
@@ -142,7 +142,8 @@ class Trail:
             raise LifecycleError(message)
         return self._reader
 
-    def _takes(self, entry: Entry) -> bool:
+    def _count_unless_filtered(self, entry: Entry) -> bool:
+        """Return whether an entry is yielded; count the events that the filter keeps out."""
         if not isinstance(entry, OpenedEvent):
             return True
         if self.access is not None and entry.event.id == self.access.event_id:

@@ -116,7 +116,7 @@ class Crashes:
         with EncryptionProviderFactory.create(encryption) as provider, StorageProviderFactory.create(storage) as store:
             with KafkaSource(self.config) as source:
                 before = dict(self._next)
-                sources: list[RawRecord | DamagedRecord] = [record for record in source if self._is_new(record)]
+                sources: list[RawRecord | DamagedRecord] = [record for record in source if self._remember(record)]
             forgotten = {part: low for part, (low, _) in source.bounds.items() if low > before.get(part, 0)}
             assert not forgotten, "the embedded Kafka forgot records that were not read yet: collect more often"
             sources += list(FallbackSource(store, topic=self.config.kafka_topic))
@@ -148,7 +148,7 @@ class Crashes:
     def spool(self) -> list[str]:
         return sorted(path.name for path in (self._folder / "spool").iterdir())
 
-    def _is_new(self, record: RawRecord | DamagedRecord) -> bool:
+    def _remember(self, record: RawRecord | DamagedRecord) -> bool:
         partition, offset = record.place.partition, record.place.offset
         seen = offset < self._next[partition]
         self._next[partition] = max(self._next[partition], offset + 1)

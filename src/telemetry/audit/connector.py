@@ -138,7 +138,7 @@ class KafkaConnector:
     def _explain(self, error: TransportError) -> None:
         try:
             found = self._diagnose(_DIAGNOSIS_SECONDS)
-            if self._is_news(found.kind):
+            if self._remember_cause(found.kind):
                 if found.is_ok:
                     logger.warning("Kafka can be used again by now; it failed with: %s", error)
                 else:
@@ -151,7 +151,8 @@ class KafkaConnector:
 
         return diagnose(self._config, timeout=timeout)
 
-    def _is_news(self, kind: Kind) -> bool:
+    def _remember_cause(self, kind: Kind) -> bool:
+        """Remember the cause that was found; return False if it was reported a short while ago."""
         now = time.monotonic()
         if self._explained is not None and self._explained[0] is kind and now - self._explained[1] < _REPEAT_SECONDS:
             return False

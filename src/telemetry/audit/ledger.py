@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from telemetry.audit.metrics import AuditMetrics
-from telemetry.audit.receipt import Receipt, notify
+from telemetry.audit.receipt import Receipt, mark_delivered, mark_failed, mark_stored, notify
 from telemetry.audit.record import SealedRecord, Segment
 from telemetry.exceptions import TelemetryError, TransportError
 
@@ -86,7 +86,7 @@ class Ledger:
                 if receipt is not None:
                     own += 1
                     size += record.size
-                    if receipt.is_on_topic(topic, record.partition, record.offset):
+                    if mark_delivered(receipt, topic, record.partition, record.offset):
                         waited.append(receipt)
             self.delivered_events += own
         self._settle(records, own, size, waited)
@@ -98,7 +98,7 @@ class Ledger:
             if self._closed:
                 return
             receipts = _receipts(records)
-            waited = [receipt for receipt in receipts if receipt.is_stored(name)]
+            waited = [receipt for receipt in receipts if mark_stored(receipt, name)]
             self.stored_events += len(receipts)
         self._settle(records, len(receipts), _own_size(records), waited)
         self._metrics.stored(len(receipts), provider=provider, reason=reason)
@@ -107,7 +107,7 @@ class Ledger:
         """Settle records that could be kept nowhere."""
         with self._lock:
             receipts = _receipts(records)
-            waited = [receipt for receipt in receipts if receipt.fail(error)]
+            waited = [receipt for receipt in receipts if mark_failed(receipt, error)]
             self.failed_events += len(receipts)
         self._settle(records, len(receipts), _own_size(records), waited)
         self._metrics.failed(len(receipts))
@@ -123,7 +123,7 @@ class Ledger:
     def kept(self, records: Sequence[SealedRecord]) -> None:
         """Tell whoever waits for records that stay in the spool of a process that ends; they are not settled."""
         error = TransportError("the event is kept in the spool; the next process on this spool sends it")
-        notify([receipt for receipt in _receipts(records) if receipt.fail(error)])
+        notify([receipt for receipt in _receipts(records) if mark_failed(receipt, error)])
 
     def refused(self, error: TelemetryError, *, calls: int = 1) -> None:
         """Note ``log()`` calls that raised."""

@@ -1,4 +1,9 @@
-"""What ``log()`` returns: proof of acceptance, and a way to wait for more."""
+"""What ``log()`` returns: proof of acceptance, and a way to wait for more.
+
+The class is what an application sees and cannot change; the functions below it are the pipeline's half.
+"""
+
+# ruff: noqa: SLF001 - both halves are in this file
 
 from __future__ import annotations
 
@@ -76,7 +81,7 @@ class Receipt(msgspec.Struct, eq=False, gc=False):
         Raises:
             TelemetryError: The event failed; the error says why.
         """
-        await self.until(DURABLE)
+        await wait_until(self, DURABLE)
 
     async def delivered(self) -> Delivery:
         """Wait until Kafka or the fallback store has acknowledged the event.
@@ -87,7 +92,7 @@ class Receipt(msgspec.Struct, eq=False, gc=False):
         Raises:
             TelemetryError: The event failed; the error says why.
         """
-        await self.until(DELIVERED)
+        await wait_until(self, DELIVERED)
         return self.delivery or Delivery()
 
     def wait_durable(self, timeout: float | None = None) -> None:
@@ -99,20 +104,6 @@ class Receipt(msgspec.Struct, eq=False, gc=False):
         self._block(DELIVERED, timeout)
         return self.delivery or Delivery()
 
-    async def until(self, level: int) -> None:
-        """Wait as :meth:`durable` and :meth:`delivered` do, for their level."""
-        if not self._reached(level):
-            loop = asyncio.get_running_loop()
-            future: asyncio.Future[None] = loop.create_future()
-            waiter = (level, loop, future)
-            self._add(waiter)
-            try:
-                await future
-            except asyncio.CancelledError:
-                self._discard(waiter)
-                raise
-        self._raise_unless(level)
-
     def _block(self, level: int, timeout: float | None) -> None:
         if not self._reached(level):
             event = threading.Event()
@@ -120,7 +111,9 @@ class Receipt(msgspec.Struct, eq=False, gc=False):
             self._add(waiter)
             if not event.wait(timeout):
                 self._discard(waiter)
-                message = f"event {self.event_id} is not there yet after {timeout} s; it goes on by itself"
+                message = (
+                    f"event {self.event_id} is not confirmed after {timeout} s; delivery continues in the background"
+                )
                 raise TimeoutError(message)
         self._raise_unless(level)
 
@@ -153,28 +146,6 @@ class Receipt(msgspec.Struct, eq=False, gc=False):
         self._waiters = None if len(ready) == len(waiters) else [waiter for waiter in waiters if waiter not in ready]
         return ready
 
-    def is_on_disk(self) -> bool:
-        """Note that the event is durable; return whether somebody waits and :func:`notify` is due."""
-        self._level = max(self._level, DURABLE)
-        return self._waiters is not None
-
-    def is_on_topic(self, topic: str, partition: int, offset: int) -> bool:
-        """Note that Kafka has the event; return whether somebody waits and :func:`notify` is due."""
-        self._topic, self._partition, self._offset = topic, partition, offset
-        self._level = DELIVERED
-        return self._waiters is not None
-
-    def is_stored(self, name: str) -> bool:
-        """Note that the fallback store has the event; return whether somebody waits and :func:`notify` is due."""
-        self._object = name
-        self._level = DELIVERED
-        return self._waiters is not None
-
-    def fail(self, error: TelemetryError) -> bool:
-        """Note that the event failed; return whether somebody waits and :func:`notify` is due."""
-        self._error = error
-        return self._waiters is not None
-
 
 _Waiter = tuple[int, asyncio.AbstractEventLoop | None, Any]
 """The level that is waited for; the loop and its future, or None and a ``threading.Event``."""
@@ -182,10 +153,54 @@ _Waiter = tuple[int, asyncio.AbstractEventLoop | None, Any]
 _lock = threading.Lock()
 
 
+async def wait_until(receipt: Receipt, level: int) -> None:
+    """Wait as ``durable()`` and ``delivered()`` do, for their level."""
+    if not receipt._reached(level):
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        waiter = (level, loop, future)
+        receipt._add(waiter)
+        try:
+            await future
+        except asyncio.CancelledError:
+            receipt._discard(waiter)
+            raise
+    receipt._raise_unless(level)
+
+
+# The pipeline's half of a receipt. Each function returns whether anyone waits on it and :func:`notify` is due.
+
+
+def mark_durable(receipt: Receipt) -> bool:
+    """Record that the event is on disk in the spool."""
+    receipt._level = max(receipt._level, DURABLE)
+    return receipt._waiters is not None
+
+
+def mark_delivered(receipt: Receipt, topic: str, partition: int, offset: int) -> bool:
+    """Record where Kafka has the event."""
+    receipt._topic, receipt._partition, receipt._offset = topic, partition, offset
+    receipt._level = DELIVERED
+    return receipt._waiters is not None
+
+
+def mark_stored(receipt: Receipt, name: str) -> bool:
+    """Record which object of the fallback store has the event."""
+    receipt._object = name
+    receipt._level = DELIVERED
+    return receipt._waiters is not None
+
+
+def mark_failed(receipt: Receipt, error: TelemetryError) -> bool:
+    """Record why the event failed."""
+    receipt._error = error
+    return receipt._waiters is not None
+
+
 def notify(receipts: Iterable[Receipt]) -> None:
     """Wake everybody who waits on these receipts, with one call per event loop."""
     with _lock:
-        ready = [waiter for receipt in receipts for waiter in receipt._take_ready()]  # noqa: SLF001 - its other half
+        ready = [waiter for receipt in receipts for waiter in receipt._take_ready()]
     by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
     for _, loop, waiting in ready:
         if loop is None:

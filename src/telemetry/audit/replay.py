@@ -277,7 +277,7 @@ class RetryWorker:
     def _replay_all(self, lock: Lock) -> int:
         """Replay every object in the store once; return how many there were."""
         with Hands(_HANDS, name="telemetry-replay-store") as hands:
-            deletions = Deletions(hands, self._store, self._is_deleted)
+            deletions = Deletions(hands, self._store, self._count_replayed)
             try:
                 return self._pass_over(hands, deletions, lock)
             finally:
@@ -410,9 +410,9 @@ class RetryWorker:
 
     def _delete(self, waiting: WaitingObject, *, events: int) -> None:
         self._store.delete(waiting.name)
-        self._is_deleted(waiting, events)
+        self._count_replayed(waiting, events)
 
-    def _is_deleted(self, waiting: WaitingObject, events: int) -> None:
+    def _count_replayed(self, waiting: WaitingObject, events: int) -> None:
         self._forget(waiting.name)
         self._ledger.replayed(events)
         if self._on_object is not None:

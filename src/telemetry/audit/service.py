@@ -9,7 +9,7 @@ from typing import Any, get_args
 from telemetry.audit.intake import Ticket
 from telemetry.audit.ledger import AuditStats
 from telemetry.audit.pipeline import AuditPipeline
-from telemetry.audit.receipt import DELIVERED, DURABLE, Receipt
+from telemetry.audit.receipt import DELIVERED, DURABLE, Receipt, wait_until
 from telemetry.config.audit import WaitFor
 from telemetry.exceptions import EventError
 
@@ -54,15 +54,14 @@ class AuditService:
             EncryptionError: No data key could be had.
             LifecycleError: Before ``start()`` or after ``shutdown()``.
         """
-        find_pipeline = self._pipeline  # bound first: CPython 3.11 calls an instance's attribute slowly
-        pipeline = find_pipeline()
+        pipeline = self._pipeline()
         level = _checked_level(wait_for) if wait_for else pipeline.default_wait
         accepted = pipeline.offer(event_type, payload, user_id, fields)
         if isinstance(accepted, Ticket):
             accepted = await self._wait(pipeline, accepted)
         if level != "accepted":
             # Each coroutine between a task and what it waits for is run through at every step.
-            await accepted.until(DURABLE if level == "durable" else DELIVERED)
+            await wait_until(accepted, DURABLE if level == "durable" else DELIVERED)
         return accepted
 
     def get_audit_stats(self) -> AuditStats:
@@ -96,8 +95,7 @@ class BlockingAuditService:
 
         Wait on the receipt with ``wait_durable()`` and ``wait_delivered()``.
         """
-        find_pipeline = self._pipeline  # bound first: CPython 3.11 calls an instance's attribute slowly
-        pipeline = find_pipeline()
+        pipeline = self._pipeline()
         level = _checked_level(wait_for) if wait_for else pipeline.default_wait
         accepted = pipeline.offer(event_type, payload, user_id, fields)
         if isinstance(accepted, Ticket):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from telemetry.audit.receipt import notify
+from telemetry.audit.receipt import mark_durable, notify
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.segment import SpoolSegment
 from telemetry.audit.stream import TreeState
@@ -207,7 +207,7 @@ class Spool:
         waited = []
         for record in records:
             record.segment = self
-            if record.receipt is not None and record.receipt.is_on_disk():
+            if record.receipt is not None and mark_durable(record.receipt):
                 waited.append(record.receipt)
         with self._settled_lock:
             self._outstanding += len(records)

@@ -65,6 +65,9 @@ Reason = Annotated[
 
 LATE = "7d"
 
+_OPTION_OF = {"outcomes": "--outcome", "types": "--type", "text": "--text", "since": "--since"}
+"""Which option fills which field of an ``EventFilter``."""
+
 
 class Wanted:
     """What the options ask for.
@@ -104,14 +107,17 @@ class Wanted:
         self._late = now - parse_moment(late, "--late", now=now)
         if text is not None and not text:
             raise ConfigurationError(Problem("--text", "is empty", f"write 1 to {MAX_PATTERN} characters"))
-        self.filter = EventFilter(
-            users=frozenset(user or ()),
-            types=tuple(event_type or ()),
-            outcomes=frozenset(outcome or ()),
-            since=event_time(self._since) if self._since else "",
-            until=event_time(self._until) if self._until else "",
-            text=text or "",
-        )
+        try:
+            self.filter = EventFilter(
+                users=frozenset(user or ()),
+                types=tuple(event_type or ()),
+                outcomes=frozenset(outcome or ()),
+                since=event_time(self._since) if self._since else "",
+                until=event_time(self._until) if self._until else "",
+                text=text or "",
+            )
+        except ConfigurationError as exc:
+            raise _with_option_names(exc) from exc
 
     def read_range(
         self, *, offset: int | None = None, end_offset: int | None = None, follow: bool = False
@@ -129,3 +135,10 @@ class Wanted:
             end_offset=end_offset,
             follow=follow,
         )
+
+
+def _with_option_names(error: ConfigurationError) -> ConfigurationError:
+    """Return the same problems, each named after the option that a person wrote."""
+    return ConfigurationError(
+        *(Problem(_OPTION_OF[problem.field], problem.reason, problem.remedy) for problem in error.problems)
+    )

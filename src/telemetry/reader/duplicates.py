@@ -15,7 +15,7 @@ class SeenSequences:
         self._ends: list[int] = []
 
     def add(self, sequence: int) -> bool:
-        """Note a sequence; return False if it was seen before."""
+        """Remember a sequence; return False if it was seen before."""
         starts, ends = self._starts, self._ends
         at = bisect_right(starts, sequence)
         if at and sequence < ends[at - 1]:
@@ -41,8 +41,8 @@ class Duplicates:
     def __init__(self) -> None:
         self._producers: dict[str, SeenSequences] = {}
 
-    def is_new(self, producer: str, sequence: int) -> bool:
-        """Note an event; return whether it is seen for the first time."""
+    def add(self, producer: str, sequence: int) -> bool:
+        """Remember an event; return False if it was seen before."""
         seen = self._producers.get(producer)
         if seen is None:
             seen = self._producers[producer] = SeenSequences()

@@ -96,12 +96,12 @@ class EventFilter:
         return any(self._folded in text.casefold() for text in _texts(event))
 
 
-def parse_moment(text: str, option: str, *, now: datetime) -> datetime:
+def parse_moment(text: str, name: str, *, now: datetime) -> datetime:
     """Return the moment a person means: ``15m``, ``2h``, ``3d``, ``1w`` before now, or an ISO 8601 time (UTC by default).
 
     Args:
         text: What was written.
-        option: Named in the error.
+        name: The field or option that holds the text; named in the error.
         now: The present time.
 
     Raises:
@@ -114,7 +114,7 @@ def parse_moment(text: str, option: str, *, now: datetime) -> datetime:
         moment = datetime.fromisoformat(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError) as exc:
-        problem = Problem(option, f"{text[:64]!r} is not a time", "write 15m, 2h, 3d or 2026-01-31T12:00:00Z")
+        problem = Problem(name, f"{text[:64]!r} is not a time", "write 15m, 2h, 3d or 2026-01-31T12:00:00Z")
         raise ConfigurationError(problem) from exc
 
 
@@ -125,15 +125,18 @@ def event_time(moment: datetime) -> str:
 
 def _require_usable(wanted: EventFilter) -> None:
     problems = [
-        Problem("--outcome", f"there is no outcome {outcome[:64]!r}", f"use {', '.join(OUTCOMES)}")
+        Problem("outcomes", f"there is no outcome {outcome[:64]!r}", f"use {', '.join(OUTCOMES)}")
         for outcome in sorted(wanted.outcomes.difference(OUTCOMES))
     ]
-    if any(len(text) > MAX_PATTERN for text in (*wanted.types, wanted.text)):
-        problems.append(Problem("--type, --text", f"is longer than {MAX_PATTERN} characters", "search for less"))
+    problems += [
+        Problem(name, f"is longer than {MAX_PATTERN} characters", "search for less")
+        for name, texts in (("types", wanted.types), ("text", (wanted.text,)))
+        if any(len(text) > MAX_PATTERN for text in texts)
+    ]
     if any(not kind for kind in wanted.types):
-        problems.append(Problem("--type", "is empty", "leave it out to get every type"))
+        problems.append(Problem("types", "holds an empty one", "leave it out to get every type"))
     if wanted.since and wanted.until and wanted.since > wanted.until:
-        problems.append(Problem("--since", "is later than --until", "exchange them"))
+        problems.append(Problem("since", "is later than until", "swap them"))
     if problems:
         raise ConfigurationError(*problems)
 

@@ -23,8 +23,8 @@ class KeyOrder:
         self._young: dict[int, int] = {}
         self._old: dict[int, int] = {}
 
-    def follows(self, stream: int, partition: int, key: bytes, sequence: int) -> int | None:
-        """Note the first occurrence of a record.
+    def add(self, stream: int, partition: int, key: bytes, sequence: int) -> int | None:
+        """Remember the first occurrence of a record.
 
         Args:
             stream: Number of the producer.

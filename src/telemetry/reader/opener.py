@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import msgspec
-
 from telemetry.encryption import EncryptionProvider
 from telemetry.encryption.unwrap_cache import UnwrapCache
 from telemetry.exceptions import MalformedRecordError, TelemetryError
 from telemetry.format import message as message_format
+from telemetry.format.checkpoint import decode_checkpoint_message
 from telemetry.format.event import AuditEvent
 from telemetry.format.message import Message
 from telemetry.format.sealed import open_clear_record, open_record
@@ -18,23 +17,9 @@ from telemetry.reader.entry import CheckpointEntry, DamagedRecord, Entry, Opened
 from telemetry.reader.opened_head import OpenedHead
 from telemetry.reader.record_head import SEQUENCE
 
-CHECKPOINT_TYPE = "telemetry.checkpoint"
-
 _MAX_HEADS = 1_000
 _FRESH_SECONDS = 1.0
 """How long a data key is used without asking the cache for it, which forgets keys after their time."""
-
-
-class _Kind(msgspec.Struct):
-    """Just enough of a value to tell what it is."""
-
-    type: str
-    datacontenttype: str
-    data: msgspec.Raw
-    producer: str = ""
-
-
-_kind_decoder = msgspec.json.Decoder(_Kind)
 
 
 class RecordOpener:
@@ -70,10 +55,9 @@ class RecordOpener:
         event = self._open_quickly(head, raw.key, raw.value) if head is not None else None
         if event is not None:
             return OpenedEvent(event, raw.place, sealed=True, raw=raw)
-        if CHECKPOINT_TYPE.encode() in raw.value[:1_024]:
-            checkpoint = _checkpoint(raw, raw.value)
-            if checkpoint is not None:
-                return checkpoint
+        checkpoint = decode_checkpoint_message(raw.value)
+        if checkpoint is not None:
+            return CheckpointEntry(checkpoint.producer, checkpoint.data, raw.place, raw)
         message = message_format.parse(raw.value)
         if not message.is_sealed:
             return OpenedEvent(open_clear_record(raw.key, raw.value, message), raw.place, sealed=False, raw=raw)
@@ -108,14 +92,3 @@ def _sealed_entry(raw: RawRecord, message: Message) -> SealedEntry:
         place=raw.place,
         raw=raw,
     )
-
-
-def _checkpoint(raw: RawRecord, value: bytes) -> CheckpointEntry | None:
-    try:
-        kind = _kind_decoder.decode(value)
-        if kind.type != CHECKPOINT_TYPE or kind.datacontenttype != "text/plain":
-            return None
-        note = msgspec.json.decode(kind.data, type=str)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    return CheckpointEntry(kind.producer, note, raw.place, raw)

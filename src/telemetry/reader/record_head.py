@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import binascii
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from telemetry.exceptions import MalformedRecordError
 from telemetry.format.message import KEY_HASH_CHARACTERS, MAX_SEQUENCE, SEALED, render_head
 from telemetry.reader.entry import Place
-
-if TYPE_CHECKING:
-    from telemetry.reader.stream_check import StreamCheck
 
 SEQUENCE = b',"sequence":'
 KEY_HASH = b',"keyhash":"'
@@ -45,7 +42,7 @@ class RecordHead:
     """One head, and which records have it.
 
     Attributes:
-        stream: The producer's check.
+        producer: The stream whose records these are.
         attributes: The CloudEvents attributes in it.
         protected: ``,"data":"`` and the JWE header that goes with it: the header commits to the data key.
         count: Records that fit.
@@ -57,13 +54,13 @@ class RecordHead:
         "attributes",
         "count",
         "first",
+        "producer",
         "protected",
         "strangers",
-        "stream",
     )
 
-    def __init__(self, stream: StreamCheck, attributes: dict[str, str], value: bytes) -> None:
-        self.stream = stream
+    def __init__(self, attributes: dict[str, str], value: bytes) -> None:
+        self.producer = attributes["producer"]
         self.attributes = attributes
         self.protected = _protected(value, sealed=attributes["datacontenttype"] == SEALED)
         self.count = 0

@@ -237,8 +237,8 @@ class StreamCheck:
             reason = "does not belong to the data key that the JWE header names"
             yield from self._blame(head.oddities(), "wrappedkey", reason)
             regular = owners.get(head.protected, head)
-            if regular.stream is not self:
-                reason = f"was sealed with a data key of producer {regular.stream.producer}: it was moved here"
+            if regular.producer != self.producer:
+                reason = f"was sealed with a data key of producer {regular.producer}: it was moved here"
                 yield from self._blame(head.first, "producer", reason)
             elif regular is not head and not head.is_outnumbered:
                 differ = [name for name, text in head.attributes.items() if regular.attributes.get(name) != text]

@@ -46,7 +46,7 @@ class TrailReader:
             entry = raw if isinstance(raw, DamagedRecord) else self._opener.open(raw)
             if isinstance(entry, DamagedRecord):
                 self.damaged += 1
-            elif not self._is_new(entry):
+            elif not self._remember(entry):
                 self.duplicates_dropped += 1
                 continue
             yield entry
@@ -79,15 +79,15 @@ class TrailReader:
         """Forget the data keys."""
         self._opener.close()
 
-    def _is_new(self, entry: Entry) -> bool:
+    def _remember(self, entry: Entry) -> bool:
         if self._seen is None:
             return True
         if isinstance(entry, OpenedEvent):
             # Whoever may write to the topic can write events that are not sealed: they must not displace sealed ones.
             stream = entry.event.producer if entry.sealed else f"{entry.event.producer} in the clear"
-            return self._seen.is_new(stream, entry.event.sequence)
+            return self._seen.add(stream, entry.event.sequence)
         if isinstance(entry, SealedEntry):
-            return self._seen.is_new(entry.producer, entry.sequence)
+            return self._seen.add(entry.producer, entry.sequence)
         return True
 
 

@@ -192,7 +192,7 @@ class Verifier:
         )
 
     def _take(self, head: RecordHead, start: int, key: bytes | None, value: bytes, place: Place) -> None:
-        stream = head.stream
+        stream = self._streams[head.producer]
         sequence, named = parse_number_and_key(value, start)
         if sequence < 0:
             stream.tampered("the record's sequence is not a number of this format", place=place, field="sequence")
@@ -211,7 +211,7 @@ class Verifier:
         is_first = stream.tree.add(sequence, _sha256(b"\x00" + value).digest(), place)
         partition = place[1]
         if is_first and key is not None and partition is not None:
-            before = self._order.follows(stream.number, partition, key, sequence)
+            before = self._order.add(stream.number, partition, key, sequence)
             if before is not None:
                 stream.reordered(sequence, before, place)
 
@@ -232,7 +232,7 @@ class Verifier:
             self._observe_malformed(value, record.place, str(exc))
             return
         stream = self._stream(attributes["producer"])
-        head = RecordHead(stream, attributes, value)
+        head = RecordHead(attributes, value)
         if len(self._heads) < _MAX_KNOWN_HEADS and len(stream.heads) < MAX_HEADS:
             self._heads[value[:at]] = head
             stream.heads.append(head)

@@ -5,7 +5,16 @@ import threading
 
 import pytest
 
-from telemetry.audit.receipt import DELIVERED, DURABLE, Delivery, Receipt, notify
+from telemetry.audit.receipt import (
+    DELIVERED,
+    DURABLE,
+    Delivery,
+    Receipt,
+    mark_delivered,
+    mark_durable,
+    mark_failed,
+    notify,
+)
 from telemetry.exceptions import TransportError
 
 DELIVERY = Delivery("topic", 3, 17)
@@ -17,8 +26,23 @@ def _receipt() -> Receipt:
 
 def _reach(receipt: Receipt, level: int, delivery: Delivery | None = None) -> None:
     assert (level == DELIVERED) is (delivery is not None)
-    if receipt.is_on_topic("topic", 3, 17) if delivery else receipt.is_on_disk():
+    if mark_delivered(receipt, "topic", 3, 17) if delivery else mark_durable(receipt):
         notify([receipt])
+
+
+async def test_no_public_name_changes_a_receipt() -> None:
+    receipt = _receipt()
+    names = [name for name in dir(receipt) if not name.startswith("_")]
+    waits = {"durable", "delivered", "wait_durable", "wait_delivered"}
+
+    for name in names:
+        if name not in waits:
+            assert not callable(getattr(receipt, name)), name
+
+    assert waits < set(names)
+    assert not receipt.is_durable
+    assert not receipt.is_settled
+    assert receipt.delivery is None
 
 
 def _later(action: threading.Thread) -> None:
@@ -73,7 +97,7 @@ async def test_a_failed_event_fails_its_receipt_with_the_reason() -> None:
     waiting = asyncio.create_task(receipt.delivered())
     await asyncio.sleep(0)
     error = TransportError("no")
-    if receipt.fail(error):
+    if mark_failed(receipt, error):
         notify([receipt])
 
     with pytest.raises(TransportError) as caught:

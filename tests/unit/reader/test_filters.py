@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from telemetry.cli.filter_options import Wanted
 from telemetry.exceptions import ConfigurationError
 from telemetry.reader import EventFilter
 from telemetry.reader.filters import event_time, parse_moment
@@ -94,4 +95,27 @@ def test_every_problem_is_told_at_once() -> None:
     with pytest.raises(ConfigurationError) as caught:
         EventFilter(outcomes=frozenset(["maybe"]), types=("",), text="x" * 2_000, since="b", until="a")
 
-    assert len(caught.value.problems) == 4
+    assert [problem.field for problem in caught.value.problems] == ["outcomes", "text", "types", "since"]
+
+
+def test_a_filter_built_in_python_names_its_fields() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        EventFilter(outcomes=frozenset(["won"]))
+
+    assert "--" not in str(caught.value)
+    assert str(caught.value).startswith("outcomes: ")
+
+
+def test_a_filter_built_from_options_names_the_options() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Wanted(
+            user=None,
+            event_type=["x" * 2_000],
+            outcome=["maybe"],
+            text="x" * 2_000,
+            since="2026-02-01",
+            until="2026-01-01",
+            now=NOW,
+        )
+
+    assert [problem.field for problem in caught.value.problems] == ["--outcome", "--type", "--text", "--since"]

@@ -114,14 +114,14 @@ def test_the_oldest_digests_go_first() -> None:
 
 def test_keys_that_have_not_been_seen_for_long_are_forgotten_and_never_invented() -> None:
     order = KeyOrder(most=100)
-    assert order.follows(0, 0, b"alice", 7) is None
-    assert order.follows(0, 0, b"alice", 5) == 7
-    assert order.follows(0, 1, b"alice", 5) is None
-    assert order.follows(1, 0, b"alice", 5) is None
+    assert order.add(0, 0, b"alice", 7) is None
+    assert order.add(0, 0, b"alice", 5) == 7
+    assert order.add(0, 1, b"alice", 5) is None
+    assert order.add(1, 0, b"alice", 5) is None
     for number in range(99):
-        order.follows(0, 0, b"user-%d" % number, number)
-    assert order.follows(0, 0, b"alice", 6) == 7
+        order.add(0, 0, b"user-%d" % number, number)
+    assert order.add(0, 0, b"alice", 6) == 7
     for number in range(250):
-        order.follows(0, 0, b"other-%d" % number, number)
-    assert order.follows(0, 0, b"alice", 6) is None
+        order.add(0, 0, b"other-%d" % number, number)
+    assert order.add(0, 0, b"alice", 6) is None
     assert len(order._young) + len(order._old) <= 200
