@@ -142,8 +142,7 @@ class EventFactory:
         sealed_type, clear_type, tail = known or self._checked_type(event_type)
         user = self._users.get(user_id) if type(user_id) is str else None
         sealed_user, key = user or self._checked_user(user_id)
-        wall_clock = self._wall_clock  # bound first: CPython 3.11 calls an instance's attribute slowly
-        now = wall_clock()
+        now = self._wall_clock()
         # Beginning and text are one value: another thread may be in another second, or the clock may go back.
         second, text = self._last_second
         if not 0 <= now - second < _SECOND:

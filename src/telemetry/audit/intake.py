@@ -54,7 +54,7 @@ class Intake:
         lock: Shared with the batcher.
         sealer: Seals under the lock.
         stream: Numbers and hashes the records.
-        append: Takes the sealed record while the lock is held; may be set anew before the first event.
+        append: Takes the sealed record while the lock is held.
         want_key: Asks for a data key; must not block. Its answer comes as :meth:`retry` or :meth:`refuse`.
         max_events: Bound of accepted events that are not settled.
         max_bytes: Bound of their sealed size.
@@ -74,7 +74,7 @@ class Intake:
         self._lock = lock
         self._sealer = sealer
         self._stream = stream
-        self.append = append
+        self._append = append
         self._want_key = want_key
         self._room_events = max_events
         self._room_bytes = self._max_bytes = max_bytes
@@ -187,8 +187,7 @@ class Intake:
         stream.next_sequence = sequence + 1
         self._room_events -= 1
         self._room_bytes -= record.size
-        append = self.append  # bound first: CPython 3.11 calls an instance's attribute slowly
-        append(record)
+        self._append(record)
         return receipt
 
     def _seal_timed(self, draft: EventDraft, producer: str, sequence: int) -> SealedRecord | None:

@@ -83,16 +83,8 @@ class AuditPipeline:
         self._self_audit = SelfAudit(config, self._log_own)
         self._keys = self._make_keys()
         self._checkpointer = Checkpointer(audit.signing_config, source=self._source) if audit.signing_config else None
-        self._intake = Intake(
-            lock=self._lock,
-            sealer=AuditEncryptor(self._keys.keyring, source=self._source)
-            if self._keys
-            else ClearEncoder(source=self._source),
-            stream=self._stream,
-            append=self._batcher.add,
-            want_key=self._request_key,
-            max_events=audit.queue_max_events,
-            max_bytes=self._queue_bytes,
+        self._sealer = (
+            AuditEncryptor(self._keys.keyring, source=self._source) if self._keys else ClearEncoder(source=self._source)
         )
         self._metrics = AuditMetrics(topic=audit.kafka_topic)
         self._ledger = Ledger(topic=audit.kafka_topic, metrics=self._metrics, release=self._release)
@@ -131,6 +123,7 @@ class AuditPipeline:
                 self._kafka.check()
             self._detour.open_store(check=check)
             self._open_spool()
+            self._intake = self._make_intake()
             detour = self._detour.make()
             self._dispatcher = Dispatcher(
                 sender=self._stream.producer,
@@ -303,6 +296,18 @@ class AuditPipeline:
         logger.error("%s", error)
         return error
 
+    def _make_intake(self) -> Intake:
+        first = self._spool or self._batcher
+        return Intake(
+            lock=self._lock,
+            sealer=self._sealer,
+            stream=self._stream,
+            append=first.add,
+            want_key=self._request_key,
+            max_events=self._config.queue_max_events,
+            max_bytes=self._queue_bytes,
+        )
+
     def _make_keys(self) -> KeySupply | None:
         if not self._config.encryption_enabled:
             logger.warning("encryption is off: events are readable for whoever reads the topic or the fallback store")
@@ -327,16 +332,19 @@ class AuditPipeline:
         folder = self._config.spool_path
         if folder is None:
             return
+        part = self._config.spool_max_bytes // _SPOOL_PARTS
         try:
             open_folder(folder)
             self._adopted = adopt_segments(folder, topic=self._config.kafka_topic)
             segment = SpoolSegment.create(
-                folder, producer=self._stream.producer, topic=self._config.kafka_topic, source=self._source
+                folder,
+                producer=self._stream.producer,
+                topic=self._config.kafka_topic,
+                source=self._source,
+                flip_bytes=part // _SPOOL_PARTS,
             )
         except SpoolError as exc:
             raise ConfigurationError(Problem("spool_path", str(exc))) from exc
-        part = self._config.spool_max_bytes // _SPOOL_PARTS
-        segment.flip_bytes = min(segment.flip_bytes, part // _SPOOL_PARTS)
         self._spool = Spool(
             segment,
             lock=self._lock,
@@ -344,7 +352,6 @@ class AuditPipeline:
             absorb=self._stream.absorb,
             most_behind=part - self._queue_bytes,
         )
-        self._intake.append = self._spool.add
 
     def _close_spool(self) -> None:
         """Close all segments."""

@@ -87,7 +87,7 @@ class SpoolSegment:
         self.damage = ""
 
     @classmethod
-    def create(cls, folder: Path, *, producer: str, topic: str, source: str) -> Self:
+    def create(cls, folder: Path, *, producer: str, topic: str, source: str, flip_bytes: int = _FLIP_BYTES) -> Self:
         """Make a segment for a producer.
 
         Raises:
@@ -102,6 +102,7 @@ class SpoolSegment:
                 raise translated(exc, path, "make") from exc
             try:
                 segment = cls._filled(path, about)
+                segment.flip_bytes = min(_FLIP_BYTES, flip_bytes)
             except sqlite3.Error as exc:
                 # A file that stayed would be taken for that of a process which is about to fill it.
                 for name in (path, wal_of(path)):

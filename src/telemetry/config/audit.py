@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from telemetry.config.builtins import ENCRYPTION, STORAGE
 from telemetry.config.encryption import EncryptionConfig, SigningConfig
 from telemetry.config.kafka import KafkaConfig, SecurityProtocol
 from telemetry.config.model import ConfigModel, problems_of
@@ -159,18 +160,14 @@ class AuditConfig(ConfigModel):
         """Build the configuration class that a registered provider brings, when the values are a plain mapping."""
         if not isinstance(value, Mapping):
             return value
-        from telemetry.encryption.factory import EncryptionProviderFactory  # noqa: PLC0415 - it imports this package
-
-        return EncryptionProviderFactory.config_class(str(value.get("provider", "")))(**value)
+        return ENCRYPTION.config_class(str(value.get("provider", "")), EncryptionConfig)(**value)
 
     @field_validator("storage_config", mode="before")
     @classmethod
     def _may_be_a_third_partys_store(cls, value: Any) -> Any:
         if not isinstance(value, Mapping):
             return value
-        from telemetry.storage.factory import StorageProviderFactory  # noqa: PLC0415 - it imports this package
-
-        return StorageProviderFactory.config_class(str(value.get("provider", "")))(**value)
+        return STORAGE.config_class(str(value.get("provider", "")), StorageConfig)(**value)
 
     @field_validator("clear_fields")
     @classmethod

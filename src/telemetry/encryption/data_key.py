@@ -156,8 +156,7 @@ class DataKeyring:
         if key is not None:
             uses = key.uses + 1
             sealed = key.bytes_sealed + size
-            clock = self._clock  # bound first: CPython 3.11 calls an instance's attribute slowly
-            if uses <= self._quiet_uses and sealed <= self._quiet_bytes and clock() < self._quiet_until:
+            if uses <= self._quiet_uses and sealed <= self._quiet_bytes and self._clock() < self._quiet_until:
                 key.uses = uses
                 key.bytes_sealed = sealed
                 return key

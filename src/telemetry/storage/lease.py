@@ -20,15 +20,12 @@ import secrets
 import threading
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 
 from telemetry.exceptions import StorageConflictError, StorageError, StorageNotFoundError, TelemetryError
 from telemetry.storage.lock import Lock
-
-if TYPE_CHECKING:
-    from telemetry.storage.provider import StorageProvider
 
 CLOCK_MARGIN = 30.0
 """Seconds that another machine's clock may be ahead of the holder's."""
@@ -37,6 +34,30 @@ _WATCH_FACTOR = 1.1
 _RENEWALS = 3
 _MAX_OWNER = 200
 _log = logging.getLogger(__name__)
+
+
+class StoredName(Protocol):
+    """One entry of a listing."""
+
+    @property
+    def name(self) -> str:
+        """Full name."""
+
+
+class EpochStore(Protocol):
+    """What a lease needs of a store."""
+
+    def put(self, name: str, data: bytes) -> None:
+        """Create an object; a name that exists with other bytes is a ``StorageConflictError``."""
+
+    def get(self, name: str) -> bytes:
+        """Return an object's bytes."""
+
+    def list(self, prefix: str = "") -> Iterator[StoredName]:
+        """Yield the objects whose name starts with ``prefix``."""
+
+    def delete(self, name: str) -> None:
+        """Delete an object."""
 
 
 class _Epoch(msgspec.Struct, frozen=True):
@@ -78,9 +99,7 @@ class LeaseWatch:
 
 
 @contextlib.contextmanager
-def hold_lease(
-    provider: StorageProvider, name: str, *, owner: str, seconds: float, watch: LeaseWatch
-) -> Iterator[Lock]:
+def hold_lease(provider: EpochStore, name: str, *, owner: str, seconds: float, watch: LeaseWatch) -> Iterator[Lock]:
     """Try to take the lease ``name``; see ``StorageProvider.lock``.
 
     Args:
@@ -102,7 +121,7 @@ def hold_lease(
 class _Lease:
     """One attempt to hold a lock, from its acquisition to its release."""
 
-    def __init__(self, provider: StorageProvider, name: str, *, owner: str, seconds: float, watch: LeaseWatch) -> None:
+    def __init__(self, provider: EpochStore, name: str, *, owner: str, seconds: float, watch: LeaseWatch) -> None:
         if seconds <= 0:
             message = f"a lease must last longer than 0 s, not {seconds}"
             raise ValueError(message)

@@ -4,29 +4,27 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Generic, TypeVar
+from typing import Any
 
 from telemetry.exceptions import ConfigurationError, Problem
 
-ProviderT = TypeVar("ProviderT")
 
-
-class ProviderCatalog(Generic[ProviderT]):
+class ProviderCatalog:
     """Finds a provider's class by name and imports it only then.
 
     Args:
-        base: The abstract class that every provider extends.
+        base: ``module:Class`` of the abstract class that every provider extends; imported when a provider is checked.
         group: Entry-point group in which other distributions announce providers.
         builtin: Name to ``module:Class``.
     """
 
-    def __init__(self, base: type[ProviderT], *, group: str, builtin: dict[str, str]) -> None:
+    def __init__(self, base: str, *, group: str, builtin: dict[str, str]) -> None:
         self._base = base
         self._group = group
         self._builtin = builtin
-        self._registered: dict[str, type[ProviderT]] = {}
+        self._registered: dict[str, type[Any]] = {}
 
-    def register(self, name: str, provider: type[ProviderT]) -> None:
+    def register(self, name: str, provider: type[Any]) -> None:
         """Make ``provider`` known as ``name``; a built-in name cannot be taken."""
         if name in self._builtin:
             raise ConfigurationError(Problem("provider", f"{name!r} is a built-in name", "choose another"))
@@ -41,7 +39,7 @@ class ProviderCatalog(Generic[ProviderT]):
         """Whether ``name`` is one of this library's own."""
         return name in self._builtin
 
-    def find(self, name: str) -> type[ProviderT] | None:
+    def find(self, name: str) -> type[Any] | None:
         """Return the class called ``name``, or None.
 
         Raises:
@@ -51,14 +49,17 @@ class ProviderCatalog(Generic[ProviderT]):
         if name in self._registered:
             return self._registered[name]
         if name in self._builtin:
-            module, _, attribute = self._builtin[name].partition(":")
-            found: type[ProviderT] = getattr(import_module(module), attribute)
-            return found
+            return _load(self._builtin[name])
         for point in entry_points(group=self._group, name=name):
             return self._require_subclass(name, point.load())
         return None
 
-    def require(self, name: str) -> type[ProviderT]:
+    def config_class(self, name: str, default: type[Any]) -> type[Any]:
+        """Return the configuration class that a third party's provider brings; ``default`` for every other name."""
+        found = None if self.is_builtin(name) else self.find(name)
+        return found.config_class if found else default
+
+    def require(self, name: str) -> type[Any]:
         """Return the class called ``name``, or raise ``ConfigurationError`` with the names there are."""
         found = self.find(name)
         if found is None:
@@ -66,9 +67,16 @@ class ProviderCatalog(Generic[ProviderT]):
             raise ConfigurationError(Problem("provider", f"{name!r} is unknown", f"use one of: {known}"))
         return found
 
-    def _require_subclass(self, name: str, provider: object) -> type[ProviderT]:
-        if isinstance(provider, type) and issubclass(provider, self._base):
+    def _require_subclass(self, name: str, provider: object) -> type[Any]:
+        base = _load(self._base)
+        if isinstance(provider, type) and issubclass(provider, base):
             return provider
         raise ConfigurationError(
-            Problem("provider", f"{name!r} does not name a subclass of {self._base.__name__}", "subclass it")
+            Problem("provider", f"{name!r} does not name a subclass of {base.__name__}", "subclass it")
         )
+
+
+def _load(path: str) -> type[Any]:
+    module, _, attribute = path.partition(":")
+    found: type[Any] = getattr(import_module(module), attribute)
+    return found

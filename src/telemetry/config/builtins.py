@@ -1,0 +1,26 @@
+"""Which providers there are: the built-in ones, those registered in Python, those of installed entry points."""
+
+from __future__ import annotations
+
+from telemetry.config.catalog import ProviderCatalog
+
+ENCRYPTION = ProviderCatalog(
+    group="telemetry.encryption_providers",
+    base="telemetry.encryption.provider:EncryptionProvider",
+    builtin={
+        "aws_kms": "telemetry.encryption.aws_kms:AwsKmsProvider",
+        "azure_keyvault": "telemetry.encryption.azure_keyvault:AzureKeyVaultProvider",
+        "gcp_kms": "telemetry.encryption.gcp_kms:GcpKmsProvider",
+        "local_key": "telemetry.encryption.local_key:LocalKeyProvider",
+    },
+)
+STORAGE = ProviderCatalog(
+    group="telemetry.storage_providers",
+    base="telemetry.storage.provider:StorageProvider",
+    builtin={
+        "aws_s3": "telemetry.storage.aws_s3:AwsS3Provider",
+        "azure_blob": "telemetry.storage.azure_blob:AzureBlobProvider",
+        "gcp_storage": "telemetry.storage.gcp_storage:GcpStorageProvider",
+        "local_file": "telemetry.storage.local_file:LocalFileProvider",
+    },
+)
