@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from bench.setup import PASSPHRASE
 from bench.spec import Spec
-from telemetry.encryption import local_key
+from telemetry.encryption.providers import local_key
 from tests.services import environment
 from tests.services.kafka import CLUSTER, KafkaBroker
 

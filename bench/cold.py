@@ -23,7 +23,7 @@ def import_telemetry(_spec: Spec) -> Result:
 
 def import_in_use(_spec: Spec) -> Result:
     """All that the first ``Telemetry(...)`` loads: names of the package are looked up on first use."""
-    return _import("telemetry.runtime")
+    return _import("telemetry.audit.runtime")
 
 
 def import_confluent_kafka(_spec: Spec) -> Result:

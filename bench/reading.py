@@ -16,10 +16,10 @@ from bench.spec import USERS, Spec, payload
 from telemetry.config import SigningConfig
 from telemetry.encryption import EncryptionProviderFactory
 from telemetry.encryption.signing_key import SigningKey
-from telemetry.format.signed_note import PublicKey
+from telemetry.format.proof.signed_note import PublicKey
 from telemetry.kafka.options import consumer_options
 from telemetry.reader import KafkaSource, OpenedEvent, SealedEntry, TrailReader
-from telemetry.reader.verifier import Verifier
+from telemetry.reader.verify.verifier import Verifier
 from telemetry.sync import Telemetry
 
 

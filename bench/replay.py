@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from telemetry.audit.replay_now import replay_now
+from telemetry.audit.replay.once import replay_now
 from telemetry.sync import Telemetry
 from telemetry.types import AuditConfig
 from tests.services.fixtures import grant_common, new_topic

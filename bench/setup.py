@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.spec import Spec
 from telemetry.config import AuditConfig, EncryptionConfig, StorageConfig, TelemetryConfig
-from telemetry.format.message import BATCH_HEADER, CONTENT_TYPE
+from telemetry.format.value.message import BATCH_HEADER, CONTENT_TYPE
 from telemetry.kafka.options import producer_options
 
 HEADERS = [("content-type", CONTENT_TYPE)]

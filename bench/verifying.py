@@ -21,13 +21,13 @@ from typing import BinaryIO
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from telemetry.format import jwe
-from telemetry.format.checkpoint import Checkpoint, encode_checkpoint_message, sign_checkpoint
-from telemetry.format.merkle import Frontier, leaf_hash
-from telemetry.format.message import key_hash, render_head, render_middle
-from telemetry.format.signed_note import PublicKey
+from telemetry.format.proof.checkpoint import Checkpoint, encode_checkpoint_message, sign_checkpoint
+from telemetry.format.proof.merkle import Frontier, leaf_hash
+from telemetry.format.proof.signed_note import PublicKey
+from telemetry.format.value import jwe
+from telemetry.format.value.message import key_hash, render_head, render_middle
 from telemetry.reader.entry import Place, RawRecord
-from telemetry.reader.verifier import Verifier
+from telemetry.reader.verify.verifier import Verifier
 
 PARTITIONS = 8
 EVERY = 1_000

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 from telemetry.version import __version__
 
 if TYPE_CHECKING:
+    from telemetry.client import Telemetry
     from telemetry.config import TelemetryConfig
-    from telemetry.reading import open_trail
-    from telemetry.service import Telemetry
+    from telemetry.trail.trail import open_trail
 
 __all__ = ["Telemetry", "TelemetryConfig", "__version__", "open_trail"]
 
 _HOMES = {
-    "Telemetry": "telemetry.service",
+    "Telemetry": "telemetry.client",
     "TelemetryConfig": "telemetry.config",
-    "open_trail": "telemetry.reading",
+    "open_trail": "telemetry.trail.trail",
 }
 
 

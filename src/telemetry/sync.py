@@ -5,10 +5,10 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
+from telemetry.audit.reports import ShutdownReport
+from telemetry.audit.runtime import SHUTDOWN_SECONDS, Runtime
 from telemetry.audit.service import BlockingAuditService
-from telemetry.audit.shutdown_report import ShutdownReport
 from telemetry.config import AuditConfig, TelemetryConfig
-from telemetry.runtime import SHUTDOWN_SECONDS, Runtime
 
 
 class Telemetry:

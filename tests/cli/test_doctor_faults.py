@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from telemetry.testing.faults import FAULTS
-from tests.fault.rig import until
+from telemetry.testing.faults.suite import FAULTS
+from tests.support.rig import until
 
 
 def _doctor(*options: str) -> subprocess.CompletedProcess[str]:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from telemetry.testing import EmbeddedKafka
-from tests.cli.readable_trail import EVENTS, ReadableTrail
+from tests.support.readable_trail import EVENTS, ReadableTrail
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -146,7 +146,9 @@ def test_parquet_through_a_pipe(trail: ReadableTrail) -> None:
 
 
 def test_parquet_without_its_extra(trail: ReadableTrail, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.split(".")[0] == "pyarrow" or name == "telemetry.cli.parquet"]:
+    for name in [
+        name for name in sys.modules if name.split(".")[0] == "pyarrow" or name == "telemetry.cli.output.parquet"
+    ]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
 

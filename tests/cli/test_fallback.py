@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_main_job import Trail
-from tests.cli.trail_events import make_events
 from tests.services.fixtures import new_topic
 from tests.services.kafka import KafkaBroker
+from tests.support.trail_events import make_events
 
 pytestmark = pytest.mark.services
 

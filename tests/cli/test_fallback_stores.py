@@ -14,9 +14,9 @@ from telemetry.cli.app import app
 from telemetry.config import StorageConfig
 from telemetry.storage import StorageProvider, StorageProviderFactory
 from tests.cli.test_main_job import Trail
-from tests.fault.outage import plain
-from tests.fault.rig import records, stored
 from tests.services.kafka import KafkaBroker
+from tests.support.outage import plain
+from tests.support.rig import records, stored
 
 pytestmark = pytest.mark.services
 

@@ -8,7 +8,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from telemetry.format.signed_note import PublicKey
+from telemetry.format.proof.signed_note import PublicKey
 
 
 def _run(*words: str, passphrase: str | None = "first", new: str | None = None) -> subprocess.CompletedProcess[str]:

@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.cli.trail_events import make_events, user_of
 from tests.services.fixtures import new_topic
 from tests.services.kafka import KafkaBroker
+from tests.support.trail_events import make_events, user_of
 
 EVENTS = 1_450
 LOG_OPTIONS = (

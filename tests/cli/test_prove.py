@@ -9,8 +9,8 @@ import pytest
 
 from telemetry.encryption.signing_key import SigningKey
 from telemetry.testing import EmbeddedKafka
-from tests.cli.in_process import Ended, run
 from tests.cli.test_verify import SignedTrail
+from tests.support.in_process import Ended, run
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 
 from telemetry.encryption.signing_key import SigningKey
 from telemetry.testing import EmbeddedKafka
-from tests.cli.in_process import Ended, run
-from tests.cli.readable_trail import EVENTS, ReadableTrail
+from tests.support.in_process import Ended, run
+from tests.support.readable_trail import EVENTS, ReadableTrail
 
 
 @pytest.fixture

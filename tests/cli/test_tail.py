@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from telemetry.audit.encryptor import ClearEncoder
-from telemetry.audit.event import EventFactory
-from telemetry.format.message import context_of
+from telemetry.audit.accept.draft import EventFactory
+from telemetry.audit.accept.encryptor import ClearEncoder
+from telemetry.format.value.message import context_of
 from telemetry.reader import Place, RawRecord
 from telemetry.sync import Telemetry
 from telemetry.testing import EmbeddedKafka
-from tests.cli.in_process import run
-from tests.cli.readable_trail import EVENTS, ReadableTrail
+from tests.support.in_process import run
+from tests.support.readable_trail import EVENTS, ReadableTrail
 
 
 @pytest.fixture(scope="module")

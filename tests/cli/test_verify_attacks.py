@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from telemetry.cli import verify
+from telemetry.cli.commands.prove import verify
 from telemetry.config import AuditConfig
-from telemetry.format.fallback_object import StoredRecord, encode_object, object_name
-from telemetry.format.signed_note import PublicKey
+from telemetry.format.objects.fallback_object import StoredRecord, encode_object, object_name
+from telemetry.format.proof.signed_note import PublicKey
 from telemetry.reader import KafkaSource, Place, RawRecord
-from telemetry.reader.verifier import Verifier
+from telemetry.reader.verify.verifier import Verifier
 from telemetry.testing import EmbeddedKafka
 from tests.cli.test_verify import SignedTrail
-from tests.unit.reader.written_trail import Process, Signer
+from tests.support.written_trail import Process, Signer
 
 Attack = Callable[[list[RawRecord]], list[RawRecord]]
 

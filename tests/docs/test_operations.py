@@ -29,7 +29,7 @@ def _lines() -> list[str]:
 @pytest.mark.parametrize("line", _lines())
 def test_the_log_lines_of_the_page_are_those_of_the_library(line: str) -> None:
     wanted = line.replace("N events", "%d events")
-    source = "".join(path.read_text("utf-8") for path in (ROOT / "src/telemetry/audit").glob("*.py"))
+    source = "".join(path.read_text("utf-8") for path in (ROOT / "src/telemetry/audit").rglob("*.py"))
 
     assert wanted in source
 

@@ -9,7 +9,7 @@ from typer.main import get_command
 
 from telemetry import exceptions
 from telemetry.cli.app import app
-from telemetry.cli.log import BAD_LINES
+from telemetry.cli.commands.write.log import BAD_LINES
 from telemetry.config import TelemetryConfig
 from telemetry.testing import EmbeddedKafka
 from tests.docs.configuration_tables import PAGE, with_tables

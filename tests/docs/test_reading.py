@@ -8,7 +8,7 @@ import pytest
 from telemetry.sync import Telemetry
 from telemetry.testing import EmbeddedKafka
 from telemetry.types import AuditConfig
-from tests.cli.in_process import run
+from tests.support.in_process import run
 
 ROOT = Path(__file__).parents[2]
 PASSPHRASE = "change me"

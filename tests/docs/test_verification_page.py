@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from telemetry.config import TelemetryConfig
-from telemetry.reader.verdicts import Verdict
+from telemetry.reader.verify.verdicts import Verdict
 from telemetry.storage import StorageProviderFactory
 from telemetry.sync import Telemetry
 from telemetry.testing import EmbeddedKafka

@@ -12,19 +12,19 @@ from typing import Any
 import pytest
 import uuid_utils
 
-from telemetry.audit import checkpointer
-from telemetry.audit.event import EventFactory
+from telemetry.audit.accept.draft import EventFactory
+from telemetry.audit.send import checkpointer
 from telemetry.encryption.signing_key import SigningKey
-from telemetry.format.signed_note import PublicKey
+from telemetry.format.proof.signed_note import PublicKey
 from telemetry.reader import FallbackSource, KafkaSource
-from telemetry.reader.verdicts import Verdict, VerificationReport
-from telemetry.reader.verifier import Verifier
+from telemetry.reader.verify.verdicts import Verdict, VerificationReport
+from telemetry.reader.verify.verifier import Verifier
 from telemetry.storage import StorageProviderFactory
 from telemetry.testing import EmbeddedKafka
 from telemetry.types import AuditConfig
-from tests.fault.faulty import FaultyKeys
-from tests.fault.load import Load, read_trail
-from tests.fault.rig import ids, in_fallback, leave_segment, on_topic, quick_config, records, running, until
+from tests.support.faulty import FaultyKeys
+from tests.support.load import Load, read_trail
+from tests.support.rig import ids, in_fallback, leave_segment, on_topic, quick_config, records, running, until
 
 HOUR = 3_600
 _TIME, _TIME_NS, _UUID7 = time.time, time.time_ns, uuid_utils.uuid7

@@ -22,10 +22,10 @@ import pytest
 from telemetry.config import AuditConfig
 from telemetry.encryption import EncryptionProviderFactory
 from telemetry.encryption.signing_key import SigningKey
-from telemetry.format.signed_note import PublicKey
+from telemetry.format.proof.signed_note import PublicKey
 from telemetry.reader import DamagedRecord, FallbackSource, KafkaSource, OpenedEvent, RawRecord, TrailReader
-from telemetry.reader.verdicts import VerificationReport
-from telemetry.reader.verifier import Verifier
+from telemetry.reader.verify.verdicts import VerificationReport
+from telemetry.reader.verify.verifier import Verifier
 from telemetry.storage import StorageProviderFactory
 from telemetry.testing import EmbeddedKafka
 
@@ -37,7 +37,7 @@ _ROUND, _ROUND_WITHOUT_KAFKA = 25, 4
 _START_SECONDS = 60.0
 _COLLECT_EVENTS = 4_000
 """The embedded Kafka keeps a few megabytes of each partition, and forgets what is older."""
-WORKER = Path(__file__).with_name("crash_worker.py")
+WORKER = Path(__file__).parents[1] / "support" / "crash_worker.py"
 
 
 @pytest.fixture

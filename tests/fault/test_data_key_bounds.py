@@ -11,8 +11,8 @@ from telemetry.config import EncryptionConfig
 from telemetry.encryption import EncryptionProviderFactory
 from telemetry.format import base64url
 from telemetry.testing import EmbeddedKafka
-from tests.fault.rig import on_topic, quick_config, running
 from tests.services.stub_keys import StubKeys
+from tests.support.rig import on_topic, quick_config, running
 
 CAP, THREADS, EACH = 500, 100, 97
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from telemetry.format import jwe
+from telemetry.format.value import jwe
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 
@@ -20,7 +20,7 @@ _SEALING = """
 import os, sys, warnings
 warnings.simplefilter("ignore", DeprecationWarning)  # forking beside threads is what this is about
 from pathlib import Path
-from telemetry.runtime import Runtime
+from telemetry.audit.runtime import Runtime
 from telemetry.types import AuditConfig, EncryptionConfig, StorageConfig
 
 folder, events = Path(sys.argv[1]), int(sys.argv[2])

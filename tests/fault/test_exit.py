@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from telemetry.runtime import EXIT_SECONDS
+from telemetry.audit.runtime import EXIT_SECONDS
 from telemetry.testing import EmbeddedKafka
-from tests.fault.exit_worker import EVENTS, config_of
-from tests.fault.load import read_trail
-from tests.fault.rig import ids, on_topic, running, until
+from tests.support.exit_worker import EVENTS, config_of
+from tests.support.load import read_trail
+from tests.support.rig import ids, on_topic, running, until
 
 _ROOT = Path(__file__).parents[2]
 _SLACK = 20.0
@@ -31,7 +31,7 @@ def kafka() -> Iterator[EmbeddedKafka]:
 def _run(how: str, kafka: EmbeddedKafka, folder: Path) -> tuple[subprocess.CompletedProcess[str], float]:
     began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", "tests.fault.exit_worker", how, kafka.bootstrap_servers, str(folder)],
+        [sys.executable, "-m", "tests.support.exit_worker", how, kafka.bootstrap_servers, str(folder)],
         cwd=_ROOT,
         capture_output=True,
         text=True,

@@ -14,8 +14,8 @@ from telemetry.exceptions import BackpressureError
 from telemetry.sync import Telemetry
 from telemetry.testing import EmbeddedKafka
 from telemetry.types import AuditConfig
-from tests.fault.disks import Disk, small_disk
-from tests.fault.rig import fallback_objects, ids, on_topic, quick_config, running, until
+from tests.support.disks import Disk, small_disk
+from tests.support.rig import fallback_objects, ids, on_topic, quick_config, running, until
 
 _BOUND = 1_000
 

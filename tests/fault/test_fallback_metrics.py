@@ -12,8 +12,8 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from telemetry.testing import EmbeddedKafka
-from tests.fault.faulty import FaultyStore
-from tests.fault.rig import quick_config, running, until
+from tests.support.faulty import FaultyStore
+from tests.support.rig import quick_config, running, until
 
 _TOO_LARGE = 10
 

@@ -16,11 +16,11 @@ import pytest
 
 from telemetry.testing import EmbeddedKafka
 from telemetry.types import AuditConfig
-from tests.fault.faulty import FaultyKafka, FaultyKeys, FaultyStore
-from tests.fault.load import RATE, Books, Load, read_trail
-from tests.fault.rig import quick_config, running, until
 from tests.services.fixtures import new_topic
 from tests.services.kafka import KafkaBroker
+from tests.support.faulty import FaultyKafka, FaultyKeys, FaultyStore
+from tests.support.load import RATE, Books, Load, read_trail
+from tests.support.rig import quick_config, running, until
 
 LONG = "FAULT_SECONDS" in os.environ
 SECONDS = float(os.environ.get("FAULT_SECONDS", "0.6"))

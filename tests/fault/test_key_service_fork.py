@@ -17,12 +17,12 @@ import pytest
 import trustme
 
 from telemetry.config import EncryptionConfig
-from telemetry.encryption.gcp_kms import GcpKmsProvider
+from telemetry.encryption.providers.gcp_kms import GcpKmsProvider
 from telemetry.exceptions import KeyAccessDeniedError, KeyMismatchError, KeyUnreachableError
-from telemetry.relay import Relay
-from telemetry.testing.fake_cloud_kms import FakeCloudKms, write_service_account
-from tests.fault.rig import until
+from telemetry.system.fork_relay import Relay
 from tests.services.cloud_kms import key_name, kms_config
+from tests.support.fakes.cloud_kms import FakeCloudKms, write_service_account
+from tests.support.rig import until
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 

@@ -18,8 +18,8 @@ import psutil
 import pytest
 
 from telemetry.testing import EmbeddedKafka
-from tests.fault.memory_worker import CASES, QUEUE_EVENTS, config_of
-from tests.fault.rig import in_fallback, running, until
+from tests.support.memory_worker import CASES, QUEUE_EVENTS, config_of
+from tests.support.rig import in_fallback, running, until
 
 SECONDS = float(os.environ.get("MEMORY_SECONDS", "12"))
 RATE = 1_000.0
@@ -46,7 +46,7 @@ class Process:
         self._folder = folder
         self._worker = subprocess.Popen(
             [
-                *(sys.executable, "-m", "tests.fault.memory_worker"),
+                *(sys.executable, "-m", "tests.support.memory_worker"),
                 *(case, kafka.bootstrap_servers, str(folder), str(RATE)),
             ],
             cwd=_ROOT,

@@ -17,12 +17,12 @@ import pytest
 from telemetry.config import StorageConfig
 from telemetry.storage import StorageProviderFactory
 from telemetry.types import AuditConfig
-from tests.fault.outage import Topic, Worker, fields_for, logging_process, waiting
-from tests.fault.rig import until
 from tests.services.fixtures import grant_common, new_topic
 from tests.services.kafka import KafkaBroker
 from tests.services.moto_s3 import MotoS3
 from tests.services.required import ServiceUnavailableError, unavailable
+from tests.support.outage import Topic, Worker, fields_for, logging_process, waiting
+from tests.support.rig import until
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 

@@ -15,27 +15,27 @@ from typing import Any
 import pytest
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
-from telemetry.audit.backlog import in_order, listed
-from telemetry.audit.connector import KafkaConnector
-from telemetry.audit.fallback import FallbackHandler
+from telemetry.audit.fallback.backlog import in_order, listed
+from telemetry.audit.fallback.handler import FallbackHandler
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.metrics import AuditMetrics
 from telemetry.audit.record import SealedRecord
-from telemetry.audit.replay import RetryWorker
+from telemetry.audit.replay.worker import RetryWorker
+from telemetry.audit.send.connector import KafkaConnector
 from telemetry.exceptions import (
     StorageAccessDeniedError,
     StorageError,
     StorageUnreachableError,
     TransportAuthorizationError,
 )
-from telemetry.format.fallback_object import StoredRecord, decode_object, encode_object
+from telemetry.format.objects.fallback_object import StoredRecord, decode_object, encode_object
 from telemetry.storage import StorageProvider, StorageProviderFactory
 from telemetry.testing import EmbeddedKafka
 from telemetry.types import AuditConfig
-from tests.fault.rig import PATIENCE, leave_segment, on_topic, quick_config, records, running, stored, until
 from tests.services.fixtures import new_topic
 from tests.services.kafka import KafkaBroker
-from tests.unit.storage.memory_store import MemoryStore
+from tests.support.memory_store import MemoryStore
+from tests.support.rig import PATIENCE, leave_segment, on_topic, quick_config, records, running, stored, until
 
 
 @pytest.fixture

@@ -13,14 +13,14 @@ import pytest
 
 from telemetry import TelemetryConfig
 from telemetry.encryption import EncryptionProviderFactory
-from telemetry.format.event import AuditEvent
+from telemetry.format.value.event import AuditEvent
 from telemetry.reader import DamagedRecord, KafkaSource, OpenedEvent, TrailReader
 from telemetry.sync import Telemetry
 from telemetry.testing import EmbeddedKafka
 from telemetry.types import AuditConfig
-from tests.fault.faulty import FaultyKeys, FaultyStore
-from tests.fault.rig import leave_segment, on_topic, quick_config, records, running, until
-from tests.fault.servers import PAGE
+from tests.support.faulty import FaultyKeys, FaultyStore
+from tests.support.rig import leave_segment, on_topic, quick_config, records, running, until
+from tests.support.servers import PAGE
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 

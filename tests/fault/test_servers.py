@@ -11,8 +11,8 @@ import pytest
 
 from telemetry.testing import EmbeddedKafka
 from telemetry.types import AuditConfig
-from tests.fault.rig import in_fallback, on_topic, running, until
-from tests.fault.servers import PAGE, Server, blocks, commands, lay_out
+from tests.support.rig import in_fallback, on_topic, running, until
+from tests.support.servers import PAGE, Server, blocks, commands, lay_out
 
 _REQUESTS = 60
 _EAGER = """

@@ -16,10 +16,10 @@ from telemetry.exceptions import ConfigurationError, UndeliveredError
 from telemetry.sync import Telemetry
 from telemetry.testing import EmbeddedKafka
 from telemetry.types import AuditConfig
-from tests.fault.disks import Disk, ext4_disk, failing_writes, small_disk
-from tests.fault.faulty import FaultyStore
-from tests.fault.load import Load, read_trail
-from tests.fault.rig import NOWHERE, ids, leave_segment, on_topic, quick_config, records, running, until
+from tests.support.disks import Disk, ext4_disk, failing_writes, small_disk
+from tests.support.faulty import FaultyStore
+from tests.support.load import Load, read_trail
+from tests.support.rig import NOWHERE, ids, leave_segment, on_topic, quick_config, records, running, until
 
 _NOBODY = 65_534
 _ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

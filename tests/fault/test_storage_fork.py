@@ -13,10 +13,10 @@ import pytest
 
 from telemetry.config import StorageConfig
 from telemetry.exceptions import StorageConflictError, StorageNotFoundError, StorageUnreachableError
-from telemetry.relay import Relay
 from telemetry.storage.gcp_storage import GcpStorageProvider
-from telemetry.testing.fake_gcs import FakeGcs
+from telemetry.system.fork_relay import Relay
 from tests.services.gcs import gcs_config_of
+from tests.support.fakes.gcs import FakeGcs
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 

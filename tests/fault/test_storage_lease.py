@@ -16,8 +16,8 @@ import pytest
 
 from telemetry.exceptions import StorageUnreachableError
 from telemetry.storage import StorageProviderFactory
-from telemetry.testing.fake_gcs import FakeGcs
 from tests.services.gcs import gcs_config_of
+from tests.support.fakes.gcs import FakeGcs
 
 _HOLDER = """
 import json, sys

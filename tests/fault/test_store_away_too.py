@@ -10,8 +10,8 @@ import pytest
 
 from telemetry.exceptions import BackpressureError
 from telemetry.testing import EmbeddedKafka
-from tests.fault.faulty import FaultyStore
-from tests.fault.rig import ids, on_topic, quick_config, running, until
+from tests.support.faulty import FaultyStore
+from tests.support.rig import ids, on_topic, quick_config, running, until
 
 _BOUND = 200
 _WAIT_MS = 300

@@ -18,8 +18,8 @@ from telemetry.audit.service import BlockingAuditService
 from telemetry.config.audit import WaitFor
 from telemetry.exceptions import BackpressureError, TelemetryError
 from telemetry.testing import EmbeddedKafka
-from tests.fault.faulty import FaultyStore
-from tests.fault.rig import NOWHERE, ids, in_fallback, on_topic, quick_config, until
+from tests.support.faulty import FaultyStore
+from tests.support.rig import NOWHERE, ids, in_fallback, on_topic, quick_config, until
 
 _PATIENCE = 20.0
 

@@ -16,9 +16,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from telemetry.sync import Telemetry
-from tests.kafka.configured import audit_config, identity, stored_in
 from tests.services.fixtures import new_topic
 from tests.services.kafka import KafkaBroker
+from tests.support.configured import audit_config, identity, stored_in
 
 pytestmark = pytest.mark.services
 

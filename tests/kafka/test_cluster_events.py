@@ -15,11 +15,11 @@ from confluent_kafka.admin import NewTopic
 
 from telemetry.sync import Telemetry
 from telemetry.types import AuditStats
-from tests.kafka.configured import audit_config, identity, stored_in
-from tests.kafka.java import run_class
-from tests.kafka.load import Load, compare
-from tests.kafka.second_broker import SecondBroker
 from tests.services.kafka import KafkaBroker
+from tests.support.configured import audit_config, identity, stored_in
+from tests.support.java import run_class
+from tests.support.kafka_load import Load, compare
+from tests.support.second_broker import SecondBroker
 
 pytestmark = pytest.mark.services
 

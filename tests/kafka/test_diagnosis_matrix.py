@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from telemetry.kafka.diagnosis import Kind
-from telemetry.kafka.examination import diagnose
-from tests.kafka.configured import audit_config, identity, login
+from telemetry.kafka.diagnose.diagnosis import Kind
+from telemetry.kafka.diagnose.examination import diagnose
 from tests.services.fixtures import new_topic
 from tests.services.kafka import KafkaBroker, Protocol
 from tests.services.ports import free_ports
+from tests.support.configured import audit_config, identity, login
 
 pytestmark = pytest.mark.services
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from telemetry.audit.segment import SpoolSegment
+from telemetry.audit.spool.segment import SpoolSegment
 from tests.services.fixtures import new_topic
 from tests.services.kafka import KafkaBroker, Protocol
 

@@ -19,9 +19,9 @@ from telemetry.exceptions import (
 )
 from telemetry.sync import Telemetry
 from telemetry.types import AuditConfig
-from tests.kafka.configured import audit_config, identity, login, stored_in
 from tests.services.fixtures import new_topic
 from tests.services.kafka import KafkaBroker
+from tests.support.configured import audit_config, identity, login, stored_in
 
 pytestmark = pytest.mark.services
 

@@ -12,7 +12,7 @@ from joserfc.jwk import OctKey
 
 from telemetry.config import AuditConfig
 from telemetry.encryption import EncryptionProviderFactory
-from telemetry.format.message import parse
+from telemetry.format.value.message import parse
 from telemetry.sync import Telemetry
 from telemetry.types import TelemetryConfig
 from tests.services.kafka import KafkaBroker

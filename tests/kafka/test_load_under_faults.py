@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from telemetry.types import AuditConfig
-from tests.kafka.configured import audit_config, identity, stored_in
-from tests.kafka.load import Load, compare
 from tests.services.fixtures import new_topic
 from tests.services.kafka import KafkaBroker
+from tests.support.configured import audit_config, identity, stored_in
+from tests.support.kafka_load import Load, compare
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(1_800)]
 

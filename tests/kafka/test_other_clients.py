@@ -15,16 +15,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from telemetry.audit.connector import KafkaConnector
 from telemetry.audit.record import SealedRecord
+from telemetry.audit.send.connector import KafkaConnector
 from telemetry.config import EncryptionConfig
 from telemetry.encryption import EncryptionProviderFactory
-from telemetry.format.message import context_of
+from telemetry.format.value.message import context_of
 from telemetry.sync import Telemetry
 from telemetry.types import TelemetryConfig
-from tests.kafka.configured import audit_config, identity
-from tests.kafka.java import run_class, run_source
 from tests.services.kafka import KafkaBroker
+from tests.support.configured import audit_config, identity
+from tests.support.java import run_class, run_source
 
 pytestmark = pytest.mark.services
 

@@ -10,11 +10,11 @@ import pytest
 from confluent_kafka import Producer
 
 from telemetry import open_trail
-from telemetry.access import EVENT_TYPE
 from telemetry.config import AuditConfig
 from telemetry.exceptions import ReadNotRecordedError, TransportAuthorizationError
 from telemetry.reader import KafkaSource, OpenedEvent, ReadRange
 from telemetry.sync import Telemetry
+from telemetry.trail.read_event import EVENT_TYPE
 from tests.services.kafka import CLUSTER, KafkaBroker
 
 pytestmark = pytest.mark.services

@@ -19,14 +19,14 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from telemetry.kafka import rotation
-from telemetry.kafka.diagnosis import Kind
-from telemetry.kafka.examination import diagnose
+from telemetry.kafka import certificate_files as rotation
+from telemetry.kafka.diagnose.diagnosis import Kind
+from telemetry.kafka.diagnose.examination import diagnose
 from telemetry.sync import Telemetry
-from tests.kafka.configured import audit_config, identity, login, stored_in
 from tests.services.fixtures import new_topic
 from tests.services.identity_provider import AUDIENCE, CLIENT_ID, CLIENT_SECRET, ISSUER, IdentityProvider
 from tests.services.kafka import KafkaBroker
+from tests.support.configured import audit_config, identity, login, stored_in
 
 pytestmark = pytest.mark.services
 

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from telemetry.audit.connector import KafkaConnector
 from telemetry.audit.record import SealedRecord
-from telemetry.audit.transport import KafkaTransport
+from telemetry.audit.send.connector import KafkaConnector
+from telemetry.audit.send.transport import KafkaTransport
 from telemetry.exceptions import RecordTooLargeError
 from telemetry.types import AuditConfig
-from tests.kafka.configured import audit_config, identity
 from tests.services.fixtures import new_topic
 from tests.services.kafka import KafkaBroker
+from tests.support.configured import audit_config, identity
 
 pytestmark = pytest.mark.services
 

@@ -8,8 +8,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from telemetry.audit.batcher import AuditBatcher
 from telemetry.audit.record import SealedRecord
+from telemetry.audit.send.batcher import AuditBatcher
 
 MAX_BYTES = 1_000
 MAX_DELAY = 0.1

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry.exceptions import FormatError, TamperedError
-from telemetry.format.checkpoint import (
+from telemetry.format.proof.checkpoint import (
     Checkpoint,
     decode_checkpoint_message,
     encode_checkpoint_message,
@@ -16,10 +16,10 @@ from telemetry.format.checkpoint import (
     render_text,
     sign_checkpoint,
 )
-from telemetry.format.merkle import Frontier, leaf_hash
-from telemetry.format.message import source_of
-from telemetry.format.signed_note import parse_note
-from tests.unit.reader.written_trail import Signer
+from telemetry.format.proof.merkle import Frontier, leaf_hash
+from telemetry.format.proof.signed_note import parse_note
+from telemetry.format.value.message import source_of
+from tests.support.written_trail import Signer
 
 SIGNER = Signer()
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry.exceptions import FormatError, TamperedError
-from telemetry.format.fallback_object import (
+from telemetry.format.objects.fallback_object import (
     StoredRecord,
     decode_header,
     decode_object,

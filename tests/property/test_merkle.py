@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry.exceptions import FormatError, TamperedError
-from telemetry.format import merkle
+from telemetry.format.proof import merkle
 
 sizes = st.integers(1, 300)
 

@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from telemetry.reader.entry import RawRecord
-from telemetry.reader.verdicts import Verdict
-from telemetry.reader.verifier import Verifier
-from telemetry.reader.verifier_state import VerifierState
-from tests.unit.reader.written_trail import LATER, Process, Signer, topic, verify
+from telemetry.reader.verify.state import VerifierState
+from telemetry.reader.verify.verdicts import Verdict
+from telemetry.reader.verify.verifier import Verifier
+from tests.support.written_trail import LATER, Process, Signer, topic, verify
 
 # Shrinking a whole trail takes minutes; the trails are small as they are.
 bounded = settings(

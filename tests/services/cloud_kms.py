@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from telemetry.config import EncryptionConfig
-from telemetry.testing.fake_cloud_kms import FakeCloudKms
+from tests.support.fakes.cloud_kms import FakeCloudKms
 
 PROJECT, LOCATION, RING = "shop-audit", "europe-west3", "telemetry"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from telemetry.config import StorageConfig
-from telemetry.testing.fake_gcs import FakeGcs
+from tests.support.fakes.gcs import FakeGcs
 
 
 def gcs_config_of(server: FakeGcs, **fields: Any) -> StorageConfig:

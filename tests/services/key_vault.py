@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from telemetry.config import EncryptionConfig
-from telemetry.encryption.azure_keyvault import AzureKeyVaultProvider
-from telemetry.testing.fake_key_vault import FakeAzureCredential, FakeKeyVault
+from telemetry.encryption.providers.azure_keyvault import AzureKeyVaultProvider
+from tests.support.fakes.key_vault import FakeAzureCredential, FakeKeyVault
 
 VAULT = "https://audit.vault.azure.net"
 

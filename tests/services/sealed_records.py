@@ -9,12 +9,12 @@ from typing import Any
 from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
-from telemetry.audit.encryptor import AuditEncryptor
-from telemetry.audit.event import EventFactory
+from telemetry.audit.accept.draft import EventFactory
+from telemetry.audit.accept.encryptor import AuditEncryptor
 from telemetry.encryption import EncryptionProvider
 from telemetry.encryption.data_key import DataKeyring
 from telemetry.exceptions import KeyServiceError, TamperedError
-from telemetry.format.message import context_of, source_of
+from telemetry.format.value.message import context_of, source_of
 from telemetry.reader import DamagedRecord, OpenedEvent, Place, RawRecord, RecordOpener
 
 PRODUCERS = ("018f3b1c-0000-7000-8000-000000000001", "018f3b1c-0000-7000-8000-000000000002")

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from telemetry.config import StorageConfig
-from telemetry.testing.fake_gcs import FakeGcs
 from tests.services.azurite import BlobService
 from tests.services.blob_container import blob_config
 from tests.services.gcs import gcs_config_of
 from tests.services.moto_s3 import MotoS3
 from tests.services.required import ServiceUnavailableError, unavailable
+from tests.support.fakes.gcs import FakeGcs
 
 
 @pytest.fixture(scope="session")

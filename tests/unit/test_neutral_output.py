@@ -5,9 +5,9 @@ import io
 import pytest
 from rich.console import Console
 
-from telemetry.cli import tail
-from telemetry.cli.console import neutral
-from telemetry.format.event import AuditEvent
+from telemetry.cli.commands.read import tail
+from telemetry.cli.output.console import neutral
+from telemetry.format.value.event import AuditEvent
 
 
 @pytest.mark.parametrize(

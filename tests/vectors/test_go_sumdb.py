@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from telemetry.format.checkpoint import decode_checkpoint_message
-from telemetry.format.merkle import consistency_path, inclusion_path, leaf_hash
+from telemetry.format.proof.checkpoint import decode_checkpoint_message
+from telemetry.format.proof.merkle import consistency_path, inclusion_path, leaf_hash
 from tests.services import environment, required
 from tests.services.fetch import program
 from tests.services.required import ServiceUnavailableError
-from tests.unit.reader.written_trail import Process, Signer
+from tests.support.written_trail import Process, Signer
 
 MODULE = Path(__file__).parent / "go_sumdb"
 _BUILD_SECONDS = 110.0

@@ -13,8 +13,9 @@ from joserfc import jwe as other_jwe
 from joserfc.jwk import OctKey
 
 from telemetry.exceptions import MalformedRecordError
-from telemetry.format import base64url, jwe
-from telemetry.format.jwe import Jwe
+from telemetry.format import base64url
+from telemetry.format.value import jwe
+from telemetry.format.value.jwe import Jwe
 
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parent / "jose.json").read_text("utf-8"))
 EXAMPLES: list[dict[str, Any]] = VECTORS["jwe"]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from telemetry.config import EncryptionConfig
-from telemetry.encryption import key_file
-from telemetry.encryption.local_key import LocalKeyProvider
+from telemetry.encryption.providers import key_file
+from telemetry.encryption.providers.local_key import LocalKeyProvider
 from tests.vectors.make_local_key import CONTEXT, DATA_KEY, PASSPHRASE, make
 
 # RFC 7914 section 11 gives 64 bytes each; the first 32 are the first block (RFC 8018 section 5.2).

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from telemetry.format import merkle
+from telemetry.format.proof import merkle
 
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parent / "rfc6962.json").read_text("utf-8"))
 LEAVES = [merkle.leaf_hash(bytes.fromhex(leaf)) for leaf in VECTORS["leaves"]]

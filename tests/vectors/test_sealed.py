@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from joserfc import jwe as other_jwe
 from joserfc.jwk import OctKey
 
-from telemetry.format import jwe
-from telemetry.format.message import CONTENT_TYPE, parse
-from telemetry.format.sealed import open_record
+from telemetry.format.value import jwe
+from telemetry.format.value.message import CONTENT_TYPE, parse
+from telemetry.format.value.open_record import open_record
 from tests.vectors.make_sealed import make
 
 VECTORS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "sealed.json").read_text("utf-8"))

@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from telemetry.exceptions import FormatError, TamperedError
-from telemetry.format.signed_note import PublicKey, open_note, parse_note, sign_note, verify_note
+from telemetry.format.proof.signed_note import PublicKey, open_note, parse_note, sign_note, verify_note
 
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parent / "signed_note.json").read_text("utf-8"))
 KEYS = {name: PublicKey.parse(key["verifier"]) for name, key in VECTORS["keys"].items()}

@@ -10,8 +10,9 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from telemetry.exceptions import TamperedError
-from telemetry.format import base64url, jwe
-from telemetry.format.jwe import Jwe
+from telemetry.format import base64url
+from telemetry.format.value import jwe
+from telemetry.format.value.jwe import Jwe
 
 _FILE = Path(__file__).with_name("wycheproof_aes_gcm.json")
 CASES: list[dict[str, Any]] = json.loads(_FILE.read_text("utf-8"))["tests"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
-from telemetry.audit.backlog import listed
-from telemetry.audit.connector import KafkaConnector
-from telemetry.audit.fallback import FallbackHandler
-from telemetry.audit.hold import HeldRecords
+from telemetry.audit.fallback.backlog import listed
+from telemetry.audit.fallback.handler import FallbackHandler
+from telemetry.audit.fallback.memory import HeldRecords
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.record import SealedRecord
-from telemetry.audit.replay import RetryWorker
+from telemetry.audit.replay.worker import RetryWorker
+from telemetry.audit.send.connector import KafkaConnector
 from telemetry.config import AuditConfig
 from telemetry.exceptions import ConfigurationError, Problem, StorageError
 from telemetry.storage import StorageProvider, StorageProviderFactory

@@ -10,25 +10,25 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from telemetry.audit.batcher import AuditBatcher
-from telemetry.audit.checkpointer import Checkpointer
-from telemetry.audit.connector import KafkaConnector
+from telemetry.audit.accept.draft import EventFactory
+from telemetry.audit.accept.encryptor import AuditEncryptor, ClearEncoder
+from telemetry.audit.accept.intake import Intake, Ticket
+from telemetry.audit.accept.key_supply import KeySupply
 from telemetry.audit.detour import DetourParts
-from telemetry.audit.dispatcher import Dispatcher
-from telemetry.audit.encryptor import AuditEncryptor, ClearEncoder
-from telemetry.audit.event import EventFactory
-from telemetry.audit.intake import Intake, Ticket
-from telemetry.audit.key_supply import KeySupply
 from telemetry.audit.ledger import AuditStats, Ledger
 from telemetry.audit.metrics import AuditMetrics
+from telemetry.audit.producer import ProducerStream, TreeState
 from telemetry.audit.receipt import Receipt
 from telemetry.audit.record import SealedRecord
-from telemetry.audit.recovery import AdoptedSegment, adopt_segments
-from telemetry.audit.segment import SpoolSegment
+from telemetry.audit.reports import ShutdownReport
 from telemetry.audit.self_audit import USER_ID, SelfAudit
-from telemetry.audit.shutdown_report import ShutdownReport
-from telemetry.audit.spool import Spool, open_folder
-from telemetry.audit.stream import ProducerStream, TreeState
+from telemetry.audit.send.batcher import AuditBatcher
+from telemetry.audit.send.checkpointer import Checkpointer
+from telemetry.audit.send.connector import KafkaConnector
+from telemetry.audit.send.dispatcher import Dispatcher
+from telemetry.audit.spool.adoption import AdoptedSegment, adopt_segments
+from telemetry.audit.spool.segment import SpoolSegment
+from telemetry.audit.spool.spool import Spool, open_folder
 from telemetry.config import TelemetryConfig
 from telemetry.exceptions import (
     BackpressureError,
@@ -40,7 +40,7 @@ from telemetry.exceptions import (
     TelemetryError,
     UndeliveredError,
 )
-from telemetry.format.message import context_of, source_of
+from telemetry.format.value.message import context_of, source_of
 
 logger = logging.getLogger("telemetry.audit")
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from telemetry.audit.receipt import Receipt
-from telemetry.format.sealed_event import value_of
+from telemetry.format.value.parts import value_of
 
 
 class Segment(Protocol):

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, get_args
 
-from telemetry.audit.intake import Ticket
+from telemetry.audit.accept.intake import Ticket
 from telemetry.audit.ledger import AuditStats
 from telemetry.audit.pipeline import AuditPipeline
 from telemetry.audit.receipt import DELIVERED, DURABLE, Receipt, wait_until

@@ -10,8 +10,11 @@ from typing import Annotated
 
 import typer
 
-from telemetry.cli import demo, doctor, export, fallback, keys, lineage, log, prove, tail, topic, verify
-from telemetry.cli.console import err, neutral
+from telemetry.cli.commands.operate import demo, doctor, fallback, keys, topic
+from telemetry.cli.commands.prove import prove, verify
+from telemetry.cli.commands.read import export, lineage, tail
+from telemetry.cli.commands.write import log
+from telemetry.cli.output.console import err, neutral
 from telemetry.version import __version__
 
 app = typer.Typer(

@@ -23,7 +23,7 @@ from telemetry.config.kafka import KafkaConfig, SecurityProtocol
 from telemetry.config.model import ConfigModel, problems_of
 from telemetry.config.storage import StorageConfig
 from telemetry.exceptions import ConfigurationError, Problem
-from telemetry.format.message import CLEAR_ATTRIBUTES
+from telemetry.format.value.message import CLEAR_ATTRIBUTES
 
 WaitFor = Literal["accepted", "durable", "delivered"]
 ReadAudit = Literal["required", "attempt", "off"]

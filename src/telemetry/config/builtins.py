@@ -8,10 +8,10 @@ ENCRYPTION = ProviderCatalog(
     group="telemetry.encryption_providers",
     base="telemetry.encryption.provider:EncryptionProvider",
     builtin={
-        "aws_kms": "telemetry.encryption.aws_kms:AwsKmsProvider",
-        "azure_keyvault": "telemetry.encryption.azure_keyvault:AzureKeyVaultProvider",
-        "gcp_kms": "telemetry.encryption.gcp_kms:GcpKmsProvider",
-        "local_key": "telemetry.encryption.local_key:LocalKeyProvider",
+        "aws_kms": "telemetry.encryption.providers.aws_kms:AwsKmsProvider",
+        "azure_keyvault": "telemetry.encryption.providers.azure_keyvault:AzureKeyVaultProvider",
+        "gcp_kms": "telemetry.encryption.providers.gcp_kms:GcpKmsProvider",
+        "local_key": "telemetry.encryption.providers.local_key:LocalKeyProvider",
     },
 )
 STORAGE = ProviderCatalog(

@@ -10,8 +10,8 @@ from telemetry.doctor.machine import clock_result, disk_results
 from telemetry.doctor.report import CheckResult, Report, Status
 from telemetry.doctor.stores import key_result, spool_results, store_results
 from telemetry.exceptions import ConfigurationError, EncryptionError
-from telemetry.kafka.examination import EXAMINATION_SECONDS
-from telemetry.kafka.examination import examine as examine_kafka
+from telemetry.kafka.diagnose.examination import EXAMINATION_SECONDS
+from telemetry.kafka.diagnose.examination import examine as examine_kafka
 from telemetry.kafka.options import producer_options
 
 

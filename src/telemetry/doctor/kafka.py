@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from telemetry.config import AuditConfig
 from telemetry.doctor.report import CheckResult, Status
 from telemetry.exceptions import ConfigurationError
-from telemetry.kafka.diagnosis import DiagnosedError, Diagnosis, Kind
-from telemetry.kafka.examination import Examination, largest_record
-from telemetry.kafka.identity import TlsIdentity
+from telemetry.kafka.diagnose.diagnosis import DiagnosedError, Diagnosis, Kind
+from telemetry.kafka.diagnose.examination import Examination, largest_record
+from telemetry.kafka.diagnose.identity import TlsIdentity
+from telemetry.kafka.diagnose.topic_facts import TopicFacts
 from telemetry.kafka.options import producer_options
-from telemetry.kafka.topic_facts import TopicFacts
 
 CHECKS = ("kafka.connection", "kafka.login", "kafka.topic", "kafka.permission", "kafka.replication", "kafka.size")
 
@@ -25,7 +25,7 @@ def kafka_results(config: AuditConfig, found: Examination) -> Iterator[CheckResu
 
     Args:
         config: The audit pipeline's configuration.
-        found: What ``telemetry.kafka.examination.examine`` returned.
+        found: What ``telemetry.kafka.diagnose.examination.examine`` returned.
     """
     broken = _broken_check(found)
     for check in CHECKS:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from telemetry.config import AuditConfig
 from telemetry.doctor.report import CheckResult, Status
-from telemetry.kafka.topic_facts import TopicFacts
+from telemetry.kafka.diagnose.topic_facts import TopicFacts
 
 _LEAST_BYTES = 64 << 20
 _AMPLE_BYTES = 1 << 30

@@ -20,7 +20,7 @@ from telemetry.exceptions import (
     KeyUnreachableError,
     TelemetryError,
 )
-from telemetry.format import jwe
+from telemetry.format.value import jwe
 
 PREFETCH_AT = 0.8
 """Part of a key's age, uses or bytes at which the next one is asked for."""

@@ -7,7 +7,7 @@ from typing import NoReturn, Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from telemetry.encryption.key_file import (
+from telemetry.encryption.providers.key_file import (
     KeyFileFacts,
     Passphrase,
     create_key_file,
@@ -16,7 +16,7 @@ from telemetry.encryption.key_file import (
     replace_key_file,
 )
 from telemetry.exceptions import ConfigurationError, FormatError, KeyNotFoundError, Problem
-from telemetry.format.signed_note import PublicKey, require_name
+from telemetry.format.proof.signed_note import PublicKey, require_name
 
 PURPOSE = "telemetry signing"
 

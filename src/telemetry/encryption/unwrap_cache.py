@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from telemetry.encryption.context import canonical, require_bounds, require_data_key
 from telemetry.encryption.provider import Context, EncryptionProvider
 from telemetry.exceptions import KeyServiceError, KeyUnreachableError, TelemetryError
-from telemetry.format import jwe
+from telemetry.format.value import jwe
 
 _ERROR_SECONDS = 1.0
 

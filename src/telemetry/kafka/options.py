@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from telemetry.config import AuditConfig, KafkaConfig
 from telemetry.exceptions import ConfigurationError, Problem
-from telemetry.kafka.passed_through import passed_to_every_client, refused_settings
+from telemetry.kafka.extra_options import passed_to_every_client, refused_settings
 
 _THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from telemetry.exceptions import TelemetryError
-from telemetry.format.event import AuditEvent
+from telemetry.format.value.event import AuditEvent
 
 
 class Place(NamedTuple):

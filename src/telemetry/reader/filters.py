@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from telemetry.exceptions import ConfigurationError, Problem
-from telemetry.format.event import AuditEvent
+from telemetry.format.value.event import AuditEvent
 
 OUTCOMES = ("success", "failure", "denied")
 MAX_PATTERN = 1_024

@@ -24,10 +24,10 @@ from telemetry.exceptions import (
     StorageNotFoundError,
     StorageUnreachableError,
 )
-from telemetry.relay import Relay
 from telemetry.storage.names import clean_prefix, require_name, require_safe
 from telemetry.storage.object_errors import is_store_failure, redacted, translate
 from telemetry.storage.provider import MAX_OBJECT_BYTES, StorageProvider, StoredObject, require_size
+from telemetry.system.fork_relay import Relay
 
 try:
     import obstore

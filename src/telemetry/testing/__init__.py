@@ -8,18 +8,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from telemetry.testing.contracts.encryption import EncryptionProviderContract
+    from telemetry.testing.contracts.storage import StorageProviderContract
     from telemetry.testing.embedded_kafka import EmbeddedKafka
-    from telemetry.testing.encryption_contract import EncryptionProviderContract
-    from telemetry.testing.faults import run_faults
-    from telemetry.testing.storage_contract import StorageProviderContract
+    from telemetry.testing.faults.suite import run_faults
 
 __all__ = ["EmbeddedKafka", "EncryptionProviderContract", "StorageProviderContract", "run_faults"]
 
 _HOMES = {
     "EmbeddedKafka": "telemetry.testing.embedded_kafka",
-    "EncryptionProviderContract": "telemetry.testing.encryption_contract",
-    "StorageProviderContract": "telemetry.testing.storage_contract",
-    "run_faults": "telemetry.testing.faults",
+    "EncryptionProviderContract": "telemetry.testing.contracts.encryption",
+    "StorageProviderContract": "telemetry.testing.contracts.storage",
+    "run_faults": "telemetry.testing.faults.suite",
 }
 
 

@@ -15,14 +15,14 @@ from pydantic import SecretStr
 
 from telemetry.config import EncryptionConfig
 from telemetry.encryption import EncryptionProvider
-from telemetry.encryption.aws_kms import AwsKmsProvider
-from telemetry.encryption.gcp_kms import GcpKmsProvider
-from telemetry.encryption.local_key import LocalKeyProvider
-from telemetry.testing.fake_cloud_kms import FakeCloudKms, write_service_account
-from telemetry.testing.fake_key_vault import FakeKeyVault
+from telemetry.encryption.providers.aws_kms import AwsKmsProvider
+from telemetry.encryption.providers.gcp_kms import GcpKmsProvider
+from telemetry.encryption.providers.local_key import LocalKeyProvider
 from tests.services.cloud_kms import key_name, kms_config
 from tests.services.key_vault import provider_of, vault_config
 from tests.services.moto_kms import MotoKms
+from tests.support.fakes.cloud_kms import FakeCloudKms, write_service_account
+from tests.support.fakes.key_vault import FakeKeyVault
 
 MakeProvider = Callable[[str], EncryptionProvider]
 """From a kind, such as ``azure_keyvault RSA``, to a provider on a KEK of its own."""

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from telemetry.config import EncryptionConfig
 from telemetry.encryption import DataKey
-from telemetry.encryption.aws_kms import AwsKmsProvider
+from telemetry.encryption.providers.aws_kms import AwsKmsProvider
 from telemetry.exceptions import (
     ConfigurationError,
     KeyAccessDeniedError,

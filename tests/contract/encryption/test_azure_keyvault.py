@@ -14,7 +14,7 @@ import trustme
 from pydantic import SecretStr
 
 from telemetry.config import EncryptionConfig
-from telemetry.encryption.azure_keyvault import AzureKeyVaultProvider
+from telemetry.encryption.providers.azure_keyvault import AzureKeyVaultProvider
 from telemetry.exceptions import (
     ConfigurationError,
     KeyAccessDeniedError,
@@ -25,9 +25,9 @@ from telemetry.exceptions import (
     KeyThrottledError,
     KeyUnreachableError,
 )
-from telemetry.testing.fake_key_vault import FakeKeyVault
 from tests.contract.encryption.conftest import Tls
 from tests.services.key_vault import provider_of, vault_config
+from tests.support.fakes.key_vault import FakeKeyVault
 
 CONTEXT = {"service": "shop", "environment": "production", "purpose": "telemetry-audit", "format": "1"}
 

@@ -9,9 +9,9 @@ import pytest
 
 from telemetry.encryption import EncryptionProvider
 from telemetry.testing import EncryptionProviderContract
-from telemetry.testing.fake_key_vault import FakeKeyVault
 from tests.contract.encryption.conftest import Tls
 from tests.services.key_vault import provider_of, vault_config
+from tests.support.fakes.key_vault import FakeKeyVault
 
 
 @pytest.mark.parametrize("kty", ["RSA", "oct-HSM"])

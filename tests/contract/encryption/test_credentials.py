@@ -15,17 +15,17 @@ import pytest
 from moto.core.authorization import enable_iam_authentication
 
 from telemetry.config import EncryptionConfig
-from telemetry.encryption.aws_kms import AwsKmsProvider
-from telemetry.encryption.azure_keyvault import AzureKeyVaultProvider
-from telemetry.encryption.gcp_kms import GcpKmsProvider
+from telemetry.encryption.providers.aws_kms import AwsKmsProvider
+from telemetry.encryption.providers.azure_keyvault import AzureKeyVaultProvider
+from telemetry.encryption.providers.gcp_kms import GcpKmsProvider
 from telemetry.exceptions import KeyAccessDeniedError
-from telemetry.testing.fake_cloud_kms import FakeCloudKms
-from telemetry.testing.fake_key_vault import FakeKeyVault
 from tests.contract.encryption.conftest import Tls
 from tests.services.cloud_kms import key_name, kms_config
 from tests.services.key_vault import vault_config
 from tests.services.metadata_server import MetadataServer
 from tests.services.moto_kms import MotoKms
+from tests.support.fakes.cloud_kms import FakeCloudKms
+from tests.support.fakes.key_vault import FakeKeyVault
 
 CONTEXT = {"service": "shop", "environment": "production", "purpose": "telemetry-audit", "format": "1"}
 LATER = "2099-01-01T00:00:00Z"

@@ -20,11 +20,11 @@ from google.api_core.exceptions import FailedPrecondition, InvalidArgument, NotF
 from google.cloud import kms_v1
 from google.cloud.kms_v1.services.key_management_service.transports import KeyManagementServiceGrpcTransport
 
-from telemetry.testing.fake_cloud_kms import DESTROY_SCHEDULED, DESTROYED, DISABLED, FakeCloudKms
-from telemetry.testing.fake_key_vault import FakeAzureCredential, FakeKeyVault
 from tests.contract.encryption.conftest import Tls
 from tests.services.cloud_kms import key_name
 from tests.services.moto_kms import MotoKms
+from tests.support.fakes.cloud_kms import DESTROY_SCHEDULED, DESTROYED, DISABLED, FakeCloudKms
+from tests.support.fakes.key_vault import FakeAzureCredential, FakeKeyVault
 
 CONTEXT = {"service": "shop"}
 

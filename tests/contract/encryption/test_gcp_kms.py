@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from telemetry.config import EncryptionConfig
-from telemetry.encryption.gcp_kms import GcpKmsProvider
+from telemetry.encryption.providers.gcp_kms import GcpKmsProvider
 from telemetry.exceptions import (
     ConfigurationError,
     KeyAccessDeniedError,
@@ -23,9 +23,9 @@ from telemetry.exceptions import (
     KeyThrottledError,
     KeyUnreachableError,
 )
-from telemetry.testing.fake_cloud_kms import DESTROY_SCHEDULED, DESTROYED, DISABLED, ENABLED, FakeCloudKms
 from tests.contract.encryption.conftest import Tls
 from tests.services.cloud_kms import key_name, kms_config
+from tests.support.fakes.cloud_kms import DESTROY_SCHEDULED, DESTROYED, DISABLED, ENABLED, FakeCloudKms
 
 CONTEXT = {"service": "shop", "environment": "production", "purpose": "telemetry-audit", "format": "1"}
 ConfigOf = Callable[..., EncryptionConfig]

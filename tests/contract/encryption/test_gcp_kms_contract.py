@@ -10,9 +10,9 @@ import pytest
 
 from telemetry.encryption import EncryptionProvider, EncryptionProviderFactory
 from telemetry.testing import EncryptionProviderContract
-from telemetry.testing.fake_cloud_kms import DISABLED, FakeCloudKms
 from tests.contract.encryption.conftest import Tls
 from tests.services.cloud_kms import key_name, kms_config
+from tests.support.fakes.cloud_kms import DISABLED, FakeCloudKms
 
 
 class TestGcpKms(EncryptionProviderContract):

@@ -13,11 +13,11 @@ from telemetry.encryption import EncryptionProvider
 from telemetry.encryption.data_key import DataKeyring
 from telemetry.encryption.unwrap_cache import UnwrapCache
 from telemetry.exceptions import KeyAccessDeniedError, KeyDisabledError, KeyServiceError
-from telemetry.format.message import context_of
-from telemetry.testing.fake_cloud_kms import DESTROYED, DISABLED, FakeCloudKms
-from telemetry.testing.fake_key_vault import FakeKeyVault
+from telemetry.format.value.message import context_of
 from tests.contract.encryption.conftest import MakeProvider
 from tests.services.moto_kms import MotoKms
+from tests.support.fakes.cloud_kms import DESTROYED, DISABLED, FakeCloudKms
+from tests.support.fakes.key_vault import FakeKeyVault
 
 CONTEXT = context_of("/production/shop")
 AGE, GRACE = 3_600.0, 900.0

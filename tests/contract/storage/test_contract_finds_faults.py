@@ -12,7 +12,7 @@ from telemetry.config import StorageConfig
 from telemetry.exceptions import StorageNotFoundError
 from telemetry.storage import Lock, StorageProvider, StoredObject
 from telemetry.testing import StorageProviderContract
-from tests.unit.storage.memory_store import MemoryStore
+from tests.support.memory_store import MemoryStore
 
 
 class Sound(MemoryStore):

@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 
 from telemetry.audit.record import SealedRecord
-from telemetry.audit.shutdown_report import ShutdownReport
-from telemetry.audit.transport import KafkaTransport
+from telemetry.audit.reports import ShutdownReport
+from telemetry.audit.send.transport import KafkaTransport
 from telemetry.encryption.signing_key import SigningKey
 from telemetry.exceptions import BackpressureError, EncryptionError, TransportError, UndeliveredError
 from telemetry.reader import OpenedEvent, RecordOpener
-from telemetry.reader.kafka_source import KafkaSource
+from telemetry.reader.sources.kafka import KafkaSource
 from telemetry.sync import Telemetry
 from telemetry.testing import EmbeddedKafka
-from tests.fault.faulty import FaultyKeys, FaultyStore
-from tests.fault.rig import NOWHERE, ids, in_fallback, leave_segment, on_topic, quick_config, records, running, until
+from tests.support.faulty import FaultyKeys, FaultyStore
+from tests.support.rig import NOWHERE, ids, in_fallback, leave_segment, on_topic, quick_config, records, running, until
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import pytest
 from telemetry.config import AuditConfig
 from telemetry.doctor import CheckResult, Status
 from telemetry.doctor.kafka import CHECKS, kafka_results
-from telemetry.kafka.diagnosis import Diagnosis, Kind
-from telemetry.kafka.examination import Examination
-from telemetry.kafka.listener import ListenerFacts
-from telemetry.kafka.topic_facts import TopicFacts
+from telemetry.kafka.diagnose.diagnosis import Diagnosis, Kind
+from telemetry.kafka.diagnose.examination import Examination
+from telemetry.kafka.diagnose.listener import ListenerFacts
+from telemetry.kafka.diagnose.topic_facts import TopicFacts
 
 _CONFIG = AuditConfig(kafka_brokers="127.0.0.1:9", encryption_enabled=False, fallback_enabled=False)
 _SETTINGS = {

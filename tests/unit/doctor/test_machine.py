@@ -9,7 +9,7 @@ import pytest
 from telemetry.config import AuditConfig
 from telemetry.doctor import Status
 from telemetry.doctor.machine import clock_result, disk_results
-from telemetry.kafka.topic_facts import TopicFacts
+from telemetry.kafka.diagnose.topic_facts import TopicFacts
 
 _NOW = 1_800_000_000.0
 

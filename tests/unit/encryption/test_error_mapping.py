@@ -17,8 +17,9 @@ import grpc
 import pytest
 
 from telemetry.config import EncryptionConfig
-from telemetry.encryption import EncryptionProviderFactory, aws_kms, azure_keyvault, gcp_kms
-from telemetry.encryption.remote import RemoteKeyProvider
+from telemetry.encryption import EncryptionProviderFactory
+from telemetry.encryption.providers import aws_kms, azure_keyvault, gcp_kms
+from telemetry.encryption.providers.remote import RemoteKeyProvider
 from telemetry.exceptions import (
     ConfigurationError,
     KeyAccessDeniedError,

@@ -18,7 +18,7 @@ from telemetry import Telemetry
 from telemetry.config import EncryptionConfig
 from telemetry.encryption import DataKey
 from telemetry.encryption.data_key import ActiveKey, DataKeyring
-from telemetry.encryption.local_key import LocalKeyProvider
+from telemetry.encryption.providers.local_key import LocalKeyProvider
 from telemetry.encryption.unwrap_cache import OpenedKey, UnwrapCache
 from telemetry.testing import EmbeddedKafka
 from telemetry.types import AuditConfig, StorageConfig

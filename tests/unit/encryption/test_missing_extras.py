@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from telemetry.config import EncryptionConfig
-from telemetry.encryption import EncryptionProviderFactory, remote
+from telemetry.encryption import EncryptionProviderFactory
+from telemetry.encryption.providers import remote
 from telemetry.exceptions import MissingExtraError
 
 _WITHOUT_SDKS = """
@@ -21,8 +22,8 @@ class Absent:
 
 sys.meta_path.insert(0, Absent())
 import telemetry.encryption as package
-names = [found.name for found in pkgutil.iter_modules(package.__path__, "telemetry.encryption.")]
-for name in [*names, "telemetry.testing.fake_key_vault", "telemetry.testing.fake_cloud_kms"]:
+names = [found.name for found in pkgutil.walk_packages(package.__path__, "telemetry.encryption.")]
+for name in names:
     importlib.import_module(name)
 print(len(names))
 """

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from telemetry.encryption import local_key
+from telemetry.encryption.providers import local_key
 from telemetry.encryption.signing_key import SigningKey, change_passphrase, describe
 from telemetry.exceptions import ConfigurationError
-from telemetry.format.signed_note import PublicKey
+from telemetry.format.proof.signed_note import PublicKey
 
 PASSPHRASE = "correct horse battery staple"
 

@@ -18,7 +18,7 @@ from telemetry.exceptions import (
     KeyServiceError,
     KeyUnreachableError,
 )
-from telemetry.format import jwe
+from telemetry.format.value import jwe
 from tests.services.stub_keys import StubKeys
 
 CONTEXT = {"service": "shop"}

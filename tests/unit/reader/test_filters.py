@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telemetry.cli.filter_options import Wanted
+from telemetry.cli.options.filters import Wanted
 from telemetry.exceptions import ConfigurationError
 from telemetry.reader import EventFilter
 from telemetry.reader.filters import event_time, parse_moment
-from tests.unit.reader.some_events import FULL, make_event
+from tests.support.some_events import FULL, make_event
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 

@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from telemetry.config import StorageConfig
 from telemetry.exceptions import StorageError, StorageUnreachableError
 from telemetry.storage import StorageProviderFactory
-from telemetry.testing.fake_gcs import FakeGcs
 from tests.services.gcs import gcs_config_of
+from tests.support.fakes.gcs import FakeGcs
 
 
 class _Recorder(ThreadingHTTPServer):

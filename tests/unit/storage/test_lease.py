@@ -13,7 +13,7 @@ import pytest
 from telemetry.exceptions import StorageError, StorageUnreachableError
 from telemetry.storage import lease
 from telemetry.storage.lease import CLOCK_MARGIN, LeaseWatch, _Lease
-from tests.unit.storage.memory_store import MemoryStore
+from tests.support.memory_store import MemoryStore
 
 SECONDS = 10.0
 

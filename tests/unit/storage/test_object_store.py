@@ -23,8 +23,8 @@ from telemetry.exceptions import (
     StorageUnreachableError,
 )
 from telemetry.storage import StorageProviderFactory, object_store
-from telemetry.testing.fake_gcs import FakeGcs
 from tests.services.gcs import gcs_config_of
+from tests.support.fakes.gcs import FakeGcs
 
 S3 = {"provider": "aws_s3", "bucket_name": "b", "aws_region": "eu-west-1"}
 S3_KEYS = {"aws_access_key_id": "id", "aws_secret_access_key": "secret-canary"}

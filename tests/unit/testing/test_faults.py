@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 from telemetry.cli.app import app
 from telemetry.exceptions import ConfigurationError, IncompleteError, TelemetryError
 from telemetry.sync import Telemetry
-from telemetry.testing import faults
-from telemetry.testing.fault_lab import FaultCounts, FaultLab
-from telemetry.testing.faults import FaultOutcome, FaultResult, run_faults
+from telemetry.testing.faults import suite as faults
+from telemetry.testing.faults.lab import FaultCounts, FaultLab
+from telemetry.testing.faults.suite import FaultOutcome, FaultResult, run_faults
 
 
 def _only(monkeypatch: pytest.MonkeyPatch, make: object) -> None:

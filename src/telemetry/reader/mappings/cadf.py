@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from telemetry.format.event import AuditEvent
-from telemetry.format.message import source_of
+from telemetry.format.value.event import AuditEvent
+from telemetry.format.value.message import source_of
 from telemetry.reader.entry import OpenedEvent
 from telemetry.reader.mappings.table import Column, Schema, present
 from telemetry.reader.mappings.verbs import verb_of

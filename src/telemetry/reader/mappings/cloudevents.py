@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from telemetry.format.message import source_of
+from telemetry.format.value.message import source_of
 from telemetry.reader.entry import OpenedEvent
 from telemetry.reader.mappings.table import Column, Schema, present
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from telemetry.format.event import SCHEMA_VERSION
+from telemetry.format.value.event import SCHEMA_VERSION
 from telemetry.reader.entry import OpenedEvent
 from telemetry.reader.mappings.table import Column, Schema, present
 

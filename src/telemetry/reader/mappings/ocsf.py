@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any, NamedTuple
 
-from telemetry.format.event import AuditEvent
+from telemetry.format.value.event import AuditEvent
 from telemetry.reader.entry import OpenedEvent
 from telemetry.reader.mappings.table import Column, Schema, parse_time, present
 from telemetry.reader.mappings.verbs import verb_of

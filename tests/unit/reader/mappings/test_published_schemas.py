@@ -22,7 +22,7 @@ from pycadf.reason import Reason
 from pycadf.resource import Resource
 
 from telemetry.reader.mappings import OCSF, to_cadf, to_cloudevent, to_ocsf
-from tests.unit.reader.some_events import FULL, VARIETY, opened
+from tests.support.some_events import FULL, VARIETY, opened
 
 _CLASSES = {0: "base_event", 3002: "authentication", 6003: "api_activity"}
 

@@ -1,0 +1,1 @@
+"""Accept an event in the caller's thread: check, draft, seal, number."""

@@ -1,0 +1,1 @@
+"""Keep events in order while Kafka is away: in the fallback store, or in memory."""

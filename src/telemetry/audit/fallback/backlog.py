@@ -1,0 +1,95 @@
+"""The objects that wait for replay, and the order in which they are sent."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import NamedTuple
+
+from telemetry.format.objects.fallback_object import ObjectName, parse_object_name
+from telemetry.storage import StorageProvider, StoredObject
+
+_SORTED = 10_000
+
+
+class WaitingObject(NamedTuple):
+    """An object in the store.
+
+    Attributes:
+        parts: What its name says.
+        stored: Its name and size.
+    """
+
+    parts: ObjectName
+    stored: StoredObject
+
+    @property
+    def name(self) -> str:
+        """Its whole name."""
+        return self.stored.name
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.stored.size
+
+    @property
+    def producer(self) -> str:
+        """Whose records it holds."""
+        return self.parts.producer
+
+    @property
+    def events(self) -> int:
+        """How many events it holds, by its name."""
+        first, last = self.parts.first, self.parts.last
+        return 0 if first is None or last is None else last - first + 1
+
+
+def listed(
+    store: StorageProvider, topic: str, *, on_foreign: Callable[[str], object] = lambda _name: None
+) -> Iterator[WaitingObject]:
+    """Yield the objects of a topic as the store lists them.
+
+    Args:
+        store: Where they are.
+        topic: Whose.
+        on_foreign: Told the names that are not of this library.
+    """
+    for stored in store.list(f"{topic}/"):
+        parts = parse_object_name(stored.name)
+        if parts is not None:
+            yield WaitingObject(parts, stored)
+        else:
+            on_foreign(stored.name)
+
+
+def in_order(waiting: Iterable[WaitingObject]) -> Iterator[WaitingObject]:
+    """Yield the oldest first, but each producer's objects in the order of its sequence.
+
+    Names begin with the time of making, so that a store lists them almost in this order already; only so many are in
+    memory at a time, however many there are.
+    """
+    found = iter(waiting)
+    while part := list(islice(found, _SORTED)):
+        yield from _sorted(part)
+
+
+def _sorted(part: list[WaitingObject]) -> Iterator[WaitingObject]:
+    streams: dict[str, list[WaitingObject]] = {}
+    for found in part:
+        streams.setdefault(found.producer, []).append(found)
+    queues = [deque(sorted(found, key=_place)) for found in streams.values()]
+    heads = [(queue[0].parts.created, number) for number, queue in enumerate(queues)]
+    heapq.heapify(heads)
+    while heads:
+        _, number = heapq.heappop(heads)
+        yield queues[number].popleft()
+        if queues[number]:
+            heapq.heappush(heads, (queues[number][0].parts.created, number))
+
+
+def _place(found: WaitingObject) -> tuple[int, str]:
+    first = found.parts.first
+    return -1 if first is None else first, found.parts.created

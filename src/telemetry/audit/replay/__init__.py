@@ -1,0 +1,1 @@
+"""Bring stored objects back to the topic, and delete them only then."""

@@ -1,0 +1,1 @@
+"""Operate a deployment: try, check, and repair it."""

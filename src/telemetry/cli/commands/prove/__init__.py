@@ -1,0 +1,1 @@
+"""Verify the trail and prove single events to others."""

@@ -1,0 +1,1 @@
+"""Read the trail: follow, export, trace."""

@@ -1,0 +1,269 @@
+"""``telemetry lineage``: follow one event from the call to the checkpoint that covers it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from telemetry.cli.options.connection import Loader, with_connection
+from telemetry.cli.options.filters import Reader, Reason
+from telemetry.cli.options.public_keys import trusted_keys
+from telemetry.cli.options.records import trail_records
+from telemetry.cli.output.console import err, out, write_line
+from telemetry.cli.output.timeline import Step, draw
+from telemetry.config import AuditConfig
+from telemetry.encryption import EncryptionProviderFactory
+from telemetry.exceptions import (
+    ConfigurationError,
+    FormatError,
+    IncompleteError,
+    KeyMismatchError,
+    Problem,
+    StorageError,
+    TamperedError,
+    TelemetryError,
+    VerificationError,
+)
+from telemetry.format.objects.fallback_object import decode_object
+from telemetry.format.proof.signed_note import PublicKey
+from telemetry.format.value.event import AuditEvent
+from telemetry.format.value.message import context_of
+from telemetry.reader import DamagedRecord, Entry, OpenedEvent, RecordOpener
+from telemetry.reader.prove.find import is_event_id
+from telemetry.reader.prove.lineage import Delivery, Lineage, LineageTracer, key_version, made_at
+from telemetry.storage import StorageProvider, StorageProviderFactory
+from telemetry.trail.read_event import Access, record_access
+
+_EARLIER_SECONDS = 600.0
+"""How far before the event's own time the topic is read: clocks differ, and the checkpoint before it is needed too."""
+_SHOWN = 300
+_CALL_FIELDS = ("id", "time", "event_type", "service_name", "environment", "producer", "sequence", "schema_version")
+
+
+@with_connection
+def lineage(
+    load: Loader,
+    event_id: Annotated[str, typer.Argument(help="The event's id: `receipt.event_id`, or as `tail --json` shows it.")],
+    *,
+    public_key: Annotated[
+        list[str] | None,
+        typer.Option(help="Key that may have signed, or a file of such keys; proves the event. Repeatable."),
+    ] = None,
+    open_: Annotated[bool, typer.Option("--open", help="Decrypt the event too; needs the right to its key.")] = False,
+    reader: Reader = None,
+    reason: Reason = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the lineage as JSON.")] = False,
+) -> None:
+    """Follow one event: call, sealing, batch, fallback and replay, place on the topic, checkpoint. All copies are listed.
+
+    Needs no right to decrypt: all of it is in the clear part, unless --open, which is recorded in the trail. The topic is read from shortly before the
+    event's own time, which its id tells; and from the beginning if that leads to nothing.
+
+    Exit code: 0, 3 when the record was altered, 4 when the event is not there or, with --public-key, not proven;
+    5 when --open got no key, 7 when the read could not be recorded.
+
+    [bold]Examples[/]
+
+      telemetry lineage 0198c0de-1111-7222-8333-444455556666 -c telemetry.toml --public-key audit.pub
+
+      telemetry lineage 0198c0de-1111-7222-8333-444455556666 -c telemetry.toml --json | jq -r .records[].call.trace_id
+    """
+    keys = trusted_keys(public_key) if public_key else []
+    if not is_event_id(event_id):
+        raise ConfigurationError(Problem("EVENT_ID", "is not the id of an event", "take it from `tail --json`"))
+    config = load(fallback_enabled=False, **({} if open_ else {"encryption_enabled": False}))
+    audit = config.audit_config
+    found = _trace(audit, event_id, keys)
+    if open_:
+        access = Access(reader=reader, reason=reason, program="telemetry lineage")
+        places = [str(one.raw.place) for one in found]
+        record_access(config, access, sources=[{"kind": "records", "places": places}], filters={"ids": [event_id]})
+    opened = [_open(audit, one) if open_ else None for one in found]
+    reasons = _reasons(audit, found)
+    if json:
+        records = [_record(one, entry, reasons) for one, entry in zip(found, opened, strict=True)]
+        write_line(msgspec.json.encode({"id": event_id, "records": records}).decode())
+    else:
+        for one, entry in zip(found, opened, strict=True):
+            draw(out, list(_steps(one, entry, reasons, has_keys=bool(keys))))
+    if len(found) > 1:
+        err.print(f"[bold red]{len(found)} different records say they are this event[/]: at most one was signed")
+    raise typer.Exit(_exit_code(found, opened))
+
+
+def _trace(audit: AuditConfig, event_id: str, keys: Sequence[PublicKey]) -> list[Lineage]:
+    made = made_at(event_id)
+    near = None if made is None else made - _EARLIER_SECONDS
+    for since in [near, None] if near is not None else [None]:
+        tracer = LineageTracer(event_id, trusted=keys)
+        if not tracer.find(trail_records(audit, "looking for the event", since=since, headers=True)):
+            continue
+        found = tracer.trace(trail_records(audit, "looking for its checkpoint", since=since))
+        # The proof may need records from before: checkpoints can be further apart.
+        if since is None or not any(one.covering and isinstance(one.problem, IncompleteError) for one in found):
+            return found
+    message = f"event {event_id} is not in the trail that was read"
+    raise IncompleteError(message)
+
+
+def _open(audit: AuditConfig, found: Lineage) -> Entry:
+    with ExitStack() as stack:
+        provider = EncryptionProviderFactory.create(audit.encryption_config) if audit.encryption_config else None
+        if provider is not None:
+            stack.callback(provider.close)
+        opener = RecordOpener(provider)
+        stack.callback(opener.close)
+        return opener.open(found.raw)
+
+
+def _reasons(audit: AuditConfig, found: Sequence[Lineage]) -> dict[str, str]:
+    """Return why the objects that are still there were stored, by name."""
+    names = {delivery.place.name for one in found for delivery in one.deliveries if delivery.place.name}
+    if audit.storage_config is None or not names:
+        return {}
+    with StorageProviderFactory.create(audit.storage_config) as store:
+        return dict(_reasons_of(store, names))
+
+
+def _reasons_of(store: StorageProvider, names: set[str]) -> Iterator[tuple[str, str]]:
+    for name in sorted(names):
+        try:
+            yield name, decode_object(store.get(name)).header.reason
+        except (StorageError, FormatError, VerificationError):
+            continue  # it was replayed or damaged since it was read
+
+
+def _exit_code(found: Sequence[Lineage], opened: Sequence[Entry | None]) -> int:
+    errors: list[TelemetryError] = [one.problem for one in found if one.problem is not None]
+    errors += [entry.error for entry in opened if isinstance(entry, DamagedRecord)]
+    if len(found) > 1 or any(_speaks_against(error) for error in errors):
+        return TamperedError.exit_code
+    return max((error.exit_code for error in errors), default=0)
+
+
+def _speaks_against(error: TelemetryError) -> bool:
+    """Whether an error says that the record was altered, not only that something cannot be had."""
+    return isinstance(error, (TamperedError, FormatError, KeyMismatchError))
+
+
+def _record(found: Lineage, entry: Entry | None, reasons: dict[str, str]) -> dict[str, Any]:
+    record = found.to_dict()
+    for delivery in record["deliveries"]:
+        delivery["reason"] = reasons.get(delivery["fallback_object"] or "")
+    if isinstance(entry, OpenedEvent):
+        record["event"] = entry.event.to_dict()
+    elif isinstance(entry, DamagedRecord):
+        record["not_opened"] = str(entry.error)
+    return record
+
+
+def _steps(found: Lineage, entry: Entry | None, reasons: dict[str, str], *, has_keys: bool) -> Iterator[Step]:
+    yield _call(found, entry)
+    yield _sealing(found, entry)
+    for delivery in sorted(found.deliveries, key=_moment):
+        yield from _delivery_steps(found, delivery, reasons)
+    if found.more_deliveries:
+        yield Step(title=f"and {found.more_deliveries:,} more copies", style="yellow")
+    yield _checkpoint(found, has_keys=has_keys)
+
+
+def _call(found: Lineage, entry: Entry | None) -> Step:
+    attributes, trace = found.message.attributes, found.trace
+    context = context_of(str(attributes["source"]))
+    facts = {
+        "event": str(attributes["id"]),
+        "type": str(attributes["type"]),
+        "service": f"{context['service']} ({context['environment']})",
+        "producer": f"{found.producer}, sequence {found.sequence}",
+        "trace": f"{trace[0]}, span {trace[1]}" if trace else "logged outside a span",
+    }
+    if isinstance(entry, OpenedEvent):
+        facts |= _event_facts(entry.event)
+    return Step(title="called", time=str(attributes["time"]), facts=facts)
+
+
+def _event_facts(event: AuditEvent) -> dict[str, str]:
+    facts = {}
+    for name, value in event.to_dict().items():
+        if name not in _CALL_FIELDS and not name.startswith(("trace", "span")):
+            text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+            facts[name] = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+    return facts
+
+
+def _sealing(found: Lineage, entry: Entry | None) -> Step:
+    if not found.message.is_sealed:
+        return Step(title="not sealed: encryption was off", style="yellow")
+    version = key_version(found.message.key_uri)
+    facts = {
+        "data key": found.data_key_id or "malformed",
+        "KEK": found.message.key_uri,
+        "KEK version": version or "known to the key service only",
+    }
+    if isinstance(entry, OpenedEvent):
+        return Step(title="sealed; opened now, every byte agrees", style="green", facts=facts)
+    if isinstance(entry, DamagedRecord):
+        style = "bold red" if _speaks_against(entry.error) else "yellow"
+        return Step(title="sealed; it does not open", style=style, facts=facts | {"why": str(entry.error)})
+    return Step(title="sealed", facts=facts)
+
+
+def _delivery_steps(found: Lineage, delivery: Delivery, reasons: dict[str, str]) -> Iterator[Step]:
+    place = delivery.place
+    if place.name is not None:
+        facts = {"object": place.name, "line": str(place.offset), "reason": reasons.get(place.name, "")}
+        rejected = place.name.startswith("rejected/")
+        title = "set aside in the fallback: Kafka never takes it" if rejected else "stored in the fallback; waits there"
+        yield Step(title=title, time=delivery.stored_at, style="yellow", facts=facts)
+        return
+    if delivery.replayed_from:
+        facts = {"object": delivery.replayed_from}
+        yield Step(title="stored in the fallback", time=delivery.stored_at, style="yellow", facts=facts)
+    title = "replayed to Kafka" if delivery.replayed_from else "delivered to Kafka"
+    if delivery is not found.deliveries[0]:
+        title += ", a copy byte for byte the same"
+    facts = {"place": f"{place.source}, partition {place.partition}, offset {place.offset}"}
+    if delivery.batch is not None:
+        whose = "" if delivery.sender == found.producer else f" of process {delivery.sender}, which recovered it"
+        facts["batch"] = f"{delivery.batch}{whose}"
+    if found.raw.key is not None:
+        facts["Kafka key"] = found.raw.key.decode("utf-8", "replace")
+    yield Step(title=title, time=delivery.timestamp, style="green", facts=facts)
+
+
+def _checkpoint(found: Lineage, *, has_keys: bool) -> Step:
+    covering = found.covering
+    if covering is None:
+        return Step(title="not covered by a checkpoint yet", style="yellow", facts=_problem(found))
+    checkpoint = covering.checkpoint
+    facts = {
+        "size": f"{checkpoint.size:,} records"
+        + (", final" * checkpoint.final)
+        + (", recovered" * checkpoint.recovered),
+        "root": checkpoint.root.hex(),
+        "place": str(covering.place),
+        "signed by": ", ".join(covering.signers or covering.claimed),
+    }
+    if not has_keys:
+        note = {"proof": "not checked: give --public-key"}
+        return Step(title="covered by a checkpoint", time=checkpoint.time, facts=facts | note)
+    if found.is_proven:
+        title, style = "signed: part of a checkpoint of a trusted key", "green"
+    else:
+        title = (
+            "not proven by its checkpoint" if covering.signers else "covered by a checkpoint that no trusted key signed"
+        )
+        style = "bold red" if found.problem and _speaks_against(found.problem) else "yellow"
+    return Step(title=title, time=checkpoint.time, style=style, facts=facts | _problem(found))
+
+
+def _problem(found: Lineage) -> dict[str, str]:
+    return {"why": str(found.problem)} if found.problem else {}
+
+
+def _moment(delivery: Delivery) -> str:
+    return delivery.timestamp or delivery.stored_at

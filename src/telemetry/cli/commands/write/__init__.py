@@ -1,0 +1,1 @@
+"""Write events from other programs and languages."""

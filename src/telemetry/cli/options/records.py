@@ -1,0 +1,39 @@
+"""The records of a trail, wherever they are: in the fallback store if one is configured, and on the topic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from telemetry.cli.output.console import progress
+from telemetry.config import AuditConfig
+from telemetry.reader import DamagedRecord, FallbackSource, KafkaSource, RawRecord, ReadRange
+from telemetry.storage import StorageProviderFactory
+
+
+def trail_records(
+    audit: AuditConfig, label: str, *, since: float | None = None, headers: bool = False
+) -> Iterator[RawRecord | DamagedRecord]:
+    """Yield every record, with a progress bar on a terminal.
+
+    Args:
+        audit: Where the trail is; only public parts of it are needed.
+        label: What the bar says.
+        since: Not before this time by Kafka's timestamps, in seconds since the epoch; None from the beginning.
+        headers: Take the records' headers along.
+
+    Raises:
+        TransportError: The topic cannot be read.
+        StorageError: The store cannot be read.
+    """
+    with progress(label) as (bar, task):
+        if audit.storage_config is not None:
+            # Before the topic: what is replayed meanwhile is found there.
+            with StorageProviderFactory.create(audit.storage_config) as store:
+                yield from FallbackSource(store, topic=audit.kafka_topic)
+        within = ReadRange(since=since)
+        with KafkaSource(
+            audit, within=within, headers=headers, on_total=lambda total: bar.update(task, total=total)
+        ) as source:
+            for record in source:
+                bar.advance(task)
+                yield record

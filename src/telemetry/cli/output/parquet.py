@@ -1,0 +1,102 @@
+"""Writes events as Parquet; needs the extra ``parquet``."""
+
+from __future__ import annotations
+
+import io
+from typing import Any, BinaryIO
+
+from telemetry.exceptions import MissingExtraError
+from telemetry.reader import OpenedEvent
+from telemetry.reader.mappings import Schema, row_of
+from telemetry.version import __version__
+
+try:
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetWriter
+except ImportError as exc:
+    feature = "writing Parquet"
+    raise MissingExtraError(feature, "parquet") from exc
+
+ROWS = 10_000
+"""Most rows of a row group."""
+TEXT_BYTES = 16 << 20
+"""About the most text of a row group, in characters; bounds the memory where events are large."""
+
+_TYPES = {
+    "text": pa.string(),
+    "json": pa.string(),
+    "integer": pa.int64(),
+    "boolean": pa.bool_(),
+    "time": pa.timestamp("us", tz="UTC"),
+}
+
+
+class ParquetEventWriter:
+    """A table of fixed, typed columns; what is nested stands as JSON text in its cell.
+
+    Rows are held back until they make a row group. The file's own metadata name the schema and the library.
+
+    Args:
+        target: Where to; it need not be seekable.
+        schema: Makes the rows.
+    """
+
+    def __init__(self, target: BinaryIO, schema: Schema) -> None:
+        self._schema = schema
+        self._arrow = pa.schema(
+            [pa.field(column.name, _TYPES[column.kind]) for column in schema.columns],
+            metadata={"schema": f"{schema.name} {schema.version}", "writer": f"telemetry-audit {__version__}"},
+        )
+        self._target = _Counted(target)
+        self._writer = ParquetWriter(self._target, self._arrow, compression="zstd")
+        self._rows: list[list[Any]] = []
+        self._size = 0
+
+    def write(self, opened: OpenedEvent) -> None:
+        """Write an event; see :class:`telemetry.cli.output.writers.EventWriter`."""
+        row = row_of(self._schema.record(opened), self._schema.columns)
+        self._rows.append(row)
+        self._size += sum(len(cell) for cell in row if isinstance(cell, str))
+        if len(self._rows) >= ROWS or self._size >= TEXT_BYTES:
+            self._flush()
+
+    def close(self) -> None:
+        """Write the last row group and the file's end."""
+        self._flush()
+        self._writer.close()
+
+    def discard(self) -> None:
+        """Give the stream up; the library would write the file's end to it when it is collected."""
+        self._target.given_up = True
+        self._rows = []
+        self._writer.close()
+
+    def _flush(self) -> None:
+        if not self._rows:
+            return
+        columns = [
+            pa.array(cells, field.type) for cells, field in zip(zip(*self._rows, strict=True), self._arrow, strict=True)
+        ]
+        self._writer.write_table(pa.Table.from_arrays(columns, schema=self._arrow))
+        self._rows, self._size = [], 0
+
+
+class _Counted(io.RawIOBase):
+    """A stream that knows how much was written to it: Parquet needs the place of everything, and a pipe cannot tell."""
+
+    def __init__(self, target: BinaryIO) -> None:
+        self._target = target
+        self._count = 0
+        self.given_up = False
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._count
+
+    def write(self, data: Any) -> int:
+        if not self.given_up:
+            self._target.write(data)
+        self._count += memoryview(data).nbytes
+        return memoryview(data).nbytes

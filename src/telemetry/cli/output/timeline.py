@@ -1,0 +1,50 @@
+"""Draws what happened one after the other, for a terminal or plain for a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.text import Text
+
+from telemetry.cli.output.console import neutral
+
+_NAME_WIDTH = 12
+_TIME_WIDTH = 26
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One thing that happened.
+
+    Attributes:
+        title: What it was.
+        time: When, RFC 3339; empty where nothing tells.
+        style: Colour of its mark.
+        facts: What is known of it, by name; an empty text is left out.
+    """
+
+    title: str
+    time: str = ""
+    style: str = "cyan"
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+def draw(console: Console, steps: Sequence[Step]) -> None:
+    """Draw the steps from top to bottom; whatever they say cannot steer the terminal."""
+    mark, line = ("●", "│") if console.encoding.lower().startswith("utf") else ("*", "|")
+    for number, step in enumerate(steps, start=1):
+        bar = line if number < len(steps) else " "
+        time = step.time[:_TIME_WIDTH].replace("T", " ").rstrip("Z") + " UTC" * bool(step.time)
+        console.print(
+            Text.assemble(
+                (f"{mark} ", step.style), (neutral(step.title), "bold"), ("  " if time else "", ""), (time, "dim")
+            )
+        )
+        for name, text in step.facts.items():
+            if not text:
+                continue
+            console.print(Text.assemble((f"{bar}   ", "dim"), (f"{name:<{_NAME_WIDTH}} ", "dim"), (neutral(text), "")))
+        if number < len(steps):
+            console.print(Text(bar, "dim"))

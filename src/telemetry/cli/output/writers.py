@@ -1,0 +1,115 @@
+"""Writes events as JSON lines or CSV, one at a time; :mod:`telemetry.cli.output.parquet` writes Parquet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, BinaryIO, Protocol
+
+import msgspec
+
+from telemetry.reader import OpenedEvent
+from telemetry.reader.mappings import Schema, row_of
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
+
+
+class EventWriter(Protocol):
+    """Writes events of one schema to a stream of bytes, in bounded memory."""
+
+    def write(self, opened: OpenedEvent) -> None:
+        """Write an event.
+
+        Raises:
+            ValueError: It does not fit the schema; nothing of it was written.
+        """
+
+    def close(self) -> None:
+        """Write what is held back, and the end of the format; the stream stays open."""
+
+    def discard(self) -> None:
+        """Write nothing more: the stream is given up."""
+
+
+class JsonLinesWriter:
+    """One JSON object a line (RFC 8259, UTF-8, LF).
+
+    Args:
+        target: Where to.
+        schema: Makes the objects.
+    """
+
+    def __init__(self, target: BinaryIO, schema: Schema) -> None:
+        self._target = target
+        self._record = schema.record
+        self._encode = msgspec.json.Encoder().encode
+
+    def write(self, opened: OpenedEvent) -> None:
+        """Write an event; see :class:`EventWriter`."""
+        self._target.write(self._encode(self._record(opened)) + b"\n")
+
+    def close(self) -> None:
+        """Do nothing: a line is complete."""
+
+    def discard(self) -> None:
+        """Do nothing: nothing is held back."""
+
+
+class CsvWriter:
+    """RFC 4180 with a heading, UTF-8; what is nested stands as JSON text in its cell.
+
+    A spreadsheet takes a cell that begins with ``=``, ``+``, ``-``, ``@``, a tab or a line's end for a formula, and an
+    event's fields are written by whoever causes the event. Such a text gets an apostrophe in front, and so does one that
+    begins with an apostrophe, so that taking one away gives the text back. Every text is quoted: a spreadsheet that
+    separates by semicolons finds no new cell inside one.
+
+    Args:
+        target: Where to.
+        schema: Makes the rows.
+    """
+
+    def __init__(self, target: BinaryIO, schema: Schema) -> None:
+        self._target = target
+        self._schema = schema
+        self._text = io.StringIO(newline="")
+        self._rows = csv.writer(self._text, quoting=csv.QUOTE_NONNUMERIC)
+        self._put([column.name for column in schema.columns])
+
+    def write(self, opened: OpenedEvent) -> None:
+        """Write an event; see :class:`EventWriter`."""
+        self._put([_csv_cell(cell) for cell in row_of(self._schema.record(opened), self._schema.columns)])
+
+    def close(self) -> None:
+        """Do nothing: a row is complete."""
+
+    def discard(self) -> None:
+        """Do nothing: nothing is held back."""
+
+    def _put(self, cells: list[Any]) -> None:
+        self._rows.writerow(cells)
+        self._target.write(self._text.getvalue().encode())
+        self._text.seek(0)
+        self._text.truncate()
+
+
+def writer_of(name: str) -> Callable[[BinaryIO, Schema], EventWriter]:
+    """Return what makes the writer of a format.
+
+    Raises:
+        MissingExtraError: Its extra is not installed.
+    """
+    if name == "parquet":
+        from telemetry.cli.output.parquet import ParquetEventWriter  # noqa: PLC0415 - its library is optional and large
+
+        return ParquetEventWriter
+    return JsonLinesWriter if name == "jsonl" else CsvWriter
+
+
+def _csv_cell(cell: Any) -> Any:
+    if isinstance(cell, str):
+        return f"'{cell}" if cell.startswith(_FORMULA) else cell
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    return cell.isoformat().replace("+00:00", "Z") if isinstance(cell, datetime) else cell

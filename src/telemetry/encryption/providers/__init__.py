@@ -1,0 +1,1 @@
+"""Wrap data keys with one key service each; imported only when configured."""

@@ -1,0 +1,313 @@
+"""AWS Key Management Service as key service."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from telemetry.config import EncryptionConfig
+from telemetry.encryption.context import require_bounds, require_data_key
+from telemetry.encryption.provider import Context, DataKey
+from telemetry.encryption.providers.remote import (
+    RemoteKeyProvider,
+    ca_file,
+    checked_url,
+    misconfigured,
+    require_together,
+    unreachable,
+)
+from telemetry.exceptions import (
+    ConfigurationError,
+    KeyAccessDeniedError,
+    KeyDisabledError,
+    KeyMismatchError,
+    KeyNotFoundError,
+    KeyServiceError,
+    KeyThrottledError,
+    KeyUnreachableError,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_kms import KMSClient
+
+SCHEME = "aws-kms://"
+_ARN = re.compile(r"arn:(aws[a-z0-9-]*):kms:([a-z0-9-]+):([0-9]{12}):(key|alias)/([A-Za-z0-9/_-]{1,256})")
+_ID = re.compile(r"[A-Za-z0-9-]{1,256}")
+_ALIAS = re.compile(r"alias/[A-Za-z0-9/_-]{1,250}")
+_MULTI_REGION = "mrk-"
+
+# Errors of GenerateDataKey and Decrypt (docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html and
+# API_GenerateDataKey.html) and those common to all actions (CommonErrors.html).
+ERROR_CODES: Mapping[str, type[KeyServiceError]] = {
+    "AccessDenied": KeyAccessDeniedError,
+    "AccessDeniedException": KeyAccessDeniedError,
+    "AuthFailure": KeyAccessDeniedError,
+    "ExpiredToken": KeyAccessDeniedError,
+    "ExpiredTokenException": KeyAccessDeniedError,
+    "IncompleteSignature": KeyAccessDeniedError,
+    "InvalidClientTokenId": KeyAccessDeniedError,
+    "InvalidGrantTokenException": KeyAccessDeniedError,
+    "InvalidSignatureException": KeyAccessDeniedError,
+    "MissingAuthenticationToken": KeyAccessDeniedError,
+    "MissingAuthenticationTokenException": KeyAccessDeniedError,
+    "NotAuthorized": KeyAccessDeniedError,
+    "OptInRequired": KeyAccessDeniedError,
+    "RequestExpired": KeyAccessDeniedError,
+    "SignatureDoesNotMatch": KeyAccessDeniedError,
+    "UnrecognizedClientException": KeyAccessDeniedError,
+    "InvalidArnException": KeyNotFoundError,
+    "NotFoundException": KeyNotFoundError,
+    # Disabled, pending deletion, pending import, or in a custom key store that is not connected.
+    "DisabledException": KeyDisabledError,
+    "KMSInvalidStateException": KeyDisabledError,
+    "LimitExceededException": KeyThrottledError,
+    "RequestLimitExceeded": KeyThrottledError,
+    "Throttling": KeyThrottledError,
+    "ThrottlingException": KeyThrottledError,
+    "ThrottledException": KeyThrottledError,
+    "TooManyRequestsException": KeyThrottledError,
+    "DependencyTimeoutException": KeyUnreachableError,
+    "InternalFailure": KeyUnreachableError,
+    "InternalServerError": KeyUnreachableError,
+    "KMSInternalException": KeyUnreachableError,
+    "KeyUnavailableException": KeyUnreachableError,
+    "RequestTimeout": KeyUnreachableError,
+    "RequestTimeoutException": KeyUnreachableError,
+    "ServiceUnavailable": KeyUnreachableError,
+    "ServiceUnavailableException": KeyUnreachableError,
+    # Another key than KeyId, other bytes or another encryption context: KMS does not tell the last two apart.
+    "IncorrectKeyException": KeyMismatchError,
+    "InvalidCiphertextException": KeyMismatchError,
+    "DryRunOperationException": KeyServiceError,
+    "InvalidKeyUsageException": KeyServiceError,
+    "MalformedQueryString": KeyServiceError,
+    "ValidationError": KeyServiceError,
+    "ValidationException": KeyServiceError,
+}
+# botocore's own errors; the nearest base of an error decides.
+_SDK_ERRORS: Mapping[str, type[KeyServiceError]] = {
+    "HTTPClientError": KeyUnreachableError,
+    "ConnectionError": KeyUnreachableError,
+    "IncompleteReadError": KeyUnreachableError,
+    "ChecksumError": KeyUnreachableError,
+    "FlexibleChecksumError": KeyUnreachableError,
+    "CapacityNotAvailableError": KeyThrottledError,
+    "NoCredentialsError": KeyAccessDeniedError,
+    "PartialCredentialsError": KeyAccessDeniedError,
+    "CredentialRetrievalError": KeyAccessDeniedError,
+    "MetadataRetrievalError": KeyAccessDeniedError,
+    "UnknownCredentialError": KeyAccessDeniedError,
+    "RefreshWithMFAUnsupportedError": KeyAccessDeniedError,
+    "NoAuthTokenError": KeyAccessDeniedError,
+    "TokenRetrievalError": KeyAccessDeniedError,
+    "UnknownTokenProviderError": KeyAccessDeniedError,
+    "SSOError": KeyAccessDeniedError,
+    "LoginError": KeyAccessDeniedError,
+    # Whatever else botocore finds wrong is wrong with its configuration, or with what it was asked.
+    "BotoCoreError": KeyServiceError,
+    "ClientError": KeyServiceError,
+}
+_REMEDIES: Mapping[type[KeyServiceError], str] = {
+    KeyAccessDeniedError: "grant kms:GenerateDataKey to writers and kms:Decrypt to readers, and check the credentials",
+    KeyNotFoundError: "check kms_key_id and aws_region",
+    KeyDisabledError: "enable the key, or cancel its deletion, in AWS KMS",
+    KeyThrottledError: "raise the KMS request quota, or max_retries",
+    KeyUnreachableError: "check endpoint_url, the network and timeout_ms",
+    KeyMismatchError: "the wrapped key or its context was altered, or another key wrapped it",
+}
+
+
+class AwsKmsProvider(RemoteKeyProvider):
+    """Wraps data keys with a symmetric key of AWS KMS (``aws_kms``).
+
+    A writer needs ``kms:GenerateDataKey`` on the key, a reader ``kms:Decrypt``; nothing else. A writer without
+    ``kms:Decrypt`` sets ``writer_only``. A policy with conditions ``kms:EncryptionContext:service`` or
+    ``:environment`` must also admit ``telemetry-check``, the context of the trial at the start.
+
+    Credentials: ``aws_access_key_id`` and ``aws_secret_access_key`` (with ``aws_session_token``), or ``aws_profile``,
+    else the chain of boto3: environment, shared configuration and SSO, web identity (EKS), container (ECS) and
+    instance roles.
+
+    The context is the encryption context, so KMS itself refuses another one, and CloudTrail shows it.
+    A reader asks KMS about the configured key only, whatever a record says: the key of a key id or key ARN (also a
+    replica of a multi-Region key), or, with an alias, any key of the alias's account, so that an alias may be moved
+    to a new key while old records stay readable.
+
+    Args:
+        config: ``kms_key_id`` is required: key id, key ARN, alias name (``alias/NAME``) or alias ARN.
+    """
+
+    extra = "aws"
+    sdk = ("boto3",)
+    body_loggers = ("botocore.parsers", "botocore.endpoint", "botocore.auth", "botocore.httpsession")
+
+    def __init__(self, config: EncryptionConfig) -> None:
+        super().__init__(config)
+        self._key_id = config.kms_key_id or ""
+        self._configured = _Arn.parse(self._key_id)
+        if self._configured is None and not _ALIAS.fullmatch(self._key_id) and not _ID.fullmatch(self._key_id):
+            raise misconfigured(
+                field="kms_key_id", reason="is no KMS key", remedy="give a key id, key ARN, alias/NAME or alias ARN"
+            )
+        self._region = config.aws_region or (self._configured.region if self._configured else None)
+        if self._configured and self._region != self._configured.region:
+            raise misconfigured(field="aws_region", reason="is not the region of kms_key_id", remedy="leave it out")
+        self._endpoint = checked_url(config.endpoint_url, field="endpoint_url") if config.endpoint_url else None
+        self._explicit = require_together(config, "aws_access_key_id", "aws_secret_access_key")
+        if config.aws_session_token is not None and not self._explicit:
+            raise misconfigured(
+                field="aws_session_token", reason="is needed only with a key", remedy="set aws_access_key_id too"
+            )
+
+    def generate_data_key(self, context: Context) -> DataKey:
+        """Make a data key (GenerateDataKey, AES_256)."""
+        doing = f"making a data key with {self._key_id}"
+        answer = self._call(
+            lambda kms: kms.generate_data_key(KeyId=self._key_id, KeySpec="AES_256", EncryptionContext=dict(context)),
+            doing=doing,
+        )
+        arn = _Arn.parse(answer["KeyId"])
+        if arn is None or arn.kind != "key" or not self._admits(arn):
+            message = f"{doing} was answered by another key; check endpoint_url"
+            raise KeyMismatchError(message)
+        return DataKey(
+            plaintext=require_data_key(answer["Plaintext"], key_uri=str(arn)),
+            wrapped=answer["CiphertextBlob"],
+            key_uri=f"{SCHEME}{arn}",
+        )
+
+    def unwrap(self, wrapped: bytes, key_uri: str, context: Context) -> bytes:
+        """Unwrap a data key (Decrypt) with the configured key."""
+        require_bounds(wrapped, key_uri)
+        arn = _Arn.parse(key_uri.removeprefix(SCHEME)) if key_uri.startswith(SCHEME) else None
+        if arn is None or arn.kind != "key" or not self._admits(arn):
+            message = f"the record names {key_uri!r} as its KEK, which is not the configured {self._key_id}; not asked"
+            raise KeyMismatchError(message)
+        answer = self._call(
+            lambda kms: kms.decrypt(
+                CiphertextBlob=wrapped, KeyId=self._asked_key(arn), EncryptionContext=dict(context)
+            ),
+            doing=f"unwrapping a data key with {arn}",
+        )
+        answered = _Arn.parse(answer["KeyId"])
+        if answered is None or not answered.is_same_key(arn):
+            del answer  # somebody's data key; a traceback with local variables must not show it
+            message = f"the record names {key_uri!r} as its KEK, but another key unwrapped it; it was altered"
+            raise KeyMismatchError(message)
+        return require_data_key(answer["Plaintext"], key_uri=key_uri)
+
+    def _admits(self, arn: _Arn) -> bool:
+        """Whether the key of a record is the configured one, or may be one that the configured alias named earlier."""
+        configured = self._configured
+        if configured is None:
+            return self._key_id.startswith("alias/") or arn.name == self._key_id
+        if configured.kind == "key":
+            return arn.is_same_key(configured)
+        return (arn.partition, arn.account) == (configured.partition, configured.account)
+
+    def _asked_key(self, arn: _Arn) -> str:
+        """Return what to ask KMS about; account and region never come from the record."""
+        configured = self._configured
+        if configured is None:
+            return arn.name  # KMS looks up a bare id in the caller's own account
+        return str(configured if configured.kind == "key" else configured._replace(kind="key", name=arn.name))
+
+    def _connect(self) -> KMSClient:
+        import boto3  # noqa: PLC0415 - absent without the extra
+        from botocore.config import Config  # noqa: PLC0415
+        from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+
+        try:
+            session = boto3.Session(region_name=self._region, profile_name=self.config.aws_profile)
+            return session.client(
+                "kms",
+                endpoint_url=self._endpoint,
+                verify=ca_file(self.config),
+                config=Config(
+                    connect_timeout=self._timeout,
+                    read_timeout=self._timeout,
+                    retries={"total_max_attempts": 1, "mode": "standard"},
+                ),
+                **self._credentials(),
+            )
+        except BotoCoreError as exc:
+            raise _unusable(exc) from exc
+
+    def _credentials(self) -> dict[str, Any]:
+        config = self.config
+        if config.aws_access_key_id is None or config.aws_secret_access_key is None:
+            return {}
+        found = {
+            "aws_access_key_id": config.aws_access_key_id,
+            "aws_secret_access_key": config.aws_secret_access_key.get_secret_value(),
+        }
+        if config.aws_session_token is not None:
+            found["aws_session_token"] = config.aws_session_token.get_secret_value()
+        return found
+
+    def _disconnect(self, client: KMSClient) -> None:
+        client.close()
+
+    def _translate(self, error: Exception, doing: str) -> KeyServiceError | None:
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - absent without the extra
+
+        if isinstance(error, ClientError):
+            code = str(error.response.get("Error", {}).get("Code", ""))
+            kind = ERROR_CODES.get(code) or _kind_of_status(error.response)
+            return _error(kind, doing, code)
+        if isinstance(error, BotoCoreError):
+            kind = sdk_error_kind(type(error)) or KeyServiceError
+            if kind is KeyUnreachableError:
+                return unreachable(doing, error)
+            return _error(kind, doing, type(error).__name__)
+        return None
+
+
+class _Arn(NamedTuple):
+    """An Amazon resource name of a KMS key or alias."""
+
+    partition: str
+    region: str
+    account: str
+    kind: str
+    name: str
+
+    @classmethod
+    def parse(cls, text: str) -> _Arn | None:
+        found = _ARN.fullmatch(text)
+        return cls(*found.groups()) if found else None
+
+    def is_same_key(self, other: _Arn) -> bool:
+        """Whether both are one key, or replicas of one multi-Region key."""
+        if self.name.startswith(_MULTI_REGION):
+            return self._replace(region=other.region) == other
+        return self == other
+
+    def __str__(self) -> str:
+        return f"arn:{self.partition}:kms:{self.region}:{self.account}:{self.kind}/{self.name}"
+
+
+def sdk_error_kind(error: type[BaseException]) -> type[KeyServiceError] | None:
+    """Return this library's class for one of botocore's own errors."""
+    return next((_SDK_ERRORS[base.__name__] for base in error.__mro__ if base.__name__ in _SDK_ERRORS), None)
+
+
+def _kind_of_status(response: Any) -> type[KeyServiceError]:
+    """Judge an error code that the documentation does not list."""
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if status in (401, 403):  # a proxy or a firewall in front of KMS, which itself answers 400
+        return KeyAccessDeniedError
+    if status == 429:  # noqa: PLR2004 - RFC 6585 section 4
+        return KeyThrottledError
+    return KeyUnreachableError if status >= 500 else KeyServiceError  # noqa: PLR2004 - RFC 9110 section 15.6
+
+
+def _error(kind: type[KeyServiceError], doing: str, reason: str) -> KeyServiceError:
+    remedy = _REMEDIES.get(kind, "see the AWS KMS documentation of this error")
+    return kind(f"{doing} failed: AWS KMS answered {reason}; {remedy}")
+
+
+def _unusable(exc: Exception) -> ConfigurationError:
+    reason = f"boto3 cannot use the configuration ({type(exc).__name__})"
+    return misconfigured(field="aws_region", reason=reason, remedy="set aws_region; check aws_profile")

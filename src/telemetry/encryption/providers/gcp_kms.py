@@ -1,0 +1,325 @@
+"""Google Cloud Key Management Service as key service."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from telemetry.config import EncryptionConfig
+from telemetry.encryption.context import canonical, require_bounds, require_data_key
+from telemetry.encryption.provider import DATA_KEY_BYTES, Context, DataKey
+from telemetry.encryption.providers.remote import RemoteKeyProvider, checked_url, misconfigured, unreachable
+from telemetry.exceptions import (
+    KeyAccessDeniedError,
+    KeyDisabledError,
+    KeyMismatchError,
+    KeyNotFoundError,
+    KeyServiceError,
+    KeyThrottledError,
+    KeyUnreachableError,
+)
+from telemetry.system.fork_relay import Relay
+
+SCHEME = "gcp-kms://"
+_DEFAULT_UNIVERSE = "googleapis.com"
+_SCOPES = ("https://www.googleapis.com/auth/cloudkms",)
+_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}")
+_VERSION = re.compile(r"/cryptoKeyVersions/[0-9]{1,10}")
+
+# google.rpc.Code (github.com/googleapis/googleapis, google/rpc/code.proto) as Cloud KMS uses it.
+GRPC_CODES: Mapping[str, type[KeyServiceError]] = {
+    "CANCELLED": KeyUnreachableError,
+    "UNKNOWN": KeyUnreachableError,
+    "INVALID_ARGUMENT": KeyServiceError,
+    "DEADLINE_EXCEEDED": KeyUnreachableError,
+    "NOT_FOUND": KeyNotFoundError,
+    "ALREADY_EXISTS": KeyServiceError,
+    "PERMISSION_DENIED": KeyAccessDeniedError,
+    "RESOURCE_EXHAUSTED": KeyThrottledError,
+    # cloud.google.com/kms/docs/key-states: a version that is disabled, scheduled for destruction or destroyed.
+    "FAILED_PRECONDITION": KeyDisabledError,
+    "ABORTED": KeyUnreachableError,
+    "OUT_OF_RANGE": KeyServiceError,
+    "UNIMPLEMENTED": KeyServiceError,
+    "INTERNAL": KeyUnreachableError,
+    "UNAVAILABLE": KeyUnreachableError,
+    "DATA_LOSS": KeyUnreachableError,
+    "UNAUTHENTICATED": KeyAccessDeniedError,
+}
+# Errors of google-api-core and google-auth without a gRPC code; the nearest base of an error decides.
+_SDK_ERRORS: Mapping[str, type[KeyServiceError]] = {
+    "Unauthorized": KeyAccessDeniedError,
+    "Forbidden": KeyAccessDeniedError,
+    "NotFound": KeyNotFoundError,
+    "PreconditionFailed": KeyDisabledError,
+    "TooManyRequests": KeyThrottledError,
+    "ServerError": KeyUnreachableError,
+    "Conflict": KeyUnreachableError,
+    "Redirection": KeyUnreachableError,
+    "RetryError": KeyUnreachableError,
+    "TransportError": KeyUnreachableError,
+    "TimeoutError": KeyUnreachableError,
+    "ResponseError": KeyUnreachableError,
+    "RefreshError": KeyAccessDeniedError,
+    "DefaultCredentialsError": KeyAccessDeniedError,
+    "GoogleAuthError": KeyAccessDeniedError,
+    "ClientError": KeyServiceError,
+    "GoogleAPIError": KeyServiceError,
+}
+_REMEDIES: Mapping[type[KeyServiceError], str] = {
+    KeyAccessDeniedError: "grant cloudkms.cryptoKeyVersions.useToEncrypt to writers and ...useToDecrypt to readers on "
+    "the key, and check the credentials (a key that does not exist is reported so too)",
+    KeyNotFoundError: "check project_id, location, key_ring and gcp_key_name",
+    KeyDisabledError: "enable the key version, or restore it, in Cloud KMS",
+    KeyThrottledError: "raise the quota of cryptographic requests, or max_retries",
+    KeyMismatchError: "the wrapped key or its context was altered, or another key wrapped it",
+}
+
+
+class GcpKmsProvider(RemoteKeyProvider):
+    """Wraps data keys with a symmetric key of Google Cloud KMS (``gcp_kms``).
+
+    A writer needs ``cloudkms.cryptoKeyVersions.useToEncrypt`` on the key (role *Cloud KMS CryptoKey Encrypter*), a
+    reader ``cloudkms.cryptoKeyVersions.useToDecrypt`` (*Cloud KMS CryptoKey Decrypter*). A writer without the right to
+    decrypt sets ``writer_only``.
+
+    Credentials: ``gcp_credentials_path``, a service-account file; else the default chain of google-auth:
+    ``GOOGLE_APPLICATION_CREDENTIALS``, workload identity, the attached service account.
+
+    The context is additional authenticated data, so Cloud KMS itself refuses another one. CRC32C checksums of everything
+    sent and received are compared on both ends. A reader asks for the configured key only; Cloud KMS finds the version
+    that wrapped, so a key may be rotated while old records stay readable.
+
+    A child that was forked from a process with a provider makes one of its own, as with every provider. gRPC does not
+    survive ``fork()``: what it locks for a moment in the parent may stay locked in the child. So in a child of a process
+    that had used it here, the provider has its work done by a process of its own, started on first use.
+
+    Args:
+        config: ``project_id``, ``location``, ``key_ring`` and ``gcp_key_name`` are required.
+    """
+
+    extra = "gcp"
+    sdk = ("google.cloud.kms_v1", "google_crc32c")
+    body_loggers = (
+        "google.cloud.kms_v1.services.key_management_service.transports.grpc",
+        "google.cloud.kms_v1.services.key_management_service.client",
+    )
+
+    _grpc_pid: ClassVar[int | None] = None
+
+    def __init__(self, config: EncryptionConfig) -> None:
+        super().__init__(config)
+        fields = ("project_id", "location", "key_ring", "gcp_key_name")
+        for field in fields:
+            if not _PART.fullmatch(getattr(config, field) or ""):
+                raise misconfigured(field=field, reason="is no name of Cloud KMS", remedy="give the name alone")
+        self._key = "projects/{}/locations/{}/keyRings/{}/cryptoKeys/{}".format(*(getattr(config, f) for f in fields))
+        self._encrypting = f"encrypting a data key with {self._key}"
+        self._host = _host_of(config.endpoint_url)
+        self._relay: Relay | None = None
+        self._authorizing = threading.Lock()
+        self._credentials: Any = None
+        self._request: Any = None
+        self._audience = ""
+
+    def generate_data_key(self, context: Context) -> DataKey:
+        """Make a data key and have Cloud KMS encrypt it with the key's primary version."""
+        plaintext = secrets.token_bytes(DATA_KEY_BYTES)
+        name, wrapped = self._reach("_encrypt", plaintext, canonical(context))
+        if not self._is_version(name):
+            message = f"{self._encrypting} was done by another key; check endpoint_url"
+            raise KeyMismatchError(message)
+        return DataKey(plaintext=plaintext, wrapped=wrapped, key_uri=SCHEME + name)
+
+    def unwrap(self, wrapped: bytes, key_uri: str, context: Context) -> bytes:
+        """Have Cloud KMS decrypt a data key."""
+        require_bounds(wrapped, key_uri)
+        named = key_uri.removeprefix(SCHEME)
+        if not key_uri.startswith(SCHEME) or not (named == self._key or self._is_version(named)):
+            message = f"the record names {key_uri!r} as its KEK, which is not the configured {self._key}; not asked"
+            raise KeyMismatchError(message)
+        return require_data_key(self._reach("_decrypt", wrapped, canonical(context)), key_uri=key_uri)
+
+    def close(self) -> None:
+        """Release the connection; see ``RemoteKeyProvider.close``."""
+        super().close()
+        with self._connecting:
+            relay, self._relay = self._relay, None
+        if relay is not None:
+            relay.close()
+
+    def _reach(self, method: str, *arguments: bytes) -> Any:
+        """Have it done here, or by a process of its own in a child of a process that had used gRPC."""
+        relay = self._relay_of_fork()
+        return getattr(self, method)(*arguments) if relay is None else relay.call(method, *arguments)
+
+    def _relay_of_fork(self) -> Relay | None:
+        if GcpKmsProvider._grpc_pid in (None, os.getpid()) or self._closing.is_set():
+            return None
+        with self._connecting:
+            if self._relay is None or not self._relay.is_alive:
+                self._relay = Relay(type(self), self.config, lost=KeyUnreachableError)
+            return self._relay
+
+    def _encrypt(self, plaintext: bytes, associated: bytes) -> tuple[str, bytes]:
+        """Return the version that encrypted, and the ciphertext."""
+        request = {
+            "name": self._key,
+            "plaintext": plaintext,
+            "plaintext_crc32c": _crc32c(plaintext),
+            "additional_authenticated_data": associated,
+            "additional_authenticated_data_crc32c": _crc32c(associated),
+        }
+        doing = self._encrypting
+        answer = self._call(lambda kms: _verified_encrypt(self._ask(kms.encrypt, request), doing), doing=doing)
+        return answer.name, answer.ciphertext
+
+    def _decrypt(self, wrapped: bytes, associated: bytes) -> bytes:
+        request = {
+            "name": self._key,
+            "ciphertext": wrapped,
+            "ciphertext_crc32c": _crc32c(wrapped),
+            "additional_authenticated_data": associated,
+            "additional_authenticated_data_crc32c": _crc32c(associated),
+        }
+        doing = f"decrypting a data key with {self._key}"
+        answer = self._call(lambda kms: _verified_decrypt(self._ask(kms.decrypt, request), doing), doing=doing)
+        plaintext: bytes = answer.plaintext
+        return plaintext
+
+    def _ask(self, method: Any, request: dict[str, Any]) -> Any:
+        return method(request=request, retry=None, timeout=self._timeout, metadata=self._authorization())
+
+    def _authorization(self) -> list[tuple[str, str]]:
+        """Return the headers that identify the caller.
+
+        They are made here and not by a plug-in of gRPC: that is called, and later released, in threads of gRPC which
+        want the interpreter's lock, and a ``fork()`` that holds it meanwhile waits for them for ever.
+        """
+        headers: dict[str, str] = {}
+        with self._authorizing:
+            self._credentials.before_request(self._request, "POST", self._audience, headers)
+        return [(name.lower(), text) for name, text in headers.items()]
+
+    def _is_version(self, name: str) -> bool:
+        return name.startswith(self._key) and _VERSION.fullmatch(name[len(self._key) :]) is not None
+
+    def _connect(self) -> Any:
+        import grpc  # noqa: PLC0415 - absent without the extra
+        from google.auth.transport.requests import Request  # noqa: PLC0415
+        from google.cloud import kms_v1  # noqa: PLC0415
+        from google.cloud.kms_v1.services.key_management_service.transports import (  # noqa: PLC0415
+            KeyManagementServiceGrpcTransport,
+        )
+
+        trusted = _read(self.config.ca_path, "ca_path") if self.config.ca_path else None
+        self._credentials, self._request = self._make_credentials(), Request()
+        # Sovereign clouds are other universes; the credentials say to which one they belong.
+        universe = getattr(self._credentials, "universe_domain", None) or _DEFAULT_UNIVERSE
+        self._audience = f"https://cloudkms.{universe}/"
+        host = self._host or f"cloudkms.{universe}:443"
+        GcpKmsProvider._grpc_pid = os.getpid()
+        channel = grpc.secure_channel(host, grpc.ssl_channel_credentials(trusted))
+        transport = KeyManagementServiceGrpcTransport(host=host, channel=channel)
+        return kms_v1.KeyManagementServiceClient(transport=transport, client_options={"universe_domain": universe})
+
+    def _make_credentials(self) -> Any:
+        import google.auth  # noqa: PLC0415 - absent without the extra
+        from google.oauth2 import service_account  # noqa: PLC0415
+
+        path = self.config.gcp_credentials_path
+        if path is None:
+            return google.auth.default(scopes=_SCOPES)[0]
+        try:
+            load: Any = service_account.Credentials.from_service_account_file
+            # Tokens that the account signs itself need no server.
+            return load(str(path.expanduser()), scopes=_SCOPES, always_use_jwt_access=True)
+        except (OSError, ValueError) as exc:
+            reason = f"is no readable service-account file ({type(exc).__name__})"
+            raise misconfigured(field="gcp_credentials_path", reason=reason, remedy="give its JSON file") from exc
+
+    def _disconnect(self, client: Any) -> None:
+        client.transport.close()
+
+    def _translate(self, error: Exception, doing: str) -> KeyServiceError | None:
+        from google.api_core.exceptions import GoogleAPIError  # noqa: PLC0415 - absent without the extra
+        from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415
+
+        if not isinstance(error, (GoogleAPIError, GoogleAuthError)):
+            return None
+        kind = sdk_error_kind(error)
+        if kind is KeyServiceError and _code_of(error) == "INVALID_ARGUMENT":
+            # cloud.google.com/kms/docs/reference/rest/v1/projects.locations.keyRings.cryptoKeys/decrypt
+            if "checksum" in str(error).lower():
+                kind = KeyUnreachableError  # altered on the way; asking again may help
+            elif doing.startswith("decrypting"):
+                kind = KeyMismatchError
+        if kind is KeyUnreachableError:
+            return unreachable(doing, error)
+        return _error(kind, doing, _code_of(error) or type(error).__name__)
+
+
+def sdk_error_kind(error: Any) -> type[KeyServiceError]:
+    """Return this library's class for an error of google-api-core or google-auth."""
+    code = _code_of(error)
+    if code in GRPC_CODES:
+        return GRPC_CODES[code]
+    names = (base.__name__ for base in type(error).__mro__)
+    return next((_SDK_ERRORS[name] for name in names if name in _SDK_ERRORS), KeyServiceError)
+
+
+def _code_of(error: Any) -> str:
+    return getattr(getattr(error, "grpc_status_code", None), "name", "")
+
+
+def _error(kind: type[KeyServiceError], doing: str, reason: str) -> KeyServiceError:
+    remedy = _REMEDIES.get(kind, "see the Cloud KMS documentation of this error")
+    return kind(f"{doing} failed: Cloud KMS answered {reason}; {remedy}")
+
+
+def _verified_encrypt(answer: Any, doing: str) -> Any:
+    """Check the checksums as cloud.google.com/kms/docs/data-integrity-guidelines asks."""
+    arrived = answer.verified_plaintext_crc32c and answer.verified_additional_authenticated_data_crc32c
+    if not arrived or answer.ciphertext_crc32c != _crc32c(answer.ciphertext):
+        raise KeyUnreachableError(_altered(doing))
+    return answer
+
+
+def _verified_decrypt(answer: Any, doing: str) -> Any:
+    if answer.plaintext_crc32c != _crc32c(answer.plaintext):
+        del answer  # a traceback with local variables must not show the data key
+        raise KeyUnreachableError(_altered(doing))
+    return answer
+
+
+def _altered(doing: str) -> str:
+    return f"{doing} failed: the data was altered between here and Cloud KMS (CRC32C); check proxies on the way"
+
+
+def _crc32c(data: bytes) -> int:
+    from google_crc32c import value  # noqa: PLC0415 - absent without the extra
+
+    found: int = value(data)
+    return found
+
+
+def _host_of(endpoint: str | None) -> str | None:
+    if endpoint is None:
+        return None
+    parts = urlsplit(checked_url(endpoint if "://" in endpoint else f"https://{endpoint}", field="endpoint_url"))
+    if parts.scheme != "https" or parts.path:
+        raise misconfigured(field="endpoint_url", reason="is not https://HOST:PORT", remedy="write it so")
+    return parts.netloc
+
+
+def _read(path: Path, field: str) -> bytes:
+    try:
+        return path.expanduser().read_bytes()
+    except OSError as exc:
+        raise misconfigured(field=field, reason=f"cannot be read: {exc.strerror}", remedy="name a PEM file") from exc

@@ -1,0 +1,212 @@
+"""``local_key``: a key-encryption key in a file of one's own, for small set-ups, tests and air-gapped sites."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import os
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from telemetry.config import EncryptionConfig
+from telemetry.encryption.context import canonical, require_bounds
+from telemetry.encryption.provider import DATA_KEY_BYTES, Context, DataKey, EncryptionProvider
+from telemetry.encryption.providers.key_file import (
+    MIN_ITERATIONS,
+    KeyFileFacts,
+    create_key_file,
+    describe_key_file,
+    read_key_file,
+    replace_key_file,
+)
+from telemetry.encryption.providers.remote import try_key
+from telemetry.exceptions import (
+    ConfigurationError,
+    KeyAccessDeniedError,
+    KeyMismatchError,
+    KeyNotFoundError,
+    Problem,
+)
+
+logger = logging.getLogger("telemetry.encryption")
+
+PURPOSE = "telemetry local_key"
+SCHEME = "local-key://"
+
+_WRAP_VERSION = b"\x01"
+_IV_BYTES = 12
+_KEK_BYTES = 32
+_WRAPPED_BYTES = 1 + _IV_BYTES + DATA_KEY_BYTES + 16
+
+
+def fingerprint(kek: bytes) -> str:
+    """Return 32 hexadecimal digits that name a KEK without telling it."""
+    return hashlib.sha256(hmac.digest(kek, b"telemetry local_key fingerprint v1", "sha256")).hexdigest()[:32]
+
+
+def create(path: Path, passphrase: str, *, iterations: int = MIN_ITERATIONS) -> KeyFileFacts:
+    """Make a key file with a new random KEK.
+
+    Raises:
+        ConfigurationError: The file exists, or cannot be made.
+    """
+    kek = secrets.token_bytes(_KEK_BYTES)
+    public = {"fingerprint": fingerprint(kek)}
+    if not create_key_file(path, kek, passphrase, purpose=PURPOSE, iterations=iterations, public=public):
+        raise ConfigurationError(Problem("encryption_config.key_path", f"{path} exists already", "choose another path"))
+    return describe(path)
+
+
+def describe(path: Path) -> KeyFileFacts:
+    """Return what may be shown of a key file."""
+    return describe_key_file(path, purpose=PURPOSE)
+
+
+def change_passphrase(path: Path, old: str, new: str, *, iterations: int = MIN_ITERATIONS) -> None:
+    """Protect the same KEK with another passphrase; what was wrapped before still opens."""
+    kek, facts = read_key_file(path, old, purpose=PURPOSE)
+    rounds = max(iterations, facts.iterations)
+    replace_key_file(path, kek, new, purpose=PURPOSE, iterations=rounds, public=facts.public)
+
+
+class LocalKeyProvider(EncryptionProvider):
+    """Wraps data keys with AES-256-GCM under a KEK from a key file (``local_key``); the context is associated data.
+
+    The file is made on first use, with mode 0600; two processes that make it at once end with one key. Back it up: what
+    it wrapped is lost with it. Readers and writers alike need the file and its passphrase; there is no writer without
+    the right to read, nor anybody who could take back a right or see who used it. Use a KMS where you can.
+
+    A file that was removed, that others may read, or that holds another key stops this provider at the next data key.
+    A changed passphrase does not: the key is the same.
+
+    Args:
+        config: ``key_path`` and ``passphrase`` are required; ``pbkdf2_iterations`` counts for a new file.
+    """
+
+    def __init__(self, config: EncryptionConfig) -> None:
+        if config.key_path is None or config.passphrase is None or not config.passphrase.get_secret_value():
+            raise ConfigurationError(Problem("encryption_config.passphrase", "is empty", "set key_path and passphrase"))
+        self.config = config
+        self._path = config.key_path.expanduser()
+        self._passphrase = config.passphrase
+        self._lock = threading.Lock()
+        self._cipher: AESGCM | None = None
+        self._identity: tuple[int, ...] = ()
+        self._uri = ""
+
+    def __repr__(self) -> str:
+        return f"LocalKeyProvider(path={str(self._path)!r})"
+
+    def __reduce__(self) -> NoReturn:
+        message = "a key provider cannot be pickled or copied"
+        raise TypeError(message)
+
+    def generate_data_key(self, context: Context) -> DataKey:
+        """Make a data key and wrap it."""
+        with _as_key_service_error():
+            return self._generate(context)
+
+    def unwrap(self, wrapped: bytes, key_uri: str, context: Context) -> bytes:
+        """Return the data key."""
+        with _as_key_service_error():
+            cipher = self._opened(create=False)
+        require_bounds(wrapped, key_uri)
+        if not hmac.compare_digest(key_uri.encode(), self._uri.encode()):
+            message = f"the data key was wrapped by another key than {self._path} holds ({self._uri})"
+            raise KeyMismatchError(message)
+        if len(wrapped) != _WRAPPED_BYTES or wrapped[:1] != _WRAP_VERSION:
+            message = "the wrapped data key does not have the form that local_key gives it; it was altered"
+            raise KeyMismatchError(message)
+        try:
+            return cipher.decrypt(wrapped[1 : 1 + _IV_BYTES], wrapped[1 + _IV_BYTES :], _associated(context))
+        except InvalidTag as exc:
+            message = "the wrapped data key was altered, or belongs to another service or environment"
+            raise KeyMismatchError(message) from exc
+
+    def check(self) -> None:
+        """Open the key file, making it on first use, and make a trial wrap and unwrap.
+
+        Raises:
+            ConfigurationError: Wrong passphrase, unsafe owner or mode, or a damaged file.
+        """
+        self._opened(create=True)
+        try_key(self, writer_only=self.config.writer_only)
+
+    def close(self) -> None:
+        """Forget the KEK."""
+        with self._lock:
+            self._cipher = None
+
+    def _generate(self, context: Context) -> DataKey:
+        cipher = self._opened(create=True)
+        plaintext, iv = secrets.token_bytes(DATA_KEY_BYTES), os.urandom(_IV_BYTES)
+        wrapped = _WRAP_VERSION + iv + cipher.encrypt(iv, plaintext, _associated(context))
+        return DataKey(plaintext=plaintext, wrapped=wrapped, key_uri=self._uri)
+
+    def _opened(self, *, create: bool) -> AESGCM:
+        """Derive the key once; PBKDF2 takes a good part of a second on purpose."""
+        with self._lock:
+            if self._cipher is None:
+                self._cipher = AESGCM(self._first_read(create=create))
+            elif self._identity != (now := self._look()):
+                if SCHEME + describe(self._path).public.get("fingerprint", "") != self._uri:
+                    self._cipher = AESGCM(self._read())
+                self._identity = now
+            return self._cipher
+
+    def _first_read(self, *, create: bool) -> bytes:
+        try:
+            return self._read()
+        except KeyNotFoundError:
+            if not create:
+                raise
+        if self._create():
+            logger.warning("made the key file %s; back it up: without it nothing that it seals can be read", self._path)
+        # Another process may have been first: what counts is what the file holds.
+        return self._read()
+
+    def _create(self) -> bool:
+        kek, rounds = secrets.token_bytes(_KEK_BYTES), self.config.pbkdf2_iterations
+        public = {"fingerprint": fingerprint(kek)}
+        return create_key_file(self._path, kek, self._passphrase, purpose=PURPOSE, iterations=rounds, public=public)
+
+    def _read(self) -> bytes:
+        self._identity = ()
+        kek, facts = read_key_file(self._path, self._passphrase, purpose=PURPOSE)
+        if len(kek) != _KEK_BYTES or facts.public.get("fingerprint") != fingerprint(kek):
+            problem = Problem(
+                "encryption_config.key_path", f"the key file {self._path} holds no key of local_key", "restore it"
+            )
+            raise ConfigurationError(problem)
+        self._uri = SCHEME + fingerprint(kek)
+        self._identity = self._look()
+        return kek
+
+    def _look(self) -> tuple[int, ...]:
+        try:
+            found = self._path.lstat()
+        except OSError as exc:
+            message = f"the key file {self._path} is gone ({exc.strerror}); restore it from a backup"
+            raise KeyNotFoundError(message) from exc
+        return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size, found.st_mode, found.st_uid
+
+
+@contextmanager
+def _as_key_service_error() -> Iterator[None]:
+    """At the start a bad key file is a bad configuration; later on it is a key service that refuses."""
+    try:
+        yield
+    except ConfigurationError as exc:
+        raise KeyAccessDeniedError(str(exc)) from exc
+
+
+def _associated(context: Context) -> bytes:
+    return hashlib.sha256(b"telemetry local_key v1\x00" + canonical(context)).digest()

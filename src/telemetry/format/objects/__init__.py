@@ -1,0 +1,1 @@
+"""Encode the objects of the fallback store."""

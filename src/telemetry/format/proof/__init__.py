@@ -1,0 +1,1 @@
+"""Encode proofs: the Merkle tree, signed notes, checkpoints, inclusion proofs."""

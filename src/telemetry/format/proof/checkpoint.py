@@ -1,0 +1,303 @@
+"""Checkpoints: what a producer has logged so far, signed (C2SP tlog-checkpoint, https://c2sp.org/tlog-checkpoint)."""
+
+from __future__ import annotations
+
+import binascii
+import hmac
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from telemetry.exceptions import FormatError, MalformedRecordError, TamperedError
+from telemetry.format.proof.merkle import HASH_BYTES, Frontier, split_hashes
+from telemetry.format.proof.signed_note import MAX_NOTE_BYTES, Note, PublicKey, Signer, open_note, parse_note, sign_note
+from telemetry.format.value.message import MAX_SEQUENCE
+
+CHECKPOINT_TYPE = "telemetry.checkpoint"
+CHECKPOINT_CONTENT_TYPE = "text/plain"
+MAX_MESSAGE_BYTES = 2 * MAX_NOTE_BYTES
+
+_ORIGIN = "telemetry"
+_MAX_ORIGIN = 4_096
+_MAX_EXTENSIONS = 64
+_PRODUCER = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
+_SIZE = re.compile(r"0|[1-9][0-9]{0,15}", re.ASCII)
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z", re.ASCII)
+
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """What a producer's tree was at one moment.
+
+    Attributes:
+        source: CloudEvents source of the producer's events.
+        producer: The stream.
+        size: Number of its records.
+        root: Root hash of the tree over them.
+        time: When it was made, RFC 3339 in UTC.
+        final: The stream ends here.
+        recovered: Signed by the process that adopted the spool of a dead one; the stream ends here.
+        frontier: Roots of the complete subtrees, largest first. They let a verifier begin at this checkpoint, so that a
+            record that is lost or altered does not make everything behind it unprovable.
+        extensions: Extension lines that this version does not know, as they were.
+    """
+
+    source: str
+    producer: str
+    size: int
+    root: bytes
+    time: str
+    final: bool = False
+    recovered: bool = False
+    frontier: tuple[bytes, ...] | None = None
+    extensions: tuple[str, ...] = ()
+
+    @classmethod
+    def of(  # noqa: D417 - the others are this class's own attributes
+        cls, tree: Frontier, *, source: str, producer: str, time: str, final: bool = False, recovered: bool = False
+    ) -> Checkpoint:
+        """Return the checkpoint of a tree as it stands.
+
+        Args:
+            tree: The producer's tree.
+        """
+        return cls(
+            source=source,
+            producer=producer,
+            size=tree.size,
+            root=tree.root(),
+            time=time,
+            final=final,
+            recovered=recovered,
+            frontier=tree.roots,
+        )
+
+    @property
+    def origin(self) -> str:
+        """First line of the note: names the stream."""
+        return f"{_ORIGIN}{self.source}/{self.producer}"
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether the stream ends here."""
+        return self.final or self.recovered
+
+    def tree(self) -> Frontier | None:
+        """Return the tree to go on from, or None when the checkpoint does not carry its frontier."""
+        return None if self.frontier is None else Frontier(self.size, self.frontier)
+
+
+class CheckpointMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """The record of a checkpoint, parsed but not verified.
+
+    Attributes:
+        id: UUIDv7 of the record.
+        source: As the producer's events have it.
+        producer: The stream.
+        time: When the checkpoint was made.
+        data: The note.
+    """
+
+    specversion: str
+    source: str
+    datacontenttype: str
+    producer: str
+    id: str
+    time: str
+    type: str
+    data: str
+
+
+def sign_checkpoint(checkpoint: Checkpoint, signer: Signer) -> str:
+    """Return the signed note of a checkpoint.
+
+    Raises:
+        FormatError: The checkpoint cannot be written, such as a producer that is no UUID.
+    """
+    text = render_text(checkpoint)
+    if parse_text(text) != checkpoint:
+        message = "the checkpoint has values that its format cannot carry"
+        raise FormatError(message)
+    return sign_note(text, signer)
+
+
+def open_checkpoint(note: str, trusted: Sequence[PublicKey]) -> Checkpoint:
+    """Return the checkpoint that a trusted key signed.
+
+    Raises:
+        FormatError: It is not a checkpoint.
+        TamperedError: No trusted key signed it, or it was altered.
+    """
+    return parse_text(open_note(note, trusted))
+
+
+def read_unverified(note: str) -> tuple[Note, Checkpoint]:
+    """Return note and checkpoint without verifying a signature.
+
+    Raises:
+        FormatError: It is not a checkpoint.
+    """
+    parsed = parse_note(note)
+    return parsed, parse_text(parsed.text)
+
+
+def render_text(checkpoint: Checkpoint) -> str:
+    """Return the text that is signed."""
+    lines = [checkpoint.origin, str(checkpoint.size), _base64(checkpoint.root), f"time {checkpoint.time}"]
+    if checkpoint.final:
+        lines.append("final")
+    if checkpoint.recovered:
+        lines.append("recovered")
+    if checkpoint.frontier is not None:
+        lines.append(f"frontier {_base64(b''.join(checkpoint.frontier))}".rstrip())
+    return "\n".join([*lines, *checkpoint.extensions]) + "\n"
+
+
+def parse_text(text: str) -> Checkpoint:
+    """Read the text of a checkpoint's note.
+
+    Raises:
+        FormatError: It is not the text of a checkpoint of this format.
+        TamperedError: Its frontier does not make its root.
+    """
+    lines = text.removesuffix("\n").split("\n")
+    if not 4 <= len(lines) <= 3 + _MAX_EXTENSIONS or not all(lines):  # noqa: PLR2004 - three lines and the time
+        message = "the checkpoint does not have origin, size, root and time"
+        raise FormatError(message)
+    source, producer = _parse_origin(lines[0])
+    if not _SIZE.fullmatch(lines[1]) or int(lines[1]) > MAX_SEQUENCE + 1:
+        message = "the checkpoint's tree size is not a number of records"
+        raise FormatError(message)
+    size, root = int(lines[1]), _unbase64(lines[2], "root hash")
+    if len(root) != HASH_BYTES:
+        message = "the checkpoint's root hash is not 32 bytes long"
+        raise FormatError(message)
+    known, extensions = _sort_extensions(lines[3:])
+    return Checkpoint(
+        source=source,
+        producer=producer,
+        size=size,
+        root=root,
+        time=_parse_time(known.get("time", "")),
+        final="final" in known,
+        recovered="recovered" in known,
+        frontier=_parse_frontier(known["frontier"], size, root) if "frontier" in known else None,
+        extensions=extensions,
+    )
+
+
+def encode_checkpoint_message(checkpoint: Checkpoint, note: str, *, event_id: str) -> bytes:
+    """Return the value of a checkpoint's record; its Kafka key is the producer.
+
+    Args:
+        checkpoint: What was signed.
+        note: As :func:`sign_checkpoint` returned it.
+        event_id: UUIDv7 of the record.
+    """
+    message = CheckpointMessage(
+        specversion="1.0",
+        source=checkpoint.source,
+        datacontenttype=CHECKPOINT_CONTENT_TYPE,
+        producer=checkpoint.producer,
+        id=event_id,
+        time=checkpoint.time,
+        type=CHECKPOINT_TYPE,
+        data=note,
+    )
+    return _encode(message)
+
+
+def decode_checkpoint_message(value: bytes) -> CheckpointMessage | None:
+    """Return the record of a checkpoint; None when the value is that of another record.
+
+    Raises:
+        MalformedRecordError: It is said to be a checkpoint, and is not in the form of one.
+    """
+    if b'"telemetry.checkpoint"' not in value:
+        return None
+    try:
+        kind = _kind_decoder.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if kind.type != CHECKPOINT_TYPE or kind.datacontenttype != CHECKPOINT_CONTENT_TYPE:
+        return None
+    return _decode_canonical(value)
+
+
+class _Kind(msgspec.Struct):
+    type: str
+    datacontenttype: str
+
+
+def _decode_canonical(value: bytes) -> CheckpointMessage:
+    try:
+        message = _decoder.decode(value) if len(value) <= MAX_MESSAGE_BYTES else None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        message = None
+    if message is None or message.specversion != "1.0" or _encode(message) != value:
+        error = "the checkpoint's record is not in the form this format prescribes"
+        raise MalformedRecordError(error)
+    return message
+
+
+def _parse_origin(origin: str) -> tuple[str, str]:
+    head, _, producer = origin.rpartition("/")
+    source = head.removeprefix(_ORIGIN)
+    if len(origin) > _MAX_ORIGIN or head == source or not source.startswith("/") or not _PRODUCER.fullmatch(producer):
+        message = "the checkpoint's origin is not telemetry/ENVIRONMENT/SERVICE/PRODUCER"
+        raise FormatError(message)
+    return source, producer
+
+
+def _sort_extensions(lines: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    known: dict[str, str] = {}
+    unknown = []
+    for line in lines:
+        name, _, rest = line.partition(" ")
+        if name not in ("time", "final", "recovered", "frontier"):
+            unknown.append(line)
+        elif name in known or (name in ("final", "recovered") and line != name):
+            message = f"the checkpoint's line {name!r} is repeated or malformed"
+            raise FormatError(message)
+        else:
+            known[name] = rest
+    return known, tuple(unknown)
+
+
+def _parse_time(time: str) -> str:
+    if not _TIME.fullmatch(time):
+        message = "the checkpoint's time is not RFC 3339 in UTC"
+        raise FormatError(message)
+    return time
+
+
+def _parse_frontier(text: str, size: int, root: bytes) -> tuple[bytes, ...]:
+    hashes = split_hashes(_unbase64(text, "frontier"))
+    if not hmac.compare_digest(Frontier(size, hashes).root(), root):
+        message = "the checkpoint's frontier does not make its root hash"
+        raise TamperedError(message)
+    return tuple(hashes)
+
+
+def _base64(data: bytes) -> str:
+    return binascii.b2a_base64(data, newline=False).decode()
+
+
+def _unbase64(text: str, what: str) -> bytes:
+    try:
+        data = binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
+    except (binascii.Error, UnicodeEncodeError) as exc:
+        message = f"the checkpoint's {what} is not base64"
+        raise FormatError(message) from exc
+    if _base64(data) != text:
+        message = f"the checkpoint's {what} is not canonical base64"
+        raise FormatError(message)
+    return data
+
+
+_decoder = msgspec.json.Decoder(CheckpointMessage)
+_kind_decoder = msgspec.json.Decoder(_Kind)

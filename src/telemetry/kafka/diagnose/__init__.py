@@ -1,0 +1,1 @@
+"""Find out why Kafka cannot be used, and say what to do."""

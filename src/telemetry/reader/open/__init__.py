@@ -1,0 +1,1 @@
+"""Open records: unwrap the data key, decrypt, check every cleartext byte."""

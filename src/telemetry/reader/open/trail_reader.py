@@ -1,0 +1,95 @@
+"""One stream of entries from any source: opened, without duplicates."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from itertools import islice
+
+from telemetry.encryption import EncryptionProvider
+from telemetry.reader.entry import DamagedRecord, Entry, OpenedEvent, RawRecord, SealedEntry
+from telemetry.reader.open.duplicates import Duplicates
+from telemetry.reader.open.opener import RecordOpener
+
+_ASYNC_CHUNK = 256
+
+
+class TrailReader:
+    """Reads a trail; iterate it with ``for`` or ``async for``.
+
+    Args:
+        source: Raw records: a ``KafkaSource``, a ``FallbackSource``, a ``FileSource``, or several in a row.
+        provider: Unwraps data keys; None leaves events sealed.
+        duplicates: Yield events again that were delivered more than once.
+
+    Attributes:
+        duplicates_dropped: How many records were not yielded because their event was already.
+        damaged: How many damaged records were yielded.
+    """
+
+    def __init__(
+        self,
+        source: Iterable[RawRecord | DamagedRecord],
+        *,
+        provider: EncryptionProvider | None,
+        duplicates: bool = False,
+    ) -> None:
+        self._source = source
+        self._opener = RecordOpener(provider)
+        self._seen = None if duplicates else Duplicates()
+        self.duplicates_dropped = 0
+        self.damaged = 0
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Yield the entries; a damaged record is one and does not end the stream."""
+        for raw in self._source:
+            entry = raw if isinstance(raw, DamagedRecord) else self._opener.open(raw)
+            if isinstance(entry, DamagedRecord):
+                self.damaged += 1
+            elif not self._remember(entry):
+                self.duplicates_dropped += 1
+                continue
+            yield entry
+
+    async def __aiter__(self) -> AsyncGenerator[Entry]:
+        """Yield the entries; Kafka, the store and the key service are waited for in another thread."""
+        entries = iter(self)
+        most = 1 if getattr(self._source, "is_endless", False) else _ASYNC_CHUNK
+        while True:
+            step = asyncio.ensure_future(asyncio.to_thread(_take, entries, most))
+            try:
+                chunk = await asyncio.shield(step)
+            except asyncio.CancelledError:
+                # The thread still uses the source: whoever closes it next must find it at rest.
+                self.stop()
+                await asyncio.wait([step])
+                raise
+            if not chunk:
+                return
+            for entry in chunk:
+                yield entry
+
+    def stop(self) -> None:
+        """Have an endless stream end soon; may be called from another thread than the one that reads."""
+        stop = getattr(self._source, "stop", None)
+        if stop is not None:
+            stop()
+
+    def close(self) -> None:
+        """Forget the data keys."""
+        self._opener.close()
+
+    def _remember(self, entry: Entry) -> bool:
+        if self._seen is None:
+            return True
+        if isinstance(entry, OpenedEvent):
+            # Whoever may write to the topic can write events that are not sealed: they must not displace sealed ones.
+            stream = entry.event.producer if entry.sealed else f"{entry.event.producer} in the clear"
+            return self._seen.add(stream, entry.event.sequence)
+        if isinstance(entry, SealedEntry):
+            return self._seen.add(entry.producer, entry.sequence)
+        return True
+
+
+def _take(entries: Iterator[Entry], most: int) -> list[Entry]:
+    return list(islice(entries, most))

@@ -1,0 +1,1 @@
+"""Find single events and prove them."""

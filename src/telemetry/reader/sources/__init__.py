@@ -1,0 +1,1 @@
+"""Read raw records from Kafka, the fallback store, and files."""

@@ -1,0 +1,62 @@
+"""Reads raw records from a fallback store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from telemetry.exceptions import FormatError, StorageNotFoundError, VerificationError
+from telemetry.format.objects.fallback_object import decode_object, parse_object_name
+from telemetry.reader.entry import DamagedRecord, Place, RawRecord
+from telemetry.reader.sources.lines import read_line
+from telemetry.storage import StorageProvider
+
+REJECTED = "rejected/"
+
+
+class FallbackSource:
+    """The objects of a topic as a stream of raw records, oldest object first.
+
+    Args:
+        store: Where the objects are.
+        topic: Which objects.
+        rejected: Read those under ``rejected/`` too.
+    """
+
+    def __init__(self, store: StorageProvider, *, topic: str, rejected: bool = True) -> None:
+        self._store = store
+        self._topic = topic
+        self._prefixes = [f"{topic}/", *([f"{REJECTED}{topic}/"] if rejected else [])]
+
+    def __iter__(self) -> Iterator[RawRecord | DamagedRecord]:
+        """Yield the records; an object that is damaged is yielded as a damaged record, and then what is left of it."""
+        for prefix in self._prefixes:
+            for stored in self._store.list(prefix):
+                if parse_object_name(stored.name.removeprefix(REJECTED)) is not None:
+                    yield from self._records(stored.name)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what is read, for the record of the read."""
+        return {"kind": "fallback", "store": type(self._store).__name__, "topic": self._topic}
+
+    def _records(self, name: str) -> Iterator[RawRecord | DamagedRecord]:
+        try:
+            content = self._store.get(name)
+        except StorageNotFoundError:
+            # It was replayed since the listing.
+            return
+        try:
+            records = decode_object(content).records
+        except (FormatError, VerificationError) as exc:
+            place = Place(self._topic, name=name)
+            yield DamagedRecord(place, exc, RawRecord(None, None, place))
+            yield from self._left(name, content)
+            return
+        for line, record in enumerate(records, start=2):
+            yield RawRecord(record.key, record.value, Place(self._topic, offset=line, name=name))
+
+    def _left(self, name: str, content: bytes) -> Iterator[RawRecord | DamagedRecord]:
+        """Yield the records of a damaged object: each has its own seal, and one altered byte must not hide the others."""
+        for number, line in enumerate(content.split(b"\n")[1:], start=2):
+            if line.strip():
+                yield read_line(line, Place(self._topic, offset=number, name=name))

@@ -1,0 +1,1 @@
+"""Verify a trail against its signed checkpoints."""

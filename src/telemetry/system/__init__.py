@@ -1,0 +1,1 @@
+"""Ask the operating system: files, threads, processes."""

@@ -1,0 +1,132 @@
+"""A process that does a provider's work for a forked child, in which the provider's client library is dead.
+
+Such a library has threads, and locks held by them; a child has the locks without the threads. A call into it might never
+return, and could disturb the parent, whose sockets the child shares. The new process is a plain Python that imports this
+module alone; it ends when its owner's end of the connection closes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import Connection, Pipe
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from telemetry.exceptions import TelemetryError
+
+_START = "import sys; sys.path[:] = {path!r}; from telemetry.system.fork_relay import serve; serve({descriptor})"
+_START_SECONDS = 60.0
+_END_SECONDS = 5.0
+
+
+class Limits(Protocol):
+    """What a relay must know of a configuration: how long a call may take."""
+
+    timeout_ms: int
+    max_retries: int
+
+
+Config = TypeVar("Config", bound=Limits)
+
+
+class Relay:
+    """The owner's end: sends calls one at a time and gives back results or raises errors.
+
+    Args:
+        provider: Class of the provider; made anew in the process.
+        config: Its configuration; it goes over the connection, never on the command line or the environment.
+        lost: Raised when the process ended or does not answer.
+    """
+
+    def __init__(self, provider: Callable[[Config], Any], config: Config, *, lost: type[TelemetryError]) -> None:
+        self._pid = os.getpid()
+        self._lost = lost
+        self._guard = threading.Lock()
+        self._limit = config.timeout_ms / 1_000 * (config.max_retries + 1) * 4 + _START_SECONDS
+        self._connection, theirs = Pipe()
+        with theirs:
+            command = _START.format(path=sys.path, descriptor=theirs.fileno())
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and code
+                [_python(), "-c", command],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        self._connection.send((provider, config))
+
+    def call(self, method: str, *arguments: object) -> Any:
+        """Return what the method of the provider returns, or raise what it raises; only a ``TelemetryError`` is passed on."""
+        with self._guard:
+            try:
+                self._connection.send((method, arguments))
+                answer = self._connection.recv() if self._connection.poll(self._limit) else None
+            except (EOFError, OSError):
+                answer = None
+            if answer is None:
+                self._end()
+                message = f"the process {self._process.pid}, which reaches the service for this forked one, has ended"
+                raise self._lost(message)
+        result, error = answer
+        if error is not None:
+            raise error
+        return result
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether calls can still be made, by the process that started it."""
+        return self._pid == os.getpid() and not self._connection.closed
+
+    def close(self) -> None:
+        """End the process, also in the middle of a call that does not return; a child of its owner leaves it alone."""
+        if self._pid != os.getpid():
+            return
+        if not self._guard.acquire(timeout=_END_SECONDS):
+            self._process.kill()
+            self._guard.acquire()
+        try:
+            self._end()
+        finally:
+            self._guard.release()
+
+    def _end(self) -> None:
+        self._connection.close()
+        try:
+            self._process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def serve(descriptor: int) -> None:
+    """Do what the owner asks until it closes the connection."""
+    with Connection(descriptor) as connection, contextlib.suppress(EOFError, ConnectionError):
+        make, config = connection.recv()
+        try:
+            provider = make(config)
+        except TelemetryError as exc:
+            connection.recv()
+            connection.send((None, exc))
+            return
+        with provider:
+            while True:
+                method, arguments = connection.recv()
+                connection.send(_answer(provider, method, arguments))
+
+
+def _answer(provider: Any, method: str, arguments: tuple[object, ...]) -> tuple[object, Exception | None]:
+    try:
+        return getattr(provider, method)(*arguments), None
+    except TelemetryError as exc:
+        return None, exc
+
+
+def _python() -> str:
+    # Inside uWSGI and other embedders sys.executable is the embedder.
+    names = (sys.executable, f"{sys.exec_prefix}/bin/python3", f"{sys.base_exec_prefix}/bin/python3")
+    return next((name for name in names if name and "python" in Path(name).name and Path(name).exists()), "python3")

@@ -1,0 +1,319 @@
+"""A fault suite for one's own machine: what the library promises is held against faults that are really made.
+
+``telemetry doctor --faults DIR`` runs it. It needs no server: Kafka is embedded, key and fallback store are local.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import random
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from telemetry.exceptions import ConfigurationError, IncompleteError, Problem, TelemetryError
+from telemetry.sync import Telemetry
+from telemetry.testing.faults.lab import PATIENCE, FaultCounts, FaultLab, hanging_key_service, wait
+
+ROUNDS = 5
+_MAX_ROUNDS = 10_000
+_EVENTS = 200
+_KEY_USES = 50
+_LATENCY_SECONDS = 60.0
+_LATEST_KILL_SECONDS = 0.15
+_SHORT_SHUTDOWN = 3.0
+
+
+class FaultOutcome(StrEnum):
+    """How a fault ended; the values are stable."""
+
+    OK = "ok"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+_NOTHING = FaultCounts()
+
+
+@dataclass(frozen=True, slots=True)
+class FaultResult:
+    """What one fault did.
+
+    Attributes:
+        name: Of the fault; stable.
+        outcome: Whether every promise held.
+        message: What was done and seen; never a secret.
+        counts: What became of every event.
+        seconds: How long it took.
+        exit_code: What a command ends with because of it: 0, 4 where an event is missing or not accounted for, else 1.
+    """
+
+    name: str
+    outcome: FaultOutcome
+    message: str
+    counts: FaultCounts = _NOTHING
+    seconds: float = 0.0
+    exit_code: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return {
+            "fault": self.name,
+            "outcome": self.outcome.value,
+            "message": self.message,
+            "counts": self.counts.as_dict(),
+            "seconds": round(self.seconds, 3),
+        }
+
+
+class _NotHereError(Exception):
+    """This fault cannot be made on this machine, or by this user."""
+
+
+_Seen = tuple[FaultCounts, str]
+
+
+def run_faults(
+    folder: Path, *, rounds: int = ROUNDS, on_result: Callable[[FaultResult], None] = lambda _result: None
+) -> list[FaultResult]:
+    """Make every fault, one after the other, in a scratch folder that is removed at the end.
+
+    Args:
+        folder: An existing folder; the scratch folder is made below it, and nothing is written elsewhere.
+        rounds: How many logging processes are killed, 1 to 10,000.
+        on_result: Told each result as soon as it is there.
+
+    Returns:
+        One result for each of :data:`FAULTS`, in their order. A fault that did harm is a result, no exception.
+
+    Raises:
+        ConfigurationError: The folder cannot be used, or ``rounds`` is out of its range.
+    """
+    if not 1 <= rounds <= _MAX_ROUNDS:
+        raise ConfigurationError(Problem("rounds", f"is {rounds}, outside 1 to {_MAX_ROUNDS}"))
+    results = []
+    with _scratch(folder) as scratch:
+        for number, (name, make) in enumerate(_FAULTS.items()):
+            result = _result(name, make, scratch / str(number), rounds)
+            results.append(result)
+            on_result(result)
+    return results
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    try:
+        made = tempfile.TemporaryDirectory(prefix="telemetry-faults-", dir=folder, ignore_cleanup_errors=True)
+    except OSError as exc:
+        problem = Problem("folder", f"{folder} cannot be written: {exc.strerror}", "name a folder of your own")
+        raise ConfigurationError(problem) from exc
+    with made as scratch:
+        yield Path(scratch)
+
+
+def _result(name: str, make: Callable[[FaultLab, int], _Seen], folder: Path, rounds: int) -> FaultResult:
+    began = time.monotonic()
+    try:
+        with FaultLab.opened(folder) as lab:
+            counts, message = make(lab, rounds)
+        shutil.rmtree(folder, ignore_errors=True)
+    except _NotHereError as exc:
+        return FaultResult(name, FaultOutcome.SKIPPED, str(exc), seconds=time.monotonic() - began)
+    except (TelemetryError, OSError) as exc:
+        seconds = time.monotonic() - began
+        code = exc.exit_code if isinstance(exc, IncompleteError) else 1
+        return FaultResult(name, FaultOutcome.FAILED, str(exc), seconds=seconds, exit_code=code)
+    seconds = time.monotonic() - began
+    if counts.balance:
+        return FaultResult(name, FaultOutcome.OK, message, counts, seconds)
+    message = f"{message}; the events are not all accounted for"
+    return FaultResult(name, FaultOutcome.FAILED, message, counts, seconds, IncompleteError.exit_code)
+
+
+def _processes_killed(lab: FaultLab, rounds: int) -> _Seen:
+    """Kill processes at random moments while they log; every event that they called durable must be there."""
+    durable: set[str] = set()
+    for _ in range(rounds):
+        durable |= _kill_one(lab)
+    with Telemetry(lab.config()) as telemetry:
+        telemetry.shutdown()
+    if left := list(lab.spool.iterdir()):
+        message = f"{len(left)} files stay in the spool after the next process has sent what was in them"
+        raise IncompleteError(message)
+    found = lab.found()
+    there = len(durable & found)
+    counts = FaultCounts(logged=len(durable), delivered=there, missing=len(durable) - there)
+    return counts, f"{rounds} processes killed; {len(found) - there} more events found that nobody had waited for"
+
+
+def _kill_one(lab: FaultLab) -> set[str]:
+    with lab.start_worker("endless") as worker:
+        guard = threading.Timer(PATIENCE, worker.kill)
+        guard.start()
+        lines = iter(worker.stdout or ())
+        first = next(lines, "").strip()
+        guard.cancel()
+        moment = random.uniform(0.0, _LATEST_KILL_SECONDS)  # noqa: S311 - no secret
+        killer = threading.Timer(moment, worker.kill)
+        killer.start()
+        # A line is whole, or its last part was never written.
+        durable = {first, *(line.strip() for line in lines if line.endswith("\n"))}
+        killer.join()
+    if not first:
+        message = "a process that should log did not begin to"
+        raise TelemetryError(message)
+    return durable
+
+
+def _kafka_away(lab: FaultLab, _rounds: int) -> _Seen:
+    return _kafka_breaks(lab, lab.kafka.stop_brokers, lab.kafka.start_brokers)
+
+
+def _kafka_hangs(lab: FaultLab, _rounds: int) -> _Seen:
+    return _kafka_breaks(lab, lambda: lab.kafka.set_latency(_LATENCY_SECONDS), lambda: lab.kafka.set_latency(0))
+
+
+def _kafka_breaks(lab: FaultLab, begin: Callable[[], None], end: Callable[[], None]) -> _Seen:
+    with Telemetry(lab.config()) as telemetry:
+        stats = telemetry.audit.get_audit_stats
+        lab.log(telemetry, _EVENTS)
+        wait(lambda: stats().queued == 0, "the delivery of the first events")
+        begin()
+        lab.log(telemetry, _EVENTS)
+        wait(lambda: stats().stored >= _EVENTS, "storing what Kafka does not take")
+        end()
+        lab.log(telemetry, _EVENTS)
+        wait(lambda: stats().queued == 0 and stats().replayed >= stats().stored, "the replay of what was stored")
+        replayed = stats().replayed
+        counts = lab.shut_down(telemetry)
+    return replace(counts, missing=lab.missing()), f"{replayed} events came back from the fallback store"
+
+
+def _store_gone(lab: FaultLab, _rounds: int) -> _Seen:
+    aside = lab.folder / "aside"
+
+    def begin() -> None:
+        # A file where the folder was: nobody can write below it, whatever rights he has.
+        lab.store.rename(aside)
+        lab.store.touch()
+
+    def end() -> None:
+        lab.store.unlink()
+        aside.rename(lab.store)
+
+    return _store_breaks(lab, begin, end)
+
+
+def _store_read_only(lab: FaultLab, _rounds: int) -> _Seen:
+    if not hasattr(os, "geteuid") or os.geteuid() == 0:
+        message = "permissions do not bind this user; run it as another one"
+        raise _NotHereError(message)
+    return _store_breaks(lab, lambda: lab.store.chmod(0o500), lambda: lab.store.chmod(0o700))
+
+
+def _store_breaks(lab: FaultLab, begin: Callable[[], None], end: Callable[[], None]) -> _Seen:
+    with Telemetry(lab.config(queue_max_events=_EVENTS)) as telemetry:
+        stats = telemetry.audit.get_audit_stats
+        begin()
+        try:
+            lab.kafka.stop_brokers()
+            # Twice as much as may wait: the rest is refused.
+            lab.log(telemetry, 2 * _EVENTS)
+            refused = stats().refused
+            wait(lambda: stats().diverted, "the detour round Kafka")
+        finally:
+            end()
+        wait(lambda: stats().queued == 0, "storing what had to wait")
+        lab.kafka.start_brokers()
+        counts = lab.shut_down(telemetry)
+    return replace(
+        counts, missing=lab.missing()
+    ), f"{refused} calls were refused while neither Kafka nor store took events"
+
+
+def _disk_full(lab: FaultLab, _rounds: int) -> _Seen:
+    """Let no file of a process grow while it logs, then let it go on."""
+    if importlib.util.find_spec("resource") is None:
+        message = "this system cannot bound the size of a process's files"
+        raise _NotHereError(message)
+    with lab.start_worker("full disk") as worker:
+        guard = threading.Timer(2 * PATIENCE, worker.kill)
+        guard.start()
+        answer = worker.stdout.read() if worker.stdout is not None else ""
+        guard.cancel()
+    try:
+        told = json.loads(answer)
+    except ValueError as exc:
+        message = "the process whose disk was full did not end in good order"
+        raise TelemetryError(message) from exc
+    if not (told["stopped"] and told["goes_on"]):
+        message = "the spool did not notice that its disk was full, or did not go on when it had room"
+        raise TelemetryError(message)
+    found, ids = lab.found(), set(told["ids"])
+    settled = {name: told[name] for name in ("delivered", "stored", "spooled", "failed")}
+    counts = FaultCounts(logged=len(ids), **settled, missing=len(ids - found))
+    return counts, "the spool stopped with an error, events went on to Kafka, and it went on when there was room"
+
+
+def _key_service_hangs(lab: FaultLab, _rounds: int) -> _Seen:
+    with Telemetry(lab.config(data_key_max_uses=_KEY_USES)) as telemetry:
+        lab.log(telemetry, 1)
+        with hanging_key_service():
+            lab.log(telemetry, _EVENTS)
+        refused = telemetry.audit.get_audit_stats().refused
+        wait(lambda: lab.log(telemetry, 1), "a data key after the key service's return")
+        lab.log(telemetry, _KEY_USES // 2)
+        counts = lab.shut_down(telemetry)
+    if not refused:
+        message = "no call was refused though the data key was used up"
+        raise TelemetryError(message)
+    return replace(counts, missing=lab.missing()), f"{refused} calls were refused once the data key was used up"
+
+
+def _everything_at_once(lab: FaultLab, _rounds: int) -> _Seen:
+    """Shut down while Kafka, store and key service are all away; the next process sends what is in the spool."""
+    aside = lab.folder / "aside"
+    with Telemetry(lab.config(data_key_max_uses=4 * _EVENTS)) as telemetry, hanging_key_service():
+        lab.kafka.stop_brokers()
+        lab.store.rename(aside)
+        lab.store.touch()
+        try:
+            for receipt in lab.log(telemetry, _EVENTS):
+                receipt.wait_durable(PATIENCE)
+            began = time.monotonic()
+            counts = lab.shut_down(telemetry, _SHORT_SHUTDOWN)
+            took = time.monotonic() - began
+        finally:
+            lab.store.unlink()
+            aside.rename(lab.store)
+    lab.kafka.start_brokers()
+    with Telemetry(lab.config()) as telemetry:
+        telemetry.shutdown()
+    return (
+        replace(counts, missing=lab.missing()),
+        f"the shutdown took {took:.1f} s of {_SHORT_SHUTDOWN:g} s; the next process sent what stayed in the spool",
+    )
+
+
+_FAULTS: dict[str, Callable[[FaultLab, int], _Seen]] = {
+    "processes killed": _processes_killed,
+    "kafka away": _kafka_away,
+    "kafka hangs": _kafka_hangs,
+    "store gone": _store_gone,
+    "store read-only": _store_read_only,
+    "disk full": _disk_full,
+    "key service hangs": _key_service_hangs,
+    "everything at once": _everything_at_once,
+}
+
+FAULTS = tuple(_FAULTS)
+"""The names of all faults, in their order."""

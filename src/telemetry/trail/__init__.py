@@ -1,0 +1,1 @@
+"""Open the trail for reading, and record each read in it."""

@@ -1,0 +1,138 @@
+"""Records in the trail that somebody opens it: ``telemetry.read`` (PCI DSS 10.2.1.3, HIPAA 164.312(b))."""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import os
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from telemetry.audit.receipt import Receipt
+from telemetry.config import TelemetryConfig
+from telemetry.exceptions import ConfigurationError, ReadNotRecordedError, TelemetryError, TransportError
+from telemetry.sync import Telemetry
+
+logger = logging.getLogger("telemetry.trail.trail")
+
+EVENT_TYPE = "telemetry.read"
+_DOCS = "docs/reading.md"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """Who reads, and why.
+
+    Attributes:
+        reader: Who reads; default: the user of the operating system. That one is recorded in any case.
+        reason: Why, such as the number of a ticket.
+        program: What reads; default: the name of the program.
+    """
+
+    reader: str | None = None
+    reason: str | None = None
+    program: str | None = None
+
+
+def record_access(
+    config: TelemetryConfig, access: Access, *, sources: Sequence[Mapping[str, Any]], filters: Mapping[str, Any]
+) -> Receipt | None:
+    """Write the event of a read and wait until Kafka has it, or else the fallback store if one is configured.
+
+    It is sealed like every event: what was searched for stands in its payload and nowhere else.
+
+    Args:
+        config: Of the trail; its ``read_audit`` says what happens when the event cannot be written.
+        access: Who, and why.
+        sources: What is read.
+        filters: Which events are wanted.
+
+    Returns:
+        The event's receipt; None where it was not written.
+
+    Raises:
+        ReadNotRecordedError: It could not be written, and ``read_audit`` is ``required``.
+        ConfigurationError: Likewise, because the configuration cannot work.
+    """
+    policy = config.audit_config.read_audit
+    if policy == "off":
+        return None
+    payload = {
+        "program": access.program or Path(sys.argv[0]).name or "python",
+        "reason": access.reason,
+        "sources": [dict(source) for source in sources],
+        "filters": dict(filters),
+        **_person(access),
+    }
+    try:
+        return _write(config, access.reader or payload["os_user"], payload)
+    except TelemetryError as exc:
+        if policy == "required" and isinstance(exc, ConfigurationError):
+            raise  # it says what to correct, and reading would fail of it too
+        if policy == "required":
+            raise ReadNotRecordedError(_explain(exc, config.audit_config.kafka_topic)) from exc
+        logger.error("this read is not recorded in the trail, and goes on: %s", exc)  # noqa: TRY400 - the message says all
+        return None
+
+
+def _write(config: TelemetryConfig, who: str, payload: dict[str, Any]) -> Receipt:
+    try:
+        return _log(config, who, payload, fallback=False)
+    except TransportError:
+        if config.audit_config.storage_config is None:
+            raise
+        return _log(config, who, payload, fallback=True)
+
+
+def _log(config: TelemetryConfig, who: str, payload: dict[str, Any], *, fallback: bool) -> Receipt:
+    # One event of a short process: the spool and the marks of a service's life are for services.
+    changes = {"fallback_enabled": fallback, "spool_path": None, "self_audit": False, "clear_fields": ()}
+    soon = {"fallback_object_seconds": 0.05, "batch_timeout_ms": 1}
+    audit = config.audit_config.model_copy(update={**changes, **soon})
+    with Telemetry(config.model_copy(update={"audit_config": audit})) as telemetry:
+        return telemetry.audit.log(
+            EVENT_TYPE,
+            payload,
+            who,
+            wait_for="delivered",
+            action="read",
+            entity="audit_trail",
+            entity_id=audit.kafka_topic,
+            outcome="success",
+        )
+
+
+def _person(access: Access) -> dict[str, Any]:
+    """Return who the operating system says it is, beside whom the reader says to be."""
+    return {
+        "reader": access.reader,
+        "os_user": _os_user(),
+        "sudo_user": os.environ.get("SUDO_USER"),
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+    }
+
+
+def _os_user() -> str:
+    number = os.getuid() if hasattr(os, "getuid") else None
+    try:
+        if number is not None:
+            import pwd  # noqa: PLC0415 - not on every system
+
+            # Not getpass: it believes the environment first.
+            return pwd.getpwuid(number).pw_name
+        return getpass.getuser()
+    except (ImportError, KeyError, OSError):
+        return f"uid-{number}" if number is not None else "unknown"
+
+
+def _explain(error: TelemetryError, topic: str) -> str:
+    return (
+        f"the trail was not opened, because the {EVENT_TYPE} event that records it could not be written: {error}. "
+        f"Let this reader write to topic {topic!r} and use the key to seal, or give it a storage_config to keep the event "
+        f'in, or set read_audit to "attempt" or "off" ({_DOCS})'
+    )

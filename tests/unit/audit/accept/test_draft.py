@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+import sys
+import threading
+import uuid
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.sdk.trace import TracerProvider
+from pydantic import BaseModel
+
+from telemetry.audit.accept.draft import EventFactory
+from telemetry.exceptions import EventError, EventTooLargeError
+
+CANARY = "canary-31c8"
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+@dataclasses.dataclass
+class Point:
+    x: float = 1.5
+
+
+class Order(BaseModel):
+    number: int = 7
+    total: float = 2.5
+
+
+def _factory(**changes: Any) -> EventFactory:
+    values: dict[str, Any] = {"service_name": "shop", "environment": "test", "version": "1", "max_event_bytes": 4_096}
+    return EventFactory(**{**values, **changes})
+
+
+def _body(payload: Any = None, event_type: Any = "t", user_id: Any = "u", **fields: Any) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(_factory().draft(event_type, payload, user_id, fields).body)
+    return body
+
+
+def _self_containing() -> dict[str, Any]:
+    payload: dict[str, Any] = {"name": CANARY}
+    payload["me"] = [payload]
+    return payload
+
+
+def _deep() -> Any:
+    payload: Any = CANARY
+    for _ in range(100_000):
+        payload = [payload]
+    return payload
+
+
+@pytest.mark.parametrize(
+    ("payload", "path"),
+    [
+        ({"a": [{"b": float("nan")}]}, "payload.a[0].b"),
+        ({"a": float("inf")}, "payload.a"),
+        ({"a": Decimal("NaN")}, "payload.a"),
+        ({"a": CANARY + "\ud800"}, "payload.a"),
+        ({"\udfff": CANARY}, "payload"),
+        ({"a": object()}, "payload.a"),
+        ({"a": {"b": [1, lambda: CANARY]}}, "payload.a.b[1]"),
+        ({(1, 2): CANARY}, "payload"),
+        ({1: CANARY, "1": "other"}, "payload"),
+        (_self_containing(), "payload.me[0]"),
+        ({"a": Point(float("nan"))}, "payload"),
+        ({"a": Order(total=float("inf"))}, "payload"),
+        (_deep(), "payload"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_json_cannot_say_is_refused_by_path_and_never_by_value(payload: Any, path: str) -> None:
+    with pytest.raises(EventError) as caught:
+        _body(payload)
+
+    assert str(caught.value).startswith(f"{path} ") or str(caught.value).startswith(f"{path}[")
+    assert CANARY not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_the_usual_types_are_written_as_json_has_them() -> None:
+    identity = uuid.UUID("018f3b1c-0000-7000-8000-000000000001")
+    payload = {
+        "bytes": b"\x00\xff",
+        "time": datetime(2026, 1, 31, 12, tzinfo=UTC),
+        "day": date(2026, 1, 31),
+        "uuid": identity,
+        "decimal": Decimal("12.50"),
+        "enum": Colour.RED,
+        "dataclass": Point(),
+        "model": Order(),
+        "tuple": (1, 2),
+        "large": 2**70,
+        "number key": {1: 2},
+    }
+
+    assert _body(payload)["payload"] == {
+        "bytes": "AP8=",
+        "time": "2026-01-31T12:00:00Z",
+        "day": "2026-01-31",
+        "uuid": str(identity),
+        "decimal": "12.50",
+        "enum": "red",
+        "dataclass": {"x": 1.5},
+        "model": {"number": 7, "total": 2.5},
+        "tuple": [1, 2],
+        "large": 2**70,
+        "number key": {"1": 2},
+    }
+
+
+@pytest.mark.parametrize("bad", ["", "   ", "a\nb", "a\x00", "\x1b[31m", "x" * 2_000, "\ud800", None, 7, b"t"])
+@pytest.mark.parametrize("name", ["event_type", "user_id"])
+def test_event_types_and_users_that_are_no_plain_text(name: str, bad: Any) -> None:
+    with pytest.raises(EventError, match=name):
+        _body({}, **{name: bad})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("outcome", "maybe"), ("sensitive", "yes"), ("session_id", ""), ("ip_address", object()), ("action", "a\x07")],
+)
+def test_fields_with_values_that_do_not_fit(field: str, value: Any) -> None:
+    with pytest.raises(EventError, match=field):
+        _body({}, **{field: value})
+
+
+def test_unfit_metadata_is_named_by_its_path() -> None:
+    with pytest.raises(EventError, match=r"metadata\.ticket"):
+        _body({}, ticket=float("nan"))
+
+
+def test_named_fields_stand_by_themselves_and_others_go_to_metadata() -> None:
+    body = _body({}, session_id="s", outcome="denied", sensitive=True, entity_id=7, ticket=1, metadata={"more": 2})
+
+    assert (body["session_id"], body["outcome"], body["sensitive"], body["entity_id"]) == ("s", "denied", True, "7")
+    assert body["metadata"] == {"more": 2, "ticket": 1}
+
+
+def test_an_event_over_the_limit() -> None:
+    with pytest.raises(EventTooLargeError, match="max_event_bytes"):
+        _body({"much": CANARY * 1_000})
+
+
+def test_the_current_span_is_noted() -> None:
+    tracer = TracerProvider().get_tracer("test")
+    with tracer.start_as_current_span("request") as span:
+        draft = _factory().draft("t", {}, "u", {})
+    body = json.loads(draft.body)
+
+    assert int(body["trace_id"], 16) == span.get_span_context().trace_id
+    expected = f"00-{body['trace_id']}-{body['span_id']}-{body['trace_flags']:02x}"
+    assert f'"traceparent":"{expected}"'.encode() in draft.tail
+
+
+def test_the_time_is_utc_with_microseconds() -> None:
+    factory = _factory(wall_clock=lambda: 1_769_860_800_123_456_789)
+
+    assert json.loads(factory.draft("t", {}, "u", {}).body)["time"] == "2026-01-31T12:00:00.123456Z"
+
+
+def test_the_hmac_key_tells_neither_user_nor_service() -> None:
+    secret = b"0123456789abcdef"
+    draft = _factory(hmac_secret=secret).draft("t", {}, "ada", {})
+    again = _factory(hmac_secret=secret).draft("t", {}, "ada", {})
+
+    assert len(draft.key) == 64
+    assert draft.key == again.key
+    assert b"ada" not in draft.key
+    assert json.loads(draft.body)["kafka_key"] == draft.key.decode()
+
+
+@given(st.text())
+def test_every_text_is_accepted_whole_or_refused_with_our_own_error(text: str) -> None:
+    try:
+        body = _body({"text": text}, event_type=text or "t")
+    except EventError:
+        return
+    assert body["payload"]["text"] == text
+
+
+def test_threads_in_different_seconds_do_not_get_each_others_time() -> None:
+    seconds = threading.local()
+    factory = _factory(wall_clock=lambda: seconds.now * 1_000_000_000)
+    wrong: list[bytes] = []
+
+    def time_noted() -> bytes:
+        return factory.draft("t", {}, "u", {}).stamp.partition(b",")[2]
+
+    def draw(second: int) -> None:
+        seconds.now = second
+        expected = time_noted()
+        wrong.extend(found for _ in range(20_000) if (found := time_noted()) != expected)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=draw, args=(second,)) for second in (1, 3_601)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    finally:
+        sys.setswitchinterval(interval)
+
+    assert wrong == []

@@ -1,0 +1,74 @@
+"""What sealing costs the key service, and that no initialization vector is used twice with a key."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from telemetry.audit.accept.draft import EventDraft, EventFactory
+from telemetry.audit.accept.encryptor import AuditEncryptor
+from telemetry.audit.record import SealedRecord
+from telemetry.encryption.data_key import DataKeyring
+from telemetry.format.value.message import context_of
+from tests.services.stub_keys import StubKeys
+
+SOURCE = "/production/shop"
+PRODUCER = "018f3b1c-0000-7000-8000-000000000001"
+PATIENCE = 20
+
+
+def ring_on(keys: StubKeys, *, max_uses: int = 1_000_000) -> DataKeyring:
+    ring = DataKeyring(
+        keys, context=context_of(SOURCE), max_age=3_600.0, max_uses=max_uses, max_bytes=1 << 30, grace=900.0
+    )
+    ring.request().result(PATIENCE)
+    return ring
+
+
+def draft() -> EventDraft:
+    factory = EventFactory(service_name="shop", environment="production", version="1", max_event_bytes=1 << 20)
+    return factory.draft("order_read", {"n": 1}, "ada", {})
+
+
+def sealed(encryptor: AuditEncryptor, ring: DataKeyring, event: EventDraft, number: int) -> SealedRecord:
+    found = encryptor.seal(event, PRODUCER, number)
+    while found is None:
+        ring.request().result(PATIENCE)
+        found = encryptor.seal(event, PRODUCER, number)
+    return found
+
+
+def test_a_million_sealed_events_make_two_calls() -> None:
+    keys = StubKeys()
+    ring, event, uses = ring_on(keys), draft(), Counter[bytes]()
+    encryptor = AuditEncryptor(ring, source=SOURCE)
+    for number in range(1_000_000):
+        uses[sealed(encryptor, ring, event, number).protected] += 1
+    assert list(uses.values()) == [1_000_000], "one key seals them all"
+    assert keys.calls <= 2, "that key, and the next one, fetched ahead"
+    uses[sealed(encryptor, ring, event, 1_000_000).protected] += 1
+    assert list(uses.values()) == [1_000_000, 1], "the bound is kept to the event"
+    assert keys.calls == 2
+    ring.close()
+
+
+def test_no_call_with_a_data_key_at_hand() -> None:
+    keys = StubKeys()
+    ring, event = ring_on(keys), draft()
+    encryptor = AuditEncryptor(ring, source=SOURCE)
+    keys.gate.clear()  # a call would hang
+    for number in range(10_000):
+        assert encryptor.seal(event, PRODUCER, number) is not None
+    assert keys.calls == 1
+    keys.gate.set()
+    ring.close()
+
+
+def test_no_vector_is_used_twice_with_a_key() -> None:
+    keys = StubKeys()
+    ring, event = ring_on(keys, max_uses=20_000), draft()
+    encryptor = AuditEncryptor(ring, source=SOURCE)
+    made = [sealed(encryptor, ring, event, number) for number in range(100_000)]
+    assert len({found.protected for found in made}) == 5
+    assert len({(found.protected, found.iv) for found in made}) == len(made)
+    assert {len(found.iv) for found in made} == {12}
+    ring.close()

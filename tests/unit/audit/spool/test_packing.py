@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from telemetry.audit.record import SealedRecord
+from telemetry.audit.spool.packing import Progress, pack, unpack
+from tests.support.taken_in import PRODUCER, sealed_records
+
+
+def test_values_come_back_byte_by_byte_whatever_was_written_out_before_and_however_keys_change() -> None:
+    made = list(sealed_records(50, uses_of_a_key=8))
+    for record in made[::5]:
+        record.write(record.value)
+
+    found = [row for packed in pack(made, Progress()) for row in unpack(packed.content)]
+
+    assert found == [(record.sequence, record.event_id, record.key, record.value) for record in made]
+
+
+def test_packing_writes_no_value_out() -> None:
+    made = list(sealed_records(3, uses_of_a_key=100))
+
+    assert [packed.content for packed in pack(made, Progress())]
+
+    assert all(record.ciphertext for record in made)
+
+
+def test_a_checkpoint_has_no_position_and_is_not_packed() -> None:
+    checkpoint = SealedRecord.written("c", producer=PRODUCER, sequence=None, key=b"p", value=b"note")
+    made = [*sealed_records(1, uses_of_a_key=100), checkpoint]
+
+    assert [(packed.first, packed.last) for packed in pack(made, Progress())] == [(0, 0)]
+    assert list(pack([checkpoint], Progress())) == []
+
+
+def test_a_large_commit_is_split_and_says_where() -> None:
+    made = list(sealed_records(2_500, uses_of_a_key=10_000))
+
+    assert [(packed.first, packed.last) for packed in pack(made, Progress())] == [
+        (0, 999),
+        (1_000, 1_999),
+        (2_000, 2_499),
+    ]
+
+
+@given(st.binary(max_size=64))
+def test_rubbish_is_refused(content: bytes) -> None:
+    try:
+        rows = unpack(content)
+    except msgspec.DecodeError:
+        return
+    assert isinstance(rows, list)
+
+
+@given(st.data())
+def test_a_cut_pack_is_refused(data: st.DataObject) -> None:
+    (packed,) = pack(list(sealed_records(3, uses_of_a_key=100)), Progress())
+    cut = packed.content[: data.draw(st.integers(0, len(packed.content) - 1))]
+
+    with pytest.raises(msgspec.DecodeError):
+        unpack(cut)

@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from telemetry.audit.producer import TreeState
+from telemetry.audit.receipt import Receipt
+from telemetry.audit.record import SealedRecord
+from telemetry.audit.spool.segment import SpoolSegment
+from telemetry.audit.spool.spool import Spool
+from telemetry.exceptions import SpoolError
+from telemetry.testing import EmbeddedKafka
+from tests.support.rig import quick_config, records, running, until
+
+
+class Bench:
+    """A spool with what stands before and behind it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.made = records(20)
+        for record in self.made:
+            record.receipt = Receipt(event_id=record.event_id, producer=record.producer, sequence=record.sequence or 0)
+        self.segment = SpoolSegment.create(
+            folder, producer=self.made[0].producer, topic="audit-events", source="/production/shop"
+        )
+        self.lock = threading.Lock()
+        self.forwarded: list[SealedRecord] = []
+        self.spool = Spool(self.segment, lock=self.lock, forward=self.forwarded.extend, absorb=lambda _records: None)
+
+    def add(self, *made: SealedRecord) -> None:
+        with self.lock:
+            for record in made:
+                self.spool.add(record)
+
+    def fail_with(self, error: BaseException | None) -> None:
+        """Let every commit fail, or none."""
+        if error is None:
+            del self.segment.append  # the class's own is left
+            return
+
+        def fail(_records: Sequence[SealedRecord], *, settled_below: int, tree: TreeState | None) -> None:
+            del settled_below, tree
+            raise error
+
+        self.segment.append = fail  # type: ignore[method-assign, assignment]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path)
+    yield made
+    made.spool.close()
+
+
+def _receipts(made: Sequence[SealedRecord]) -> list[Receipt]:
+    return [record.receipt for record in made if record.receipt is not None]
+
+
+def test_records_are_durable_before_they_go_on(bench: Bench) -> None:
+    bench.add(*bench.made)
+
+    for receipt in _receipts(bench.made):
+        receipt.wait_durable(10)
+    until(lambda: len(bench.forwarded) == 20)
+    assert bench.forwarded == bench.made
+    assert [row[1] for row in bench.segment.rows()] == [record.event_id for record in bench.made]
+
+
+def test_all_settled_and_closed_leaves_no_file(bench: Bench, tmp_path: Path) -> None:
+    bench.add(*bench.made)
+    until(lambda: len(bench.forwarded) == 20)
+    bench.spool.acknowledge(bench.made)
+
+    assert bench.spool.close() == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_not_settled_stays_for_the_next_process(bench: Bench) -> None:
+    bench.add(*bench.made)
+    until(lambda: len(bench.forwarded) == 20)
+    # In no order: acknowledgements come from several partitions.
+    bench.spool.acknowledge([bench.made[number] for number in (3, 1, 0, 7, 2)])
+    # Settling is noted on disk by itself, without further records.
+    until(lambda: bench.spool._noted_below == 4)
+
+    assert bench.spool.close() == 15
+
+    adopted = SpoolSegment.adopt(bench.segment.path)
+    assert adopted is not None
+    assert [row[0] for row in adopted.rows()] == list(range(4, 20))
+    adopted.close()
+
+
+@pytest.mark.parametrize("error", [SpoolError("disk full"), OSError(5, "Input/output error"), RuntimeError("a bug")])
+def test_events_go_on_while_the_disk_fails_and_are_durable_again_after_it(
+    bench: Bench, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.fail_with(error)
+    bench.add(*bench.made[:10])
+    until(lambda: len(bench.forwarded) == 10)
+    assert not bench.spool.is_working
+    assert not any(receipt.is_durable for receipt in _receipts(bench.made))
+    assert "not durable until they are delivered" in caplog.text
+
+    bench.fail_with(None)
+    bench.spool._retry_at = 0.0
+    bench.add(*bench.made[10:])
+
+    for receipt in _receipts(bench.made[10:]):
+        receipt.wait_durable(10)
+    assert bench.spool.is_working
+    assert [row[0] for row in bench.segment.rows()] == list(range(10, 20))
+    # The ones that are not on disk do not keep the noted position from rising.
+    bench.spool.acknowledge(bench.made[10:])
+    assert bench.spool._settled_below == 20
+
+
+def test_a_disk_that_hangs_neither_keeps_events_nor_the_shutdown(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    entered, go_on = threading.Event(), threading.Event()
+    append = bench.segment.append
+
+    def hang(made: Sequence[SealedRecord], *, settled_below: int, tree: TreeState | None) -> None:
+        entered.set()
+        go_on.wait(30)
+        append(made, settled_below=settled_below, tree=tree)
+
+    bench.segment.append = hang  # type: ignore[method-assign, assignment]
+    bench.add(*bench.made[:1])
+    assert entered.wait(10)
+    bench.add(*bench.made[1:])
+
+    bench.spool.stop(0.1)
+
+    assert bench.forwarded == bench.made
+    assert "does not answer; 20 events go on without it" in caplog.text
+    go_on.set()
+    bench.spool._thread.join(10)
+    assert bench.forwarded == bench.made
+
+
+def test_a_checkpoint_that_is_on_its_way_keeps_the_segment(bench: Bench) -> None:
+    checkpoint = SealedRecord.written("c", producer="p", sequence=None, key=b"p", value=b"note")
+    bench.spool.hold(checkpoint)
+    bench.add(*bench.made)
+    until(lambda: len(bench.forwarded) == 20)
+    bench.spool.acknowledge(bench.made)
+
+    assert bench.spool.close() == 1
+    assert bench.segment.path.exists()
+
+
+def test_what_the_disk_did_not_take_is_saved_at_the_end_in_its_place(bench: Bench) -> None:
+    bench.fail_with(SpoolError("disk full"))
+    bench.add(*bench.made[:5])
+    until(lambda: len(bench.forwarded) == 5)
+    bench.fail_with(None)
+    bench.spool._retry_at = 0.0
+    bench.add(*bench.made[5:15])
+    until(lambda: len(bench.forwarded) == 15)
+    bench.fail_with(SpoolError("disk full"))
+    bench.add(*bench.made[15:])
+    until(lambda: len(bench.forwarded) == 20)
+    bench.spool.acknowledge(bench.made[5:10])
+    bench.spool.stop()
+
+    bench.fail_with(None)
+    bench.spool.save([*bench.made[15:], *bench.made[:5]])
+
+    assert all(receipt.is_durable for receipt in _receipts(bench.made))
+    assert bench.spool.close() == 15
+    adopted = SpoolSegment.adopt(bench.segment.path)
+    assert adopted is not None
+    assert [row[1] for row in adopted.rows()] == [record.event_id for record in bench.made]
+    adopted.close()
+
+
+def test_a_disk_that_still_takes_nothing_at_the_end(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    bench.fail_with(SpoolError("disk full"))
+    bench.add(*bench.made)
+    until(lambda: len(bench.forwarded) == 20)
+    bench.spool.stop()
+
+    bench.spool.save(bench.made)
+
+    assert not any(record.segment for record in bench.made)
+    assert "still takes nothing: disk full" in caplog.text
+    assert bench.spool.close() == 0
+
+
+def test_a_record_that_is_not_settled_for_long_bounds_what_comes_after_it(tmp_path: Path) -> None:
+    first = records(1)[0]
+    segment = SpoolSegment.create(tmp_path, producer=first.producer, topic="audit-events", source="/production/shop")
+    lock, forwarded = threading.Lock(), list[SealedRecord]()
+    spool = Spool(segment, lock=lock, forward=forwarded.extend, absorb=lambda _records: None, most_behind=50_000)
+
+    def log(record: SealedRecord) -> int:
+        count = len(forwarded) + 1
+        with lock:
+            spool.add(record)
+        until(lambda: len(forwarded) == count)
+        return record.size
+
+    room, behind, number = 100_000 - log(first), 0, 1
+    while room > 2_000:
+        (record,) = records(1, producer=first.producer, first=number, size=1_000)
+        room -= log(record)
+        spool.acknowledge([record])
+        room += spool.give_back(record.size)
+        behind, number = behind + record.size, number + 1
+        assert behind < 160_000, "nothing bounds what stays behind the first record"
+    assert behind > 140_000
+    assert len(list(segment.rows())) == number
+
+    spool.acknowledge([first])
+    room += spool.give_back(first.size)
+
+    assert room == 100_000
+    assert spool.close() == 0
+
+
+def test_the_segment_keeps_its_bound_while_kafka_is_slow(tmp_path: Path) -> None:
+    most = 4 << 20
+    with EmbeddedKafka(partitions=16) as kafka:
+        config = quick_config(
+            kafka.bootstrap_servers,
+            tmp_path,
+            fallback_enabled=False,
+            spool_path=tmp_path / "spool",
+            spool_max_bytes=most,
+            queue_full_timeout_ms=60_000,
+            kafka_timeout_ms=30_000,
+        )
+        with running(config) as telemetry:
+            kafka.set_latency(0.2)
+            sizes = []
+            for number in range(12_000):
+                telemetry.audit.log("step", {"pad": "x" * 1_000}, f"user-{number}")
+                if number % 100 == 0:
+                    sizes.append(sum(path.stat().st_size for path in (tmp_path / "spool").iterdir()))
+            kafka.set_latency(0)
+
+    # Beside the records the folder holds SQLite's write-ahead log, which is moved into the file every 4 MiB.
+    assert max(sizes) < most + (8 << 20)
+    assert list((tmp_path / "spool").iterdir()) == []

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import json
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from telemetry.exceptions import ConfigurationError, MalformedRecordError, StorageError, TamperedError
+from telemetry.format.objects.fallback_object import StoredRecord, encode_object
+from telemetry.reader import DamagedRecord, FallbackSource, FileSource, Place, RawRecord
+from telemetry.reader.sources import lines as lines_module
+from telemetry.reader.sources.lines import write_line
+from tests.support.memory_store import MemoryStore
+
+PRODUCER = "0198c0de-0000-7000-8000-000000000001"
+NAME = f"audit-events/2026/01/31/0198c0de-1111-7222-8333-444455556666-{PRODUCER}-0-2.jsonl"
+
+
+def _object() -> bytes:
+    records = [StoredRecord(b"key-%d" % n, '{"größe":"%d"}\n'.encode() % n, n) for n in range(3)]
+    return encode_object(records, topic="audit-events", producer=PRODUCER, reason="unreachable")
+
+
+def _file(folder: Path, content: bytes) -> Path:
+    path = folder / "records.jsonl"
+    path.write_bytes(content)
+    return path
+
+
+def test_what_was_written_is_read_back(tmp_path: Path) -> None:
+    records = [
+        RawRecord(b"k\xc3\xbc", b'{"a":"\\u0000 \\"quoted\\""}', Place("topic", 3, 41), 1_700_000_000.5),
+        RawRecord(None, b"{}", Place("topic", 0, 0), None),
+    ]
+    path = _file(tmp_path, b"".join(map(write_line, records)))
+
+    found = list(FileSource(path))
+
+    assert [(record.key, record.value, record.timestamp) for record in found if isinstance(record, RawRecord)] == [
+        (record.key, record.value, record.timestamp) for record in records
+    ]
+    assert [str(entry.place) for entry in found] == [f"{path}, line 1", f"{path}, line 2"]
+
+
+def test_what_kcat_prints_is_read(tmp_path: Path) -> None:
+    line = {"topic": "t", "partition": 0, "offset": 5, "tstype": "create", "ts": 1, "key": "k", "payload": "{}"}
+
+    (found,) = FileSource(_file(tmp_path, json.dumps(line).encode()))
+
+    assert isinstance(found, RawRecord)
+    assert (found.key, found.value) == (b"k", b"{}")
+
+
+def test_an_object_of_the_store_is_checked_and_read(tmp_path: Path) -> None:
+    found = list(FileSource(_file(tmp_path, _object())))
+
+    assert [record.key for record in found if isinstance(record, RawRecord)] == [b"key-0", b"key-1", b"key-2"]
+    assert [entry.place.offset for entry in found] == [2, 3, 4]
+
+
+def test_an_altered_object_is_told_and_what_is_left_of_it_is_read(tmp_path: Path) -> None:
+    content = _object().replace(b"key-1", b"key-9")
+
+    damaged, *rest = FileSource(_file(tmp_path, content))
+
+    assert isinstance(damaged, DamagedRecord)
+    assert isinstance(damaged.error, TamperedError)
+    assert [record.key for record in rest if isinstance(record, RawRecord)] == [b"key-0", b"key-9", b"key-2"]
+
+
+def test_an_altered_object_in_the_store_does_not_hide_its_other_records() -> None:
+    store = MemoryStore()
+    store.put(NAME, _object().replace(b"key-1", b"key-9") + b"rubbish\n")
+
+    damaged, *rest = FallbackSource(store, topic="audit-events")
+
+    assert isinstance(damaged, DamagedRecord)
+    assert [record.key for record in rest if isinstance(record, RawRecord)] == [b"key-0", b"key-9", b"key-2"]
+    assert isinstance(rest[-1], DamagedRecord)
+    assert (rest[-1].place.name, rest[-1].place.offset) == (NAME, 5)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"rubbish",
+        b"[]",
+        b"{}",
+        b'{"key":"k"}',
+        b'{"key":1,"value":"v"}',
+        b'{"key":"k","value":"\\ud800"}',
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"key":"k","value":"v',
+    ],
+)
+def test_a_line_that_is_no_record_is_told_with_its_number(tmp_path: Path, line: bytes) -> None:
+    good = b'{"key":"k","value":"v"}'
+
+    found = list(FileSource(_file(tmp_path, b"\n".join([good, b"", line, good]))))
+
+    assert [entry.place.offset for entry in found] == [1, 3, 4]
+    damaged = found[1]
+    assert isinstance(damaged, DamagedRecord)
+    assert isinstance(damaged.error, MalformedRecordError)
+
+
+@pytest.mark.parametrize("ending", [b"", b"\n", b'\n{"key":"k","value":"v"}\n'])
+def test_a_line_without_end_does_not_fill_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: bytes
+) -> None:
+    monkeypatch.setattr("telemetry.reader.sources.file.MAX_LINE_BYTES", 1_000)
+    content = b'{"key":"k","value":"v"}\n' + b"x" * 3_000_000 + ending
+
+    found = list(FileSource(_file(tmp_path, content)))
+
+    assert lines_module.MAX_LINE_BYTES > 1_000
+    assert [type(entry) for entry in found[:2]] == [RawRecord, DamagedRecord]
+    assert [entry.place.offset for entry in found] == list(range(1, len(found) + 1))
+    assert len(found) == (3 if b"key" in ending else 2)
+
+
+def test_an_empty_file(tmp_path: Path) -> None:
+    assert list(FileSource(_file(tmp_path, b""))) == []
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="No such file"):
+        list(FileSource(tmp_path / "absent"))
+    with pytest.raises((ConfigurationError, StorageError), match="directory"):
+        list(FileSource(tmp_path))
+    with pytest.raises(ConfigurationError):
+        list(FileSource(Path("a\0b")))
+
+
+def test_a_pipe_will_do(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(_object(),))
+    writer.start()
+
+    found = list(FileSource(pipe))
+
+    writer.join(20)
+    assert len(found) == 3

@@ -1,0 +1,235 @@
+"""Attacks at the edges, several at once, and among several producers; what was not touched raises no alarm."""
+
+from __future__ import annotations
+
+from itertools import chain, zip_longest
+
+import pytest
+
+from telemetry.reader.entry import Place, RawRecord
+from telemetry.reader.verify.state import VerifierState
+from telemetry.reader.verify.verdicts import ProducerReport, Verdict
+from telemetry.reader.verify.verifier import Verifier
+from tests.support.written_trail import LATER, TOPIC, Process, Signer, altered, topic, verify
+
+
+def interleaved(*lives: list[RawRecord]) -> list[RawRecord]:
+    """Return the records of several processes that logged side by side."""
+    return [record for record in chain.from_iterable(zip_longest(*lives)) if record is not None]
+
+
+def position(records: list[RawRecord], process: Process, sequence: int) -> int:
+    needle = f'"producer":"{process.producer}"'.encode(), f'"sequence":{sequence},'.encode()
+    return next(at for at, record in enumerate(records) if all(part in (record.value or b"") for part in needle))
+
+
+def named(producer: ProducerReport) -> dict[Verdict, list[str]]:
+    """Return the ranges that were found, by verdict."""
+    return {verdict: [finding.range for finding in producer.of(verdict)] for verdict in producer.verdicts}
+
+
+class TestEdges:
+    @pytest.mark.parametrize(("sequence", "told"), [(0, "0"), (94, "94")])
+    def test_first_and_last_record_deleted(self, sequence: int, told: str) -> None:
+        process = Process()
+        records = topic(process.run(95))
+        del records[position(records, process, sequence)]
+        assert named(verify(records).producer(process.producer)) == {Verdict.MISSING: [told]}
+
+    def test_the_final_checkpoint_deleted(self) -> None:
+        records = topic(Process().run(95))[:-1]
+        report = verify(records)
+        assert named(report.producers[0]) == {Verdict.TRUNCATED: ["90-94"]}
+        assert report.exit_code == 4
+
+    def test_the_final_checkpoint_deleted_where_the_one_before_covers_everything(self) -> None:
+        records = topic(Process().run(90))[:-1]
+        assert named(verify(records).producers[0]) == {Verdict.TRUNCATED: [""]}
+
+    def test_an_empty_topic(self) -> None:
+        report = verify([])
+        assert (report.verdict, report.exit_code) == (Verdict.UNVERIFIABLE, 4)
+
+    def test_events_only(self) -> None:
+        records = topic(record for record in Process().run(30) if b"telemetry.checkpoint" not in (record.value or b""))
+        report = verify(records)
+        assert (report.verdict, report.exit_code) == (Verdict.UNVERIFIABLE, 4)
+
+    def test_checkpoints_only(self) -> None:
+        records = topic(record for record in Process().run(30) if b"telemetry.checkpoint" in (record.value or b""))
+        assert named(verify(records).producers[0])[Verdict.MISSING] == ["0-9", "10-19", "20-29"]
+
+    def test_one_event_and_its_checkpoint(self) -> None:
+        assert verify(topic(Process().run(1))).verdict is Verdict.COMPLETE
+
+
+class TestSeveralProducers:
+    def test_nothing_was_done(self) -> None:
+        lives = [Process(number).run(60, users=7) for number in (1, 2, 3)]
+        report = verify(topic(interleaved(*lives), partitions=4))
+        assert {producer.verdict for producer in report.producers} == {Verdict.COMPLETE}
+
+    def test_only_the_one_that_was_touched_is_blamed(self) -> None:
+        one, two, three = (Process(number) for number in (1, 2, 3))
+        records = topic(interleaved(one.run(60), two.run(60), three.run(60)))
+        del records[position(records, two, 33)]
+        report = verify(records)
+        assert named(report.producer(two.producer)) == {Verdict.MISSING: ["33"]}
+        for other in (one, three):
+            assert report.producer(other.producer).verdict is Verdict.COMPLETE
+
+    def test_a_whole_producer_deleted_is_found_with_the_state_of_before(self) -> None:
+        one, two = Process(1), Process(2)
+        records = topic(interleaved(one.run(30), two.run(30)))
+        before = Verifier([Signer().public])
+        before.observe_all(records)
+        state = VerifierState.from_bytes(before.state().to_bytes())
+        left = [record for record in records if f'"producer":"{two.producer}"'.encode() not in (record.value or b"")]
+        assert verify(left).verdict is Verdict.COMPLETE
+        report = verify(left, state=state, continued=False)
+        assert report.exit_code == 4
+        assert Verdict.TRUNCATED in report.producer(two.producer).verdicts
+
+    def test_sequences_of_two_producers_swapped(self) -> None:
+        one, two = Process(1), Process(2)
+        records = topic(interleaved(one.run(60), two.run(60)))
+        first, second = position(records, one, 22), position(records, two, 44)
+        records[first] = altered(records[first], lambda value: value.replace(b'"sequence":22,', b'"sequence":44,'))
+        records[second] = altered(records[second], lambda value: value.replace(b'"sequence":44,', b'"sequence":22,'))
+        report = verify(records)
+        assert report.exit_code == 3
+        found = named(report.producer(one.producer)), named(report.producer(two.producer))
+        assert (found[0][Verdict.MISSING], found[1][Verdict.MISSING]) == (["22"], ["44"])
+        assert (found[0][Verdict.TAMPERED], found[1][Verdict.TAMPERED]) == (["44"], ["22"])
+
+    def test_names_of_two_producers_swapped(self) -> None:
+        one, two = Process(1), Process(2)
+        records = topic(interleaved(one.run(60), two.run(60)))
+        ours, theirs = one.producer.encode(), two.producer.encode()
+        first, second = position(records, one, 22), position(records, two, 22)
+        records[first] = altered(records[first], lambda value: value.replace(ours, theirs, 1))
+        records[second] = altered(records[second], lambda value: value.replace(theirs, ours, 1))
+        report = verify(records)
+        for process in (one, two):
+            findings = report.producer(process.producer).of(Verdict.TAMPERED)
+            assert ("22", "producer") in {(finding.range, finding.field) for finding in findings}
+
+    def test_records_of_another_service_under_the_same_key_are_their_own_producer(self) -> None:
+        report = verify(topic(interleaved(Process(1).run(30), Process(2, service="orders").run(30))))
+        assert [producer.source for producer in report.producers] == ["/production/payments", "/production/orders"]
+        assert report.exit_code == 0
+
+
+class TestCheckpointsFromElsewhere:
+    def test_of_another_service_in_place_of_ones_own(self) -> None:
+        process, other = Process(1), Process(1, service="orders")
+        records = process.run(20, end=False)
+        other.run(20, end=False)
+        report = verify(topic([*records, other.checkpoint(final=True)]))
+        assert report.exit_code == 3
+
+    def test_of_another_source_signed_by_a_trusted_key(self) -> None:
+        process = Process()
+        records = process.run(20, end=False)
+        process.source = "/staging/payments"
+        report = verify(topic([*records, process.log(), process.checkpoint(final=True)]))
+        assert report.exit_code == 3
+
+    def test_of_another_topic(self) -> None:
+        # Another process logs elsewhere: its checkpoint, moved here, promises records that are not here.
+        elsewhere, here = Process(9), Process(1)
+        moved = elsewhere.run(20)[-1]
+        report = verify(topic([*here.run(20), moved]))
+        assert report.producer(here.producer).verdict is Verdict.COMPLETE
+        assert named(report.producer(elsewhere.producer)) == {Verdict.MISSING: ["0-19"]}
+        assert report.exit_code == 4
+
+
+class TestSeveralAtOnce:
+    def test_delete_alter_duplicate_and_cut(self) -> None:
+        process = Process()
+        records = topic(process.run(95))
+        at = position(records, process, 61)
+        records[at] = altered(records[at], lambda value: value.replace(b'"type":"payment"', b'"type":"refund"'))
+        records.insert(70, records[position(records, process, 5)])
+        del records[position(records, process, 33)]
+        del records[position(records, process, 91) : -1]
+        found = named(verify(records).producer(process.producer))
+        assert found[Verdict.MISSING] == ["33", "91-94"]
+        assert found[Verdict.TAMPERED] == ["60-69"]
+        assert Verdict.DUPLICATE in found
+
+    def test_a_deleted_record_hidden_behind_a_duplicate_of_its_neighbour(self) -> None:
+        process = Process()
+        records = topic(process.run(95))
+        records[position(records, process, 42)] = records[position(records, process, 41)]
+        assert named(verify(records).producers[0])[Verdict.MISSING] == ["42"]
+
+    def test_a_duplicate_with_one_byte_changed_in_place_of_a_deleted_record(self) -> None:
+        process = Process()
+        records = topic(process.run(95))
+        at, neighbour = position(records, process, 42), records[position(records, process, 41)]
+        records[at] = altered(neighbour, lambda value: value.replace(b'"sequence":41,', b'"sequence":42,'))
+        assert named(verify(records).producers[0]) == {Verdict.TAMPERED: ["40-49"]}
+
+    def test_a_record_deleted_and_the_checkpoint_behind_it_too(self) -> None:
+        process = Process()
+        records = topic(process.run(95))
+        at = position(records, process, 48)
+        del records[at], records[at + 1]
+        assert named(verify(records).producers[0]) == {Verdict.MISSING: ["48"]}
+
+    def test_everything_sealed_anew_by_somebody_with_another_signing_key(self) -> None:
+        forged = Process(data_key=7, signer=Signer(66))
+        report = verify(topic(forged.run(95)), Signer())
+        assert report.exit_code == 3
+        assert report.total("proven") == 0
+
+    def test_the_fallback_holds_one_part_and_another_is_gone(self) -> None:
+        process = Process()
+        records = topic(process.run(95))
+        stored = [
+            record._replace(place=Place(TOPIC, None, line, "object.jsonl"))
+            for line, record in enumerate(records[44:55], start=2)
+        ]
+        left = records[:44] + records[55:]
+        del left[position(left, process, 12)]
+        assert named(verify([*left, *stored]).producers[0]) == {Verdict.MISSING: ["12"]}
+
+
+class TestRotation:
+    def test_the_old_key_is_needed_for_what_it_signed(self) -> None:
+        old, new = Signer(1, "payments-2025"), Signer(2, "payments-2026")
+        before, after = Process(1, signer=old), Process(2, signer=new)
+        records = topic([*before.run(30), *after.run(30)])
+        assert verify(records, old, new).exit_code == 0
+        report = verify(records, new)
+        assert report.exit_code == 4
+        assert report.producer(before.producer).verdict is Verdict.UNVERIFIABLE
+        assert report.producer(after.producer).verdict is Verdict.COMPLETE
+
+    def test_rotated_under_the_same_name(self) -> None:
+        old, new = Signer(1), Signer(2)
+        records = topic([*Process(1, signer=old).run(30), *Process(2, signer=new).run(30)])
+        assert verify(records, old, new).exit_code == 0
+
+
+class TestState:
+    def test_of_another_topic(self) -> None:
+        elsewhere = Verifier([Signer().public])
+        elsewhere.observe_all(topic(Process(9).run(30)))
+        report = verify(topic(Process(1).run(30)), state=elsewhere.state(), continued=False)
+        assert report.exit_code == 4
+        assert Verdict.TRUNCATED in report.producer(Process(9).producer).verdicts
+
+    def test_rolled_back_to_an_earlier_one_is_found_by_its_digest(self) -> None:
+        process = Process()
+        records = topic(process.run(60))
+        verifier = Verifier([Signer().public])
+        verifier.observe_all(records[:30])
+        early = verifier.state(now=LATER)
+        verifier = Verifier([Signer().public], state=early)
+        verifier.observe_all(records[30:])
+        late = verifier.state(now=LATER)
+        with pytest.raises(Exception, match="rolled back or replaced"):
+            VerifierState.from_bytes(early.to_bytes(), expected_digest=late.digest)
