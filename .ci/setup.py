@@ -77,7 +77,7 @@ def install(python: str, requirements: str) -> None:
     uv = [str(Path(python).with_name("uv")), "--quiet", "pip"]
     steps = (
         [*pip, "--require-hashes", "--no-deps", "-r", "requirements/bootstrap.txt"],
-        [*uv, "sync", "--python", python, "--require-hashes", requirements],
+        [*uv, "sync", "--python", python, "--compile-bytecode", "--require-hashes", requirements],
         [*uv, "install", "--python", python, "--no-deps", "--no-build-isolation", "--editable", "."],
     )
     for step in steps:
