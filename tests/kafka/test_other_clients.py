@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from telemetry.audit.record import SealedRecord
-from telemetry.audit.send.connector import KafkaConnector
+from telemetry.audit.send.connector import IgnoreReports, KafkaConnector
 from telemetry.config import EncryptionConfig
 from telemetry.encryption import EncryptionProviderFactory
 from telemetry.format.value.message import context_of
@@ -50,7 +50,7 @@ def test_partition_of_each_key_is_the_java_producers(kafka: KafkaBroker, topic: 
         for number, key in enumerate(_keys())
     ]
     config = audit_config(kafka, "SSL", identity(kafka.certificates, "files"), kafka_topic=name)
-    transport = KafkaConnector(config).open(lambda _records: None, lambda: None, "test-poller")
+    transport = KafkaConnector(config).open(IgnoreReports(), name="test-poller")
     transport.send(records)
     assert transport.wait_empty(_LIMIT)
     transport.close()

@@ -12,12 +12,12 @@ import pytest
 
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.send.connector import KafkaConnector
-from telemetry.audit.send.transport import KafkaTransport
 from telemetry.exceptions import RecordTooLargeError
 from telemetry.types import AuditConfig
 from tests.services.fixtures import new_topic
 from tests.services.kafka import KafkaBroker
 from tests.support.configured import audit_config, identity
+from tests.support.transport_listener import CollectingListener
 
 pytestmark = pytest.mark.services
 
@@ -30,8 +30,9 @@ class _Sent:
     """What was sent, what was called delivered, and what the transport gave back."""
 
     def __init__(self, config: AuditConfig) -> None:
-        self.delivered: list[SealedRecord] = []
-        self.transport: KafkaTransport = KafkaConnector(config).open(self.delivered.extend, lambda: None, "test-poller")
+        listener = CollectingListener()
+        self.delivered = listener.records
+        self.transport = KafkaConnector(config).open(listener, name="test-poller")
         self.records: list[SealedRecord] = []
 
     def send(self, count: int, *, large_at: int = -1) -> list[SealedRecord]:

@@ -20,6 +20,7 @@ from telemetry.types import AuditConfig
 from tests.services.fixtures import new_topic
 from tests.services.kafka import KafkaBroker
 from tests.support.configured import audit_config, identity
+from tests.support.transport_listener import CollectingListener
 
 pytestmark = pytest.mark.services
 
@@ -35,11 +36,10 @@ def _records(count: int, *, size: int = 100) -> list[SealedRecord]:
 
 @contextmanager
 def _opened(config: AuditConfig) -> Iterator[tuple[KafkaTransport, list[SealedRecord], threading.Event]]:
-    delivered: list[SealedRecord] = []
-    failed = threading.Event()
-    transport = KafkaConnector(config).open(delivered.extend, failed.set, "test-poller")
+    listener = CollectingListener()
+    transport = KafkaConnector(config).open(listener, name="test-poller")
     try:
-        yield transport, delivered, failed
+        yield transport, listener.records, listener.failed
     finally:
         transport.take_back()
 

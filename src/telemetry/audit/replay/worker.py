@@ -16,7 +16,8 @@ from telemetry.audit.record import SealedRecord
 from telemetry.audit.replay.deletions import Deletions
 from telemetry.audit.replay.object_reader import ObjectReader
 from telemetry.audit.replay.quarantine import SetAside
-from telemetry.audit.send.transport import KafkaTransport
+from telemetry.audit.send.connector import IgnoreReports
+from telemetry.audit.send.transport import KafkaTransport, TransportOpener
 from telemetry.exceptions import RecordTooLargeError, StorageError, TransportError
 from telemetry.format.value.message import REPLAY_HEADER
 from telemetry.kafka.errors import is_poison
@@ -35,8 +36,6 @@ _HANDS = 8
 _PROBE_SECONDS = 5.0
 _PACE_EVENTS, _PACE_SECONDS = 1_000, 0.1
 _HOLD_PASSES, _HOLD_SECONDS = 3, 1.0
-
-TransportMaker = Callable[[Callable[[list[SealedRecord]], None], Callable[[], None], str], KafkaTransport]
 
 Progress = Callable[[str, int], None]
 """Told name and events of each object that is done."""
@@ -79,7 +78,7 @@ class RetryWorker:
         store: StorageProvider,
         *,
         topic: str,
-        make_transport: TransportMaker,
+        make_transport: TransportOpener,
         ledger: Ledger,
         owner: str,
         max_rate: float,
@@ -262,7 +261,7 @@ class RetryWorker:
     def _connect(self) -> KafkaTransport | None:
         if self._transport is None or self._transport.failure is not None:
             self._drop_transport()
-            self._transport = self._make_transport(_ignore_records, _ignore, "telemetry-replay-poller")
+            self._transport = self._make_transport(IgnoreReports(), name="telemetry-replay-poller")
         self._trouble = self._transport.probe(_PROBE_SECONDS)
         if self._trouble is None:
             return self._transport
@@ -430,11 +429,3 @@ def _origin(name: str) -> list[tuple[str, bytes]]:
 
 def _events(records: list[SealedRecord]) -> int:
     return sum(1 for record in records if record.sequence is not None)
-
-
-def _ignore_records(_records: list[SealedRecord]) -> None:
-    """Replayed records are looked at when their whole object is done."""
-
-
-def _ignore() -> None:
-    """The worker sees a failure when it waits for the object."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
 
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.send.batch_spans import BatchSpans
-from telemetry.audit.send.transport import KafkaTransport
+from telemetry.audit.send.transport import KafkaTransport, TransportListener
 from telemetry.config import AuditConfig
 from telemetry.exceptions import (
     ConfigurationError,
@@ -30,6 +29,16 @@ _DIAGNOSIS_SECONDS = 5.0
 _REPEAT_SECONDS = 60.0
 # What the broker itself said needs no further looking.
 _TOLD = (RecordTooLargeError, TransportAuthenticationError, TransportAuthorizationError, UnknownTopicError)
+
+
+class IgnoreReports:
+    """The listener of a transport whose user asks the transport itself: a probe, or the replay of whole objects."""
+
+    def delivered(self, records: list[SealedRecord]) -> None:
+        """Do nothing; :meth:`KafkaTransport.wait_for` says what was acknowledged."""
+
+    def transport_failed(self) -> None:
+        """Do nothing; :attr:`KafkaTransport.failure` says what failed."""
 
 
 class KafkaConnector:
@@ -54,37 +63,26 @@ class KafkaConnector:
         self.deadline = (config.max_retries + 1) * self._attempt
         """Seconds that a record may wait for its acknowledgement."""
 
-    def open(
-        self, on_delivered: Callable[[list[SealedRecord]], None], on_failure: Callable[[], None], name: str
-    ) -> KafkaTransport:
+    def open(self, listener: TransportListener, *, name: str) -> KafkaTransport:
         """Open a transport whose polling thread is called ``name``.
 
         Raises:
-            ConfigurationError: librdkafka makes no client of the settings, or of the certificate files as they are now.
+            ConfigurationError: librdkafka creates no client from the settings, or from the certificate files as they are
+                now.
         """
-        return self._open(on_delivered, on_failure, name, is_patient=False)
+        return self._open(listener, name, is_patient=False)
 
-    def open_patient(
-        self, on_delivered: Callable[[list[SealedRecord]], None], on_failure: Callable[[], None], name: str
-    ) -> KafkaTransport:
+    def open_patient(self, listener: TransportListener, *, name: str) -> KafkaTransport:
         """Open a transport for records that are safe elsewhere: slowness alone does not fail it; raises as ``open``."""
-        return self._open(on_delivered, on_failure, name, is_patient=True)
+        return self._open(listener, name, is_patient=True)
 
-    def _open(
-        self,
-        on_delivered: Callable[[list[SealedRecord]], None],
-        on_failure: Callable[[], None],
-        name: str,
-        *,
-        is_patient: bool,
-    ) -> KafkaTransport:
+    def _open(self, listener: TransportListener, name: str, *, is_patient: bool) -> KafkaTransport:
         return KafkaTransport(
             self._options,
             self._topic,
+            listener=listener,
             deadline=self.deadline,
             unreachable_after=self._attempt,
-            on_delivered=on_delivered,
-            on_failure=on_failure,
             name=name,
             client_log=self._client_log,
             is_patient=is_patient,
@@ -103,12 +101,12 @@ class KafkaConnector:
 
     def check(self) -> None:
         """Raise ``ConfigurationError`` unless a client can be made; no broker is asked."""
-        self.open(_ignore_records, _ignore, "telemetry-check-poller").close()
+        self.open(IgnoreReports(), name="telemetry-check-poller").close()
 
     def probe(self, timeout: float) -> TransportError | None:
         """Return why Kafka cannot be used, or None; takes at most about ``timeout`` seconds."""
         try:
-            transport = self.open(_ignore_records, _ignore, "telemetry-probe-poller")
+            transport = self.open(IgnoreReports(), name="telemetry-probe-poller")
         except ConfigurationError as exc:
             return TransportError(f"no connection to Kafka can be opened: {exc}")
         try:
@@ -158,11 +156,3 @@ class KafkaConnector:
             return False
         self._explained = kind, now
         return True
-
-
-def _ignore_records(_records: list[SealedRecord]) -> None:
-    """A probe sends nothing."""
-
-
-def _ignore() -> None:
-    """A probe's failure is its result."""

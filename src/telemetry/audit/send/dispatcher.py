@@ -11,7 +11,7 @@ from telemetry.audit.detour import Detour
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.send.batcher import AuditBatcher
-from telemetry.audit.send.transport import KafkaTransport
+from telemetry.audit.send.transport import KafkaTransport, TransportOpener
 from telemetry.exceptions import ConfigurationError, TransportError
 from telemetry.format.value.message import BATCH_HEADER
 from telemetry.kafka.errors import reason_of
@@ -55,7 +55,7 @@ class Dispatcher:
         batcher: AuditBatcher,
         ledger: Ledger,
         detour: Detour,
-        make_transport: Callable[[Callable[[list[SealedRecord]], None], Callable[[], None], str], KafkaTransport],
+        make_transport: TransportOpener,
         on_diverted: Callable[[bool, str], None],
         on_batch: Callable[[list[SealedRecord]], Iterable[SealedRecord]],
         certificates: Callable[[], bytes] = bytes,
@@ -114,6 +114,14 @@ class Dispatcher:
             self._transport = self._open()
         self._thread.start()
 
+    def delivered(self, records: list[SealedRecord]) -> None:
+        """Settle records that Kafka acknowledged; runs in the polling thread."""
+        self._ledger.delivered(records)
+
+    def transport_failed(self) -> None:
+        """Wake the sender, which then finds the failure; runs in the polling thread."""
+        self._batcher.wake()
+
     def kafka_is_ready(self) -> None:
         """Take note that Kafka answers and that the detour's objects are replayed."""
         self._ready = True
@@ -148,7 +156,7 @@ class Dispatcher:
 
     def _open(self) -> KafkaTransport:
         self._opened_with = self._certificates()
-        return self._make_transport(self._ledger.delivered, self._batcher.wake, "telemetry-poller")
+        return self._make_transport(self, name="telemetry-poller")
 
     def _run(self) -> None:
         try:

@@ -7,8 +7,8 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
@@ -35,6 +35,23 @@ logger = logging.getLogger("telemetry.kafka")
 Headers = list[tuple[str, str | bytes | None]]
 
 
+class TransportListener(Protocol):
+    """Learns what becomes of a transport's records; both methods are called in the polling thread."""
+
+    def delivered(self, records: list[SealedRecord]) -> None:
+        """Process records that Kafka acknowledged; called once for each batch of delivery reports."""
+
+    def transport_failed(self) -> None:
+        """Learn that :attr:`KafkaTransport.failure` is set; called once."""
+
+
+class TransportOpener(Protocol):
+    """Opens transports, as :meth:`KafkaConnector.open` does."""
+
+    def __call__(self, listener: TransportListener, *, name: str) -> KafkaTransport:
+        """Open a transport whose polling thread is called ``name``."""
+
+
 class KafkaTransport:
     """One idempotent Kafka producer and the thread that polls it.
 
@@ -47,9 +64,8 @@ class KafkaTransport:
         topic: Where records go.
         deadline: A record not acknowledged in this many seconds is a failure.
         unreachable_after: All brokers being down for this many seconds is one too.
-        on_delivered: Takes acknowledged records, in batches, in the polling thread.
-        on_failure: Told once, in the polling thread, that :meth:`failure` is set.
-        name: Of the polling thread.
+        listener: Learns what becomes of the records.
+        name: Name of the polling thread.
         client_log: Takes librdkafka's lines; shared by the clients of a configuration.
         is_patient: Count the deadline from the last acknowledgement instead of from sending: a slow Kafka, such as one
             that enforces a quota, is then no failure as long as it gets on. Without it, only the first four deadlines
@@ -66,10 +82,9 @@ class KafkaTransport:
         options: Mapping[str, Any],
         topic: str,
         *,
+        listener: TransportListener,
         deadline: float,
         unreachable_after: float,
-        on_delivered: Callable[[list[SealedRecord]], None],
-        on_failure: Callable[[], None],
         name: str = "telemetry-poller",
         client_log: ClientLog | None = None,
         is_patient: bool = False,
@@ -79,8 +94,7 @@ class KafkaTransport:
         self._topic = topic
         self._deadline = deadline
         self._unreachable_after = unreachable_after
-        self._on_delivered = on_delivered
-        self._on_failure = on_failure
+        self._listener = listener
         self._sent: deque[SealedRecord] = deque()
         self._sent_marks: deque[tuple[SealedRecord, float]] = deque()
         self._delivery_reports = DeliveryReports(each=reports_each)
@@ -175,7 +189,7 @@ class KafkaTransport:
         """Declare the transport failed."""
         if self.failure is None:
             self.failure = error
-            self._on_failure()
+            self._listener.transport_failed()
         with self._settled:
             self._settled.notify_all()
 
@@ -299,7 +313,7 @@ class KafkaTransport:
             now = time.monotonic()
             self._progress_at = now if now < self._patient_until else 0.0
             self._client_log.well()
-            self._on_delivered(delivered)
+            self._listener.delivered(delivered)
             if self._spans is not None:
                 self._spans.settled()
         sent = self._sent
