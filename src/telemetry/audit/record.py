@@ -22,7 +22,7 @@ class SealedRecord(msgspec.Struct, eq=False, gc=False):
     """One record: what is sent, and what became of it.
 
     It is its own delivery callback, so that sending makes no further object per event. What was just sealed is kept in
-    its parts, as ``format.sealed_event`` names them: the caller of ``log()`` need not wait for the value.
+    its parts, as ``format.value.parts`` names them: the caller of ``log()`` need not wait for the value.
 
     Attributes:
         event_id: UUIDv7 of the event; of the checkpoint for a checkpoint.
@@ -31,10 +31,10 @@ class SealedRecord(msgspec.Struct, eq=False, gc=False):
         key: Kafka key.
         size: Bytes of key and value; an event that was just sealed may count up to 20 more.
         receipt: Who may wait for it; None where nobody can.
-        head: What is constant for the data key.
-        stamp: Id and time as JSON members.
-        tail: The clear part that follows them.
-        protected: JWE header.
+        value_head: First part of the value, which is constant for the data key.
+        id_and_time_json: Id and time as JSON members, each after its comma.
+        clear_tail: The clear part that follows them, up to the data.
+        jwe_header: Protected header of the JWE, in base64url.
         iv: Initialization vector.
         ciphertext: With the tag; empty where the value is written out.
         error: Why Kafka did not take it, once reported.
@@ -52,10 +52,10 @@ class SealedRecord(msgspec.Struct, eq=False, gc=False):
     key: bytes
     size: int
     receipt: Receipt | None = None
-    head: bytes = b""
-    stamp: bytes = b""
-    tail: bytes = b""
-    protected: bytes = b""
+    value_head: bytes = b""
+    id_and_time_json: bytes = b""
+    clear_tail: bytes = b""
+    jwe_header: bytes = b""
     iv: bytes = b""
     ciphertext: bytes = b""
     _value: bytes = b""

@@ -17,9 +17,9 @@ def _described(record: SealedRecord) -> bytes:
     """Return the value part by part: RFC 7516 section 7.1 in a CloudEvents object."""
     assert record.ciphertext
     parts = (record.iv, record.ciphertext[:-16], record.ciphertext[-16:])
-    data = b".".join((record.protected, b"", *map(base64url.encode, parts)))
-    tail = b"," + record.stamp + record.tail
-    return message.render(record.head, record.sequence or 0, record.key, tail, data, sealed=True)
+    data = b".".join((record.jwe_header, b"", *map(base64url.encode, parts)))
+    tail = record.id_and_time_json + record.clear_tail
+    return message.render(record.value_head, record.sequence or 0, record.key, tail, data, sealed=True)
 
 
 @pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 300])

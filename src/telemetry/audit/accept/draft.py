@@ -44,29 +44,24 @@ class EventDraft(msgspec.Struct, frozen=True, eq=False, gc=False):
     Attributes:
         id: UUIDv7.
         key: Kafka key.
-        rest: The event as JSON behind what :func:`beginning_of` its stream says.
-        stamp: Id and time as JSON members.
-        tail: What stands between them and the data in the value.
+        json_after_sequence: The event as JSON, from the comma after its sequence to the end.
+        id_and_time_json: Id and time as JSON members, each after its comma.
+        clear_tail: The clear part of the value that follows them, up to the data.
     """
 
     id: str
     key: bytes
-    rest: bytes
-    stamp: bytes
-    tail: bytes
+    json_after_sequence: bytes
+    id_and_time_json: bytes
+    clear_tail: bytes
 
     def __repr__(self) -> str:
         return f"EventDraft(id={self.id!r})"
 
-    @property
-    def body(self) -> bytes:
-        """The event as JSON without producer and sequence."""
-        return b"{" + self.rest
-
 
 def beginning_of(producer: str) -> bytes:
     """Return how every event of a stream begins, with ``%d`` where its sequence belongs."""
-    return b'{"producer":"%b","sequence":%%d,' % producer.encode()
+    return b'{"producer":"%b","sequence":%%d' % producer.encode()
 
 
 class _Extras(msgspec.Struct, omit_defaults=True):
@@ -122,7 +117,7 @@ class EventFactory:
             _encode(environment),
         )
         self._end = b',"version":%b}' % _encode(version) if version else b"}"
-        self._max_bytes = max_event_bytes
+        self._max_length = max_event_bytes + len(b",")  # what is measured begins with a comma
         self._hmac_secret = hmac_secret
         self._clear = {name: field for name, field in CLEAR_ATTRIBUTES.items() if field in clear_fields}
         self._has_more = hmac_secret is not None or bool(self._clear)
@@ -148,7 +143,7 @@ class EventFactory:
         if not 0 <= now - second < _SECOND:
             second, text = self._second_of(now)
         event_id, end = str(uuid_utils.uuid7()), self._end
-        stamp = b'"id":"%b","time":"%b.%06dZ",' % (event_id.encode(), text, (now - second) // 1_000)
+        stamp = b',"id":"%b","time":"%b.%06dZ"' % (event_id.encode(), text, (now - second) // 1_000)
         # An empty context, which has no span, is told in half the time of asking for the span.
         if fields or self._has_more or get_current():
             extras = _given(fields)
@@ -162,8 +157,8 @@ class EventFactory:
             # The foreign error may quote the value, so it is not chained.
             raise explain(payload, "payload") from None
         rest = b"".join((stamp, sealed_type, sealed_user, self._before_payload, written, end))
-        if len(rest) > self._max_bytes:
-            message = f"the event has {len(rest)} bytes as JSON; max_event_bytes is {self._max_bytes}"
+        if len(rest) > self._max_length:
+            message = f"the event has {len(rest) - 1} bytes as JSON; max_event_bytes is {self._max_length - 1}"
             raise EventTooLargeError(message)
         return EventDraft(event_id, key, rest, stamp, tail)
 
@@ -184,8 +179,8 @@ class EventFactory:
         """
         text = _plain_text("event_type", event_type, MAX_EVENT_TYPE)
         encoded = _encode(text)
-        sealed_type = b'"schema_version":%d,"event_type":%b,"user_id":' % (SCHEMA_VERSION, encoded)
-        clear_type = b'"type":%b' % encoded
+        sealed_type = b',"schema_version":%d,"event_type":%b,"user_id":' % (SCHEMA_VERSION, encoded)
+        clear_type = b',"type":%b' % encoded
         written = sealed_type, clear_type, clear_type + render_rest(None, None)
         if len(self._types) < _REMEMBERED_TYPES:
             self._types[text] = written

@@ -17,7 +17,7 @@ _IVS = Struct(f"{jwe.IV_BYTES}s" * 512)
 """As many initialization vectors as are drawn at once."""
 _FILL = tuple(b" " * (-size % TEXT_MULTIPLE) for size in range(TEXT_MULTIPLE))
 """Spaces behind a text of a size, by its remainder: they mean nothing in JSON."""
-_FRAME_BYTES = 75
+_FRAME_BYTES = 74
 """At most so many bytes of a value are framing: sequence, hash of the key, punctuation, and the JWE's IV."""
 
 
@@ -46,7 +46,7 @@ class AuditEncryptor:
 
     def seal(self, draft: EventDraft, producer: str, sequence: int) -> SealedRecord | None:
         """Return the event as a record, or None when no data key may be used now."""
-        rest = draft.rest
+        rest = draft.json_after_sequence
         key = self._keyring.take(len(rest))
         if key is None:
             return None
@@ -59,7 +59,7 @@ class AuditEncryptor:
         begun = beginning % sequence
         plaintext = b"".join((begun, rest, _FILL[(len(begun) + len(rest)) % TEXT_MULTIPLE]))
         ciphertext = key.cipher.encrypt(iv, plaintext, protected)
-        kafka_key, stamp, tail = draft.key, draft.stamp, draft.tail
+        kafka_key, stamp, tail = draft.key, draft.id_and_time_json, draft.clear_tail
         size = fixed + len(kafka_key) + len(stamp) + len(tail) + (len(ciphertext) * 4 + 2) // 3
         return SealedRecord(
             draft.id, producer, sequence, kafka_key, size, None, head, stamp, tail, protected, iv, ciphertext
@@ -89,6 +89,6 @@ class ClearEncoder:
             head = render_head(self._source, producer, key_uri=None, wrapped_key=None)
             self._template = (producer, head, beginning_of(producer))
         _, head, beginning = self._template
-        tail, data = b",%b%b" % (draft.stamp, draft.tail), beginning % sequence + draft.rest
+        tail, data = draft.id_and_time_json + draft.clear_tail, beginning % sequence + draft.json_after_sequence
         value = render(head, sequence, draft.key, tail, data, sealed=False)
         return SealedRecord.written(draft.id, producer=producer, sequence=sequence, key=draft.key, value=value)

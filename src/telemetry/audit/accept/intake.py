@@ -172,7 +172,9 @@ class Intake:
     def _has_room(self, draft: EventDraft) -> bool:
         room = self._room_bytes
         # An event larger than the whole bound may pass alone.
-        return self._room_events > 0 and (room >= len(draft.rest) * 4 // 3 + _OVERHEAD or room == self._max_bytes)
+        return self._room_events > 0 and (
+            room >= len(draft.json_after_sequence) * 4 // 3 + _OVERHEAD or room == self._max_bytes
+        )
 
     def _accept(self, draft: EventDraft) -> Receipt | None:
         stream = self._stream

@@ -93,9 +93,9 @@ def unpack(content: bytes) -> list[Row]:
     """
     found = _decode(content)
     rows = found.written
-    for position, event_id, key, tail, iv, ciphertext in found.sealed:
+    for position, event_id, key, after_key_hash, iv, ciphertext in found.sealed:
         record = SealedRecord(
-            event_id, "", position, key, 0, None, found.head, b"", tail[1:], found.protected, iv, ciphertext
+            event_id, "", position, key, 0, None, found.head, b"", after_key_hash, found.protected, iv, ciphertext
         )
         rows.append((position, event_id, key, record.value))
     return rows
@@ -108,7 +108,7 @@ def progress_of(content: bytes) -> Progress:
 
 def _head(held: _Held) -> bytes:
     record, ciphertext = held
-    return record.head if ciphertext else b""
+    return record.value_head if ciphertext else b""
 
 
 def _content(part: Sequence[_Held], progress: Progress) -> _Content:
@@ -118,7 +118,14 @@ def _content(part: Sequence[_Held], progress: Progress) -> _Content:
             progress, [(record.sequence or 0, record.event_id, record.key, record.value) for record, _ in part]
         )
     rows = [
-        (record.sequence or 0, record.event_id, record.key, b"," + record.stamp + record.tail, record.iv, sealed)
+        (
+            record.sequence or 0,
+            record.event_id,
+            record.key,
+            record.id_and_time_json + record.clear_tail,
+            record.iv,
+            sealed,
+        )
         for record, sealed in part
     ]
-    return _Content(progress, [], first.head, first.protected, rows)
+    return _Content(progress, [], first.value_head, first.jwe_header, rows)

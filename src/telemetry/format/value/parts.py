@@ -20,7 +20,7 @@ class SealedEvent(Protocol):
     """The parts of an event that only its data key opens, beside its ciphertext."""
 
     @property
-    def head(self) -> bytes:
+    def value_head(self) -> bytes:
         """What is constant for the data key."""
 
     @property
@@ -32,15 +32,15 @@ class SealedEvent(Protocol):
         """Kafka key."""
 
     @property
-    def stamp(self) -> bytes:
-        """Id and time as JSON members, each with a comma behind it."""
+    def id_and_time_json(self) -> bytes:
+        """Id and time as JSON members, each after its comma."""
 
     @property
-    def tail(self) -> bytes:
-        """What stands between them and the data."""
+    def clear_tail(self) -> bytes:
+        """The clear part that follows them, up to the data."""
 
     @property
-    def protected(self) -> bytes:
+    def jwe_header(self) -> bytes:
         """JWE header."""
 
     @property
@@ -74,8 +74,8 @@ def _written(events: Sequence[SealedEvent], ciphertexts: Sequence[bytes], text: 
         ciphertext = iv + IV_CHARACTERS
         tag = ciphertext + (len(sealed) - TAG_BYTES) // 3 * 4
         yield b"".join((
-            event.head, b'%d,"keyhash":"' % (event.sequence or 0), key_hash(event.key), b'",', event.stamp, event.tail,
-            b'"', event.protected, b"..", text[iv:ciphertext], b".", text[ciphertext:tag], b".",
+            event.value_head, b'%d,"keyhash":"' % (event.sequence or 0), key_hash(event.key), b'"', event.id_and_time_json, event.clear_tail,
+            b'"', event.jwe_header, b"..", text[iv:ciphertext], b".", text[ciphertext:tag], b".",
             text[tag : tag + TAG_CHARACTERS], b'"}',
         ))  # fmt: skip
         iv = tag + _TAG_PLACE

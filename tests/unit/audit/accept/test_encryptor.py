@@ -42,10 +42,10 @@ def test_a_million_sealed_events_make_two_calls() -> None:
     ring, event, uses = ring_on(keys), draft(), Counter[bytes]()
     encryptor = AuditEncryptor(ring, source=SOURCE)
     for number in range(1_000_000):
-        uses[sealed(encryptor, ring, event, number).protected] += 1
+        uses[sealed(encryptor, ring, event, number).jwe_header] += 1
     assert list(uses.values()) == [1_000_000], "one key seals them all"
     assert keys.calls <= 2, "that key, and the next one, fetched ahead"
-    uses[sealed(encryptor, ring, event, 1_000_000).protected] += 1
+    uses[sealed(encryptor, ring, event, 1_000_000).jwe_header] += 1
     assert list(uses.values()) == [1_000_000, 1], "the bound is kept to the event"
     assert keys.calls == 2
     ring.close()
@@ -68,7 +68,7 @@ def test_no_vector_is_used_twice_with_a_key() -> None:
     ring, event = ring_on(keys, max_uses=20_000), draft()
     encryptor = AuditEncryptor(ring, source=SOURCE)
     made = [sealed(encryptor, ring, event, number) for number in range(100_000)]
-    assert len({found.protected for found in made}) == 5
-    assert len({(found.protected, found.iv) for found in made}) == len(made)
+    assert len({found.jwe_header for found in made}) == 5
+    assert len({(found.jwe_header, found.iv) for found in made}) == len(made)
     assert {len(found.iv) for found in made} == {12}
     ring.close()

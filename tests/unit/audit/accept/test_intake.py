@@ -23,7 +23,9 @@ class Sealing:
     def seal(self, draft: EventDraft, producer: str, sequence: int) -> SealedRecord | None:
         if not (self.has_key and producer and sequence >= 0):
             return None
-        return SealedRecord.written(draft.id, producer=producer, sequence=sequence, key=draft.key, value=draft.body)
+        return SealedRecord.written(
+            draft.id, producer=producer, sequence=sequence, key=draft.key, value=draft.json_after_sequence
+        )
 
 
 class Bench:

@@ -46,6 +46,34 @@ def test_a_large_commit_is_split_and_says_where() -> None:
     ]
 
 
+def test_bytes_on_disk_never_change() -> None:
+    record = SealedRecord(
+        event_id="018f3b1c-0000-7000-8000-000000000003",
+        producer=PRODUCER,
+        sequence=7,
+        key=b"ada:shop",
+        size=1,
+        value_head=b'{"specversion":"1.0","sequence":',
+        id_and_time_json=b',"id":"018f3b1c-0000-7000-8000-000000000003","time":"2026-01-31T12:00:00.000000Z"',
+        clear_tail=b',"type":"user_login","data":',
+        jwe_header=b"eyJh",
+        iv=bytes(range(12)),
+        ciphertext=bytes(range(40, 73)),
+    )
+
+    (packed,) = pack([record], Progress(commit=3, settled_below=5, tree_size=7, frontier=b"f" * 32))
+
+    # Written by the first release of spool format 3, in MessagePack.
+    assert packed.content == (
+        b"\x95\x94\x03\x05\x07\xc4 ffffffffffffffffffffffffffffffff\x90"
+        b'\xc4 {"specversion":"1.0","sequence":\xc4\x04eyJh'
+        b"\x91\x96\x07\xd9$018f3b1c-0000-7000-8000-000000000003\xc4\x08ada:shop"
+        b'\xc4m,"id":"018f3b1c-0000-7000-8000-000000000003","time":"2026-01-31T12:00:00.000000Z","type":"user_login",'
+        b'"data":\xc4\x0c\x00\x01\x02\x03\x04\x05\x06\x07\x08\t\n\x0b'
+        b"\xc4!()*+,-./0123456789:;<=>?@ABCDEFGH"
+    )
+
+
 @given(st.binary(max_size=64))
 def test_rubbish_is_refused(content: bytes) -> None:
     try:
