@@ -240,9 +240,9 @@ def _restore_tree(tree: StreamTree, saved: StreamState) -> None:
     for start, end in saved.unheld:
         tree.unheld.add_range(start, end)
     tree.parked = [_restore_parked(parked) for parked in saved.parked]
-    tree.pending = saved.pending
+    tree.pending = list(saved.pending)
     tree.signed.update(saved.signed)
-    tree.altered = saved.altered
+    tree.altered = list(saved.altered)
     for copy in saved.copies:
         tree.conflicts.setdefault(copy.sequence, []).append(copy)
     tree.resume(saved.counts)

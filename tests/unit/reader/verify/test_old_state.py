@@ -1,0 +1,70 @@
+"""A verification goes on from states that release 077af88 wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from telemetry.reader import FileSource
+from telemetry.reader.verify.state import VerifierState
+from telemetry.reader.verify.verdicts import Finding, Verdict
+from telemetry.reader.verify.verifier import Verifier
+from tests.support.written_trail import LATER, TOPIC, Process, Signer
+
+FOLDER = Path(__file__).parents[3] / "fixtures" / "verifier_state"
+DIGEST = "d8076b85bcd15c3b64f347b317324ad8df75e98768bd0e85073e3c199b7fbc86"
+DIGEST_WITHOUT_ROOM = "7bba69574606eda9e5f0651a05b9a4ba6e19078dc8c6ea902a5c2d521baec520"
+
+
+def load(name: str, digest: str) -> VerifierState:
+    """Load a state and check that it is written back byte for byte."""
+    state = VerifierState.load(FOLDER / name, expected_digest=digest)
+    assert state is not None
+    assert state.digest == digest
+    assert state.to_bytes() == (FOLDER / name).read_bytes()
+    return state
+
+
+def kinds(findings: tuple[Finding, ...]) -> list[tuple[Verdict, str]]:
+    return [(finding.verdict, finding.range) for finding in findings]
+
+
+def test_old_state_is_continued() -> None:
+    """It holds a closed and an open producer, a gap, an altered copy, an unjudged copy and an unreadable record."""
+    state = load("verifier.state", DIGEST)
+    assert (state.serial, state.positions) == (1, {TOPIC: {0: 904, 1: 41, 2: 42}})
+    verifier = Verifier([Signer().public], state=state)
+    verifier.observe_all(FileSource(FOLDER / "records-after.jsonl"))
+    report = verifier.report(now=LATER)
+    assert (report.exit_code, report.continued_from) == (3, DIGEST)
+    assert [(finding.verdict, finding.place) for finding in report.findings] == [(Verdict.TAMPERED, f"{TOPIC}[0]@902")]
+    first, second = report.producer(Process(1).producer), report.producer(Process(2).producer)
+    assert (first.records, first.proven, first.duplicates, first.checkpoints) == (94, 85, 1, 10)
+    assert first.is_closed
+    assert kinds(first.findings) == [
+        (Verdict.TAMPERED, "12"),
+        (Verdict.TAMPERED, "66"),
+        (Verdict.MISSING, "46"),
+        (Verdict.DUPLICATE, ""),
+    ]
+    assert (second.verdict, second.records, second.proven) == (Verdict.COMPLETE, 33, 33)
+
+
+def test_old_state_without_room_is_continued() -> None:
+    """Its verifier could hold 40 leaf hashes, and read 379 records out of sequence."""
+    state = load("verifier-without-room.state", DIGEST_WITHOUT_ROOM)
+    verifier = Verifier([Signer().public], state=state, max_held_events=40)
+    (producer,) = verifier.report(now=LATER).producers
+    assert (producer.records, producer.proven, producer.checkpoints) == (375, 0, 4)
+    assert kinds(producer.of(Verdict.MISSING)) == [(Verdict.MISSING, "0"), (Verdict.MISSING, "119-297")]
+    assert kinds(producer.of(Verdict.TRUNCATED)) == [(Verdict.TRUNCATED, "500-554")]
+    assert [finding.range for finding in producer.of(Verdict.REORDERED)] == [str(number) for number in range(1, 119)]
+    assert producer.of(Verdict.UNVERIFIABLE)
+
+
+def test_old_state_is_written_anew_unchanged() -> None:
+    """A verification that reads nothing more writes the same state, but for its serial, time and predecessor."""
+    for name, digest in (("verifier.state", DIGEST), ("verifier-without-room.state", DIGEST_WITHOUT_ROOM)):
+        state = load(name, digest)
+        after = Verifier([Signer().public], state=load(name, digest)).state()
+        assert (after.serial, after.previous) == (state.serial + 1, digest)
+        assert (after.positions, after.streams, after.findings) == (state.positions, state.streams, state.findings)
