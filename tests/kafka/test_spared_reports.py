@@ -57,7 +57,7 @@ class _Sent:
         assert self.transport.wait_empty(_LIMIT)
 
     def silent(self) -> int:
-        return sum(record.sink is None for record in self.records)
+        return sum(record.on_report is None for record in self.records)
 
     def require_sound(self, broker: KafkaBroker, topic: str) -> None:
         """Fail unless each record was delivered or given back, and the delivered are on the topic, in order."""

@@ -1,4 +1,4 @@
-"""A sealed event on its way through the pipeline."""
+"""Defines a sealed event on its way through the pipeline."""
 
 from __future__ import annotations
 
@@ -12,17 +12,32 @@ from telemetry.format.value.parts import value_of
 
 
 class Segment(Protocol):
-    """What keeps records on disk until they are settled."""
+    """A spool file that keeps records until they are settled."""
 
     def acknowledge(self, records: list[SealedRecord]) -> None:
         """Forget records that are on the topic or in the fallback store."""
 
 
+# No lock protects a record. It is in one place at a time, and only the thread of that place writes to it:
+#
+#   field                          | written by                                   | when
+#   -------------------------------+----------------------------------------------+------------------------------
+#   event_id ... size              | caller of log(), under the intake's lock     | sealing; never again
+#   value_head ... iv              | caller of log(), under the intake's lock     | sealing; never again
+#   receipt                        | caller of log(), under the intake's lock     | with the sequence number
+#   ciphertext, _value (write)     | spool thread; sender where there is no spool | once, before the record is sent
+#   segment                        | spool thread; sender for a checkpoint        | when the record is committed
+#   on_report, also_confirms       | sender or replay thread                      | just before each send
+#   partition, offset              | polling thread of the transport              | with the delivery report
+#   error, reported                | polling thread of the transport              | with the delivery report
+#   reset by forget_report        | sender or replay thread                      | after that transport has ended
+#
+# A shutdown that does not get an answer from the sender reads records without writing to them.
 class SealedRecord(msgspec.Struct, eq=False, gc=False):
-    """One record: what is sent, and what became of it.
+    """One record: what is sent, and what happened to it.
 
-    It is its own delivery callback, so that sending makes no further object per event. What was just sealed is kept in
-    its parts, as ``format.value.parts`` names them: the caller of ``log()`` need not wait for the value.
+    It is its own delivery callback, so that sending creates no further object per event. An event that was just sealed
+    is kept in the parts of its value, so that the caller of ``log()`` does not wait until the value is written out.
 
     Attributes:
         event_id: UUIDv7 of the event; of the checkpoint for a checkpoint.
@@ -30,20 +45,20 @@ class SealedRecord(msgspec.Struct, eq=False, gc=False):
         sequence: Its place there; None for a checkpoint.
         key: Kafka key.
         size: Bytes of key and value; an event that was just sealed may count up to 20 more.
-        receipt: Who may wait for it; None where nobody can.
+        receipt: The receipt that ``log()`` returned; None where ``log()`` did not create the record.
         value_head: First part of the value, which is constant for the data key.
         id_and_time_json: Id and time as JSON members, each after its comma.
         clear_tail: The clear part that follows them, up to the data.
         jwe_header: Protected header of the JWE, in base64url.
         iv: Initialization vector.
-        ciphertext: With the tag; empty where the value is written out.
-        error: Why Kafka did not take it, once reported.
-        partition: Where Kafka stored it, once delivered.
-        offset: Where Kafka stored it, once delivered.
+        ciphertext: Ciphertext with its tag; empty once the value is written out.
+        error: Why Kafka refused it, once reported.
+        partition: Partition of the topic, once delivered.
+        offset: Offset in the partition, once delivered.
         reported: Whether Kafka's client has reported on it.
-        sink: Where the delivery report goes; None where no report is asked for.
-        covers: Records for which this one's report speaks too; None where its partition was not known beforehand.
-        segment: The spool segment that holds it, if one does.
+        on_report: Called with the record when its delivery report arrives; None where no report is asked for.
+        also_confirms: Records that this one's report confirms as well; None where its partition was not known before.
+        segment: The spool segment that keeps it, if one does.
     """
 
     event_id: str
@@ -63,23 +78,25 @@ class SealedRecord(msgspec.Struct, eq=False, gc=False):
     error: Any = None
     partition: int = -1
     offset: int = -1
-    sink: Callable[[SealedRecord], None] | None = None
-    covers: list[SealedRecord] | None = None
+    on_report: Callable[[SealedRecord], None] | None = None
+    also_confirms: list[SealedRecord] | None = None
     segment: Segment | None = None
 
     @classmethod
     def written(cls, event_id: str, *, producer: str, sequence: int | None, key: bytes, value: bytes) -> SealedRecord:
-        """Return a record whose value is there already."""
-        return cls(event_id, producer, sequence, key, len(key) + len(value), _value=value)
+        """Return a record whose value is already written out."""
+        size = len(key) + len(value)
+        return cls(event_id=event_id, producer=producer, sequence=sequence, key=key, size=size, _value=value)
 
     @property
     def value(self) -> bytes:
-        """Kafka value; its bytes never change. Until :meth:`write`, it is written out each time it is asked for."""
+        """Kafka value; its bytes never change. Until :meth:`write` each read writes it out anew."""
         ciphertext = self.ciphertext
         return value_of(self, ciphertext) if ciphertext else self._value
 
     def write(self, value: bytes) -> None:
         """Keep the value that was written out, instead of the ciphertext."""
+        # In this order: a thread that reads `value` meanwhile finds either the ciphertext or the finished value.
         self._value = value
         self.ciphertext = b""
 
@@ -87,19 +104,19 @@ class SealedRecord(msgspec.Struct, eq=False, gc=False):
         return f"SealedRecord(event_id={self.event_id!r}, producer={self.producer!r}, sequence={self.sequence})"
 
     def __call__(self, error: Any, message: Any) -> None:
-        """Take the delivery report of Kafka's client; runs in the thread that polls it."""
+        """Store the delivery report of Kafka's client; runs in the thread that polls it."""
         if error is None:
             self.partition = message.partition()
             self.offset = message.offset()
         self.error = error
         self.reported = True
-        sink = self.sink
-        if sink is not None:
-            sink(self)
+        on_report = self.on_report
+        if on_report is not None:
+            on_report(self)
 
     def forget_report(self) -> None:
-        """Make it ready to be sent again."""
+        """Prepare it to be sent again."""
         self.reported = False
         self.error = None
-        self.sink = None
-        self.covers = None
+        self.on_report = None
+        self.also_confirms = None

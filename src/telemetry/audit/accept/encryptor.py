@@ -62,7 +62,17 @@ class AuditEncryptor:
         kafka_key, stamp, tail = draft.key, draft.id_and_time_json, draft.clear_tail
         size = fixed + len(kafka_key) + len(stamp) + len(tail) + (len(ciphertext) * 4 + 2) // 3
         return SealedRecord(
-            draft.id, producer, sequence, kafka_key, size, None, head, stamp, tail, protected, iv, ciphertext
+            event_id=draft.id,
+            producer=producer,
+            sequence=sequence,
+            key=kafka_key,
+            size=size,
+            value_head=head,
+            id_and_time_json=stamp,
+            clear_tail=tail,
+            jwe_header=protected,
+            iv=iv,
+            ciphertext=ciphertext,
         )
 
     def _template(self, key: ActiveKey, producer: str) -> _Template:

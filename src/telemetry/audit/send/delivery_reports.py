@@ -40,8 +40,8 @@ class DeliveryReports:
         self._partitions: dict[bytes, int] = {}
         self._forget_at = clock() + _REMEMBERED_SECONDS
 
-    def plan(self, records: Sequence[SealedRecord], sink: Callable[[SealedRecord], None]) -> list[int]:
-        """Give the records that are to be reported on their ``sink`` and ``covers``; return the partition of each."""
+    def plan(self, records: Sequence[SealedRecord], on_report: Callable[[SealedRecord], None]) -> list[int]:
+        """Give the records that are to be reported on their ``on_report`` and ``also_confirms``; return the partition of each."""
         known = self._partitions
         if self._clock() >= self._forget_at or len(known) > _REMEMBERED_KEYS:
             known.clear()
@@ -49,9 +49,9 @@ class DeliveryReports:
         partitions = [known.get(record.key, ANY_PARTITION) for record in records]
         if self._each or len(records) < _FEW:
             for record in records:
-                record.sink = sink
+                record.on_report = on_report
         else:
-            _cover(records, partitions, sink)
+            _cover(records, partitions, on_report)
         return partitions
 
     def learn(self, record: SealedRecord) -> None:
@@ -59,12 +59,14 @@ class DeliveryReports:
         self._partitions[record.key] = record.partition
 
 
-def _cover(records: Sequence[SealedRecord], partitions: Sequence[int], sink: Callable[[SealedRecord], None]) -> None:
+def _cover(
+    records: Sequence[SealedRecord], partitions: Sequence[int], on_report: Callable[[SealedRecord], None]
+) -> None:
     silent: dict[int, list[SealedRecord]] = {}
     count, unheld = _references, _UNHELD
     for record, partition in zip(records, partitions, strict=True):
         if partition == ANY_PARTITION:
-            record.sink = sink
+            record.on_report = on_report
             continue
         before = silent.get(partition)
         if before is None:
@@ -73,11 +75,11 @@ def _cover(records: Sequence[SealedRecord], partitions: Sequence[int], sink: Cal
         if len(before) < _COVERED and (receipt is None or count(receipt) == unheld):
             before.append(record)
         else:
-            record.sink, record.covers = sink, before
+            record.on_report, record.also_confirms = on_report, before
             del silent[partition]
     for before in silent.values():
         last = before.pop()
-        last.sink, last.covers = sink, before
+        last.on_report, last.also_confirms = on_report, before
 
 
 def _always_held(_receipt: Receipt) -> int:

@@ -148,7 +148,7 @@ class KafkaTransport:
         produce, topic = producer.produce, self._topic
         partitions = self._delivery_reports.plan(records, self._reports.append)
         for record, partition, value in zip(records, partitions, values_of(records), strict=True):
-            report = record if record.sink is not None else None
+            report = record if record.on_report is not None else None
             try:
                 # By position: names would cost a fifth of the call.
                 produce(topic, value, record.key, partition, report, None, 0, headers)
@@ -246,7 +246,7 @@ class KafkaTransport:
     ) -> bool:
         """Wait for room in the client's own queue; any other refusal is a failure of the record."""
         give_up = time.monotonic() + self._deadline
-        report = record if record.sink is not None else None
+        report = record if record.on_report is not None else None
         while isinstance(error, BufferError) and self.failure is None and time.monotonic() < give_up:
             with self._settled:
                 self._settled.wait(_POLL_SECONDS)
@@ -329,13 +329,13 @@ class KafkaTransport:
         for record in reports:
             if record.error is not None:
                 continue
-            covers = record.covers
-            if covers is None:
+            confirmed = record.also_confirms
+            if confirmed is None:
                 self._delivery_reports.learn(record)
-            elif covers:
-                for covered in covers:
+            elif confirmed:
+                for covered in confirmed:
                     covered.reported = True
-                delivered += covers
+                delivered += confirmed
             delivered.append(record)
         return delivered
 
@@ -384,9 +384,9 @@ class KafkaTransport:
 
 
 def _is_awaited(record: SealedRecord) -> bool:
-    return record.sink is not None and not record.reported
+    return record.on_report is not None and not record.reported
 
 
 def _expect_no_report(records: Sequence[SealedRecord]) -> None:
     for record in records:
-        record.sink = None
+        record.on_report = None

@@ -42,7 +42,7 @@ def _unheld(count: int, keys: int) -> list[SealedRecord]:
 
 
 def _reported(records: list[SealedRecord]) -> list[SealedRecord]:
-    return [record for record in records if record.sink is not None]
+    return [record for record in records if record.on_report is not None]
 
 
 def test_a_record_whose_partition_is_not_known_is_reported_on_and_left_to_the_client() -> None:
@@ -52,7 +52,7 @@ def test_a_record_whose_partition_is_not_known_is_reported_on_and_left_to_the_cl
 
     assert _reported(records) == records
     assert set(partitions) == {ANY_PARTITION}
-    assert {record.covers is None for record in records} == {True}
+    assert {record.also_confirms is None for record in records} == {True}
 
 
 def test_few_records_are_all_reported_on_and_keep_their_partition() -> None:
@@ -82,7 +82,7 @@ def test_who_holds_a_receipt_gets_a_report_and_the_others_are_spoken_for() -> No
         record for record in reported if record.receipt in held
     ]
     assert len(reported) < _MANY // 4
-    assert records[-1].sink is not None
+    assert records[-1].on_report is not None
 
 
 @given(
@@ -100,10 +100,10 @@ def test_every_record_is_reported_on_or_spoken_for_by_a_later_one_of_its_partiti
     partitions = _taught({_key(key): partition for key, partition in known.items()}).plan(records, _ignore)
 
     assert partitions == [known.get(key, ANY_PARTITION) for key, _ in sent]
-    spoken_for = Counter(record.event_id for marker in _reported(records) for record in marker.covers or ())
-    assert spoken_for == Counter(record.event_id for record in records if record.sink is None)
+    spoken_for = Counter(record.event_id for marker in _reported(records) for record in marker.also_confirms or ())
+    assert spoken_for == Counter(record.event_id for record in records if record.on_report is None)
     for marker in _reported(records):
-        for record in marker.covers or ():
+        for record in marker.also_confirms or ():
             assert partitions[int(record.event_id)] == partitions[int(marker.event_id)] != ANY_PARTITION
             assert int(record.event_id) < int(marker.event_id)
 
