@@ -287,3 +287,15 @@ def test_a_report_that_cannot_be_written(trail: SignedTrail, tmp_path: Path) -> 
 
     assert code == 2
     assert "cannot be written" in err
+
+
+def test_report_is_private_and_replaces_the_last(trail: SignedTrail, tmp_path: Path) -> None:
+    trail.rewrite(Process(signer=Signer()).run(10))
+    report = tmp_path / "evidence.html"
+    report.write_text("of the last run")
+
+    trail.run("--report", str(report))
+
+    assert report.read_text().startswith("<!")
+    assert report.stat().st_mode & 0o777 == 0o600
+    assert [path for path in tmp_path.iterdir() if path.name.endswith(".part")] == []

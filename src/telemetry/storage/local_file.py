@@ -22,6 +22,7 @@ from telemetry.storage.local_lock import FileLock
 from telemetry.storage.lock import Lock
 from telemetry.storage.names import MAX_NAME_BYTES, clean_prefix, require_name, require_safe
 from telemetry.storage.provider import StorageProvider, StoredObject, require_size
+from telemetry.system.durable_file import link_new, sync
 
 _INTERNAL = "@internal"
 """Temporary and lock files; no object's name can hold an ``@``."""
@@ -164,7 +165,7 @@ class LocalFileProvider(StorageProvider):
 
     def _link_or_compare(self, temporary: Path, path: Path, data: bytes) -> None:
         try:
-            folder.link(temporary, path, guard=self._temporary / "create.lock")
+            link_new(temporary, path, guard=self._temporary / "create.lock")
         except FileExistsError:
             self._require_same(path, data)
 
@@ -176,12 +177,12 @@ class LocalFileProvider(StorageProvider):
         if not same:
             message = f"{str(path)!r} exists with other content and was left as it is"
             raise StorageConflictError(message)
-        folder.sync(path)  # its first writer may have been stopped before it did
+        sync(path)  # its first writer may have been stopped before it did
 
     def _sync_up(self, path: Path) -> None:
         # Another process may have made one of the folders and not have forced it to the disk yet.
         for current in (path, *path.parents):
-            folder.sync(current)
+            sync(current)
             if current == self._base:
                 return
 

@@ -22,6 +22,7 @@ from telemetry.exceptions import (
     StorageUnreachableError,
 )
 from telemetry.storage.provider import MAX_OBJECT_BYTES
+from telemetry.system.durable_file import create_private, sync
 
 if sys.platform != "win32":
     import fcntl
@@ -30,9 +31,6 @@ _PAGE = 10_000
 _READ_FLAGS = (
     os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 ) | getattr(os, "O_BINARY", 0)
-_CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-_LOCK_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
-_PRIVATE = 0o600
 
 _ERRORS: dict[int, tuple[type[StorageError], str]] = {
     errno.ENOSPC: (StorageFullError, "free some space, or move base_path to a larger disk"),
@@ -109,7 +107,7 @@ def write_temporary(folder: Path, data: bytes) -> tuple[Path, int]:
     """
     while True:
         path = folder / f"{os.getpid()}-{secrets.token_hex(8)}.tmp"
-        descriptor = os.open(path, _CREATE_FLAGS, 0o600)
+        descriptor = create_private(path)
         try:
             if not _claim(descriptor):
                 os.close(descriptor)
@@ -130,34 +128,6 @@ def sweep(folder: Path) -> None:
         _remove_if_orphan(path)
 
 
-def link(source: Path, target: Path, *, guard: Path) -> None:
-    """Give the file a second name, which must be free.
-
-    Where the file system has no hard links the file is renamed under a lock that every writer of this store takes.
-
-    Raises:
-        FileExistsError: The name is taken.
-    """
-    try:
-        os.link(source, target, follow_symlinks=False)
-    except OSError as exc:
-        if exc.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
-            raise
-        _rename_if_free(source, target, guard=guard)
-
-
-def open_private(path: Path) -> int:
-    """Open a file for reading and writing, made with mode 0600 whatever the umask; return its descriptor."""
-    descriptor = os.open(path, _LOCK_FLAGS, 0o600)
-    try:
-        if sys.platform != "win32" and stat.S_IMODE(os.fstat(descriptor).st_mode) != _PRIVATE:
-            os.fchmod(descriptor, _PRIVATE)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
 def read(path: Path) -> bytes:
     """Return a regular file's bytes.
 
@@ -175,17 +145,6 @@ def read(path: Path) -> bytes:
             message = f"reading {str(path)!r} is refused: it is larger than {MAX_OBJECT_BYTES} bytes"
             raise StorageLimitError(message)
         return _read_up_to(descriptor, status.st_size)
-    finally:
-        os.close(descriptor)
-
-
-def sync(path: Path) -> None:
-    """Force a file's content, or a folder's entries, to the disk."""
-    if sys.platform == "win32" and path.is_dir():
-        return  # folders cannot be opened there; NTFS journals their entries
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-    try:
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
@@ -279,24 +238,10 @@ def _remove_if_orphan(path: Path) -> None:
 
 
 def _fill(descriptor: int, data: bytes) -> None:
-    if sys.platform != "win32":
-        os.fchmod(descriptor, _PRIVATE)
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
     os.fsync(descriptor)
-
-
-def _rename_if_free(source: Path, target: Path, *, guard: Path) -> None:
-    descriptor = open_private(guard)
-    try:
-        if sys.platform != "win32":
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if os.path.lexists(target):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
-        source.rename(target)
-    finally:
-        os.close(descriptor)
 
 
 def _read_up_to(descriptor: int, size: int) -> bytes:

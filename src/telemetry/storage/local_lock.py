@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 from typing import ClassVar
 
-from telemetry.storage.local_folder import open_private
+from telemetry.system.durable_file import open_private
 
 FileIdentity = tuple[int, int]
 _BUSY = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)

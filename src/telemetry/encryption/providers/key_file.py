@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import contextlib
 import hashlib
 import hmac
 import os
@@ -22,6 +21,7 @@ from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 from pydantic import SecretStr
 
 from telemetry.exceptions import ConfigurationError, KeyNotFoundError, Problem
+from telemetry.system.durable_file import write_durably
 
 Passphrase = str | SecretStr
 """A ``SecretStr`` is not shown by a traceback with local variables; a service that goes on running gives one."""
@@ -70,20 +70,11 @@ def create_key_file(
     """
     _require_name(path)
     data = _sealed(key, passphrase, purpose=purpose, iterations=iterations, public=public)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write(temporary, data)
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            return False
-        finally:
-            temporary.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+        return _write_if_free(path, data)
     except OSError as exc:
-        raise _unusable(path, f"cannot be made: {exc.strerror}", "check the folder's owner and mode") from exc
-    return True
+        raise _unusable(path, f"cannot be created: {exc.strerror}", "check the folder's owner and mode") from exc
 
 
 def replace_key_file(
@@ -91,13 +82,9 @@ def replace_key_file(
 ) -> None:
     """Write a key file anew under another passphrase; a crash leaves the old file or the new one."""
     data = _sealed(key, passphrase, purpose=purpose, iterations=iterations, public=public)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        _write(temporary, data)
-        temporary.replace(path)
-        _sync_folder(path.parent)
+        write_durably(path, data, replace=True)
     except OSError as exc:
-        temporary.unlink(missing_ok=True)
         raise _unusable(path, f"cannot be written: {exc.strerror}", "check the folder's owner and mode") from exc
 
 
@@ -249,26 +236,12 @@ def _require_private(path: Path, status: os.stat_result) -> None:
         raise _unusable(path, "may be read or written by others", f"chmod 600 {path}")
 
 
-def _write(path: Path, data: bytes) -> None:
-    handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+def _write_if_free(path: Path, data: bytes) -> bool:
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError:
-        path.unlink(missing_ok=True)
-        raise
-
-
-def _sync_folder(folder: Path) -> None:
-    # Windows cannot open a folder; its file systems keep names without it.
-    with contextlib.suppress(PermissionError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        write_durably(path, data, replace=False)
+    except FileExistsError:
+        return False
+    return True
 
 
 def _unusable(path: Path, reason: str, remedy: str) -> ConfigurationError:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import hmac
-import os
-import secrets
 from pathlib import Path
 
 import msgspec
@@ -17,7 +14,8 @@ from telemetry.format.proof.merkle import HASH_BYTES, Frontier
 from telemetry.reader.verify.stream_check import StreamCheck
 from telemetry.reader.verify.stream_tree import Copy, Parked, StreamTree
 from telemetry.reader.verify.verdicts import Finding
-from telemetry.storage.local_folder import sync, translate
+from telemetry.storage.local_folder import translate
+from telemetry.system.durable_file import write_durably
 
 STATE_VERSION = 1
 MAX_STATE_BYTES = 1 << 30
@@ -139,14 +137,9 @@ class VerifierState(msgspec.Struct, kw_only=True):
         Raises:
             StorageError: It cannot be written.
         """
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
         try:
-            _write(temporary, self.to_bytes())
-            temporary.replace(path)
-            sync(path.parent)
+            write_durably(path, self.to_bytes(), replace=True)
         except OSError as exc:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
             raise translate(exc, doing="writing the verifier's state", path=path) from exc
 
     @classmethod
@@ -270,14 +263,6 @@ def _restore_parked(saved: ParkedState) -> Parked:
         Frontier.from_bytes(saved.tree) if saved.tree is not None else None,
         saved.refuted,
     )
-
-
-def _write(path: Path, data: bytes) -> None:
-    handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -216,6 +216,13 @@ class TestStateFile:
         with pytest.raises(StorageError):
             Verifier([]).state().save(tmp_path / "absent" / "verify.state")
 
+    def test_link_in_place_of_the_file(self, tmp_path: Path) -> None:
+        (tmp_path / "elsewhere").write_bytes(b"theirs")
+        (tmp_path / "verify.state").symlink_to(tmp_path / "elsewhere")
+        with pytest.raises(StorageError, match="symbolic link"):
+            Verifier([]).state().save(tmp_path / "verify.state")
+        assert (tmp_path / "elsewhere").read_bytes() == b"theirs"
+
     def test_a_state_that_contradicts_itself(self) -> None:
         _, state = verified(topic(Process().run(12, end=False)))
         state.streams[0].next += 1

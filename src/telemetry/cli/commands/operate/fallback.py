@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, BinaryIO, NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 import typer
@@ -16,10 +14,9 @@ from telemetry.audit.replay.once import open_store, replay_now
 from telemetry.audit.replay.quarantine import QUARANTINE, REJECTED
 from telemetry.cli.options.connection import Loader, with_connection
 from telemetry.cli.output.console import err, neutral, out, progress, write_line
+from telemetry.cli.output.new_file import new_file
 from telemetry.exceptions import (
-    ConfigurationError,
     FormatError,
-    Problem,
     StorageNotFoundError,
     TamperedError,
     VerificationError,
@@ -164,7 +161,8 @@ def export(
     """
     config = load(encryption_enabled=False).audit_config
     records = objects = damaged = 0
-    with open_store(config) as store, _new_file(file) as target, progress("exporting") as (bar, task):
+    new = new_file(file, replace=False, option="file")
+    with open_store(config) as store, new as target, progress("exporting") as (bar, task):
         for found in _objects(store, config.kafka_topic):
             try:
                 lines = _lines(_decoded(store, found))
@@ -182,19 +180,6 @@ def export(
     err.print(f"[bold]{records}[/] records of {objects} objects written to {file}  [bold]{damaged}[/] damaged")
     if damaged:
         raise typer.Exit(TamperedError.exit_code)
-
-
-@contextmanager
-def _new_file(path: Path) -> Iterator[BinaryIO]:
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError as exc:
-        raise ConfigurationError(Problem("file", f"{path} cannot be made: {exc.strerror}", "name a new file")) from exc
-    try:
-        with open(handle, "wb") as target:  # noqa: PTH123 - of a descriptor, so that its mode is right from the start
-            yield target
-    except OSError as exc:
-        raise ConfigurationError(Problem("file", f"{path} cannot be written: {exc.strerror}", "make room")) from exc
 
 
 def _lines(found: FallbackObject) -> list[bytes]:

@@ -13,6 +13,7 @@ from telemetry.cli.options.connection import Loader, with_connection
 from telemetry.cli.options.public_keys import trusted_keys
 from telemetry.cli.options.records import trail_records
 from telemetry.cli.output.console import err, fail, neutral, out, write_line
+from telemetry.cli.output.new_file import new_file
 from telemetry.exceptions import (
     ConfigurationError,
     IncompleteError,
@@ -26,7 +27,6 @@ from telemetry.format.value.message import parse
 from telemetry.reader import DamagedRecord, RawRecord
 from telemetry.reader.prove.find import find_event, is_event_id
 from telemetry.reader.prove.prover import MAX_CANDIDATES, Prover
-from telemetry.system.durable_file import new_file
 
 PublicKeys = Annotated[
     list[str] | None,

@@ -17,6 +17,7 @@ from telemetry import __version__
 from telemetry.cli.options.connection import Loader, with_connection
 from telemetry.cli.options.public_keys import trusted_keys
 from telemetry.cli.output.console import err, neutral, out, progress, write_line
+from telemetry.cli.output.new_file import new_file
 from telemetry.config import AuditConfig
 from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.reader import FallbackSource, KafkaSource, RawRecord, ReadRange
@@ -85,7 +86,8 @@ def verify(
         scope["state written, SHA-256"] = digest = _save(verifier.state(now=now), state)
         err.print(f"state written; SHA-256 for the next run's --expect-state: {digest}", style="dim")
     if report is not None:
-        _write(report, render_html(found, scope=scope))
+        with new_file(report, replace=True, option="--report") as stream:
+            stream.write(render_html(found, scope=scope).encode())
     if json:
         values = found.to_dict() | {"state": scope.get("state written, SHA-256")}
         write_line(msgspec.json.encode(values).decode())
@@ -124,14 +126,6 @@ def _stored(audit: AuditConfig, stack: ExitStack) -> Iterable[RawRecord | Damage
 def _save(state: VerifierState, path: Path) -> str:
     state.save(path)
     return state.digest
-
-
-def _write(path: Path, page: str) -> None:
-    try:
-        path.write_text(page, "utf-8")
-    except OSError as exc:
-        problem = Problem("--report", f"{path} cannot be written: {exc.strerror}", "choose another place")
-        raise ConfigurationError(problem) from exc
 
 
 def _show(found: VerificationReport) -> None:

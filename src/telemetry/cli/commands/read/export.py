@@ -32,12 +32,12 @@ from telemetry.cli.options.filters import (
 from telemetry.cli.options.sources import File, From, Origin, sources_of
 from telemetry.cli.output.console import err, neutral
 from telemetry.cli.output.counter import MAX_REPORTED, Sift
+from telemetry.cli.output.new_file import new_file
 from telemetry.cli.output.writers import EventWriter, writer_of
 from telemetry.exceptions import ConfigurationError, MalformedRecordError, Problem, TamperedError, TelemetryError
 from telemetry.reader import DamagedRecord, EventFilter, RawRecord
 from telemetry.reader.mappings import SCHEMAS
 from telemetry.reader.sources.lines import write_line
-from telemetry.system.durable_file import new_file
 from telemetry.trail.trail import Trail, open_trail
 
 
@@ -197,7 +197,7 @@ def _show_counts(counts: dict[str, int], out: Path | None) -> None:
 @contextmanager
 def _target(out: Path | None, *, force: bool) -> Iterator[BinaryIO]:
     if out is not None and str(out) != "-":
-        with new_file(out, replace=force) as stream:
+        with new_file(out, replace=force, has_force=True) as stream:
             yield stream
         return
     try:
