@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from telemetry.testing.faults.suite import FAULTS
-from tests.support.rig import until
+from tests.support.until import until
 
 
 def _doctor(*options: str) -> subprocess.CompletedProcess[str]:

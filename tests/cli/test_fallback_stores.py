@@ -15,8 +15,8 @@ from telemetry.config import StorageConfig
 from telemetry.storage import StorageProvider, StorageProviderFactory
 from tests.cli.test_main_job import Trail
 from tests.services.kafka import KafkaBroker
-from tests.support.outage import plain
-from tests.support.rig import records, stored
+from tests.support.leftovers import records, stored
+from tests.support.outage_processes import plain
 
 pytestmark = pytest.mark.services
 

@@ -4,8 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -17,6 +15,7 @@ import pytest
 from tests.services.fixtures import new_topic
 from tests.services.kafka import KafkaBroker
 from tests.support.trail_events import make_events, user_of
+from tests.support.until import until
 
 EVENTS = 1_450
 LOG_OPTIONS = (
@@ -80,11 +79,8 @@ class Trail:
 
 def _until(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
     """Wait for something that a running process brings about."""
-    give_up, pause = time.monotonic() + 60, threading.Event()
-    while not condition():
-        assert process.poll() is None
-        assert time.monotonic() < give_up
-        pause.wait(0.05)
+    until(lambda: process.poll() is not None or condition(), what="the work of a running process")
+    assert process.poll() is None, "the process ended too early"
 
 
 def _toml(table: dict[str, Any]) -> list[str]:

@@ -22,9 +22,12 @@ from telemetry.reader.verify.verifier import Verifier
 from telemetry.storage import StorageProviderFactory
 from telemetry.testing import EmbeddedKafka
 from telemetry.types import AuditConfig
-from tests.support.faulty import FaultyKeys
-from tests.support.load import Load, read_trail
-from tests.support.rig import ids, in_fallback, leave_segment, on_topic, quick_config, records, running, until
+from tests.support.accounted_load import AccountedLoad, read_trail
+from tests.support.events_at_rest import ids, in_fallback, on_topic
+from tests.support.faulty_services import FaultyKeys
+from tests.support.leftovers import leave_segment, records
+from tests.support.quick_telemetry import quick_config, running
+from tests.support.until import until
 
 HOUR = 3_600
 _TIME, _TIME_NS, _UUID7 = time.time, time.time_ns, uuid_utils.uuid7
@@ -82,7 +85,7 @@ def test_clock_is_set_by_an_hour_during_an_outage(
         data_key_max_uses=500,
         signing_config={"key_path": tmp_path / "signing", "passphrase": "secret", "every_events": 100},
     )
-    with Load(config, waits=True) as load:
+    with AccountedLoad(config, waits=True) as load:
         load.until_more(300)
         kafka.stop_brokers()
         until(lambda: load.stats.stored > 500)

@@ -37,7 +37,7 @@ _ROUND, _ROUND_WITHOUT_KAFKA = 25, 4
 _START_SECONDS = 60.0
 _COLLECT_EVENTS = 4_000
 """The embedded Kafka keeps a few megabytes of each partition, and forgets what is older."""
-WORKER = Path(__file__).parents[1] / "support" / "crash_worker.py"
+WORKER = Path(__file__).parents[1] / "support" / "workers" / "crash_worker.py"
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from telemetry.encryption import EncryptionProviderFactory
 from telemetry.format import base64url
 from telemetry.testing import EmbeddedKafka
 from tests.services.stub_keys import StubKeys
-from tests.support.rig import on_topic, quick_config, running
+from tests.support.events_at_rest import on_topic
+from tests.support.quick_telemetry import quick_config, running
 
 CAP, THREADS, EACH = 500, 100, 97
 

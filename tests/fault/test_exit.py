@@ -12,9 +12,11 @@ import pytest
 
 from telemetry.audit.runtime import EXIT_SECONDS
 from telemetry.testing import EmbeddedKafka
-from tests.support.exit_worker import EVENTS, config_of
-from tests.support.load import read_trail
-from tests.support.rig import ids, on_topic, running, until
+from tests.support.accounted_load import read_trail
+from tests.support.events_at_rest import ids, on_topic
+from tests.support.quick_telemetry import running
+from tests.support.until import until
+from tests.support.workers.exit_worker import EVENTS, config_of
 
 _ROOT = Path(__file__).parents[2]
 _SLACK = 20.0
@@ -31,7 +33,7 @@ def kafka() -> Iterator[EmbeddedKafka]:
 def _run(how: str, kafka: EmbeddedKafka, folder: Path) -> tuple[subprocess.CompletedProcess[str], float]:
     began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", "tests.support.exit_worker", how, kafka.bootstrap_servers, str(folder)],
+        [sys.executable, "-m", "tests.support.workers.exit_worker", how, kafka.bootstrap_servers, str(folder)],
         cwd=_ROOT,
         capture_output=True,
         text=True,

@@ -15,7 +15,9 @@ from telemetry.sync import Telemetry
 from telemetry.testing import EmbeddedKafka
 from telemetry.types import AuditConfig
 from tests.support.disks import Disk, small_disk
-from tests.support.rig import fallback_objects, ids, on_topic, quick_config, running, until
+from tests.support.events_at_rest import fallback_objects, ids, on_topic
+from tests.support.quick_telemetry import quick_config, running
+from tests.support.until import until
 
 _BOUND = 1_000
 

@@ -12,8 +12,9 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from telemetry.testing import EmbeddedKafka
-from tests.support.faulty import FaultyStore
-from tests.support.rig import quick_config, running, until
+from tests.support.faulty_services import FaultyStore
+from tests.support.quick_telemetry import quick_config, running
+from tests.support.until import until
 
 _TOO_LARGE = 10
 

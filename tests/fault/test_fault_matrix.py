@@ -18,9 +18,10 @@ from telemetry.testing import EmbeddedKafka
 from telemetry.types import AuditConfig
 from tests.services.fixtures import new_topic
 from tests.services.kafka import KafkaBroker
-from tests.support.faulty import FaultyKafka, FaultyKeys, FaultyStore
-from tests.support.load import RATE, Books, Load, read_trail
-from tests.support.rig import quick_config, running, until
+from tests.support.accounted_load import RATE, AccountedLoad, Books, read_trail
+from tests.support.faulty_services import FaultyKafka, FaultyKeys, FaultyStore
+from tests.support.quick_telemetry import quick_config, running
+from tests.support.until import until
 
 LONG = "FAULT_SECONDS" in os.environ
 SECONDS = float(os.environ.get("FAULT_SECONDS", "0.6"))
@@ -84,7 +85,7 @@ class Parts:
             if kind != "well":
                 part.begin(kind)
 
-    def last(self, load: Load, case: Case) -> None:
+    def last(self, load: AccountedLoad, case: Case) -> None:
         """Let the faults last, and make sure that the pipeline met them."""
         begun = len(self.keys.faults.calls), len(self.store.faults.calls)
         load.last(SECONDS)
@@ -111,7 +112,7 @@ def parts(tmp_path: Path) -> Iterator[Parts]:
 @pytest.mark.parametrize("case", _cases(), ids="-".join)
 def test_faults_that_pass(case: Case, parts: Parts) -> None:
     config = parts.config()
-    with Load(config) as load:
+    with AccountedLoad(config) as load:
         load.until_more(200)
         parts.begin(*case)
         parts.last(load, case)
@@ -128,7 +129,7 @@ def test_faults_that_pass(case: Case, parts: Parts) -> None:
 @pytest.mark.parametrize("case", _cases_at_the_end(), ids="-".join)
 def test_shutdown_while_the_faults_last(case: Case, parts: Parts, tmp_path: Path) -> None:
     config = parts.config(spool_path=tmp_path / "spool")
-    with Load(config, waits=True) as load:
+    with AccountedLoad(config, waits=True) as load:
         load.until_more(200)
         parts.begin(*case)
         parts.last(load, case)
@@ -147,7 +148,7 @@ def test_shutdown_while_the_faults_last(case: Case, parts: Parts, tmp_path: Path
 
 def test_nothing_is_left_that_could_keep_the_rest(parts: Parts) -> None:
     config = parts.config()
-    with Load(config) as load:
+    with AccountedLoad(config) as load:
         load.until_more(200)
         parts.begin("hanging", "hanging", "well")
         parts.last(load, ("hanging", "hanging", "well"))
@@ -164,7 +165,7 @@ def test_nothing_is_left_that_could_keep_the_rest(parts: Parts) -> None:
 
 def test_without_a_fallback_an_event_that_kafka_did_not_take_in_time_fails(parts: Parts) -> None:
     config = parts.config(fallback_enabled=False)
-    with Load(config) as load:
+    with AccountedLoad(config) as load:
         load.until_more(200)
         parts.kafka.begin("hanging")
         until(lambda: load.stats.failed > 0, what="the first failure")
@@ -192,7 +193,7 @@ def test_a_real_broker_frozen_killed_delayed_and_stalled(own_kafka: Callable[...
         kafka_timeout_ms=500,
         spool_path=tmp_path / "spool",
     )
-    with Load(config, waits=True) as load:
+    with AccountedLoad(config, waits=True) as load:
         load.until_more(200)
         broker.freeze()
         store.begin("failing")

@@ -22,7 +22,7 @@ from telemetry.exceptions import KeyAccessDeniedError, KeyMismatchError, KeyUnre
 from telemetry.system.fork_relay import Relay
 from tests.services.cloud_kms import key_name, kms_config
 from tests.support.fakes.cloud_kms import FakeCloudKms, write_service_account
-from tests.support.rig import until
+from tests.support.until import until
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 

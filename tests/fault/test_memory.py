@@ -18,8 +18,10 @@ import psutil
 import pytest
 
 from telemetry.testing import EmbeddedKafka
-from tests.support.memory_worker import CASES, QUEUE_EVENTS, config_of
-from tests.support.rig import in_fallback, running, until
+from tests.support.events_at_rest import in_fallback
+from tests.support.quick_telemetry import running
+from tests.support.until import until
+from tests.support.workers.memory_worker import CASES, QUEUE_EVENTS, config_of
 
 SECONDS = float(os.environ.get("MEMORY_SECONDS", "12"))
 RATE = 1_000.0
@@ -46,7 +48,7 @@ class Process:
         self._folder = folder
         self._worker = subprocess.Popen(
             [
-                *(sys.executable, "-m", "tests.support.memory_worker"),
+                *(sys.executable, "-m", "tests.support.workers.memory_worker"),
                 *(case, kafka.bootstrap_servers, str(folder), str(RATE)),
             ],
             cwd=_ROOT,

@@ -21,8 +21,8 @@ from tests.services.fixtures import grant_common, new_topic
 from tests.services.kafka import KafkaBroker
 from tests.services.moto_s3 import MotoS3
 from tests.services.required import ServiceUnavailableError, unavailable
-from tests.support.outage import Topic, Worker, fields_for, logging_process, waiting
-from tests.support.rig import until
+from tests.support.outage_processes import Topic, Worker, fields_for, logging_process, waiting
+from tests.support.until import until
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 

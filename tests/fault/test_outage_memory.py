@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.rig import NOWHERE
+from tests.support.quick_telemetry import NOWHERE
 
 SECONDS = float(os.environ.get("OUTAGE_SECONDS", "20"))
 _RATE = 2_000.0
@@ -28,7 +28,7 @@ _ROOT = Path(__file__).parents[2]
 @pytest.mark.timeout(SECONDS + 120)
 def test_memory_through_an_outage(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.steady_worker", str(tmp_path), NOWHERE, str(SECONDS), str(_RATE)],
+        [sys.executable, "-m", "tests.support.workers.steady_worker", str(tmp_path), NOWHERE, str(SECONDS), str(_RATE)],
         cwd=_ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

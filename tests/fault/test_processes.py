@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from telemetry.testing import EmbeddedKafka
-from tests.support.process_worker import PROGRAMS, config_of
-from tests.support.rig import on_topic
+from tests.support.events_at_rest import on_topic
+from tests.support.workers.process_worker import PROGRAMS, config_of
 
 _ROOT = Path(__file__).parents[2]
 _PRODUCERS = {
@@ -39,7 +39,7 @@ def kafka() -> Iterator[EmbeddedKafka]:
 @pytest.mark.parametrize("program", sorted(PROGRAMS))
 def test_processes_and_loops_share_nothing_and_all_arrives(program: str, kafka: EmbeddedKafka, tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.support.process_worker", program, kafka.bootstrap_servers, str(tmp_path)],
+        [sys.executable, "-m", "tests.support.workers.process_worker", program, kafka.bootstrap_servers, str(tmp_path)],
         cwd=_ROOT,
         capture_output=True,
         text=True,

@@ -34,8 +34,11 @@ from telemetry.testing import EmbeddedKafka
 from telemetry.types import AuditConfig
 from tests.services.fixtures import new_topic
 from tests.services.kafka import KafkaBroker
+from tests.support.events_at_rest import on_topic
+from tests.support.leftovers import leave_segment, records, stored
 from tests.support.memory_store import MemoryStore
-from tests.support.rig import PATIENCE, leave_segment, on_topic, quick_config, records, running, stored, until
+from tests.support.quick_telemetry import quick_config, running
+from tests.support.until import PATIENCE, until
 
 
 @pytest.fixture

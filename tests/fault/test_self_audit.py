@@ -18,9 +18,12 @@ from telemetry.reader import DamagedRecord, KafkaSource, OpenedEvent, TrailReade
 from telemetry.sync import Telemetry
 from telemetry.testing import EmbeddedKafka
 from telemetry.types import AuditConfig
-from tests.support.faulty import FaultyKeys, FaultyStore
-from tests.support.rig import leave_segment, on_topic, quick_config, records, running, until
+from tests.support.events_at_rest import on_topic
+from tests.support.faulty_services import FaultyKeys, FaultyStore
+from tests.support.leftovers import leave_segment, records
+from tests.support.quick_telemetry import quick_config, running
 from tests.support.servers import PAGE
+from tests.support.until import until
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 

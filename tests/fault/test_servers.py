@@ -11,8 +11,10 @@ import pytest
 
 from telemetry.testing import EmbeddedKafka
 from telemetry.types import AuditConfig
-from tests.support.rig import in_fallback, on_topic, running, until
+from tests.support.events_at_rest import in_fallback, on_topic
+from tests.support.quick_telemetry import running
 from tests.support.servers import PAGE, Server, blocks, commands, lay_out
+from tests.support.until import until
 
 _REQUESTS = 60
 _EAGER = """

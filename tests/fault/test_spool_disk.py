@@ -16,10 +16,13 @@ from telemetry.exceptions import ConfigurationError, UndeliveredError
 from telemetry.sync import Telemetry
 from telemetry.testing import EmbeddedKafka
 from telemetry.types import AuditConfig
+from tests.support.accounted_load import AccountedLoad, read_trail
 from tests.support.disks import Disk, ext4_disk, failing_writes, small_disk
-from tests.support.faulty import FaultyStore
-from tests.support.load import Load, read_trail
-from tests.support.rig import NOWHERE, ids, leave_segment, on_topic, quick_config, records, running, until
+from tests.support.events_at_rest import ids, on_topic
+from tests.support.faulty_services import FaultyStore
+from tests.support.leftovers import leave_segment, records
+from tests.support.quick_telemetry import NOWHERE, quick_config, running
+from tests.support.until import until
 
 _NOBODY = 65_534
 _ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -106,7 +109,7 @@ def test_full_disk_under_load_while_kafka_and_the_store_are_away(
             queue_full_timeout_ms=100,
             queue_max_events=3_000,
         )
-        with Load(config) as load:
+        with AccountedLoad(config) as load:
             load.until_more(200)
             store.begin("failing")
             kafka.stop_brokers()
@@ -172,7 +175,7 @@ def test_disk_fails_for_a_while_under_load(
     kafka: EmbeddedKafka, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     config = quick_config(kafka.bootstrap_servers, tmp_path, spool_path=tmp_path / "spool")
-    with Load(config, waits=True) as load:
+    with AccountedLoad(config, waits=True) as load:
         load.until_more(200)
         with failing_writes(_log_of(config)):
             until(lambda: "disk I/O error; check the disk" in caplog.text)

@@ -10,8 +10,10 @@ import pytest
 
 from telemetry.exceptions import BackpressureError
 from telemetry.testing import EmbeddedKafka
-from tests.support.faulty import FaultyStore
-from tests.support.rig import ids, on_topic, quick_config, running, until
+from tests.support.events_at_rest import ids, on_topic
+from tests.support.faulty_services import FaultyStore
+from tests.support.quick_telemetry import quick_config, running
+from tests.support.until import until
 
 _BOUND = 200
 _WAIT_MS = 300

@@ -18,8 +18,10 @@ from telemetry.audit.service import BlockingAuditService
 from telemetry.config.audit import WaitFor
 from telemetry.exceptions import BackpressureError, TelemetryError
 from telemetry.testing import EmbeddedKafka
-from tests.support.faulty import FaultyStore
-from tests.support.rig import NOWHERE, ids, in_fallback, on_topic, quick_config, until
+from tests.support.events_at_rest import ids, in_fallback, on_topic
+from tests.support.faulty_services import FaultyStore
+from tests.support.quick_telemetry import NOWHERE, quick_config
+from tests.support.until import until
 
 _PATIENCE = 20.0
 

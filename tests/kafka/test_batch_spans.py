@@ -18,7 +18,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from telemetry.sync import Telemetry
 from tests.services.fixtures import new_topic
 from tests.services.kafka import KafkaBroker
-from tests.support.configured import audit_config, identity, stored_in
+from tests.support.kafka_configs import audit_config, identity, stored_in
 
 pytestmark = pytest.mark.services
 

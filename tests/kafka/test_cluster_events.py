@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,10 +15,11 @@ from confluent_kafka.admin import NewTopic
 from telemetry.sync import Telemetry
 from telemetry.types import AuditStats
 from tests.services.kafka import KafkaBroker
-from tests.support.configured import audit_config, identity, stored_in
 from tests.support.java import run_class
-from tests.support.kafka_load import Load, compare
+from tests.support.kafka_configs import audit_config, identity, stored_in
+from tests.support.load_by_user import LoadByUser, compare
 from tests.support.second_broker import SecondBroker
+from tests.support.until import until
 
 pytestmark = pytest.mark.services
 
@@ -46,10 +46,10 @@ def test_leaders_move_when_a_broker_dies_and_returns(own_kafka: Callable[..., Ka
         second.process.wait_until(lambda: leaders() == {1, 2}, timeout=_LIMIT)
         fields = {"kafka_timeout_ms": 10_000, "kafka_topic": topic, **stored_in(tmp_path / "fallback")}
         config = audit_config(first, "SSL", identity(first.certificates, "files"), **fields)
-        with Load(config, rate=1_000) as load:
+        with LoadByUser(config, rate=1_000) as load:
             load.until_more(500)
             second.process.kill()
-            _until(lambda: leaders() == {1})
+            until(lambda: leaders() == {1})
             load.until_more(500)
             second.start()
             load.until_more(500)
@@ -57,15 +57,6 @@ def test_leaders_move_when_a_broker_dies_and_returns(own_kafka: Callable[..., Ka
             load.until_drained()
             assert load.stats.stored == 0
             compare(first, topic, load.accepted).require_complete()
-
-
-def _until(condition: Callable[[], bool], limit: float = _LIMIT) -> None:
-    pause = threading.Event()
-    for _ in range(round(limit / 0.1)):
-        if condition():
-            return
-        pause.wait(0.1)
-    pytest.fail("the state was not reached")
 
 
 @pytest.mark.timeout(300)
@@ -95,7 +86,11 @@ def test_quota_throttles_and_nothing_is_lost(
             ids += [receipt.event_id for receipt in receipts]
             for receipt in receipts:
                 receipt.wait_delivered(_LIMIT)
-        _until(lambda: _is_done(telemetry.audit.get_audit_stats()), _THROTTLED_LIMIT)
+        until(
+            lambda: _is_done(telemetry.audit.get_audit_stats()),
+            timeout=_THROTTLED_LIMIT,
+            state=telemetry.audit.get_audit_stats,
+        )
         stats = telemetry.audit.get_audit_stats()
     finally:
         telemetry.shutdown()

@@ -16,7 +16,7 @@ from telemetry.kafka.diagnose.examination import diagnose
 from tests.services.fixtures import new_topic
 from tests.services.kafka import KafkaBroker, Protocol
 from tests.services.ports import free_ports
-from tests.support.configured import audit_config, identity, login
+from tests.support.kafka_configs import audit_config, identity, login
 
 pytestmark = pytest.mark.services
 

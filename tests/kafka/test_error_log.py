@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,8 @@ from telemetry.sync import Telemetry
 from telemetry.types import AuditConfig
 from tests.services.fixtures import new_topic
 from tests.services.kafka import KafkaBroker
-from tests.support.configured import audit_config, identity, login, stored_in
+from tests.support.kafka_configs import audit_config, identity, login, stored_in
+from tests.support.until import until
 
 pytestmark = pytest.mark.services
 
@@ -64,13 +64,6 @@ def _faulty(broker: KafkaBroker, topic: str, fault: str) -> dict[str, Any]:
     return common | {"kafka_timeout_ms": 300, "max_retries": 1} | changes[fault]
 
 
-def _until(condition: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + _LIMIT
-    while not condition():
-        assert time.monotonic() < give_up
-        time.sleep(0.02)
-
-
 @pytest.mark.parametrize("fault", FAULTS)
 def test_error_log_names_the_cause(
     fault: str, kafka: KafkaBroker, topic: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -82,7 +75,7 @@ def test_error_log_names_the_cause(
     try:
         telemetry.audit.log("login", {}, "user-1").wait_delivered(_LIMIT)
 
-        _until(lambda: any(word in record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR))
+        until(lambda: any(word in record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR))
     finally:
         telemetry.shutdown()
     assert "a-wrong-secret" not in caplog.text
@@ -126,7 +119,7 @@ def test_outage_writes_a_line_when_it_begins_and_one_when_it_ends(
         broker.kill()
         audit.log("login", {}, "user-1").wait_delivered(_LIMIT)
         broker.start()
-        _until(lambda: audit.get_audit_stats().replayed == 1 and not audit.get_audit_stats().diverted)
+        until(lambda: audit.get_audit_stats().replayed == 1 and not audit.get_audit_stats().diverted)
         audit.log("login", {}, "user-1").wait_delivered(_LIMIT)
         begins, ends = client_lines()
     finally:
@@ -168,8 +161,8 @@ def test_record_larger_than_the_topic_takes_is_named_and_does_not_block_the_rest
         for size in (10, 10_000, 10):
             telemetry.audit.log("upload", {"text": "x" * size}, "user-1")
 
-        _until(lambda: telemetry.audit.get_audit_stats().rejected == 1)
-        _until(lambda: len(kafka.read(small)) >= 2)
+        until(lambda: telemetry.audit.get_audit_stats().rejected == 1)
+        until(lambda: len(kafka.read(small)) >= 2)
     finally:
         telemetry.shutdown()
 

@@ -17,8 +17,8 @@ import pytest
 from telemetry.types import AuditConfig
 from tests.services.fixtures import new_topic
 from tests.services.kafka import KafkaBroker
-from tests.support.configured import audit_config, identity, stored_in
-from tests.support.kafka_load import Load, compare
+from tests.support.kafka_configs import audit_config, identity, stored_in
+from tests.support.load_by_user import LoadByUser, compare
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(1_800)]
 
@@ -44,7 +44,7 @@ def _config(broker: KafkaBroker, topic: str, folder: Path) -> AuditConfig:
     return audit_config(broker, "SSL", own, **fields | stored_in(folder / "fallback"))
 
 
-def _finish(load: Load, broker: KafkaBroker, topic: str, what: str) -> None:
+def _finish(load: LoadByUser, broker: KafkaBroker, topic: str, what: str) -> None:
     load.stop()
     load.until_drained()
     stats = load.stats
@@ -64,7 +64,7 @@ def _finish(load: Load, broker: KafkaBroker, topic: str, what: str) -> None:
 def test_broker_killed_and_frozen_under_load(own_kafka: StartKafka, tmp_path: Path) -> None:
     broker = own_kafka()
     topic = new_topic(broker, partitions=6)
-    with Load(_config(broker, topic, tmp_path)) as load:
+    with LoadByUser(_config(broker, topic, tmp_path)) as load:
         load.until_more(_BETWEEN_EVENTS)
         for _ in range(_KILLS):
             broker.kill()
@@ -86,7 +86,7 @@ def test_connection_cut_delayed_and_stalled_under_load(own_kafka: StartKafka, tm
     broker = own_kafka(proxied=["SSL"])
     proxy = broker.proxy("SSL")
     topic = new_topic(broker, partitions=6)
-    with Load(_config(broker, topic, tmp_path)) as load:
+    with LoadByUser(_config(broker, topic, tmp_path)) as load:
         load.until_more(_BETWEEN_EVENTS)
         for number in range(_CUTS):
             # A delay keeps requests in flight at the moment of the cut.

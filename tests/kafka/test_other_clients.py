@@ -23,8 +23,8 @@ from telemetry.format.value.message import context_of
 from telemetry.sync import Telemetry
 from telemetry.types import TelemetryConfig
 from tests.services.kafka import KafkaBroker
-from tests.support.configured import audit_config, identity
 from tests.support.java import run_class, run_source
+from tests.support.kafka_configs import audit_config, identity
 
 pytestmark = pytest.mark.services
 

@@ -26,7 +26,8 @@ from telemetry.sync import Telemetry
 from tests.services.fixtures import new_topic
 from tests.services.identity_provider import AUDIENCE, CLIENT_ID, CLIENT_SECRET, ISSUER, IdentityProvider
 from tests.services.kafka import KafkaBroker
-from tests.support.configured import audit_config, identity, login, stored_in
+from tests.support.kafka_configs import audit_config, identity, login, stored_in
+from tests.support.until import until
 
 pytestmark = pytest.mark.services
 
@@ -137,12 +138,7 @@ def test_replaced_certificate_is_taken_up_without_a_restart(
 
 
 def _until_logged(caplog: pytest.LogCaptureFixture, words: str) -> None:
-    seen = threading.Event()
-    for _ in range(round(_LIMIT / 0.02)):
-        if words in caplog.text:
-            return
-        seen.wait(0.02)
-    pytest.fail(f"{words!r} was not logged: {caplog.text}")
+    until(lambda: words in caplog.text, what=f"{words!r} in the log", state=lambda: caplog.text)
 
 
 def _events(broker: KafkaBroker, topic: str) -> Iterator[dict[str, Any]]:
@@ -169,11 +165,7 @@ def test_damaged_certificate_file_during_an_outage_ends_nothing(
 
         files.put_key("payments")
 
-        waiting = threading.Event()
-        for _ in range(round(_LIMIT * 2 / 0.05)):
-            if telemetry.audit.get_audit_stats().replayed == 2:
-                break
-            waiting.wait(0.05)
+        until(lambda: telemetry.audit.get_audit_stats().replayed == 2, state=telemetry.audit.get_audit_stats)
     finally:
         telemetry.shutdown()
     assert len(broker.read(topic)) == 2

@@ -16,8 +16,9 @@ from telemetry.exceptions import RecordTooLargeError
 from telemetry.types import AuditConfig
 from tests.services.fixtures import new_topic
 from tests.services.kafka import KafkaBroker
-from tests.support.configured import audit_config, identity
+from tests.support.kafka_configs import audit_config, identity
 from tests.support.transport_listener import CollectingListener
+from tests.support.until import until
 
 pytestmark = pytest.mark.services
 
@@ -55,6 +56,9 @@ class _Sent:
         """Let the transport learn the partition of every key."""
         self.send(_KEYS)
         assert self.transport.wait_empty(_LIMIT)
+
+    def until_more_than(self, count: int) -> None:
+        until(lambda: len(self.delivered) > count, what="the first delivery")
 
     def silent(self) -> int:
         return sum(record.on_report is None for record in self.records)
@@ -101,9 +105,7 @@ def test_a_record_that_kafka_refuses_takes_none_behind_it_along(kafka: KafkaBrok
         sent.send(_CHUNK, large_at=_CHUNK // 2 if chunk == 3 else -1)
         time.sleep(0.02)
 
-    give_up = time.monotonic() + _LIMIT
-    while sent.transport.failure is None and time.monotonic() < give_up:
-        time.sleep(0.01)
+    until(lambda: sent.transport.failure is not None, what="the refusal of the large record")
     assert isinstance(sent.transport.failure, RecordTooLargeError)
     sent.require_sound(kafka, topic)
 
@@ -122,9 +124,7 @@ def test_connections_are_cut_and_the_broker_is_killed_while_reports_are_spared(
             sent.send(_CHUNK)
             if chunk % 6 == 3:
                 cuts.cut()
-        give_up = time.monotonic() + _LIMIT
-        while len(sent.delivered) == before and time.monotonic() < give_up:
-            time.sleep(0.002)
+        sent.until_more_than(before)
         if is_killed:
             broker.kill()
         # At once, whatever is on the way now.

@@ -16,7 +16,7 @@ from typing import NamedTuple, Self
 from telemetry.config import TelemetryConfig
 from telemetry.types import AuditConfig
 from tests.services.ports import free_ports
-from tests.support.rig import until
+from tests.support.until import until
 
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
 _PATIENCE = 40.0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -18,6 +16,7 @@ from tests.contract.encryption.conftest import MakeProvider
 from tests.services.moto_kms import MotoKms
 from tests.support.fakes.cloud_kms import DESTROYED, DISABLED, FakeCloudKms
 from tests.support.fakes.key_vault import FakeKeyVault
+from tests.support.until import until
 
 CONTEXT = context_of("/production/shop")
 AGE, GRACE = 3_600.0, 900.0
@@ -101,13 +100,6 @@ def revoke(
     moto_kms.allow_all()
     key_vault.allow_all()
     cloud_kms.allow_all()
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        threading.Event().wait(0.001)
 
 
 def test_reader_stops_within_the_bound_of_its_cache(

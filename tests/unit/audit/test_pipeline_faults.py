@@ -20,8 +20,11 @@ from telemetry.reader import OpenedEvent, RecordOpener
 from telemetry.reader.sources.kafka import KafkaSource
 from telemetry.sync import Telemetry
 from telemetry.testing import EmbeddedKafka
-from tests.support.faulty import FaultyKeys, FaultyStore
-from tests.support.rig import NOWHERE, ids, in_fallback, leave_segment, on_topic, quick_config, records, running, until
+from tests.support.events_at_rest import ids, in_fallback, on_topic
+from tests.support.faulty_services import FaultyKeys, FaultyStore
+from tests.support.leftovers import leave_segment, records
+from tests.support.quick_telemetry import NOWHERE, quick_config, running
+from tests.support.until import until
 
 
 @pytest.fixture

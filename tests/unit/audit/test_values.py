@@ -10,7 +10,7 @@ from telemetry.audit.record import SealedRecord
 from telemetry.audit.values import values_of, write_out
 from telemetry.format import base64url
 from telemetry.format.value import message
-from tests.support.taken_in import PRODUCER, sealed_records
+from tests.support.accepted_records import PRODUCER, sealed_records
 
 
 def _described(record: SealedRecord) -> bytes:

@@ -23,6 +23,7 @@ from telemetry.exceptions import (
     KeyUnreachableError,
 )
 from tests.services.stub_keys import StubKeys
+from tests.support.until import until
 
 HOUR = 3_600.0
 PATIENCE = 20
@@ -66,13 +67,6 @@ def ring_of(keys: StubKeys, clock: Clock) -> Iterator[Callable[..., DataKeyring]
 def started(ring: DataKeyring) -> DataKeyring:
     ring.request().result(PATIENCE)
     return ring
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        threading.Event().wait(0.001)
 
 
 def taken(ring: DataKeyring, size: int = 1) -> ActiveKey:

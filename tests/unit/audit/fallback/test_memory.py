@@ -12,7 +12,8 @@ from telemetry.audit.metrics import AuditMetrics
 from telemetry.audit.receipt import Receipt
 from telemetry.audit.record import SealedRecord
 from telemetry.exceptions import TransportError
-from tests.support.rig import records, until
+from tests.support.leftovers import records
+from tests.support.until import until
 
 
 class Bench:

@@ -6,7 +6,7 @@ import threading
 
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.send.batcher import AuditBatcher
-from tests.support.rig import records
+from tests.support.leftovers import records
 
 LONG = 30.0
 

@@ -12,7 +12,7 @@ from telemetry.audit.record import SealedRecord
 from telemetry.audit.spool.adoption import AdoptedSegment, adopt_segments
 from telemetry.audit.spool.segment import SpoolSegment
 from telemetry.exceptions import FormatError
-from tests.support.rig import leave_segment, records
+from tests.support.leftovers import leave_segment, records
 
 TOPIC = "audit-events"
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.spool.packing import Progress, pack, unpack
-from tests.support.taken_in import PRODUCER, sealed_records
+from tests.support.accepted_records import PRODUCER, sealed_records
 
 
 def test_values_come_back_byte_by_byte_whatever_was_written_out_before_and_however_keys_change() -> None:

@@ -16,7 +16,7 @@ from telemetry.audit.spool.segment import SpoolSegment
 from telemetry.audit.spool.segment_errors import DamagedSegmentError
 from telemetry.audit.spool.wal_check import wal_of
 from telemetry.exceptions import SpoolError
-from tests.support.rig import leave_segment, records
+from tests.support.leftovers import leave_segment, records
 
 
 def _segment(folder: Path, producer: str) -> SpoolSegment:

@@ -13,7 +13,9 @@ from telemetry.audit.spool.segment import SpoolSegment
 from telemetry.audit.spool.spool import Spool
 from telemetry.exceptions import SpoolError
 from telemetry.testing import EmbeddedKafka
-from tests.support.rig import quick_config, records, running, until
+from tests.support.leftovers import records
+from tests.support.quick_telemetry import quick_config, running
+from tests.support.until import until
 
 
 class Bench:

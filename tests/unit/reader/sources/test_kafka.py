@@ -12,7 +12,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 from telemetry.exceptions import TransportError
 from telemetry.testing import EmbeddedKafka
 from telemetry.types import AuditConfig
-from tests.support.rig import on_topic, quick_config, running
+from tests.support.events_at_rest import on_topic
+from tests.support.quick_telemetry import quick_config, running
 
 
 class _ForgetfulConsumer(Consumer):

@@ -16,7 +16,7 @@ from telemetry.storage import StorageProviderFactory
 from telemetry.sync import Telemetry
 from telemetry.testing import EmbeddedKafka
 from telemetry.types import AuditConfig, EncryptionConfig, StorageConfig, TelemetryConfig
-from tests.support.rig import until
+from tests.support.until import until
 
 FOLDER = Path(__file__).parents[3] / "fixtures" / "fallback_store"
 TOPIC = "audit-events"

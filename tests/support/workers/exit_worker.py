@@ -15,8 +15,8 @@ from typing import Any
 from telemetry import Telemetry
 from telemetry.sync import Telemetry as BlockingTelemetry
 from telemetry.types import AuditConfig
-from tests.support.faulty import FaultyStore
-from tests.support.rig import quick_config
+from tests.support.faulty_services import FaultyStore
+from tests.support.quick_telemetry import quick_config
 
 EVENTS = 100
 

@@ -24,7 +24,8 @@ from telemetry.exceptions import TelemetryError, UndeliveredError
 from telemetry.reader.sources.kafka import KafkaSource
 from telemetry.sync import Telemetry
 from telemetry.types import AuditConfig
-from tests.support.rig import PATIENCE, fallback_objects, ids, until
+from tests.support.events_at_rest import fallback_objects, ids
+from tests.support.until import PATIENCE, until
 
 THREADS, TASKS = 8, 200
 RATE = 2_000.0
@@ -32,7 +33,7 @@ _SHUTDOWN_SLACK = 10.0
 """What a busy machine may add to the time that a shutdown was given."""
 
 
-class Load:
+class AccountedLoad:
     """A service under load, in this process.
 
     Half of the events come from threads, half from tasks of one event loop. Half of the tasks also wait until each of

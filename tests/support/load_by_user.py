@@ -11,25 +11,24 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-import pytest
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from telemetry.exceptions import BackpressureError
 from telemetry.sync import Telemetry
 from telemetry.types import AuditConfig, AuditStats, TelemetryConfig
 from tests.services.kafka import KafkaBroker
+from tests.support.until import until
 
 _WRITERS = 4
 _TICK_SECONDS = 0.02
-_POLL_SECONDS = 0.02
 _ANSWER_SECONDS = 30.0
 _ID = re.compile(rb'"id":"([^"]{36})"')
-_QUIET = logging.getLogger("tests.support.kafka_load")
+_QUIET = logging.getLogger("tests.support.load_by_user")
 _QUIET.propagate = False
 _QUIET.addHandler(logging.NullHandler())
 
 
-class Load:
+class LoadByUser:
     """A service under load, in this process.
 
     Args:
@@ -85,11 +84,7 @@ class Load:
 
     def until(self, condition: Callable[[AuditStats], bool], *, timeout: float = 90.0) -> None:
         """Wait for a state of the pipeline."""
-        give_up = time.monotonic() + timeout
-        while not condition(self.stats):
-            if time.monotonic() > give_up:
-                pytest.fail(f"not within {timeout:g} s: {self.stats}")
-            time.sleep(_POLL_SECONDS)
+        until(lambda: condition(self.stats), timeout=timeout, state=lambda: self.stats)
 
     def until_more(self, events: int) -> None:
         """Wait until so many more events are delivered to Kafka directly, with nothing in the fallback."""

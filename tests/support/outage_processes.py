@@ -22,7 +22,7 @@ from telemetry.types import AuditConfig
 from tests.services.kafka import KafkaBroker
 
 _ROOT = Path(__file__).parents[2]
-WORKER = Path(__file__).with_name("outage_worker.py")
+WORKER = Path(__file__).parent / "workers" / "outage_worker.py"
 USERS = 100
 
 
