@@ -9,7 +9,7 @@ from pathlib import Path
 
 from telemetry.config import EncryptionConfig
 from telemetry.encryption import EncryptionProviderFactory
-from telemetry.format import base64url
+from telemetry.format import canonical_base64
 from telemetry.testing import EmbeddedKafka
 from tests.services.stub_keys import StubKeys
 from tests.support.events_at_rest import on_topic
@@ -44,7 +44,7 @@ def test_cap_of_uses_rotates_exactly_there_with_100_logging_threads(tmp_path: Pa
             for done in [pool.submit(log, thread) for thread in range(THREADS)]:
                 done.result()
         values = on_topic(config)
-    uses = Counter(base64url.decode(value["data"].partition(".")[0].encode()) for value in values)
+    uses = Counter(canonical_base64.decode_url(value["data"].partition(".")[0].encode()) for value in values)
     assert sum(value["type"] == "order_read" for value in values) == THREADS * EACH
     # The library's own events are sealed like any other, so they count too.
     assert sorted(uses.values(), reverse=True)[:-1] == [CAP] * (len(values) // CAP)

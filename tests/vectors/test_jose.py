@@ -13,7 +13,7 @@ from joserfc import jwe as other_jwe
 from joserfc.jwk import OctKey
 
 from telemetry.exceptions import MalformedRecordError
-from telemetry.format import base64url
+from telemetry.format import canonical_base64
 from telemetry.format.value import jwe
 from telemetry.format.value.jwe import Jwe
 
@@ -43,13 +43,16 @@ def test_example_is_not_taken_for_a_record(example: dict[str, Any]) -> None:
 )
 def test_content_encryption_of_an_example(example: dict[str, Any]) -> None:
     protected, _, iv, ciphertext, tag = parts_of(example["compact"])
-    decoded = base64url.decode(iv), base64url.decode(ciphertext) + base64url.decode(tag)
+    decoded = (
+        canonical_base64.decode_url(iv),
+        canonical_base64.decode_url(ciphertext) + canonical_base64.decode_url(tag),
+    )
     cipher, plaintext = AESGCM(bytes.fromhex(example["content_key"])), example["plaintext"].encode()
 
     assert jwe.open_(cipher, Jwe(protected, "", *decoded)) == plaintext
     sealed = jwe.seal(cipher, protected, decoded[0], plaintext).split(b".")
     assert sealed[:3] == [protected, b"", iv]
-    assert base64url.decode(sealed[3])[: len(plaintext)] == base64url.decode(ciphertext)
+    assert canonical_base64.decode_url(sealed[3])[: len(plaintext)] == canonical_base64.decode_url(ciphertext)
     if len(plaintext) % 3 == 0:  # else there are spaces behind the text
         assert (sealed[3], sealed[4]) == (ciphertext, tag)
 
@@ -82,6 +85,6 @@ def test_key_wrap_of_rfc_3394() -> None:
     ids=lambda example: str(example["name"]),
 )
 def test_key_wrap_of_an_example(example: dict[str, Any]) -> None:
-    wrapped = base64url.decode(parts_of(example["compact"])[1])
+    wrapped = canonical_base64.decode_url(parts_of(example["compact"])[1])
 
     assert aes_key_unwrap(bytes.fromhex(example["key_encryption_key"]), wrapped).hex() == example["content_key"]

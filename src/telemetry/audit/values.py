@@ -11,7 +11,7 @@ from telemetry.format.value.parts import values_together
 _BYTES_AT_ONCE = 2 << 20
 """Few releases of the lock, since a busy thread that takes it keeps it for 5 ms; and not much memory."""
 _TOO_FEW = 8
-"""So few are written one by one, when they are asked for: see ``format/base64url.py``."""
+"""So few are written one by one, when they are asked for: see ``format/canonical_base64.py``."""
 
 
 def values_of(records: Sequence[SealedRecord]) -> Iterator[bytes]:

@@ -8,7 +8,7 @@ from telemetry.audit.accept.draft import EventFactory
 from telemetry.audit.accept.encryptor import ClearEncoder
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.values import values_of, write_out
-from telemetry.format import base64url
+from telemetry.format import canonical_base64
 from telemetry.format.value import message
 from tests.support.accepted_records import PRODUCER, sealed_records
 
@@ -17,7 +17,7 @@ def _described(record: SealedRecord) -> bytes:
     """Return the value part by part: RFC 7516 section 7.1 in a CloudEvents object."""
     assert record.ciphertext
     parts = (record.iv, record.ciphertext[:-16], record.ciphertext[-16:])
-    data = b".".join((record.jwe_header, b"", *map(base64url.encode, parts)))
+    data = b".".join((record.jwe_header, b"", *map(canonical_base64.encode_url, parts)))
     tail = record.id_and_time_json + record.clear_tail
     return message.render(record.value_head, record.sequence or 0, record.key, tail, data, sealed=True)
 

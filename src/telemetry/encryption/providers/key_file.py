@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import os
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 from pydantic import SecretStr
 
 from telemetry.exceptions import ConfigurationError, KeyNotFoundError, Problem
+from telemetry.format import canonical_base64
 from telemetry.system.durable_file import write_durably
 
 Passphrase = str | SecretStr
@@ -196,10 +196,10 @@ def _decoded(path: Path, data: bytes) -> dict[str, Any]:
 
 
 def _unpack(path: Path, text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise _unusable(path, "is damaged: it is not base64", "restore it from a backup") from None
+    data = canonical_base64.decode(text)
+    if data is None:
+        raise _unusable(path, "is damaged: it is not base64", "restore it from a backup")
+    return data
 
 
 def _read_safely(path: Path) -> bytes:

@@ -18,17 +18,17 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 
 from telemetry.exceptions import FormatError, TamperedError
+from telemetry.format.uuid7 import UUID_PATTERN
 
 FORMAT_VERSION = 1
 MAX_OBJECT_BYTES = 256 << 20
 MAX_HEADER_BYTES = 64 << 10
 MAX_RECORDS = 1_000_000
 
-_ID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _NUMBER = r"0|[1-9][0-9]{0,18}|none"
 _NAME = re.compile(
     r"(?P<topic>[A-Za-z0-9._-]{1,249})/(?P<day>[0-9]{4}/[0-9]{2}/[0-9]{2})/"
-    rf"(?P<created>{_ID})-(?P<producer>{_ID})-(?P<first>{_NUMBER})-(?P<last>{_NUMBER})\.jsonl",
+    rf"(?P<created>{UUID_PATTERN})-(?P<producer>{UUID_PATTERN})-(?P<first>{_NUMBER})-(?P<last>{_NUMBER})\.jsonl",
     re.ASCII,
 )
 _SEAL = b',"header_sha256":"'

@@ -1,8 +1,11 @@
-"""Checkpoints: what a producer has logged so far, signed (C2SP tlog-checkpoint, https://c2sp.org/tlog-checkpoint)."""
+"""Signs and reads checkpoints: how many records a producer has logged so far, and the root hash of their tree.
+
+A checkpoint is a C2SP tlog-checkpoint (https://c2sp.org/tlog-checkpoint) inside a signed note. The note travels on the
+topic in a record of its own, the checkpoint message.
+"""
 
 from __future__ import annotations
 
-import binascii
 import hmac
 import re
 from collections.abc import Sequence
@@ -11,18 +14,20 @@ from dataclasses import dataclass
 import msgspec
 
 from telemetry.exceptions import FormatError, MalformedRecordError, TamperedError
+from telemetry.format import canonical_base64
 from telemetry.format.proof.merkle import HASH_BYTES, Frontier, split_hashes
 from telemetry.format.proof.signed_note import MAX_NOTE_BYTES, Note, PublicKey, Signer, open_note, parse_note, sign_note
+from telemetry.format.uuid7 import is_uuid
 from telemetry.format.value.message import MAX_SEQUENCE
 
 CHECKPOINT_TYPE = "telemetry.checkpoint"
 CHECKPOINT_CONTENT_TYPE = "text/plain"
 MAX_MESSAGE_BYTES = 2 * MAX_NOTE_BYTES
 
+_TYPE_TEXT = b'"%b"' % CHECKPOINT_TYPE.encode()
 _ORIGIN = "telemetry"
 _MAX_ORIGIN = 4_096
 _MAX_EXTENSIONS = 64
-_PRODUCER = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 _SIZE = re.compile(r"0|[1-9][0-9]{0,15}", re.ASCII)
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z", re.ASCII)
 
@@ -31,19 +36,19 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """What a producer's tree was at one moment.
+    """The state of a producer's tree at one moment.
 
     Attributes:
         source: CloudEvents source of the producer's events.
-        producer: The stream.
+        producer: UUIDv7 of the producer.
         size: Number of its records.
         root: Root hash of the tree over them.
-        time: When it was made, RFC 3339 in UTC.
+        time: When the checkpoint was created, RFC 3339 in UTC.
         final: The stream ends here.
         recovered: Signed by the process that adopted the spool of a dead one; the stream ends here.
-        frontier: Roots of the complete subtrees, largest first. They let a verifier begin at this checkpoint, so that a
-            record that is lost or altered does not make everything behind it unprovable.
-        extensions: Extension lines that this version does not know, as they were.
+        frontier: Roots of the complete subtrees, largest first. A verifier can begin at this checkpoint, so that a lost
+            or altered record does not make everything after it unprovable.
+        extensions: Extension lines that this version does not know, unchanged.
     """
 
     source: str
@@ -60,7 +65,7 @@ class Checkpoint:
     def of(  # noqa: D417 - the others are this class's own attributes
         cls, tree: Frontier, *, source: str, producer: str, time: str, final: bool = False, recovered: bool = False
     ) -> Checkpoint:
-        """Return the checkpoint of a tree as it stands.
+        """Return the checkpoint of a tree in its present state.
 
         Args:
             tree: The producer's tree.
@@ -78,7 +83,7 @@ class Checkpoint:
 
     @property
     def origin(self) -> str:
-        """First line of the note: names the stream."""
+        """First line of the note; it names the producer."""
         return f"{_ORIGIN}{self.source}/{self.producer}"
 
     @property
@@ -87,7 +92,7 @@ class Checkpoint:
         return self.final or self.recovered
 
     def tree(self) -> Frontier | None:
-        """Return the tree to go on from, or None when the checkpoint does not carry its frontier."""
+        """Return a tree that can be extended from here; None if the checkpoint has no frontier."""
         return None if self.frontier is None else Frontier(self.size, self.frontier)
 
 
@@ -96,10 +101,10 @@ class CheckpointMessage(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         id: UUIDv7 of the record.
-        source: As the producer's events have it.
-        producer: The stream.
-        time: When the checkpoint was made.
-        data: The note.
+        source: CloudEvents source of the producer's events.
+        producer: UUIDv7 of the producer.
+        time: When the checkpoint was created.
+        data: The signed note.
     """
 
     specversion: str
@@ -116,9 +121,10 @@ def sign_checkpoint(checkpoint: Checkpoint, signer: Signer) -> str:
     """Return the signed note of a checkpoint.
 
     Raises:
-        FormatError: The checkpoint cannot be written, such as a producer that is no UUID.
+        FormatError: The format cannot carry the checkpoint; for instance, its producer is not a UUID.
     """
     text = render_text(checkpoint)
+    # Read back first: a signature under a text that means something else could not be taken back.
     if parse_text(text) != checkpoint:
         message = "the checkpoint has values that its format cannot carry"
         raise FormatError(message)
@@ -129,7 +135,7 @@ def open_checkpoint(note: str, trusted: Sequence[PublicKey]) -> Checkpoint:
     """Return the checkpoint that a trusted key signed.
 
     Raises:
-        FormatError: It is not a checkpoint.
+        FormatError: The note is not a checkpoint.
         TamperedError: No trusted key signed it, or it was altered.
     """
     return parse_text(open_note(note, trusted))
@@ -139,7 +145,7 @@ def read_unverified(note: str) -> tuple[Note, Checkpoint]:
     """Return note and checkpoint without verifying a signature.
 
     Raises:
-        FormatError: It is not a checkpoint.
+        FormatError: The note is not a checkpoint.
     """
     parsed = parse_note(note)
     return parsed, parse_text(parsed.text)
@@ -147,13 +153,18 @@ def read_unverified(note: str) -> tuple[Note, Checkpoint]:
 
 def render_text(checkpoint: Checkpoint) -> str:
     """Return the text that is signed."""
-    lines = [checkpoint.origin, str(checkpoint.size), _base64(checkpoint.root), f"time {checkpoint.time}"]
+    lines = [
+        checkpoint.origin,
+        str(checkpoint.size),
+        canonical_base64.encode(checkpoint.root),
+        f"time {checkpoint.time}",
+    ]
     if checkpoint.final:
         lines.append("final")
     if checkpoint.recovered:
         lines.append("recovered")
     if checkpoint.frontier is not None:
-        lines.append(f"frontier {_base64(b''.join(checkpoint.frontier))}".rstrip())
+        lines.append(f"frontier {canonical_base64.encode(b''.join(checkpoint.frontier))}".rstrip())
     return "\n".join([*lines, *checkpoint.extensions]) + "\n"
 
 
@@ -161,8 +172,8 @@ def parse_text(text: str) -> Checkpoint:
     """Read the text of a checkpoint's note.
 
     Raises:
-        FormatError: It is not the text of a checkpoint of this format.
-        TamperedError: Its frontier does not make its root.
+        FormatError: The text is not a checkpoint of this format.
+        TamperedError: The frontier does not lead to the root hash.
     """
     lines = text.removesuffix("\n").split("\n")
     if not 4 <= len(lines) <= 3 + _MAX_EXTENSIONS or not all(lines):  # noqa: PLR2004 - three lines and the time
@@ -172,7 +183,7 @@ def parse_text(text: str) -> Checkpoint:
     if not _SIZE.fullmatch(lines[1]) or int(lines[1]) > MAX_SEQUENCE + 1:
         message = "the checkpoint's tree size is not a number of records"
         raise FormatError(message)
-    size, root = int(lines[1]), _unbase64(lines[2], "root hash")
+    size, root = int(lines[1]), _decode_base64(lines[2], "root hash")
     if len(root) != HASH_BYTES:
         message = "the checkpoint's root hash is not 32 bytes long"
         raise FormatError(message)
@@ -194,8 +205,8 @@ def encode_checkpoint_message(checkpoint: Checkpoint, note: str, *, event_id: st
     """Return the value of a checkpoint's record; its Kafka key is the producer.
 
     Args:
-        checkpoint: What was signed.
-        note: As :func:`sign_checkpoint` returned it.
+        checkpoint: The signed checkpoint.
+        note: The note that :func:`sign_checkpoint` returned for it.
         event_id: UUIDv7 of the record.
     """
     message = CheckpointMessage(
@@ -212,12 +223,13 @@ def encode_checkpoint_message(checkpoint: Checkpoint, note: str, *, event_id: st
 
 
 def decode_checkpoint_message(value: bytes) -> CheckpointMessage | None:
-    """Return the record of a checkpoint; None when the value is that of another record.
+    """Return the record of a checkpoint; None if the value is not a checkpoint's.
 
     Raises:
-        MalformedRecordError: It is said to be a checkpoint, and is not in the form of one.
+        MalformedRecordError: The value says that it is a checkpoint and is not in the canonical form of one.
     """
-    if b'"telemetry.checkpoint"' not in value:
+    # Nearly all records are events: they are recognized without parsing.
+    if _TYPE_TEXT not in value:
         return None
     try:
         kind = _kind_decoder.decode(value)
@@ -247,7 +259,7 @@ def _decode_canonical(value: bytes) -> CheckpointMessage:
 def _parse_origin(origin: str) -> tuple[str, str]:
     head, _, producer = origin.rpartition("/")
     source = head.removeprefix(_ORIGIN)
-    if len(origin) > _MAX_ORIGIN or head == source or not source.startswith("/") or not _PRODUCER.fullmatch(producer):
+    if len(origin) > _MAX_ORIGIN or head == source or not source.startswith("/") or not is_uuid(producer):
         message = "the checkpoint's origin is not telemetry/ENVIRONMENT/SERVICE/PRODUCER"
         raise FormatError(message)
     return source, producer
@@ -276,25 +288,17 @@ def _parse_time(time: str) -> str:
 
 
 def _parse_frontier(text: str, size: int, root: bytes) -> tuple[bytes, ...]:
-    hashes = split_hashes(_unbase64(text, "frontier"))
+    hashes = split_hashes(_decode_base64(text, "frontier"))
     if not hmac.compare_digest(Frontier(size, hashes).root(), root):
-        message = "the checkpoint's frontier does not make its root hash"
+        message = "the checkpoint's frontier does not lead to its root hash"
         raise TamperedError(message)
     return tuple(hashes)
 
 
-def _base64(data: bytes) -> str:
-    return binascii.b2a_base64(data, newline=False).decode()
-
-
-def _unbase64(text: str, what: str) -> bytes:
-    try:
-        data = binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
-    except (binascii.Error, UnicodeEncodeError) as exc:
-        message = f"the checkpoint's {what} is not base64"
-        raise FormatError(message) from exc
-    if _base64(data) != text:
-        message = f"the checkpoint's {what} is not canonical base64"
+def _decode_base64(text: str, part: str) -> bytes:
+    data = canonical_base64.decode(text)
+    if data is None:
+        message = f"the checkpoint's {part} is not base64 in its canonical form"
         raise FormatError(message)
     return data
 

@@ -1,14 +1,14 @@
-"""Inclusion proof files: one record, its path to a signed root, and the checkpoint that signed it (docs/format.md)."""
+"""Writes and verifies inclusion proof files: a record, its path to a signed root, and that checkpoint (docs/format.md)."""
 
 from __future__ import annotations
 
-import binascii
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from telemetry.exceptions import FormatError, TamperedError
+from telemetry.format import canonical_base64
 from telemetry.format.proof.checkpoint import Checkpoint, open_checkpoint, read_unverified
 from telemetry.format.proof.merkle import HASH_BYTES, MAX_PATH, leaf_hash, verify_inclusion
 from telemetry.format.proof.signed_note import PublicKey
@@ -20,13 +20,13 @@ MAX_PROOF_BYTES = 2 * MAX_VALUE_BYTES
 
 
 class InclusionProof(msgspec.Struct, frozen=True, kw_only=True):
-    """What a proof file says.
+    """The content of a proof file.
 
     Attributes:
         sequence: Number of the record in its producer's stream.
         path: Hashes from the leaf's sibling up to the root.
         checkpoint: Signed note that covers the record.
-        value: The record's value: sealed, exactly as it stands on the topic.
+        value: The record's value: sealed, byte for byte as it is on the topic.
     """
 
     sequence: int
@@ -40,8 +40,8 @@ class ProvenRecord(NamedTuple):
 
     Attributes:
         message: The record's value, parsed but still sealed.
-        value: The same, as bytes.
-        checkpoint: What was signed.
+        value: The record's value as bytes.
+        checkpoint: The signed checkpoint.
     """
 
     message: Message
@@ -63,7 +63,7 @@ def encode_proof(proof: InclusionProof) -> bytes:
     """Return the content of a proof file.
 
     Raises:
-        FormatError: The record is not one that this format can carry.
+        FormatError: This format cannot carry the record.
     """
     message = _parse_value(proof.value)
     file = _File(
@@ -71,7 +71,7 @@ def encode_proof(proof: InclusionProof) -> bytes:
         version=PROOF_VERSION,
         producer=message.attributes["producer"],
         sequence=proof.sequence,
-        path=[binascii.b2a_base64(node, newline=False).decode() for node in proof.path],
+        path=[canonical_base64.encode(node) for node in proof.path],
         checkpoint=proof.checkpoint,
         value=proof.value.decode(),
     )
@@ -82,7 +82,7 @@ def decode_proof(data: bytes) -> InclusionProof:
     """Read a proof file without verifying it; members that this version does not know are ignored.
 
     Raises:
-        FormatError: It is not a proof file of a known version.
+        FormatError: The data is not a proof file of a known version.
     """
     if len(data) > MAX_PROOF_BYTES:
         message = f"the proof file is larger than {MAX_PROOF_BYTES} bytes"
@@ -98,7 +98,7 @@ def decode_proof(data: bytes) -> InclusionProof:
     if len(file.path) > MAX_PATH:
         message = f"the proof's path is longer than {MAX_PATH} hashes"
         raise FormatError(message)
-    path = tuple(_unbase64(node) for node in file.path)
+    path = tuple(_decode_hash(node) for node in file.path)
     return InclusionProof(sequence=file.sequence, path=path, checkpoint=file.checkpoint, value=file.value.encode())
 
 
@@ -117,13 +117,16 @@ def verify_proof(data: bytes, trusted: Sequence[PublicKey]) -> ProvenRecord:
         The record and the checkpoint.
 
     Raises:
-        FormatError: It is not a proof file.
+        FormatError: The data is not a proof file.
         TamperedError: One of the steps fails; the message says which.
     """
     proof = decode_proof(data)
+    # 1.
     checkpoint = open_checkpoint(proof.checkpoint, trusted)
+    # 2. A path proves nothing about a record that claims to be of another producer, or another number.
     message = _parse_value(proof.value)
     _require_same(message, proof, checkpoint)
+    # 3.
     verify_inclusion(
         leaf_hash(proof.value),
         index=proof.sequence,
@@ -135,19 +138,23 @@ def verify_proof(data: bytes, trusted: Sequence[PublicKey]) -> ProvenRecord:
 
 
 def describe_proof(data: bytes) -> tuple[Message, Checkpoint]:
-    """Return record and checkpoint of a proof file, none of it verified; raises ``FormatError`` as the others do."""
+    """Return record and checkpoint of a proof file without verifying anything.
+
+    Raises:
+        FormatError: The data is not a proof file.
+    """
     proof = decode_proof(data)
     return _parse_value(proof.value), read_unverified(proof.checkpoint)[1]
 
 
 def _require_same(message: Message, proof: InclusionProof, checkpoint: Checkpoint) -> None:
-    for name, found, expected in (
+    for name, actual, expected in (
         ("producer", message.attributes["producer"], checkpoint.producer),
         ("source", message.attributes["source"], checkpoint.source),
         ("sequence", message.attributes["sequence"], proof.sequence),
     ):
-        if found != expected:
-            error = f"the record's {name} is not the one that the proof is for"
+        if actual != expected:
+            error = f"the record's {name} is not the one that the proof names"
             raise TamperedError(error)
 
 
@@ -161,12 +168,11 @@ def _parse_value(value: bytes) -> Message:
     return message
 
 
-def _unbase64(text: str) -> bytes:
-    try:
-        node = binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
-    except (binascii.Error, UnicodeEncodeError) as exc:
-        message = "a hash of the proof's path is not base64"
-        raise FormatError(message) from exc
+def _decode_hash(text: str) -> bytes:
+    node = canonical_base64.decode(text)
+    if node is None:
+        message = "a hash of the proof's path is not base64 in its canonical form"
+        raise FormatError(message)
     if len(node) != HASH_BYTES:
         message = "a hash of the proof's path is not 32 bytes long"
         raise FormatError(message)

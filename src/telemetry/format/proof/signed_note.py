@@ -1,8 +1,7 @@
-"""Signed notes with Ed25519 (C2SP signed-note, https://c2sp.org/signed-note)."""
+"""Signs, parses and verifies signed notes with Ed25519 (C2SP signed-note, https://c2sp.org/signed-note)."""
 
 from __future__ import annotations
 
-import binascii
 import hashlib
 import re
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from telemetry.exceptions import FormatError, TamperedError
+from telemetry.format import canonical_base64
 
 MAX_NOTE_BYTES = 64 << 10
 MAX_SIGNATURES = 64
@@ -22,18 +22,17 @@ ED25519 = b"\x01"
 
 _KEY_ID_BYTES = 4
 _KEY_BYTES = 32
-_SIGNATURE_BYTES = 64
 _DASH = "\u2014 "
 _CONTROL = re.compile("[\x00-\x09\x0b-\x1f]")
 _NAME = re.compile(r"[^\s+\x00-\x1f\x7f]+")
 
 
 class Signer(Protocol):
-    """Whoever can sign a note."""
+    """Signs notes: an object that has an Ed25519 key and a name for it."""
 
     @property
     def name(self) -> str:
-        """The key's name, as it stands in the signature line."""
+        """The key's name, as the signature line has it."""
 
     @property
     def public_key(self) -> str:
@@ -52,7 +51,7 @@ class PublicKey:
         key: 32 bytes (RFC 8032 section 5.1.5).
 
     Raises:
-        FormatError: Name or key cannot be those of a verifier key.
+        FormatError: The name is not the name of a key, or the key is not 32 bytes long.
     """
 
     name: str
@@ -74,16 +73,16 @@ class PublicKey:
         """Read a verifier key: ``name+hex(key id)+base64(0x01 || key)``.
 
         Raises:
-            FormatError: It is not one, or its key id does not fit.
+            FormatError: The text is not a verifier key, or its key id does not match its name and key.
         """
         parts = text.strip().split("+", 2)
-        encoded = _unbase64(parts[-1])
+        encoded = canonical_base64.decode(parts[-1])
         if len(parts) != 3 or encoded is None or encoded[:1] != ED25519 or len(encoded) != 1 + _KEY_BYTES:  # noqa: PLR2004
             message = "the public key is not of the form NAME+ID+KEY with an Ed25519 key"
             raise FormatError(message)
         key = cls(parts[0], encoded[1:])
         if parts[1] != key.key_id.hex():
-            message = f"the public key {key.name!r} was altered: its id does not fit name and key"
+            message = f"the public key {key.name!r} was altered: its id does not match its name and key"
             raise FormatError(message)
         return key
 
@@ -96,17 +95,17 @@ class PublicKey:
         return True
 
     def __str__(self) -> str:
-        encoded = binascii.b2a_base64(ED25519 + self.key, newline=False).decode()
+        encoded = canonical_base64.encode(ED25519 + self.key)
         return f"{self.name}+{self.key_id.hex()}+{encoded}"
 
 
 class SignatureLine(NamedTuple):
-    """One signature as it stands in a note.
+    """One signature line of a note, not yet verified.
 
     Attributes:
-        name: Of the key that is said to have signed.
-        key_id: Of that key.
-        signature: Not yet verified.
+        name: Name of the key that is said to have signed.
+        key_id: Id of that key.
+        signature: The signature over the note's text.
     """
 
     name: str
@@ -115,7 +114,7 @@ class SignatureLine(NamedTuple):
 
     @property
     def label(self) -> str:
-        """Name and key id, for people."""
+        """Name and key id, for messages and reports."""
         return f"{self.name}+{self.key_id.hex()}"
 
 
@@ -123,8 +122,8 @@ class Note(NamedTuple):
     """A note, parsed but not verified.
 
     Attributes:
-        text: What was signed, with its last newline.
-        signatures: At least one.
+        text: The signed text, with its last newline.
+        signatures: The signature lines, at least one.
     """
 
     text: str
@@ -132,7 +131,7 @@ class Note(NamedTuple):
 
 
 def require_name(name: str) -> None:
-    """Raise ``FormatError`` unless ``name`` may name a key: not empty, no space, no plus sign, no control character."""
+    """Raise ``FormatError`` unless ``name`` can be the name of a key: not empty, no space, plus sign or control character."""
     if not _NAME.fullmatch(name) or len(name.encode("utf-8", "replace")) > MAX_NAME_BYTES or not _is_utf8(name):
         message = "a key's name is 1 to 255 bytes without spaces, plus signs and control characters"
         raise FormatError(message)
@@ -142,27 +141,27 @@ def sign_note(text: str, signer: Signer) -> str:
     """Return the note: the text, an empty line and the signature.
 
     Args:
-        text: Ends in a newline; no control character but newlines.
-        signer: Who signs.
+        text: Lines without control characters, the last one with its newline.
+        signer: Signs the text.
 
     Raises:
-        FormatError: The text or the signer's name cannot stand in a note.
+        FormatError: The text or the signer's name cannot be part of a note.
     """
     if not text.endswith("\n") or _CONTROL.search(text) or not _is_utf8(text):
         message = "the text of a note is lines without control characters"
         raise FormatError(message)
     key = PublicKey.parse(signer.public_key)
-    encoded = binascii.b2a_base64(key.key_id + signer.sign(text.encode()), newline=False).decode()
+    encoded = canonical_base64.encode(key.key_id + signer.sign(text.encode()))
     note = f"{text}\n{_DASH}{key.name} {encoded}\n"
-    parse_note(note)
+    parse_note(note)  # a note that nobody could read back must not leave the process
     return note
 
 
 def parse_note(note: str) -> Note:
-    """Take a note apart without verifying it.
+    """Parse a note without verifying it.
 
     Raises:
-        FormatError: It is not a signed note.
+        FormatError: The text is not a signed note.
     """
     if len(note) > MAX_NOTE_BYTES or not _is_utf8(note) or _CONTROL.search(note):
         message = "the note is too long or has control characters"
@@ -177,10 +176,10 @@ def parse_note(note: str) -> Note:
 
 
 def verify_note(note: Note, trusted: Sequence[PublicKey]) -> tuple[PublicKey, ...]:
-    """Return the trusted keys that signed; empty when none of the signatures is by one of them.
+    """Return the trusted keys that signed; empty if no trusted key did.
 
     Raises:
-        TamperedError: A signature that names a trusted key is not that key's.
+        TamperedError: A signature names a trusted key and was not made with it.
     """
     known = {(key.name, key.key_id): key for key in trusted}
     text = note.text.encode()
@@ -188,9 +187,9 @@ def verify_note(note: Note, trusted: Sequence[PublicKey]) -> tuple[PublicKey, ..
     for line in note.signatures:
         key = known.get((line.name, line.key_id))
         if key is None:
-            continue
+            continue  # a witness that this reader does not know (C2SP signed-note, "Verifying")
         if not key.verify(text, line.signature):
-            message = f"the signature of {line.label} does not fit the note's text: it was altered or forged"
+            message = f"the signature of {line.label} does not match the note's text: it was altered or forged"
             raise TamperedError(message)
         signed.append(key)
     return tuple(signed)
@@ -200,7 +199,7 @@ def open_note(note: str, trusted: Sequence[PublicKey]) -> str:
     """Return the text of a note that a trusted key signed.
 
     Raises:
-        FormatError: It is not a signed note.
+        FormatError: The text is not a signed note.
         TamperedError: No trusted key signed it.
     """
     parsed = parse_note(note)
@@ -213,21 +212,12 @@ def open_note(note: str, trusted: Sequence[PublicKey]) -> str:
 
 def _parse_signature(line: str) -> SignatureLine:
     parts = line.removeprefix(_DASH).split(" ")
-    encoded = _unbase64(parts[-1])
+    encoded = canonical_base64.decode(parts[-1])
     if not line.startswith(_DASH) or len(parts) != 2 or encoded is None or len(encoded) <= _KEY_ID_BYTES:  # noqa: PLR2004
         message = "a signature line of the note is malformed"
         raise FormatError(message)
     require_name(parts[0])
     return SignatureLine(parts[0], encoded[:_KEY_ID_BYTES], encoded[_KEY_ID_BYTES:])
-
-
-def _unbase64(text: str) -> bytes | None:
-    """Decode base64 in its one canonical form; None for anything else."""
-    try:
-        decoded = binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
-    except (binascii.Error, UnicodeEncodeError):
-        return None
-    return decoded if binascii.b2a_base64(decoded, newline=False).decode() == text else None
 
 
 def _is_utf8(text: str) -> bool:

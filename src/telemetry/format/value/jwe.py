@@ -11,7 +11,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from telemetry.exceptions import MalformedRecordError, TamperedError
-from telemetry.format import base64url
+from telemetry.format import canonical_base64
 
 IV_BYTES = 12
 IV_CHARACTERS = 16
@@ -53,12 +53,12 @@ def key_id(data_key: bytes, *, key_uri: str, wrapped: bytes) -> str:
         wrapped: The wrapped data key.
     """
     text = b"%b\x00%b\x00%b" % (_COMMITMENT, key_uri.encode(), wrapped)
-    return base64url.encode(hmac.digest(data_key, text, "sha256")).decode()
+    return canonical_base64.encode_url(hmac.digest(data_key, text, "sha256")).decode()
 
 
 def protected_header(kid: str) -> bytes:
     """Return the base64url protected header for a data key; it is constant for the key's life."""
-    return base64url.encode(b'{"alg":"dir","enc":"A256GCM","kid":"%b"}' % kid.encode())
+    return canonical_base64.encode_url(b'{"alg":"dir","enc":"A256GCM","kid":"%b"}' % kid.encode())
 
 
 def seal(cipher: AESGCM, protected: bytes, iv: bytes, plaintext: bytes) -> bytes:
@@ -68,7 +68,7 @@ def seal(cipher: AESGCM, protected: bytes, iv: bytes, plaintext: bytes) -> bytes
     """
     padded = plaintext + b" " * (-len(plaintext) % TEXT_MULTIPLE)
     sealed = cipher.encrypt(iv, padded, protected)
-    parts = (base64url.encode(part) for part in (iv, sealed[:-TAG_BYTES], sealed[-TAG_BYTES:]))
+    parts = (canonical_base64.encode_url(part) for part in (iv, sealed[:-TAG_BYTES], sealed[-TAG_BYTES:]))
     return b".".join((protected, b"", *parts))
 
 
@@ -83,11 +83,11 @@ def parse(compact: bytes) -> Jwe:
         message = "data is not a JWE compact serialization with direct encryption"
         raise MalformedRecordError(message)
     protected, _, iv, ciphertext, tag = parts
-    raw_iv, raw_tag = base64url.decode(iv), base64url.decode(tag)
+    raw_iv, raw_tag = canonical_base64.decode_url(iv), canonical_base64.decode_url(tag)
     if len(raw_iv) != IV_BYTES or len(raw_tag) != TAG_BYTES:
         message = "the JWE's initialization vector or tag has the wrong length"
         raise MalformedRecordError(message)
-    return Jwe(protected, _kid_of(protected), raw_iv, base64url.decode(ciphertext) + raw_tag)
+    return Jwe(protected, _kid_of(protected), raw_iv, canonical_base64.decode_url(ciphertext) + raw_tag)
 
 
 def open_(cipher: AESGCM, jwe: Jwe) -> bytes:
@@ -105,7 +105,7 @@ def open_(cipher: AESGCM, jwe: Jwe) -> bytes:
 
 def _kid_of(protected: bytes) -> str:
     try:
-        header = msgspec.json.decode(base64url.decode(protected))
+        header = msgspec.json.decode(canonical_base64.decode_url(protected))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         message = "the JWE header is not JSON"
         raise MalformedRecordError(message) from exc

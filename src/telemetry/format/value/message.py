@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 import hashlib
 from collections.abc import Mapping
 from functools import lru_cache
@@ -12,7 +11,7 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from telemetry.exceptions import MalformedRecordError
-from telemetry.format import base64url
+from telemetry.format import canonical_base64
 from telemetry.format.value.event import METADATA_FIELDS, AuditEvent
 
 CONTENT_TYPE = b"application/cloudevents+json; charset=UTF-8"
@@ -82,14 +81,9 @@ class Message(NamedTuple):
         Raises:
             MalformedRecordError: It is not canonical base64.
         """
-        text = str(self.attributes["wrappedkey"]).encode("utf-8", "replace")
-        try:
-            wrapped = binascii.a2b_base64(text, strict_mode=True)
-        except binascii.Error as exc:
-            message = "wrappedkey is not base64"
-            raise MalformedRecordError(message) from exc
-        if binascii.b2a_base64(wrapped, newline=False) != text:
-            message = "wrappedkey is not canonical base64"
+        wrapped = canonical_base64.decode(str(self.attributes["wrappedkey"]))
+        if wrapped is None:
+            message = "wrappedkey is not base64 in its canonical form"
             raise MalformedRecordError(message)
         return wrapped
 
@@ -126,7 +120,7 @@ def render_head(source: str, producer: str, *, key_uri: str | None, wrapped_key:
     }
     if key_uri is not None and wrapped_key is not None:
         head["keyid"] = key_uri
-        head["wrappedkey"] = binascii.b2a_base64(wrapped_key, newline=False).decode()
+        head["wrappedkey"] = canonical_base64.encode(wrapped_key)
     return _encode(head)[:-1] + b',"sequence":'
 
 
@@ -150,7 +144,7 @@ def key_hash(key: bytes) -> bytes:
 
     The Merkle leaf is made of the value alone, so this is what binds the key to it for whoever cannot decrypt.
     """
-    return base64url.encode(hashlib.sha256(b"\x02" + key).digest()[:KEY_HASH_BYTES])
+    return canonical_base64.encode_url(hashlib.sha256(b"\x02" + key).digest()[:KEY_HASH_BYTES])
 
 
 def render_middle(sequence: int, hashed: bytes, tail: bytes) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, repeat
 from typing import Protocol
 
-from telemetry.format import base64url
+from telemetry.format import canonical_base64
 from telemetry.format.value.jwe import IV_BYTES, IV_CHARACTERS, TAG_BYTES, TAG_CHARACTERS
 from telemetry.format.value.message import key_hash
 
@@ -50,13 +50,13 @@ class SealedEvent(Protocol):
 
 def value_of(event: SealedEvent, ciphertext: bytes) -> bytes:
     """Return the Kafka value of an event whose ciphertext, with the tag, is this."""
-    return next(_written([event], [ciphertext], base64url.encode(event.iv + ciphertext)))
+    return next(_written([event], [ciphertext], canonical_base64.encode_url(event.iv + ciphertext)))
 
 
 def values_together(events: Sequence[SealedEvent], ciphertexts: Sequence[bytes]) -> Iterator[bytes]:
     """Yield what :func:`value_of` returns for each; cheaper than one by one."""
     parts = chain.from_iterable(zip([event.iv for event in events], ciphertexts, repeat(_FILL)))
-    return _written(events, ciphertexts, base64url.encode_filled(b"".join(parts)))
+    return _written(events, ciphertexts, canonical_base64.encode_url_filled(b"".join(parts)))
 
 
 def _written(events: Sequence[SealedEvent], ciphertexts: Sequence[bytes], text: bytes) -> Iterator[bytes]:

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 
 from telemetry.exceptions import MalformedRecordError
 from telemetry.format.value.message import Message, parse
 from telemetry.reader.entry import DamagedRecord, RawRecord
-
-_EVENT_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
-
-
-def is_event_id(text: str) -> bool:
-    """Whether the text can be the id of an event."""
-    return _EVENT_ID.fullmatch(text) is not None
 
 
 def find_event(records: Iterable[RawRecord | DamagedRecord], event_id: str) -> Iterator[tuple[RawRecord, Message]]:

@@ -12,6 +12,7 @@ from telemetry.exceptions import FormatError, MalformedRecordError, TamperedErro
 from telemetry.format.objects.fallback_object import parse_object_name
 from telemetry.format.proof.checkpoint import Checkpoint, decode_checkpoint_message, read_unverified
 from telemetry.format.proof.signed_note import PublicKey, verify_note
+from telemetry.format.uuid7 import UUID_PATTERN, created_at
 from telemetry.format.value import jwe
 from telemetry.format.value.message import BATCH_HEADER, REPLAY_HEADER, Message, context_of
 from telemetry.reader.entry import DamagedRecord, Place, RawRecord
@@ -21,7 +22,7 @@ from telemetry.reader.prove.prover import MAX_CANDIDATES, Prover
 MAX_DELIVERIES = 1_000
 """Copies of one event that are listed; what goes beyond is counted."""
 
-_BATCH = re.compile(rb"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})-([0-9]{1,18})")
+_BATCH = re.compile(rb"(%b)-([0-9]{1,18})" % UUID_PATTERN.encode())
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}", re.ASCII)
 _MAX_UUID7_SECONDS = 253_402_300_799  # the year 9999, where datetime ends
 
@@ -262,8 +263,7 @@ class _Search:
             return
         if self._prover is not None:
             self._prover.observe(raw)
-        if b'"telemetry.checkpoint"' in raw.value:
-            self._take_checkpoint(raw.value, raw.place)
+        self._take_checkpoint(raw.value, raw.place)
 
     def problem_of(self, value: bytes) -> VerificationError | None:
         """Return why this record is not proven, or None."""
@@ -293,18 +293,6 @@ class _Search:
             self.covering = Covering(checkpoint=checkpoint, place=place, signers=trusted, claimed=claimed)
 
 
-def made_at(uuid7: str) -> float | None:
-    """Return when a UUIDv7 was made, in seconds since the epoch; None where it is none (RFC 9562 section 5.7)."""
-    digits = uuid7.replace("-", "")
-    if len(digits) != 32 or digits[12] != "7":  # noqa: PLR2004 - 128 bits in hexadecimal
-        return None
-    try:
-        seconds = int(digits[:12], 16) / 1_000
-    except ValueError:
-        return None
-    return seconds if seconds < _MAX_UUID7_SECONDS else None
-
-
 def key_version(key_uri: str) -> str | None:
     """Return the KEK's version as its URI names it; None where the key service keeps versions to itself (AWS KMS)."""
     scheme, _, rest = key_uri.partition("://")
@@ -327,7 +315,7 @@ def _delivery(raw: RawRecord) -> Delivery:
         batch=int(batch[2]) if batch else None,
         sender=batch[1].decode() if batch else "",
         replayed_from=origin,
-        stored_at=_rfc3339(made_at(stored.created)) if stored else "",
+        stored_at=_rfc3339(created_at(stored.created)) if stored else "",
     )
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from telemetry.exceptions import FormatError, MalformedRecordError, TamperedError
 from telemetry.format.proof.checkpoint import CheckpointMessage, decode_checkpoint_message, read_unverified
 from telemetry.format.proof.signed_note import PublicKey, verify_note
+from telemetry.format.uuid7 import is_uuid
 from telemetry.format.value.message import key_hash
 from telemetry.reader.entry import DamagedRecord, Place, RawRecord
 from telemetry.reader.verify.key_order import KeyOrder
@@ -35,7 +35,6 @@ MAX_REMEMBERED = 1 << 24
 
 _MAX_KNOWN_HEADS = 1 << 15
 _MAX_KNOWN_KEYS = 1 << 16
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 _sha256 = hashlib.sha256
 
@@ -248,7 +247,7 @@ class Verifier:
         stream.tree.add(loose.sequence, _sha256(b"\x00" + value).digest(), place)
 
     def _observe_checkpoint(self, message: CheckpointMessage, key: bytes | None, place: Place) -> None:
-        if not _UUID.fullmatch(message.producer):
+        if not is_uuid(message.producer):
             self._malformed(place, "a checkpoint's producer is not a UUID", field="producer")
             return
         stream = self._stream(message.producer)

@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from telemetry.exceptions import MalformedRecordError, TamperedError
-from telemetry.format import base64url
+from telemetry.format import canonical_base64
 from telemetry.format.value import jwe
 
 KEY = bytes(range(32))
@@ -19,7 +19,7 @@ SEALED = jwe.seal(AESGCM(KEY), jwe.protected_header(KID), IV, b'{"a":1}')
 
 
 def with_header(text: str) -> bytes:
-    header = base64url.encode(text.encode("utf-8", "surrogatepass"))
+    header = canonical_base64.encode_url(text.encode("utf-8", "surrogatepass"))
     return header + SEALED[SEALED.index(b".") :]
 
 

@@ -7,7 +7,7 @@ import pytest
 from telemetry.exceptions import IncompleteError, TamperedError
 from telemetry.format.value.message import BATCH_HEADER, REPLAY_HEADER
 from telemetry.reader.entry import Place, RawRecord
-from telemetry.reader.prove.lineage import Lineage, LineageTracer, key_version, made_at
+from telemetry.reader.prove.lineage import Lineage, LineageTracer, key_version
 from tests.support.written_trail import Process, Signer, altered, topic
 
 OBJECT = "audit-events/2026/01/02/0198c0de-1111-7222-8333-444455556666-0198c0de-0000-7000-8000-000000000001-17-17.jsonl"
@@ -136,11 +136,3 @@ def test_headers_are_not_trusted(header: bytes) -> None:
 )
 def test_the_version_of_a_kek(uri: str, version: str | None) -> None:
     assert key_version(uri) == version
-
-
-def test_when_an_event_was_made() -> None:
-    assert made_at("0198c0de-1111-7222-8333-444455556666") == 1_755_582_435.601
-    assert made_at("ffffffff-ffff-7222-8333-444455556666") is None
-    assert made_at("0198c0de-1111-4222-8333-444455556666") is None
-    assert made_at("zz98c0de-1111-7222-8333-444455556666") is None
-    assert made_at("") is None

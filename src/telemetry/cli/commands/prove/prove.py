@@ -23,9 +23,10 @@ from telemetry.exceptions import (
     VerificationError,
 )
 from telemetry.format.proof.inclusion import MAX_PROOF_BYTES, InclusionProof, ProvenRecord, encode_proof, verify_proof
+from telemetry.format.uuid7 import is_uuid
 from telemetry.format.value.message import parse
 from telemetry.reader import DamagedRecord, RawRecord
-from telemetry.reader.prove.find import find_event, is_event_id
+from telemetry.reader.prove.find import find_event
 from telemetry.reader.prove.prover import MAX_CANDIDATES, Prover
 
 PublicKeys = Annotated[
@@ -54,7 +55,7 @@ def prove(
       telemetry prove 0198c0de-1111-7222-8333-444455556666 -c telemetry.toml --public-key audit.pub
     """
     keys = trusted_keys(public_key or [])
-    if not is_event_id(event_id):
+    if not is_uuid(event_id):
         raise ConfigurationError(Problem("EVENT_ID", "is not the id of an event", "take it from `tail --json`"))
     target = file or Path(f"{event_id}.proof.json")
     if target.exists():

@@ -30,11 +30,11 @@ from telemetry.exceptions import (
 )
 from telemetry.format.objects.fallback_object import decode_object
 from telemetry.format.proof.signed_note import PublicKey
+from telemetry.format.uuid7 import created_at, is_uuid
 from telemetry.format.value.event import AuditEvent
 from telemetry.format.value.message import context_of
 from telemetry.reader import DamagedRecord, Entry, OpenedEvent, RecordOpener
-from telemetry.reader.prove.find import is_event_id
-from telemetry.reader.prove.lineage import Delivery, Lineage, LineageTracer, key_version, made_at
+from telemetry.reader.prove.lineage import Delivery, Lineage, LineageTracer, key_version
 from telemetry.storage import StorageProvider, StorageProviderFactory
 from telemetry.trail.read_event import Access, record_access
 
@@ -73,7 +73,7 @@ def lineage(
       telemetry lineage 0198c0de-1111-7222-8333-444455556666 -c telemetry.toml --json | jq -r .records[].call.trace_id
     """
     keys = trusted_keys(public_key) if public_key else []
-    if not is_event_id(event_id):
+    if not is_uuid(event_id):
         raise ConfigurationError(Problem("EVENT_ID", "is not the id of an event", "take it from `tail --json`"))
     config = load(fallback_enabled=False, **({} if open_ else {"encryption_enabled": False}))
     audit = config.audit_config
@@ -96,7 +96,7 @@ def lineage(
 
 
 def _trace(audit: AuditConfig, event_id: str, keys: Sequence[PublicKey]) -> list[Lineage]:
-    made = made_at(event_id)
+    made = created_at(event_id)
     near = None if made is None else made - _EARLIER_SECONDS
     for since in [near, None] if near is not None else [None]:
         tracer = LineageTracer(event_id, trusted=keys)
