@@ -44,7 +44,7 @@ check: setup ## lint, types, layers, lock files, and a look over the tree
 		|| { echo "requirements/ is older than pyproject.toml: run make lock"; exit 1; }
 	@.ci/check_tree
 
-key-outage-long: setup ## let the key service hang for a minute under load, and measure the event loop; docs/providers.md
+key-outage-long: setup ## let the key service hang for a minute under load, and measure the event loop; docs/reliability.md
 	@KEY_OUTAGE_LONG=1 $(BIN)/python -m pytest -s -p no:randomly tests/fault/test_key_service_outage_load.py
 
 fault-long: setup ## kill five hundred logging processes at random moments (about 15 minutes); docs/reliability.md
@@ -59,7 +59,7 @@ memory-long: setup ## log for ten minutes with Kafka away and watch the memory; 
 outage-long: setup ## log 2,000 events/s for ten minutes with Kafka away and watch the memory; docs/reliability.md
 	@OUTAGE_SECONDS=$${OUTAGE_SECONDS:-600} $(BIN)/python -m pytest -s -p no:randomly tests/fault/test_outage_memory.py
 
-replay-speed: setup services ## bring a fallback folder back to a real broker over mutual TLS, and print the rate; docs/fallback.md
+replay-speed: setup services ## bring a fallback folder back to a real broker over mutual TLS, and print the rate; docs/performance.md
 	@$(BIN)/python -m bench.replay $(BENCH_ARGS)
 
 bench: setup-bench services ## measure against other libraries, side by side, and write docs/performance.md
