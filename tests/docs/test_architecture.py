@@ -61,11 +61,15 @@ def test_each_answer_names_a_test_that_exists(row: re.Match[str]) -> None:
 
 def test_every_thread_of_the_library_is_on_the_page() -> None:
     page = PAGE.read_text("utf-8")
-    sources = [path.read_text("utf-8") for path in (ROOT / "src/telemetry").rglob("*.py") if "testing" not in path.parts]
+    sources = [
+        path.read_text("utf-8") for path in (ROOT / "src/telemetry").rglob("*.py") if "testing" not in path.parts
+    ]
     started = {
         name
         for source in sources
-        for name in re.findall(r"\"(telemetry-(?:[a-z]+-)?(?:spool|sender|poller|fallback|probe|replay|keys|diagnosis|store))\"", source)
+        for name in re.findall(
+            r"\"(telemetry-(?:[a-z]+-)?(?:spool|sender|poller|fallback|probe|replay|keys|diagnosis|store))\"", source
+        )
     }
 
     assert started
