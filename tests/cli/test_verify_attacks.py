@@ -13,7 +13,8 @@ import pytest
 
 from telemetry.cli.commands.prove import verify
 from telemetry.config import AuditConfig
-from telemetry.format.objects.fallback_object import StoredRecord, encode_object, object_name
+from telemetry.format.objects.fallback_object import StoredRecord, encode_object
+from telemetry.format.objects.stored_name import object_name
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.reader import KafkaSource, Place, RawRecord
 from telemetry.reader.verify.verifier import Verifier

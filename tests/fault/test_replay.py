@@ -60,7 +60,7 @@ def ledger_of(config: AuditConfig) -> Ledger:
 def worker_on(store: StorageProvider, config: AuditConfig, **changes: Any) -> RetryWorker:
     values: dict[str, Any] = {
         "topic": config.kafka_topic,
-        "make_transport": KafkaConnector(config).open_patient,
+        "kafka": KafkaConnector(config),
         "ledger": ledger_of(config),
         "owner": "test",
         "max_rate": 1e6,
@@ -224,15 +224,16 @@ def way_back(store: MemoryStore, config: AuditConfig) -> Iterator[tuple[Fallback
     )
     free = threading.Event()
 
-    def ready() -> None:
-        if handler.take_back() is not None:
-            free.set()
+    class Sender:
+        def kafka_is_ready(self) -> None:
+            if handler.take_back() is not None:
+                free.set()
 
     def is_free() -> bool:
         worker.start()
         return free.wait(PATIENCE)
 
-    worker = worker_on(store, config, handler=handler, on_ready=ready)
+    worker = worker_on(store, config, handler=handler, listener=Sender())
     worker.divert(diverted=True)
     try:
         yield handler, is_free

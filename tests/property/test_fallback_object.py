@@ -6,14 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry.exceptions import FormatError, TamperedError
-from telemetry.format.objects.fallback_object import (
-    StoredRecord,
-    decode_header,
-    decode_object,
-    encode_object,
-    object_name,
-    parse_object_name,
-)
+from telemetry.format.objects.fallback_object import StoredRecord, decode_header, decode_object, encode_object
+from telemetry.format.objects.stored_name import object_name, parse_object_name
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 UTF8 = TEXT.map(str.encode)

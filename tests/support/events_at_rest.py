@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from telemetry.format.objects.fallback_object import decode_object, parse_object_name
+from telemetry.format.objects.fallback_object import decode_object
+from telemetry.format.objects.stored_name import parse_object_name
 from telemetry.reader.sources.kafka import KafkaSource
 from telemetry.storage import StorageProviderFactory
 from telemetry.types import AuditConfig

@@ -12,7 +12,8 @@ from telemetry.audit.accept.draft import EventFactory
 from telemetry.audit.accept.encryptor import ClearEncoder
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.spool.segment import SpoolSegment
-from telemetry.format.objects.fallback_object import StoredRecord, encode_object, object_name
+from telemetry.format.objects.fallback_object import StoredRecord, encode_object
+from telemetry.format.objects.stored_name import object_name
 from telemetry.format.value.message import source_of
 from telemetry.storage import StorageProvider
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from telemetry.audit.fallback.backlog import listed
 from telemetry.audit.fallback.handler import FallbackHandler
-from telemetry.audit.fallback.memory import HeldRecords
+from telemetry.audit.fallback.memory import MemoryFallback
+from telemetry.audit.fallback.readiness import ReadyListener
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.replay.worker import RetryWorker
@@ -49,21 +50,21 @@ class DetourParts:
         kafka: Opens transports, and asks whether Kafka answers.
         ledger: Settles records.
         owner: UUIDv7 of this process's stream.
-        on_ready: Told when Kafka answers and nothing of this process is left in the store.
+        listener: Notified when Kafka answers and nothing of this process is left in the store.
     """
 
     def __init__(
-        self, config: AuditConfig, *, kafka: KafkaConnector, ledger: Ledger, owner: str, on_ready: Callable[[], None]
+        self, config: AuditConfig, *, kafka: KafkaConnector, ledger: Ledger, owner: str, listener: ReadyListener
     ) -> None:
         self._config = config
         self._kafka = kafka
         self._ledger = ledger
         self._owner = owner
-        self._on_ready = on_ready
+        self._listener = listener
         self._store: StorageProvider | None = None
         self._handler: FallbackHandler | None = None
         self._worker: RetryWorker | None = None
-        self._held: HeldRecords | None = None
+        self._held: MemoryFallback | None = None
 
     def open_store(self, *, check: bool) -> None:
         """Open the fallback store, if there is one.
@@ -91,11 +92,11 @@ class DetourParts:
         """Return the detour; its threads run from now on."""
         config = self._config
         if self._store is None or config.storage_config is None:
-            self._held = HeldRecords(
+            self._held = MemoryFallback(
                 ledger=self._ledger,
                 patience=self._kafka.deadline if config.spool_path is None else None,
-                probe=self._kafka.probe,
-                on_ready=self._on_ready,
+                kafka=self._kafka,
+                listener=self._listener,
             )
             return self._held
         self._handler = FallbackHandler(
@@ -109,13 +110,13 @@ class DetourParts:
         self._worker = RetryWorker(
             self._store,
             topic=config.kafka_topic,
-            make_transport=self._kafka.open_patient,
+            kafka=self._kafka,
             ledger=self._ledger,
             owner=self._owner,
             max_rate=config.replay_max_events_per_second,
             max_refusals=config.max_retries,
             handler=self._handler,
-            on_ready=self._on_ready,
+            listener=self._listener,
         )
         return self._handler
 
@@ -136,7 +137,7 @@ class DetourParts:
         if self._handler is None or self._store is None or not producers:
             return False
         found = [waiting for waiting in listed(self._store, self._config.kafka_topic) if waiting.producer in producers]
-        self._handler.wait_for(found)
+        self._handler.queue_after(found)
         return bool(found)
 
     def start_replay(self) -> None:

@@ -95,7 +95,7 @@ class AuditPipeline:
             kafka=self._kafka,
             ledger=self._ledger,
             owner=self._stream.producer,
-            on_ready=self._kafka_is_ready,
+            listener=self,
         )
         self._dispatcher: Dispatcher | None = None
         self._closing = False
@@ -377,7 +377,8 @@ class AuditPipeline:
             self._adopted = []
             return False
 
-    def _kafka_is_ready(self) -> None:
+    def kafka_is_ready(self) -> None:
+        """Let the sender look whether it may send to Kafka directly again; called in a thread of the fallback."""
         if self._dispatcher is not None:
             self._dispatcher.kafka_is_ready()
 

@@ -14,6 +14,7 @@ from telemetry.config import AuditConfig
 from telemetry.doctor.report import CheckResult, Status
 from telemetry.encryption import EncryptionProviderFactory
 from telemetry.exceptions import EncryptionError, SpoolError, StorageError, TelemetryError
+from telemetry.format.objects.stored_name import QUARANTINE, REJECTED, below
 from telemetry.storage import StorageProviderFactory
 
 _MAX_COUNTED = 10_000
@@ -51,8 +52,8 @@ def store_results(config: AuditConfig) -> Iterator[CheckResult]:
             waiting = sum(1 for _ in islice(store.list(f"{config.kafka_topic}/"), _MAX_COUNTED))
             aside = sum(
                 1
-                for folder in ("rejected", "quarantine")
-                for _ in islice(store.list(f"{folder}/{config.kafka_topic}/"), _MAX_COUNTED)
+                for folder in (REJECTED, QUARANTINE)
+                for _ in islice(store.list(below(folder, f"{config.kafka_topic}/")), _MAX_COUNTED)
             )
     except TelemetryError as exc:
         yield CheckResult.failed(

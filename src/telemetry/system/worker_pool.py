@@ -12,7 +12,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Hands:
+class WorkerPool:
     """Daemon threads, so that a store that hangs does not keep a program from its end; made at first use.
 
     Args:
@@ -33,7 +33,7 @@ class Hands:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def do(self, call: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> Future[R]:
+    def submit(self, call: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> Future[R]:
         """Have something done; the future tells what came of it."""
         if len(self._threads) < self.count:
             thread = threading.Thread(target=self._run, name=f"{self._name}-{len(self._threads)}", daemon=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from telemetry.format.objects.fallback_object import ObjectName, parse_object_name
+from telemetry.format.objects.stored_name import ObjectName, parse_object_name
 from telemetry.storage import StorageProvider, StoredObject
 
 _SORTED = 10_000

@@ -17,7 +17,8 @@ from telemetry.audit.ledger import Ledger
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.values import values_of
 from telemetry.exceptions import StorageError
-from telemetry.format.objects.fallback_object import StoredRecord, encode_object, object_name
+from telemetry.format.objects.fallback_object import StoredRecord, encode_object
+from telemetry.format.objects.stored_name import object_name
 from telemetry.storage import StorageProvider
 from telemetry.system.backoff import Backoff
 
@@ -86,7 +87,7 @@ class FallbackHandler:
         self._buffer: list[SealedRecord] = []
         self._buffered_bytes = 0
         self._opened_at = 0.0
-        self._held_until = 0.0
+        self._paused_until = 0.0
         self._reason = ""
         self._writing: _Pending | None = None
         self._flushing = False
@@ -108,7 +109,7 @@ class FallbackHandler:
             self._buffered_bytes += sum(record.size for record in records)
             self._changed.notify_all()
 
-    def wait_for(self, backlog: Iterable[WaitingObject]) -> None:
+    def queue_after(self, backlog: Iterable[WaitingObject]) -> None:
         """Keep what comes in behind objects that an earlier process stored, as if this one had stored them."""
         now = time.monotonic()
         with self._changed:
@@ -133,14 +134,14 @@ class FallbackHandler:
             self._clear_buffer()
             return records
 
-    def hold(self, seconds: float) -> None:
+    def pause_new_objects(self, seconds: float) -> None:
         """Begin no further object for a while, unless much comes in.
 
         Whoever replays asks for it when little is left: otherwise, under a steady load, there would always be one more
         object, and the way to Kafka would never be direct again.
         """
         with self._changed:
-            self._held_until = time.monotonic() + seconds
+            self._paused_until = time.monotonic() + seconds
 
     def forget(self, name: str) -> None:
         """Note that an object was replayed, or set aside."""
@@ -230,7 +231,7 @@ class FallbackHandler:
             return _IDLE_SECONDS
         if self._flushing:
             return 0
-        held = self._held_until - time.monotonic()
+        held = self._paused_until - time.monotonic()
         if held > 0 and self._buffered_bytes < max(self._max_bytes, _HELD_BYTES):
             return held
         if self._buffered_bytes >= self._max_bytes:

@@ -9,27 +9,29 @@ from concurrent.futures import Future
 from telemetry.audit.fallback.backlog import WaitingObject
 from telemetry.exceptions import StorageError
 from telemetry.storage import StorageProvider
-from telemetry.system.worker_pool import Hands
+from telemetry.system.worker_pool import WorkerPool
 
 
-class Deletions:
+class DeletionQueue:
     """Objects that are being deleted, in order.
 
     Args:
-        hands: Who deletes.
+        pool: Who deletes.
         store: Where the objects are.
         on_deleted: Told, in the caller's thread, each object that is gone and how many events it had.
     """
 
-    def __init__(self, hands: Hands, store: StorageProvider, on_deleted: Callable[[WaitingObject, int], None]) -> None:
-        self._hands = hands
+    def __init__(
+        self, pool: WorkerPool, store: StorageProvider, on_deleted: Callable[[WaitingObject, int], None]
+    ) -> None:
+        self._pool = pool
         self._store = store
         self._on_deleted = on_deleted
         self._begun: deque[tuple[WaitingObject, int, Future[None]]] = deque()
 
     def begin(self, waiting: WaitingObject, *, events: int) -> None:
         """Have an object deleted."""
-        self._begun.append((waiting, events, self._hands.do(self._store.delete, waiting.name)))
+        self._begun.append((waiting, events, self._pool.submit(self._store.delete, waiting.name)))
 
     def settle(self, most: int) -> None:
         """Take note of what is done, and wait until no more than ``most`` are not.

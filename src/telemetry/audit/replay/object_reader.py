@@ -9,7 +9,7 @@ from concurrent.futures import Future
 
 from telemetry.audit.fallback.backlog import WaitingObject, in_order, listed
 from telemetry.audit.record import SealedRecord
-from telemetry.audit.replay.quarantine import SetAside
+from telemetry.audit.replay.quarantine import Quarantine
 from telemetry.exceptions import (
     FormatError,
     StorageAccessDeniedError,
@@ -19,7 +19,7 @@ from telemetry.exceptions import (
 )
 from telemetry.format.objects.fallback_object import decode_object, require_own_name
 from telemetry.storage import StorageProvider
-from telemetry.system.worker_pool import Hands
+from telemetry.system.worker_pool import WorkerPool
 
 logger = logging.getLogger("telemetry.replay")
 
@@ -37,21 +37,23 @@ class ObjectReader:
         on_gone: Told the name of each object that is no longer in its place.
     """
 
-    def __init__(self, store: StorageProvider, *, topic: str, aside: SetAside, on_gone: Callable[[str], None]) -> None:
+    def __init__(
+        self, store: StorageProvider, *, topic: str, aside: Quarantine, on_gone: Callable[[str], None]
+    ) -> None:
         self._store = store
         self._topic = topic
         self._aside = aside
         self._on_gone = on_gone
         self._unreadable: set[str] = set()
 
-    def read_all(self, hands: Hands) -> Iterator[tuple[WaitingObject, list[SealedRecord]]]:
+    def read_all(self, pool: WorkerPool) -> Iterator[tuple[WaitingObject, list[SealedRecord]]]:
         """Yield objects and their records in order, without those behind one that cannot be read.
 
         Args:
-            hands: Who reads.
+            pool: Who reads.
         """
         unreadable, blocked = set[str](), set[str]()
-        for waiting, data in self._read_ahead(hands):
+        for waiting, data in self._read_ahead(pool):
             if waiting.producer in blocked:
                 continue
             try:
@@ -73,13 +75,13 @@ class ObjectReader:
             message = f"{len(self._unreadable)} objects and what their producers stored later wait unread: {names}"
             raise StorageAccessDeniedError(message)
 
-    def _read_ahead(self, hands: Hands) -> Iterator[tuple[WaitingObject, Future[bytes]]]:
+    def _read_ahead(self, pool: WorkerPool) -> Iterator[tuple[WaitingObject, Future[bytes]]]:
         """Yield objects in order, of which some more are being read meanwhile."""
         ahead, size = deque[tuple[WaitingObject, Future[bytes]]](), 0
         for waiting in in_order(listed(self._store, self._topic, on_foreign=self._quarantine_foreign)):
-            ahead.append((waiting, hands.do(self._store.get, waiting.name)))
+            ahead.append((waiting, pool.submit(self._store.get, waiting.name)))
             size += waiting.size
-            while len(ahead) > hands.count or (size > _BYTES_AHEAD and len(ahead) > 1):
+            while len(ahead) > pool.count or (size > _BYTES_AHEAD and len(ahead) > 1):
                 size -= ahead[0][0].size
                 yield ahead.popleft()
         yield from ahead

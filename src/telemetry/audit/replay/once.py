@@ -8,7 +8,7 @@ import uuid_utils
 
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.metrics import AuditMetrics
-from telemetry.audit.replay.worker import Progress, RetryWorker
+from telemetry.audit.replay.worker import OnObjectDone, RetryWorker
 from telemetry.audit.send.connector import KafkaConnector
 from telemetry.config import AuditConfig
 from telemetry.exceptions import ConfigurationError, Problem
@@ -39,7 +39,7 @@ def open_store(config: AuditConfig) -> StorageProvider:
     return StorageProviderFactory.create(config.storage_config)
 
 
-def replay_now(config: AuditConfig, *, rejected: bool = False, on_object: Progress | None = None) -> ReplayReport:
+def replay_now(config: AuditConfig, *, rejected: bool = False, on_object: OnObjectDone | None = None) -> ReplayReport:
     """Bring every stored object of the configured topic to Kafka, and delete it once it is acknowledged.
 
     Args:
@@ -58,7 +58,7 @@ def replay_now(config: AuditConfig, *, rejected: bool = False, on_object: Progre
         RetryWorker(
             store,
             topic=config.kafka_topic,
-            make_transport=KafkaConnector(config).open_patient,
+            kafka=KafkaConnector(config),
             ledger=ledger,
             owner=str(uuid_utils.uuid7()),
             max_rate=config.replay_max_events_per_second,

@@ -18,11 +18,11 @@ from telemetry.exceptions import (
     TransportError,
     VerificationError,
 )
-from telemetry.format.objects.fallback_object import (
+from telemetry.format.objects.fallback_object import StoredRecord, decode_object, encode_object
+from telemetry.format.objects.stored_name import (
+    QUARANTINE,
+    REJECTED,
     ObjectName,
-    StoredRecord,
-    decode_object,
-    encode_object,
     object_name,
     parse_object_name,
 )
@@ -31,11 +31,8 @@ from telemetry.storage import StorageProvider, storable_name
 
 logger = logging.getLogger("telemetry.replay")
 
-QUARANTINE = "quarantine"
-REJECTED = "rejected"
 
-
-class SetAside:
+class Quarantine:
     """Two folders of a store: records that Kafka refused, and objects that are damaged or foreign.
 
     Args:
@@ -71,7 +68,7 @@ class SetAside:
         logger.error("the stored object %s is moved to %s/: %s", name, QUARANTINE, reason)
         return True
 
-    def bring_back(self) -> int:
+    def restore(self) -> int:
         """Put every rejected object back among those that wait; return how many there were.
 
         Killed between the two steps, it leaves both: then records are sent twice, which readers recognise.

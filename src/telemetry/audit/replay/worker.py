@@ -6,25 +6,25 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn, Protocol
 
 from telemetry.audit.fallback.backlog import WaitingObject
 from telemetry.audit.fallback.handler import FallbackHandler
+from telemetry.audit.fallback.readiness import ReadyListener
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.record import SealedRecord
-from telemetry.audit.replay.deletions import Deletions
+from telemetry.audit.replay.deletions import DeletionQueue
 from telemetry.audit.replay.object_reader import ObjectReader
-from telemetry.audit.replay.quarantine import SetAside
+from telemetry.audit.replay.quarantine import Quarantine
 from telemetry.audit.send.connector import IgnoreReports
-from telemetry.audit.send.transport import KafkaTransport, TransportOpener
+from telemetry.audit.send.transport import KafkaTransport, TransportListener
 from telemetry.exceptions import RecordTooLargeError, StorageError, TransportError
 from telemetry.format.value.message import REPLAY_HEADER
 from telemetry.kafka.errors import is_poison
 from telemetry.storage import StorageProvider
 from telemetry.storage.lock import Lock
 from telemetry.system.backoff import Backoff
-from telemetry.system.worker_pool import Hands
+from telemetry.system.worker_pool import WorkerPool
 
 logger = logging.getLogger("telemetry.replay")
 
@@ -32,13 +32,24 @@ SCAN_SECONDS = 60.0
 LEASE_SECONDS = 30.0
 
 _WINDOW_BYTES = 24 << 20
-_HANDS = 8
+_POOL_THREADS = 8
 _PROBE_SECONDS = 5.0
 _PACE_EVENTS, _PACE_SECONDS = 1_000, 0.1
 _HOLD_PASSES, _HOLD_SECONDS = 3, 1.0
 
-Progress = Callable[[str, int], None]
-"""Told name and events of each object that is done."""
+
+class PatientConnector(Protocol):
+    """Opens Kafka transports that slowness alone does not fail; ``send.connector.KafkaConnector`` is one."""
+
+    def open_patient(self, listener: TransportListener, *, name: str) -> KafkaTransport:
+        """Open a transport whose polling thread is called ``name``."""
+
+
+class OnObjectDone(Protocol):
+    """Is called for each object that is done."""
+
+    def __call__(self, name: str, events: int) -> None:
+        """Be called with the object's name, and how many of its events reached the topic."""
 
 
 class _InFlight(NamedTuple):
@@ -64,13 +75,13 @@ class RetryWorker:
     Args:
         store: Where the objects are.
         topic: Which objects, and where they go.
-        make_transport: Opens a Kafka transport of the worker's own.
+        kafka: Opens a Kafka transport of the worker's own.
         ledger: Counts what was replayed and rejected.
         owner: This process, for the lock.
         max_rate: Events a second.
         max_refusals: How often an object may be refused for want of authorisation before it is set aside.
         handler: The handler whose objects these are, in a process that logs.
-        on_ready: Told when Kafka answers and nothing of this process is left in the store.
+        listener: Notified when Kafka answers and nothing of this process is left in the store.
     """
 
     def __init__(
@@ -78,26 +89,26 @@ class RetryWorker:
         store: StorageProvider,
         *,
         topic: str,
-        make_transport: TransportOpener,
+        kafka: PatientConnector,
         ledger: Ledger,
         owner: str,
         max_rate: float,
         max_refusals: int,
         handler: FallbackHandler | None = None,
-        on_ready: Callable[[], None] | None = None,
-        on_object: Progress | None = None,
+        listener: ReadyListener | None = None,
+        on_object: OnObjectDone | None = None,
     ) -> None:
         self._store = store
         self._topic = topic
-        self._make_transport = make_transport
+        self._kafka = kafka
         self._ledger = ledger
         self._owner = owner
         self._max_rate = max_rate
         self._max_refusals = max_refusals
         self._handler = handler
-        self._on_ready = on_ready
+        self._listener = listener
         self._on_object = on_object
-        self._aside = SetAside(store, topic=topic)
+        self._aside = Quarantine(store, topic=topic)
         self._refusals: dict[str, int] = {}
         self._reader = ObjectReader(store, topic=topic, aside=self._aside, on_gone=self._forget)
         self._backoff = Backoff(first=0.5, longest=10.0)
@@ -144,7 +155,7 @@ class RetryWorker:
                 message = f"another process replays the objects of topic {self._topic!r} now; it does this work"
                 raise StorageError(message)
             if rejected:
-                self._aside.bring_back()
+                self._aside.restore()
             try:
                 self._drain(lock)
             finally:
@@ -251,17 +262,17 @@ class RetryWorker:
         if self._handler.is_drained:
             self._ready()
         else:
-            self._handler.hold(min(max(_HOLD_PASSES * took, _HOLD_SECONDS), _PROBE_SECONDS))
+            self._handler.pause_new_objects(min(max(_HOLD_PASSES * took, _HOLD_SECONDS), _PROBE_SECONDS))
 
     def _ready(self) -> None:
         self._backoff.reset()
-        if self._on_ready is not None:
-            self._on_ready()
+        if self._listener is not None:
+            self._listener.kafka_is_ready()
 
     def _connect(self) -> KafkaTransport | None:
         if self._transport is None or self._transport.failure is not None:
             self._drop_transport()
-            self._transport = self._make_transport(IgnoreReports(), name="telemetry-replay-poller")
+            self._transport = self._kafka.open_patient(IgnoreReports(), name="telemetry-replay-poller")
         self._trouble = self._transport.probe(_PROBE_SECONDS)
         if self._trouble is None:
             return self._transport
@@ -275,18 +286,18 @@ class RetryWorker:
 
     def _replay_all(self, lock: Lock) -> int:
         """Replay every object in the store once; return how many there were."""
-        with Hands(_HANDS, name="telemetry-replay-store") as hands:
-            deletions = Deletions(hands, self._store, self._count_replayed)
+        with WorkerPool(_POOL_THREADS, name="telemetry-replay-store") as pool:
+            deletions = DeletionQueue(pool, self._store, self._count_replayed)
             try:
-                return self._pass_over(hands, deletions, lock)
+                return self._pass_over(pool, deletions, lock)
             finally:
                 # Otherwise the next pass would list, and send again, what is just being deleted.
                 deletions.settle(0)
 
-    def _pass_over(self, hands: Hands, deletions: Deletions, lock: Lock) -> int:
+    def _pass_over(self, pool: WorkerPool, deletions: DeletionQueue, lock: Lock) -> int:
         sent = deque[_InFlight]()
         try:
-            count = self._send_all(hands, sent, deletions, lock)
+            count = self._send_all(pool, sent, deletions, lock)
         except StorageError:
             # What was sent before is not to be sent again each time that the store fails for a moment.
             self._finish_all(sent, deletions, lock)
@@ -294,9 +305,9 @@ class RetryWorker:
         self._finish_all(sent, deletions, lock)
         return count
 
-    def _send_all(self, hands: Hands, sent: deque[_InFlight], deletions: Deletions, lock: Lock) -> int:
+    def _send_all(self, pool: WorkerPool, sent: deque[_InFlight], deletions: DeletionQueue, lock: Lock) -> int:
         count, window = 0, 0
-        for waiting, records in self._reader.read_all(hands):
+        for waiting, records in self._reader.read_all(pool):
             if self._stopping.is_set() or not lock.held:
                 break
             count += 1
@@ -309,7 +320,7 @@ class RetryWorker:
                 self._finish(sent.popleft(), deletions, lock)
         return count
 
-    def _finish_all(self, sent: deque[_InFlight], deletions: Deletions, lock: Lock) -> None:
+    def _finish_all(self, sent: deque[_InFlight], deletions: DeletionQueue, lock: Lock) -> None:
         while sent:
             self._finish(sent.popleft(), deletions, lock)
 
@@ -330,7 +341,7 @@ class RetryWorker:
         if self._due > now:
             self._stopping.wait(self._due - now)
 
-    def _finish(self, sent: _InFlight, deletions: Deletions, lock: Lock) -> None:
+    def _finish(self, sent: _InFlight, deletions: DeletionQueue, lock: Lock) -> None:
         """Wait until an object's records are acknowledged, then have it deleted."""
         transport = self._transport
         if transport is None:
@@ -341,7 +352,7 @@ class RetryWorker:
             # Another process works now and sends this object again: a duplicate, never a loss.
             raise _OutageError
         deletions.begin(sent.waiting, events=_events(sent.records))
-        deletions.settle(2 * _HANDS)
+        deletions.settle(2 * _POOL_THREADS)
 
     def _recover(self, sent: _InFlight, error: TransportError | None, lock: Lock) -> NoReturn:
         """Deal with an object that was not acknowledged; the window's others were taken back with it."""

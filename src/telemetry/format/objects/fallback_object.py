@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, NamedTuple
@@ -18,19 +17,13 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 
 from telemetry.exceptions import FormatError, TamperedError
-from telemetry.format.uuid7 import UUID_PATTERN
+from telemetry.format.objects.stored_name import ObjectName
 
 FORMAT_VERSION = 1
 MAX_OBJECT_BYTES = 256 << 20
 MAX_HEADER_BYTES = 64 << 10
 MAX_RECORDS = 1_000_000
 
-_NUMBER = r"0|[1-9][0-9]{0,18}|none"
-_NAME = re.compile(
-    r"(?P<topic>[A-Za-z0-9._-]{1,249})/(?P<day>[0-9]{4}/[0-9]{2}/[0-9]{2})/"
-    rf"(?P<created>{UUID_PATTERN})-(?P<producer>{UUID_PATTERN})-(?P<first>{_NUMBER})-(?P<last>{_NUMBER})\.jsonl",
-    re.ASCII,
-)
 _SEAL = b',"header_sha256":"'
 _SEAL_BYTES = len(_SEAL) + 64 + len(b'"}')
 
@@ -87,26 +80,6 @@ class FallbackObject(NamedTuple):
     records: list[StoredRecord]
 
 
-class ObjectName(NamedTuple):
-    """What an object's name says.
-
-    Attributes:
-        topic: Where the records belong.
-        day: ``yyyy/mm/dd``, UTC.
-        created: UUIDv7 of the object; the order of these is the order of the objects' making.
-        producer: Whose records they are.
-        first: Smallest sequence, or None.
-        last: Largest sequence, or None.
-    """
-
-    topic: str
-    day: str
-    created: str
-    producer: str
-    first: int | None
-    last: int | None
-
-
 _Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
@@ -138,41 +111,6 @@ _encode = msgspec.json.Encoder().encode
 _encode_lines = msgspec.json.Encoder().encode_lines
 _decode_lines = msgspec.json.Decoder(_Line).decode_lines
 _decode_members = msgspec.json.Decoder(dict[str, Any]).decode
-
-
-def object_name(topic: str, *, created_uuid7: str, day: str, producer: str, first: int | None, last: int | None) -> str:
-    """Return an object's name, relative to the store's prefix.
-
-    Args:
-        topic: Kafka topic.
-        created_uuid7: A new UUIDv7, lower case with dashes.
-        day: ``yyyy/mm/dd``, UTC.
-        producer: UUIDv7 of the producer, lower case with dashes.
-        first: Smallest sequence; None for checkpoints only.
-        last: Largest sequence; None for checkpoints only.
-
-    Raises:
-        FormatError: A part does not have its form, so that the name could not be read back.
-    """
-    name = f"{topic}/{day}/{created_uuid7}-{producer}-{_number(first)}-{_number(last)}.jsonl"
-    if parse_object_name(name) is None:
-        message = f"{name[:400]!r} is not the name of a fallback object"
-        raise FormatError(message)
-    return name
-
-
-def parse_object_name(name: str) -> ObjectName | None:
-    """Return what ``name`` says, or None if it is not the name of a fallback object.
-
-    Names below ``rejected/``, ``quarantine/`` and ``locks/`` have more parts or other ends, and give None.
-    """
-    match = _NAME.fullmatch(name)
-    if match is None or match["topic"] in (".", ".."):
-        return None
-    first, last = (None if match[part] == "none" else int(match[part]) for part in ("first", "last"))
-    if (first is None) != (last is None) or (first is not None and last is not None and first > last):
-        return None
-    return ObjectName(match["topic"], match["day"], match["created"], match["producer"], first, last)
 
 
 def require_own_name(header: ObjectHeader, name: ObjectName) -> None:
@@ -335,7 +273,3 @@ def _digest(data: bytes | memoryview) -> str:
 def _seal(line: bytes) -> bytes:
     head = line[:-1]
     return b'%b%b%b"}' % (head, _SEAL, _digest(head).encode())
-
-
-def _number(sequence: int | None) -> str:
-    return "none" if sequence is None else str(sequence)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from telemetry.exceptions import FormatError, MalformedRecordError, TamperedError, VerificationError
-from telemetry.format.objects.fallback_object import parse_object_name
+from telemetry.format.objects.stored_name import parse_stored_name
 from telemetry.format.proof.checkpoint import Checkpoint, decode_checkpoint_message, read_unverified
 from telemetry.format.proof.signed_note import PublicKey, verify_note
 from telemetry.format.uuid7 import UUID_PATTERN, created_at
@@ -308,14 +308,14 @@ def _delivery(raw: RawRecord) -> Delivery:
     headers = dict(raw.headers)
     batch = _BATCH.fullmatch(headers.get(BATCH_HEADER) or b"")
     origin = (headers.get(REPLAY_HEADER) or b"").decode("utf-8", "replace")
-    stored = parse_object_name((raw.place.name or origin).removeprefix("rejected/"))
+    stored = parse_stored_name(raw.place.name or origin)
     return Delivery(
         place=raw.place,
         timestamp="" if raw.timestamp is None else _rfc3339(raw.timestamp),
         batch=int(batch[2]) if batch else None,
         sender=batch[1].decode() if batch else "",
         replayed_from=origin,
-        stored_at=_rfc3339(created_at(stored.created)) if stored else "",
+        stored_at=_rfc3339(created_at(stored.object_name.created)) if stored else "",
     )
 
 

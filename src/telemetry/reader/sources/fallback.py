@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from telemetry.exceptions import FormatError, StorageNotFoundError, VerificationError
-from telemetry.format.objects.fallback_object import decode_object, parse_object_name
+from telemetry.format.objects.fallback_object import decode_object
+from telemetry.format.objects.stored_name import REJECTED, WAITING, below, parse_stored_name
 from telemetry.reader.entry import DamagedRecord, Place, RawRecord
 from telemetry.reader.sources.lines import read_line
 from telemetry.storage import StorageProvider
-
-REJECTED = "rejected/"
 
 
 class FallbackSource:
@@ -26,13 +25,13 @@ class FallbackSource:
     def __init__(self, store: StorageProvider, *, topic: str, rejected: bool = True) -> None:
         self._store = store
         self._topic = topic
-        self._prefixes = [f"{topic}/", *([f"{REJECTED}{topic}/"] if rejected else [])]
+        self._prefixes = [below(folder, f"{topic}/") for folder in ((WAITING, REJECTED) if rejected else (WAITING,))]
 
     def __iter__(self) -> Iterator[RawRecord | DamagedRecord]:
         """Yield the records; an object that is damaged is yielded as a damaged record, and then what is left of it."""
         for prefix in self._prefixes:
             for stored in self._store.list(prefix):
-                if parse_object_name(stored.name.removeprefix(REJECTED)) is not None:
+                if parse_stored_name(stored.name) is not None:
                     yield from self._records(stored.name)
 
     def describe(self) -> dict[str, Any]:

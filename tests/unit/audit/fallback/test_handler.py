@@ -7,7 +7,8 @@ from telemetry.audit.fallback.backlog import _SORTED, in_order, listed
 from telemetry.audit.fallback.handler import FallbackHandler
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.metrics import AuditMetrics
-from telemetry.format.objects.fallback_object import StoredRecord, decode_object, encode_object, object_name
+from telemetry.format.objects.fallback_object import StoredRecord, decode_object, encode_object
+from telemetry.format.objects.stored_name import object_name
 from tests.support.leftovers import records
 from tests.support.memory_store import MemoryStore
 from tests.support.until import until

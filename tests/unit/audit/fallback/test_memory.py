@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from telemetry.audit.fallback.memory import HeldRecords
+from telemetry.audit.fallback.memory import MemoryFallback
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.metrics import AuditMetrics
 from telemetry.audit.receipt import Receipt
@@ -17,25 +17,31 @@ from tests.support.until import until
 
 
 class Bench:
-    """Held records that Kafka's answers are made up for."""
+    """A fallback in memory that Kafka's answers are made up for."""
 
     def __init__(self, *, patience: float | None) -> None:
         self.ready = threading.Event()
         self.answer: TransportError | None = None
         self.ledger = Ledger(topic="t", metrics=AuditMetrics(topic="t"), release=lambda _events, _size: None)
-        self.held = HeldRecords(
+        self.fallback = MemoryFallback(
             ledger=self.ledger,
             patience=patience,
-            probe=lambda _timeout: self.answer,
-            on_ready=self.ready.set,
+            kafka=self,
+            listener=self,
         )
+
+    def probe(self, _timeout: float) -> TransportError | None:
+        return self.answer
+
+    def kafka_is_ready(self) -> None:
+        self.ready.set()
 
 
 @pytest.fixture
 def bench() -> Iterator[Bench]:
     made = Bench(patience=0.4)
     yield made
-    made.held.close()
+    made.fallback.close()
 
 
 def _waited_for(count: int) -> list[SealedRecord]:
@@ -47,18 +53,18 @@ def _waited_for(count: int) -> list[SealedRecord]:
 
 def test_records_come_back_in_order(bench: Bench) -> None:
     made = records(6)
-    bench.held.add(made[:4], reason="unreachable")
-    bench.held.add(made[4:], reason="unreachable")
+    bench.fallback.add(made[:4], reason="unreachable")
+    bench.fallback.add(made[4:], reason="unreachable")
 
-    assert len(bench.held) == 6
-    assert not bench.held.flush(0)
-    assert bench.held.take_back() == made
-    assert bench.held.flush(0)
+    assert len(bench.fallback) == 6
+    assert not bench.fallback.flush(0)
+    assert bench.fallback.take_back() == made
+    assert bench.fallback.flush(0)
 
 
 def test_kafka_answers_again(bench: Bench) -> None:
-    bench.held.add(records(1), reason="unreachable")
-    bench.held.divert(diverted=True)
+    bench.fallback.add(records(1), reason="unreachable")
+    bench.fallback.divert(diverted=True)
 
     assert bench.ready.wait(20)
 
@@ -67,18 +73,18 @@ def test_a_record_that_is_sent_again_and_again_is_given_up_all_the_same(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     made = _waited_for(1)
-    bench.held.add(made, reason="too_large")
+    bench.fallback.add(made, reason="too_large")
     tries = 0
 
     def try_again() -> int:
         nonlocal tries
         # As the sender does: it takes them, Kafka refuses them, they come back.
-        bench.held.divert(diverted=False)
-        taken = bench.held.take_back()
+        bench.fallback.divert(diverted=False)
+        taken = bench.fallback.take_back()
         if taken:
             tries += 1
-            bench.held.add(taken, reason="too_large")
-        bench.held.divert(diverted=True)
+            bench.fallback.add(taken, reason="too_large")
+        bench.fallback.divert(diverted=True)
         return bench.ledger.failed_events
 
     with caplog.at_level(logging.ERROR):
@@ -95,9 +101,9 @@ def test_a_spool_keeps_them_without_end() -> None:
     bench = Bench(patience=None)
     bench.answer = TransportError("away")
     made = records(3)
-    bench.held.add(made, reason="unreachable")
-    bench.held.divert(diverted=True)
+    bench.fallback.add(made, reason="unreachable")
+    bench.fallback.divert(diverted=True)
 
-    bench.held._expire()
+    bench.fallback._expire()
 
-    assert bench.held.close() == made
+    assert bench.fallback.close() == made

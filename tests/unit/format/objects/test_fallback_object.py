@@ -16,10 +16,9 @@ from telemetry.format.objects.fallback_object import (
     decode_header,
     decode_object,
     encode_object,
-    object_name,
-    parse_object_name,
     require_own_name,
 )
+from telemetry.format.objects.stored_name import object_name, parse_object_name
 
 PRODUCER = "019ab000-0000-7000-8000-00000000000a"
 CREATED = "019ab111-0000-7000-8000-00000000000b"

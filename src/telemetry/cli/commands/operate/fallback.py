@@ -11,7 +11,6 @@ import typer
 from rich.table import Table
 
 from telemetry.audit.replay.once import open_store, replay_now
-from telemetry.audit.replay.quarantine import QUARANTINE, REJECTED
 from telemetry.cli.options.connection import Loader, with_connection
 from telemetry.cli.output.console import err, neutral, out, progress, write_line
 from telemetry.cli.output.new_file import new_file
@@ -21,7 +20,8 @@ from telemetry.exceptions import (
     TamperedError,
     VerificationError,
 )
-from telemetry.format.objects.fallback_object import FallbackObject, decode_object, parse_object_name, require_own_name
+from telemetry.format.objects.fallback_object import FallbackObject, decode_object, require_own_name
+from telemetry.format.objects.stored_name import QUARANTINE, REJECTED, WAITING, below, parse_object_name
 from telemetry.storage import StorageProvider, StoredObject
 
 app = typer.Typer(help="Look at the fallback store, and bring it back to Kafka.", no_args_is_help=True)
@@ -190,9 +190,9 @@ def _lines(found: FallbackObject) -> list[bytes]:
 
 
 def _objects(store: StorageProvider, topic: str) -> Iterator[_Found]:
-    for state, prefix in (("waiting", ""), ("rejected", f"{REJECTED}/"), ("damaged", f"{QUARANTINE}/")):
-        for stored in store.list(f"{prefix}{topic}/"):
-            yield _Found(stored, state, stored.name.removeprefix(prefix))
+    for state, folder in (("waiting", WAITING), ("rejected", REJECTED), ("damaged", QUARANTINE)):
+        for stored in store.list(below(folder, f"{topic}/")):
+            yield _Found(stored, state, stored.name.removeprefix(below(folder, "")))
 
 
 def _decoded(store: StorageProvider, found: _Found) -> FallbackObject:

@@ -29,6 +29,7 @@ from telemetry.exceptions import (
     VerificationError,
 )
 from telemetry.format.objects.fallback_object import decode_object
+from telemetry.format.objects.stored_name import REJECTED, parse_stored_name
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.format.uuid7 import created_at, is_uuid
 from telemetry.format.value.event import AuditEvent
@@ -216,7 +217,8 @@ def _delivery_steps(found: Lineage, delivery: Delivery, reasons: dict[str, str])
     place = delivery.place
     if place.name is not None:
         facts = {"object": place.name, "line": str(place.offset), "reason": reasons.get(place.name, "")}
-        rejected = place.name.startswith("rejected/")
+        stored = parse_stored_name(place.name)
+        rejected = stored is not None and stored.folder == REJECTED
         title = "set aside in the fallback: Kafka never takes it" if rejected else "stored in the fallback; waits there"
         yield Step(title=title, time=delivery.stored_at, style="yellow", facts=facts)
         return
