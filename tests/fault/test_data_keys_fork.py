@@ -33,7 +33,7 @@ runtime = Runtime(AuditConfig(
 
 def seal(name):
     pipeline = runtime.pipeline()
-    keys, encryptor = pipeline._keys.keyring, pipeline._intake._sealer
+    keys, encryptor = pipeline._keys.keyring, pipeline._intake._stream.sealer
     kids = {}
     with (folder / name).open("wb") as out:
         for _ in range(events):

@@ -54,7 +54,7 @@ def config(kafka_beside: EmbeddedKafka, tmp_path: Path) -> AuditConfig:
 
 def ledger_of(config: AuditConfig) -> Ledger:
     metrics = AuditMetrics(topic=config.kafka_topic)
-    return Ledger(topic=config.kafka_topic, metrics=metrics, release=lambda _events, _bytes: None)
+    return Ledger(topic=config.kafka_topic, metrics=metrics)
 
 
 def worker_on(store: StorageProvider, config: AuditConfig, **changes: Any) -> RetryWorker:
@@ -352,13 +352,13 @@ def test_without_the_right_to_write_a_process_sets_aside_and_a_person_is_told(
         worker_on(store, config).drain()
     assert names(store, topic) == [name]
 
-    ledger = Ledger(topic=topic, metrics=AuditMetrics(topic=topic), release=lambda _events, _bytes: None)
+    ledger = Ledger(topic=topic, metrics=AuditMetrics(topic=topic))
     handler = FallbackHandler(
         store, provider="memory", topic=topic, ledger=ledger, max_object_bytes=1 << 20, max_object_seconds=1.0
     )
     worker = worker_on(store, config, handler=handler, ledger=ledger, max_refusals=1)
     worker.start()
-    until(lambda: ledger.rejected_events == 4, what="the refusal for good")
+    until(lambda: ledger.counts.rejected == 4, what="the refusal for good")
     worker.close()
     handler.close()
     (aside,) = names(store, "rejected/")

@@ -15,9 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from telemetry.audit.ledger import AuditStats
 from telemetry.audit.pipeline import AuditPipeline
 from telemetry.audit.receipt import Receipt
+from telemetry.audit.reports import AuditStats
 from telemetry.audit.service import AuditService
 from telemetry.audit.spool.segment import SUFFIX, SpoolSegment
 from telemetry.exceptions import TelemetryError, UndeliveredError

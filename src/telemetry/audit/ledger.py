@@ -1,78 +1,59 @@
-"""The books of a pipeline: every accepted event is settled exactly once, and its receipt told."""
+"""Settles every accepted event exactly once, and counts it."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
+import msgspec
+
+from telemetry.audit.accept.room import Room
 from telemetry.audit.metrics import AuditMetrics
 from telemetry.audit.receipt import Receipt, mark_delivered, mark_failed, mark_stored, notify
 from telemetry.audit.record import SealedRecord, Segment
 from telemetry.exceptions import TelemetryError, TransportError
 
 
-@dataclass(frozen=True, slots=True)
-class AuditStats:
-    """A snapshot of the counts of one process.
+class Counts(msgspec.Struct):
+    """Counts of a process; the ledger changes them under its lock. ``AuditStats`` says what each one means."""
 
-    ``logged = delivered + stored + failed + queued`` at every moment.
-
-    Attributes:
-        logged: Events that ``log()`` accepted.
-        delivered: Acknowledged by Kafka.
-        stored: Acknowledged by the fallback store; ``replayed`` says how many of all objects went on to Kafka.
-        failed: Accepted, then failed through their receipts.
-        queued: Accepted and not settled: in memory, and in the spool where there is one.
-        refused: ``log()`` calls that raised.
-        replayed: Events of the fallback store that this process brought to the topic.
-        rejected: Events of the fallback store that Kafka will never take.
-        recovered: Events of dead processes' spool segments that this process settled.
-        send_errors: Times Kafka did not take what was sent.
-        diverted: Whether events go to the fallback now.
-    """
-
-    logged: int = 0
     delivered: int = 0
     stored: int = 0
     failed: int = 0
-    queued: int = 0
     refused: int = 0
     replayed: int = 0
     rejected: int = 0
     recovered: int = 0
     send_errors: int = 0
-    diverted: bool = False
+
+    @property
+    def settled(self) -> int:
+        """Accepted events that are settled."""
+        return self.delivered + self.stored + self.failed
 
 
 class Ledger:
-    """Settles records: counts them, gives their room back, clears them from the spool, tells their receipts.
+    """Settles records: counts them, clears them from the spool, gives their room back and notifies their receipts.
+
+    It is called in the thread that learns what happened to a record: the transport's polling thread, the fallback
+    thread, the probing thread, or the one that shuts down.
 
     Args:
         topic: Kafka topic, for receipts.
         metrics: The pipeline's instruments.
-        release: Gives back the room of settled events.
+        room: Room of accepted events; None where no event of this process is settled.
+
+    Attributes:
+        counts: What was counted so far.
     """
 
-    def __init__(self, *, topic: str, metrics: AuditMetrics, release: Callable[[int, int], None]) -> None:
+    def __init__(self, *, topic: str, metrics: AuditMetrics, room: Room | None = None) -> None:
         self._topic = topic
         self._metrics = metrics
-        self._release = release
+        self._room = room
         self._lock = threading.Lock()
         self._closed = False
-        self.delivered_events = 0
-        self.stored_events = 0
-        self.failed_events = 0
-        self.refused_calls = 0
-        self.replayed_events = 0
-        self.rejected_events = 0
-        self.recovered_events = 0
-        self.send_errors = 0
-
-    @property
-    def settled(self) -> int:
-        """How many accepted events are settled."""
-        return self.delivered_events + self.stored_events + self.failed_events
+        self.counts = Counts()
 
     def delivered(self, records: Sequence[SealedRecord]) -> None:
         """Settle records that Kafka acknowledged."""
@@ -88,7 +69,7 @@ class Ledger:
                     size += record.size
                     if mark_delivered(receipt, topic, record.partition, record.offset):
                         waited.append(receipt)
-            self.delivered_events += own
+            self.counts.delivered += own
         self._settle(records, own, size, waited)
         self._metrics.delivered(own)
 
@@ -99,7 +80,7 @@ class Ledger:
                 return
             receipts = _receipts(records)
             waited = [receipt for receipt in receipts if mark_stored(receipt, name)]
-            self.stored_events += len(receipts)
+            self.counts.stored += len(receipts)
         self._settle(records, len(receipts), _own_size(records), waited)
         self._metrics.stored(len(receipts), provider=provider, reason=reason)
 
@@ -108,50 +89,53 @@ class Ledger:
         with self._lock:
             receipts = _receipts(records)
             waited = [receipt for receipt in receipts if mark_failed(receipt, error)]
-            self.failed_events += len(receipts)
+            self.counts.failed += len(receipts)
         self._settle(records, len(receipts), _own_size(records), waited)
         self._metrics.failed(len(receipts))
 
     def close(self) -> None:
-        """From now on nothing is delivered or stored any more: who ends the pipeline counts what is left.
+        """Count nothing as delivered or stored from now on: the shutdown is about to count what is left.
 
-        An acknowledgement that comes later makes a duplicate at worst; counted here it would make an event two.
+        An acknowledgement that comes later makes a duplicate at worst; counted here it would make one event two.
         """
         with self._lock:
             self._closed = True
 
     def kept(self, records: Sequence[SealedRecord]) -> None:
-        """Tell whoever waits for records that stay in the spool of a process that ends; they are not settled."""
+        """Notify the receipts of records that stay in the spool of a process that ends; they are not settled."""
         error = TransportError("the event is kept in the spool; the next process on this spool sends it")
         notify([receipt for receipt in _receipts(records) if mark_failed(receipt, error)])
 
     def refused(self, error: TelemetryError, *, calls: int = 1) -> None:
-        """Note ``log()`` calls that raised."""
+        """Count ``log()`` calls that raised."""
         if calls:
             with self._lock:
-                self.refused_calls += calls
+                self.counts.refused += calls
             self._metrics.refused(type(error).__name__, calls=calls)
 
     def send_failed(self, error: TelemetryError) -> None:
-        """Note that Kafka did not take what was sent."""
+        """Count that Kafka did not accept what was sent."""
         with self._lock:
-            self.send_errors += 1
+            self.counts.send_errors += 1
         self._metrics.send_error(type(error).__name__)
 
     def replayed(self, events: int) -> None:
-        """Note stored events that reached the topic."""
+        """Count stored events that reached the topic."""
         with self._lock:
-            self.replayed_events += events
+            self.counts.replayed += events
         self._metrics.replayed(events)
 
     def rejected(self, events: int, *, reason: str) -> None:
-        """Note stored events that Kafka will never take."""
+        """Count stored events that Kafka will never accept."""
         with self._lock:
-            self.rejected_events += events
+            self.counts.rejected += events
         self._metrics.rejected(events, reason=reason)
 
     def _settle(self, records: Sequence[SealedRecord], own: int, size: int, waited: list[Receipt]) -> None:
-        """Clear records from their spool segments, give the room of our own back, tell who waited."""
+        """Clear records from their spool segments, give the room of our own back, notify the receipts.
+
+        In this order: the spool says in the room what it withholds before the rest of the room is given back.
+        """
         segments: dict[Segment, list[SealedRecord]] = {}
         for record in records:
             segment = record.segment
@@ -165,16 +149,17 @@ class Ledger:
         for segment, kept in segments.items():
             segment.acknowledge(kept)
         if own < len(records):
-            self._note_recovered(records)
-        if own:
-            self._release(own, size)
+            self._count_recovered(records)
+        if own and self._room is not None:
+            self._room.give_back(own, size)
         if waited:
             notify(waited)
 
-    def _note_recovered(self, records: Sequence[SealedRecord]) -> None:
+    def _count_recovered(self, records: Sequence[SealedRecord]) -> None:
+        """Count events of dead processes: no caller waits for them here; a checkpoint, without a number, is no event."""
         recovered = sum(record.receipt is None and record.sequence is not None for record in records)
         with self._lock:
-            self.recovered_events += recovered
+            self.counts.recovered += recovered
 
 
 def _own_size(records: Sequence[SealedRecord]) -> int:

@@ -14,13 +14,15 @@ from telemetry.audit.accept.draft import EventFactory
 from telemetry.audit.accept.encryptor import AuditEncryptor, ClearEncoder
 from telemetry.audit.accept.intake import Intake, Ticket
 from telemetry.audit.accept.key_supply import KeySupply
+from telemetry.audit.accept.room import Room
+from telemetry.audit.accept.stream import ProducerStream
 from telemetry.audit.detour import DetourParts
-from telemetry.audit.ledger import AuditStats, Ledger
+from telemetry.audit.ledger import Ledger
 from telemetry.audit.metrics import AuditMetrics
-from telemetry.audit.producer import ProducerStream, TreeState
+from telemetry.audit.producer import TreeState
 from telemetry.audit.receipt import Receipt
 from telemetry.audit.record import SealedRecord
-from telemetry.audit.reports import ShutdownReport
+from telemetry.audit.reports import AuditStats, ShutdownReport
 from telemetry.audit.self_audit import USER_ID, SelfAudit
 from telemetry.audit.send.batcher import AuditBatcher
 from telemetry.audit.send.checkpointer import Checkpointer
@@ -79,15 +81,19 @@ class AuditPipeline:
         self._queue_bytes = audit.queue_max_bytes
         if audit.spool_path is not None:
             self._queue_bytes = min(audit.queue_max_bytes, audit.spool_max_bytes // _SPOOL_PARTS)
-        self._stream = ProducerStream(hashed=audit.signing_config is not None)
         self._self_audit = SelfAudit(config, self._log_own)
         self._keys = self._make_keys()
         self._checkpointer = Checkpointer(audit.signing_config, source=self._source) if audit.signing_config else None
-        self._sealer = (
-            AuditEncryptor(self._keys.keyring, source=self._source) if self._keys else ClearEncoder(source=self._source)
+        self._stream = ProducerStream(
+            AuditEncryptor(self._keys.keyring, source=self._source)
+            if self._keys
+            else ClearEncoder(source=self._source),
+            keys=self._keys,
+            signer=self._checkpointer,
         )
+        self._room = Room(lock=self._lock, max_events=audit.queue_max_events, max_bytes=self._queue_bytes)
         self._metrics = AuditMetrics(topic=audit.kafka_topic)
-        self._ledger = Ledger(topic=audit.kafka_topic, metrics=self._metrics, release=self._release)
+        self._ledger = Ledger(topic=audit.kafka_topic, metrics=self._metrics, room=self._room)
         self._spool: Spool | None = None
         self._adopted: list[AdoptedSegment] = []
         self._detour = DetourParts(
@@ -188,24 +194,24 @@ class AuditPipeline:
         ledger = self._ledger
         with self._lock:
             logged = self._intake.accepted
-            settled = ledger.delivered_events, ledger.stored_events, ledger.failed_events
+            settled = ledger.counts.delivered, ledger.counts.stored, ledger.counts.failed
         return AuditStats(
             logged=logged,
             delivered=settled[0],
             stored=settled[1],
             failed=settled[2],
             queued=max(logged - sum(settled), 0),
-            refused=ledger.refused_calls,
-            replayed=ledger.replayed_events,
-            rejected=ledger.rejected_events,
-            recovered=ledger.recovered_events,
-            send_errors=ledger.send_errors,
+            refused=ledger.counts.refused,
+            replayed=ledger.counts.replayed,
+            rejected=ledger.counts.rejected,
+            recovered=ledger.counts.recovered,
+            send_errors=ledger.counts.send_errors,
             diverted=self._dispatcher is not None and self._dispatcher.is_diverted,
         )
 
     def gauges(self) -> dict[str, float]:
         """Return what can be read at any moment, by metric name."""
-        events, size = self._intake.used(max_events=self._config.queue_max_events)
+        events, size = self._room.used
         diverted = self._dispatcher is not None and self._dispatcher.is_diverted
         values: dict[str, float] = {
             "audit.queue.events": events,
@@ -252,10 +258,10 @@ class AuditPipeline:
     def _end(self, timeout: float) -> ShutdownReport:
         counts = self.stats()
         self._closing = True
-        self._self_audit.flush()
+        self._note_rotations()
         self._self_audit.stopped({"logged": counts.logged, "refused": counts.refused})
         error = LifecycleError("telemetry is shut down; the event was not logged")
-        self._ledger.refused(error, calls=self._intake.close(error))
+        self._intake.close(error)
         drained = self._drain(timeout)
         self._ledger.close()
         rest = [record for record in drained if record.receipt is not None and not record.receipt.is_settled]
@@ -297,36 +303,19 @@ class AuditPipeline:
         return error
 
     def _make_intake(self) -> Intake:
-        first = self._spool or self._batcher
         return Intake(
+            self._stream,
             lock=self._lock,
-            sealer=self._sealer,
-            stream=self._stream,
-            append=first.add,
-            want_key=self._request_key,
-            max_events=self._config.queue_max_events,
-            max_bytes=self._queue_bytes,
+            room=self._room,
+            queue=self._spool or self._batcher,
+            refusals=self._ledger,
         )
 
     def _make_keys(self) -> KeySupply | None:
         if not self._config.encryption_enabled:
             logger.warning("encryption is off: events are readable for whoever reads the topic or the fallback store")
             return None
-        return KeySupply(
-            self._config,
-            context=context_of(self._source),
-            on_rotated=lambda key: self._self_audit.note_key_rotated(key.kid, key.key_uri),
-        )
-
-    def _request_key(self) -> None:
-        if self._keys is not None:
-            self._keys.request(on_key=self._intake.retry, on_error=self._refuse_waiting)
-
-    def _refuse_waiting(self, error: TelemetryError) -> None:
-        self._ledger.refused(error, calls=self._intake.refuse(error))
-
-    def _release(self, events: int, size: int) -> None:
-        self._intake.release(events, self._spool.give_back(size) if self._spool is not None else size)
+        return KeySupply(self._config, context=context_of(self._source))
 
     def _open_spool(self) -> None:
         folder = self._config.spool_path
@@ -348,8 +337,9 @@ class AuditPipeline:
         self._spool = Spool(
             segment,
             lock=self._lock,
-            forward=self._batcher.extend,
-            absorb=self._stream.absorb,
+            queue=self._batcher,
+            tree=self._stream.tree,
+            room=self._room,
             most_behind=part - self._queue_bytes,
         )
 
@@ -396,9 +386,14 @@ class AuditPipeline:
         else:
             self._self_audit.fallback_left()
 
+    def _note_rotations(self) -> None:
+        if self._keys is not None:
+            for kid, key_uri in self._keys.take_rotations():
+                self._self_audit.key_rotated(kid, key_uri)
+
     def _note_batch(self, records: list[SealedRecord]) -> Iterable[SealedRecord]:
-        tree = self._stream.absorb(records)
-        self._self_audit.flush()
+        tree = self._stream.tree.absorb(records) if self._spool is None else self._stream.tree.state()
+        self._note_rotations()
         if records:
             seconds, sealed = self._intake.take_seal_time()
             self._metrics.batch(len(records), seconds, sealed)

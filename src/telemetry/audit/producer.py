@@ -1,12 +1,10 @@
-"""A process's stream of records: its name, its numbers, and the tree over them."""
+"""Keeps the Merkle tree over the records of one producer."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
 from typing import NamedTuple
-
-import uuid_utils
 
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.values import write_out
@@ -27,29 +25,25 @@ class TreeState(NamedTuple):
     frontier: bytes
 
 
-class ProducerStream:
-    """Numbers the records of one process and, where checkpoints are signed, hashes them (RFC 6962).
+class ProducerTree:
+    """Hashes the records of one producer (RFC 6962), where checkpoints are signed.
 
-    Numbers are given under the intake's lock. Records are hashed once a batch, by the thread that takes them from the
-    intake: hashing in the caller of ``log()`` would make every caller wait for it.
+    Records are hashed once a batch by the thread that takes them from the intake: the spool thread, or the sender where
+    there is no spool. Hashing them in ``log()`` would make every caller wait for it.
 
     Args:
+        producer: UUIDv7 of the stream.
         hashed: Whether a tree is kept.
-        producer: UUIDv7; made anew by default.
-
-    Attributes:
-        producer: The stream's name.
-        next_sequence: The number of the next record; changes under the intake's lock only.
     """
 
-    def __init__(self, *, hashed: bool, producer: str | None = None) -> None:
-        self.producer = producer or str(uuid_utils.uuid7())
-        self.next_sequence = 0
+    def __init__(self, producer: str, *, hashed: bool) -> None:
+        self.producer = producer
+        # The spool thread hashes while the sender reads the state; a shutdown may hash what a stuck disk left.
         self._lock = threading.Lock()
         self._frontier = Frontier() if hashed else None
 
-    def absorb(self, records: Sequence[SealedRecord] = ()) -> TreeState | None:
-        """Hash records, in the order of their numbers; what is hashed already, or of another stream, is passed over.
+    def absorb(self, records: Sequence[SealedRecord]) -> TreeState | None:
+        """Hash records in the order of their numbers; skip those that are hashed already or of another producer.
 
         Returns:
             The tree over all that was absorbed, or None where none is kept.
@@ -63,3 +57,7 @@ class ProducerStream:
                 if record.sequence == frontier.size and record.producer == self.producer:
                     frontier.append(leaf_hash(record.value))
             return TreeState(self.producer, frontier.size, frontier.to_bytes())
+
+    def state(self) -> TreeState | None:
+        """Return the tree over all that was absorbed, or None where none is kept."""
+        return self.absorb(())

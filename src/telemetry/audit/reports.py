@@ -1,4 +1,4 @@
-"""What ``shutdown()`` returns."""
+"""Defines the counts of a process: at any moment, and after ``shutdown()``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,41 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class AuditStats:
+    """A snapshot of the counts of one process.
+
+    ``logged = delivered + stored + failed + queued`` at every moment.
+
+    Attributes:
+        logged: Events that ``log()`` accepted.
+        delivered: Acknowledged by Kafka.
+        stored: Acknowledged by the fallback store; ``replayed`` says how many of all objects went on to Kafka.
+        failed: Accepted, then failed through their receipts.
+        queued: Accepted and not settled: in memory, and in the spool where there is one.
+        refused: ``log()`` calls that raised.
+        replayed: Events of the fallback store that this process sent to the topic.
+        rejected: Events of the fallback store that Kafka will never accept.
+        recovered: Events of dead processes' spool segments that this process settled.
+        send_errors: Times Kafka did not accept what was sent.
+        diverted: Whether events go to the fallback now.
+    """
+
+    logged: int = 0
+    delivered: int = 0
+    stored: int = 0
+    failed: int = 0
+    queued: int = 0
+    refused: int = 0
+    replayed: int = 0
+    rejected: int = 0
+    recovered: int = 0
+    send_errors: int = 0
+    diverted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ShutdownReport:
-    """What became of the events of a process.
+    """What happened to the events of a process.
 
     Attributes:
         delivered: Acknowledged by Kafka.

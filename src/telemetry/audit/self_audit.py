@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import platform
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -31,7 +29,6 @@ class SelfAudit:
         self._config = config
         self._enabled = config.audit_config.self_audit
         self._log = log
-        self._noted: deque[tuple[str, dict[str, Any]]] = deque()
 
     def started(self) -> None:
         """The process began to log."""
@@ -53,16 +50,9 @@ class SelfAudit:
         """Kafka takes events again."""
         self._write("fallback_left")
 
-    def note_key_rotated(self, kid: str, key_uri: str) -> None:
-        """A data key came into use; written by the next :meth:`flush`, because the intake's lock is held now."""
-        if self._enabled:
-            self._noted.append(("telemetry.data_key_rotated", {"kid": kid, "key_uri": key_uri}))
-
-    def flush(self) -> None:
-        """Write what was noted."""
-        with contextlib.suppress(IndexError):  # another thread may flush at the same time
-            while True:
-                self._log(*self._noted.popleft())
+    def key_rotated(self, kid: str, key_uri: str) -> None:
+        """A data key came into use."""
+        self._write("data_key_rotated", kid=kid, key_uri=key_uri)
 
     def _write(self, what: str, **payload: Any) -> None:
         if self._enabled:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any, get_args
 
 from telemetry.audit.accept.intake import Ticket
-from telemetry.audit.ledger import AuditStats
 from telemetry.audit.pipeline import AuditPipeline
 from telemetry.audit.receipt import DELIVERED, DURABLE, Receipt, wait_until
+from telemetry.audit.reports import AuditStats
 from telemetry.config.audit import WaitFor
 from telemetry.exceptions import EventError
 

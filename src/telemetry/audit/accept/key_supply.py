@@ -1,11 +1,13 @@
-"""Has a data key at hand for the sealer, and wakes those who wait for one."""
+"""Keeps a data key ready for the sealer, and notifies the calls that wait for one."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import Future
 
+from telemetry.audit.accept.stream import KeyWaiters
 from telemetry.config import AuditConfig
 from telemetry.encryption import EncryptionProviderFactory
 from telemetry.encryption.data_key import ActiveKey, DataKeyring
@@ -18,23 +20,25 @@ class KeySupply:
     """The key service and the data keys of one process.
 
     Args:
-        config: With an ``encryption_config``.
+        config: Configuration with an ``encryption_config``.
         context: What the data keys are bound to.
-        on_rotated: Told, under the intake's lock, each time a key comes into use.
 
     Raises:
         ConfigurationError: The provider is unknown or cannot use its configuration.
+
+    Attributes:
+        keyring: The data keys.
     """
 
-    def __init__(
-        self, config: AuditConfig, *, context: dict[str, str], on_rotated: Callable[[ActiveKey], None]
-    ) -> None:
+    def __init__(self, config: AuditConfig, *, context: dict[str, str]) -> None:
         if config.encryption_config is None:
             message = "encryption_config is missing"
             raise ValueError(message)
         self._provider = EncryptionProviderFactory.create(config.encryption_config)
-        self._wanted = threading.Lock()
+        self._request_lock = threading.Lock()
         self._patience = config.data_key_wait_ms / 1_000
+        self._keeps_rotations = config.self_audit
+        self._rotations: deque[tuple[str, str]] = deque()
         self.keyring = DataKeyring(
             self._provider,
             context=context,
@@ -42,11 +46,11 @@ class KeySupply:
             max_uses=config.data_key_max_uses,
             max_bytes=config.data_key_max_bytes,
             grace=config.data_key_grace_seconds,
-            on_rotated=on_rotated,
+            on_rotated=self._note_rotation,
         )
 
     def check(self) -> None:
-        """Make the trial wrap and unwrap, and fetch the first data key.
+        """Wrap and unwrap a trial key, and fetch the first data key.
 
         Raises:
             EncryptionError: The key cannot be used.
@@ -58,28 +62,47 @@ class KeySupply:
             message = "the key service did not answer; check its endpoint and the network"
             raise KeyUnreachableError(message) from exc
 
-    def request(self, *, on_key: Callable[[], None], on_error: Callable[[TelemetryError], None]) -> None:
-        """Have one of the callbacks called when a key is there, or cannot be had; one request at a time."""
-        if not self._wanted.acquire(blocking=False):
+    def request(self, waiters: KeyWaiters) -> None:
+        """Fetch a data key without blocking, and notify ``waiters`` of the result; one request at a time.
+
+        While one is on its way, further requests are dropped: its result is for every call that waits.
+        """
+        if not self._request_lock.acquire(blocking=False):
             return
 
-        def arrived(future: Future[None]) -> None:
-            self._wanted.release()
+        def finish(future: Future[None]) -> None:
+            # Released first: the waiters may need a further key at once, when this one has few uses.
+            self._request_lock.release()
             error = future.exception()
             if error is None:
-                on_key()
+                waiters.key_arrived()
+            elif isinstance(error, TelemetryError):
+                waiters.key_unavailable(error)
             else:
-                on_error(error if isinstance(error, TelemetryError) else EncryptionError("no data key could be had"))
+                waiters.key_unavailable(EncryptionError("no data key is available"))
 
-        self.keyring.request().add_done_callback(arrived)
+        self.keyring.request().add_done_callback(finish)
 
     def missing(self) -> EncryptionError:
-        """Return the error for a call that waited in vain for a data key."""
+        """Return the error for a call that timed out waiting for a data key."""
         return self.keyring.last_error or KeyUnreachableError(
             "no data key: the key service did not answer within data_key_wait_ms; the event was not logged"
         )
+
+    def take_rotations(self) -> Iterator[tuple[str, str]]:
+        """Yield key id and KEK URI of each data key that came into use since the last call; kept for the self-audit only."""
+        while self._rotations:
+            try:
+                yield self._rotations.popleft()
+            except IndexError:  # another thread took the last one at this moment
+                return
 
     def close(self) -> None:
         """Forget the keys."""
         self.keyring.close()
         self._provider.close()
+
+    def _note_rotation(self, key: ActiveKey) -> None:
+        # Under the intake's lock, so nothing can be logged here. Only names are kept, never the key.
+        if self._keeps_rotations:
+            self._rotations.append((key.kid, key.key_uri))

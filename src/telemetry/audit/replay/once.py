@@ -51,9 +51,7 @@ def replay_now(config: AuditConfig, *, rejected: bool = False, on_object: OnObje
         TransportError: Kafka does not take the records; what is not acknowledged stays.
         StorageError: Another process replays now, or the store fails.
     """
-    ledger = Ledger(
-        topic=config.kafka_topic, metrics=AuditMetrics(topic=config.kafka_topic), release=lambda _events, _bytes: None
-    )
+    ledger = Ledger(topic=config.kafka_topic, metrics=AuditMetrics(topic=config.kafka_topic))
     with open_store(config) as store:
         RetryWorker(
             store,
@@ -65,4 +63,4 @@ def replay_now(config: AuditConfig, *, rejected: bool = False, on_object: OnObje
             max_refusals=config.max_retries,
             on_object=on_object,
         ).drain(rejected=rejected)
-    return ReplayReport(replayed=ledger.replayed_events, rejected=ledger.rejected_events)
+    return ReplayReport(replayed=ledger.counts.replayed, rejected=ledger.counts.rejected)

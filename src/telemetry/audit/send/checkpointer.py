@@ -51,17 +51,18 @@ class Checkpointer:
             return None
         if fresh < self._every_events and self._clock() - self._signed_at < self._every_seconds:
             return None
-        return self._sign(state)
+        return self.sign(state)
 
     def final(self, state: TreeState) -> SealedRecord | None:
         """Return the last checkpoint of the stream, if it has any events."""
-        return self._sign(state, final=True) if state.size else None
+        return self.sign(state, final=True) if state.size else None
 
     def closing(self, state: TreeState, *, source: str) -> SealedRecord | None:
         """Return the closing checkpoint of a dead process's stream."""
         return self._record(state, source=source, recovered=True) if state.size else None
 
-    def _sign(self, state: TreeState, *, final: bool = False) -> SealedRecord:
+    def sign(self, state: TreeState, *, final: bool = False) -> SealedRecord:
+        """Return a checkpoint of the tree as a record."""
         self._signed_size, self._signed_at = state.size, self._clock()
         return self._record(state, source=self._source, final=final)
 

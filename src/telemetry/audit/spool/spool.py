@@ -7,11 +7,13 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import Protocol
 
-from telemetry.audit.producer import TreeState
+from telemetry.audit.accept.room import Room
+from telemetry.audit.producer import ProducerTree, TreeState
 from telemetry.audit.receipt import mark_durable, notify
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.spool.segment import SpoolSegment
@@ -24,6 +26,13 @@ _RETRY_SECONDS = 1.0
 _JOIN_SECONDS = 10.0
 
 
+class CommittedQueue(Protocol):
+    """The station after the spool; the batcher, in a pipeline."""
+
+    def extend(self, records: Sequence[SealedRecord]) -> None:
+        """Append committed records, in order."""
+
+
 class Spool:
     """The spool thread: many events, one synchronisation with the disk.
 
@@ -33,9 +42,10 @@ class Spool:
     Args:
         segment: This process's file.
         lock: Shared with the intake; :meth:`add` is called under it.
-        forward: Takes committed records, in order.
-        absorb: Takes records into the producer's tree, in order, and returns its state.
-        most_behind: How many settled bytes may stay on disk behind a record that is not settled.
+        queue: Accepts committed records, in order.
+        tree: The producer's tree; its state is committed with the records.
+        room: Room of accepted events; the spool withholds in it what the file still needs.
+        most_behind: How many settled bytes may stay on disk after a record that is not settled.
     """
 
     def __init__(
@@ -43,14 +53,16 @@ class Spool:
         segment: SpoolSegment,
         *,
         lock: threading.Lock,
-        forward: Callable[[list[SealedRecord]], None],
-        absorb: Callable[[Sequence[SealedRecord]], TreeState | None],
+        queue: CommittedQueue,
+        tree: ProducerTree,
+        room: Room,
         most_behind: int = 1 << 60,
     ) -> None:
         self._segment = segment
         self._changed = threading.Condition(lock)
-        self._forward = forward
-        self._absorb = absorb
+        self._queue = queue
+        self._tree = tree
+        self._room = room
         self._incoming: list[SealedRecord] = []
         self._writing: list[SealedRecord] = []
         self._asleep = False
@@ -61,7 +73,6 @@ class Spool:
         self._sizes: deque[int] = deque()
         self._behind = 0
         self._most_behind = most_behind
-        self._withheld = 0
         self._noted_below = 0
         self._outstanding = 0
         self._broken_since: float | None = None
@@ -98,17 +109,9 @@ class Spool:
                 below += 1
                 behind -= sizes.popleft() if sizes else 0
             self._settled_below, self._behind = below, behind
-
-    def give_back(self, size: int) -> int:
-        """Return how much room for new events settled records make: less than their size while the file keeps them.
-
-        The file forgets records in their order only. One that stays unsettled for long keeps all those behind it.
-        """
-        with self._settled_lock:
-            due = max(self._behind - self._most_behind, 0)
-            size += self._withheld - due
-            self._withheld = due
-        return size
+            # The file forgets records in their order only: one that stays unsettled keeps all those after it. Beyond a
+            # bound their room is withheld, though they are settled; the ledger gives the rest back right after this.
+            self._room.withhold(max(behind - self._most_behind, 0))
 
     def hold(self, record: SealedRecord) -> None:
         """Keep the segment until a record that is not in it, such as a checkpoint, is settled."""
@@ -124,7 +127,7 @@ class Spool:
         if not records or self._thread.is_alive():
             return
         kept = sorted(records, key=_sequence)
-        tree = self._absorb(kept)
+        tree = self._tree.absorb(kept)
         with self._settled_lock:
             # They had been counted as settled here.
             self._settled_below = min(self._settled_below, _sequence(kept[0]))
@@ -165,7 +168,9 @@ class Spool:
                 stuck = [*self._writing, *self._incoming]
                 self._writing, self._incoming = [], []
             logger.error("the disk of the spool does not answer; %d events go on without it", len(stuck))
-            self._forward(stuck)
+            # Hashed here, because the sender does not hash what comes from a spool.
+            self._tree.absorb(stuck)
+            self._queue.extend(stuck)
 
     def _run(self) -> None:
         while True:
@@ -178,7 +183,7 @@ class Spool:
                 self._writing = records
                 closing = self._closing
             if records:
-                self._keep(records, self._absorb(records))
+                self._keep(records, self._tree.absorb(records))
                 self._hand_on(records)
             elif closing:
                 return
@@ -190,7 +195,7 @@ class Spool:
             is_ours, self._writing = self._writing is records, []
         # Else stop() lost its patience and has handed them on.
         if is_ours:
-            self._forward(records)
+            self._queue.extend(records)
 
     def _keep(self, records: list[SealedRecord], tree: TreeState | None) -> None:
         broken = self._broken_since is not None

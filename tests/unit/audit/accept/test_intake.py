@@ -8,10 +8,11 @@ import pytest
 
 from telemetry.audit.accept.draft import EventDraft, EventFactory
 from telemetry.audit.accept.intake import Intake, Ticket
-from telemetry.audit.producer import ProducerStream
+from telemetry.audit.accept.room import Room
+from telemetry.audit.accept.stream import KeyWaiters, ProducerStream
 from telemetry.audit.receipt import Receipt
 from telemetry.audit.record import SealedRecord
-from telemetry.exceptions import EncryptionError, LifecycleError
+from telemetry.exceptions import EncryptionError, LifecycleError, TelemetryError
 
 
 class Sealing:
@@ -29,23 +30,29 @@ class Sealing:
 
 
 class Bench:
+    """An intake with a room, a key service that never answers by itself, and a list as its queue."""
+
     def __init__(self, *, max_events: int = 3, max_bytes: int = 1 << 20) -> None:
         self.sealing = Sealing()
         self.appended: list[SealedRecord] = []
         self.wanted = 0
-        self.intake = Intake(
-            lock=threading.Lock(),
-            sealer=self.sealing,
-            stream=ProducerStream(hashed=False),
-            append=self.appended.append,
-            want_key=self._want_key,
-            max_events=max_events,
-            max_bytes=max_bytes,
-        )
+        self.refusals = 0
+        lock = threading.Lock()
+        self.room = Room(lock=lock, max_events=max_events, max_bytes=max_bytes)
+        stream = ProducerStream(self.sealing, keys=self)
+        self.intake = Intake(stream, lock=lock, room=self.room, queue=self, refusals=self)
         self._factory = EventFactory(service_name="s", environment="e", version="", max_event_bytes=1 << 20)
 
-    def _want_key(self) -> None:
+    def add(self, record: SealedRecord) -> None:
+        self.appended.append(record)
+
+    def request(self, waiters: KeyWaiters) -> None:
+        assert waiters is self.intake
         self.wanted += 1
+
+    def refused(self, error: TelemetryError, *, calls: int = 1) -> None:
+        assert isinstance(error, EncryptionError | LifecycleError)
+        self.refusals += calls
 
     def draft(self, number: int = 0, size: int = 0) -> EventDraft:
         return self._factory.draft("t", {"n": number, "pad": "x" * size}, "u", {})
@@ -62,7 +69,7 @@ class Bench:
         settled = [record for record in self.appended if not record.reported][:count]
         for record in settled:
             record.reported = True
-        self.intake.release(len(settled), sum(record.size for record in settled))
+        self.room.give_back(len(settled), sum(record.size for record in settled))
 
 
 def _receipt(ticket: Ticket) -> Receipt:
@@ -127,10 +134,10 @@ def test_the_bounds_are_those_of_what_is_not_settled() -> None:
         bench.offer()
     bench.ticket()
 
-    assert bench.intake.used(max_events=3) == (3, sum(record.size for record in bench.appended))
+    assert bench.room.used == (3, sum(record.size for record in bench.appended))
     assert bench.intake.waiting == 1
     bench.settle(3)
-    assert bench.intake.used(max_events=3)[0] == 1
+    assert bench.room.used[0] == 1
 
 
 def test_without_a_key_events_wait_and_one_asks_for_it() -> None:
@@ -141,7 +148,7 @@ def test_without_a_key_events_wait_and_one_asks_for_it() -> None:
     assert bench.wanted == 3
 
     bench.sealing.has_key = True
-    bench.intake.retry()
+    bench.intake.key_arrived()
 
     assert [_receipt(ticket).sequence for ticket in tickets] == [0, 1, 2]
 
@@ -152,7 +159,9 @@ def test_a_key_that_cannot_be_had_fails_who_waits_with_the_reason() -> None:
     tickets = [bench.ticket(), bench.ticket()]
     error = EncryptionError("denied")
 
-    assert bench.intake.refuse(error) == 2
+    bench.intake.key_unavailable(error)
+
+    assert bench.refusals == 2
 
     for ticket in tickets:
         assert ticket.receipt.exception(0) is error
@@ -177,7 +186,9 @@ def test_after_the_end_nothing_is_accepted_and_who_waits_hears_of_it() -> None:
     ticket = bench.ticket()
     error = LifecycleError("over")
 
-    assert bench.intake.close(error) == 1
+    bench.intake.close(error)
+
+    assert bench.refusals == 1
 
     assert ticket.receipt.exception(0) is error
     with pytest.raises(LifecycleError):

@@ -16,7 +16,7 @@ from tests.support.until import until
 
 @contextmanager
 def handler_on(store: MemoryStore, *, most: int = 1 << 20, seconds: float = 60.0) -> Iterator[FallbackHandler]:
-    ledger = Ledger(topic="t", metrics=AuditMetrics(topic="t"), release=lambda _events, _bytes: None)
+    ledger = Ledger(topic="t", metrics=AuditMetrics(topic="t"))
     handler = FallbackHandler(
         store, provider="memory", topic="t", ledger=ledger, max_object_bytes=most, max_object_seconds=seconds
     )

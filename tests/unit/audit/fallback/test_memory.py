@@ -22,7 +22,7 @@ class Bench:
     def __init__(self, *, patience: float | None) -> None:
         self.ready = threading.Event()
         self.answer: TransportError | None = None
-        self.ledger = Ledger(topic="t", metrics=AuditMetrics(topic="t"), release=lambda _events, _size: None)
+        self.ledger = Ledger(topic="t", metrics=AuditMetrics(topic="t"))
         self.fallback = MemoryFallback(
             ledger=self.ledger,
             patience=patience,
@@ -85,7 +85,7 @@ def test_a_record_that_is_sent_again_and_again_is_given_up_all_the_same(
             tries += 1
             bench.fallback.add(taken, reason="too_large")
         bench.fallback.divert(diverted=True)
-        return bench.ledger.failed_events
+        return bench.ledger.counts.failed
 
     with caplog.at_level(logging.ERROR):
         until(try_again, timeout=20)

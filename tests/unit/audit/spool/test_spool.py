@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from telemetry.audit.producer import TreeState
+from telemetry.audit.accept.room import Room
+from telemetry.audit.producer import ProducerTree, TreeState
 from telemetry.audit.receipt import Receipt
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.spool.segment import SpoolSegment
@@ -16,6 +17,30 @@ from telemetry.testing import EmbeddedKafka
 from tests.support.leftovers import records
 from tests.support.quick_telemetry import quick_config, running
 from tests.support.until import until
+
+
+class Forwarded(list[SealedRecord]):
+    """The records that went on from the spool."""
+
+
+def spool_on(
+    segment: SpoolSegment,
+    *,
+    lock: threading.Lock,
+    queue: Forwarded,
+    producer: str,
+    room: Room | None = None,
+    most_behind: int = 1 << 60,
+) -> Spool:
+    """Return a spool without a tree whose records go to a list."""
+    return Spool(
+        segment,
+        lock=lock,
+        queue=queue,
+        tree=ProducerTree(producer, hashed=False),
+        room=room or Room(lock=lock, max_events=1_000, max_bytes=1 << 20),
+        most_behind=most_behind,
+    )
 
 
 class Bench:
@@ -29,8 +54,8 @@ class Bench:
             folder, producer=self.made[0].producer, topic="audit-events", source="/production/shop"
         )
         self.lock = threading.Lock()
-        self.forwarded: list[SealedRecord] = []
-        self.spool = Spool(self.segment, lock=self.lock, forward=self.forwarded.extend, absorb=lambda _records: None)
+        self.forwarded = Forwarded()
+        self.spool = spool_on(self.segment, lock=self.lock, queue=self.forwarded, producer=self.made[0].producer)
 
     def add(self, *made: SealedRecord) -> None:
         with self.lock:
@@ -197,31 +222,33 @@ def test_a_disk_that_still_takes_nothing_at_the_end(bench: Bench, caplog: pytest
 def test_a_record_that_is_not_settled_for_long_bounds_what_comes_after_it(tmp_path: Path) -> None:
     first = records(1)[0]
     segment = SpoolSegment.create(tmp_path, producer=first.producer, topic="audit-events", source="/production/shop")
-    lock, forwarded = threading.Lock(), list[SealedRecord]()
-    spool = Spool(segment, lock=lock, forward=forwarded.extend, absorb=lambda _records: None, most_behind=50_000)
+    lock, forwarded = threading.Lock(), Forwarded()
+    room = Room(lock=lock, max_events=1_000, max_bytes=100_000)
+    spool = spool_on(segment, lock=lock, queue=forwarded, producer=first.producer, room=room, most_behind=50_000)
 
-    def log(record: SealedRecord) -> int:
+    def log(record: SealedRecord) -> None:
         count = len(forwarded) + 1
         with lock:
+            room.free_bytes -= record.size
             spool.add(record)
         until(lambda: len(forwarded) == count)
-        return record.size
 
-    room, behind, number = 100_000 - log(first), 0, 1
-    while room > 2_000:
+    log(first)
+    behind, number = 0, 1
+    while room.free_bytes > 2_000:
         (record,) = records(1, producer=first.producer, first=number, size=1_000)
-        room -= log(record)
+        log(record)
         spool.acknowledge([record])
-        room += spool.give_back(record.size)
+        room.give_back(0, record.size)
         behind, number = behind + record.size, number + 1
         assert behind < 160_000, "nothing bounds what stays behind the first record"
     assert behind > 140_000
     assert len(list(segment.rows())) == number
 
     spool.acknowledge([first])
-    room += spool.give_back(first.size)
+    room.give_back(0, first.size)
 
-    assert room == 100_000
+    assert room.free_bytes == 100_000
     assert spool.close() == 0
 
 
