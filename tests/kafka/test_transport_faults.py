@@ -81,10 +81,10 @@ def test_broker_restarted_while_nothing_was_sent_is_no_failure(own_kafka: Callab
         transport.send(first)
         assert transport.wait_empty(_LIMIT)
         broker.kill()
-        until(lambda: transport._down_since is not None, what="the end of the connection")
-        assert transport._down_since is not None
+        until(lambda: transport._watch.down_since is not None, what="the end of the connection")
+        assert transport._watch.down_since is not None
         # The outage is longer than what a record may wait while no broker is reachable.
-        transport._down_since -= 60.0
+        transport._watch.down_since -= 60.0
         broker.start()
 
         transport.send(later)

@@ -47,7 +47,7 @@ class ClientLog:
         elif self._first_in_a_while(kind):
             self._target.log(level, "kafka client: %s", text)
 
-    def well(self) -> None:
+    def answered(self) -> None:
         """Take note that Kafka answered a client: what outage there was is over."""
         if self._began is None:
             return

@@ -40,7 +40,7 @@ def test_outage_of_an_hour_writes_a_line_a_minute(
     for _ in range(3_600 * 8):
         log.line(logging.ERROR, "FAIL", "connection refused")
         clock.now += 0.125
-    log.well()
+    log.answered()
 
     lines = [record.getMessage() for record in _own(caplog)]
     assert lines[0] == "kafka client: trouble begins: connection refused"
@@ -52,7 +52,7 @@ def test_outage_of_an_hour_writes_a_line_a_minute(
 def test_connection_that_flaps_shares_a_minute(log: ClientLog, clock: _Clock, caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(600):
         log.line(logging.ERROR, "FAIL", "connection reset")
-        log.well()
+        log.answered()
         clock.now += 0.1
 
     assert len(_own(caplog)) == 2
@@ -62,7 +62,7 @@ def test_second_outage_later_is_told_anew(log: ClientLog, clock: _Clock, caplog:
     for _ in range(2):
         log.line(logging.ERROR, "FAIL", "connection reset")
         clock.now += 30.0
-        log.well()
+        log.answered()
         clock.now += 600.0
 
     words = [record.getMessage().split()[3] for record in _own(caplog)]
@@ -70,7 +70,7 @@ def test_second_outage_later_is_told_anew(log: ClientLog, clock: _Clock, caplog:
 
 
 def test_nothing_is_written_about_health_alone(log: ClientLog, caplog: pytest.LogCaptureFixture) -> None:
-    log.well()
+    log.answered()
 
     assert _own(caplog) == []
 
@@ -86,7 +86,7 @@ def test_errors_of_several_kinds_are_one_outage(log: ClientLog, caplog: pytest.L
 def test_remark_of_the_client_is_no_outage(log: ClientLog, clock: _Clock, caplog: pytest.LogCaptureFixture) -> None:
     log.logger.warning("CONFWARN [telemetry#producer-1] a setting has no effect")
     log.logger.warning("CONFWARN [telemetry#producer-2] a setting has no effect")
-    log.well()
+    log.answered()
     assert len(_own(caplog)) == 1
 
     clock.now += 61.0

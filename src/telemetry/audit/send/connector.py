@@ -1,9 +1,8 @@
-"""Opens Kafka transports from the configuration, and asks whether, and if not why not, Kafka can be used."""
+"""Opens Kafka transports from the configuration, and finds out whether Kafka can be used and why not."""
 
 from __future__ import annotations
 
 import logging
-import threading
 import time
 
 from telemetry.audit.record import SealedRecord
@@ -22,13 +21,14 @@ from telemetry.kafka.certificate_files import CertificateFiles
 from telemetry.kafka.client_log import ClientLog
 from telemetry.kafka.diagnose.diagnosis import Diagnosis, Kind
 from telemetry.kafka.options import producer_options
+from telemetry.system.worker import Worker
 
 logger = logging.getLogger("telemetry.kafka")
 
 _DIAGNOSIS_SECONDS = 5.0
 _REPEAT_SECONDS = 60.0
-# What the broker itself said needs no further looking.
-_TOLD = (RecordTooLargeError, TransportAuthenticationError, TransportAuthorizationError, UnknownTopicError)
+# The broker itself named these causes: an examination would find nothing more.
+_EXPLAINED = (RecordTooLargeError, TransportAuthenticationError, TransportAuthorizationError, UnknownTopicError)
 
 
 class IgnoreReports:
@@ -42,7 +42,7 @@ class IgnoreReports:
 
 
 class KafkaConnector:
-    """Makes transports that are alike.
+    """Opens transports that have one configuration, certificate state and client log in common.
 
     Args:
         config: The audit pipeline's configuration.
@@ -58,7 +58,7 @@ class KafkaConnector:
         self._attempt = config.kafka_timeout_ms / 1_000
         self._client_log = ClientLog(logger)
         self._files = CertificateFiles(config.kafka_config)
-        self._looking = threading.Lock()
+        self._diagnosis: Worker | None = None
         self._explained: tuple[Kind, float] | None = None
         self.deadline = (config.max_retries + 1) * self._attempt
         """Seconds that a record may wait for its acknowledgement."""
@@ -76,35 +76,16 @@ class KafkaConnector:
         """Open a transport for records that are safe elsewhere: slowness alone does not fail it; raises as ``open``."""
         return self._open(listener, name, is_patient=True)
 
-    def _open(self, listener: TransportListener, name: str, *, is_patient: bool) -> KafkaTransport:
-        return KafkaTransport(
-            self._options,
-            self._topic,
-            listener=listener,
-            deadline=self.deadline,
-            unreachable_after=self._attempt,
-            name=name,
-            client_log=self._client_log,
-            is_patient=is_patient,
-            reports_each=is_patient,
-            spans=self._spans(),
-        )
-
-    def _spans(self) -> BatchSpans | None:
-        if not self._config.trace_batches:
-            return None
-        return BatchSpans(topic=self._topic, client_id=str(self._options["client.id"]))
-
     def certificates(self) -> bytes:
         """Return a digest of the certificate files; another one means that a new transport should be opened."""
         return self._files.version()
 
     def check(self) -> None:
-        """Raise ``ConfigurationError`` unless a client can be made; no broker is asked."""
+        """Raise ``ConfigurationError`` unless a client can be created; no broker is asked."""
         self.open(IgnoreReports(), name="telemetry-check-poller").close()
 
     def probe(self, timeout: float) -> TransportError | None:
-        """Return why Kafka cannot be used, or None; takes at most about ``timeout`` seconds."""
+        """Return why Kafka cannot be used, or None; blocks for about ``timeout`` seconds at most."""
         try:
             transport = self.open(IgnoreReports(), name="telemetry-probe-poller")
         except ConfigurationError as exc:
@@ -119,30 +100,54 @@ class KafkaConnector:
         error = self.probe(self._attempt)
         if error is None:
             return
-        if isinstance(error, _TOLD):
+        if isinstance(error, _EXPLAINED):
             raise error
-        found = self._diagnose(self._attempt)
-        raise (error if found.is_ok else found.error()) from error
+        diagnosis = self._diagnose(self._attempt)
+        raise (error if diagnosis.is_ok else diagnosis.error()) from error
 
     def explain(self, error: TransportError) -> None:
-        """Look, in a thread of its own, why Kafka took no more records, and write the cause to the error log."""
-        if isinstance(error, _TOLD) or not self._looking.acquire(blocking=False):
-            return
-        try:
-            threading.Thread(target=self._explain, args=(error,), name="telemetry-diagnosis", daemon=True).start()
-        except RuntimeError:  # the interpreter ends, or there are too many threads
-            self._looking.release()
+        """Find out in a thread of its own why Kafka stopped accepting records, and log the cause; only the sender calls it.
 
-    def _explain(self, error: TransportError) -> None:
+        Args:
+            error: Why the transport failed.
+        """
+        if isinstance(error, _EXPLAINED) or (self._diagnosis is not None and self._diagnosis.is_alive):
+            return
+        self._diagnosis = Worker("telemetry-diagnosis", lambda: self._log_cause(error))
         try:
-            found = self._diagnose(_DIAGNOSIS_SECONDS)
-            if self._remember_cause(found.kind):
-                if found.is_ok:
-                    logger.warning("Kafka can be used again by now; it failed with: %s", error)
-                else:
-                    logger.error("Kafka cannot be used: %s", found)
-        finally:
-            self._looking.release()
+            self._diagnosis.start()
+        except RuntimeError:
+            # The interpreter is ending, or there are too many threads: the next failure tries again.
+            self._diagnosis = None
+
+    def _open(self, listener: TransportListener, name: str, *, is_patient: bool) -> KafkaTransport:
+        return KafkaTransport(
+            self._options,
+            self._topic,
+            listener=listener,
+            deadline=self.deadline,
+            unreachable_after=self._attempt,
+            name=name,
+            client_log=self._client_log,
+            is_patient=is_patient,
+            # The replay must know which record Kafka refuses, not only that one of them was.
+            reports_each=is_patient,
+            spans=self._spans(),
+        )
+
+    def _spans(self) -> BatchSpans | None:
+        if not self._config.trace_batches:
+            return None
+        return BatchSpans(topic=self._topic, client_id=str(self._options["client.id"]))
+
+    def _log_cause(self, error: TransportError) -> None:
+        diagnosis = self._diagnose(_DIAGNOSIS_SECONDS)
+        if not self._remember_cause(diagnosis.kind):
+            return
+        if diagnosis.is_ok:
+            logger.warning("Kafka is usable again; it had failed with: %s", error)
+        else:
+            logger.error("Kafka cannot be used: %s", diagnosis)
 
     def _diagnose(self, timeout: float) -> Diagnosis:
         from telemetry.kafka.diagnose.examination import diagnose  # noqa: PLC0415 - costs time that a start without trouble saves
@@ -150,7 +155,7 @@ class KafkaConnector:
         return diagnose(self._config, timeout=timeout)
 
     def _remember_cause(self, kind: Kind) -> bool:
-        """Remember the cause that was found; return False if it was reported a short while ago."""
+        """Remember the cause that was found; return False if it was logged a short while ago."""
         now = time.monotonic()
         if self._explained is not None and self._explained[0] is kind and now - self._explained[1] < _REPEAT_SECONDS:
             return False

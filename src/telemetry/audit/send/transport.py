@@ -1,12 +1,9 @@
-"""Sends sealed records to Kafka and knows, for each, what became of it."""
+"""Sends sealed records to Kafka through one client, and reports for each record what became of it."""
 
 from __future__ import annotations
 
 import logging
-import math
-import threading
 import time
-from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -15,34 +12,36 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.send.batch_spans import BatchSpans
 from telemetry.audit.send.delivery_reports import DeliveryReports
+from telemetry.audit.send.failure_watch import FATAL_SECONDS, FailureWatch
+from telemetry.audit.send.outstanding import OutstandingRecords
 from telemetry.audit.values import values_of
 from telemetry.exceptions import TransportAuthenticationError, TransportError
 from telemetry.format.value.message import CONTENT_TYPE
 from telemetry.kafka.client_log import ClientLog
-from telemetry.kafka.errors import client_refused, first_cause, is_consequence, transport_error
+from telemetry.kafka.errors import client_refused, is_consequence, transport_error
+from telemetry.system.deadline import Deadline
+from telemetry.system.worker import Worker
 
-_AT_ONCE = 1024
+logger = logging.getLogger("telemetry.kafka")
+
+_PART = 1024
 _POLL_SECONDS = 0.2
 _PACE_SECONDS = 0.002
 _PURGE_SECONDS = 10.0
 _PROBE_SECONDS = 0.5
-_PATIENT_DEADLINES = 4
-_FATAL_SECONDS = 0.5
 _RETRY_SECONDS = 0.05
-
-logger = logging.getLogger("telemetry.kafka")
 
 Headers = list[tuple[str, str | bytes | None]]
 
 
 class TransportListener(Protocol):
-    """Learns what becomes of a transport's records; both methods are called in the polling thread."""
+    """Learns what becomes of a transport's records."""
 
     def delivered(self, records: list[SealedRecord]) -> None:
-        """Process records that Kafka acknowledged; called once for each batch of delivery reports."""
+        """Process records that Kafka acknowledged; called in the polling thread, once for each batch of reports."""
 
     def transport_failed(self) -> None:
-        """Learn that :attr:`KafkaTransport.failure` is set; called once."""
+        """Learn that :attr:`KafkaTransport.failure` is set; called in the thread that noticed it, mostly the polling one."""
 
 
 class TransportOpener(Protocol):
@@ -59,22 +58,25 @@ class KafkaTransport:
     itself; :meth:`take_back` ends the transport and returns all that was not acknowledged, in order. So what the topic
     has of this producer is always a prefix, and sending the rest again cannot reorder a key (docs/adr/0003).
 
+    One thread at a time sends: the sender, or the replay for its own transport. The polling thread processes delivery
+    reports and errors, watches for a failure and calls the listener. Both meet in :class:`OutstandingRecords`, which
+    has the only lock; :class:`FailureWatch` is written by the polling thread and read by both.
+
     Args:
         options: librdkafka settings of a producer.
         topic: Where records go.
-        deadline: A record not acknowledged in this many seconds is a failure.
-        unreachable_after: All brokers being down for this many seconds is one too.
         listener: Learns what becomes of the records.
+        deadline: Seconds after which a record that is not acknowledged is a failure.
+        unreachable_after: Seconds for which all brokers may be down before that is a failure.
         name: Name of the polling thread.
-        client_log: Takes librdkafka's lines; shared by the clients of a configuration.
-        is_patient: Count the deadline from the last acknowledgement instead of from sending: a slow Kafka, such as one
-            that enforces a quota, is then no failure as long as it gets on. Without it, only the first four deadlines
-            are patient: a transport that was just opened may have to catch up.
-        spans: Draws a span for each batch.
-        reports_each: Have every record reported on, so that a refusal names its cause whichever record it concerns.
+        client_log: Receives librdkafka's lines; shared by the clients of a configuration.
+        is_patient: Measure the deadline from the last acknowledgement instead of from sending; see
+            :class:`FailureWatch`.
+        spans: Records a span for each batch.
+        reports_each: Request a report on every record, so that a refusal names its cause whichever record it concerns.
 
     Raises:
-        ConfigurationError: librdkafka makes no client from the options.
+        ConfigurationError: librdkafka creates no client from the options.
     """
 
     def __init__(
@@ -92,38 +94,42 @@ class KafkaTransport:
         reports_each: bool = False,
     ) -> None:
         self._topic = topic
-        self._deadline = deadline
-        self._unreachable_after = unreachable_after
         self._listener = listener
-        self._sent: deque[SealedRecord] = deque()
-        self._sent_marks: deque[tuple[SealedRecord, float]] = deque()
-        self._delivery_reports = DeliveryReports(each=reports_each)
-        self._reports: list[SealedRecord] = []
-        self._down_since: float | None = None
-        self._patient_until = math.inf if is_patient else time.monotonic() + _PATIENT_DEADLINES * deadline
-        self._progress_at = 0.0
-        self.has_delivered = False
-        """Whether Kafka acknowledged any record."""
         self._spans = spans
-        self._last_error: TransportError | None = None
-        self._closing = False
-        self._settled = threading.Condition()
-        self.failure: TransportError | None = None
-        self._fatal: tuple[float, TransportError] | None = None
         self._client_log = client_log or ClientLog(logger)
-        self._producer: Producer | None = self._make_producer(options)
-        self._poller = threading.Thread(target=self._poll, name=name, daemon=True)
+        now = time.monotonic()
+        self._delivery_reports = DeliveryReports(each=reports_each, now=now)
+        self._reports: list[SealedRecord] = []
+        self._outstanding = OutstandingRecords()
+        self._watch = FailureWatch(
+            topic,
+            deadline=deadline,
+            unreachable_after=unreachable_after,
+            now=now,
+            is_patient=is_patient,
+        )
+        self._producer: Producer | None = self._create_producer(options)
+        self._poller = Worker(name, self._poll)
         self._poller.start()
 
     def __len__(self) -> int:
         """How many records are sent and not acknowledged."""
-        return len(self._sent)
+        return len(self._outstanding)
 
     @property
     def oldest(self) -> float | None:
         """When the oldest record that is not acknowledged was sent, in monotonic seconds."""
-        marks = self._sent_marks
-        return marks[0][1] if marks and self._sent else None
+        return self._outstanding.oldest
+
+    @property
+    def failure(self) -> TransportError | None:
+        """Why the transport failed; None while it works."""
+        return self._watch.failure
+
+    @property
+    def has_delivered(self) -> bool:
+        """Whether Kafka acknowledged any record."""
+        return self._watch.has_delivered
 
     def send(self, records: Sequence[SealedRecord], *, headers: Sequence[tuple[str, bytes]] = ()) -> None:
         """Hand records to Kafka's client, which sends them in order.
@@ -135,18 +141,19 @@ class KafkaTransport:
         if producer is None or not records:
             return
         all_headers: Headers = [("content-type", CONTENT_TYPE), *headers]
-        self._sent_marks.append((records[-1], time.monotonic()))
         if self._spans is not None:
-            self._spans.began(records)
-        self._sent.extend(records)
-        for at in range(0, len(records), _AT_ONCE):
-            if not self._send_some(producer, records[at : at + _AT_ONCE], all_headers):
+            self._spans.begin(records)
+        now = time.monotonic()
+        # Before the client has them: a report may arrive before produce() returns.
+        self._outstanding.add(records, now)
+        for start in range(0, len(records), _PART):
+            if not self._send_part(producer, records[start : start + _PART], all_headers, now):
                 return
 
-    def _send_some(self, producer: Producer, records: Sequence[SealedRecord], headers: Headers) -> bool:
+    def _send_part(self, producer: Producer, records: Sequence[SealedRecord], headers: Headers, now: float) -> bool:
         """Hand over not too many records, so that each step finds them in the processor's cache."""
         produce, topic = producer.produce, self._topic
-        partitions = self._delivery_reports.plan(records, self._reports.append)
+        partitions = self._delivery_reports.plan(records, on_report=self._reports.append, now=now)
         for record, partition, value in zip(records, partitions, values_of(records), strict=True):
             report = record if record.on_report is not None else None
             try:
@@ -160,38 +167,21 @@ class KafkaTransport:
 
     def outstanding(self) -> list[SealedRecord]:
         """Return what is not acknowledged now, without ending anything."""
-        with self._settled:
-            return [record for record in list(self._sent) if not record.reported or record.error is not None]
+        return self._outstanding.unacknowledged()
 
     def wait_empty(self, timeout: float) -> bool:
         """Wait until every record is acknowledged; return False on failure or after ``timeout`` seconds."""
-        give_up = time.monotonic() + timeout
-        with self._settled:
-            while self._sent and self.failure is None:
-                wait = give_up - time.monotonic()
-                if wait <= 0:
-                    return False
-                self._settled.wait(min(wait, _POLL_SECONDS))
-        return not self._sent
+        return self._outstanding.wait_empty(timeout)
 
     def wait_for(self, records: Sequence[SealedRecord]) -> bool:
         """Wait until these records are acknowledged; return False on failure."""
-        for record in records:
-            if not record.reported:
-                with self._settled:
-                    while not record.reported and self.failure is None:
-                        self._settled.wait(_POLL_SECONDS)
-            if record.error is not None or not record.reported:
-                return False
-        return True
+        return self._outstanding.wait_for(records)
 
     def fail(self, error: TransportError) -> None:
-        """Declare the transport failed."""
-        if self.failure is None:
-            self.failure = error
+        """Declare the transport failed; any thread may call it."""
+        if self._watch.fail(error):
             self._listener.transport_failed()
-        with self._settled:
-            self._settled.notify_all()
+        self._outstanding.end_waits()
 
     def take_back(self) -> list[SealedRecord]:
         """End the transport; return every record that Kafka has not acknowledged, in the order they were sent.
@@ -199,45 +189,42 @@ class KafkaTransport:
         A returned record may still be on the topic: an acknowledgement can be lost, a record never is.
         """
         if self._producer is not None:
+            # The purge makes the client report on all that it still has, as failed; until it has, a report could still
+            # change a record that was given back.
             self._producer.purge(in_queue=True, in_flight=True, blocking=True)
-            give_up = time.monotonic() + _PURGE_SECONDS
-            with self._settled:
-                while any(_is_awaited(record) for record in self._sent) and time.monotonic() < give_up:
-                    self._settled.wait(_POLL_SECONDS)
-        self._end_polling()
-        rest = [record for record in self._sent if not record.reported or record.error is not None]
-        self._sent.clear()
+            self._outstanding.wait_reported(_PURGE_SECONDS)
+        self._poller.stop(_PURGE_SECONDS)
+        rest = self._outstanding.take_all()
         if self._spans is not None:
-            self._spans.failed(self.failure)
+            self._spans.end_failed(self.failure)
         for record in rest:
             record.forget_report()
         return rest
 
     def close(self) -> None:
         """End the transport when nothing is outstanding; what is outstanding is abandoned to :meth:`take_back`."""
-        self._end_polling()
+        self._poller.stop(_PURGE_SECONDS)
 
     def probe(self, timeout: float) -> TransportError | None:
         """Ask Kafka for the topic; return why it cannot be used, or None."""
-        producer, give_up = self._producer, time.monotonic() + timeout
+        producer, deadline = self._producer, Deadline(timeout)
         error: TransportError | None = None
-        while producer is not None and self.failure is None and (left := give_up - time.monotonic()) > 0:
+        while producer is not None and self.failure is None and (left := deadline.remaining) > 0:
             try:
-                found = producer.list_topics(self._topic, timeout=min(left, _PROBE_SECONDS)).topics[self._topic]
+                topic = producer.list_topics(self._topic, timeout=min(left, _PROBE_SECONDS)).topics[self._topic]
             except KafkaException as exc:
-                error = self._last_error or transport_error(exc.args[0], self._topic)
+                error = self._watch.last_error or transport_error(exc.args[0], self._topic)
                 if isinstance(error, TransportAuthenticationError):
                     break  # the same password again would be refused again, and may lock the account
-                with self._settled:
-                    self._settled.wait(_RETRY_SECONDS)
+                self._outstanding.wait_for_change(_RETRY_SECONDS)
             else:
-                self._client_log.well()
-                return transport_error(found.error, self._topic) if found.error is not None else None
+                self._client_log.answered()
+                return transport_error(topic.error, self._topic) if topic.error is not None else None
         return self.failure or error or TransportError(f"Kafka did not answer in {timeout:g} s")
 
-    def _make_producer(self, options: Mapping[str, Any]) -> Producer:
+    def _create_producer(self, options: Mapping[str, Any]) -> Producer:
         try:
-            return Producer({**options, "error_cb": self._note_error, "logger": self._client_log.logger})
+            return Producer({**options, "error_cb": self._client_error, "logger": self._client_log.logger})
         except KafkaException as exc:
             raise client_refused(exc) from exc
 
@@ -245,85 +232,77 @@ class KafkaTransport:
         self, producer: Producer, record: SealedRecord, partition: int, headers: Headers, error: Exception
     ) -> bool:
         """Wait for room in the client's own queue; any other refusal is a failure of the record."""
-        give_up = time.monotonic() + self._deadline
+        deadline = Deadline(self._watch.deadline)
         report = record if record.on_report is not None else None
-        while isinstance(error, BufferError) and self.failure is None and time.monotonic() < give_up:
-            with self._settled:
-                self._settled.wait(_POLL_SECONDS)
+        while isinstance(error, BufferError) and self.failure is None and not deadline.is_over:
+            self._outstanding.wait_for_change(_POLL_SECONDS)
             try:
                 producer.produce(self._topic, record.value, record.key, partition, report, headers=headers)
             except (BufferError, KafkaException) as exc:
                 error = exc
             else:
                 return True
+        # The client does not have this record and never reports on it: what its report would set is set here.
         record.reported = True
         record.error = error.args[0] if isinstance(error, KafkaException) else KafkaError(KafkaError._QUEUE_FULL)  # noqa: SLF001
         self.fail(self._cause_of_end(record.error))
         return False
 
     def _cause_of_end(self, error: KafkaError) -> TransportError:
-        """Return why the client takes no record; of one that has ended, the poller is about to learn it."""
-        give_up = time.monotonic() + _FATAL_SECONDS
-        with self._settled:
-            while is_consequence(error) and self._fatal is None and time.monotonic() < give_up:
-                self._settled.wait(_RETRY_SECONDS)
-        return self._fatal[1] if self._fatal is not None else transport_error(error, self._topic)
+        """Return why the client refuses a record; of one that has ended, the poller is about to learn it."""
+        deadline = Deadline(FATAL_SECONDS)
+        while is_consequence(error) and self._watch.fatal is None and not deadline.is_over:
+            self._outstanding.wait_for_change(_RETRY_SECONDS)
+        return self._watch.fatal or transport_error(error, self._topic)
 
     def _poll(self) -> None:
-        while not self._closing:
-            producer = self._producer
-            if producer is None:
-                return
+        """Run the polling thread: reports first, then the time, until the transport ends."""
+        producer = self._producer
+        while producer is not None and not self._poller.is_stopping:
             try:
                 producer.poll(_POLL_SECONDS)
             except KafkaException as exc:
-                # confluent-kafka raises a fatal error here instead of telling error_cb; reports still come after it.
-                self._note_fatal(exc.args[0])
-            if self._settle_whatever_happens():
-                # Let reports gather: a thread switch for each of them would cost more than sending does.
+                # confluent-kafka raises a fatal error here instead of calling error_cb; reports still come after it.
+                self._watch.client_ended(exc.args[0], time.monotonic())
+            if self._handle_reports_safely():
+                # Let reports gather: a thread switch for each of them would cost more than sending does. A plain sleep,
+                # since waiting on the worker's event costs several times as much.
                 time.sleep(_PACE_SECONDS)
-            self._watch()
+            failure = self._watch.due(self._outstanding.oldest, time.monotonic())
+            if failure is not None:
+                self.fail(failure)
+        # The last reference goes here, so that this thread waits for the client's end and not the one that sends.
         self._producer = None
 
-    def _settle_whatever_happens(self) -> bool:
+    def _handle_reports_safely(self) -> bool:
         try:
-            return self._settle()
+            return self._handle_reports()
         except Exception:
-            # A meter of the application's own may fail in here; without this thread nothing would be settled any more.
-            logger.exception("settling delivered events failed")
+            # A meter of the application's own may fail in here; without this thread no delivery is ever reported again.
+            logger.exception("processing delivery reports failed; the polling thread continues")
             return True
 
-    def _settle(self) -> bool:
-        """Take in the delivery reports of one poll; return whether there were any."""
+    def _handle_reports(self) -> bool:
+        """Process the delivery reports of one poll; return whether there were any."""
         if not self._reports:
             return False
+        # In place, and no more than were copied: planned records append to this very list.
         reports = self._reports[:]
         del self._reports[: len(reports)]
-        delivered = self._delivered(reports)
-        if any(record.error is not None for record in reports):
-            cause = first_cause([record.error for record in reports if record.error is not None])
-            if is_consequence(cause) and self._fatal is not None:
-                self._last_error = self._fatal[1]
-            else:
-                self._last_error = transport_error(cause, self._topic)
-            self.fail(self._last_error)
+        delivered = self._delivered_by(reports)
+        errors = [record.error for record in reports if record.error is not None]
+        if errors:
+            self.fail(self._watch.refused(errors))
         if delivered:
-            self._down_since = self._last_error = None
-            self.has_delivered = True
-            now = time.monotonic()
-            self._progress_at = now if now < self._patient_until else 0.0
-            self._client_log.well()
+            self._watch.acknowledged(time.monotonic())
+            self._client_log.answered()
             self._listener.delivered(delivered)
             if self._spans is not None:
-                self._spans.settled()
-        sent = self._sent
-        with self._settled:
-            while sent and (oldest := sent[0]).reported and oldest.error is None:
-                sent.popleft()
-            self._settled.notify_all()
+                self._spans.end_acknowledged()
+        self._outstanding.remove_acknowledged()
         return True
 
-    def _delivered(self, reports: Sequence[SealedRecord]) -> list[SealedRecord]:
+    def _delivered_by(self, reports: Sequence[SealedRecord]) -> list[SealedRecord]:
         """Return the records that Kafka has, according to these reports."""
         delivered: list[SealedRecord] = []
         for record in reports:
@@ -333,58 +312,16 @@ class KafkaTransport:
             if confirmed is None:
                 self._delivery_reports.learn(record)
             elif confirmed:
-                for covered in confirmed:
-                    covered.reported = True
+                for other in confirmed:
+                    other.reported = True
                 delivered += confirmed
             delivered.append(record)
         return delivered
 
-    def _watch(self) -> None:
-        """Notice that the oldest record's time is over, or that no broker has been reachable for too long."""
-        if self.failure is not None:
-            return
-        now = time.monotonic()
-        if self._fatal is not None and now - self._fatal[0] > _FATAL_SECONDS:
-            self.fail(self._fatal[1])
-            return
-        marks = self._sent_marks
-        while marks and marks[0][0].reported:
-            marks.popleft()
-        if marks and now - max(marks[0][1], self._progress_at) > self._deadline:
-            self.fail(self._last_error or TransportError(self._late()))
-        elif (
-            marks
-            and self._down_since is not None
-            and now - max(self._down_since, marks[0][1]) > self._unreachable_after
-        ):
-            self.fail(self._last_error or TransportError(f"no broker is reachable for topic {self._topic!r}"))
-
-    def _late(self) -> str:
-        return f"Kafka did not acknowledge records for topic {self._topic!r} in {self._deadline:g} s; is it overloaded?"
-
-    def _note_error(self, error: KafkaError) -> None:
-        """Take an error that concerns no single record; runs in the polling thread."""
-        if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - librdkafka's own codes have a leading underscore
-            self._down_since = self._down_since or time.monotonic()
-        elif error.fatal():
-            self._note_fatal(error)
-        else:
-            self._last_error = transport_error(error, self._topic)
+    def _client_error(self, error: KafkaError) -> None:
+        """Process an error that concerns no single record; the client calls it in the polling thread."""
+        self._watch.client_error(error, time.monotonic())
         self._client_log.error(error)
-
-    def _note_fatal(self, error: KafkaError) -> None:
-        """Take note that the client has ended; the reports of its records, which say why, are on their way."""
-        if self._fatal is None:
-            self._fatal = (time.monotonic(), transport_error(error, self._topic))
-
-    def _end_polling(self) -> None:
-        self._closing = True
-        if threading.current_thread() is not self._poller:
-            self._poller.join(_PURGE_SECONDS)
-
-
-def _is_awaited(record: SealedRecord) -> bool:
-    return record.on_report is not None and not record.reported
 
 
 def _expect_no_report(records: Sequence[SealedRecord]) -> None:

@@ -1,0 +1,108 @@
+"""Chooses the records that Kafka's client reports on, by whether the application still holds their receipts.
+
+Whether it does is read from CPython's reference counts. This is the only file that uses them. What a count means depends
+on the interpreter and on the local variables of :func:`choose_reports`, so nothing is assumed: :func:`unheld_references`
+tries that very function out, and where the result is not the expected one, every receipt counts as held. Then there are
+more reports than necessary and nothing else changes.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+from telemetry.audit.receipt import Receipt
+from telemetry.audit.record import SealedRecord
+
+ANY_PARTITION = -1
+"""Kafka's client chooses by the key."""
+
+EVERY_RECEIPT_IS_HELD = -1
+"""No object has so many references."""
+
+_CONFIRMED_TOGETHER = 16
+_MOST_REFERENCES = 8
+
+
+def choose_reports(
+    records: Sequence[SealedRecord],
+    partitions: Sequence[int],
+    *,
+    on_report: Callable[[SealedRecord], None],
+    unheld: int,
+) -> None:
+    """Give ``on_report`` and ``also_confirms`` to the records that are to be reported on.
+
+    These are records whose partition is not known, whose receipt is held, the last of each partition, and one after at
+    most 16 others.
+
+    Args:
+        records: Records to be sent, in order.
+        partitions: The partition of each, or ``ANY_PARTITION``.
+        on_report: Called with a record when its report arrives.
+        unheld: What :func:`unheld_references` returned.
+    """
+    silent: dict[int, list[SealedRecord]] = {}
+    count = _references
+    for record, partition in zip(records, partitions, strict=True):
+        if partition == ANY_PARTITION:
+            record.on_report = on_report
+            continue
+        before = silent.get(partition)
+        if before is None:
+            before = silent[partition] = []
+        # One reference is the record's, one is this variable, and the call may add one: see unheld_references.
+        receipt = record.receipt
+        if len(before) < _CONFIRMED_TOGETHER and (receipt is None or count(receipt) == unheld):
+            before.append(record)
+        else:
+            record.on_report, record.also_confirms = on_report, before
+            del silent[partition]
+    # Nothing later in this batch confirms what is still silent: the last record of each partition does.
+    for before in silent.values():
+        last = before.pop()
+        last.on_report, last.also_confirms = on_report, before
+
+
+def unheld_references() -> int:
+    """Return how many references :func:`choose_reports` counts to a receipt that only its record has.
+
+    Returns:
+        The count; ``EVERY_RECEIPT_IS_HELD`` where held receipts cannot be told apart from others.
+    """
+    if not _counts_are_exact():
+        return EVERY_RECEIPT_IS_HELD
+    return next((count for count in range(1, _MOST_REFERENCES) if _tells_apart(count)), EVERY_RECEIPT_IS_HELD)
+
+
+def _counts_are_exact() -> bool:
+    # PyPy counts no references; a free-threaded build defers some of them.
+    return hasattr(sys, "getrefcount") and bool(getattr(sys, "_is_gil_enabled", lambda: True)())
+
+
+def _tells_apart(unheld: int) -> bool:
+    """Return whether exactly the held ones of some receipts are reported on with this count."""
+    records = [_trial_record(number) for number in range(6)]
+    variable = records[1].receipt
+    container = [records[3].receipt]
+    choose_reports(records, [0] * len(records), on_report=_ignore, unheld=unheld)
+    reported = [record.on_report is not None for record in records]
+    # The last of a partition is always reported on.
+    is_right = reported == [False, True, False, True, False, True]
+    del variable, container
+    return is_right
+
+
+def _trial_record(number: int) -> SealedRecord:
+    return SealedRecord(event_id="", producer="", sequence=number, key=b"", size=0, receipt=Receipt("", "", number))
+
+
+def _ignore(_record: SealedRecord) -> None:
+    """Nothing is sent in a trial."""
+
+
+def _no_count(_receipt: Receipt) -> int:
+    return 0
+
+
+_references: Callable[[Receipt], int] = getattr(sys, "getrefcount", _no_count)
