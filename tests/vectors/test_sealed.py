@@ -33,7 +33,7 @@ def test_a_published_record_opens(vector: dict[str, Any]) -> None:
     message = parse(value)
     kid = jwe.key_id(data_key, key_uri=message.key_uri, wrapped=message.wrapped_key)
 
-    event = open_record(key, value, message, AESGCM(data_key), kid)
+    event = open_record(value, key=key, message=message, cipher=AESGCM(data_key), kid=kid)
 
     assert json.loads(msgspec.json.encode(event)) == json.loads(vector["plaintext"])
 

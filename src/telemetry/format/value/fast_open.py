@@ -1,4 +1,4 @@
-"""What the records of one data key have in common, parsed and unwrapped once: each of them is then opened quickly."""
+"""Opens further records whose head and data key are known, several times faster than the full decoder."""
 
 from __future__ import annotations
 
@@ -12,106 +12,116 @@ from telemetry.exceptions import MalformedRecordError
 from telemetry.format.value import jwe
 from telemetry.format.value.event import AuditEvent, decode_event
 from telemetry.format.value.message import (
-    CLEAR_ATTRIBUTES,
+    DATA,
     MAX_VALUE_BYTES,
+    SEQUENCE,
     Message,
     key_hash,
+    projected,
     render_middle,
     render_tail,
 )
 
-_DATA = b',"data":'
-_IV_CHARACTERS = 16
-_TAG_CHARACTERS = 22
 _MAX_KEYS = 4_096
-_LEAST = _IV_CHARACTERS + _TAG_CHARACTERS + 2
+_MIN_JWE_CHARACTERS = jwe.IV_CHARACTERS + jwe.TAG_CHARACTERS + 2
 _DOT = ord(".")
-_LAST = frozenset(b"AQgw")
-"""How a tag of 128 bits can end in canonical base64url: the last four bits mean nothing and are zero."""
-# The standard alphabet's own + and / must not pass for - and _: two texts would stand for the same bytes.
+_END = b'"}'
+_LAST_OF_TAG = frozenset(b"AQgw")
+"""The last characters that a tag of 128 bits can have in canonical base64url: the last four of their bits are zero."""
 
 
-class OpenedHead:
-    """The first part of a record, up to the name of the sequence; made of a record that was opened the long way.
+class KnownHeadDecoder:
+    """Opens records that begin with one head, and that its data key sealed.
+
+    It does in fewer steps what :func:`open_record` does for any record, and leaves every record to it that it does not
+    open itself. For each record it returns what ``open_record`` returns, or None.
 
     Args:
-        message: That record, taken apart.
-        cipher: Made of its data key.
+        value: A record that ``open_record`` has opened.
+        message: The same value, parsed.
+        cipher: AES-GCM with its data key.
         kid: The commitment to that key.
-        end: Where its sequence begins.
-        fresh_until: Until when the data key may be used without asking for it again, in monotonic seconds.
-
-    Attributes:
-        message: As given.
-        fresh_until: As given.
     """
 
-    __slots__ = ("_cipher", "_end", "_hashes", "_marker", "_protected", "_whose", "fresh_until", "message")
+    __slots__ = ("_cipher", "_head", "_header", "_key_hashes", "_marker", "_owner")
 
-    def __init__(self, message: Message, cipher: AESGCM, *, kid: str, end: int, fresh_until: float) -> None:
-        self.message = message
-        self.fresh_until = fresh_until
-        self._hashes: dict[bytes, bytes] = {}
-        self._cipher = cipher
-        self._end = end
-        self._protected = jwe.protected_header(kid)
-        self._marker = b'%b"%b..' % (_DATA, self._protected)
+    def __init__(self, value: bytes, message: Message, *, cipher: AESGCM, kid: str) -> None:
         context = message.context
-        self._whose = (message.attributes["producer"], context["service"], context["environment"])
+        self._cipher = cipher
+        self._header = jwe.protected_header(kid)
+        # The data up to the initialization vector: the same in every record of a data key.
+        self._marker = b'%b"%b..' % (DATA, self._header)
+        self._head = value[: value.find(SEQUENCE) + len(SEQUENCE)]
+        self._owner = (message.attributes["producer"], context["service"], context["environment"])
+        self._key_hashes: dict[bytes, bytes] = {}
 
     def open(self, key: bytes | None, value: bytes) -> AuditEvent | None:
-        """Return the event of another record with this head.
+        """Return the event of a record.
+
+        1. The value begins with the head and ends with a JWE whose header names the commitment to this data key.
+        2. The GCM tag matches, and IV, ciphertext and tag are canonical base64url.
+        3. The plaintext is an event of a schema version that this library knows.
+        4. The Kafka key, the head and every byte between head and data are what the sealed event makes them.
 
         Args:
             key: The record's Kafka key.
-            value: The record's value, which begins with this head.
+            value: The record's value.
 
         Returns:
-            The event, if every byte of key and value is what the sealed event makes it. None if not: opening it the
-            long way then tells why, or finds a form that is allowed and that this way does not know.
+            The event, if every step succeeds. None if one fails: ``open_record`` then says why, or opens a record in a
+            form that the fast decoder does not handle.
         """
-        at = value.find(self._marker, self._end)
-        if at < 0 or value[-2:] != b'"}' or len(value) > MAX_VALUE_BYTES:
+        # 1.
+        if not value.startswith(self._head) or value[-2:] != _END or len(value) > MAX_VALUE_BYTES:
             return None
-        text = value[at + len(self._marker) : -2]
-        if len(text) < _LEAST or text[_IV_CHARACTERS] != _DOT or text[-_TAG_CHARACTERS - 1] != _DOT:
+        marker_start = value.find(self._marker, len(self._head))
+        if marker_start < 0:
             return None
+        text = value[marker_start + len(self._marker) : -2]
+        if len(text) < _MIN_JWE_CHARACTERS or text[jwe.IV_CHARACTERS] != _DOT or text[-jwe.TAG_CHARACTERS - 1] != _DOT:
+            return None
+        # 2.
         plaintext = self._decrypt(text)
         if plaintext is None:
             return None
+        # 3.
         try:
             event = decode_event(plaintext)
         except MalformedRecordError:
             return None
-        whose = (event.producer, event.service_name, event.environment)
-        own_key = event.key.encode()
-        hashed = self._hashes.get(own_key) or self._hash_of(own_key)
-        is_unaltered = key == own_key and value[self._end : at + len(_DATA)] == _middle(event, hashed)
-        return event if is_unaltered and whose == self._whose else None
+        # 4. The bytes of head, JWE header and end were compared above, so this completes the whole value.
+        expected_key = event.key.encode()
+        hashed = self._key_hashes.get(expected_key) or self._hash_of(expected_key)
+        is_unaltered = (
+            key == expected_key
+            and value[len(self._head) : marker_start + len(DATA)] == _middle(event, hashed)
+            and (event.producer, event.service_name, event.environment) == self._owner
+        )
+        return event if is_unaltered else None
 
     def _hash_of(self, key: bytes) -> bytes:
-        if len(self._hashes) >= _MAX_KEYS:
-            self._hashes.clear()
-        found = self._hashes[key] = key_hash(key)
-        return found
+        if len(self._key_hashes) >= _MAX_KEYS:
+            self._key_hashes.clear()
+        hashed = self._key_hashes[key] = key_hash(key)
+        return hashed
 
     def _decrypt(self, text: bytes) -> bytes | None:
-        # IV, ciphertext and tag have whole groups of four characters but for the tag's end, so one decoding does.
-        body = text[:_IV_CHARACTERS] + text[_IV_CHARACTERS + 1 : -_TAG_CHARACTERS - 1] + text[-_TAG_CHARACTERS:]
-        # What the decoder takes beside the alphabet, or not in its one canonical form.
-        if text[-1] not in _LAST or b"+" in body or b"/" in body or b"=" in body:
+        """Return the plaintext of ``IV.ciphertext.tag``; None if it does not open or is not canonical."""
+        # IV and ciphertext are whole groups of four characters (jwe.TEXT_MULTIPLE): so one call decodes all three.
+        iv, ciphertext = text[: jwe.IV_CHARACTERS], text[jwe.IV_CHARACTERS + 1 : -jwe.TAG_CHARACTERS - 1]
+        body = iv + ciphertext + text[-jwe.TAG_CHARACTERS :]
+        # The decoder also accepts the standard alphabet, padding, and unused bits that are not zero.
+        if text[-1] not in _LAST_OF_TAG or b"+" in body or b"/" in body or b"=" in body:
             return None
         try:
             data = pybase64.b64decode(body + b"==", b"-_", validate=True)
-            return self._cipher.decrypt(data[: jwe.IV_BYTES], data[jwe.IV_BYTES :], self._protected)
+            return self._cipher.decrypt(data[: jwe.IV_BYTES], data[jwe.IV_BYTES :], self._header)
         except (binascii.Error, InvalidTag):
             return None
 
 
 def _middle(event: AuditEvent, hashed: bytes) -> bytes:
-    """Return what must stand between head and data."""
-    clear = {}
-    if event.clear_fields:
-        clear = {name: getattr(event, field) for name, field in CLEAR_ATTRIBUTES.items() if field in event.clear_fields}
+    """Return the only bytes that can be between the head and the data of an event."""
+    clear = projected(event) if event.clear_fields else {}
     tail = render_tail(event.id, event.time, event.event_type, event.traceparent, clear)
     return render_middle(event.sequence, hashed, tail)

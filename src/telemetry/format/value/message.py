@@ -1,4 +1,8 @@
-"""The value of a Kafka record: a CloudEvents 1.0 object in one canonical form (docs/format.md)."""
+"""Renders and parses the value of a record: a CloudEvents 1.0 object in one canonical form (docs/format.md).
+
+A value consists of three parts: the head, which is constant for a producer and a data key; the middle, from the sequence
+to the name of the data; and the data itself, a JWE.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +20,17 @@ from telemetry.format.value.event import METADATA_FIELDS, AuditEvent
 
 CONTENT_TYPE = b"application/cloudevents+json; charset=UTF-8"
 BATCH_HEADER = "telemetry-batch"
-"""Kafka header: which batch carried the record; ``SENDER-N``."""
+"""Kafka header with the batch that carried the record, ``SENDER-N``."""
 REPLAY_HEADER = "telemetry-replay"
-"""Kafka header: which fallback object the record came from; its name."""
+"""Kafka header with the name of the fallback object that the record was replayed from."""
+SEQUENCE = b',"sequence":'
+"""End of the head; the number follows."""
+KEY_HASH = b',"keyhash":"'
+"""Between the number and the hash of the Kafka key."""
+NUMBER_AND_KEY_HASH = b"%d" + KEY_HASH
+"""Number and name, with a place for the number."""
+DATA = b',"data":'
+"""End of the middle."""
 SEALED = "application/jose"
 CLEAR = "application/json"
 CONTEXT_VERSION = "1"
@@ -33,7 +45,7 @@ CLEAR_ATTRIBUTES = {
     for name in ("user_id", "version", "service_name", "environment", *METADATA_FIELDS)
     if name != "source"
 }
-"""Attribute name outside -> event field that may be projected there (CloudEvents allows a-z and 0-9 only)."""
+"""Event fields that may be projected outside the sealed part, by attribute name (CloudEvents allows a-z and 0-9 only)."""
 
 _REQUIRED = (
     "specversion",
@@ -50,11 +62,14 @@ _REQUIRED = (
 _KEY_ATTRIBUTES = ("keyid", "wrappedkey")
 _OWN = frozenset((*_REQUIRED, *_KEY_ATTRIBUTES, "traceparent"))
 
+_MIDDLE = NUMBER_AND_KEY_HASH + b'%b"%b'
+
 _encode = msgspec.json.Encoder().encode
+_raw_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class Message(NamedTuple):
-    """A record's value, taken apart but not opened.
+    """A record's value, parsed but not opened.
 
     Attributes:
         attributes: Every CloudEvents attribute but ``data``, in the order of the text.
@@ -71,7 +86,7 @@ class Message(NamedTuple):
 
     @property
     def key_uri(self) -> str:
-        """Which KEK wrapped the data key."""
+        """URI of the KEK that wrapped the data key."""
         return str(self.attributes["keyid"])
 
     @property
@@ -79,7 +94,7 @@ class Message(NamedTuple):
         """The wrapped data key.
 
         Raises:
-            MalformedRecordError: It is not canonical base64.
+            MalformedRecordError: The attribute is not canonical base64.
         """
         wrapped = canonical_base64.decode(str(self.attributes["wrappedkey"]))
         if wrapped is None:
@@ -89,7 +104,7 @@ class Message(NamedTuple):
 
     @property
     def context(self) -> dict[str, str]:
-        """What the data key must be bound to, derived from ``source``."""
+        """The encryption context of the data key, derived from ``source``."""
         return context_of(str(self.attributes["source"]))
 
 
@@ -99,7 +114,7 @@ def source_of(environment: str, service_name: str) -> str:
 
 
 def context_of(source: str) -> dict[str, str]:
-    """Return the context that wraps the data keys of a source: service, environment, purpose, format version."""
+    """Return the encryption context of a source's data keys: service, environment, purpose, format version."""
     _, _, rest = source.partition("/")
     environment, _, service_name = rest.partition("/")
     return {
@@ -111,7 +126,7 @@ def context_of(source: str) -> dict[str, str]:
 
 
 def render_head(source: str, producer: str, *, key_uri: str | None, wrapped_key: bytes | None) -> bytes:
-    """Return the first part of a value, which is constant for a data key."""
+    """Return the head of a value, up to and including the name of the sequence."""
     head: dict[str, str] = {
         "specversion": "1.0",
         "source": source,
@@ -121,35 +136,41 @@ def render_head(source: str, producer: str, *, key_uri: str | None, wrapped_key:
     if key_uri is not None and wrapped_key is not None:
         head["keyid"] = key_uri
         head["wrappedkey"] = canonical_base64.encode(wrapped_key)
-    return _encode(head)[:-1] + b',"sequence":'
+    return _encode(head)[:-1] + SEQUENCE
 
 
 def render_tail(event_id: str, time: str, event_type: str, traceparent: str | None, clear: Mapping[str, Any]) -> bytes:
-    """Return the part of a value between the sequence and the data; id and time need no escapes."""
-    head = b',"id":"%b","time":"%b","type":%b' % (event_id.encode(), time.encode(), _encode(event_type))
-    return head + render_rest(traceparent, clear)
+    """Return the part of a value between the key's hash and the data; id and time need no escapes."""
+    members = b',"id":"%b","time":"%b","type":%b' % (event_id.encode(), time.encode(), _encode(event_type))
+    return members + render_rest(traceparent, clear)
 
 
 def render_rest(traceparent: str | None, clear: Mapping[str, Any] | None) -> bytes:
-    """Return the part of a value between the type and the data."""
+    """Return the part of a value between the type and the data: the trace and the projected fields."""
     if traceparent is None and not clear:
-        return b',"data":'
+        return DATA
     rest = {**({"traceparent": traceparent} if traceparent is not None else {}), **(clear or {})}
-    return b',%b,"data":' % _encode(rest)[1:-1]
+    return b",%b%b" % (_encode(rest)[1:-1], DATA)
 
 
 @lru_cache(maxsize=4_096)
 def key_hash(key: bytes) -> bytes:
-    """Return what a value says of its Kafka key: base64url(first 16 bytes of SHA-256(0x02 || key)).
+    """Return the hash of a Kafka key that its value carries: base64url(first 16 bytes of SHA-256(0x02 || key)).
 
-    The Merkle leaf is made of the value alone, so this is what binds the key to it for whoever cannot decrypt.
+    The Merkle leaf covers the value alone. The hash binds the key to it, also for a verifier that cannot decrypt.
     """
     return canonical_base64.encode_url(hashlib.sha256(b"\x02" + key).digest()[:KEY_HASH_BYTES])
 
 
 def render_middle(sequence: int, hashed: bytes, tail: bytes) -> bytes:
-    """Return the part of a value between head and data; ``hashed`` is the :func:`key_hash`."""
-    return b'%d,"keyhash":"%b"%b' % (sequence, hashed, tail)
+    """Return the middle of a value.
+
+    Args:
+        sequence: Number in the producer's stream.
+        hashed: The :func:`key_hash` of the Kafka key.
+        tail: The rest, from :func:`render_tail`.
+    """
+    return _MIDDLE % (sequence, hashed, tail)
 
 
 def render(head: bytes, sequence: int, key: bytes, tail: bytes, data: bytes, *, sealed: bool) -> bytes:
@@ -159,10 +180,10 @@ def render(head: bytes, sequence: int, key: bytes, tail: bytes, data: bytes, *, 
 
 
 def parse(value: bytes) -> Message:
-    """Take a record's value apart.
+    """Parse a record's value.
 
     Raises:
-        MalformedRecordError: It is not a CloudEvents object of this format.
+        MalformedRecordError: The value is not a CloudEvents object of this format.
     """
     if len(value) > MAX_VALUE_BYTES:
         message = f"the record's value is larger than {MAX_VALUE_BYTES} bytes"
@@ -183,13 +204,17 @@ def expected_value(event: AuditEvent, message: Message) -> bytes:
         key_uri=message.key_uri if message.is_sealed else None,
         wrapped_key=message.wrapped_key if message.is_sealed else None,
     )
-    clear = {name: getattr(event, field) for name, field in CLEAR_ATTRIBUTES.items() if field in event.clear_fields}
-    tail = render_tail(event.id, event.time, event.event_type, event.traceparent, clear)
+    tail = render_tail(event.id, event.time, event.event_type, event.traceparent, projected(event))
     return render(head, event.sequence, event.key.encode(), tail, message.data, sealed=message.is_sealed)
 
 
+def projected(event: AuditEvent) -> dict[str, Any]:
+    """Return the fields that an event projects outside its sealed part, by attribute name."""
+    return {name: getattr(event, field) for name, field in CLEAR_ATTRIBUTES.items() if field in event.clear_fields}
+
+
 def projection(event: AuditEvent) -> dict[str, Any]:
-    """Return what the clear attributes of an event must say, by attribute name."""
+    """Return what every clear attribute of an event must be if it is there, by attribute name."""
     fields = {name: getattr(event, field) for name, field in CLEAR_ATTRIBUTES.items()}
     return {
         **fields,
@@ -243,10 +268,8 @@ def _require_types(attributes: dict[str, Any]) -> None:
 
 def _jwe_text(data: msgspec.Raw) -> bytes:
     text = bytes(data)
+    # A JWE needs no escapes: with one, two texts would have the same meaning.
     if text[:1] != b'"' or text[-1:] != b'"' or b"\\" in text:
         message = "data is not a JWE string"
         raise MalformedRecordError(message)
     return text[1:-1]
-
-
-_raw_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])

@@ -1,4 +1,4 @@
-"""Opening a sealed record: decrypt, then hold every clear byte against the sealed event."""
+"""Opens a record with the full decoder: decrypts it and checks every cleartext byte against the sealed event."""
 
 from __future__ import annotations
 
@@ -12,48 +12,80 @@ from telemetry.format.value.event import AuditEvent, decode_event
 from telemetry.format.value.message import Message, expected_value, projection
 
 
-def open_record(key: bytes | None, value: bytes, message: Message, cipher: AESGCM, kid: str) -> AuditEvent:
+def open_record(value: bytes, *, key: bytes | None, message: Message, cipher: AESGCM, kid: str) -> AuditEvent:
     """Open a sealed record.
 
+    1. The data is a JWE in the one form of this format.
+    2. The data key is the one that sealed it: the JWE names the same commitment.
+    3. The GCM tag matches the JWE's header, initialization vector and ciphertext.
+    4. The plaintext is an event of a schema version that this library knows.
+    5. Key and value are what the sealed event makes them: no clear attribute was altered.
+
     Args:
-        key: The record's Kafka key.
         value: The record's value.
+        key: The record's Kafka key.
         message: The same value, parsed.
-        cipher: Made of the unwrapped data key.
-        kid: The commitment, computed from the unwrapped data key.
+        cipher: AES-GCM with the unwrapped data key.
+        kid: The commitment to the data key, computed from the unwrapped key (:func:`jwe.key_id`).
 
     Returns:
         The event.
 
     Raises:
-        TamperedError: Any byte of key or value is not what the sealed event says.
+        TamperedError: A step fails: at least one byte of key or value is not what the sealed event says.
     """
+    # 1.
     parts = jwe.parse(message.data)
+    # 2. AES-GCM commits to no key: a ciphertext can be crafted that opens under two keys.
     if not hmac.compare_digest(parts.kid, kid):
         error = "the wrapped key is not the one that sealed this record (kid differs)"
         raise TamperedError(error)
-    event = decode_event(jwe.open_(cipher, parts))
-    require_unaltered(key, value, message, event)
+    # 3.
+    plaintext = jwe.open_(cipher, parts)
+    # 4.
+    event = decode_event(plaintext)
+    # 5.
+    require_unaltered(value, key=key, message=message, event=event)
     return event
 
 
-def open_clear_record(key: bytes | None, value: bytes, message: Message) -> AuditEvent:
-    """Read a record that was logged with ``encryption_enabled=False``; raises as :func:`open_record` does."""
+def open_clear_record(value: bytes, *, key: bytes | None, message: Message) -> AuditEvent:
+    """Read a record that was logged with ``encryption_enabled=False``: steps 4 and 5 of :func:`open_record`.
+
+    Raises:
+        TamperedError: The data is not an event, or a clear attribute differs from it.
+    """
     event = decode_event(message.data)
-    require_unaltered(key, value, message, event)
+    require_unaltered(value, key=key, message=message, event=event)
     return event
 
 
-def require_unaltered(key: bytes | None, value: bytes, message: Message, event: AuditEvent) -> None:
-    """Raise ``TamperedError`` unless key and value are exactly what the sealed event makes them (RFC 7519 5.3)."""
+def require_unaltered(value: bytes, *, key: bytes | None, message: Message, event: AuditEvent) -> None:
+    """Check that no cleartext byte of a record was altered.
+
+    The sealed event determines every byte outside it (RFC 7519 section 5.3, replicated claims). So there is one Kafka
+    key and one value that can belong to it, and the record must have exactly these.
+
+    Args:
+        value: The record's value.
+        key: The record's Kafka key.
+        message: The same value, parsed.
+        event: The event that the record seals.
+
+    Raises:
+        TamperedError: A byte differs; the message names the attribute.
+    """
+    # 1. The Kafka key, which decides on the partition and so on the order of a user's events.
     if key != event.key.encode():
         error = f"the Kafka key of event {event.id} does not belong to its sealed user and service"
         raise TamperedError(error)
+    # 2. The whole value at once: spaces, escapes, order and repeated attributes count as well.
     if expected_value(event, message) == value:
         return
+    # 3. It was altered; the attribute is looked for only to name it.
     expected = projection(event)
-    for name, found in message.attributes.items():
-        if name in expected and (type(found) is not type(expected[name]) or found != expected[name]):
+    for name, actual in message.attributes.items():
+        if name in expected and (type(actual) is not type(expected[name]) or actual != expected[name]):
             error = f"the attribute {name!r} of event {event.id} differs from the sealed event"
             raise TamperedError(error)
     error = f"the clear part of event {event.id} is not in the form this format prescribes"

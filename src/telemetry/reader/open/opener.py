@@ -1,4 +1,4 @@
-"""Opens records: unwrap, decrypt, and hold every clear byte against the sealed event."""
+"""Opens records: unwraps the data key, decrypts, and checks every cleartext byte against the sealed event."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ from telemetry.encryption import EncryptionProvider
 from telemetry.encryption.unwrap_cache import UnwrapCache
 from telemetry.exceptions import MalformedRecordError, TelemetryError
 from telemetry.format.proof.checkpoint import decode_checkpoint_message
-from telemetry.format.value import message as message_format
 from telemetry.format.value.event import AuditEvent
-from telemetry.format.value.fast_open import OpenedHead
-from telemetry.format.value.message import Message
+from telemetry.format.value.fast_open import KnownHeadDecoder
+from telemetry.format.value.message import SEQUENCE, Message, parse
 from telemetry.format.value.open_record import open_clear_record, open_record
 from telemetry.reader.entry import CheckpointEntry, DamagedRecord, Entry, OpenedEvent, RawRecord, SealedEntry
-from telemetry.reader.verify.record_group import SEQUENCE
 
 _MAX_HEADS = 1_000
 _FRESH_SECONDS = 1.0
-"""How long a data key is used without asking the cache for it, which forgets keys after their time."""
+"""How long a head's data key is used before the cache is asked again; the cache forgets keys after a time of its own."""
 
 
 class RecordOpener:
@@ -31,10 +29,10 @@ class RecordOpener:
 
     def __init__(self, provider: EncryptionProvider | None) -> None:
         self._keys = UnwrapCache(provider) if provider is not None else None
-        self._heads: dict[bytes, OpenedHead] = {}
+        self._heads: dict[bytes, _KnownHead] = {}
 
     def open(self, raw: RawRecord) -> Entry:
-        """Return what the record is; a damaged one is an entry too, never an exception."""
+        """Return the entry of a record; a damaged record is an entry too, never an exception."""
         try:
             return self._open(raw)
         except TelemetryError as exc:
@@ -47,40 +45,79 @@ class RecordOpener:
             self._keys.close()
 
     def _open(self, raw: RawRecord) -> Entry:
-        if raw.value is None:
+        """Try the decoders in turn, the one that most records need first.
+
+        1. A record without a value is damaged.
+        2. The fast decoder opens an event whose head was opened before.
+        3. A checkpoint is returned with its note, not verified.
+        4. An event that was logged in the clear is compared with its own attributes.
+        5. Without a key service a sealed event stays sealed.
+        6. The full decoder opens it, or says what is wrong with it. Its head is known from now on.
+        """
+        # 1.
+        value = raw.value
+        if value is None:
             error = "the record has no value (a tombstone); the topic needs cleanup.policy=delete"
             raise MalformedRecordError(error)
-        at = raw.value.find(SEQUENCE)
-        head = self._heads.get(raw.value[:at]) if at > 0 else None
-        event = self._open_quickly(head, raw.key, raw.value) if head is not None else None
+        # 2.
+        head = value[: value.find(SEQUENCE)] if self._heads else b""
+        known = self._heads.get(head)
+        event = known.open(raw.key, value, self._keys) if known is not None and self._keys is not None else None
         if event is not None:
             return OpenedEvent(event, raw.place, sealed=True, raw=raw)
-        checkpoint = decode_checkpoint_message(raw.value)
+        # 3.
+        checkpoint = decode_checkpoint_message(value)
         if checkpoint is not None:
             return CheckpointEntry(checkpoint.producer, checkpoint.data, raw.place, raw)
-        message = message_format.parse(raw.value)
+        # 4.
+        message = parse(value)
         if not message.is_sealed:
-            return OpenedEvent(open_clear_record(raw.key, raw.value, message), raw.place, sealed=False, raw=raw)
+            event = open_clear_record(value, key=raw.key, message=message)
+            return OpenedEvent(event, raw.place, sealed=False, raw=raw)
+        # 5.
         if self._keys is None:
             return _sealed_entry(raw, message)
-        key = self._keys.open_key(message.wrapped_key, message.key_uri, message.context)
-        event = open_record(raw.key, raw.value, message, key.cipher, key.kid)
-        if len(self._heads) >= _MAX_HEADS:
-            self._heads.clear()
-        fresh_until = time.monotonic() + _FRESH_SECONDS
-        self._heads[raw.value[:at]] = OpenedHead(
-            message, key.cipher, kid=key.kid, end=at + len(SEQUENCE), fresh_until=fresh_until
-        )
+        # 6.
+        event = self._open_fully(raw.key, value, message, self._keys)
         return OpenedEvent(event, raw.place, sealed=True, raw=raw)
 
-    def _open_quickly(self, head: OpenedHead, key: bytes | None, value: bytes) -> AuditEvent | None:
-        if time.monotonic() >= head.fresh_until:
-            if self._keys is None:
-                return None
-            message = head.message
-            self._keys.open_key(message.wrapped_key, message.key_uri, message.context)
-            head.fresh_until = time.monotonic() + _FRESH_SECONDS
-        return head.open(key, value)
+    def _open_fully(self, key: bytes | None, value: bytes, message: Message, keys: UnwrapCache) -> AuditEvent:
+        data_key = keys.open_key(message.wrapped_key, message.key_uri, message.context)
+        event = open_record(value, key=key, message=message, cipher=data_key.cipher, kid=data_key.kid)
+        # Only now is it certain that head and data key belong together.
+        if len(self._heads) >= _MAX_HEADS:
+            self._heads.clear()
+        decoder = KnownHeadDecoder(value, message, cipher=data_key.cipher, kid=data_key.kid)
+        self._heads[value[: value.find(SEQUENCE)]] = _KnownHead(decoder, message)
+        return event
+
+
+class _KnownHead:
+    """The fast decoder of a head, and until when its data key may be used.
+
+    Args:
+        decoder: Opens the records with this head.
+        message: A record with this head, which names the wrapped key.
+    """
+
+    __slots__ = ("_decoder", "_fresh_until", "_message")
+
+    def __init__(self, decoder: KnownHeadDecoder, message: Message) -> None:
+        self._decoder = decoder
+        self._message = message
+        self._fresh_until = time.monotonic() + _FRESH_SECONDS
+
+    def open(self, key: bytes | None, value: bytes, keys: UnwrapCache) -> AuditEvent | None:
+        """Return the event; None if the full decoder must look at the record.
+
+        Raises:
+            EncryptionError: The key service no longer unwraps the data key.
+        """
+        if time.monotonic() >= self._fresh_until:
+            # A right that was withdrawn must end the reading, although this process still has the key.
+            keys.open_key(self._message.wrapped_key, self._message.key_uri, self._message.context)
+            self._fresh_until = time.monotonic() + _FRESH_SECONDS
+        return self._decoder.open(key, value)
 
 
 def _sealed_entry(raw: RawRecord, message: Message) -> SealedEntry:

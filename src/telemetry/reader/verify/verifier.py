@@ -10,18 +10,15 @@ from telemetry.exceptions import FormatError, MalformedRecordError, TamperedErro
 from telemetry.format.proof.checkpoint import CheckpointMessage, decode_checkpoint_message, read_unverified
 from telemetry.format.proof.signed_note import PublicKey, verify_note
 from telemetry.format.uuid7 import is_uuid
-from telemetry.format.value.message import key_hash
+from telemetry.format.value.head import parse_head, parse_loosely, parse_number_and_key
+from telemetry.format.value.message import SEQUENCE, key_hash
 from telemetry.reader.entry import DamagedRecord, Place, RawRecord
 from telemetry.reader.verify.key_order import KeyOrder
 from telemetry.reader.verify.leaf_window import DigestShelf, LeafBudget, LeafWindow, ProvenDigests
 from telemetry.reader.verify.record_group import (
     MAX_SIGHTINGS,
-    SEQUENCE,
     RecordHead,
     Sighting,
-    parse_head,
-    parse_loosely,
-    parse_number_and_key,
 )
 from telemetry.reader.verify.state import VerifierState, restore_stream, save_stream
 from telemetry.reader.verify.stream_check import MAX_HEADS, Scope, StreamCheck

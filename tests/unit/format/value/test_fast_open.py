@@ -1,94 +1,81 @@
-"""The quick way to open a record, taken once its data key is known; tests/property alters every byte of both ways."""
+"""The fast decoder: what it opens, and what it leaves to the full decoder."""
 
 from __future__ import annotations
 
+import msgspec
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from telemetry.encryption import Context
-from telemetry.encryption.unwrap_cache import UnwrapCache
-from telemetry.exceptions import KeyAccessDeniedError
-from telemetry.reader import DamagedRecord, OpenedEvent, RawRecord, RecordOpener
-from telemetry.reader.open import opener
-from tests.property.test_sealed_record import KnownProvider
-from tests.services.sealed_records import Sealer
+from telemetry.format.value import jwe, message
+from telemetry.format.value.event import AuditEvent
+from telemetry.format.value.fast_open import KnownHeadDecoder
+
+DATA_KEY = bytes(range(32))
+URI, WRAPPED = "stub://kek", b"wrapped"
+KID = jwe.key_id(DATA_KEY, key_uri=URI, wrapped=WRAPPED)
+HEAD = message.render_head("/production/shop", "0198c0de-0000-7000-8000-00000000000a", key_uri=URI, wrapped_key=WRAPPED)
 
 
-class Provider(KnownProvider):
-    """Counts how often it is asked, and may refuse."""
-
-    asked = 0
-    refuses = False
-
-    def unwrap(self, wrapped: bytes, key_uri: str, context: Context) -> bytes:
-        self.asked += 1
-        if self.refuses:
-            message = "the right was taken away"
-            raise KeyAccessDeniedError(message)
-        return super().unwrap(wrapped, key_uri, context)
+def sealed(
+    sequence: int, user: str = "ada", *, head: bytes = HEAD, service: str = "shop", space: bytes = b""
+) -> tuple[bytes, bytes]:
+    """Return key and value of an event; ``space`` is written into the cleartext part."""
+    event = AuditEvent(
+        id="0198c0de-1111-7222-8333-444455556666",
+        time="2026-01-31T12:00:00.000000Z",
+        event_type="user_login",
+        user_id=user,
+        payload={"n": sequence},
+        service_name=service,
+        environment="production",
+        producer="0198c0de-0000-7000-8000-00000000000a",
+        sequence=sequence,
+        schema_version=1,
+    )
+    plaintext = msgspec.json.encode(event)
+    data = jwe.seal(AESGCM(DATA_KEY), jwe.protected_header(KID), sequence.to_bytes(12, "big"), plaintext)
+    tail = message.render_tail(event.id, event.time, event.event_type, None, {})
+    key = event.key.encode()
+    return key, message.render(head, sequence, key, space + tail, data, sealed=True)
 
 
 @pytest.fixture
-def provider() -> Provider:
-    return Provider()
+def decoder() -> KnownHeadDecoder:
+    _, value = sealed(0)
+    return KnownHeadDecoder(value, message.parse(value), cipher=AESGCM(DATA_KEY), kid=KID)
 
 
-@pytest.fixture
-def records(provider: Provider) -> list[RawRecord]:
-    sealer = Sealer(provider)
-    return [
-        sealer.seal(f"user-{number}", {"n": number, "text": "ü" * number}, span=number or None) for number in range(20)
-    ]
+def test_records_with_the_head_open(decoder: KnownHeadDecoder) -> None:
+    for sequence in range(1, 20):
+        event = decoder.open(*sealed(sequence, f"user-{sequence % 3}"))
+        assert event is not None
+        assert event.sequence == sequence
 
 
-def test_only_the_first_record_of_a_data_key_takes_the_long_way(
-    provider: Provider, records: list[RawRecord], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reader, slow = RecordOpener(provider), RecordOpener(provider)
-    expected = [slow.open(record) for record in records]
-    assert reader.open(records[0]) == expected[0]
-    monkeypatch.delattr(opener, "open_record")
-    assert [reader.open(record) for record in records] == expected
-    assert all(isinstance(entry, OpenedEvent) for entry in expected)
+def test_another_head_is_left_to_the_full_decoder(decoder: KnownHeadDecoder) -> None:
+    head = HEAD.replace(b"/production/shop", b"/production/bank")
+
+    assert decoder.open(*sealed(1, head=head, service="bank")) is None
 
 
-def test_a_right_that_was_taken_away_ends_with_the_cached_key(
-    provider: Provider, records: list[RawRecord], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(opener, "_FRESH_SECONDS", 0.0)
-    reader = RecordOpener(provider)
-    reader._keys = UnwrapCache(provider, max_age=0.0)
-    assert isinstance(reader.open(records[0]), OpenedEvent)
-    assert isinstance(reader.open(records[1]), OpenedEvent)
-    assert provider.asked == 2
-    provider.refuses = True
-    entry = reader.open(records[2])
-    assert isinstance(entry, DamagedRecord)
-    assert isinstance(entry.error, KeyAccessDeniedError)
+def test_event_of_another_service_under_our_head(decoder: KnownHeadDecoder) -> None:
+    assert decoder.open(*sealed(1, service="bank")) is None
 
 
-def test_a_key_is_not_asked_for_again_while_it_is_fresh(provider: Provider, records: list[RawRecord]) -> None:
-    reader = RecordOpener(provider)
-    assert all(isinstance(reader.open(record), OpenedEvent) for record in records)
-    assert provider.asked == 1
+def test_another_kafka_key(decoder: KnownHeadDecoder) -> None:
+    _, value = sealed(1)
+
+    assert decoder.open(b"mallory:shop", value) is None
+    assert decoder.open(None, value) is None
 
 
-def test_heads_are_bounded_and_forgotten(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opener, "_MAX_HEADS", 3)
-    reader = RecordOpener(provider)
-    for _ in range(10):
-        assert isinstance(reader.open(Sealer(provider).seal()), OpenedEvent)
-        assert len(reader._heads) <= 3
-    reader.close()
-    assert not reader._heads
+def test_a_space_in_the_cleartext_part(decoder: KnownHeadDecoder) -> None:
+    assert decoder.open(*sealed(1, space=b" ")) is None
 
 
-def test_a_key_that_was_sealed_for_one_head_does_not_open_under_another(
-    provider: Provider, records: list[RawRecord]
-) -> None:
-    other = Sealer(provider, service="billing").seal("user-1")
-    reader = RecordOpener(provider)
-    assert isinstance(reader.open(records[0]), OpenedEvent)
-    assert isinstance(reader.open(other), OpenedEvent)
-    value, theirs = records[1].value or b"", other.value or b""
-    moved = theirs[: theirs.index(b',"sequence":')] + value[value.index(b',"sequence":') :]
-    assert isinstance(reader.open(records[1]._replace(value=moved)), DamagedRecord)
+def test_remembered_key_hashes_are_bounded(decoder: KnownHeadDecoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("telemetry.format.value.fast_open._MAX_KEYS", 3)
+
+    for sequence in range(1, 10):
+        assert decoder.open(*sealed(sequence, f"user-{sequence}")) is not None
+        assert len(decoder._key_hashes) <= 3

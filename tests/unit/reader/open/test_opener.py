@@ -1,12 +1,19 @@
+"""Opening the records of a trail, whatever they are; tests/property alters every byte of both decoders' input."""
+
 from __future__ import annotations
 
 import json
 
 import pytest
 
-from telemetry.exceptions import MalformedRecordError
+from telemetry.encryption import Context
+from telemetry.encryption.unwrap_cache import UnwrapCache
+from telemetry.exceptions import KeyAccessDeniedError, MalformedRecordError
 from telemetry.format.proof.checkpoint import decode_checkpoint_message
-from telemetry.reader import CheckpointEntry, DamagedRecord, Place, RawRecord, RecordOpener
+from telemetry.reader import CheckpointEntry, DamagedRecord, OpenedEvent, Place, RawRecord, RecordOpener, SealedEntry
+from telemetry.reader.open import opener
+from tests.property.test_sealed_record import KnownProvider
+from tests.services.sealed_records import Sealer
 
 NEARLY = {"type": "telemetry.checkpoint", "datacontenttype": "text/plain", "data": "anything at all"}
 WHOLE = {
@@ -40,7 +47,7 @@ def _compact(value: dict[str, str]) -> bytes:
     ],
     ids=["incomplete with spaces", "incomplete", "with spaces", "another version", "an unknown member"],
 )
-def test_a_checkpoint_in_another_form_is_damaged_for_reader_and_verifier(value: bytes) -> None:
+def test_checkpoint_in_another_form_is_damaged(value: bytes) -> None:
     entry = _open(value)
 
     assert isinstance(entry, DamagedRecord)
@@ -49,8 +56,100 @@ def test_a_checkpoint_in_another_form_is_damaged_for_reader_and_verifier(value: 
         decode_checkpoint_message(value)
 
 
-def test_a_checkpoint_is_an_entry_with_its_note() -> None:
+def test_checkpoint_is_an_entry_with_its_note() -> None:
     entry = _open(_compact(WHOLE))
 
     assert isinstance(entry, CheckpointEntry)
     assert (entry.producer, entry.note) == (WHOLE["producer"], "a note")
+
+
+def test_tombstone_is_damaged() -> None:
+    entry = RecordOpener(None).open(RawRecord(b"key", None, Place("topic", 0, 1)))
+
+    assert isinstance(entry, DamagedRecord)
+    assert "tombstone" in str(entry.error)
+
+
+class Provider(KnownProvider):
+    """Counts how often it is called, and may refuse."""
+
+    calls = 0
+    refuses = False
+
+    def unwrap(self, wrapped: bytes, key_uri: str, context: Context) -> bytes:
+        self.calls += 1
+        if self.refuses:
+            message = "the right was withdrawn"
+            raise KeyAccessDeniedError(message)
+        return super().unwrap(wrapped, key_uri, context)
+
+
+@pytest.fixture
+def provider() -> Provider:
+    return Provider()
+
+
+@pytest.fixture
+def records(provider: Provider) -> list[RawRecord]:
+    sealer = Sealer(provider)
+    return [
+        sealer.seal(f"user-{number}", {"n": number, "text": "ü" * number}, span=number or None) for number in range(20)
+    ]
+
+
+def test_full_decoder_opens_only_the_first_record(
+    provider: Provider, records: list[RawRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, slow = RecordOpener(provider), RecordOpener(provider)
+    expected = [slow.open(record) for record in records]
+    assert reader.open(records[0]) == expected[0]
+    monkeypatch.delattr(opener, "open_record")
+    assert [reader.open(record) for record in records] == expected
+    assert all(isinstance(entry, OpenedEvent) for entry in expected)
+
+
+def test_withdrawn_right_ends_with_the_cached_key(
+    provider: Provider, records: list[RawRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opener, "_FRESH_SECONDS", 0.0)
+    reader = RecordOpener(provider)
+    reader._keys = UnwrapCache(provider, max_age=0.0)
+    assert isinstance(reader.open(records[0]), OpenedEvent)
+    assert isinstance(reader.open(records[1]), OpenedEvent)
+    assert provider.calls == 2
+    provider.refuses = True
+    entry = reader.open(records[2])
+    assert isinstance(entry, DamagedRecord)
+    assert isinstance(entry.error, KeyAccessDeniedError)
+
+
+def test_fresh_key_is_unwrapped_once(provider: Provider, records: list[RawRecord]) -> None:
+    reader = RecordOpener(provider)
+    assert all(isinstance(reader.open(record), OpenedEvent) for record in records)
+    assert provider.calls == 1
+
+
+def test_known_heads_are_bounded_and_forgotten(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opener, "_MAX_HEADS", 3)
+    reader = RecordOpener(provider)
+    for _ in range(10):
+        assert isinstance(reader.open(Sealer(provider).seal()), OpenedEvent)
+        assert len(reader._heads) <= 3
+    reader.close()
+    assert not reader._heads
+
+
+def test_record_under_another_head_is_damaged(provider: Provider, records: list[RawRecord]) -> None:
+    other = Sealer(provider, service="billing").seal("user-1")
+    reader = RecordOpener(provider)
+    assert isinstance(reader.open(records[0]), OpenedEvent)
+    assert isinstance(reader.open(other), OpenedEvent)
+    value, theirs = records[1].value or b"", other.value or b""
+    moved = theirs[: theirs.index(b',"sequence":')] + value[value.index(b',"sequence":') :]
+    assert isinstance(reader.open(records[1]._replace(value=moved)), DamagedRecord)
+
+
+def test_without_provider_events_stay_sealed(records: list[RawRecord]) -> None:
+    entries = [RecordOpener(None).open(record) for record in records]
+
+    assert all(isinstance(entry, SealedEntry) for entry in entries)
