@@ -202,7 +202,7 @@ class TestState:
             code, report = trail.verify("--state", state, "--continue")
 
         assert code == 4
-        assert "it was cut or made anew" in str(report["findings"])
+        assert "it was cut or created again" in str(report["findings"])
 
     def test_rolled_back(self, trail: SignedTrail, tmp_path: Path) -> None:
         state = tmp_path / "state"

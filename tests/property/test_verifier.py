@@ -96,7 +96,7 @@ def test_crashes_duplicates_and_replays_raise_no_alarm(records: list[RawRecord])
 
 @bounded
 @given(trails(), st.data())
-def test_the_same_in_instalments(records: list[RawRecord], data: st.DataObject) -> None:
+def test_instalments_raise_no_alarm(records: list[RawRecord], data: st.DataObject) -> None:
     whole = verify(records)
     state: VerifierState | None = None
     while records:
@@ -115,7 +115,7 @@ def test_the_same_in_instalments(records: list[RawRecord], data: st.DataObject) 
 
 @bounded
 @given(trails(), st.data())
-def test_a_record_that_is_gone_is_missed(records: list[RawRecord], data: st.DataObject) -> None:
+def test_deleted_record_is_missing(records: list[RawRecord], data: st.DataObject) -> None:
     events = sorted({record.value or b"" for record in records if is_event(record)})
     victim = data.draw(st.sampled_from(events))
     report = verify([record for record in records if record.value != victim])
@@ -127,7 +127,7 @@ def test_a_record_that_is_gone_is_missed(records: list[RawRecord], data: st.Data
 
 @bounded
 @given(trails(), st.data())
-def test_any_altered_byte_of_an_event_is_found(records: list[RawRecord], data: st.DataObject) -> None:
+def test_altered_byte_of_an_event_is_found(records: list[RawRecord], data: st.DataObject) -> None:
     at = data.draw(st.sampled_from([at for at, record in enumerate(records) if is_event(record)]))
     records[at] = flipped(records[at], data)
     report = verify(records)
@@ -137,7 +137,7 @@ def test_any_altered_byte_of_an_event_is_found(records: list[RawRecord], data: s
 
 @bounded
 @given(trails(), st.data())
-def test_an_altered_byte_of_a_checkpoint_proves_nothing_false(records: list[RawRecord], data: st.DataObject) -> None:
+def test_altered_checkpoint_proves_nothing_false(records: list[RawRecord], data: st.DataObject) -> None:
     at = data.draw(st.sampled_from([at for at, record in enumerate(records) if not is_event(record)]))
     records[at] = flipped(records[at], data)
     report = verify(records)
@@ -147,7 +147,7 @@ def test_an_altered_byte_of_a_checkpoint_proves_nothing_false(records: list[RawR
 
 @bounded
 @given(trails(), st.data())
-def test_any_other_kafka_key_of_an_event_is_named(records: list[RawRecord], data: st.DataObject) -> None:
+def test_replaced_kafka_key_is_named(records: list[RawRecord], data: st.DataObject) -> None:
     at = data.draw(st.sampled_from([at for at, record in enumerate(records) if is_event(record)]))
     keys = st.sampled_from([record.key for record in records])
     key = data.draw(st.none() | st.binary(max_size=40) | keys)
@@ -197,7 +197,7 @@ _CHANGES: list[Callable[[bytes], bytes]] = [
 
 @bounded
 @given(trails(), st.sampled_from(_CHANGES), st.data())
-def test_malformed_records_are_findings_and_never_errors(
+def test_malformed_records_are_findings_not_errors(
     records: list[RawRecord], change: Callable[[bytes], bytes], data: st.DataObject
 ) -> None:
     at = data.draw(st.integers(0, len(records) - 1))

@@ -56,7 +56,7 @@ def _read(broker: EmbeddedKafka, count: int) -> list[bytes | None]:
         consumer.close()
 
 
-def test_records_of_one_client_are_read_by_another(broker: EmbeddedKafka) -> None:
+def test_one_client_reads_records_of_another(broker: EmbeddedKafka) -> None:
     producer = _producer(broker)
     assert _send(producer, b"one") is None
     assert _send(producer, b"two") is None
@@ -82,7 +82,7 @@ def test_topic_created_twice_is_refused(broker: EmbeddedKafka) -> None:
         broker.create_topic("audit-events")
 
 
-def test_stopped_brokers_refuse_connections_and_come_back_with_their_records(broker: EmbeddedKafka) -> None:
+def test_stopped_brokers_return_with_their_records(broker: EmbeddedKafka) -> None:
     producer = _producer(broker)
     assert _send(producer, b"before") is None
     broker.stop_brokers()
@@ -116,7 +116,7 @@ def test_idempotent_producer_survives_retriable_failures(broker: EmbeddedKafka) 
     assert _read(broker, 1) == [b"once"]
 
 
-def test_latency_delays_every_response_until_it_is_taken_away(broker: EmbeddedKafka) -> None:
+def test_latency_delays_responses_until_it_ends(broker: EmbeddedKafka) -> None:
     producer = _producer(broker)
     assert _send(producer) is None
     broker.set_latency(0.3)
@@ -127,7 +127,7 @@ def test_latency_delays_every_response_until_it_is_taken_away(broker: EmbeddedKa
     assert _send(producer) is None
 
 
-def test_nothing_is_written_to_stderr_whatever_a_client_does() -> None:
+def test_clients_write_nothing_to_stderr() -> None:
     script = (
         "import contextlib, socket\n"
         "from telemetry.testing import EmbeddedKafka\n"
@@ -157,7 +157,7 @@ def test_started_twice_is_refused(broker: EmbeddedKafka) -> None:
         broker.start()
 
 
-def test_a_stopped_object_refuses_every_call() -> None:
+def test_stopped_object_refuses_every_call() -> None:
     broker = EmbeddedKafka()
     for call in (
         broker.stop_brokers,
@@ -201,7 +201,7 @@ def _use_in_child(broker: EmbeddedKafka, answers: multiprocessing.SimpleQueue[st
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")
-def test_a_forked_child_can_neither_use_nor_stop_the_brokers(broker: EmbeddedKafka) -> None:
+def test_forked_child_cannot_use_the_brokers(broker: EmbeddedKafka) -> None:
     context = multiprocessing.get_context("fork")
     answers = context.SimpleQueue()
     child = context.Process(target=_use_in_child, args=(broker, answers))

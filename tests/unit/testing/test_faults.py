@@ -21,7 +21,7 @@ def _only(monkeypatch: pytest.MonkeyPatch, make: object) -> None:
     monkeypatch.setattr(faults, "_FAULTS", {"made up": make})
 
 
-def test_an_event_that_vanished_from_the_topic_is_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_vanished_event_is_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def lose(lab: FaultLab, _rounds: int) -> tuple[FaultCounts, str]:
         lab.kafka.stop_brokers()
         with Telemetry(lab.config()) as telemetry:
@@ -50,7 +50,7 @@ def test_an_event_that_vanished_from_the_topic_is_missed(tmp_path: Path, monkeyp
         (faults._NotHereError("not on this system"), FaultOutcome.SKIPPED, 0),
     ],
 )
-def test_a_fault_that_ends_with_an_error(
+def test_fault_that_ends_with_an_error(
     error: Exception, outcome: FaultOutcome, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_lab: FaultLab, _rounds: int) -> tuple[FaultCounts, str]:
@@ -68,9 +68,7 @@ def test_a_fault_that_ends_with_an_error(
 
 
 @pytest.mark.parametrize("as_json", [True, False])
-def test_the_command_ends_with_the_code_of_the_first_failure(
-    as_json: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_exit_code_of_the_first_failure(as_json: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def lie(_lab: FaultLab, _rounds: int) -> tuple[FaultCounts, str]:
         return FaultCounts(logged=2, delivered=1), "one too few"
 
@@ -88,11 +86,11 @@ def test_the_command_ends_with_the_code_of_the_first_failure(
 
 
 @pytest.mark.parametrize("rounds", [0, 10_001])
-def test_a_number_of_rounds_out_of_range(rounds: int, tmp_path: Path) -> None:
+def test_rounds_out_of_range_are_refused(rounds: int, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="rounds"):
         run_faults(tmp_path, rounds=rounds)
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_absent_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot be written"):
         run_faults(tmp_path / "absent")

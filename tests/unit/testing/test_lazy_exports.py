@@ -8,7 +8,7 @@ import pytest
 import telemetry.testing
 
 
-def test_importing_the_package_loads_neither_pytest_nor_kafka() -> None:
+def test_import_loads_neither_pytest_nor_kafka() -> None:
     script = (
         "import sys, telemetry.testing\n"
         "print(sorted({'pytest', 'confluent_kafka', 'obstore', 'boto3'} & {name.split('.')[0] for name in sys.modules}))"
@@ -17,12 +17,12 @@ def test_importing_the_package_loads_neither_pytest_nor_kafka() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_every_exported_name_can_be_had_and_is_listed() -> None:
+def test_exported_names_load_and_are_listed() -> None:
     for name in telemetry.testing.__all__:
         assert getattr(telemetry.testing, name).__name__ == name
     assert set(telemetry.testing.__all__) <= set(dir(telemetry.testing))
 
 
-def test_an_unknown_name_is_an_attribute_error() -> None:
+def test_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'EmbeddedKafak'"):
         _ = telemetry.testing.EmbeddedKafak

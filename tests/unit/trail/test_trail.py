@@ -99,7 +99,7 @@ def test_blocking_and_async_yield_the_same(rig: Rig) -> None:
     assert _numbers(blocking) == list(range(10)) == _numbers(asyncio.run(read()))
 
 
-def test_a_read_is_recorded_before_anything_is_opened(rig: Rig) -> None:
+def test_read_is_recorded_before_anything_is_opened(rig: Rig) -> None:
     wanted = EventFilter(users=frozenset(["user-1"]), outcomes=frozenset(["success"]), text="number")
 
     with open_trail(rig.config(), wanted=wanted, reader="auditor@example", reason="ticket 4711") as trail:
@@ -125,7 +125,7 @@ def test_a_read_is_recorded_before_anything_is_opened(rig: Rig) -> None:
     assert sum(end - start for start, end in source["offsets"].values()) == 10
 
 
-def test_the_user_of_the_system_is_recorded_whatever_the_reader_says(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_system_user_is_recorded_beside_the_reader(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.setenv(name, "somebody else")
 
@@ -153,7 +153,7 @@ def test_following_does_not_yield_the_read_itself(rig: Rig) -> None:
     assert _numbers(asyncio.run(read())) == list(range(11))
 
 
-def test_what_was_searched_for_stands_in_no_clear_byte(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+def test_search_text_is_in_no_clear_byte(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
     with (
         caplog.at_level(logging.DEBUG),
         open_trail(rig.config(), wanted=EventFilter(text=_SECRET)) as trail,
@@ -166,7 +166,7 @@ def test_what_was_searched_for_stands_in_no_clear_byte(rig: Rig, caplog: pytest.
     assert rig.accesses()[0].payload["filters"]["text"] == _SECRET
 
 
-def test_a_trail_that_is_not_sealed_keeps_the_search_to_itself(rig: Rig) -> None:
+def test_unsealed_trail_does_not_record_the_search(rig: Rig) -> None:
     config = rig.config(encryption_enabled=False, encryption_config=None)
 
     with open_trail(config, wanted=EventFilter(text=_SECRET)) as trail:
@@ -178,7 +178,7 @@ def test_a_trail_that_is_not_sealed_keeps_the_search_to_itself(rig: Rig) -> None
     assert b"Jane" not in (reads[0] or b"")
 
 
-def test_nothing_is_opened_when_the_read_cannot_be_recorded(rig: Rig) -> None:
+def test_unrecorded_read_opens_nothing(rig: Rig) -> None:
     rig.kafka.fail_produce(_TOPIC_AUTHORIZATION_FAILED, 100)
 
     with (
@@ -191,7 +191,7 @@ def test_nothing_is_opened_when_the_read_cannot_be_recorded(rig: Rig) -> None:
     assert "'audit-events'" in str(caught.value)
 
 
-def test_an_attempt_that_fails_is_told_and_the_read_goes_on(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+def test_failed_attempt_is_logged_and_reading_continues(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
     rig.kafka.fail_produce(_TOPIC_AUTHORIZATION_FAILED, 100)
 
     with caplog.at_level(logging.ERROR), open_trail(rig.config(read_audit="attempt", kafka_timeout_ms=500)) as trail:
@@ -201,7 +201,7 @@ def test_an_attempt_that_fails_is_told_and_the_read_goes_on(rig: Rig, caplog: py
     assert "not recorded" in caplog.text
 
 
-def test_what_kafka_does_not_take_is_kept_in_the_store(rig: Rig) -> None:
+def test_read_event_goes_to_the_fallback(rig: Rig) -> None:
     config = rig.with_store(kafka_timeout_ms=500)
     rig.kafka.fail_produce(_TOPIC_AUTHORIZATION_FAILED, 1_000)
 
@@ -218,7 +218,7 @@ def test_what_kafka_does_not_take_is_kept_in_the_store(rig: Rig) -> None:
     assert [event.payload["reason"] for event in events if event.event_type == EVENT_TYPE] == ["incident"]
 
 
-def test_a_read_that_cannot_begin_is_none(rig: Rig) -> None:
+def test_read_that_cannot_begin_is_not_recorded(rig: Rig) -> None:
     wrong = {"provider": "local_key", "key_path": rig.folder / "key", "passphrase": "wrong"}
 
     with pytest.raises(ConfigurationError, match="passphrase"), open_trail(rig.config(encryption_config=wrong)):
@@ -227,7 +227,7 @@ def test_a_read_that_cannot_begin_is_none(rig: Rig) -> None:
     assert rig.accesses() == []
 
 
-def test_left_sealed_nothing_is_opened_and_nothing_recorded(rig: Rig) -> None:
+def test_sealed_read_opens_and_records_nothing(rig: Rig) -> None:
     config = rig.config(encryption_enabled=False, encryption_config=None)
 
     with open_trail(config, sealed=True) as trail:
@@ -238,7 +238,7 @@ def test_left_sealed_nothing_is_opened_and_nothing_recorded(rig: Rig) -> None:
     assert rig.accesses() == []
 
 
-def test_a_damaged_record_is_told_with_its_place_and_the_stream_goes_on(rig: Rig) -> None:
+def test_damaged_record_does_not_end_the_stream(rig: Rig) -> None:
     records = rig.records()
     broken = [(records[0].value or b"").replace(b"order_read", b"order_kept"), b"{}", b"\xff", None]
     producer = Producer({"bootstrap.servers": rig.kafka.bootstrap_servers})
@@ -258,7 +258,7 @@ def test_a_damaged_record_is_told_with_its_place_and_the_stream_goes_on(rig: Rig
     assert trail.duplicates_dropped == 1
 
 
-def test_an_empty_topic(tmp_path: Path) -> None:
+def test_empty_topic_yields_nothing(tmp_path: Path) -> None:
     with EmbeddedKafka() as kafka:
         kafka.create_topic("other")
         rig = Rig(kafka, tmp_path)
@@ -266,7 +266,7 @@ def test_an_empty_topic(tmp_path: Path) -> None:
             assert list(trail) == []
 
 
-def test_a_reader_that_waits_for_new_events_is_cancelled(rig: Rig) -> None:
+def test_waiting_reader_is_cancelled(rig: Rig) -> None:
     async def read() -> int:
         found, reached = 0, asyncio.Event()
 
@@ -288,7 +288,7 @@ def test_a_reader_that_waits_for_new_events_is_cancelled(rig: Rig) -> None:
     assert asyncio.run(asyncio.wait_for(read(), 60)) == 10
 
 
-def test_arguments_that_do_not_fit_together(rig: Rig) -> None:
+def test_arguments_that_contradict_each_other(rig: Rig) -> None:
     with pytest.raises(ConfigurationError, match="within"):
         open_trail(rig.config(), FileSource(Path("x")), within=ReadRange())
     with pytest.raises(ConfigurationError, match="sealed"):
@@ -297,7 +297,7 @@ def test_arguments_that_do_not_fit_together(rig: Rig) -> None:
         iter(open_trail(rig.config(), FileSource(Path("x"))))
 
 
-def test_kafka_is_away(rig: Rig) -> None:
+def test_kafka_is_unreachable(rig: Rig) -> None:
     rig.kafka.stop_brokers()
 
     with pytest.raises(TransportError), open_trail(rig.config(kafka_timeout_ms=500)):

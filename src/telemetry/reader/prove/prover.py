@@ -14,7 +14,7 @@ from telemetry.format.proof.signed_note import PublicKey
 from telemetry.format.value.head import parse_head, parse_sequence
 from telemetry.format.value.message import SEQUENCE
 from telemetry.reader.entry import DamagedRecord, RawRecord
-from telemetry.reader.verify.leaf_window import LeafBudget, LeafWindow
+from telemetry.reader.verify.tree.leaf_window import LeafBudget, LeafWindow
 
 MAX_HELD_EVENTS = 6_000_000
 """Leaf hashes that are held until the checkpoints on both sides of the record are known: 192 MB."""

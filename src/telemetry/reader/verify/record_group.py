@@ -1,4 +1,4 @@
-"""The head of a record: what is the same in all records that a producer sealed with one data key."""
+"""Groups records by their head: what is the same in all records that a producer sealed with one data key."""
 
 from __future__ import annotations
 
@@ -9,60 +9,71 @@ from telemetry.format.value.message import SEALED
 from telemetry.reader.entry import Place
 
 MAX_SIGHTINGS = 64
-"""Records of which it is remembered that they do not fit their head."""
+"""Records of a group that are remembered with their places, of each of its two kinds."""
 
 
 class Sighting(NamedTuple):
-    """One record that was seen somewhere.
+    """One record and where it was read.
 
     Attributes:
-        sequence: Of the record.
-        place: Where it stands.
+        sequence: Sequence of the record.
+        place: Place of the record.
     """
 
     sequence: int
     place: Place
 
 
-class RecordHead:
-    """One head, and which records have it.
+class RecordGroup:
+    """The records of one head: the same producer, source and data key.
+
+    The head names the data key in the clear, and the JWE header commits to it. All records of a head must therefore
+    have the same JWE header; a record with another one was moved to this head, or its head was altered.
+
+    Args:
+        attributes: The CloudEvents attributes of the head.
+        value: The first record with this head.
 
     Attributes:
-        producer: The stream whose records these are.
-        attributes: The CloudEvents attributes in it.
-        protected: ``,"data":"`` and the JWE header that goes with it: the header commits to the data key.
-        count: Records that fit.
+        producer: The stream that the head names.
+        attributes: The CloudEvents attributes of the head.
+        data_start: ``,"data":"`` and the JWE header of the first record; empty where it has none.
+        count: How many records have this JWE header.
         first: The first of them.
-        strangers: Records with this head and another JWE header.
+        mismatched: The first records with another JWE header.
     """
 
-    __slots__ = (
-        "attributes",
-        "count",
-        "first",
-        "producer",
-        "protected",
-        "strangers",
-    )
+    __slots__ = ("attributes", "count", "data_start", "first", "mismatched", "producer")
 
     def __init__(self, attributes: dict[str, str], value: bytes) -> None:
         self.producer = attributes["producer"]
         self.attributes = attributes
-        self.protected = start_of_data(value, sealed=attributes["datacontenttype"] == SEALED)
+        self.data_start = start_of_data(value, sealed=attributes["datacontenttype"] == SEALED)
         self.count = 0
         self.first: list[Sighting] = []
-        self.strangers: list[Sighting] = []
+        self.mismatched: list[Sighting] = []
+
+    def add(self, sequence: int, value: bytes, place: Place) -> None:
+        """Add a record: compare its JWE header with that of the first record."""
+        if value.find(self.data_start) < 0 or not self.data_start:
+            if len(self.mismatched) < MAX_SIGHTINGS:
+                self.mismatched.append(Sighting(sequence, place))
+        else:
+            self.count += 1
+            if self.count <= MAX_SIGHTINGS:
+                self.first.append(Sighting(sequence, place))
 
     @property
     def is_sealed(self) -> bool:
         """Whether a data key sealed the records."""
-        return self.attributes["datacontenttype"] == SEALED and bool(self.protected)
+        return self.attributes["datacontenttype"] == SEALED and bool(self.data_start)
 
     @property
-    def is_outnumbered(self) -> bool:
-        """Whether more records have another JWE header than the one seen first."""
-        return len(self.strangers) > self.count
+    def mismatches_dominate(self) -> bool:
+        """Whether more records have another JWE header than have that of the first record."""
+        return len(self.mismatched) > self.count
 
-    def oddities(self) -> list[Sighting]:
-        """Return the records that do not fit the others of this head: the smaller group is the odd one."""
-        return self.first if self.is_outnumbered else self.strangers
+    def minority(self) -> list[Sighting]:
+        """Return the smaller of the two groups: its records do not belong to the head."""
+        # An attacker who writes the first record of a head must not turn suspicion on all that follow.
+        return self.first if self.mismatches_dominate else self.mismatched

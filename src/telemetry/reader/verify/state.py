@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import msgspec
@@ -11,8 +12,11 @@ import msgspec
 from telemetry.exceptions import FormatError, TamperedError
 from telemetry.format.proof.checkpoint import Checkpoint
 from telemetry.format.proof.merkle import HASH_BYTES, Frontier
-from telemetry.reader.verify.stream_check import StreamCheck
-from telemetry.reader.verify.stream_tree import Copy, Parked, StreamTree
+from telemetry.reader.verify.stream_check import StreamSnapshot
+from telemetry.reader.verify.tree.copies import DifferingCopy
+from telemetry.reader.verify.tree.parked import ParkedInterval
+from telemetry.reader.verify.tree.proven import RecordCounts
+from telemetry.reader.verify.tree.stream_tree import TreeSnapshot
 from telemetry.reader.verify.verdicts import Finding
 from telemetry.storage.local_folder import translate
 from telemetry.system.durable_file import write_durably
@@ -22,7 +26,7 @@ MAX_STATE_BYTES = 1 << 30
 
 _MAGIC = b"telemetry-verifier-state"
 _HEADER_BYTES = 128
-_SIGNED_KEPT = 64
+_ROOTS_KEPT = 64
 
 
 class ParkedState(msgspec.Struct, kw_only=True):
@@ -64,8 +68,8 @@ class StreamState(msgspec.Struct, kw_only=True):
     checkpoints: int
     keys: list[str]
     findings: list[Finding]
-    copies: list[Copy]
-    altered: list[Copy]
+    copies: list[DifferingCopy]
+    altered: list[DifferingCopy]
 
 
 class VerifierState(msgspec.Struct, kw_only=True):
@@ -171,97 +175,95 @@ class VerifierState(msgspec.Struct, kw_only=True):
         return cls.from_bytes(data, expected_digest=expected_digest)
 
 
-def save_stream(stream: StreamCheck) -> StreamState:
-    """Return what is known of a producer, without what can be forgotten."""
-    tree = stream.tree
-    tree.finish()
+def encode_stream(snapshot: StreamSnapshot) -> StreamState:
+    """Return a producer as it is saved, without what can be forgotten."""
+    tree = snapshot.tree
     return StreamState(
-        producer=stream.producer,
-        base=tree.base.to_bytes(),
-        segment=tree.segment,
-        next=tree.next,
+        producer=snapshot.producer,
+        base=tree.folded.to_bytes(),
+        segment=tree.segment_start,
+        next=tree.next_sequence,
         last=tree.last,
         highest=tree.highest,
-        tail=bytes(tree.tail),
-        runs=list(tree.window.runs()),
-        unheld=tree.unheld.ranges(),
-        parked=[_save_parked(parked) for parked in tree.parked],
+        tail=tree.tail,
+        runs=tree.runs,
+        unheld=tree.unheld,
+        parked=[_encode_parked(interval) for interval in tree.parked],
         pending=tree.pending,
-        signed=dict(sorted(tree.signed.items())[-_SIGNED_KEPT:]),
+        signed=dict(sorted(tree.roots.items())[-_ROOTS_KEPT:]),
         # What was verified once must not be forgotten because something else was found in its place.
-        passed=stream.unconfirmed or tree.passed,
-        latest=stream.latest,
-        closing=stream.closing,
-        counts=tree.counts(),
-        checkpoints=stream.checkpoints,
-        keys=sorted(stream.keys),
-        findings=list(stream.findings.sorted()),
-        copies=[copy for copies in tree.conflicts.values() for copy in copies],
+        passed=snapshot.required or tree.passed,
+        latest=snapshot.latest,
+        closing=snapshot.closing,
+        counts=asdict(tree.counts),
+        checkpoints=snapshot.checkpoints,
+        keys=snapshot.keys,
+        findings=snapshot.findings,
+        copies=tree.conflicts,
         altered=tree.altered,
     )
 
 
-def restore_stream(stream: StreamCheck, saved: StreamState, *, continued: bool) -> None:
-    """Put a producer back to where it was; with ``continued`` false only what must still hold.
+def decode_stream(saved: StreamState) -> StreamSnapshot:
+    """Return a saved producer as a snapshot.
 
     Raises:
         FormatError: The state contradicts itself.
     """
-    if not continued:
-        if saved.passed is not None:
-            stream.attest(saved.passed)
-        return
-    _restore_tree(stream.tree, saved)
-    stream.latest, stream.closing = saved.latest, saved.closing
-    stream.verified_before = saved.segment
-    stream.checkpoints = saved.checkpoints
-    stream.keys.update(saved.keys)
-    for finding in saved.findings:
-        stream.findings.add(finding)
-
-
-def _restore_tree(tree: StreamTree, saved: StreamState) -> None:
-    base = Frontier.from_bytes(saved.base)
-    if not saved.segment <= base.size <= saved.next or saved.next != base.size + len(saved.tail) // HASH_BYTES:
+    folded = Frontier.from_bytes(saved.base)
+    tail_end = folded.size + len(saved.tail) // HASH_BYTES
+    if not saved.segment <= folded.size <= saved.next or saved.next != tail_end:
         message = f"the verifier's state of producer {saved.producer} contradicts itself"
         raise FormatError(message)
-    tree.base, tree.segment, tree.next = base, saved.segment, saved.next
-    tree.last, tree.highest, tree.passed = saved.last, saved.highest, saved.passed
-    tree.tail += saved.tail
-    for start, leaves in saved.runs:
-        tree.window.put_run(start, leaves)
-    for start, end in saved.unheld:
-        tree.unheld.add_range(start, end)
-    tree.parked = [_restore_parked(parked) for parked in saved.parked]
-    tree.pending = list(saved.pending)
-    tree.signed.update(saved.signed)
-    tree.altered = list(saved.altered)
-    for copy in saved.copies:
-        tree.conflicts.setdefault(copy.sequence, []).append(copy)
-    tree.resume(saved.counts)
-
-
-def _save_parked(parked: Parked) -> ParkedState:
-    return ParkedState(
-        start=parked.start,
-        end=parked.end,
-        checkpoint=parked.checkpoint,
-        need=parked.need,
-        held_from=parked.held_from,
-        tree=parked.tree.to_bytes() if parked.tree is not None else None,
-        refuted=parked.refuted,
+    tree = TreeSnapshot(
+        folded=folded,
+        segment_start=saved.segment,
+        next_sequence=saved.next,
+        last=saved.last,
+        highest=saved.highest,
+        tail=saved.tail,
+        runs=saved.runs,
+        unheld=saved.unheld,
+        parked=[_decode_parked(interval) for interval in saved.parked],
+        pending=saved.pending,
+        roots=saved.signed,
+        passed=saved.passed,
+        counts=RecordCounts(**{field.name: saved.counts.get(field.name, 0) for field in fields(RecordCounts)}),
+        conflicts=saved.copies,
+        altered=saved.altered,
+    )
+    return StreamSnapshot(
+        producer=saved.producer,
+        tree=tree,
+        keys=saved.keys,
+        checkpoints=saved.checkpoints,
+        latest=saved.latest,
+        closing=saved.closing,
+        findings=saved.findings,
     )
 
 
-def _restore_parked(saved: ParkedState) -> Parked:
-    return Parked(
-        saved.start,
-        saved.end,
-        saved.checkpoint,
-        saved.need,
-        saved.held_from,
-        Frontier.from_bytes(saved.tree) if saved.tree is not None else None,
-        saved.refuted,
+def _encode_parked(interval: ParkedInterval) -> ParkedState:
+    return ParkedState(
+        start=interval.start,
+        end=interval.end,
+        checkpoint=interval.checkpoint,
+        need=interval.absent,
+        held_from=interval.held_from,
+        tree=interval.tree.to_bytes() if interval.tree is not None else None,
+        refuted=interval.refuted,
+    )
+
+
+def _decode_parked(saved: ParkedState) -> ParkedInterval:
+    return ParkedInterval(
+        start=saved.start,
+        end=saved.end,
+        checkpoint=saved.checkpoint,
+        absent=saved.need,
+        held_from=saved.held_from,
+        tree=Frontier.from_bytes(saved.tree) if saved.tree is not None else None,
+        refuted=saved.refuted,
     )
 
 

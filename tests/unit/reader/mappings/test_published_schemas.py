@@ -41,12 +41,12 @@ def _ocsf_errors(record: dict[str, Any]) -> list[str]:
 
 
 @each_event
-def test_ocsf_has_what_its_class_requires_and_nothing_it_does_not_know(fields: dict[str, Any]) -> None:
+def test_ocsf_fields_fit_their_class(fields: dict[str, Any]) -> None:
     assert _ocsf_errors(to_ocsf(opened(**fields))) == []
 
 
 @each_event
-def test_ocsf_ids_and_names_are_those_of_the_published_classes(fields: dict[str, Any]) -> None:
+def test_ocsf_ids_and_names_are_published(fields: dict[str, Any]) -> None:
     record = to_ocsf(opened(**fields))
     published = _published()["classes"][_CLASSES[record["class_uid"]]]
 
@@ -60,7 +60,7 @@ def test_ocsf_ids_and_names_are_those_of_the_published_classes(fields: dict[str,
     assert record["type_uid"] == record["class_uid"] * 100 + record["activity_id"]
 
 
-def test_the_check_finds_what_ocsf_does_not_allow() -> None:
+def test_check_finds_fields_outside_ocsf() -> None:
     record = to_ocsf(opened(**FULL))
     without, unknown, wrong = dict(record), dict(record), dict(record)
     del without["src_endpoint"]
@@ -71,7 +71,7 @@ def test_the_check_finds_what_ocsf_does_not_allow() -> None:
 
 
 @each_event
-def test_cadf_is_an_event_record_in_the_words_of_its_taxonomies(fields: dict[str, Any]) -> None:
+def test_cadf_uses_the_words_of_its_taxonomies(fields: dict[str, Any]) -> None:
     record = to_cadf(opened(**fields))
 
     with warnings.catch_warnings():
@@ -105,7 +105,7 @@ def _resource(found: dict[str, Any]) -> Resource:
 
 
 @each_event
-def test_cloudevents_is_read_by_the_foundations_own_library(fields: dict[str, Any]) -> None:
+def test_cloudevents_library_reads_the_event(fields: dict[str, Any]) -> None:
     record = to_cloudevent(opened(**fields))
     content_type = {"content-type": b"application/cloudevents+json; charset=UTF-8"}
 

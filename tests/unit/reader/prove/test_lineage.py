@@ -31,7 +31,7 @@ def position(records: list[RawRecord], sequence: int) -> int:
     return next(at for at, record in enumerate(records) if f'"sequence":{sequence},'.encode() in (record.value or b""))
 
 
-def test_call_sealing_delivery_and_proof() -> None:
+def test_lineage_from_call_to_proof() -> None:
     process = Process()
     records = topic(process.run(95), partitions=3)
     at = position(records, 42)
@@ -53,7 +53,7 @@ def test_call_sealing_delivery_and_proof() -> None:
     assert (found.is_proven, found.problem) == (True, None)
 
 
-def test_every_copy_is_listed_and_a_replayed_one_tells_its_object() -> None:
+def test_replayed_copy_names_its_object() -> None:
     records = topic(Process().run(20))
     at = position(records, 17)
     stored = records[at]._replace(place=Place("audit-events", offset=2, name=OBJECT))
@@ -65,7 +65,7 @@ def test_every_copy_is_listed_and_a_replayed_one_tells_its_object() -> None:
     assert second["stored_at"] == third["stored_at"] == "2025-08-19T05:47:15.601Z"
 
 
-def test_without_a_public_key_the_checkpoint_is_shown_and_nothing_is_proven() -> None:
+def test_without_public_key_nothing_is_proven() -> None:
     (found,) = trace(topic(Process().run(20)), 12)
     assert found.covering is not None
     assert found.covering.signers == ()
@@ -73,7 +73,7 @@ def test_without_a_public_key_the_checkpoint_is_shown_and_nothing_is_proven() ->
     assert (found.is_proven, found.problem) == (False, None)
 
 
-def test_a_checkpoint_of_a_trusted_key_is_preferred_to_a_forged_one() -> None:
+def test_trusted_checkpoint_is_preferred_to_forged() -> None:
     process = Process()
     records = process.run(12, end=False)
     forged = process.checkpoint(signer=Signer(66, "stranger"))
@@ -84,18 +84,18 @@ def test_a_checkpoint_of_a_trusted_key_is_preferred_to_a_forged_one() -> None:
     assert found.is_proven
 
 
-def test_the_event_is_not_there() -> None:
+def test_event_is_absent() -> None:
     assert trace(topic(Process().run(20)), 99, Signer()) == []
 
 
-def test_no_checkpoint_covers_it_yet() -> None:
+def test_no_checkpoint_covers_the_event_yet() -> None:
     process = Process()
     found = only(topic([*process.run(20, end=False), process.log()]), 20)
     assert found.covering is None
     assert isinstance(found.problem, IncompleteError)
 
 
-def test_a_record_that_was_altered_in_place() -> None:
+def test_record_altered_in_place_is_unproven() -> None:
     records = topic(Process().run(95))
     at = position(records, 42)
     records[at] = altered(records[at], lambda value: value.replace(b'"type":"payment"', b'"type":"refund"'))
@@ -104,7 +104,7 @@ def test_a_record_that_was_altered_in_place() -> None:
     assert not found.is_proven
 
 
-def test_another_record_that_says_it_is_the_event() -> None:
+def test_forged_record_claims_the_event_id() -> None:
     records = topic(Process().run(95))
     at = position(records, 42)
     twin = altered(records[at], lambda value: value.replace(b'"type":"payment"', b'"type":"refund"'))
@@ -134,5 +134,5 @@ def test_headers_are_not_trusted(header: bytes) -> None:
         ("nonsense", None),
     ],
 )
-def test_the_version_of_a_kek(uri: str, version: str | None) -> None:
+def test_key_version_from_its_uri(uri: str, version: str | None) -> None:
     assert key_version(uri) == version

@@ -20,7 +20,7 @@ def proof_of(records: list[RawRecord], sequence: int, *, number: int = 1) -> Inc
 
 
 @pytest.mark.parametrize("sequence", [0, 9, 10, 42, 94])
-def test_a_record_is_proven_from_its_interval(sequence: int) -> None:
+def test_record_is_proven_from_its_interval(sequence: int) -> None:
     records = topic([*Process(1).run(95, users=7), *Process(2).run(30)], partitions=3)
     for order in (records, records[::-1], sorted(records, key=lambda record: record.place.partition or 0)):
         proof = proof_of(order, sequence)
@@ -29,43 +29,43 @@ def test_a_record_is_proven_from_its_interval(sequence: int) -> None:
         assert proven.checkpoint.size == min(sequence // 10 * 10 + 10, 95)
 
 
-def test_only_its_interval_is_needed() -> None:
+def test_only_the_interval_is_needed() -> None:
     records = topic(Process().run(95))
     assert proof_of(records[44:66], 55).sequence == 55
 
 
-def test_little_is_held_once_the_checkpoints_are_known() -> None:
+def test_only_the_interval_is_held() -> None:
     prover = Prover(Process().producer, 480, trusted=[SIGNER.public])
     prover.observe_all(topic(Process().run(500)))
     assert prover._window.count == 10
 
 
-def test_a_copy_that_was_altered_is_not_the_one_that_is_proven() -> None:
+def test_altered_copy_is_not_proven() -> None:
     records = topic(Process().run(95))
     at = next(at for at, record in enumerate(records) if b'"sequence":42,' in (record.value or b""))
     proof = proof_of([altered(records[at], lambda value: value + b" "), *records], 42)
     assert proof.value == records[at].value
 
 
-def test_the_record_is_missing() -> None:
+def test_record_is_missing() -> None:
     with pytest.raises(IncompleteError, match="not in the trail"):
         proof_of(topic(Process(2).run(95)), 42)
 
 
-def test_no_checkpoint_covers_it_yet() -> None:
+def test_no_checkpoint_covers_the_record_yet() -> None:
     with pytest.raises(IncompleteError, match="no checkpoint"):
         proof_of(topic(Process().run(45, end=False)), 42)
     with pytest.raises(IncompleteError, match="no checkpoint"):
         proof_of(topic(Process(signer=Signer(2, "stranger")).run(95)), 42)
 
 
-def test_a_neighbour_is_missing() -> None:
+def test_neighbour_is_missing() -> None:
     records = [record for record in topic(Process().run(95)) if b'"sequence":45,' not in (record.value or b"")]
     with pytest.raises(IncompleteError, match="45 to 45"):
         proof_of(records, 42)
 
 
-def test_a_neighbour_was_altered() -> None:
+def test_neighbour_was_altered() -> None:
     records = topic(Process().run(95))
     at = next(at for at, record in enumerate(records) if b'"sequence":45,' in (record.value or b""))
     records[at] = altered(records[at], lambda value: value + b" ")
@@ -74,7 +74,7 @@ def test_a_neighbour_was_altered() -> None:
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_a_second_record_in_a_neighbours_place_does_not_prevent_the_proof(first: bool) -> None:
+def test_forged_neighbour_does_not_prevent_the_proof(first: bool) -> None:
     records = topic(Process().run(95))
     forged = [
         altered(record, lambda value: value + b" ")
@@ -86,7 +86,7 @@ def test_a_second_record_in_a_neighbours_place_does_not_prevent_the_proof(first:
         assert proof_of(order, 42).sequence == 42
 
 
-def test_so_many_forgeries_that_none_can_be_told_apart_end_in_bounded_time() -> None:
+def test_many_forgeries_end_in_bounded_time() -> None:
     records = topic(Process().run(95))
     checkpoints = [record for record in records if b"telemetry.checkpoint" in (record.value or b"")]
     forged = [altered(record, lambda value, n=n: value + b" " * n) for record in records for n in range(1, 9)]  # type: ignore[misc]
@@ -94,7 +94,7 @@ def test_so_many_forgeries_that_none_can_be_told_apart_end_in_bounded_time() -> 
         proof_of([*checkpoints, *forged, *records], 42)
 
 
-def test_garbage_is_passed_over() -> None:
+def test_garbage_is_skipped() -> None:
     process = Process()
     garbage = [RawRecord(None, value, record.place) for record in topic(process.run(3)) for value in (None, b"", b"{}")]
     producer = b'"producer":"%b"' % process.producer.encode()

@@ -29,7 +29,7 @@ def _file(folder: Path, content: bytes) -> Path:
     return path
 
 
-def test_what_was_written_is_read_back(tmp_path: Path) -> None:
+def test_written_records_are_read_back(tmp_path: Path) -> None:
     records = [
         RawRecord(b"k\xc3\xbc", b'{"a":"\\u0000 \\"quoted\\""}', Place("topic", 3, 41), 1_700_000_000.5),
         RawRecord(None, b"{}", Place("topic", 0, 0), None),
@@ -44,7 +44,7 @@ def test_what_was_written_is_read_back(tmp_path: Path) -> None:
     assert [str(entry.place) for entry in found] == [f"{path}, line 1", f"{path}, line 2"]
 
 
-def test_what_kcat_prints_is_read(tmp_path: Path) -> None:
+def test_output_of_kcat_is_read(tmp_path: Path) -> None:
     line = {"topic": "t", "partition": 0, "offset": 5, "tstype": "create", "ts": 1, "key": "k", "payload": "{}"}
 
     (found,) = FileSource(_file(tmp_path, json.dumps(line).encode()))
@@ -53,14 +53,14 @@ def test_what_kcat_prints_is_read(tmp_path: Path) -> None:
     assert (found.key, found.value) == (b"k", b"{}")
 
 
-def test_an_object_of_the_store_is_checked_and_read(tmp_path: Path) -> None:
+def test_fallback_object_is_checked_and_read(tmp_path: Path) -> None:
     found = list(FileSource(_file(tmp_path, _object())))
 
     assert [record.key for record in found if isinstance(record, RawRecord)] == [b"key-0", b"key-1", b"key-2"]
     assert [entry.place.offset for entry in found] == [2, 3, 4]
 
 
-def test_an_altered_object_is_told_and_what_is_left_of_it_is_read(tmp_path: Path) -> None:
+def test_altered_object_is_reported_and_read(tmp_path: Path) -> None:
     content = _object().replace(b"key-1", b"key-9")
 
     damaged, *rest = FileSource(_file(tmp_path, content))
@@ -70,7 +70,7 @@ def test_an_altered_object_is_told_and_what_is_left_of_it_is_read(tmp_path: Path
     assert [record.key for record in rest if isinstance(record, RawRecord)] == [b"key-0", b"key-9", b"key-2"]
 
 
-def test_an_altered_object_in_the_store_does_not_hide_its_other_records() -> None:
+def test_altered_stored_object_keeps_its_other_records() -> None:
     store = MemoryStore()
     store.put(NAME, _object().replace(b"key-1", b"key-9") + b"rubbish\n")
 
@@ -96,7 +96,7 @@ def test_an_altered_object_in_the_store_does_not_hide_its_other_records() -> Non
         b'{"key":"k","value":"v',
     ],
 )
-def test_a_line_that_is_no_record_is_told_with_its_number(tmp_path: Path, line: bytes) -> None:
+def test_malformed_line_is_reported_with_its_number(tmp_path: Path, line: bytes) -> None:
     good = b'{"key":"k","value":"v"}'
 
     found = list(FileSource(_file(tmp_path, b"\n".join([good, b"", line, good]))))
@@ -108,9 +108,7 @@ def test_a_line_that_is_no_record_is_told_with_its_number(tmp_path: Path, line: 
 
 
 @pytest.mark.parametrize("ending", [b"", b"\n", b'\n{"key":"k","value":"v"}\n'])
-def test_a_line_without_end_does_not_fill_the_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: bytes
-) -> None:
+def test_endless_line_does_not_fill_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: bytes) -> None:
     monkeypatch.setattr("telemetry.reader.sources.file.MAX_LINE_BYTES", 1_000)
     content = b'{"key":"k","value":"v"}\n' + b"x" * 3_000_000 + ending
 
@@ -122,11 +120,11 @@ def test_a_line_without_end_does_not_fill_the_memory(
     assert len(found) == (3 if b"key" in ending else 2)
 
 
-def test_an_empty_file(tmp_path: Path) -> None:
+def test_empty_file_yields_nothing(tmp_path: Path) -> None:
     assert list(FileSource(_file(tmp_path, b""))) == []
 
 
-def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+def test_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="No such file"):
         list(FileSource(tmp_path / "absent"))
     with pytest.raises((ConfigurationError, StorageError), match="directory"):
@@ -135,7 +133,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         list(FileSource(Path("a\0b")))
 
 
-def test_a_pipe_will_do(tmp_path: Path) -> None:
+def test_pipe_is_read(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     writer = threading.Thread(target=pipe.write_bytes, args=(_object(),))

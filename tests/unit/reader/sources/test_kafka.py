@@ -41,7 +41,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AuditCon
 
 
 @pytest.mark.parametrize("times", [1, 3])
-def test_partition_that_the_client_has_not_heard_of_yet(
+def test_partition_unknown_to_the_client_at_first(
     times: int, config: AuditConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_ForgetfulConsumer, "times", times)
@@ -50,7 +50,7 @@ def test_partition_that_the_client_has_not_heard_of_yet(
     assert _ForgetfulConsumer.times == 0
 
 
-def test_partition_that_never_becomes_known(config: AuditConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_partition_unknown_to_the_client_forever(config: AuditConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("telemetry.reader.sources.kafka._METADATA_SECONDS", 0.3)
     monkeypatch.setattr(_ForgetfulConsumer, "times", 1_000)
 

@@ -38,7 +38,7 @@ class Page(HTMLParser):
         self.words.append(data)
 
 
-def test_it_says_what_was_read_with_which_keys_and_what_was_found() -> None:
+def test_page_names_scope_keys_and_findings() -> None:
     process = Process()
     records = topic(process.run(95))
     del records[45]
@@ -58,7 +58,7 @@ def test_it_says_what_was_read_with_which_keys_and_what_was_found() -> None:
     assert page.open == []
 
 
-def test_it_needs_nothing_from_elsewhere_and_runs_nothing() -> None:
+def test_page_loads_nothing_and_runs_nothing() -> None:
     text = render_html(verify(topic(Process().run(20))))
     page = Page(text)
     assert page.links == []
@@ -71,7 +71,7 @@ def test_it_needs_nothing_from_elsewhere_and_runs_nothing() -> None:
     assert policy[1] == base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
 
 
-def test_what_an_attacker_wrote_on_the_topic_stays_text() -> None:
+def test_markup_from_the_topic_stays_text() -> None:
     evil = "<script>alert(1)</script>\u202e\x1b[31m\"'&"
     finding = Finding(Verdict.TAMPERED, evil, 1, 1, evil, evil)
     producer = ProducerReport(producer=evil, source=evil, keys=(evil,), signed_at=evil, size=1, findings=(finding,))
@@ -84,7 +84,7 @@ def test_what_an_attacker_wrote_on_the_topic_stays_text() -> None:
     assert "script" not in Page(text).tags
 
 
-def test_a_key_of_the_trail_does_not_get_in() -> None:
+def test_kafka_key_is_not_on_the_page() -> None:
     record = RawRecord(b"secret-user:payments", b"not a record", Place("audit-events", 0, 7))
     text = render_html(verify([record]))
     assert "secret-user" not in text
@@ -92,7 +92,7 @@ def test_a_key_of_the_trail_does_not_get_in() -> None:
     assert "audit-events[0]@7" in text
 
 
-def test_an_empty_trail_and_a_huge_one() -> None:
+def test_empty_and_huge_trails_are_rendered() -> None:
     assert "there is nothing to verify" in render_html(verify([]))
     producers = tuple(ProducerReport(producer=f"{number:036d}") for number in range(6_000))
     text = render_html(VerificationReport(producers=producers))

@@ -30,7 +30,7 @@ def again(records: list[RawRecord], state: VerifierState) -> VerificationReport:
 
 class TestContinued:
     @pytest.mark.parametrize("cut", [1, 5, 10, 11, 12, 57, 94, 103])
-    def test_two_instalments_say_what_one_run_says(self, cut: int) -> None:
+    def test_two_instalments_equal_one_run(self, cut: int) -> None:
         records = topic(Process().run(95, users=7), partitions=3)
         _, state = verified(records[:cut])
         report, _ = verified(records[cut:], state)
@@ -38,7 +38,7 @@ class TestContinued:
         assert (report.total("proven"), report.total("records"), report.total("checkpoints")) == (95, 95, 10)
         assert report.exit_code == 0
 
-    def test_many_instalments_with_partitions_one_after_the_other(self) -> None:
+    def test_many_instalments_of_one_partition_each(self) -> None:
         records = topic([*Process(1).run(95, users=7), *Process(2).run(33, users=5)], partitions=4)
         records.sort(key=lambda record: (record.place.partition, record.place.offset))
         state = None
@@ -49,13 +49,13 @@ class TestContinued:
         assert state is not None
         assert state.serial == -(-len(records) // 13)
 
-    def test_the_state_knows_where_to_go_on(self) -> None:
+    def test_state_holds_next_offsets(self) -> None:
         records = topic(Process().run(95), partitions=2)
         _, state = verified(records)
         ends = {partition: sum(record.place.partition == partition for record in records) for partition in (0, 1)}
         assert state.positions == {TOPIC: ends}
 
-    def test_what_was_missing_stays_missing_until_it_comes(self) -> None:
+    def test_missing_record_is_missing_until_it_arrives(self) -> None:
         records = topic(Process().run(95))
         lost = records.pop(46)
         first, state = verified(records[:60])
@@ -65,14 +65,14 @@ class TestContinued:
         third, _ = verified([lost, *records[60:]], state)
         assert (third.verdict, third.total("proven")) == (Verdict.COMPLETE, 95)
 
-    def test_what_was_tampered_with_stays_tampered_with(self) -> None:
+    def test_tampering_of_an_earlier_run_is_reported(self) -> None:
         records = topic(Process().run(95))
         records[46] = altered(records[46], lambda value: value + b" ")
         _, state = verified(records[:60])
         report, _ = verified(records[60:], state)
         assert report.exit_code == 3
 
-    def test_a_rewritten_past_under_the_true_key(self) -> None:
+    def test_past_rewritten_under_the_true_key(self) -> None:
         true, false = Process(1), Process(1, data_key=2)
         _, state = verified(topic(true.run(50, end=False)))
         false.run(50, end=False)
@@ -80,19 +80,19 @@ class TestContinued:
         assert report.exit_code == 3
         assert "rewritten" in report.producers[0].of(Verdict.TAMPERED)[0].reason
 
-    def test_the_state_stays_small(self) -> None:
+    def test_state_stays_small(self) -> None:
         records = topic(Process().run(5_000, every=100))
         _, state = verified(records)
         assert len(state.to_bytes()) < 16_000
 
-    def test_the_source_was_cut(self) -> None:
+    def test_source_cut_since_the_state(self) -> None:
         records = topic(Process().run(95))
         _, state = verified(records)
         verifier = Verifier([Signer().public], state=state)
         verifier.note_bounds(TOPIC, 0, low=0, high=80)
         assert verifier.report(now=LATER).verdict is Verdict.TRUNCATED
 
-    def test_records_were_deleted_before_anyone_read_them(self) -> None:
+    def test_records_deleted_before_they_were_read(self) -> None:
         records = topic(Process().run(95))
         _, state = verified(records[:50])
         verifier = Verifier([Signer().public], state=state)
@@ -102,7 +102,7 @@ class TestContinued:
         assert {finding.verdict for finding in report.findings} == {Verdict.MISSING}
         assert Verdict.MISSING in report.producers[0].verdicts
 
-    def test_nothing_new(self) -> None:
+    def test_nothing_new_stays_complete(self) -> None:
         _, state = verified(topic(Process().run(95)))
         report, _ = verified([], state)
         assert report.exit_code == 0
@@ -110,7 +110,7 @@ class TestContinued:
 
 
 class TestReadAnew:
-    def test_the_same_past(self) -> None:
+    def test_same_past_read_again(self) -> None:
         process = Process()
         records = process.run(50, end=False)
         _, state = verified(topic(records))
@@ -119,7 +119,7 @@ class TestReadAnew:
         assert report.exit_code == 0
         assert report.total("proven") == 95
 
-    def test_a_past_that_was_rewritten_and_signed_anew(self) -> None:
+    def test_past_rewritten_and_signed_again(self) -> None:
         true, false = Process(1), Process(1, data_key=2)
         _, state = verified(topic(true.run(50, end=False)))
         report = again(topic(false.run(95)), state)
@@ -127,7 +127,7 @@ class TestReadAnew:
         reasons = " ".join(finding.reason for finding in report.producers[0].of(Verdict.TAMPERED))
         assert "verified earlier" in reasons
 
-    def test_what_was_verified_once_is_not_forgotten(self) -> None:
+    def test_verified_root_is_required_in_every_run(self) -> None:
         true, false = Process(1), Process(1, data_key=2)
         _, state = verified(topic(true.run(50, end=False)))
         trail = topic(false.run(95))
@@ -137,7 +137,7 @@ class TestReadAnew:
             state = VerifierState.from_bytes(verifier.state(now=LATER).to_bytes())
             assert verifier.report(now=LATER).exit_code == 3
 
-    def test_a_source_that_has_less_than_was_verified(self) -> None:
+    def test_source_with_less_than_was_verified(self) -> None:
         process = Process()
         records = topic(process.run(50, end=False))
         _, state = verified(records)
@@ -145,7 +145,7 @@ class TestReadAnew:
         assert Verdict.TRUNCATED in producer.verdicts
         assert any("verified earlier" in finding.reason for finding in producer.of(Verdict.TRUNCATED))
 
-    def test_a_producer_of_which_nothing_is_left(self) -> None:
+    def test_producer_of_which_nothing_is_left(self) -> None:
         records = topic(Process(1).run(30))
         _, state = verified([*records, *topic(Process(2).run(30))])
         report = again(records, state)
@@ -162,7 +162,7 @@ class TestStateFile:
         verifier.state(now=LATER).save(path)
         return path
 
-    def test_it_is_read_as_it_was_written(self, tmp_path: Path) -> None:
+    def test_file_is_read_as_it_was_written(self, tmp_path: Path) -> None:
         path = self.saved(tmp_path, topic(Process().run(95)))
         state = VerifierState.load(path)
         assert state is not None
@@ -170,21 +170,21 @@ class TestStateFile:
         assert path.stat().st_mode & 0o777 == 0o600
         assert list(tmp_path.iterdir()) == [path]
 
-    def test_there_is_none_yet(self, tmp_path: Path) -> None:
+    def test_absent_file_is_no_state(self, tmp_path: Path) -> None:
         assert VerifierState.load(tmp_path / "verify.state") is None
 
-    def test_every_altered_byte_is_found(self, tmp_path: Path) -> None:
+    def test_altered_byte_is_found(self, tmp_path: Path) -> None:
         data = self.saved(tmp_path, topic(Process().run(12))).read_bytes()
         for at in range(0, len(data), 7):
             with pytest.raises((TamperedError, FormatError)):
                 VerifierState.from_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
 
     @pytest.mark.parametrize("data", [b"", b"\n", b"telemetry-verifier-state 2 00\n", b"x" * 500])
-    def test_what_is_no_state(self, data: bytes) -> None:
+    def test_file_that_is_not_a_state(self, data: bytes) -> None:
         with pytest.raises(FormatError):
             VerifierState.from_bytes(data)
 
-    def test_rolled_back_to_an_older_state(self, tmp_path: Path) -> None:
+    def test_state_rolled_back(self, tmp_path: Path) -> None:
         records = topic(Process().run(95))
         path = self.saved(tmp_path, records[:50])
         older = path.read_bytes()
@@ -200,7 +200,7 @@ class TestStateFile:
         with pytest.raises(TamperedError, match="rolled back"):
             VerifierState.load(path, expected_digest=newer.digest)
 
-    def test_rolled_back_together_with_the_topic(self, tmp_path: Path) -> None:
+    def test_state_rolled_back_with_the_topic(self, tmp_path: Path) -> None:
         records = topic(Process().run(95))
         path = self.saved(tmp_path, records[:50])
         state = VerifierState.load(path)
@@ -208,11 +208,11 @@ class TestStateFile:
             assert report.verdict is Verdict.TRUNCATED
             assert report.exit_code == 4
 
-    def test_removed(self, tmp_path: Path) -> None:
+    def test_state_removed(self, tmp_path: Path) -> None:
         with pytest.raises(TamperedError, match="removed"):
             VerifierState.load(tmp_path / "verify.state", expected_digest="00")
 
-    def test_a_folder_that_is_not_there(self, tmp_path: Path) -> None:
+    def test_state_saved_to_absent_folder(self, tmp_path: Path) -> None:
         with pytest.raises(StorageError):
             Verifier([]).state().save(tmp_path / "absent" / "verify.state")
 
@@ -223,14 +223,14 @@ class TestStateFile:
             Verifier([]).state().save(tmp_path / "verify.state")
         assert (tmp_path / "elsewhere").read_bytes() == b"theirs"
 
-    def test_a_state_that_contradicts_itself(self) -> None:
+    def test_state_that_contradicts_itself(self) -> None:
         _, state = verified(topic(Process().run(12, end=False)))
         state.streams[0].next += 1
         with pytest.raises(FormatError, match="contradicts itself"):
             Verifier([Signer().public], state=state)
 
 
-def test_copies_of_what_was_verified_in_an_earlier_run_are_counted_as_not_compared() -> None:
+def test_copies_of_an_earlier_run_are_uncompared() -> None:
     records = topic(Process().run(95))
     _, state = verified(records[:60])
     report, _ = verified([*records[20:30], *records[60:]], state)
@@ -238,7 +238,7 @@ def test_copies_of_what_was_verified_in_an_earlier_run_are_counted_as_not_compar
     assert report.total("uncompared") == 9
 
 
-def test_conflicts_that_wait_for_a_checkpoint_survive() -> None:
+def test_conflict_without_checkpoint_is_saved() -> None:
     process = Process(data_key=3)
     records = [process.log() for _ in range(5)]
     false = altered(records[3]._replace(place=Place(TOPIC, 0, 99)), lambda value: value + b" ")
@@ -250,7 +250,7 @@ def test_conflicts_that_wait_for_a_checkpoint_survive() -> None:
     assert [finding.range for finding in producer.of(Verdict.TAMPERED)] == ["3"]
 
 
-def test_a_wrapped_key_of_another_run_is_no_alarm() -> None:
+def test_new_data_key_raises_no_alarm() -> None:
     process = Process()
     records = topic([*process.run(20, end=False)])
     _, state = verified(records)

@@ -14,8 +14,8 @@ from telemetry.exceptions import StorageError
 from telemetry.format.proof.checkpoint import Checkpoint
 from telemetry.format.value.message import render, render_head
 from telemetry.reader.entry import DamagedRecord, Place, RawRecord
-from telemetry.reader.verify import stream_tree
-from telemetry.reader.verify.leaf_window import PAGE_COST
+from telemetry.reader.verify.tree import stream_tree
+from telemetry.reader.verify.tree.leaf_window import PAGE_COST
 from telemetry.reader.verify.verdicts import Finding, FindingList, ProducerReport, Verdict
 from telemetry.reader.verify.verifier import Verifier
 from tests.support.written_trail import LATER, START, TOPIC, Process, Signer, altered, topic, verify
@@ -28,27 +28,27 @@ def only(records: list[RawRecord], **options: Any) -> ProducerReport:
 
 
 class TestPartsOfATrail:
-    def test_what_lies_before_the_range_is_not_missing(self) -> None:
+    def test_records_before_the_range_are_not_missing(self) -> None:
         records = topic(Process().run(95))
         producer = only(records[46:], from_start=False)
         assert producer.verdicts == {Verdict.COMPLETE}
         assert (producer.records, producer.proven) == (53, 45)
         assert Verdict.MISSING in only(records[46:]).verdicts
 
-    def test_a_gap_within_the_range_is_missing_all_the_same(self) -> None:
+    def test_gap_within_the_range_is_missing(self) -> None:
         records = topic(Process().run(95))
         part = records[46:]
         lost = part.pop(29)
         assert b'"sequence":69,' in (lost.value or b"")
         assert [finding.range for finding in only(part, from_start=False).of(Verdict.MISSING)] == ["69"]
 
-    def test_a_producer_that_began_within_the_range(self) -> None:
+    def test_producer_that_began_within_the_range(self) -> None:
         records = topic([*Process(1).run(30), *Process(2).run(20)])
         report = verify(records[25:], from_start=False)
         assert [producer.proven for producer in report.producers] == [0, 20]
         assert report.exit_code == 0
 
-    def test_what_lies_behind_the_range_is_not_truncated(self) -> None:
+    def test_stream_beyond_the_range_is_not_truncated(self) -> None:
         records = topic(Process().run(95, users=7), partitions=3)
         producer = only(records[:60], to_end=False)
         assert producer.verdicts == {Verdict.COMPLETE}
@@ -56,7 +56,7 @@ class TestPartsOfATrail:
 
 
 class TestKinds:
-    def test_events_that_were_logged_in_the_clear(self) -> None:
+    def test_events_logged_in_the_clear_are_proven(self) -> None:
         process = Process()
         records = []
         for number in range(20):
@@ -70,12 +70,12 @@ class TestKinds:
         assert producer.verdicts == {Verdict.COMPLETE}
         assert producer.proven == 20
 
-    def test_kafka_keys_that_are_hmacs(self) -> None:
+    def test_hashed_kafka_keys_are_accepted(self) -> None:
         records = topic(Process(hashed_keys=True).run(95))
         assert len(records[0].key or b"") == 64
         assert only(records).verdicts == {Verdict.COMPLETE}
 
-    def test_what_waits_in_the_fallback_store_is_not_missing(self) -> None:
+    def test_records_in_the_fallback_are_not_missing(self) -> None:
         records = topic(Process().run(95))
         stored = [
             record._replace(place=Place("s3://bucket", None, line, "object.jsonl"))
@@ -86,23 +86,23 @@ class TestKinds:
         for order in ([*rest, *stored], [*stored, *rest], [*rest, *stored, *stored]):
             assert only(order).verdict is Verdict.COMPLETE
 
-    def test_a_recovered_stream_is_closed(self) -> None:
+    def test_recovered_stream_is_closed(self) -> None:
         process = Process()
         producer = only(topic([*process.run(25, end=False), process.checkpoint(recovered=True)]))
         assert producer.verdicts == {Verdict.COMPLETE}
         assert producer.is_closed
 
-    def test_records_behind_a_recovered_end_are_not_proven(self) -> None:
+    def test_records_after_a_recovered_end_are_unproven(self) -> None:
         process = Process()
         records = [*process.run(25, end=False), process.checkpoint(recovered=True), process.log()]
         producer = only(topic(records))
         assert [(found.verdict, found.range) for found in producer.findings] == [(Verdict.UNVERIFIABLE, "25")]
 
-    def test_a_stream_without_any_event(self) -> None:
+    def test_stream_without_events_is_complete(self) -> None:
         producer = only(topic([Process().checkpoint(), Process().checkpoint(final=True)]))
         assert (producer.verdict, producer.records, producer.size) == (Verdict.COMPLETE, 0, 0)
 
-    def test_checkpoints_without_a_frontier(self) -> None:
+    def test_checkpoints_without_frontier_prove_records(self) -> None:
         process = Process()
         records: list[RawRecord] = []
         for number in range(40):
@@ -125,7 +125,7 @@ class TestKinds:
         placed.insert(17, altered(lost, lambda value: value + b" "))
         assert only(placed).verdict is Verdict.TAMPERED
 
-    def test_a_damaged_object_of_a_source(self) -> None:
+    def test_damaged_object_of_a_source_is_tampered(self) -> None:
         place = Place("s3://bucket", None, 1, "object.jsonl")
         verifier = Verifier([Signer().public])
         verifier.observe_all(topic(Process().run(20)))
@@ -134,7 +134,7 @@ class TestKinds:
         (finding,) = report.findings
         assert (finding.verdict, finding.place, report.exit_code) == (Verdict.TAMPERED, str(place), 3)
 
-    def test_records_on_their_way_are_not_missed_while_the_producer_writes(self) -> None:
+    def test_records_under_way_are_not_missing(self) -> None:
         process = Process()
         records = topic(process.run(50, end=False))
         del records[47]
@@ -145,20 +145,18 @@ class TestKinds:
 
 
 class TestBounds:
-    def test_a_long_stretch_without_checkpoint_is_folded_and_proven_later(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_long_tail_is_folded_and_proven_later(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(stream_tree, "TAIL_LEAVES", 16)
         records = topic(Process().run(95, every=1_000))
         assert only(records).proven == 95
         verifier = Verifier([Signer().public])
         verifier.observe_all(records[:90])
-        assert len(verifier._streams[Process().producer].tree.tail) <= 16 * 32
+        assert len(verifier._streams[Process().producer].tree._tail) <= 16 * 32
         records[50] = altered(records[50], lambda value: value + b" ")
         (finding,) = only(records).of(Verdict.TAMPERED)
         assert finding.range == "0-94"
 
-    def test_a_gap_in_a_folded_stretch(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_gap_after_a_folded_tail(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(stream_tree, "TAIL_LEAVES", 16)
         records = topic(Process().run(95, every=50))
         lost = records.pop(42)
@@ -169,18 +167,18 @@ class TestBounds:
         assert late.proven == 95
         assert late.verdicts == {Verdict.REORDERED}
 
-    def test_intervals_with_gaps_make_room_for_the_rest(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_intervals_with_gaps_leave_room_for_others(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(stream_tree, "JUMP_LEAVES", 5)
         records = topic(Process().run(500))
         lost = [records.pop(at) for at in (455, 222, 18, 17)]
         verifier = Verifier([Signer().public])
         verifier.observe_all(records)
-        assert verifier._streams[Process().producer].tree.window.count < 40
+        assert verifier._streams[Process().producer].tree.held.window.count < 40
         assert sum((found.last or 0) - (found.first or 0) + 1 for found in only(records).of(Verdict.MISSING)) == 4
         verifier.observe_all(lost)
         assert verifier.report(now=LATER).total("proven") == 500
 
-    def test_more_out_of_sequence_than_is_held_is_said_and_not_called_missing(self) -> None:
+    def test_records_without_room_are_not_missing(self) -> None:
         records = topic(Process().run(2_000))
         scattered = sorted(records[1:], key=lambda record: hashlib.sha256(record.value or b"").digest())
         producer = only([*scattered, records[0]], max_held_events=256)
@@ -189,7 +187,7 @@ class TestBounds:
         assert not producer.of(Verdict.TAMPERED)
         assert producer.records == 2_000
 
-    def test_numbers_far_apart_do_not_fill_the_memory(self) -> None:
+    def test_sequences_far_apart_do_not_fill_memory(self) -> None:
         process = Process()
         record = process.log()
         verifier = Verifier([Signer().public], max_held_events=10_000)
@@ -198,10 +196,10 @@ class TestBounds:
             verifier.observe(record._replace(value=spread, place=Place(TOPIC, 0, number)))
         tree = verifier._streams[process.producer].tree
         # Each of them needs a page of its own, which counts as much as the leaf hashes that would fit into its memory.
-        assert tree.window.count <= 10_000 // PAGE_COST
+        assert tree.held.window.count <= 10_000 // PAGE_COST
         assert verifier.report(now=LATER).exit_code == 4
 
-    def test_digests_of_old_records_are_forgotten(self) -> None:
+    def test_copy_of_a_forgotten_record_is_uncompared(self) -> None:
         records = topic(Process().run(500))
         copy = altered(records[5], lambda value: value + b" ")
         assert only([*records, copy]).verdict is Verdict.TAMPERED
@@ -220,18 +218,18 @@ class TestBounds:
 
 
 class TestReport:
-    def test_it_has_no_truth_value(self) -> None:
+    def test_report_has_no_truth_value(self) -> None:
         with pytest.raises(TypeError, match="exit_code"):
             bool(verify(topic(Process().run(5))))
 
-    def test_it_becomes_json(self) -> None:
+    def test_report_becomes_json(self) -> None:
         records = topic(Process().run(95))
         del records[12]
         told = json.loads(json.dumps(verify(records).to_dict()))
         assert (told["verdict"], told["exit_code"]) == ("missing", 4)
         assert told["producers"][0]["findings"][0]["first"] == 11
 
-    def test_reading_may_go_on_after_a_report(self) -> None:
+    def test_reading_continues_after_a_report(self) -> None:
         records = topic(Process().run(95))
         verifier = Verifier([Signer().public])
         for at in range(0, len(records), 9):
@@ -239,11 +237,11 @@ class TestReport:
             verifier.report(now=LATER)
         assert verifier.report(now=LATER).total("proven") == 95
 
-    def test_a_producer_that_was_never_seen(self) -> None:
+    def test_producer_that_was_never_seen(self) -> None:
         with pytest.raises(KeyError):
             verify(topic(Process(1).run(5))).producer(Process(2).producer)
 
-    def test_exit_codes(self) -> None:
+    def test_exit_code_of_each_verdict(self) -> None:
         codes = {verdict: verdict.exit_code for verdict in Verdict}
         assert codes == {
             Verdict.COMPLETE: 0,

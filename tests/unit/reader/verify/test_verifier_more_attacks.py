@@ -36,40 +36,40 @@ class TestEdges:
         del records[position(records, process, sequence)]
         assert named(verify(records).producer(process.producer)) == {Verdict.MISSING: [told]}
 
-    def test_the_final_checkpoint_deleted(self) -> None:
+    def test_final_checkpoint_deleted(self) -> None:
         records = topic(Process().run(95))[:-1]
         report = verify(records)
         assert named(report.producers[0]) == {Verdict.TRUNCATED: ["90-94"]}
         assert report.exit_code == 4
 
-    def test_the_final_checkpoint_deleted_where_the_one_before_covers_everything(self) -> None:
+    def test_final_checkpoint_deleted_after_the_last_record(self) -> None:
         records = topic(Process().run(90))[:-1]
         assert named(verify(records).producers[0]) == {Verdict.TRUNCATED: [""]}
 
-    def test_an_empty_topic(self) -> None:
+    def test_empty_topic_is_unverifiable(self) -> None:
         report = verify([])
         assert (report.verdict, report.exit_code) == (Verdict.UNVERIFIABLE, 4)
 
-    def test_events_only(self) -> None:
+    def test_events_without_checkpoints_are_unverifiable(self) -> None:
         records = topic(record for record in Process().run(30) if b"telemetry.checkpoint" not in (record.value or b""))
         report = verify(records)
         assert (report.verdict, report.exit_code) == (Verdict.UNVERIFIABLE, 4)
 
-    def test_checkpoints_only(self) -> None:
+    def test_checkpoints_without_events_are_missing_events(self) -> None:
         records = topic(record for record in Process().run(30) if b"telemetry.checkpoint" in (record.value or b""))
         assert named(verify(records).producers[0])[Verdict.MISSING] == ["0-9", "10-19", "20-29"]
 
-    def test_one_event_and_its_checkpoint(self) -> None:
+    def test_single_event_is_proven(self) -> None:
         assert verify(topic(Process().run(1))).verdict is Verdict.COMPLETE
 
 
 class TestSeveralProducers:
-    def test_nothing_was_done(self) -> None:
+    def test_untouched_producers_are_complete(self) -> None:
         lives = [Process(number).run(60, users=7) for number in (1, 2, 3)]
         report = verify(topic(interleaved(*lives), partitions=4))
         assert {producer.verdict for producer in report.producers} == {Verdict.COMPLETE}
 
-    def test_only_the_one_that_was_touched_is_blamed(self) -> None:
+    def test_only_the_touched_producer_is_blamed(self) -> None:
         one, two, three = (Process(number) for number in (1, 2, 3))
         records = topic(interleaved(one.run(60), two.run(60), three.run(60)))
         del records[position(records, two, 33)]
@@ -78,7 +78,7 @@ class TestSeveralProducers:
         for other in (one, three):
             assert report.producer(other.producer).verdict is Verdict.COMPLETE
 
-    def test_a_whole_producer_deleted_is_found_with_the_state_of_before(self) -> None:
+    def test_deleted_producer_is_found_by_the_state(self) -> None:
         one, two = Process(1), Process(2)
         records = topic(interleaved(one.run(30), two.run(30)))
         before = Verifier([Signer().public])
@@ -114,28 +114,28 @@ class TestSeveralProducers:
             findings = report.producer(process.producer).of(Verdict.TAMPERED)
             assert ("22", "producer") in {(finding.range, finding.field) for finding in findings}
 
-    def test_records_of_another_service_under_the_same_key_are_their_own_producer(self) -> None:
+    def test_two_services_with_one_signing_key(self) -> None:
         report = verify(topic(interleaved(Process(1).run(30), Process(2, service="orders").run(30))))
         assert [producer.source for producer in report.producers] == ["/production/payments", "/production/orders"]
         assert report.exit_code == 0
 
 
 class TestCheckpointsFromElsewhere:
-    def test_of_another_service_in_place_of_ones_own(self) -> None:
+    def test_checkpoint_of_another_service(self) -> None:
         process, other = Process(1), Process(1, service="orders")
         records = process.run(20, end=False)
         other.run(20, end=False)
         report = verify(topic([*records, other.checkpoint(final=True)]))
         assert report.exit_code == 3
 
-    def test_of_another_source_signed_by_a_trusted_key(self) -> None:
+    def test_checkpoint_of_another_source(self) -> None:
         process = Process()
         records = process.run(20, end=False)
         process.source = "/staging/payments"
         report = verify(topic([*records, process.log(), process.checkpoint(final=True)]))
         assert report.exit_code == 3
 
-    def test_of_another_topic(self) -> None:
+    def test_checkpoint_of_another_topic(self) -> None:
         # Another process logs elsewhere: its checkpoint, moved here, promises records that are not here.
         elsewhere, here = Process(9), Process(1)
         moved = elsewhere.run(20)[-1]
@@ -159,33 +159,33 @@ class TestSeveralAtOnce:
         assert found[Verdict.TAMPERED] == ["60-69"]
         assert Verdict.DUPLICATE in found
 
-    def test_a_deleted_record_hidden_behind_a_duplicate_of_its_neighbour(self) -> None:
+    def test_duplicate_in_place_of_a_deleted_record(self) -> None:
         process = Process()
         records = topic(process.run(95))
         records[position(records, process, 42)] = records[position(records, process, 41)]
         assert named(verify(records).producers[0])[Verdict.MISSING] == ["42"]
 
-    def test_a_duplicate_with_one_byte_changed_in_place_of_a_deleted_record(self) -> None:
+    def test_altered_duplicate_in_place_of_a_record(self) -> None:
         process = Process()
         records = topic(process.run(95))
         at, neighbour = position(records, process, 42), records[position(records, process, 41)]
         records[at] = altered(neighbour, lambda value: value.replace(b'"sequence":41,', b'"sequence":42,'))
         assert named(verify(records).producers[0]) == {Verdict.TAMPERED: ["40-49"]}
 
-    def test_a_record_deleted_and_the_checkpoint_behind_it_too(self) -> None:
+    def test_record_and_next_checkpoint_deleted(self) -> None:
         process = Process()
         records = topic(process.run(95))
         at = position(records, process, 48)
         del records[at], records[at + 1]
         assert named(verify(records).producers[0]) == {Verdict.MISSING: ["48"]}
 
-    def test_everything_sealed_anew_by_somebody_with_another_signing_key(self) -> None:
+    def test_trail_forged_under_another_signing_key(self) -> None:
         forged = Process(data_key=7, signer=Signer(66))
         report = verify(topic(forged.run(95)), Signer())
         assert report.exit_code == 3
         assert report.total("proven") == 0
 
-    def test_the_fallback_holds_one_part_and_another_is_gone(self) -> None:
+    def test_fallback_does_not_hide_a_gap(self) -> None:
         process = Process()
         records = topic(process.run(95))
         stored = [
@@ -198,7 +198,7 @@ class TestSeveralAtOnce:
 
 
 class TestRotation:
-    def test_the_old_key_is_needed_for_what_it_signed(self) -> None:
+    def test_old_key_is_needed_after_rotation(self) -> None:
         old, new = Signer(1, "payments-2025"), Signer(2, "payments-2026")
         before, after = Process(1, signer=old), Process(2, signer=new)
         records = topic([*before.run(30), *after.run(30)])
@@ -208,21 +208,21 @@ class TestRotation:
         assert report.producer(before.producer).verdict is Verdict.UNVERIFIABLE
         assert report.producer(after.producer).verdict is Verdict.COMPLETE
 
-    def test_rotated_under_the_same_name(self) -> None:
+    def test_key_rotated_under_the_same_name(self) -> None:
         old, new = Signer(1), Signer(2)
         records = topic([*Process(1, signer=old).run(30), *Process(2, signer=new).run(30)])
         assert verify(records, old, new).exit_code == 0
 
 
 class TestState:
-    def test_of_another_topic(self) -> None:
+    def test_state_of_another_topic(self) -> None:
         elsewhere = Verifier([Signer().public])
         elsewhere.observe_all(topic(Process(9).run(30)))
         report = verify(topic(Process(1).run(30)), state=elsewhere.state(), continued=False)
         assert report.exit_code == 4
         assert Verdict.TRUNCATED in report.producer(Process(9).producer).verdicts
 
-    def test_rolled_back_to_an_earlier_one_is_found_by_its_digest(self) -> None:
+    def test_rolled_back_state_is_found_by_digest(self) -> None:
         process = Process()
         records = topic(process.run(60))
         verifier = Verifier([Signer().public])

@@ -1,0 +1,1 @@
+"""Fold one producer's records into its signed Merkle trees, in bounded memory."""
