@@ -20,6 +20,9 @@ from telemetry.audit.fallback.handler import FallbackHandler
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.metrics import AuditMetrics
 from telemetry.audit.record import SealedRecord
+from telemetry.audit.replay.once import drain_store
+from telemetry.audit.replay.outcomes import ObjectOutcomes
+from telemetry.audit.replay.replay_pass import Replayer
 from telemetry.audit.replay.worker import RetryWorker
 from telemetry.audit.send.connector import KafkaConnector
 from telemetry.exceptions import (
@@ -57,7 +60,21 @@ def ledger_of(config: AuditConfig) -> Ledger:
     return Ledger(topic=config.kafka_topic, metrics=metrics)
 
 
+def drain(store: StorageProvider, config: AuditConfig, *, rejected: bool = False) -> None:
+    """Replay everything, as ``telemetry fallback replay`` does."""
+    replayer = Replayer(
+        store,
+        topic=config.kafka_topic,
+        kafka=KafkaConnector(config),
+        outcomes=ObjectOutcomes(ledger_of(config)),
+        max_rate=1e6,
+        max_refusals=None,
+    )
+    drain_store(store, replayer, topic=config.kafka_topic, owner="test", rejected=rejected)
+
+
 def worker_on(store: StorageProvider, config: AuditConfig, **changes: Any) -> RetryWorker:
+    """Return the worker of a process that logs."""
     values: dict[str, Any] = {
         "topic": config.kafka_topic,
         "kafka": KafkaConnector(config),
@@ -65,8 +82,16 @@ def worker_on(store: StorageProvider, config: AuditConfig, **changes: Any) -> Re
         "owner": "test",
         "max_rate": 1e6,
         "max_refusals": 0,
+        "listener": IgnoredSender(),
     }
     return RetryWorker(store, **{**values, **changes})
+
+
+class IgnoredSender:
+    """A sender that never returns to Kafka."""
+
+    def kafka_is_ready(self) -> None:
+        """Stay diverted."""
 
 
 def sent(config: AuditConfig) -> list[int]:
@@ -85,7 +110,7 @@ def test_two_damaged_objects_of_one_name_are_both_kept(config: AuditConfig) -> N
     for damaged in (whole[:-2], whole.replace(b"user-1", b"user-2", 1)):
         store.objects[name] = damaged
         stored(store, made[3:])
-        worker_on(store, config).drain()
+        drain(store, config)
         kept.append(damaged)
 
     assert [store.objects[found] for found in names(store, "quarantine/")] == kept
@@ -104,7 +129,7 @@ def test_any_altered_byte_is_found(config: AuditConfig) -> None:
         altered[place] ^= 1
         store.objects[name.replace("-0-1", f"-{2 * place}-{2 * place + 1}")] = bytes(altered)
 
-    worker_on(store, config).drain()
+    drain(store, config)
 
     assert on_topic(config) == []
     assert len(names(store, "quarantine/")) == len(range(0, len(data), 41))
@@ -118,7 +143,7 @@ def test_foreign_and_exchanged_objects_are_moved_and_the_rest_goes_on(config: Au
     other = records(2)
     stored(store, other)
 
-    worker_on(store, config).drain()
+    drain(store, config)
 
     assert sent(config) == [0, 1]
     assert len(names(store, "quarantine/audit-events/")) == 3
@@ -140,12 +165,12 @@ def test_an_unreadable_object_keeps_back_its_producer_only(
 
     store.before = deny
     with caplog.at_level(logging.ERROR), pytest.raises(StorageAccessDeniedError, match=hidden):
-        worker_on(store, config).drain()
+        drain(store, config)
     assert sent(config) == [0, 0, 1, 1, 2, 2]
     assert sum(hidden in record.getMessage() for record in caplog.records) == 1
 
     store.before = lambda _operation, _name: None
-    worker_on(store, config).drain()
+    drain(store, config)
     assert sent(config) == [0, 0, 1, 1, 2, 2, 3, 4, 5, 6, 7, 8]
     assert store.objects.keys() == {name for name in store.objects if name.startswith("locks/")}
 
@@ -165,7 +190,7 @@ def test_a_slow_stores_objects_are_read_and_deleted_several_at_a_time(config: Au
             assert together[operation].wait(60)
 
     store.before = wait_for_others
-    worker_on(store, config).drain()
+    drain(store, config)
 
     assert all(event.is_set() for event in together.values())
     assert sent(config) == list(range(40))
@@ -184,10 +209,9 @@ def test_a_store_that_fails_once_in_a_while(config: AuditConfig, operation: str)
             raise StorageUnreachableError(name)
 
     store.before = fail
-    worker = worker_on(store, config)
     while True:
         try:
-            worker.drain()
+            drain(store, config)
         except StorageUnreachableError:
             continue
         break
@@ -257,7 +281,7 @@ def test_an_object_that_another_process_replayed_does_not_bar_the_way_back(confi
     with way_back(store, config) as (handler, is_free):
         handler.add(records(3), reason="outage")
         until(lambda: handler.backlog()[0] == 1, what="the object")
-        worker_on(store, config).drain()
+        drain(store, config)
 
         assert is_free()
         assert sent(config) == [0, 1, 2]
@@ -299,7 +323,7 @@ def test_too_large_records_are_found_among_many_and_come_back_when_kafka_takes_t
     behind = records(5)
     stored(store, behind, topic=config.kafka_topic)
 
-    worker_on(store, config).drain()
+    drain(store, config)
 
     (aside,) = names(store, "rejected/")
     found = decode_object(store.objects[aside])
@@ -309,7 +333,7 @@ def test_too_large_records_are_found_among_many_and_come_back_when_kafka_takes_t
 
     wider = quick_config(kafka.bootstrap(), tmp_path, kafka_topic=config.kafka_topic)
     _widen(kafka, config.kafka_topic)
-    worker_on(store, wider).drain(rejected=True)
+    drain(store, wider, rejected=True)
     assert set(sent(config)) == set(range(300))
     assert names(store, "rejected/") == []
 
@@ -329,7 +353,7 @@ def test_refused_again_after_an_attempt_that_was_killed_half_way(kafka: KafkaBro
     before = f"rejected/{name.removesuffix('-0-9.jsonl')}-3-3.jsonl"
     store.objects[before] = earlier
 
-    worker_on(store, config).drain()
+    drain(store, config)
 
     assert len(names(store, "rejected/")) == 2
     assert store.objects[before] == earlier
@@ -349,7 +373,7 @@ def test_without_the_right_to_write_a_process_sets_aside_and_a_person_is_told(
     name = stored(store, made, topic=topic)
 
     with pytest.raises(TransportAuthorizationError):
-        worker_on(store, config).drain()
+        drain(store, config)
     assert names(store, topic) == [name]
 
     ledger = Ledger(topic=topic, metrics=AuditMetrics(topic=topic))
@@ -365,7 +389,7 @@ def test_without_the_right_to_write_a_process_sets_aside_and_a_person_is_told(
     assert decode_object(store.objects[aside]).header.reason == "authorization"
 
     kafka.add_acl("payments", topic, ["WRITE"])
-    worker_on(store, config).drain(rejected=True)
+    drain(store, config, rejected=True)
     assert sent(config) == [0, 1, 2, 3]
 
 

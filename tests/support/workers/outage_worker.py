@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 from telemetry import Telemetry
-from telemetry.audit.replay import worker as replay
+from telemetry.audit.replay import turn, worker
 from telemetry.audit.replay.once import replay_now
 from telemetry.config import AuditConfig
 
@@ -40,8 +40,8 @@ async def log(config: AuditConfig, *, users: int, rate: float) -> None:
 
 def main(work: str, fields: dict[str, Any], *, users: int, rate: float, lease: float) -> None:
     """Log or replay with a configuration."""
-    replay.LEASE_SECONDS = lease
-    replay.SCAN_SECONDS = 1.0
+    turn.LEASE_SECONDS = lease
+    worker.SCAN_SECONDS = 1.0
     config = AuditConfig(**fields)
     if work == "log":
         asyncio.run(log(config, users=users, rate=rate))

@@ -1,52 +1,69 @@
-"""Deletes stored objects that are replayed, several at a time."""
+"""Deletes replayed objects, several at a time."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import Future
+from typing import NamedTuple
 
 from telemetry.audit.fallback.backlog import WaitingObject
+from telemetry.audit.replay.outcomes import ObjectOutcomes
 from telemetry.exceptions import StorageError
 from telemetry.storage import StorageProvider
 from telemetry.system.worker_pool import WorkerPool
 
 
+class _Deletion(NamedTuple):
+    waiting: WaitingObject
+    events: int
+    done: Future[None]
+
+
 class DeletionQueue:
     """Objects that are being deleted, in order.
 
+    The pool's threads delete; the outcomes are recorded in the thread that calls :meth:`wait_until_at_most`.
+
     Args:
-        pool: Who deletes.
+        pool: Threads that delete.
         store: Where the objects are.
-        on_deleted: Told, in the caller's thread, each object that is gone and how many events it had.
+        outcomes: Records each object that is gone.
     """
 
-    def __init__(
-        self, pool: WorkerPool, store: StorageProvider, on_deleted: Callable[[WaitingObject, int], None]
-    ) -> None:
+    def __init__(self, pool: WorkerPool, store: StorageProvider, outcomes: ObjectOutcomes) -> None:
         self._pool = pool
         self._store = store
-        self._on_deleted = on_deleted
-        self._begun: deque[tuple[WaitingObject, int, Future[None]]] = deque()
+        self._outcomes = outcomes
+        self._begun: deque[_Deletion] = deque()
 
-    def begin(self, waiting: WaitingObject, *, events: int) -> None:
-        """Have an object deleted."""
-        self._begun.append((waiting, events, self._pool.submit(self._store.delete, waiting.name)))
+    def __len__(self) -> int:
+        """How many deletions have begun and are not recorded."""
+        return len(self._begun)
 
-    def settle(self, most: int) -> None:
-        """Take note of what is done, and wait until no more than ``most`` are not.
+    def add(self, waiting: WaitingObject, *, events: int) -> None:
+        """Begin to delete an object.
+
+        Args:
+            waiting: The object; Kafka has acknowledged all of its records.
+            events: How many of these are events.
+        """
+        self._begun.append(_Deletion(waiting, events, self._pool.submit(self._store.delete, waiting.name)))
+
+    def wait_until_at_most(self, count: int) -> None:
+        """Record the deletions that are done, and wait until at most ``count`` are not.
 
         Raises:
-            StorageError: What one of them met; the others are settled all the same.
+            StorageError: The last failure among them; the others are recorded all the same, and an object that is
+                still there is sent again, and recognised as a duplicate.
         """
         failure: StorageError | None = None
-        while self._begun and (len(self._begun) > most or self._begun[0][2].done()):
-            waiting, events, done = self._begun.popleft()
+        while self._begun and (len(self._begun) > count or self._begun[0].done.done()):
+            deletion = self._begun.popleft()
             try:
-                done.result()
+                deletion.done.result()
             except StorageError as exc:
                 failure = exc
             else:
-                self._on_deleted(waiting, events)
+                self._outcomes.replayed(deletion.waiting, events=deletion.events)
         if failure is not None:
             raise failure

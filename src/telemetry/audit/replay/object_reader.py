@@ -1,14 +1,15 @@
-"""Reads the objects that wait for replay in order, some ahead, and sets aside what is none."""
+"""Reads stored objects in order, some of them ahead, and quarantines anything that is not a valid object."""
 
 from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 
 from telemetry.audit.fallback.backlog import WaitingObject, in_order, listed
 from telemetry.audit.record import SealedRecord
+from telemetry.audit.replay.outcomes import ObjectOutcomes
 from telemetry.audit.replay.quarantine import Quarantine
 from telemetry.exceptions import (
     FormatError,
@@ -28,29 +29,30 @@ _SHOWN = 3
 
 
 class ObjectReader:
-    """Reads one topic's objects again and again, until none is left.
+    """Reads one topic's objects, pass after pass.
 
     Args:
         store: Where the objects are.
-        topic: Whose objects.
-        aside: Takes objects that are damaged or foreign.
-        on_gone: Told the name of each object that is no longer in its place.
+        topic: Topic of the objects.
+        quarantine: Receives objects that are damaged or foreign.
+        outcomes: Records each object that is no longer in its place.
     """
 
-    def __init__(
-        self, store: StorageProvider, *, topic: str, aside: Quarantine, on_gone: Callable[[str], None]
-    ) -> None:
+    def __init__(self, store: StorageProvider, *, topic: str, quarantine: Quarantine, outcomes: ObjectOutcomes) -> None:
         self._store = store
         self._topic = topic
-        self._aside = aside
-        self._on_gone = on_gone
+        self._quarantine = quarantine
+        self._outcomes = outcomes
         self._unreadable: set[str] = set()
 
     def read_all(self, pool: WorkerPool) -> Iterator[tuple[WaitingObject, list[SealedRecord]]]:
-        """Yield objects and their records in order, without those behind one that cannot be read.
+        """Yield objects and their records in order.
+
+        An object that may not be read blocks the later ones of its producer, whose records must not overtake its own;
+        other producers' objects go on.
 
         Args:
-            pool: Who reads.
+            pool: Threads that read.
         """
         unreadable, blocked = set[str](), set[str]()
         for waiting, data in self._read_ahead(pool):
@@ -61,24 +63,32 @@ class ObjectReader:
             except StorageAccessDeniedError as exc:
                 blocked.add(waiting.producer)
                 unreadable.add(waiting.name)
+                # Said once for each object, not in every pass.
                 if waiting.name not in self._unreadable:
-                    logger.error("the stored object %s waits, with all of its producer: %s", waiting.name, exc)  # noqa: TRY400 - the cause is in the line
+                    logger.error(  # noqa: TRY400 - the cause is in the line
+                        "the stored object %s cannot be read; it and later objects of its producer wait: %s",
+                        waiting.name,
+                        exc,
+                    )
                 continue
             if records is not None:
                 yield waiting, records
         self._unreadable = unreadable
 
     def require_all_readable(self) -> None:
-        """Raise ``StorageAccessDeniedError`` if the last reading had to leave objects where they are."""
+        """Raise ``StorageAccessDeniedError`` if the last pass had to leave objects where they are."""
         if self._unreadable:
             names = ", ".join(sorted(self._unreadable)[:_SHOWN])
-            message = f"{len(self._unreadable)} objects and what their producers stored later wait unread: {names}"
+            message = (
+                f"{len(self._unreadable)} stored objects cannot be read; they and later objects of their producers "
+                f"wait: {names}"
+            )
             raise StorageAccessDeniedError(message)
 
     def _read_ahead(self, pool: WorkerPool) -> Iterator[tuple[WaitingObject, Future[bytes]]]:
-        """Yield objects in order, of which some more are being read meanwhile."""
+        """Yield objects in order while the pool reads the next ones, bounded in number and bytes."""
         ahead, size = deque[tuple[WaitingObject, Future[bytes]]](), 0
-        for waiting in in_order(listed(self._store, self._topic, on_foreign=self._quarantine_foreign)):
+        for waiting in in_order(listed(self._store, self._topic, on_foreign=self._move_foreign)):
             ahead.append((waiting, pool.submit(self._store.get, waiting.name)))
             size += waiting.size
             while len(ahead) > pool.count or (size > _BYTES_AHEAD and len(ahead) > 1):
@@ -87,26 +97,27 @@ class ObjectReader:
         yield from ahead
 
     def _open(self, waiting: WaitingObject, data: Future[bytes]) -> list[SealedRecord] | None:
-        """Return an object's records, or None if it is gone or was set aside."""
+        """Return an object's records, or None if it is gone or in quarantine."""
         try:
-            found = decode_object(data.result())
-            require_own_name(found.header, waiting.parts)
+            opened = decode_object(data.result())
+            # The name decides the order; a renamed object would be sent in the wrong place.
+            require_own_name(opened.header, waiting.parts)
         except StorageNotFoundError:
-            self._on_gone(waiting.name)
+            self._outcomes.gone(waiting.name)
             return None
         except (FormatError, VerificationError, StorageLimitError) as exc:
-            self._quarantine(waiting.name, str(exc))
+            self._move(waiting.name, str(exc))
             return None
         return [
             SealedRecord.written(
                 "", producer=waiting.producer, sequence=record.sequence, key=record.key, value=record.value
             )
-            for record in found.records
+            for record in opened.records
         ]
 
-    def _quarantine_foreign(self, name: str) -> None:
-        self._quarantine(name, "its name is not one of this library")
+    def _move_foreign(self, name: str) -> None:
+        self._move(name, "its name does not have the form of an object's name")
 
-    def _quarantine(self, name: str, reason: str) -> None:
-        if self._aside.quarantine(name, reason):
-            self._on_gone(name)
+    def _move(self, name: str, reason: str) -> None:
+        if self._quarantine.quarantine(name, reason):
+            self._outcomes.gone(name)

@@ -1,4 +1,4 @@
-"""Moves what cannot be replayed out of the way; nothing of it is ever deleted."""
+"""Moves objects that cannot be replayed out of the way of the others; no record of them is ever deleted."""
 
 from __future__ import annotations
 
@@ -22,9 +22,11 @@ from telemetry.format.objects.fallback_object import StoredRecord, decode_object
 from telemetry.format.objects.stored_name import (
     QUARANTINE,
     REJECTED,
+    WAITING,
     ObjectName,
+    below,
     object_name,
-    parse_object_name,
+    parse_stored_name,
 )
 from telemetry.kafka.errors import reason_of
 from telemetry.storage import StorageProvider, storable_name
@@ -33,11 +35,13 @@ logger = logging.getLogger("telemetry.replay")
 
 
 class Quarantine:
-    """Two folders of a store: records that Kafka refused, and objects that are damaged or foreign.
+    """Two folders of a store: ``rejected/`` for records that Kafka refused, ``quarantine/`` for damaged or foreign objects.
+
+    Every move creates the copy first and deletes the original afterwards. Killed in between, it leaves both.
 
     Args:
         store: Where the objects are.
-        topic: Whose objects.
+        topic: Topic of the objects.
     """
 
     def __init__(self, store: StorageProvider, *, topic: str) -> None:
@@ -46,12 +50,18 @@ class Quarantine:
         self._unmovable: set[str] = set()
 
     def reject(self, waiting: WaitingObject, records: Sequence[SealedRecord], error: TransportError) -> str:
-        """Store records that Kafka will never take as an object of their own; return the reason in one word."""
+        """Store records that Kafka will never accept as an object of their own; return the reason in one word."""
         reason = reason_of(error)
         stored = [StoredRecord(record.key, record.value, record.sequence) for record in records]
         data = encode_object(stored, topic=self._topic, producer=waiting.producer, reason=reason)
-        self._create(f"{REJECTED}/", waiting.parts, data)
-        logger.error("%d records of %s are set aside under %s/: %s", len(records), waiting.name, REJECTED, error)
+        self._create(REJECTED, waiting.parts, data)
+        logger.error(
+            "Kafka refused %d records of the stored object %s; they are under %s/ now: %s",
+            len(records),
+            waiting.name,
+            REJECTED,
+            error,
+        )
         return reason
 
     def quarantine(self, name: str, reason: str) -> bool:
@@ -61,11 +71,14 @@ class Quarantine:
         except StorageNotFoundError:
             return True
         except StorageLimitError as exc:
+            # Said once: the object is found again in every pass.
             if name not in self._unmovable:
                 self._unmovable.add(name)
-                logger.error("the stored object %r stays where it is: %s", name, exc)  # noqa: TRY400 - the cause is in the line
+                logger.error(  # noqa: TRY400 - the cause is in the line
+                    "the stored object %r cannot be moved to %s/ and stays where it is: %s", name, QUARANTINE, exc
+                )
             return False
-        logger.error("the stored object %s is moved to %s/: %s", name, QUARANTINE, reason)
+        logger.error("the stored object %s was moved to %s/: %s", name, QUARANTINE, reason)
         return True
 
     def restore(self) -> int:
@@ -74,14 +87,14 @@ class Quarantine:
         Killed between the two steps, it leaves both: then records are sent twice, which readers recognise.
         """
         count = 0
-        for stored in list(self._store.list(f"{REJECTED}/{self._topic}/")):
+        for stored in list(self._store.list(below(REJECTED, f"{self._topic}/"))):
             try:
-                parts = _parts_of(stored.name.removeprefix(f"{REJECTED}/"))
-                self._create("", parts, self._store.get(stored.name))
+                parts = _require_parts(stored.name)
+                self._create(WAITING, parts, self._store.get(stored.name))
             except StorageNotFoundError:
                 continue
             except (FormatError, VerificationError, StorageLimitError) as exc:
-                logger.error("the rejected object %s stays where it is: %s", stored.name, exc)  # noqa: TRY400
+                logger.error("the rejected object %s cannot be restored and stays where it is: %s", stored.name, exc)  # noqa: TRY400
                 continue
             self._store.delete(stored.name)
             count += 1
@@ -89,34 +102,34 @@ class Quarantine:
 
     def _create(self, folder: str, parts: ObjectName, data: bytes) -> None:
         try:
-            self._store.put(f"{folder}{_own_name(parts, data)}", data)
+            self._store.put(below(folder, _name_of(parts, data)), data)
         except StorageConflictError:
-            # Whoever did this before was killed half-way, and Kafka refuses other records, or for another reason, now.
+            # An earlier attempt was killed half-way, and Kafka refuses other records, or for another reason, now.
             another = parts._replace(created=str(uuid_utils.uuid7()))
-            self._store.put(f"{folder}{_own_name(another, data)}", data)
+            self._store.put(below(folder, _name_of(another, data)), data)
 
     def _move(self, name: str) -> None:
         data = self._store.get(name)
-        aside = storable_name(name)
+        target = storable_name(name)
         try:
-            self._store.put(f"{QUARANTINE}/{aside}", data)
+            self._store.put(below(QUARANTINE, target), data)
         except StorageConflictError:
-            # Another damaged object had this name before.
+            # Another damaged object had this name before; the digest keeps both.
             digest = hashlib.sha256(data).hexdigest()
-            self._store.put(f"{QUARANTINE}/{storable_name(f'{aside}-{digest[:16]}')}", data)
+            self._store.put(below(QUARANTINE, storable_name(f"{target}-{digest[:16]}")), data)
         self._store.delete(name)
 
 
-def _parts_of(name: str) -> ObjectName:
-    parts = parse_object_name(name)
-    if parts is None:
-        message = "its name is not one of this library"
+def _require_parts(name: str) -> ObjectName:
+    stored = parse_stored_name(name)
+    if stored is None:
+        message = "its name does not have the form of an object's name"
         raise FormatError(message)
-    return parts
+    return stored.object_name
 
 
-def _own_name(parts: ObjectName, data: bytes) -> str:
-    """Return the name under which an object's content can be replayed."""
+def _name_of(parts: ObjectName, data: bytes) -> str:
+    """Return the name under which an object's content can be replayed: its sequences are those of the content."""
     header = decode_object(data).header
     return object_name(
         parts.topic,
