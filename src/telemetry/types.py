@@ -1,9 +1,9 @@
 """The types that an application names: configuration, events, receipts, reports."""
 
-from telemetry.audit.accept.draft import AuditEvent
 from telemetry.audit.receipt import Delivery, Receipt
 from telemetry.audit.reports import AuditStats, ShutdownReport
 from telemetry.config import AuditConfig, EncryptionConfig, KafkaConfig, SigningConfig, StorageConfig, TelemetryConfig
+from telemetry.format.value.event import AuditEvent
 
 __all__ = [
     "AuditConfig",

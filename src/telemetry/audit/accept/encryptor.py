@@ -6,20 +6,16 @@ import os
 from collections.abc import Callable
 from struct import Struct
 
-from telemetry.audit.accept.draft import EventDraft, beginning_of
+from telemetry.audit.accept.draft import EventDraft
 from telemetry.audit.record import SealedRecord
 from telemetry.encryption.data_key import ActiveKey, DataKeyring
 from telemetry.format.value import jwe
-from telemetry.format.value.jwe import TEXT_MULTIPLE
 from telemetry.format.value.message import render, render_head
+from telemetry.format.value.parts import FRAME_BYTES
+from telemetry.format.value.template import beginning_of
 
 _IVS = Struct(f"{jwe.IV_BYTES}s" * 512)
 """As many initialization vectors as are drawn at once."""
-_FILL = tuple(b" " * (-size % TEXT_MULTIPLE) for size in range(TEXT_MULTIPLE))
-"""Spaces behind a text of a size, by its remainder: they mean nothing in JSON."""
-_FRAME_BYTES = 74
-"""At most so many bytes of a value are framing: sequence, hash of the key, punctuation, and the JWE's IV."""
-
 
 _Template = tuple[str, bytes, bytes, bytes, int]
 """What is the same for all events of a producer under one data key: producer, head of the value, JWE header, beginning of
@@ -57,7 +53,7 @@ class AuditEncryptor:
         ivs = self._ivs or self._drawn_ivs()
         iv = ivs.pop()
         begun = beginning % sequence
-        plaintext = b"".join((begun, rest, _FILL[(len(begun) + len(rest)) % TEXT_MULTIPLE]))
+        plaintext = b"".join((begun, rest, jwe.FILL[(len(begun) + len(rest)) % jwe.TEXT_MULTIPLE]))
         ciphertext = key.cipher.encrypt(iv, plaintext, protected)
         kafka_key, stamp, tail = draft.key, draft.id_and_time_json, draft.clear_tail
         size = fixed + len(kafka_key) + len(stamp) + len(tail) + (len(ciphertext) * 4 + 2) // 3
@@ -78,7 +74,7 @@ class AuditEncryptor:
     def _template(self, key: ActiveKey, producer: str) -> _Template:
         head = render_head(self._source, producer, key_uri=key.key_uri, wrapped_key=key.wrapped)
         protected = jwe.protected_header(key.kid)
-        return producer, head, protected, beginning_of(producer), len(head) + len(protected) + _FRAME_BYTES
+        return producer, head, protected, beginning_of(producer), len(head) + len(protected) + FRAME_BYTES
 
     def _drawn_ivs(self) -> list[bytes]:
         pool = self._random_bytes(_IVS.size)

@@ -1,4 +1,4 @@
-"""Sealing bytes as a JWE compact serialization with direct encryption and A256GCM (RFC 7516, RFC 7518 5.3)."""
+"""Seals bytes as a JWE compact serialization with direct encryption and A256GCM (RFC 7516, RFC 7518 section 5.3)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ IV_CHARACTERS = 16
 TAG_BYTES = 16
 TAG_CHARACTERS = 22
 TEXT_MULTIPLE = 3
-"""A sealed text has such a length that its base64 ends with a whole group."""
+"""The length of a sealed text is a multiple of this, so that its base64 ends with a whole group of four characters."""
+FILL = tuple(b" " * (-size % TEXT_MULTIPLE) for size in range(TEXT_MULTIPLE))
+"""Spaces that follow a text, by the remainder of its length; they mean nothing in JSON."""
 # 32 bytes in base64url; the last character stands for four bits, and its other two are zero (RFC 4648 section 3.5).
 _KID = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
 _COMMITMENT = b"telemetry data-key commitment v1"
@@ -29,9 +31,9 @@ class Jwe(NamedTuple):
     """The parts of a compact serialization.
 
     Attributes:
-        protected: The protected header as it stands in the text; the associated data (RFC 7516 5.1 step 14).
-        kid: Which data key sealed it.
-        iv: 96 bits (RFC 7518 5.3).
+        protected: The protected header as it is in the text; the associated data (RFC 7516 section 5.1 step 14).
+        kid: Commitment to the data key that sealed it.
+        iv: Initialization vector, 96 bits (RFC 7518 section 5.3).
         ciphertext: Ciphertext followed by the 128-bit tag.
     """
 
@@ -44,12 +46,12 @@ class Jwe(NamedTuple):
 def key_id(data_key: bytes, *, key_uri: str, wrapped: bytes) -> str:
     """Return the ``kid``: a commitment to a data key, to the KEK's URI and to the wrapped form.
 
-    AES-GCM alone commits to no key, and a key service may unwrap under another spelling of its URI, or other bytes: it
-    takes any version or replica of a key.
+    AES-GCM alone commits to no key. And a key service may unwrap under another spelling of its URI, or other bytes: it
+    accepts any version or replica of a key.
 
     Args:
         data_key: 32 bytes.
-        key_uri: ``keyid`` of the record; without a zero byte, as every URI.
+        key_uri: ``keyid`` of the record; it has no zero byte, as no URI has one.
         wrapped: The wrapped data key.
     """
     text = b"%b\x00%b\x00%b" % (_COMMITMENT, key_uri.encode(), wrapped)
@@ -62,21 +64,27 @@ def protected_header(kid: str) -> bytes:
 
 
 def seal(cipher: AESGCM, protected: bytes, iv: bytes, plaintext: bytes) -> bytes:
-    """Return the compact serialization of a JSON text; an IV must never be used twice with a key.
+    """Return the compact serialization of a JSON text.
 
-    Up to two spaces are added behind the text, which mean nothing in JSON.
+    Up to two spaces are added to the text, which mean nothing in JSON.
+
+    Args:
+        cipher: AES-GCM with the data key.
+        protected: From :func:`protected_header`.
+        iv: 12 bytes that were never used with this key before.
+        plaintext: The JSON text.
     """
-    padded = plaintext + b" " * (-len(plaintext) % TEXT_MULTIPLE)
+    padded = plaintext + FILL[len(plaintext) % TEXT_MULTIPLE]
     sealed = cipher.encrypt(iv, padded, protected)
     parts = (canonical_base64.encode_url(part) for part in (iv, sealed[:-TAG_BYTES], sealed[-TAG_BYTES:]))
     return b".".join((protected, b"", *parts))
 
 
 def parse(compact: bytes) -> Jwe:
-    """Take a compact serialization apart.
+    """Parse a compact serialization.
 
     Raises:
-        MalformedRecordError: It is not what :func:`seal` makes, down to the form of its header.
+        MalformedRecordError: The text is not in the form that :func:`seal` gives it, down to the bytes of its header.
     """
     parts = compact.split(b".", 5)
     if len(parts) != 5 or parts[1] or len(parts[0]) > _HEADER_CHARACTERS:  # noqa: PLR2004 - RFC 7516 7.1
@@ -94,12 +102,12 @@ def open_(cipher: AESGCM, jwe: Jwe) -> bytes:
     """Return the plaintext.
 
     Raises:
-        TamperedError: The tag does not fit header, initialization vector and ciphertext under this key.
+        TamperedError: The tag does not match header, initialization vector and ciphertext under this key.
     """
     try:
         return cipher.decrypt(jwe.iv, jwe.ciphertext, jwe.protected)
     except InvalidTag as exc:
-        message = "the sealed data was altered, or sealed with another key (the GCM tag does not fit)"
+        message = "the sealed data was altered, or sealed with another key (the GCM tag does not match)"
         raise TamperedError(message) from exc
 
 
@@ -109,6 +117,7 @@ def _kid_of(protected: bytes) -> str:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         message = "the JWE header is not JSON"
         raise MalformedRecordError(message) from exc
+    # The header is rendered again from its one variable part: no other member, order or spelling gets through.
     kid = header.get("kid") if isinstance(header, dict) else None
     if not isinstance(kid, str) or not _KID.fullmatch(kid) or protected_header(kid) != protected:
         message = 'the JWE header is not {"alg":"dir","enc":"A256GCM","kid":...} with a data-key commitment'

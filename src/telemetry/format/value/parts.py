@@ -11,7 +11,16 @@ from typing import Protocol
 
 from telemetry.format import canonical_base64
 from telemetry.format.value.jwe import IV_BYTES, IV_CHARACTERS, TAG_BYTES, TAG_CHARACTERS
-from telemetry.format.value.message import NUMBER_AND_KEY_HASH, key_hash
+from telemetry.format.value.message import (
+    KEY_HASH,
+    KEY_HASH_CHARACTERS,
+    MAX_SEQUENCE,
+    NUMBER_AND_KEY_HASH,
+    key_hash,
+)
+
+FRAME_BYTES = len(str(MAX_SEQUENCE)) + len(KEY_HASH) + KEY_HASH_CHARACTERS + IV_CHARACTERS + len(b'""...."}')
+"""The most that a value has beside head, id and time, clear tail, JWE header and ciphertext with tag."""
 
 _FILL = bytes(-(IV_BYTES + TAG_BYTES) % 3)
 """Follows each ciphertext, so that among texts that are encoded together each is encoded as if it were alone."""

@@ -1,0 +1,112 @@
+"""Checks the arguments of ``log()`` other than the payload."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from telemetry.exceptions import EventError
+from telemetry.format.value.event import METADATA_FIELDS
+
+MAX_EVENT_TYPE = 255
+MAX_USER_ID = 1_024
+MAX_FIELD = 4_096
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
+_NAMED = frozenset(METADATA_FIELDS)
+_OUTCOMES = frozenset(("success", "failure", "denied"))
+_TEXT_MODULES = frozenset(("uuid", "uuid_utils", "ipaddress"))
+
+
+class OptionalFields(msgspec.Struct, omit_defaults=True):
+    """The fields of an ``AuditEvent`` that most events do not have, in the order in which they are written."""
+
+    session_id: str | None = None
+    actor_id: str | None = None
+    entity: str | None = None
+    entity_id: str | None = None
+    action: str | None = None
+    outcome: str | None = None
+    source: str | None = None
+    ip_address: str | None = None
+    user_agent: str | None = None
+    correlation_id: str | None = None
+    sensitive: bool | None = None
+    metadata: dict[str, Any] | None = None
+    trace_id: str | None = None
+    span_id: str | None = None
+    trace_flags: int | None = None
+    kafka_key: str | None = None
+    clear_fields: list[str] | None = None
+
+
+def checked_fields(arguments: Mapping[str, Any]) -> OptionalFields:
+    """Return the keyword arguments of ``log()`` as fields; those without a field of their own become metadata.
+
+    Raises:
+        EventError: An argument has the wrong type or value; the message names it, without its value.
+    """
+    fields, others = OptionalFields(), {}
+    for name, value in arguments.items():
+        if name not in _NAMED:
+            others[name] = value
+        elif value is not None:
+            setattr(fields, name, _checked_field(name, value))
+    metadata = others.get("metadata")
+    # ``log(metadata={"a": 1}, b=2)`` and ``log(a=1, b=2)`` log the same event.
+    if isinstance(metadata, Mapping):
+        del others["metadata"]
+        others = {**metadata, **others}
+    if others:
+        fields.metadata = others
+    return fields
+
+
+def plain_text(name: str, value: Any, limit: int) -> str:
+    """Return a text that is checked, and of the type ``str`` itself.
+
+    Args:
+        name: The argument, for the error.
+        value: The text.
+        limit: Largest number of characters.
+
+    Raises:
+        EventError: The value is not a text, is empty or too long, or has a control character or a lone surrogate.
+    """
+    if type(value) is not str and not isinstance(value, str):
+        message = f"{name} must be a text, not of type {type(value).__name__}"
+        raise EventError(message)
+    if not 0 < len(value) <= limit or value.isspace():
+        reason = f"has {len(value)} characters; the limit is {limit}" if len(value) > limit else "is empty"
+        message = f"{name} {reason}"
+        raise EventError(message)
+    # Nearly every text is printable, and the question is cheap: only the others are searched.
+    if not value.isprintable() and _CONTROL.search(value):
+        message = f"{name} contains a control character or a lone surrogate"
+        raise EventError(message)
+    # An enum's member is a text that the encoders and ``str()`` write differently.
+    return value if type(value) is str else str.__str__(value)
+
+
+def _checked_field(name: str, value: Any) -> Any:
+    if name == "sensitive":
+        if not isinstance(value, bool):
+            message = f"sensitive must be True or False, not of type {type(value).__name__}"
+            raise EventError(message)
+        return value
+    text = plain_text(name, value if isinstance(value, str) else _as_text(name, value), MAX_FIELD)
+    if name == "outcome" and text not in _OUTCOMES:
+        message = 'outcome must be "success", "failure" or "denied"'
+        raise EventError(message)
+    return text
+
+
+def _as_text(name: str, value: Any) -> str:
+    """Return the text of a value that has only one: a number, or an object such as ``UUID`` or ``IPv4Address``."""
+    if type(value).__module__ in _TEXT_MODULES or type(value) is int:
+        return str(value)
+    message = f"{name} must be a text, not of type {type(value).__name__}"
+    raise EventError(message)
