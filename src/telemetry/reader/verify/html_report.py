@@ -1,4 +1,4 @@
-"""A verification as one HTML page that an auditor can file: no script, no link, nothing from elsewhere."""
+"""Renders a verification as one HTML page that an auditor can file: no script, no link, nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from telemetry.reader.verify.verdicts import (
 )
 
 MAX_PRODUCERS = 5_000
-"""Producers that are listed; those with findings come first, and the rest is counted."""
+"""Producers that are listed; those with the worst verdicts come first, and the rest are counted."""
 MAX_ROWS = 2_000
-"""Findings that are listed of one producer."""
+"""Findings of one producer that are listed; the rest are counted."""
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -43,22 +43,22 @@ code { font: .86em ui-monospace, monospace; overflow-wrap: anywhere; }
 """
 
 _SENTENCES = {
-    Verdict.COMPLETE: "Every record is there and is what was signed, up to the last checkpoint of each producer.",
-    Verdict.UNVERIFIABLE: "Nothing speaks against the records, but some of them are not proven by a trusted signature.",
+    Verdict.COMPLETE: "Every record is present and is what was signed, up to the last checkpoint of each producer.",
+    Verdict.UNVERIFIABLE: "There is no evidence of tampering, but no trusted signature proves some of the records.",
     Verdict.TRUNCATED: "At least one producer's stream has no signed end: its last records may be missing.",
     Verdict.MISSING: "Records are missing.",
-    Verdict.REORDERED: "Records of one Kafka key stand in the wrong order.",
+    Verdict.REORDERED: "Records with the same Kafka key are in the wrong order.",
     Verdict.TAMPERED: "At least one record or checkpoint is not what was signed.",
 }
 
 _METHOD = (
-    "Each record's value was hashed as a leaf of its producer's Merkle tree (SHA-256, RFC 6962), in the order of its sequence numbers. Nothing was decrypted.",
-    "Each checkpoint's Ed25519 signature (RFC 8032; C2SP signed note) was checked with the public keys listed above. Signatures of other keys prove nothing and were not relied on.",
-    "The records between two checkpoints were held against the signed trees at both ends: together with the first tree they must make the root of the second. A record that is absent or differs by one bit makes another root.",
-    "Sequence numbers have no gaps when they are written; a gap means that a record is missing. The final checkpoint says where a producer's stream ends.",
-    "Copies were compared byte for byte (by hash). Equal copies are harmless: delivery is at least once. Of copies that differ, the signed tree tells which one is right.",
-    "Each record's Kafka key was held against the hash of it in the signed value. Records of one key must stand on one partition in the order of their sequence numbers.",
-    "Not covered: who holds the signing keys and whether the trusted ones are the right ones, records that were written after the last checkpoint, whole producers of which nothing is left (an earlier state of this verification finds them), and the truth of what the application logged.",
+    "Each record's value was hashed as a leaf of its producer's Merkle tree (SHA-256, RFC 6962), in the order of the sequence numbers. Nothing was decrypted.",
+    "Each checkpoint's Ed25519 signature (RFC 8032; C2SP signed note) was checked with the public keys listed above. Signatures of other keys prove nothing and were not used.",
+    "The records between two checkpoints were compared with the signed trees at both ends: added to the first tree, they must lead to the root of the second. If one record is absent or differs by one bit, the root is different.",
+    "A producer numbers its records without gaps, so a gap means that a record is missing. The final checkpoint shows where a producer's stream ends.",
+    "Copies of a record were compared by their hashes. Equal copies are harmless: each record is delivered at least once. If copies differ, the signed tree shows which one is right.",
+    "Each record's Kafka key was checked against the hash of the key in the signed value. On each partition, the records of one key must be in the order of their sequence numbers.",
+    "Not covered: who has access to the signing keys, whether the trusted public keys are the right ones, records written after the last checkpoint, producers of which no record is left (a state saved by an earlier verification reveals them), and whether what the application logged is true.",
 )
 
 
@@ -68,7 +68,7 @@ def render_html(
     """Return the evidence report as a complete HTML page.
 
     Args:
-        report: What was found.
+        report: The verification.
         title: Heading of the page.
         scope: What was read, as names and texts: topic, brokers, fallback store, file, range of time.
 
@@ -95,6 +95,7 @@ def render_html(
             '<div class="sign"><div>Checked by</div><div>Date</div><div>Signature</div></div>',
         )
     )
+    # The policy allows this one style sheet by its hash, and nothing else: no script, no image, no font, no form.
     digest = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     return (
@@ -111,42 +112,43 @@ def _verdict(report: VerificationReport) -> str:
     return (
         f'<div class="verdict {kind}"><strong>{_text(str(report.verdict))}</strong>'
         f"<p>{_SENTENCES.get(report.verdict, '')}</p><p>{_text(_summary(report))}</p>"
-        f'<p class="quiet">Exit code {report.exit_code} (0 fine, 3 tampered or reordered, 4 incomplete or not provable).</p></div>'
+        f'<p class="quiet">Exit code {report.exit_code} (0 complete, 3 tampered or reordered, 4 incomplete or not proven).</p></div>'
     )
 
 
 def _summary(report: VerificationReport) -> str:
-    """Return in one sentence how much is proven, and what was found how often."""
+    """Return how much is proven, and how many findings of each verdict there are."""
     findings = [*report.findings, *(finding for producer in report.producers for finding in producer.findings)]
-    left = report.more_findings + report.total("more_findings")
+    unlisted = report.more_findings + report.total("more_findings")
     counts = [
         f"{count:,} {verdict}"
         for verdict in reversed(Verdict)
         if (count := sum(1 for finding in findings if finding.verdict is verdict))
     ]
-    told = f"Findings: {', '.join(counts)}{f', and {left:,} more' if left else ''}." if counts else "No findings."
-    return f"{report.total('proven'):,} of {report.total('records'):,} events are proven. {told}"
+    more = f", and {unlisted:,} more" if unlisted else ""
+    summary = f"Findings: {', '.join(counts)}{more}." if counts else "No findings."
+    return f"{report.total('proven'):,} of {report.total('records'):,} events are proven. {summary}"
 
 
 def _counts(report: VerificationReport) -> dict[str, str]:
     facts = {
         "Records read": f"{report.records:,}",
-        "Different events": f"{report.total('records'):,}",
+        "Distinct events": f"{report.total('records'):,}",
         "Proven by a signed checkpoint": f"{report.total('proven'):,}",
         "Equal copies": f"{report.total('duplicates'):,}",
         "Checkpoints": f"{report.total('checkpoints'):,}",
         "Producers": f"{len(report.producers):,}",
         "Producers that end with a signed checkpoint": f"{report.total('is_closed'):,}",
-        "Producers still writing": f"{report.total('is_open'):,}",
+        "Producers still running": f"{report.total('is_open'):,}",
     }
     if report.continued_from:
-        facts["Went on from the state with SHA-256"] = report.continued_from
+        facts["Continued from the state with SHA-256"] = report.continued_from
     return facts
 
 
 def _facts(facts: Mapping[str, str]) -> str:
     rows = "".join(f'<tr><th scope="row">{_text(name)}</th><td>{_text(text)}</td></tr>' for name, text in facts.items())
-    return f'<table class="facts"><tbody>{rows}</tbody></table>' if rows else "<p>Not told.</p>"
+    return f'<table class="facts"><tbody>{rows}</tbody></table>' if rows else "<p>Not stated.</p>"
 
 
 def _keys(keys: Iterable[str]) -> str:
@@ -157,7 +159,7 @@ def _keys(keys: Iterable[str]) -> str:
 def _findings(report: VerificationReport) -> str:
     sections = []
     if report.findings:
-        sections.append("<h3>Of no producer</h3>" + _finding_table(report.findings, report.more_findings))
+        sections.append("<h3>No particular producer</h3>" + _finding_table(report.findings, report.more_findings))
     for producer in _worst_first(report.producers)[:MAX_PRODUCERS]:
         if producer.findings:
             heading = f"<h3><code>{_text(producer.producer)}</code> {_text(producer.source)}</h3>"
@@ -167,16 +169,16 @@ def _findings(report: VerificationReport) -> str:
 
 def _finding_table(findings: tuple[Finding, ...], more: int) -> str:
     rows = "".join(_finding_row(finding) for finding in findings[:MAX_ROWS])
-    left = more + max(len(findings) - MAX_ROWS, 0)
-    note = f"<p>{left:,} more findings are not listed.</p>" if left else ""
+    unlisted = more + max(len(findings) - MAX_ROWS, 0)
+    note = f"<p>{unlisted:,} more findings are not listed.</p>" if unlisted else ""
     head = "<thead><tr><th>Verdict</th><th>Sequence</th><th>Field</th><th>Place</th><th>Reason</th></tr></thead>"
     return f'<table class="findings">{head}<tbody>{rows}</tbody></table>{note}'
 
 
 def _finding_row(finding: Finding) -> str:
-    where = finding.range if finding.exact or not finding.range else f"at least one of {finding.range}"
+    sequences = finding.range if finding.exact or not finding.range else f"at least one of {finding.range}"
     return (
-        f"<tr><td>{_label(finding.verdict)}</td><td>{_text(where)}</td><td>{_text(finding.field)}</td>"
+        f"<tr><td>{_label(finding.verdict)}</td><td>{_text(sequences)}</td><td>{_text(finding.field)}</td>"
         f"<td><code>{_text(finding.place)}</code></td><td>{_text(finding.reason)}</td></tr>"
     )
 
@@ -187,13 +189,15 @@ def _producers(producers: tuple[ProducerReport, ...]) -> str:
     names = ("Producer", "Source", "Verdict", "Records", "Proven", "Copies", "Signed size and root", "End", "Signed by")
     head = "".join(f'<th scope="col">{name}</th>' for name in names)
     rows = "".join(_producer_row(producer) for producer in _worst_first(producers)[:MAX_PRODUCERS])
-    left = len(producers) - MAX_PRODUCERS
-    note = f"<p>{left:,} more producers are not listed; none of them has a worse verdict.</p>" if left > 0 else ""
+    unlisted = len(producers) - MAX_PRODUCERS
+    note = (
+        f"<p>{unlisted:,} more producers are not listed; none of them has a worse verdict.</p>" if unlisted > 0 else ""
+    )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{note}"
 
 
 def _producer_row(producer: ProducerReport) -> str:
-    end = "signed" if producer.is_closed else "still writing" if producer.is_open else "none"
+    end = "signed" if producer.is_closed else "still running" if producer.is_open else "none"
     signed = (
         ""
         if producer.size is None
@@ -224,7 +228,8 @@ def _kind(exit_code: int) -> str:
 
 
 def _text(text: str) -> str:
-    """Escape for HTML, and make control and direction characters visible: the trail's words are not ours."""
+    """Escape a text for HTML and show control and direction characters as codes."""
+    # An attacker may have written the text: it must neither become markup nor change how its surroundings read.
     visible = "".join(
         character if unicodedata.category(character)[0] != "C" else f"\\u{ord(character):04x}" for character in text
     )

@@ -1,19 +1,19 @@
-"""Finds records of one Kafka key that stand in the wrong order, in bounded memory."""
+"""Finds records of one Kafka key that are in the wrong order, in bounded memory."""
 
 from __future__ import annotations
 
 MAX_KEYS = 250_000
-"""Keys of one generation; the last 250,000 to 500,000 (producer, partition, key) are remembered, about 150 bytes each."""
+"""Keys of one generation: the last 250,000 to 500,000 of (producer, partition, key) are remembered, 150 bytes each."""
 
 
 class KeyOrder:
     """Remembers the last sequence of each key on each partition.
 
-    A key that has not been seen for more than ``most`` other keys may be forgotten: a wrong order is then missed, never
-    invented. Keys are kept as 64-bit hashes under a secret of the process, so no user id stays in memory.
+    A key that was not seen among the last ``most`` keys may be forgotten: a wrong order is then missed, never invented.
+    Keys are kept as 64-bit hashes under a secret of the process, so no user id stays in memory.
 
     Args:
-        most: Keys of one generation.
+        most: Keys of one generation; there are two.
     """
 
     __slots__ = ("_most", "_old", "_young")
@@ -24,22 +24,23 @@ class KeyOrder:
         self._old: dict[int, int] = {}
 
     def add(self, stream: int, partition: int, key: bytes, sequence: int) -> int | None:
-        """Remember the first occurrence of a record.
+        """Remember a record that is read for the first time.
 
         Args:
             stream: Number of the producer.
-            partition: Where the record stands.
-            key: Kafka key.
-            sequence: Number of the record.
+            partition: Partition of the record.
+            key: Kafka key of the record.
+            sequence: Sequence of the record.
 
         Returns:
-            None if it is in order, else the higher sequence that stands before it.
+            None if it is in order, else the higher sequence that was read before it.
         """
         # Python's hash of bytes is SipHash under a random key (PEP 456); nobody can aim at a collision.
         name = hash((stream, partition, key))
         last = self._young.get(name)
         if last is None:
             last = self._old.get(name, -1)
+            # Two generations instead of a list in order of use: one look-up a record, and no bookkeeping.
             if len(self._young) >= self._most:
                 self._old, self._young = self._young, {}
         if sequence < last:

@@ -1,4 +1,4 @@
-"""What a verification leaves behind, so that the next one goes on from there and a rewritten past is found."""
+"""Saves and loads the state of a verification, so that the next one continues from it and finds a rewritten past."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ROOTS_KEPT = 64
 
 
 class ParkedState(msgspec.Struct, kw_only=True):
-    """An interval that was not proven."""
+    """An interval that was not proven; the names of the members are those of the file."""
 
     start: int
     end: int
@@ -42,11 +42,12 @@ class ParkedState(msgspec.Struct, kw_only=True):
 
 
 class StreamState(msgspec.Struct, kw_only=True):
-    """What is known of one producer.
+    """One producer as it is saved; the names of the members are those of the file.
 
     Attributes:
-        base: Size and O(log n) hashes of the tree that is behind us.
-        runs: Leaf hashes that are not in that tree yet, by first sequence.
+        base: Size and O(log n) hashes of the tree of all records that were folded.
+        runs: Leaf hashes of records out of sequence, by first sequence.
+        passed: A root that the next verification must find again: the last one passed, or one that is still missing.
     """
 
     producer: str
@@ -75,16 +76,16 @@ class StreamState(msgspec.Struct, kw_only=True):
 class VerifierState(msgspec.Struct, kw_only=True):
     """The state of a verification.
 
-    The digest finds damage. Whoever can write the file can write a digest too, and can put an older file in its place:
-    file the digest with each report, and give it to :meth:`load` the next time.
+    The digest reveals damage. Anyone who can write the file can also write a matching digest, or replace the file by an
+    older one: keep the digest with each report, and pass it to :meth:`load` the next time.
 
     Attributes:
-        serial: How many verifications led here.
-        previous: Digest of the state before.
-        saved_at: RFC 3339 time, if known.
+        serial: Number of this verification in its series, from 1.
+        previous: Digest of the state before it; empty for none.
+        saved_at: Time of the verification, RFC 3339; empty if it was not given.
         positions: Next offset to read, by topic and partition.
-        streams: One for each producer.
-        findings: What belongs to no producer.
+        streams: What is known of each producer.
+        findings: Findings that concern no producer.
     """
 
     serial: int
@@ -108,27 +109,38 @@ class VerifierState(msgspec.Struct, kw_only=True):
     def from_bytes(cls, data: bytes, *, expected_digest: str | None = None) -> VerifierState:
         """Read the content of a state file.
 
+        1. Its first line names this format and version.
+        2. Its content matches the digest in that line: it is not damaged.
+        3. It is the expected state: it was not replaced or rolled back.
+        4. Its content has the form of a state.
+
         Args:
             data: The content.
-            expected_digest: As it stands in the last report; None if it is not known.
+            expected_digest: Digest in the last report; None if it is not known.
 
         Raises:
             FormatError: It is not a state file of this version.
-            TamperedError: It does not agree with its digest, or is not the state that was expected.
+            TamperedError: It does not match its digest, or is not the expected state.
         """
-        header, newline, body = data[:_HEADER_BYTES].partition(b"\n")
+        # 1. Format and version.
+        header, newline, _ = data[:_HEADER_BYTES].partition(b"\n")
         words = header.split(b" ")
         if not newline or len(words) != 3 or words[0] != _MAGIC or words[1] != str(STATE_VERSION).encode():  # noqa: PLR2004
-            message = f"this is not a verifier's state of version {STATE_VERSION}"
+            message = f"this is not a verifier's state of version {STATE_VERSION}; name the file that verify wrote"
             raise FormatError(message)
+        # 2. Its own digest.
         body = data[len(header) + 1 :]
         digest = hashlib.sha256(body).hexdigest()
         if not hmac.compare_digest(digest.encode(), words[2]):
-            message = "the verifier's state was altered or damaged: it does not agree with its digest"
+            message = (
+                "the verifier's state was altered or damaged: it does not match its digest; restore it from a copy"
+            )
             raise TamperedError(message)
+        # 3. The expected digest.
         if expected_digest is not None and not hmac.compare_digest(digest.encode(), expected_digest.encode()):
             message = "the verifier's state is not the one that was expected: it was rolled back or replaced"
             raise TamperedError(message)
+        # 4. The content.
         try:
             return _decoder.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
@@ -148,15 +160,15 @@ class VerifierState(msgspec.Struct, kw_only=True):
 
     @classmethod
     def load(cls, path: Path, *, expected_digest: str | None = None) -> VerifierState | None:
-        """Read a state file; None when there is none yet.
+        """Read a state file; return None if there is no such file.
 
         Args:
             path: The file.
-            expected_digest: As it stands in the last report; finds a state that was rolled back.
+            expected_digest: Digest in the last report; reveals a state that was rolled back.
 
         Raises:
             FormatError: It is not a state file of this version.
-            TamperedError: It was altered, or is not the state that was expected.
+            TamperedError: It was altered, or is not the expected state.
             StorageError: It cannot be read.
         """
         try:
@@ -165,7 +177,7 @@ class VerifierState(msgspec.Struct, kw_only=True):
         except FileNotFoundError:
             if expected_digest is None:
                 return None
-            message = f"there is no verifier's state {path}, although one was expected: it was removed"
+            message = f"the verifier's state {path} is expected and does not exist: it was removed"
             raise TamperedError(message) from None
         except OSError as exc:
             raise translate(exc, doing="reading the verifier's state", path=path) from exc

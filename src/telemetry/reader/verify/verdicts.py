@@ -1,4 +1,4 @@
-"""What a verification found: verdicts, findings, and the report over all producers."""
+"""Defines what a verification can conclude: verdicts, findings, and the report on all producers."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from enum import StrEnum
 from typing import Any, NoReturn
 
 MAX_FINDINGS = 1_000
-"""Findings kept of one producer; what goes beyond is counted."""
+"""Findings of one verdict that are kept of one producer; further ones are counted."""
 
 EXIT_FINE = 0
 EXIT_TAMPERED = 3
 EXIT_INCOMPLETE = 4
+
+_RECENT = 16
+"""Findings among which the same one is looked for: a record that is read twice is found twice in a row."""
 
 
 class Verdict(StrEnum):
@@ -20,11 +23,11 @@ class Verdict(StrEnum):
 
     Attributes:
         COMPLETE: Every record is there and is what was signed, up to the last checkpoint.
-        DUPLICATE: Records stand on the trail more than once, byte for byte the same; harmless.
-        UNVERIFIABLE: Nothing speaks against the records, and nothing proves them.
-        TRUNCATED: The stream has no end: neither a final checkpoint nor one of a recovery.
+        DUPLICATE: Records are on the trail more than once, byte for byte the same; harmless.
+        UNVERIFIABLE: There is no evidence of tampering, but nothing proves the records.
+        TRUNCATED: The stream has no signed end: neither a final checkpoint nor one of a recovery.
         MISSING: Sequences are absent.
-        REORDERED: Records of one Kafka key stand in the wrong order.
+        REORDERED: Records of one Kafka key are in the wrong order.
         TAMPERED: A record or a checkpoint is not what was signed.
     """
 
@@ -43,7 +46,7 @@ class Verdict(StrEnum):
 
     @property
     def exit_code(self) -> int:
-        """What the command ends with for this verdict."""
+        """Exit code of the command for this verdict."""
         if self in (Verdict.TAMPERED, Verdict.REORDERED):
             return EXIT_TAMPERED
         return EXIT_FINE if self in (Verdict.COMPLETE, Verdict.DUPLICATE) else EXIT_INCOMPLETE
@@ -54,16 +57,16 @@ _SEVERITY = {verdict: severity for severity, verdict in enumerate(Verdict)}
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that an auditor must know.
+    """One thing that an auditor has to know.
 
     Attributes:
-        verdict: What it is.
-        reason: What was held against what, and what differs.
+        verdict: The conclusion.
+        reason: What was compared, and what differs.
         first: First sequence it concerns, or None.
         last: Last sequence it concerns.
-        place: Where the record stands, as text; empty where that is not known.
-        field: Which part of the record differs, where that can be told.
-        exact: The records from ``first`` to ``last`` are all concerned; otherwise at least one of them.
+        place: Place of the record, as text; empty where it is not known.
+        field: Part of the record that differs; empty where it is not known.
+        exact: Whether all records from ``first`` to ``last`` are concerned; if False, at least one of them is.
     """
 
     verdict: Verdict
@@ -76,7 +79,7 @@ class Finding:
 
     @property
     def range(self) -> str:
-        """The sequences, for people."""
+        """The sequences as people write them, such as ``7-9``."""
         if self.first is None:
             return ""
         return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
@@ -107,18 +110,18 @@ class ProducerReport:
     Attributes:
         producer: The stream.
         source: CloudEvents source of its events, such as ``/production/payments``.
-        records: Records seen, duplicates not counted.
-        proven: Records that are proven by a signed checkpoint, in this run or an earlier one.
+        records: Records seen, copies not counted.
+        proven: Records that a signed checkpoint proves, in this run or an earlier one.
         duplicates: Copies beyond the first, byte for byte the same.
-        uncompared: Copies of records that were proven so long ago that their bytes are no longer at hand.
+        uncompared: Copies of records that were proven so long ago that their bytes are no longer known.
         checkpoints: Checkpoints that a trusted key signed.
-        size: Largest tree that a trusted key signed; None when there is none.
+        size: Size of the largest tree that a trusted key signed; None when there is none.
         root: Root hash of that tree, in hexadecimal.
         signed_at: Time of that checkpoint, RFC 3339.
-        is_closed: A final checkpoint, or one of a recovery, ends the stream.
-        is_open: The producer was still writing when the trail was read.
+        is_closed: Whether a final checkpoint, or one of a recovery, ends the stream.
+        is_open: Whether the producer was still running when the trail was read.
         keys: Names and ids of the trusted keys that signed.
-        findings: What an auditor must know; the worst first.
+        findings: What an auditor has to know; the worst first.
         more_findings: How many findings were left out.
     """
 
@@ -141,8 +144,8 @@ class ProducerReport:
     @property
     def verdict(self) -> Verdict:
         """The worst verdict; duplicates alone leave a stream complete."""
-        found = [finding.verdict for finding in self.findings if finding.verdict is not Verdict.DUPLICATE]
-        return max(found, key=lambda verdict: verdict.severity, default=Verdict.COMPLETE)
+        verdicts = [finding.verdict for finding in self.findings if finding.verdict is not Verdict.DUPLICATE]
+        return max(verdicts, key=lambda verdict: verdict.severity, default=Verdict.COMPLETE)
 
     @property
     def verdicts(self) -> frozenset[Verdict]:
@@ -170,16 +173,16 @@ class ProducerReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerificationReport:
-    """What can be said of a trail. It has no truth value: look at ``verdict`` or ``exit_code``.
+    """What can be said of a trail. It has no truth value: read ``verdict`` or ``exit_code``.
 
     Attributes:
-        producers: One report each, in the order of their ids, which is that of their start.
-        findings: What belongs to no producer, such as a record that cannot be read.
+        producers: One report for each producer, in order of their ids, which is the order in which they started.
+        findings: Findings that concern no producer, such as a record that cannot be read.
         more_findings: How many of those were left out.
         records: Records read in this run, checkpoints and duplicates included.
-        checked_at: When the report was made, RFC 3339.
+        checked_at: Time of the report, RFC 3339.
         trusted_keys: Public keys that were trusted.
-        continued_from: Digest of the state that this run went on from, in hexadecimal; empty for none.
+        continued_from: Digest of the state that this run continued from, in hexadecimal; empty for none.
     """
 
     producers: tuple[ProducerReport, ...]
@@ -193,8 +196,8 @@ class VerificationReport:
     @property
     def verdict(self) -> Verdict:
         """The worst verdict of all."""
-        found = [finding.verdict for finding in self.findings] + [report.verdict for report in self.producers]
-        return max(found, key=lambda verdict: verdict.severity, default=Verdict.COMPLETE)
+        verdicts = [finding.verdict for finding in self.findings] + [report.verdict for report in self.producers]
+        return max(verdicts, key=lambda verdict: verdict.severity, default=Verdict.COMPLETE)
 
     @property
     def exit_code(self) -> int:
@@ -208,7 +211,7 @@ class VerificationReport:
         """Return the report on one producer.
 
         Raises:
-            KeyError: Nothing of it was seen.
+            KeyError: No record or checkpoint of it was seen.
         """
         for report in self.producers:
             if report.producer == producer:
@@ -241,15 +244,18 @@ class VerificationReport:
             yield from report.findings
 
     def __bool__(self) -> NoReturn:
-        message = "a verification report has no truth value; look at its verdict or exit_code"
+        message = "a verification report has no truth value; read its verdict or exit_code"
         raise TypeError(message)
 
 
 class FindingList:
-    """Collects findings up to a bound; the rest is counted, never the worst verdict lost.
+    """Collects findings up to a bound and counts the rest; no verdict is lost.
 
     Args:
-        most: How many of one verdict are kept.
+        most: How many findings of one verdict are kept.
+
+    Attributes:
+        more: How many findings were not kept.
     """
 
     def __init__(self, *, most: int = MAX_FINDINGS) -> None:
@@ -258,23 +264,25 @@ class FindingList:
         self.more = 0
 
     def add(self, finding: Finding) -> None:
-        """Keep or count a finding; the same one is kept once."""
+        """Keep or count a finding; drop it if the same one was added just before."""
         kept = self._kept.setdefault(finding.verdict, [])
         if len(kept) >= self._most:
             self.more += 1
-        elif finding not in kept[-16:]:
+        elif finding not in kept[-_RECENT:]:
             kept.append(finding)
 
     def sorted(self) -> tuple[Finding, ...]:
-        """Return what was kept: the worst first, then by sequence."""
-        found = [finding for kept in self._kept.values() for finding in kept]
-        return tuple(
-            sorted(found, key=lambda found: (-found.verdict.severity, -1 if found.first is None else found.first))
-        )
+        """Return the kept findings: the worst first, then by sequence."""
+        findings = (finding for kept in self._kept.values() for finding in kept)
+        return tuple(sorted(findings, key=_rank))
 
     def copy(self) -> FindingList:
-        """Return a list of its own with the same findings."""
+        """Return another list with the same findings."""
         other = FindingList(most=self._most)
         other._kept = {verdict: list(kept) for verdict, kept in self._kept.items()}
         other.more = self.more
         return other
+
+
+def _rank(finding: Finding) -> tuple[int, int]:
+    return -finding.verdict.severity, -1 if finding.first is None else finding.first

@@ -16,7 +16,7 @@ from telemetry.format.value.message import render, render_head
 from telemetry.reader.entry import DamagedRecord, Place, RawRecord
 from telemetry.reader.verify.tree import stream_tree
 from telemetry.reader.verify.tree.leaf_window import PAGE_COST
-from telemetry.reader.verify.verdicts import Finding, FindingList, ProducerReport, Verdict
+from telemetry.reader.verify.verdicts import ProducerReport, Verdict
 from telemetry.reader.verify.verifier import Verifier
 from tests.support.written_trail import LATER, START, TOPIC, Process, Signer, altered, topic, verify
 
@@ -208,14 +208,6 @@ class TestBounds:
         assert report.exit_code == 0
         assert report.total("uncompared") == 1
 
-    def test_findings_are_bounded(self) -> None:
-        findings = FindingList(most=3)
-        for number in range(10):
-            findings.add(Finding(Verdict.MISSING, "absent", number, number))
-        findings.add(Finding(Verdict.TAMPERED, "altered", 1, 1))
-        assert [finding.verdict for finding in findings.sorted()] == [Verdict.TAMPERED] + [Verdict.MISSING] * 3
-        assert findings.more == 7
-
 
 class TestReport:
     def test_report_has_no_truth_value(self) -> None:
@@ -240,15 +232,3 @@ class TestReport:
     def test_producer_that_was_never_seen(self) -> None:
         with pytest.raises(KeyError):
             verify(topic(Process(1).run(5))).producer(Process(2).producer)
-
-    def test_exit_code_of_each_verdict(self) -> None:
-        codes = {verdict: verdict.exit_code for verdict in Verdict}
-        assert codes == {
-            Verdict.COMPLETE: 0,
-            Verdict.DUPLICATE: 0,
-            Verdict.UNVERIFIABLE: 4,
-            Verdict.TRUNCATED: 4,
-            Verdict.MISSING: 4,
-            Verdict.REORDERED: 3,
-            Verdict.TAMPERED: 3,
-        }
