@@ -83,6 +83,8 @@ lock: setup ## resolve the requirements again; UPGRADE=--upgrade takes newer ver
 
 setup: ## make .venv with the locked packages, or do nothing if it is up to date
 	@$(ANY_PYTHON) .ci/setup.py $(VENV) requirements/dev.txt
+	@# Compiled once, not by every process that the tests start; PYTHONDONTWRITEBYTECODE does not forbid this.
+	@$(BIN)/python -m compileall -q src tests
 
 setup-bench:
 	@$(ANY_PYTHON) .ci/setup.py $(BENCH_VENV) requirements/bench.txt

@@ -1,9 +1,9 @@
-"""Make a virtual environment with the locked packages and this project in it; do nothing if it is up to date.
+"""Creates a virtual environment with the locked packages and this project in it, unless it is up to date.
 
 Usage: setup.py FOLDER REQUIREMENTS
 
-Any Python from 3.7 on can run this file, so that an old one can say what is missing. PYTHON in the environment names
-the interpreter to use; without it an existing environment keeps its own, and a new one gets the first that is new
+Any Python from 3.7 on can run this file, so that an old one can report what is missing. PYTHON in the environment names
+the interpreter to use; without it an existing environment keeps its own, and a new one gets the first that is recent
 enough. Every download is checked against the digests in the requirements files.
 """
 
@@ -20,12 +20,12 @@ OLDEST = (3, 11)
 NEWEST_TRIED = 14
 ROOT = Path(__file__).resolve().parent.parent
 INPUTS = (".ci/setup.py", "pyproject.toml", "requirements/bootstrap.txt")
-# What would lead pip or uv to another environment than the one that is made here.
+# Variables that would lead pip or uv to another environment than this one.
 DISTURBING = ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONHOME", "PYTHONPATH")
 
 
 def main() -> None:
-    """Bring the environment up to date."""
+    """Create or update the environment."""
     folder, requirements = Path(sys.argv[1]), sys.argv[2]
     os.chdir(ROOT)
     python, stamp = folder / "bin" / "python", folder / "installed.sha256"
@@ -35,35 +35,37 @@ def main() -> None:
     if fits and stamp.exists() and stamp.read_text() == digest:
         return
     if not fits:
-        make_environment(choose_python(chosen), folder)
+        create_environment(choose_python(chosen), folder)
     install(str(python), requirements)
     stamp.write_text(digest)
 
 
 def choose_python(chosen: str | None) -> str:
-    """Return an interpreter that is new enough."""
+    """Return an interpreter that is recent enough."""
     others = [f"python3.{minor}" for minor in range(NEWEST_TRIED, OLDEST[1] - 1, -1)]
     candidates = [chosen] if chosen else [sys.executable, *others]
     for candidate in candidates:
         if describe(candidate):
             return candidate
     wanted = ".".join(str(number) for number in OLDEST)
-    sys.exit(f"Python {wanted} or later is needed, and {candidates[0]} is not: install it or set PYTHON=python{wanted}")
+    sys.exit(
+        f"Python {wanted} or later is needed, but {candidates[0]} is older or missing: install it, or set PYTHON=python{wanted}"
+    )
 
 
 def describe(python: str) -> str | None:
-    """Return version and home of an interpreter that runs and is new enough."""
+    """Return version and home of an interpreter that runs and is recent enough."""
     if not shutil.which(python):
         return None
     script = f"import sys; print(sys.version_info[:2] >= {OLDEST}, sys.version_info[:3], sys.base_prefix)"
     done = subprocess.run([python, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
-    told = done.stdout.decode().strip()
-    return told if told.startswith("True") else None
+    description = done.stdout.decode().strip()
+    return description if description.startswith("True") else None
 
 
-def make_environment(python: str, folder: Path) -> None:
-    """Make a fresh environment."""
-    print(f"set-up: making {folder} with {python}", flush=True)
+def create_environment(python: str, folder: Path) -> None:
+    """Create a fresh environment."""
+    print(f"set-up: creating {folder} with {python}", flush=True)
     if subprocess.run([python, "-m", "venv", "--clear", str(folder)], check=False).returncode:
         sys.exit(f"{python} -m venv failed: on Debian and Ubuntu install the package python3-venv first")
 

@@ -86,11 +86,24 @@ def reading(size: int) -> Group:
     ]
 
 
+_STARTS = (
+    "bare_python",
+    "import_pydantic",
+    "import_confluent_kafka",
+    "import_telemetry",
+    "import_class",
+    "import_configuration",
+    "import_in_use",
+    "command_version",
+    "command_help",
+    "command_keys_help",
+    "start",
+)
+
+
 def cold() -> Group:
     """Return what a process pays before its first event."""
-    return [
-        (name, Spec("cold", name)) for name in ("import_telemetry", "import_in_use", "import_confluent_kafka", "start")
-    ]
+    return [(name, Spec("cold", name)) for name in _STARTS]
 
 
 def _pipeline(name: str, size: int) -> Spec:

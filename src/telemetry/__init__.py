@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+from telemetry.system.lazy_exports import lazy_exports
 from telemetry.version import __version__
 
+TYPE_CHECKING = False  # as in lazy_exports: `typing` is not loaded for the sake of this flag
 if TYPE_CHECKING:
     from telemetry.client import Telemetry
     from telemetry.config import TelemetryConfig
@@ -18,18 +18,12 @@ __all__ = ["Telemetry", "TelemetryConfig", "__version__", "open_trail"]
 
 _HOMES = {
     "Telemetry": "telemetry.client",
-    "TelemetryConfig": "telemetry.config",
+    "TelemetryConfig": "telemetry.config.telemetry",
     "open_trail": "telemetry.trail.trail",
 }
 
+__getattr__ = lazy_exports(__name__, _HOMES)
 
-def __getattr__(name: str) -> Any:
-    # Loaded on first use: importing the package must cost next to nothing.
-    if name in _HOMES:
-        from importlib import import_module  # noqa: PLC0415 - the point of this function
 
-        found = getattr(import_module(_HOMES[name]), name)
-        globals()[name] = found
-        return found
-    message = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(message)
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

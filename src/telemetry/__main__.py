@@ -1,4 +1,4 @@
-"""``python -m telemetry`` is the ``telemetry`` command."""
+"""Runs the ``telemetry`` command for ``python -m telemetry``."""
 
 from telemetry.cli import main
 

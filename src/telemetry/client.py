@@ -1,15 +1,15 @@
-"""``Telemetry``: what an application holds."""
+"""Offers ``Telemetry``, the object through which an asyncio application logs."""
 
 from __future__ import annotations
 
-import asyncio
-from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from telemetry.audit.reports import ShutdownReport
-from telemetry.audit.runtime import SHUTDOWN_SECONDS, Runtime
-from telemetry.audit.service import AuditService
-from telemetry.config import AuditConfig, TelemetryConfig
+from telemetry.audit.reports import SHUTDOWN_SECONDS, ShutdownReport
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from telemetry.config import AuditConfig, TelemetryConfig
 
 
 class Telemetry:
@@ -27,6 +27,11 @@ class Telemetry:
     """
 
     def __init__(self, config: TelemetryConfig | AuditConfig) -> None:
+        # The pipeline with its Kafka client, cryptography and metrics is loaded here, and not with the name of this
+        # class: before start(), so that the workers of a preforking server share the memory of it.
+        from telemetry.audit.runtime import Runtime  # noqa: PLC0415
+        from telemetry.audit.service import AuditService  # noqa: PLC0415
+
         self._runtime = Runtime(config)
         self.audit = AuditService(self._runtime.pipeline)
 
@@ -36,7 +41,7 @@ class Telemetry:
         return self._runtime.config
 
     async def start(self) -> None:
-        """Check keys and fallback store, and begin.
+        """Check keys and fallback store, then accept events.
 
         An unreachable Kafka does not stop it where a fallback is configured.
 
@@ -46,20 +51,24 @@ class Telemetry:
             StorageError: The fallback store cannot be used.
             TransportError: Kafka cannot be reached and there is no fallback.
         """
+        import asyncio  # noqa: PLC0415 - loaded by now in a program that awaits
+
         await asyncio.to_thread(self._runtime.start)
 
     async def shutdown(self, timeout: float = SHUTDOWN_SECONDS) -> ShutdownReport:  # noqa: ASYNC109 - a deadline for other threads
-        """Drain to Kafka, then to the fallback, then to the spool, and end.
+        """Deliver to Kafka what was accepted; store or spool the rest, and stop.
 
         Args:
-            timeout: Seconds for all of it.
+            timeout: Limit for all of it, in seconds.
 
         Returns:
-            What was delivered, stored and left; the same report when called again.
+            How many events were delivered, stored and left; the same report when called again.
 
         Raises:
-            UndeliveredError: Accepted events could be kept nowhere.
+            UndeliveredError: Some accepted events could not be kept anywhere.
         """
+        import asyncio  # noqa: PLC0415 - loaded by now in a program that awaits
+
         return await asyncio.to_thread(self._runtime.shutdown, timeout)
 
     async def __aenter__(self) -> Self:

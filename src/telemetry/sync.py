@@ -1,14 +1,15 @@
-"""The blocking face of ``Telemetry``: the same pipeline for scripts, threads and WSGI applications."""
+"""Offers ``Telemetry`` to blocking code: the same pipeline for scripts, threads and WSGI applications."""
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from telemetry.audit.reports import ShutdownReport
-from telemetry.audit.runtime import SHUTDOWN_SECONDS, Runtime
-from telemetry.audit.service import BlockingAuditService
-from telemetry.config import AuditConfig, TelemetryConfig
+from telemetry.audit.reports import SHUTDOWN_SECONDS, ShutdownReport
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from telemetry.config import AuditConfig, TelemetryConfig
 
 
 class Telemetry:
@@ -19,6 +20,10 @@ class Telemetry:
     """
 
     def __init__(self, config: TelemetryConfig | AuditConfig) -> None:
+        # Loaded for an object, not for the name of the class: see telemetry.client.
+        from telemetry.audit.runtime import Runtime  # noqa: PLC0415
+        from telemetry.audit.service import BlockingAuditService  # noqa: PLC0415
+
         self._runtime = Runtime(config)
         self.audit = BlockingAuditService(self._runtime.pipeline)
 
@@ -28,11 +33,11 @@ class Telemetry:
         return self._runtime.config
 
     def start(self) -> None:
-        """Check keys and fallback store, and begin."""
+        """Check keys and fallback store, then accept events."""
         self._runtime.start()
 
     def shutdown(self, timeout: float = SHUTDOWN_SECONDS) -> ShutdownReport:
-        """Drain within ``timeout`` seconds, and end."""
+        """Deliver or keep what was accepted, within ``timeout`` seconds, and stop."""
         return self._runtime.shutdown(timeout)
 
     def __enter__(self) -> Self:

@@ -1,9 +1,23 @@
-"""The types that an application names: configuration, events, receipts, reports."""
+"""Exports the types that an application names: configuration, events, receipts, reports; each is loaded on first use."""
 
-from telemetry.audit.receipt import Delivery, Receipt
-from telemetry.audit.reports import AuditStats, ShutdownReport
-from telemetry.config import AuditConfig, EncryptionConfig, KafkaConfig, SigningConfig, StorageConfig, TelemetryConfig
-from telemetry.format.value.event import AuditEvent
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from telemetry.system.lazy_exports import lazy_exports
+
+if TYPE_CHECKING:
+    from telemetry.audit.receipt import Delivery, Receipt
+    from telemetry.audit.reports import AuditStats, ShutdownReport
+    from telemetry.config import (
+        AuditConfig,
+        EncryptionConfig,
+        KafkaConfig,
+        SigningConfig,
+        StorageConfig,
+        TelemetryConfig,
+    )
+    from telemetry.format.value.event import AuditEvent
 
 __all__ = [
     "AuditConfig",
@@ -18,3 +32,23 @@ __all__ = [
     "StorageConfig",
     "TelemetryConfig",
 ]
+
+_HOMES = {
+    "AuditConfig": "telemetry.config.audit",
+    "AuditEvent": "telemetry.format.value.event",
+    "AuditStats": "telemetry.audit.reports",
+    "Delivery": "telemetry.audit.receipt",
+    "EncryptionConfig": "telemetry.config.encryption",
+    "KafkaConfig": "telemetry.config.kafka",
+    "Receipt": "telemetry.audit.receipt",
+    "ShutdownReport": "telemetry.audit.reports",
+    "SigningConfig": "telemetry.config.encryption",
+    "StorageConfig": "telemetry.config.storage",
+    "TelemetryConfig": "telemetry.config.telemetry",
+}
+
+__getattr__ = lazy_exports(__name__, _HOMES)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,3 +1,3 @@
-"""The library's version; a module of its own, so that every layer may name it."""
+"""Names the library's version in a module of its own, so that every layer may use it."""
 
 __version__ = "0.1.0"

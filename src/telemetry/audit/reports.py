@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+SHUTDOWN_SECONDS = 30.0
+"""How long ``shutdown()`` may take unless the caller says otherwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class AuditStats:

@@ -18,7 +18,6 @@ from telemetry.exceptions import ConfigurationError, LifecycleError, Problem, Te
 
 logger = logging.getLogger("telemetry")
 
-SHUTDOWN_SECONDS = 30.0
 EXIT_SECONDS = 5.0
 
 _abandoned: list[AuditPipeline] = []

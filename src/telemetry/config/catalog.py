@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from telemetry.exceptions import ConfigurationError, Problem
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoints
 
 
 class ProviderCatalog:
@@ -33,7 +35,7 @@ class ProviderCatalog:
 
     def names(self) -> list[str]:
         """Return every known name, sorted."""
-        return sorted({*self._builtin, *self._registered, *(point.name for point in entry_points(group=self._group))})
+        return sorted({*self._builtin, *self._registered, *(point.name for point in _entry_points(self._group))})
 
     def is_builtin(self, name: str) -> bool:
         """Whether ``name`` is one of this library's own."""
@@ -50,7 +52,7 @@ class ProviderCatalog:
             return self._registered[name]
         if name in self._builtin:
             return _load(self._builtin[name])
-        for point in entry_points(group=self._group, name=name):
+        for point in _entry_points(self._group, name=name):
             return self._require_subclass(name, point.load())
         return None
 
@@ -80,3 +82,11 @@ def _load(path: str) -> type[Any]:
     module, _, attribute = path.partition(":")
     found: type[Any] = getattr(import_module(module), attribute)
     return found
+
+
+def _entry_points(group: str, name: str | None = None) -> EntryPoints:
+    # Loaded for third parties' names only: reading the metadata of all distributions is slow.
+    from importlib.metadata import entry_points  # noqa: PLC0415
+
+    points = entry_points(group=group)
+    return points if name is None else points.select(name=name)

@@ -17,7 +17,8 @@ _REMEDIES = {
 class ConfigModel(BaseModel):
     """A frozen model that refuses unknown fields and raises one ``ConfigurationError`` with every problem."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    # The validator of a class is built when the class is first used: a program uses few of them, and some none.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
     def __init__(self, **values: Any) -> None:
         try:

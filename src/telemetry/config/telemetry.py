@@ -1,4 +1,4 @@
-"""The whole configuration: who logs, and how; from Python, environment variables or a TOML file."""
+"""Defines the whole configuration: who logs, and how; from Python, environment variables or a TOML file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Self
 
 from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from telemetry.config.audit import AuditConfig
 from telemetry.config.model import ConfigModel, problems_of
@@ -74,7 +73,10 @@ class TelemetryConfig(ConfigModel):
         Raises:
             ConfigurationError: With every problem found, including an unreadable file.
         """
-        settings = _settings_class(_readable(path))
+        # Its library costs a third of a start, and a configuration built in Python does not use it.
+        from telemetry.config.settings import settings_class  # noqa: PLC0415
+
+        settings = settings_class(_readable(path))
         try:
             loaded = settings(**overrides)
         except ValidationError as exc:
@@ -85,36 +87,6 @@ class TelemetryConfig(ConfigModel):
             raise ConfigurationError(Problem(str(path or "environment"), _first_line(exc), "correct it")) from None
         given = {name: getattr(loaded, name) for name in cls.model_fields if getattr(loaded, name) is not None}
         return cls(**given)
-
-
-class _LoadedConfig(BaseSettings):
-    model_config = SettingsConfigDict(
-        env_prefix="TELEMETRY_", env_nested_delimiter="__", extra="forbid", hide_input_in_errors=True
-    )
-
-    service_name: str | None = None
-    environment: str | None = None
-    version: str | None = None
-    audit_config: AuditConfig
-
-
-def _settings_class(path: Path | None) -> type[_LoadedConfig]:
-    class Loaded(_LoadedConfig):
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is the library's
-            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            sources = [init_settings, env_settings]
-            if path is not None:
-                sources.append(TomlConfigSettingsSource(settings_cls, path))
-            return tuple(sources)
-
-    return Loaded
 
 
 def _readable(path: str | Path | None) -> Path | None:

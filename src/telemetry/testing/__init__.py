@@ -5,7 +5,9 @@ Each is loaded on first use, so importing this package pulls in neither pytest n
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from telemetry.system.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from telemetry.testing.contracts.encryption import EncryptionProviderContract
@@ -23,15 +25,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        from importlib import import_module  # noqa: PLC0415 - the point of this function
-
-        found = getattr(import_module(_HOMES[name]), name)
-        globals()[name] = found
-        return found
-    message = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(message)
+__getattr__ = lazy_exports(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:
