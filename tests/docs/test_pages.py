@@ -10,6 +10,7 @@ from typer.main import get_command
 from telemetry import exceptions
 from telemetry.cli.app import app
 from telemetry.cli.commands.write.log import BAD_LINES
+from telemetry.cli.lazy_command import LazyCommand
 from telemetry.config import TelemetryConfig
 from telemetry.testing import EmbeddedKafka
 from tests.docs.configuration_tables import PAGE, with_tables
@@ -80,6 +81,8 @@ def test_the_exit_codes_are_those_of_the_errors() -> None:
 
 
 def _names(command: object, prefix: str = "") -> list[str]:
+    if isinstance(command, LazyCommand):
+        command = command.load()
     below = getattr(command, "commands", None)
     if below is None:
         return [prefix]

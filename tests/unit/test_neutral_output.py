@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from telemetry.cli.commands.read import tail
-from telemetry.cli.output.console import neutral
+from telemetry.cli.output.console import escape_control
 from telemetry.format.value.event import AuditEvent
 
 
@@ -22,7 +22,7 @@ from telemetry.format.value.event import AuditEvent
     ],
 )
 def test_what_could_steer_a_terminal_is_shown_as_an_escape(text: str, shown: str) -> None:
-    assert neutral(text) == shown
+    assert escape_control(text) == shown
 
 
 def test_an_event_full_of_escape_sequences_and_markup_prints_one_harmless_line() -> None:

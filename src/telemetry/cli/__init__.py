@@ -1,20 +1,28 @@
-"""The ``telemetry`` command; it uses the public API only and needs the extra ``cli``."""
+"""Runs the ``telemetry`` command; needs the extra ``cli``."""
 
 from __future__ import annotations
 
 import sys
 
-from telemetry.exceptions import MissingExtraError
-
 
 def main() -> None:
-    """Run the command."""
+    """Run the command and exit with its code."""
+    if sys.argv[1:] == ["--version"]:
+        # Scripts ask for it often: answered before typer and rich are loaded, which would take most of the time.
+        from telemetry.version import __version__  # noqa: PLC0415
+
+        sys.stdout.write(f"telemetry {__version__}\n")
+        return
     try:
         from telemetry.cli.app import run  # noqa: PLC0415 - the extra may be missing
+
+        code = run()
     except ModuleNotFoundError as exc:
         if exc.name not in {"typer", "rich"}:
             raise
+        from telemetry.exceptions import MissingExtraError  # noqa: PLC0415 - not needed otherwise
+
         error = MissingExtraError("the telemetry command", "cli")
         sys.stderr.write(f"error: {error}\n")
         sys.exit(error.exit_code)
-    sys.exit(run())
+    sys.exit(code)

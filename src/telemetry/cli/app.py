@@ -1,4 +1,4 @@
-"""The subcommands, and what they have in common."""
+"""Lists the subcommands, and does what they have in common."""
 
 from __future__ import annotations
 
@@ -10,47 +10,88 @@ from typing import Annotated
 
 import typer
 
-from telemetry.cli.commands.operate import demo, doctor, fallback, keys, topic
-from telemetry.cli.commands.prove import prove, verify
-from telemetry.cli.commands.read import export, lineage, tail
-from telemetry.cli.commands.write import log
-from telemetry.cli.output.console import err, neutral
+from telemetry.cli.lazy_command import Entry, lazy_group
 from telemetry.version import __version__
+
+COMMANDS = (
+    Entry(
+        "demo",
+        "telemetry.cli.commands.operate.demo",
+        "See the library at work: seal, send, fall back, recover, read back. Needs no server and leaves nothing behind.",
+    ),
+    Entry("log", "telemetry.cli.commands.write.log", "Log JSON lines from standard input as audit events."),
+    Entry(
+        "tail",
+        "telemetry.cli.commands.read.tail",
+        "Read the trail, decrypt it, check every byte, and print it. The read is recorded in the trail first.",
+    ),
+    Entry(
+        "export",
+        "telemetry.cli.commands.read.export",
+        "Decrypt the trail, check every byte, and write it as JSON lines, CSV or Parquet, as it is or in a published schema.",
+    ),
+    Entry(
+        "verify",
+        "telemetry.cli.commands.prove.verify",
+        "Verify that nothing is missing, changed or reordered. Needs public keys only.",
+    ),
+    Entry(
+        "lineage",
+        "telemetry.cli.commands.read.lineage",
+        "Follow one event: call, sealing, batch, fallback and replay, place on the topic, checkpoint. All copies are listed.",
+    ),
+    Entry(
+        "prove",
+        "telemetry.cli.commands.prove.prove",
+        "Write a proof that an event is part of the signed trail. Needs public keys only; the event stays sealed in it.",
+    ),
+    Entry(
+        "verify-proof",
+        "telemetry.cli.commands.prove.verify_proof",
+        "Check a proof file offline: no Kafka, no key service, public keys only.",
+    ),
+    Entry(
+        "doctor",
+        "telemetry.cli.commands.operate.doctor",
+        "Check configuration, key, Kafka, fallback store, spool, disk and clock; nothing is written to the topic.",
+    ),
+    Entry(
+        "fallback",
+        "telemetry.cli.commands.operate.fallback",
+        "Look at the fallback store, and bring it back to Kafka.",
+    ),
+    Entry("topic", "telemetry.cli.commands.operate.topic", "Create the topic of a trail."),
+    Entry(
+        "keys",
+        "telemetry.cli.commands.operate.keys",
+        "Create and maintain key files: of the provider local_key, and for signing.",
+    ),
+)
+"""Every subcommand, in the order of the help; a command's module is imported when the command is called."""
 
 app = typer.Typer(
     name="telemetry",
+    cls=lazy_group(COMMANDS),
     help="Encrypted audit logging: log, read, verify and operate an audit trail.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
 )
-app.command("demo")(demo.demo)
-app.command("log")(log.log)
-app.command("tail")(tail.tail)
-app.command("export")(export.export)
-app.command("verify")(verify.verify)
-app.command("lineage")(lineage.lineage)
-app.command("prove")(prove.prove)
-app.command("verify-proof")(prove.verify_proof_file)
-app.command("doctor")(doctor.doctor)
-app.add_typer(fallback.app, name="fallback")
-app.add_typer(topic.app, name="topic")
-app.add_typer(keys.app, name="keys")
 
 
 @app.callback(invoke_without_command=True)
 def common(
     context: typer.Context,
     *,
-    version: Annotated[bool, typer.Option("--version", help="Show the version and end.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the library's log lines too.")] = False,
 ) -> None:
     """Encrypted audit logging: log, read, verify and operate an audit trail."""
     if version:
         sys.stdout.write(f"telemetry {__version__}\n")
         raise typer.Exit
-    # Whoever runs the command inside a process of their own has their logging back when it ends.
+    # A program that runs the command inside its own process gets its logging back when the command ends.
     context.with_resource(_log_to_stderr(logging.INFO if verbose else logging.ERROR))
 
 
@@ -65,7 +106,9 @@ def run() -> int:
 
 class _Lines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        text = neutral(record.getMessage()).replace("[", r"\[")
+        from telemetry.cli.output.console import err, escape_control  # noqa: PLC0415 - rich, for the first line only
+
+        text = escape_control(record.getMessage()).replace("[", r"\[")
         style = "red" if record.levelno >= logging.ERROR else "yellow"
         err.print(f"[{style}]{record.levelname.lower()}:[/] {text}")
 

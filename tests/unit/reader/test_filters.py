@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telemetry.cli.options.filters import Wanted
+from telemetry.cli.options.filters import FilterOptions
 from telemetry.exceptions import ConfigurationError
 from telemetry.reader import EventFilter
 from telemetry.reader.filters import event_time, parse_moment
@@ -108,7 +108,7 @@ def test_a_filter_built_in_python_names_its_fields() -> None:
 
 def test_a_filter_built_from_options_names_the_options() -> None:
     with pytest.raises(ConfigurationError) as caught:
-        Wanted(
+        FilterOptions(
             user=None,
             event_type=["x" * 2_000],
             outcome=["maybe"],

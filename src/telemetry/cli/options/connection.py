@@ -1,20 +1,22 @@
-"""The options that say where the trail is; the same for every command."""
+"""Defines the options that say where the trail is; they are the same for every command."""
 
 from __future__ import annotations
 
 import functools
-import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from telemetry.cli.options.bundle import Bundle, Command, with_bundle
+from telemetry.cli.options.passphrase import read_passphrase
 from telemetry.cli.output.console import fail
-from telemetry.config import TelemetryConfig
-from telemetry.exceptions import ConfigurationError, Problem, TelemetryError
+from telemetry.exceptions import TelemetryError
 
-_MAX_PASSPHRASE_BYTES = 4_096
+if TYPE_CHECKING:
+    from telemetry.config import TelemetryConfig
+
 _PANEL = "Where the trail is (also: TELEMETRY_* variables)"
 
 
@@ -24,14 +26,18 @@ def _option(*names: str, help_text: str) -> Any:
 
 _OPTIONS: dict[str, Any] = {
     "config": Annotated[Path | None, _option("--config", "-c", help_text="TOML file with the configuration.")],
-    "brokers": Annotated[str | None, _option("--brokers", "-b", help_text="host:port,host:port")],
+    "brokers": Annotated[str | None, _option("--brokers", "-b", help_text="Kafka brokers: host:port,host:port.")],
     "topic": Annotated[str | None, _option("--topic", "-t", help_text="Kafka topic.")],
     "service_name": Annotated[str | None, _option("--service-name", help_text="Name of the service that logs.")],
-    "environment": Annotated[str | None, _option("--environment", help_text="Where it runs, such as production.")],
+    "environment": Annotated[
+        str | None, _option("--environment", help_text="Environment in which it runs, such as production.")
+    ],
     "security_protocol": Annotated[
         str | None, _option("--security-protocol", help_text="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.")
     ],
-    "ca": Annotated[Path | None, _option("--ca", help_text="PEM file with the brokers' authorities.")],
+    "ca": Annotated[
+        Path | None, _option("--ca", help_text="PEM file with the authorities of the brokers' certificates.")
+    ],
     "cert": Annotated[Path | None, _option("--cert", help_text="PEM file with the client's certificate.")],
     "key": Annotated[Path | None, _option("--key", help_text="PEM file with the client's private key.")],
     "key_path": Annotated[Path | None, _option("--key-path", help_text="Key file of the provider local_key.")],
@@ -43,52 +49,41 @@ _OPTIONS: dict[str, Any] = {
     ],
 }
 
-Loader = Callable[..., TelemetryConfig]
+Loader = Callable[..., "TelemetryConfig"]
 
 
-def with_connection(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the connection options; it receives ``load``, which makes the configuration of them.
+def with_connection(command: Command) -> Command:
+    """Give a command the connection options; it receives ``load``, which builds the configuration from them.
 
     Errors of this library end the command with their message and exit code.
     """
-    own = inspect.signature(command)
+    bundle = Bundle(
+        "load",
+        {name: (annotation, None) for name, annotation in _OPTIONS.items()},
+        lambda values: functools.partial(load_config, values),
+    )
+    with_options = with_bundle(command, bundle)
 
-    @functools.wraps(command)
-    def wrapped(**values: Any) -> None:
-        given = {name: values.pop(name) for name in _OPTIONS}
+    @functools.wraps(with_options)
+    def wrapper(**values: Any) -> None:
         try:
-            command(load=functools.partial(load_config, given), **values)
+            with_options(**values)
         except TelemetryError as exc:
             raise fail(exc) from exc
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
 
-    parameters = [parameter for parameter in own.parameters.values() if parameter.name != "load"]
-    hints = {
-        name: inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-        for name, annotation in _OPTIONS.items()
-    }
-    annotations = {
-        name: hint for name, hint in inspect.get_annotations(command, eval_str=True).items() if name != "load"
-    }
-    # Typer reads names and help of options from the signature, where annotations must not be text any more.
-    kept = [
-        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=annotations[parameter.name])
-        for parameter in parameters
-    ]
-    wrapped.__signature__ = inspect.Signature([*kept, *hints.values()])  # type: ignore[attr-defined]
-    wrapped.__annotations__ = {**annotations, **_OPTIONS}
-    for parameter in kept:
-        wrapped.__annotations__.setdefault(parameter.name, parameter.annotation)
-    return wrapped
+    return wrapper
 
 
-def load_config(given: dict[str, Any], **audit: Any) -> TelemetryConfig:
-    """Make the configuration of options, environment and file; ``audit`` wins over all of them.
+def load_config(given: Mapping[str, Any], **audit: Any) -> TelemetryConfig:
+    """Build the configuration from options, environment and file; ``audit`` wins over all of them.
 
     Raises:
         ConfigurationError: With every problem found.
     """
+    from telemetry.config import TelemetryConfig  # noqa: PLC0415 - the help of a command needs no configuration
+
     flat = {
         "kafka_brokers": given["brokers"],
         "kafka_topic": given["topic"],
@@ -107,31 +102,13 @@ def load_config(given: dict[str, Any], **audit: Any) -> TelemetryConfig:
     return TelemetryConfig.load(given["config"], **overrides)
 
 
-def _encryption(given: dict[str, Any]) -> dict[str, Any] | None:
-    found: dict[str, Any] = {}
+def _encryption(given: Mapping[str, Any]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
     if given["key_path"] is not None:
-        found |= {"provider": "local_key", "key_path": given["key_path"]}
+        fields |= {"provider": "local_key", "key_path": given["key_path"]}
     if given["passphrase_file"] is not None:
-        found["passphrase"] = read_passphrase(given["passphrase_file"])
-    return found or None
-
-
-def read_passphrase(path: Path) -> str:
-    """Return the first line of a passphrase file.
-
-    Raises:
-        ConfigurationError: It cannot be read, or its first line is empty or too long.
-    """
-    try:
-        with path.open("rb") as file:  # a pipe is fine, as of a shell's <(...)
-            line = file.readline(_MAX_PASSPHRASE_BYTES + 1)
-        passphrase = line.decode("utf-8").rstrip("\r\n")
-    except (OSError, ValueError) as exc:
-        raise ConfigurationError(Problem("passphrase_file", f"{path} cannot be read", "check it")) from exc
-    if not passphrase or len(line) > _MAX_PASSPHRASE_BYTES:
-        reason = f"the first line of {path} is {'too long' if passphrase else 'empty'}"
-        raise ConfigurationError(Problem("passphrase_file", reason, "write the passphrase there"))
-    return passphrase
+        fields["passphrase"] = read_passphrase(given["passphrase_file"])
+    return fields
 
 
 def _present(**values: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The options that say which events are wanted, and in which part of the topic they can be; for tail and export."""
+"""Defines the options that select events, and finds the part of the topic in which the selected events can be."""
 
 from __future__ import annotations
 
@@ -11,9 +11,16 @@ from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.reader import ReadRange
 from telemetry.reader.filters import MAX_PATTERN, EventFilter, event_time, parse_moment
 
-_PANEL = "Which events"
+LATE = "7d"
+"""Default of ``--late``."""
+
 _CLOCKS = timedelta(minutes=5)
 """How far the clock of a process that logs may be ahead of the broker's."""
+
+_OPTION_OF = {"outcomes": "--outcome", "types": "--type", "text": "--text", "since": "--since"}
+"""The option that fills each field of an ``EventFilter``."""
+
+_PANEL = "Which events"
 
 Users = Annotated[
     list[str] | None, typer.Option("--user", help="Events of this user. Repeatable.", rich_help_panel=_PANEL)
@@ -22,55 +29,49 @@ Types = Annotated[
     list[str] | None,
     typer.Option(
         "--type",
-        help="Events whose type begins so, or fits a pattern with * and ?. Repeatable.",
+        help="Events whose type starts with this or matches a pattern with * and ?. Repeatable.",
         rich_help_panel=_PANEL,
     ),
 ]
 Outcomes = Annotated[
     list[str] | None,
-    typer.Option("--outcome", help="success, failure or denied. Repeatable.", rich_help_panel=_PANEL),
+    typer.Option(
+        "--outcome", help="Events with this outcome: success, failure or denied. Repeatable.", rich_help_panel=_PANEL
+    ),
 ]
 Text = Annotated[
     str | None,
     typer.Option(
-        "--text", "--grep", help="Events that hold this text anywhere; case does not count.", rich_help_panel=_PANEL
+        "--text", "--grep", help="Events that contain this text anywhere, in any case.", rich_help_panel=_PANEL
     ),
 ]
 Since = Annotated[
     str | None,
-    typer.Option("--since", help="Events logged since: 15m, 2h, 3d, or an RFC 3339 time.", rich_help_panel=_PANEL),
+    typer.Option(
+        "--since",
+        help="Events logged at or after this: 15m, 2h, 3d (ago), or an RFC 3339 time.",
+        rich_help_panel=_PANEL,
+    ),
 ]
-Until = Annotated[str | None, typer.Option("--until", help="Events logged until: as --since.", rich_help_panel=_PANEL)]
+Until = Annotated[
+    str | None,
+    typer.Option("--until", help="Events logged at or before this; written like --since.", rich_help_panel=_PANEL),
+]
 Late = Annotated[
     str,
     typer.Option(
         "--late",
-        help="With --until: how long after they were logged events may have come to the topic, after an outage.",
+        help="With --until: how long after the call an event may have reached the topic, for instance after an outage.",
         rich_help_panel=_PANEL,
     ),
 ]
 Offset = Annotated[
-    int | None, typer.Option("--offset", min=0, help="From this offset in every partition.", rich_help_panel=_PANEL)
+    int | None, typer.Option("--offset", min=0, help="Start at this offset in every partition.", rich_help_panel=_PANEL)
 ]
 
-_ACCESS = "Who reads, and why (kept in the trail)"
 
-Reader = Annotated[
-    str | None,
-    typer.Option("--as", help="Who reads; default: the user of this system.", rich_help_panel=_ACCESS),
-]
-Reason = Annotated[
-    str | None, typer.Option("--reason", help="Why, such as a ticket's number.", rich_help_panel=_ACCESS)
-]
-
-LATE = "7d"
-
-_OPTION_OF = {"outcomes": "--outcome", "types": "--type", "text": "--text", "since": "--since"}
-"""Which option fills which field of an ``EventFilter``."""
-
-
-class Wanted:
-    """What the options ask for.
+class FilterOptions:
+    """The events that the options select.
 
     Args:
         user: Values of ``--user``.
@@ -83,7 +84,7 @@ class Wanted:
         now: The present time.
 
     Attributes:
-        filter: Tells which events are wanted.
+        filter: Selects the events.
 
     Raises:
         ConfigurationError: A value cannot be used.
@@ -92,12 +93,12 @@ class Wanted:
     def __init__(
         self,
         *,
-        user: list[str] | None,
-        event_type: list[str] | None,
-        outcome: list[str] | None,
-        text: str | None,
-        since: str | None,
-        until: str | None,
+        user: list[str] | None = None,
+        event_type: list[str] | None = None,
+        outcome: list[str] | None = None,
+        text: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
         late: str = LATE,
         now: datetime | None = None,
     ) -> None:
@@ -119,13 +120,18 @@ class Wanted:
         except ConfigurationError as exc:
             raise _with_option_names(exc) from exc
 
+    @property
+    def selects_by_content(self) -> bool:
+        """Whether an event must be opened to see if it is selected; its time of logging is not enough."""
+        return self.filter != EventFilter(since=self.filter.since, until=self.filter.until)
+
     def read_range(
         self, *, offset: int | None = None, end_offset: int | None = None, follow: bool = False
     ) -> ReadRange:
-        """Return the part of the topic in which the wanted events can be.
+        """Return the part of the topic in which the selected events can be.
 
-        An event comes to the topic after it was logged, never before, but for the clocks' difference; how long after
-        is not known, so that ``--late`` bounds it.
+        Apart from the difference of the clocks, an event reaches the topic after it was logged, never before. How long
+        after is unknown, so ``--late`` bounds it.
         """
         until = None if self._until is None else self._until.timestamp() + max(self._late.total_seconds(), 0.0)
         return ReadRange(
@@ -138,7 +144,7 @@ class Wanted:
 
 
 def _with_option_names(error: ConfigurationError) -> ConfigurationError:
-    """Return the same problems, each named after the option that a person wrote."""
+    """Return the same problems, each with the name of the option instead of the field."""
     return ConfigurationError(
         *(Problem(_OPTION_OF[problem.field], problem.reason, problem.remedy) for problem in error.problems)
     )

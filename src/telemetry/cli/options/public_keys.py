@@ -1,20 +1,31 @@
-"""Public keys that a verification trusts, from options."""
+"""Defines the option that names trusted public keys, and reads the keys."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from telemetry.exceptions import ConfigurationError, Problem, TelemetryError
 from telemetry.format.proof.signed_note import PublicKey
 
-_REMEDY = "give what `telemetry keys export-public` printed, or a file that holds it"
+_REMEDY = "give a key as `telemetry keys export-public` prints it, or a file that contains it"
+
+PublicKeys = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--public-key",
+        help="Public key to trust, or a file with one key per line. Repeatable: old keys stay trusted.",
+    ),
+]
 
 
 def trusted_keys(given: list[str]) -> list[PublicKey]:
-    """Return the keys; each may be a key itself, or a file with one key a line.
+    """Return the keys; each value is a key or a file with one key per line.
 
     Raises:
-        ConfigurationError: None is given, or one cannot be read.
+        ConfigurationError: No key is given, or one cannot be read.
     """
     if not given:
         raise ConfigurationError(Problem("--public-key", "is missing", _REMEDY))

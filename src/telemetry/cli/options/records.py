@@ -1,4 +1,4 @@
-"""The records of a trail, wherever they are: in the fallback store if one is configured, and on the topic."""
+"""Reads the records of a trail from the fallback store, if one is configured, and from the topic."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def trail_records(
     """Yield every record, with a progress bar on a terminal.
 
     Args:
-        audit: Where the trail is; only public parts of it are needed.
-        label: What the bar says.
-        since: Not before this time by Kafka's timestamps, in seconds since the epoch; None from the beginning.
-        headers: Take the records' headers along.
+        audit: Configuration of topic and store; no key is needed.
+        label: Text beside the progress bar.
+        since: Start at this time by Kafka's timestamps, in seconds since the epoch; None for the beginning.
+        headers: Whether to read the records' headers too.
 
     Raises:
         TransportError: The topic cannot be read.
@@ -27,7 +27,7 @@ def trail_records(
     """
     with progress(label) as (bar, task):
         if audit.storage_config is not None:
-            # Before the topic: what is replayed meanwhile is found there.
+            # Before the topic: an object that is replayed meanwhile is then read from the topic, and none is missed.
             with StorageProviderFactory.create(audit.storage_config) as store:
                 yield from FallbackSource(store, topic=audit.kafka_topic)
         within = ReadRange(since=since)

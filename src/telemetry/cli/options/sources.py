@@ -1,12 +1,12 @@
-"""Where ``tail`` and ``export`` read: the topic, the fallback store, both, or a file."""
+"""Opens the sources that ``tail`` and ``export`` read: the topic, the fallback store, both, or a file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,47 +16,55 @@ from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.reader import DamagedRecord, FallbackSource, FileSource, KafkaSource, RawRecord, ReadRange
 from telemetry.storage import StorageProviderFactory
 
-_PANEL = "Where it is read"
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+_PANEL = "Where it is read from"
 
 
 class Origin(StrEnum):
-    """Where records are read."""
+    """The place that records are read from."""
 
     TOPIC = "topic"
     FALLBACK = "fallback"
     ALL = "all"
 
 
-From = Annotated[Origin, typer.Option("--from", help="The topic, the fallback store, or both.", rich_help_panel=_PANEL)]
+From = Annotated[
+    Origin, typer.Option("--from", help="The topic, the fallback store, or both (all).", rich_help_panel=_PANEL)
+]
 File = Annotated[
     Path | None,
     typer.Option(
         "--file",
-        help="A file of records instead: of `export --sealed`, `fallback export` or `kcat -J`, or a fallback object.",
+        help="A file instead: from `export --sealed`, `fallback export` or `kcat -J`, or a fallback object.",
         rich_help_panel=_PANEL,
     ),
 ]
 
 
 class WatchedSource:
-    """A source that tells of each record.
+    """A source that advances a progress bar by each of its records.
 
     Args:
         source: The source.
-        on_record: Called for each of its records.
+        bar: The progress bar.
+        task: The bar's task.
     """
 
-    def __init__(self, source: Iterable[RawRecord | DamagedRecord], on_record: Callable[[], None]) -> None:
+    def __init__(self, source: Iterable[RawRecord | DamagedRecord], bar: Progress, task: TaskID) -> None:
         self._source = source
-        self._on_record = on_record
+        self._bar = bar
+        self._task = task
 
     def __iter__(self) -> Iterator[RawRecord | DamagedRecord]:
         """Yield the records."""
         for record in self._source:
-            self._on_record()
+            self._bar.advance(self._task)
             yield record
 
     def __getattr__(self, name: str) -> Any:
+        # A trail asks its sources for more than records, such as a topic's bounds.
         return getattr(self._source, name)
 
 
@@ -67,12 +75,12 @@ def sources_of(
     """Yield the sources, with a progress bar on a terminal while they are read.
 
     Args:
-        audit: Where topic and store are.
-        origin: Which of them.
-        file: The file to read instead.
-        within: Which part of the topic.
-        label: What the bar says.
-        shown: Show the bar at all.
+        audit: Configuration of topic and store.
+        origin: The one of them to read, or both.
+        file: A file to read instead.
+        within: The part of the topic to read.
+        label: Text beside the progress bar.
+        shown: Whether to show the bar on a terminal.
 
     Raises:
         ConfigurationError: The options do not fit together, or there is no store.
@@ -80,24 +88,24 @@ def sources_of(
     _require_fitting(audit, origin, file, within)
     with ExitStack() as stack:
         bar, task = stack.enter_context(progress(label, shown=shown))
-        found: list[Iterable[RawRecord | DamagedRecord]] = []
+        sources: list[Iterable[RawRecord | DamagedRecord]] = []
         if file is not None:
-            found = [FileSource(file)]
+            sources = [FileSource(file)]
         if file is None and origin is not Origin.TOPIC and audit.storage_config is not None:
             store = stack.enter_context(StorageProviderFactory.create(audit.storage_config))
-            found.append(FallbackSource(store, topic=audit.kafka_topic))
+            sources.append(FallbackSource(store, topic=audit.kafka_topic))
         if file is None and origin is not Origin.FALLBACK:
             topic = KafkaSource(audit, within=within, on_total=lambda total: bar.update(task, total=total))
-            found.append(stack.enter_context(topic))
-        yield [WatchedSource(source, lambda: bar.advance(task)) for source in found]
+            sources.append(stack.enter_context(topic))
+        yield [WatchedSource(source, bar, task) for source in sources]
 
 
 def _require_fitting(audit: AuditConfig, origin: Origin, file: Path | None, within: ReadRange) -> None:
     problems = []
     if file is not None and origin is not Origin.TOPIC:
-        problems.append(Problem("--from, --file", "are two places", "leave one of them out"))
+        problems.append(Problem("--from, --file", "name two places to read from", "leave one of them out"))
     if file is None and origin is not Origin.TOPIC and audit.storage_config is None:
-        problems.append(Problem("storage_config", "is not set", "say where the fallback store is, or read the topic"))
+        problems.append(Problem("storage_config", "is not set", "set it, give --fallback-path, or read the topic"))
     if file is not None or origin is Origin.FALLBACK:
         for given, option in (
             (within.offset, "--offset"),
@@ -105,6 +113,6 @@ def _require_fitting(audit: AuditConfig, origin: Origin, file: Path | None, with
             (within.follow or None, "--follow"),
         ):
             if given is not None:
-                problems.append(Problem(option, "goes with the topic", "leave it out"))
+                problems.append(Problem(option, "applies to the topic only", "leave it out"))
     if problems:
         raise ConfigurationError(*problems)

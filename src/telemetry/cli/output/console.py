@@ -1,4 +1,4 @@
-"""Where the command writes: data to standard output, everything for people to standard error."""
+"""Writes data to standard output and everything for people to standard error."""
 
 from __future__ import annotations
 
@@ -6,29 +6,25 @@ import sys
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
 
 from telemetry.exceptions import ConfigurationError, TelemetryError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 _INVISIBLE = frozenset(("Cc", "Cf", "Cs", "Co", "Zl", "Zp"))
+"""Unicode's categories of characters that a terminal obeys or hides instead of showing them."""
 
 
-def neutral(text: str) -> str:
-    """Return text that cannot steer a terminal: control, format and bidirectional characters are shown as escapes."""
+def escape_control(text: str) -> str:
+    """Return text that cannot steer a terminal: control, format and bidirectional characters become escapes."""
     if text.isprintable():
         return text
     return "".join(
@@ -36,12 +32,17 @@ def neutral(text: str) -> str:
     )
 
 
+def escape_markup(text: str) -> str:
+    """Return text in which rich finds no markup, and a terminal nothing to obey."""
+    return escape_control(text).replace("[", r"\[")
+
+
 def write_line(line: str) -> None:
     """Write one line of data to standard output; the reader's end of the pipe may be closed already."""
     try:
         sys.stdout.write(line + "\n")
     except BrokenPipeError:
-        # Whoever reads has seen enough, as with `| head`.
+        # The reader has seen enough, as with `| head`. Without a stream, Python does not flush into the pipe at exit.
         sys.stdout = None
         raise typer.Exit(0) from None
 
@@ -50,18 +51,22 @@ def fail(error: TelemetryError) -> typer.Exit:
     """Show an error and return the exit that goes with it."""
     problems = error.problems if isinstance(error, ConfigurationError) else [error]
     for problem in problems:
-        err.print(f"[bold red]error:[/] {_escaped(neutral(str(problem)))}")
+        err.print(f"[bold red]error:[/] {escape_markup(str(problem))}")
     return typer.Exit(error.exit_code)
-
-
-def note(text: str) -> None:
-    """Show a remark."""
-    err.print(_escaped(text), style="dim")
 
 
 @contextmanager
 def progress(label: str, *, total: int | None = None, shown: bool = True) -> Iterator[tuple[Progress, TaskID]]:
     """Show a progress bar on a terminal, and nothing elsewhere."""
+    from rich.progress import (  # noqa: PLC0415 - a fifth of a short command's start, and its help shows no bar
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -71,7 +76,3 @@ def progress(label: str, *, total: int | None = None, shown: bool = True) -> Ite
     )
     with Progress(*columns, console=err, disable=not (shown and err.is_terminal), transient=True) as bar:
         yield bar, bar.add_task(label, total=total)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("[", r"\[")

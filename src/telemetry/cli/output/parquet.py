@@ -18,9 +18,9 @@ except ImportError as exc:
     raise MissingExtraError(feature, "parquet") from exc
 
 ROWS = 10_000
-"""Most rows of a row group."""
+"""Maximum number of rows in a row group."""
 TEXT_BYTES = 16 << 20
-"""About the most text of a row group, in characters; bounds the memory where events are large."""
+"""Approximate maximum text of a row group, in characters; bounds the memory where events are large."""
 
 _TYPES = {
     "text": pa.string(),
@@ -32,13 +32,13 @@ _TYPES = {
 
 
 class ParquetEventWriter:
-    """A table of fixed, typed columns; what is nested stands as JSON text in its cell.
+    """A table of fixed, typed columns; a nested value is JSON text in its cell.
 
-    Rows are held back until they make a row group. The file's own metadata name the schema and the library.
+    Rows are collected until they fill a row group. The file's own metadata name the schema and the library.
 
     Args:
-        target: Where to; it need not be seekable.
-        schema: Makes the rows.
+        target: The stream to write to; it need not be seekable.
+        schema: Schema of the rows.
     """
 
     def __init__(self, target: BinaryIO, schema: Schema) -> None:
@@ -66,8 +66,8 @@ class ParquetEventWriter:
         self._writer.close()
 
     def discard(self) -> None:
-        """Give the stream up; the library would write the file's end to it when it is collected."""
-        self._target.given_up = True
+        """Write nothing more; pyarrow would write the end of the file when its writer is garbage-collected."""
+        self._target.discarded = True
         self._rows = []
         self._writer.close()
 
@@ -82,12 +82,12 @@ class ParquetEventWriter:
 
 
 class _Counted(io.RawIOBase):
-    """A stream that knows how much was written to it: Parquet needs the place of everything, and a pipe cannot tell."""
+    """A stream that counts what is written to it: Parquet needs the offset of everything, and a pipe has no tell()."""
 
     def __init__(self, target: BinaryIO) -> None:
         self._target = target
         self._count = 0
-        self.given_up = False
+        self.discarded = False
 
     def writable(self) -> bool:
         return True
@@ -96,7 +96,7 @@ class _Counted(io.RawIOBase):
         return self._count
 
     def write(self, data: Any) -> int:
-        if not self.given_up:
+        if not self.discarded:
             self._target.write(data)
         self._count += memoryview(data).nbytes
         return memoryview(data).nbytes

@@ -1,4 +1,4 @@
-"""Draws what happened one after the other, for a terminal or plain for a file."""
+"""Draws a sequence of steps, in colours for a terminal or plain for a file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.text import Text
 
-from telemetry.cli.output.console import neutral
+from telemetry.cli.output.console import escape_control
 
 _NAME_WIDTH = 12
 _TIME_WIDTH = 26
@@ -19,10 +19,10 @@ class Step:
     """One thing that happened.
 
     Attributes:
-        title: What it was.
-        time: When, RFC 3339; empty where nothing tells.
+        title: Short name of the step.
+        time: Time of the step, RFC 3339; empty where no record says it.
         style: Colour of its mark.
-        facts: What is known of it, by name; an empty text is left out.
+        facts: Facts about the step by name; an empty text is left out.
     """
 
     title: str
@@ -32,19 +32,24 @@ class Step:
 
 
 def draw(console: Console, steps: Sequence[Step]) -> None:
-    """Draw the steps from top to bottom; whatever they say cannot steer the terminal."""
+    """Draw the steps from top to bottom; nothing in their texts can steer the terminal."""
     mark, line = ("●", "│") if console.encoding.lower().startswith("utf") else ("*", "|")
     for number, step in enumerate(steps, start=1):
         bar = line if number < len(steps) else " "
         time = step.time[:_TIME_WIDTH].replace("T", " ").rstrip("Z") + " UTC" * bool(step.time)
         console.print(
             Text.assemble(
-                (f"{mark} ", step.style), (neutral(step.title), "bold"), ("  " if time else "", ""), (time, "dim")
+                (f"{mark} ", step.style),
+                (escape_control(step.title), "bold"),
+                ("  " if time else "", ""),
+                (time, "dim"),
             )
         )
         for name, text in step.facts.items():
             if not text:
                 continue
-            console.print(Text.assemble((f"{bar}   ", "dim"), (f"{name:<{_NAME_WIDTH}} ", "dim"), (neutral(text), "")))
+            console.print(
+                Text.assemble((f"{bar}   ", "dim"), (f"{name:<{_NAME_WIDTH}} ", "dim"), (escape_control(text), ""))
+            )
         if number < len(steps):
             console.print(Text(bar, "dim"))

@@ -13,7 +13,7 @@ import msgspec
 from telemetry.reader import OpenedEvent
 from telemetry.reader.mappings import Schema, row_of
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 
 
 class EventWriter(Protocol):
@@ -27,18 +27,18 @@ class EventWriter(Protocol):
         """
 
     def close(self) -> None:
-        """Write what is held back, and the end of the format; the stream stays open."""
+        """Write everything that is still buffered, and the end of the format; the stream stays open."""
 
     def discard(self) -> None:
-        """Write nothing more: the stream is given up."""
+        """Write nothing more, not even the end of the format."""
 
 
 class JsonLinesWriter:
     """One JSON object a line (RFC 8259, UTF-8, LF).
 
     Args:
-        target: Where to.
-        schema: Makes the objects.
+        target: The stream to write to.
+        schema: Schema of the objects.
     """
 
     def __init__(self, target: BinaryIO, schema: Schema) -> None:
@@ -54,20 +54,20 @@ class JsonLinesWriter:
         """Do nothing: a line is complete."""
 
     def discard(self) -> None:
-        """Do nothing: nothing is held back."""
+        """Do nothing: nothing is buffered."""
 
 
 class CsvWriter:
-    """RFC 4180 with a heading, UTF-8; what is nested stands as JSON text in its cell.
+    """RFC 4180 with a heading, UTF-8; a nested value is JSON text in its cell.
 
-    A spreadsheet takes a cell that begins with ``=``, ``+``, ``-``, ``@``, a tab or a line's end for a formula, and an
-    event's fields are written by whoever causes the event. Such a text gets an apostrophe in front, and so does one that
-    begins with an apostrophe, so that taking one away gives the text back. Every text is quoted: a spreadsheet that
-    separates by semicolons finds no new cell inside one.
+    A spreadsheet runs a cell that begins with ``=``, ``+``, ``-``, ``@``, a tab or a line end as a formula, and an
+    attacker can cause events with such fields. Such a text gets an apostrophe in front, and so does one that begins
+    with an apostrophe, so that removing one restores the text. Every text is quoted: a spreadsheet that separates
+    cells by semicolons finds none inside a text.
 
     Args:
-        target: Where to.
-        schema: Makes the rows.
+        target: The stream to write to.
+        schema: Schema of the rows.
     """
 
     def __init__(self, target: BinaryIO, schema: Schema) -> None:
@@ -85,7 +85,7 @@ class CsvWriter:
         """Do nothing: a row is complete."""
 
     def discard(self) -> None:
-        """Do nothing: nothing is held back."""
+        """Do nothing: nothing is buffered."""
 
     def _put(self, cells: list[Any]) -> None:
         self._rows.writerow(cells)
@@ -95,7 +95,7 @@ class CsvWriter:
 
 
 def writer_of(name: str) -> Callable[[BinaryIO, Schema], EventWriter]:
-    """Return what makes the writer of a format.
+    """Return the class that writes a format.
 
     Raises:
         MissingExtraError: Its extra is not installed.
@@ -109,7 +109,7 @@ def writer_of(name: str) -> Callable[[BinaryIO, Schema], EventWriter]:
 
 def _csv_cell(cell: Any) -> Any:
     if isinstance(cell, str):
-        return f"'{cell}" if cell.startswith(_FORMULA) else cell
+        return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
     if isinstance(cell, bool):
         return "true" if cell else "false"
     return cell.isoformat().replace("+00:00", "Z") if isinstance(cell, datetime) else cell

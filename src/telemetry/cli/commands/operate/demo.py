@@ -1,4 +1,4 @@
-"""``telemetry demo``: the main job in a temporary folder, with an embedded Kafka and no server."""
+"""Implements ``telemetry demo``: shows the main job in a temporary folder, with an embedded Kafka and no server."""
 
 from __future__ import annotations
 
@@ -16,32 +16,34 @@ from rich.table import Table
 from rich.text import Text
 
 from telemetry.cli.output.console import fail, out, progress
+from telemetry.cli.output.examples import examples
 from telemetry.config import AuditConfig, EncryptionConfig, StorageConfig, TelemetryConfig
 from telemetry.encryption import EncryptionProviderFactory
 from telemetry.exceptions import TelemetryError
 from telemetry.reader import KafkaSource, OpenedEvent, RawRecord, TrailReader
 from telemetry.sync import Telemetry
+from telemetry.system.deadline import Deadline
 from telemetry.testing import EmbeddedKafka
 
 _USERS = ("ada", "grace", "edsger", "barbara")
 _FIRST, _DURING, _AFTER = 200, 300, 100
 _PATIENCE = 20.0
+_PAUSE = 0.02
 _SHOWN = 72
 
 
+app = typer.Typer(add_completion=False)
+
+
+@app.command("demo", epilog=examples("telemetry demo"))
 def demo() -> None:
-    """See the library at work: seal, send, fall back, recover, read back. Needs no server and leaves nothing behind.
-
-    [bold]Example[/]
-
-      telemetry demo
-    """
+    """See the library at work: seal, send, fall back, recover, read back. Needs no server and leaves nothing behind."""
     try:
         with tempfile.TemporaryDirectory(prefix="telemetry-demo-") as folder, EmbeddedKafka() as kafka:
-            arrived = _Demo(Path(folder), kafka).run()
+            complete = _Demo(Path(folder), kafka).run()
     except TelemetryError as exc:
         raise fail(exc) from exc
-    if not arrived:
+    if not complete:
         raise typer.Exit(1)
 
 
@@ -80,7 +82,7 @@ class _Demo:
         self._log(telemetry, _FIRST)
         _wait(lambda: telemetry.audit.get_audit_stats().delivered >= _FIRST)
         raw = self._one_record()
-        out.print(Panel(_as_on_the_wire(raw), title="one record, as it stands on the Kafka topic", expand=False))
+        out.print(Panel(_as_on_the_wire(raw), title="one record, as it is on the Kafka topic", expand=False))
         event = next(entry.event for entry in self._read([raw]) if isinstance(entry, OpenedEvent))
         out.print(Panel(_pretty(event.to_dict()), title="the same record, opened with the key", expand=False))
 
@@ -114,19 +116,19 @@ class _Demo:
 
     def _read_back(self) -> bool:
         _step(4, "An auditor reads the trail back")
-        found: dict[str, list[int]] = {user: [] for user in _USERS}
+        read: dict[str, list[int]] = {user: [] for user in _USERS}
         with KafkaSource(self._config.audit_config) as source:
             for entry in self._read(source):
                 if isinstance(entry, OpenedEvent):
-                    found[entry.event.user_id].append(entry.event.payload["number"])
+                    read[entry.event.user_id].append(entry.event.payload["number"])
         table = Table("user", "logged", "read back", "in order")
         for user in _USERS:
-            in_order = found[user] == self._logged[user]
+            in_order = read[user] == self._logged[user]
             mark = Text("yes", style="green") if in_order else Text("NO", style="bold red")
-            table.add_row(user, str(len(self._logged[user])), str(len(found[user])), mark)
+            table.add_row(user, str(len(self._logged[user])), str(len(read[user])), mark)
         out.print(table)
-        complete = found == self._logged
-        total = sum(len(numbers) for numbers in found.values())
+        complete = read == self._logged
+        total = sum(len(numbers) for numbers in read.values())
         style, verdict = (
             ("bold green", "nothing lost, nothing out of order") if complete else ("bold red", "INCOMPLETE")
         )
@@ -158,12 +160,12 @@ def _step(number: int, text: str) -> None:
 
 
 def _wait(condition: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + _PATIENCE
+    deadline = Deadline(_PATIENCE)
     while not condition():
-        if time.monotonic() > give_up:
-            message = f"the demo did not get on within {_PATIENCE:g} s; is this machine very busy?"
+        if deadline.is_over:
+            message = f"the demo made no progress within {_PATIENCE:g} s; run it again when this machine is less busy"
             raise TelemetryError(message)
-        time.sleep(0.02)
+        time.sleep(_PAUSE)
 
 
 def _as_on_the_wire(raw: RawRecord) -> Text:

@@ -1,4 +1,4 @@
-"""``telemetry doctor``: look at everything a trail needs, and say what to do."""
+"""Implements ``telemetry doctor``: examines everything that a trail needs, and says what to do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import typer
 from rich.table import Table
 
 from telemetry.cli.options.connection import Loader, with_connection
-from telemetry.cli.output.console import neutral, out, progress
+from telemetry.cli.output.console import escape_markup, out, progress
+from telemetry.cli.output.examples import examples
 from telemetry.doctor import CheckResult, Report, Status, examine, refused_configuration
 from telemetry.exceptions import ConfigurationError
 
@@ -29,41 +30,44 @@ _MARKS = {
 _OUTCOMES = {"ok": _MARKS[Status.OK], "failed": _MARKS[Status.FAILED], "skipped": _MARKS[Status.SKIPPED]}
 _WIDTH = 18
 
+app = typer.Typer(add_completion=False)
 
+
+@app.command(
+    "doctor",
+    epilog=examples("telemetry doctor -c telemetry.toml --json", "telemetry doctor --faults /var/tmp"),
+)
 @with_connection
 def doctor(
     load: Loader,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
-    timeout: Annotated[float, typer.Option(min=0.1, max=60.0, help="Seconds for each question to Kafka.")] = 5.0,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, max=60.0, help="Seconds to wait for each answer from Kafka.")
+    ] = 5.0,
     faults: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Instead: really kill, cut off, fill and hang things in a scratch folder below DIR, about half a minute.",
+            help="Run the fault suite instead: it really kills, cuts off, fills and hangs things in a scratch folder below DIR, "
+            "for about half a minute.",
         ),
     ] = None,
     rounds: Annotated[
-        int, typer.Option(min=1, max=10_000, help="With --faults: how many logging processes are killed.")
+        int, typer.Option(min=1, max=10_000, help="With --faults: number of logging processes to kill.")
     ] = 5,
 ) -> None:
     """Check configuration, key, Kafka, fallback store, spool, disk and clock; nothing is written to the topic.
 
-    Ends with 0 if nothing failed (warnings are no failure), else with the code of the first failure: 2 configuration,
-    5 key, 6 Kafka or fallback store, 1 anything else.
+    Exit code: 0 if nothing failed (a warning is not a failure), else that of the first failure: 2 configuration, 5 key,
+    6 Kafka or fallback store, 1 anything else.
 
-    With --faults no configuration is needed and no server is touched: Kafka is embedded, key and store are local. Ends
-    with 0 if every promise held (a fault that this user cannot make is skipped), else with the code of the first that
-    did not: 4 an event is missing or not accounted for, 1 anything else.
-
-    [bold]Examples[/]
-
-      telemetry doctor -c telemetry.toml --json
-
-      telemetry doctor --faults /var/tmp
+    With --faults no configuration is needed and no server is touched: Kafka is embedded, key and store are local. A fault
+    that this user cannot cause is skipped. Exit code: 0 if every promise held, else that of the first that did not: 4 an
+    event is missing or not accounted for, 1 anything else.
     """
     if faults is not None:
-        _make_faults(faults, rounds=rounds, as_json=as_json)
+        _run_fault_suite(faults, rounds=rounds, as_json=as_json)
         return
     try:
         config = load()
@@ -81,12 +85,12 @@ def doctor(
         raise typer.Exit(report.exit_code)
 
 
-def _make_faults(folder: Path, *, rounds: int, as_json: bool) -> None:
-    from telemetry.testing.faults.suite import FAULTS, run_faults  # noqa: PLC0415 - no other command needs it
+def _run_fault_suite(folder: Path, *, rounds: int, as_json: bool) -> None:
+    from telemetry.testing.faults.suite import FAULTS, run_faults
 
     lines = logging.getLogger("telemetry")
     if lines.level > logging.INFO:
-        # Every fault makes the error lines that it should; they would only frighten. --verbose shows them.
+        # Every fault causes the error lines that it should, which would only alarm the reader. --verbose shows them.
         lines.setLevel(logging.CRITICAL)
     try:
         with progress("faults", total=len(FAULTS)) as (bar, task):
@@ -98,8 +102,8 @@ def _make_faults(folder: Path, *, rounds: int, as_json: bool) -> None:
         raise
     exit_code = next((result.exit_code for result in results if result.exit_code), 0)
     if as_json:
-        told = {"ok": exit_code == 0, "exit_code": exit_code, "faults": [result.as_dict() for result in results]}
-        sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
+        report = {"ok": exit_code == 0, "exit_code": exit_code, "faults": [result.as_dict() for result in results]}
+        sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
     else:
         _show_faults(results)
     if exit_code:
@@ -117,15 +121,15 @@ def _show_faults(results: Sequence[FaultResult]) -> None:
     out.print(table)
     out.print()
     for result in results:
-        out.print(f"{_OUTCOMES[result.outcome]} {result.name:{_WIDTH}} {_plain(result.message)}")
+        out.print(f"{_OUTCOMES[result.outcome]} {result.name:{_WIDTH}} {escape_markup(result.message)}")
     failed = sum(bool(result.exit_code) for result in results)
     out.print(f"\n[bold red]{failed} failed[/]" if failed else "\n[green]every promise held[/]")
 
 
 def _show(result: CheckResult) -> None:
-    out.print(f"{_MARKS[result.status]} {result.check:{_WIDTH}} {_plain(result.message)}")
+    out.print(f"{_MARKS[result.status]} {result.check:{_WIDTH}} {escape_markup(result.message)}")
     if result.remedy and result.status is not Status.OK:
-        out.print(f"        {'':{_WIDTH}} [bold]->[/] {_plain(result.remedy)}")
+        out.print(f"        {'':{_WIDTH}} [bold]->[/] {escape_markup(result.remedy)}")
 
 
 def _conclude(report: Report) -> None:
@@ -135,9 +139,5 @@ def _conclude(report: Report) -> None:
     out.print(f"\n{verdict}, {warned} warnings")
 
 
-def _plain(text: str) -> str:
-    return neutral(text).replace("[", r"\[")
-
-
 def _ignore(_result: CheckResult) -> None:
-    """With ``--json`` the report is printed at the end."""
+    """Print nothing now: with ``--json`` the whole report is printed at the end."""

@@ -1,101 +1,91 @@
-"""``telemetry keys``: key files of the provider ``local_key``, and signing keys."""
+"""Implements ``telemetry keys``: key files of the provider ``local_key``, and signing keys."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 import typer
 
-from telemetry.cli.options.connection import read_passphrase
+from telemetry.cli.options.passphrase import read_passphrase
 from telemetry.cli.output.console import err, fail, write_line
-from telemetry.encryption import signing_key
-from telemetry.encryption.providers import local_key
-from telemetry.encryption.providers.key_file import KeyFileFacts
-from telemetry.encryption.signing_key import SigningKey
+from telemetry.cli.output.examples import examples
 from telemetry.exceptions import ConfigurationError, Problem, TelemetryError
 
-app = typer.Typer(help="Make and keep key files: of the provider local_key, and for signing.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from telemetry.encryption.providers.key_file import KeyFileFacts
+
+app = typer.Typer(add_completion=False)
 
 KeyPath = Annotated[Path, typer.Argument(help="The key file.")]
 PassphraseFile = Annotated[
     Path | None,
     typer.Option(
-        "--passphrase-file", help="File whose first line is the passphrase; else TELEMETRY_PASSPHRASE, else asked."
+        "--passphrase-file",
+        help="File whose first line is the passphrase; default: TELEMETRY_PASSPHRASE, or a prompt.",
     ),
 ]
 
 
-@app.command()
+@app.command(epilog=examples("telemetry keys init /etc/shop/audit.key"))
 def init(path: KeyPath, *, passphrase_file: PassphraseFile = None) -> None:
-    """Make a key file with a new random key, mode 0600.
+    """Create a key file with a new random key, mode 0600."""
+    from telemetry.encryption.providers import local_key
 
-    [bold]Example[/]
-
-      telemetry keys init /etc/shop/audit.key
-    """
     try:
         facts = local_key.create(path, _passphrase(passphrase_file, "TELEMETRY_PASSPHRASE", confirm=True))
     except TelemetryError as exc:
         raise fail(exc) from exc
     _show(facts)
-    err.print("Keep a copy of the file and of the passphrase in two safe places: without both the trail stays sealed.")
+    err.print("Keep a copy of the file and of the passphrase in two safe places: without both, the trail stays sealed.")
 
 
-@app.command()
+@app.command(epilog=examples("telemetry keys show /etc/shop/audit.key"))
 def show(path: KeyPath) -> None:
-    """Show what is public of a key file: its fingerprint and how it is protected.
+    """Show the public part of a key file: its fingerprint and how it is protected."""
+    from telemetry.encryption.providers import local_key
 
-    [bold]Example[/]
-
-      telemetry keys show /etc/shop/audit.key
-    """
     try:
         _show(local_key.describe(path))
     except TelemetryError as exc:
         raise fail(exc) from exc
 
 
-@app.command()
+@app.command(epilog=examples("telemetry keys change-passphrase /etc/shop/audit.key"))
 def change_passphrase(
     path: KeyPath,
     *,
     passphrase_file: PassphraseFile = None,
     new_passphrase_file: Annotated[
         Path | None,
-        typer.Option(help="File with the new passphrase; else TELEMETRY_NEW_PASSPHRASE, else asked."),
+        typer.Option(
+            help="File whose first line is the new passphrase; default: TELEMETRY_NEW_PASSPHRASE, or a prompt."
+        ),
     ] = None,
 ) -> None:
-    """Protect the same key with another passphrase; what was sealed before still opens.
+    """Protect the same key with another passphrase; everything that was sealed before still opens."""
+    from telemetry.encryption.providers import local_key
 
-    [bold]Example[/]
-
-      telemetry keys change-passphrase /etc/shop/audit.key
-    """
     try:
         old = _passphrase(passphrase_file, "TELEMETRY_PASSPHRASE", confirm=False)
         new = _passphrase(new_passphrase_file, "TELEMETRY_NEW_PASSPHRASE", confirm=True, label="New passphrase")
         local_key.change_passphrase(path, old, new)
     except TelemetryError as exc:
         raise fail(exc) from exc
-    err.print("The passphrase is changed.")
+    err.print("Passphrase changed.")
 
 
-@app.command()
+@app.command(epilog=examples("telemetry keys init-signing /etc/shop/signing.key --name shop-audit"))
 def init_signing(
     path: KeyPath,
     *,
-    name: Annotated[str, typer.Option(help="Name of the key in signatures, such as shop-audit-2026; no spaces.")],
+    name: Annotated[str, typer.Option(help="Name of the key in signatures, such as shop-audit-2026, without spaces.")],
     passphrase_file: PassphraseFile = None,
 ) -> None:
-    """Make an Ed25519 key that signs checkpoints, and print its public key for the auditors.
+    """Create an Ed25519 key that signs checkpoints, and print its public key for the auditors."""
+    from telemetry.encryption.signing_key import SigningKey
 
-    [bold]Example[/]
-
-      telemetry keys init-signing /etc/shop/signing.key --name shop-audit
-    """
     try:
         key = SigningKey.create(path, _passphrase(passphrase_file, "TELEMETRY_PASSPHRASE", confirm=True), name=name)
     except TelemetryError as exc:
@@ -103,14 +93,11 @@ def init_signing(
     write_line(key.public_key)
 
 
-@app.command()
+@app.command(epilog=examples("telemetry keys export-public /etc/shop/signing.key > audit.pub"))
 def export_public(path: KeyPath) -> None:
-    """Print the public key of a signing key; no passphrase is needed.
+    """Print the public key of a signing key; no passphrase is needed."""
+    from telemetry.encryption import signing_key
 
-    [bold]Example[/]
-
-      telemetry keys export-public /etc/shop/signing.key > audit.pub
-    """
     try:
         write_line(signing_key.describe(path).public["public_key"])
     except TelemetryError as exc:
@@ -120,14 +107,16 @@ def export_public(path: KeyPath) -> None:
 def _passphrase(file: Path | None, variable: str, *, confirm: bool, label: str = "Passphrase") -> str:
     if file is not None:
         return read_passphrase(file)
-    found = os.environ.get(variable)
-    if found is None:
-        found = str(typer.prompt(label, hide_input=True, confirmation_prompt=confirm, err=True))
-    if not found:
+    passphrase = os.environ.get(variable)
+    if passphrase is None:
+        passphrase = str(typer.prompt(label, hide_input=True, confirmation_prompt=confirm, err=True))
+    if not passphrase:
         raise ConfigurationError(Problem(variable, "is empty", "choose a long passphrase"))
-    return found
+    return passphrase
 
 
 def _show(facts: KeyFileFacts) -> None:
+    import msgspec
+
     shown = {"path": str(facts.path), "purpose": facts.purpose, "iterations": facts.iterations, **facts.public}
     write_line(msgspec.json.format(msgspec.json.encode(shown)).decode())

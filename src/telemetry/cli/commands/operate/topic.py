@@ -1,48 +1,54 @@
-"""``telemetry topic``: make the topic of a trail with settings that keep it."""
+"""Implements ``telemetry topic``: creates the topic of a trail with settings that keep it."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 import typer
-from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
 
 from telemetry.cli.options.connection import Loader, with_connection
 from telemetry.cli.output.console import err
+from telemetry.cli.output.examples import examples
 from telemetry.exceptions import ConfigurationError, Problem
-from telemetry.kafka.errors import transport_error
-from telemetry.kafka.options import common_options
 
-app = typer.Typer(help="Make the topic of a trail.", no_args_is_help=True)
+app = typer.Typer(add_completion=False)
 
 _DAY_MS = 86_400_000
 
 
 @app.callback()
 def _group() -> None:
-    """Make the topic of a trail."""
+    """Make this a group: without a callback, an application with a single command is that command."""
 
 
-@app.command()
+@app.command(epilog=examples("telemetry topic create -c telemetry.toml --partitions 12 --retention-days 400"))
 @with_connection
 def create(
     load: Loader,
     *,
-    partitions: Annotated[int, typer.Option(min=1, max=10_000, help="Events of one user share a partition.")] = 6,
-    replication: Annotated[int, typer.Option(min=-1, max=99, help="Copies; -1 takes the broker's default.")] = 3,
+    partitions: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Number of partitions; events of one user share one.")
+    ] = 6,
+    replication: Annotated[
+        int, typer.Option(min=-1, max=99, help="Copies of each record; -1 for the broker's default.")
+    ] = 3,
     min_insync: Annotated[
         int | None, typer.Option(min=1, help="Copies that must confirm; default: one less than --replication.")
     ] = None,
-    retention_days: Annotated[int, typer.Option(min=-1, help="How long Kafka keeps events; -1 for ever.")] = 365,
-    max_message_bytes: Annotated[int, typer.Option(min=1_024, help="Largest batch that the topic takes.")] = 2 << 20,
+    retention_days: Annotated[
+        int, typer.Option(min=-1, help="Days that Kafka keeps events; -1 for indefinitely.")
+    ] = 365,
+    max_message_bytes: Annotated[
+        int, typer.Option(min=1_024, help="Largest batch of records that the topic accepts.")
+    ] = 2 << 20,
 ) -> None:
-    """Make the topic: never compacted, with the broker's time, records kept as they were compressed.
+    """Create the topic: never compacted, with the broker's time, records compressed as their producer sent them."""
+    from confluent_kafka import KafkaError, KafkaException
+    from confluent_kafka.admin import AdminClient, NewTopic
 
-    [bold]Example[/]
+    from telemetry.kafka.errors import transport_error
+    from telemetry.kafka.options import common_options
 
-      telemetry topic create -c telemetry.toml --partitions 12 --retention-days 400
-    """
     config = load(encryption_enabled=False, fallback_enabled=False).audit_config
     insync = min_insync or max(replication - 1, 1)
     settings = {
@@ -63,4 +69,4 @@ def create(
             problem = Problem("--topic", f"{config.kafka_topic!r} exists already", "choose another, or use it as it is")
             raise ConfigurationError(problem) from exc
         raise transport_error(error, config.kafka_topic) from exc
-    err.print(f"topic [bold]{config.kafka_topic}[/] made: {partitions} partitions, replication {replication}")
+    err.print(f"topic [bold]{config.kafka_topic}[/] created: {partitions} partitions, replication {replication}")

@@ -1,4 +1,4 @@
-"""``telemetry verify``: hold the trail against the checkpoints that were signed; no right to decrypt is needed."""
+"""Implements ``telemetry verify``: verifies the trail against signed checkpoints, without any right to decrypt."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from telemetry import __version__
 from telemetry.cli.options.connection import Loader, with_connection
-from telemetry.cli.options.public_keys import trusted_keys
-from telemetry.cli.output.console import err, neutral, out, progress, write_line
+from telemetry.cli.options.public_keys import PublicKeys, trusted_keys
+from telemetry.cli.output.console import err, escape_control, out, progress, write_line
+from telemetry.cli.output.examples import examples
 from telemetry.cli.output.new_file import new_file
 from telemetry.config import AuditConfig
 from telemetry.exceptions import ConfigurationError, Problem
@@ -27,81 +27,92 @@ from telemetry.reader.verify.state import VerifierState
 from telemetry.reader.verify.verdicts import VerificationReport
 from telemetry.reader.verify.verifier import Verifier
 from telemetry.storage import StorageProviderFactory
+from telemetry.version import __version__
 
 _COLOURS = {"complete": "green", "duplicate": "green", "unverifiable": "yellow", "truncated": "yellow"}
 
 
+app = typer.Typer(add_completion=False)
+
+
+@app.command(
+    "verify",
+    epilog=examples(
+        "telemetry verify -c telemetry.toml --public-key audit.pub --report evidence.html",
+        "telemetry verify -c telemetry.toml --public-key audit.pub --state audit.state --continue --live 30",
+    ),
+)
 @with_connection
 def verify(
     load: Loader,
     *,
-    public_key: Annotated[
-        list[str] | None,
-        typer.Option(help="Key that may have signed, or a file of such keys. Repeatable: old keys stay trusted."),
-    ] = None,
+    public_key: PublicKeys = None,
     state: Annotated[
         Path | None,
-        typer.Option(help="Remember here what was verified; the next run must find the same past, or says so."),
+        typer.Option(help="File that remembers what was verified; the next run fails if the past has changed."),
     ] = None,
-    go_on: Annotated[
-        bool, typer.Option("--continue", help="With --state: read only what came since; the past is not read again.")
+    continue_: Annotated[
+        bool,
+        typer.Option("--continue", help="With --state: read only what is new since the last run, not the past again."),
     ] = False,
     expect_state: Annotated[
-        str | None, typer.Option(metavar="SHA256", help="The state must be this one, as the last report names it.")
+        str | None,
+        typer.Option(metavar="SHA256", help="Fail unless the state has this digest, as the last report shows it."),
     ] = None,
     live: Annotated[
-        float, typer.Option(min=0.0, help="A producer whose last checkpoint is at most so many seconds old still runs.")
+        float,
+        typer.Option(
+            min=0.0,
+            help="A producer whose last checkpoint is at most this many seconds old is treated as still running.",
+        ),
     ] = 0.0,
     after_retention: Annotated[
-        bool, typer.Option(help="The topic's beginning was deleted on purpose: what is absent there is no finding.")
+        bool, typer.Option(help="The topic's beginning was deleted on purpose: do not report it as missing.")
     ] = False,
     report: Annotated[
-        Path | None, typer.Option(help="Write an evidence report: one HTML page, complete in itself, to be filed.")
+        Path | None, typer.Option(help="Write an evidence report to this file: one self-contained HTML page.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Verify that nothing is missing, changed or reordered. Needs public keys only.
 
-    Reads the topic from the beginning, and the fallback store too if one is configured: what waits there is not lost.
-    Exit code: 0 fine, 3 tampered or reordered, 4 something is missing or cannot be proven, 6 the source cannot be read.
+    Reads the topic from the beginning, and the fallback store too if one is configured: events that wait there are not
+    lost.
 
-    [bold]Examples[/]
-
-      telemetry verify -c telemetry.toml --public-key audit.pub --report evidence.html
-
-      telemetry verify -c telemetry.toml --public-key audit.pub --state audit.state --continue --live 30
+    Exit code: 0 when everything is proven, 3 when something was tampered with or reordered, 4 when something is missing or
+    cannot be proven, 6 when the source cannot be read.
     """
     audit = load(encryption_enabled=False, fallback_enabled=False).audit_config
     keys = trusted_keys(public_key or [])
-    if state is None and (go_on or expect_state is not None):
-        raise ConfigurationError(Problem("--state", "is missing", "--continue and --expect-state need it"))
+    if state is None and (continue_ or expect_state is not None):
+        raise ConfigurationError(Problem("--state", "is missing", "give it: --continue and --expect-state need it"))
     known = VerifierState.load(state, expected_digest=expect_state) if state is not None else None
-    continued = go_on and known is not None
+    continued = continue_ and known is not None
     verifier = Verifier(keys, state=known, continued=continued, open_seconds=live, from_start=not after_retention)
     starts = known.positions.get(audit.kafka_topic) if continued and known is not None else None
     scope = _read(verifier, audit, starts)
     now = datetime.now(UTC)
-    found = verifier.report(now=now)
+    result = verifier.report(now=now)
     if state is not None:
         scope["state written, SHA-256"] = digest = _save(verifier.state(now=now), state)
         err.print(f"state written; SHA-256 for the next run's --expect-state: {digest}", style="dim")
     if report is not None:
         with new_file(report, replace=True, option="--report") as stream:
-            stream.write(render_html(found, scope=scope).encode())
+            stream.write(render_html(result, scope=scope).encode())
     if json:
-        values = found.to_dict() | {"state": scope.get("state written, SHA-256")}
+        values = result.to_dict() | {"state": scope.get("state written, SHA-256")}
         write_line(msgspec.json.encode(values).decode())
     else:
-        _show(found)
-    raise typer.Exit(found.exit_code)
+        _show(result)
+    raise typer.Exit(result.exit_code)
 
 
 def _read(verifier: Verifier, audit: AuditConfig, starts: dict[int, int] | None) -> dict[str, str]:
-    """Give every record to the verifier; return what was read, for the report."""
+    """Give every record to the verifier; return a description of what was read, for the report."""
     scope = {"topic": audit.kafka_topic, "brokers": audit.kafka_brokers, "read with": f"telemetry {__version__}"}
     with ExitStack() as stack, progress("verifying") as (bar, task):
         if audit.storage_config is not None:
-            # Before the topic: what is replayed meanwhile is found there, and nothing is missed in between.
+            # Before the topic: an object that is replayed meanwhile is then read from the topic, and none is missed.
             scope["fallback store"] = audit.storage_config.provider
             verifier.observe_all(_stored(audit, stack))
         source = stack.enter_context(
@@ -112,7 +123,7 @@ def _read(verifier: Verifier, audit: AuditConfig, starts: dict[int, int] | None)
             bar.advance(task)
         for partition, (low, high) in sorted(source.bounds.items()):
             verifier.note_bounds(audit.kafka_topic, partition, low=low, high=high)
-            scope[f"partition {partition}, offsets"] = f"{low} to {high - 1}" if high > low else f"none behind {low}"
+            scope[f"partition {partition}, offsets"] = f"{low} to {high - 1}" if high > low else f"none after {low}"
     return scope
 
 
@@ -128,23 +139,23 @@ def _save(state: VerifierState, path: Path) -> str:
     return state.digest
 
 
-def _show(found: VerificationReport) -> None:
+def _show(result: VerificationReport) -> None:
     table = Table("producer", "service", "records", "proven", "duplicates", "verdict")
-    for producer in found.producers:
+    for producer in result.producers:
         colour = _COLOURS.get(str(producer.verdict), "bold red")
         table.add_row(
             producer.producer,
-            Text(neutral(producer.source)),
+            Text(escape_control(producer.source)),
             f"{producer.records:,}",
             f"{producer.proven:,}",
             f"{producer.duplicates:,}",
             f"[{colour}]{producer.verdict}[/]",
         )
     out.print(table)
-    for producer in found.producers:
+    for producer in result.producers:
         for finding in producer.findings:
-            err.print(Text.assemble((producer.producer, "yellow"), " ", neutral(str(finding))))
-    for finding in found.findings:
-        err.print(Text(neutral(str(finding)), style="yellow"))
-    colour = _COLOURS.get(str(found.verdict), "bold red")
-    out.print(f"[{colour}]{found.verdict}[/]")
+            err.print(Text.assemble((producer.producer, "yellow"), " ", escape_control(str(finding))))
+    for finding in result.findings:
+        err.print(Text(escape_control(str(finding)), style="yellow"))
+    colour = _COLOURS.get(str(result.verdict), "bold red")
+    out.print(f"[{colour}]{result.verdict}[/]")

@@ -1,4 +1,4 @@
-"""``telemetry export``: give the opened trail to other tools."""
+"""Implements ``telemetry export``: gives the opened trail to other tools."""
 
 from __future__ import annotations
 
@@ -12,37 +12,24 @@ from pathlib import Path
 from typing import Annotated, BinaryIO
 
 import typer
-from rich.text import Text as Styled
+from rich.text import Text
 
 from telemetry.cli.options.connection import Loader, with_connection
-from telemetry.cli.options.filters import (
-    LATE,
-    Late,
-    Offset,
-    Outcomes,
-    Reader,
-    Reason,
-    Since,
-    Text,
-    Types,
-    Until,
-    Users,
-    Wanted,
-)
-from telemetry.cli.options.sources import File, From, Origin, sources_of
-from telemetry.cli.output.console import err, neutral
-from telemetry.cli.output.counter import MAX_REPORTED, Sift
+from telemetry.cli.options.reading import ReadOptions, with_reading
+from telemetry.cli.output.console import err, escape_control, escape_markup
+from telemetry.cli.output.counter import MAX_REPORTED, EntryCounter
+from telemetry.cli.output.examples import examples
 from telemetry.cli.output.new_file import new_file
 from telemetry.cli.output.writers import EventWriter, writer_of
 from telemetry.exceptions import ConfigurationError, MalformedRecordError, Problem, TamperedError, TelemetryError
-from telemetry.reader import DamagedRecord, EventFilter, RawRecord
+from telemetry.reader import DamagedRecord, RawRecord
 from telemetry.reader.mappings import SCHEMAS
 from telemetry.reader.sources.lines import write_line
-from telemetry.trail.trail import Trail, open_trail
+from telemetry.trail.trail import Trail
 
 
 class Format(StrEnum):
-    """How events are written."""
+    """File formats."""
 
     JSONL = "jsonl"
     CSV = "csv"
@@ -50,7 +37,7 @@ class Format(StrEnum):
 
 
 class Form(StrEnum):
-    """What is written of each event."""
+    """Schemas of an event."""
 
     EVENT = "event"
     CLOUDEVENTS = "cloudevents"
@@ -58,92 +45,77 @@ class Form(StrEnum):
     CADF = "cadf"
 
 
+app = typer.Typer(add_completion=False)
+
+
+@app.command(
+    "export",
+    epilog=examples(
+        "telemetry export -c telemetry.toml --since 2026-01-01 --until 2026-02-01 --format parquet -o january.parquet",
+        "telemetry export -c telemetry.toml --type 'login*' --outcome denied --schema ocsf | jq .",
+    ),
+)
 @with_connection
-def export(  # noqa: PLR0913 - each argument is an option of the command
+@with_reading
+def export(
     load: Loader,
+    read: ReadOptions,
     *,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="File to write, mode 0600; default: standard output.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Take the place of a file that exists.")] = False,
-    form: Annotated[Form, typer.Option("--schema", help="What is written of each event.")] = Form.EVENT,
-    format_: Annotated[Format, typer.Option("--format", help="How it is written.")] = Format.JSONL,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+    form: Annotated[Form, typer.Option("--schema", help="Schema of each event.")] = Form.EVENT,
+    format_: Annotated[Format, typer.Option("--format", help="File format.")] = Format.JSONL,
     sealed: Annotated[
         bool,
-        typer.Option("--sealed", help="Write the records as they stand, sealed: needs no key and opens nothing."),
+        typer.Option("--sealed", help="Write the records unchanged and sealed; needs no key and opens nothing."),
     ] = False,
-    origin: From = Origin.TOPIC,
-    file: File = None,
-    offset: Offset = None,
     end_offset: Annotated[
-        int | None, typer.Option("--end-offset", min=0, help="Up to this offset in every partition, without it.")
+        int | None, typer.Option("--end-offset", min=0, help="Stop before this offset in every partition.")
     ] = None,
-    since: Since = None,
-    until: Until = None,
-    late: Late = LATE,
-    user: Users = None,
-    event_type: Types = None,
-    outcome: Outcomes = None,
-    text: Text = None,
-    duplicates: Annotated[bool, typer.Option("--duplicates", help="Write duplicates too.")] = False,
-    reader: Reader = None,
-    reason: Reason = None,
 ) -> None:
     """Decrypt the trail, check every byte, and write it as JSON lines, CSV or Parquet, as it is or in a published schema.
 
     The read is recorded in the trail first.
 
-    The file appears when everything is written; a run that breaks leaves nothing behind. A damaged record is reported
-    with its place and left out. Control characters in JSON are escaped; CSV cells cannot become formulas.
+    The file appears when it is complete; a run that fails leaves no file. A damaged record is left out and reported
+    with its place. Control characters in JSON are escaped; CSV cells cannot become formulas.
 
     Exit code: 0, 3 when a record was damaged or altered, 5 when data keys were missing, 7 when the read could not be
     recorded.
-
-    [bold]Examples[/]
-
-      telemetry export -c telemetry.toml --since 2026-01-01 --until 2026-02-01 --format parquet -o january.parquet
-
-      telemetry export -c telemetry.toml --type 'login*' --outcome denied --schema ocsf | jq .
     """
-    wanted = Wanted(user=user, event_type=event_type, outcome=outcome, text=text, since=since, until=until, late=late)
-    make = writer_of(format_)
+    create_writer = writer_of(format_)
     if out is None and format_ is Format.PARQUET and sys.stdout.isatty():
         raise ConfigurationError(Problem("--out", "a terminal cannot show Parquet", "name a file"))
-    within = wanted.read_range(offset=offset, end_offset=end_offset)
+    within = read.read_range(end_offset=end_offset)
     if sealed:
-        _require_plain(wanted, form, format_)
+        _require_unfiltered(read, form, format_)
         audit = load(fallback_enabled=False, encryption_enabled=False).audit_config
-        with sources_of(audit, origin, file, within, label="copying") as sources, _target(out, force=force) as target:
+        with read.sources(audit, within, label="copying") as sources, _target(out, force=force) as target:
             _copy(sources, target, out)
         return
-    config, sift = load(fallback_enabled=False), Sift()
+    config, counter = load(fallback_enabled=False), EntryCounter()
+    # The file first: an export that cannot be written must not be recorded as a read.
     with (
         _target(out, force=force) as target,
-        sources_of(config.audit_config, origin, file, within, label="exporting") as sources,
-        open_trail(
-            config,
-            *sources,
-            wanted=wanted.filter,
-            duplicates=duplicates,
-            reader=reader,
-            reason=reason,
-            program="telemetry export",
-        ) as trail,
+        read.trail(config, within, program="telemetry export", label="exporting") as trail,
     ):
-        _write(trail, sift, make(target, SCHEMAS[form]))
+        _write(trail, counter, create_writer(target, SCHEMAS[form]))
         target.flush()
-    _tell(sift, trail, out)
+    _conclude(counter, trail, out)
     if config.audit_config.encryption_enabled:
-        sift.warn()
-    if sift.exit_code:
-        raise typer.Exit(sift.exit_code)
+        counter.warn()
+    if counter.exit_code:
+        raise typer.Exit(counter.exit_code)
 
 
-def _require_plain(wanted: Wanted, form: Form, format_: Format) -> None:
-    if wanted.filter != EventFilter(since=wanted.filter.since, until=wanted.filter.until):
-        raise ConfigurationError(Problem("--sealed", "leaves events unopened: nothing is known of them to filter by"))
+def _require_unfiltered(read: ReadOptions, form: Form, format_: Format) -> None:
+    if read.selected.selects_by_content:
+        reason = "does not open events, so they can only be filtered by time"
+        raise ConfigurationError(Problem("--sealed", reason, "leave out --user, --type, --outcome and --text"))
     if form is not Form.EVENT or format_ is not Format.JSONL:
-        raise ConfigurationError(Problem("--sealed", "writes records as JSON lines", "leave --schema and --format out"))
+        raise ConfigurationError(Problem("--sealed", "writes records as JSON lines", "leave out --schema and --format"))
 
 
 def _copy(sources: Iterable[Iterable[RawRecord | DamagedRecord]], target: BinaryIO, out: Path | None) -> None:
@@ -158,40 +130,40 @@ def _copy(sources: Iterable[Iterable[RawRecord | DamagedRecord]], target: Binary
         except (TelemetryError, ValueError) as exc:
             damaged += 1
             if damaged <= MAX_REPORTED:
-                err.print(Styled(neutral(f"{raw.place}: {exc}"), style="red"))
+                err.print(Text(escape_control(f"{raw.place}: {exc}"), style="red"))
     target.flush()
     _show_counts({"copied": copied, "damaged": damaged}, out)
     if damaged:
         raise typer.Exit(TamperedError.exit_code)
 
 
-def _write(trail: Trail, sift: Sift, writer: EventWriter) -> None:
+def _write(trail: Trail, counter: EntryCounter, writer: EventWriter) -> None:
     try:
         for entry in trail:
-            opened = sift.event(entry)
+            opened = counter.event(entry)
             if opened is None:
                 continue
             try:
                 writer.write(opened)
             except ValueError as exc:
                 message = f"the event does not fit the schema: {exc}"
-                sift.withdraw(opened, MalformedRecordError(message))
+                counter.withdraw(opened, MalformedRecordError(message))
         writer.close()
     except BaseException:
         writer.discard()
         raise
 
 
-def _tell(sift: Sift, trail: Trail, out: Path | None) -> None:
-    counts = {"written": sift.taken, "filtered out": trail.filtered, "duplicates": trail.duplicates_dropped}
-    _show_counts(counts | {"damaged": sift.damaged, "not opened": sift.unopened}, out)
-    if sift.exit_code:
-        err.print(f"[bold red]{sift.complaint()}[/]")
+def _conclude(counter: EntryCounter, trail: Trail, out: Path | None) -> None:
+    counts = {"written": counter.events, "filtered out": trail.filtered, "duplicates": trail.duplicates_dropped}
+    _show_counts(counts | {"damaged": counter.damaged, "not opened": counter.unopened}, out)
+    if counter.exit_code:
+        err.print(f"[bold red]{counter.complaint()}[/]")
 
 
 def _show_counts(counts: dict[str, int], out: Path | None) -> None:
     shown = "  ".join(f"[bold]{count}[/] {name}" for name, count in counts.items())
-    err.print(shown + (f"  to {neutral(str(out))}".replace("[", r"\[") if out else ""))
+    err.print(shown + (f"  to {escape_markup(str(out))}" if out else ""))
 
 
 @contextmanager
@@ -203,7 +175,7 @@ def _target(out: Path | None, *, force: bool) -> Iterator[BinaryIO]:
     try:
         yield sys.stdout.buffer
     except BrokenPipeError:
-        # Whoever reads has seen enough, as with `| head`; what is still in the buffer goes nowhere.
+        # The reader has seen enough, as with `| head`. Python flushes the buffer at exit: let it flush into nothing.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)

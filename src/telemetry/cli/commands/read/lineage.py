@@ -1,4 +1,4 @@
-"""``telemetry lineage``: follow one event from the call to the checkpoint that covers it."""
+"""Implements ``telemetry lineage``: follows one event from the call to the checkpoint that covers it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import msgspec
 import typer
 
 from telemetry.cli.options.connection import Loader, with_connection
-from telemetry.cli.options.filters import Reader, Reason
-from telemetry.cli.options.public_keys import trusted_keys
+from telemetry.cli.options.public_keys import PublicKeys, trusted_keys
+from telemetry.cli.options.reader import Reader, Reason
 from telemetry.cli.options.records import trail_records
 from telemetry.cli.output.console import err, out, write_line
+from telemetry.cli.output.examples import examples
 from telemetry.cli.output.timeline import Step, draw
 from telemetry.config import AuditConfig
 from telemetry.encryption import EncryptionProviderFactory
@@ -42,88 +43,91 @@ from telemetry.trail.read_event import Access, record_access
 _EARLIER_SECONDS = 600.0
 """How far before the event's own time the topic is read: clocks differ, and the checkpoint before it is needed too."""
 _SHOWN = 300
+"""Maximum characters shown of one value."""
 _CALL_FIELDS = ("id", "time", "event_type", "service_name", "environment", "producer", "sequence", "schema_version")
+"""Fields of an event that the first step shows already, from the clear part."""
+
+app = typer.Typer(add_completion=False)
 
 
+@app.command(
+    "lineage",
+    epilog=examples(
+        "telemetry lineage 0198c0de-1111-7222-8333-444455556666 -c telemetry.toml --public-key audit.pub",
+        "telemetry lineage 0198c0de-1111-7222-8333-444455556666 -c telemetry.toml --json | jq -r .records[].call.trace_id",
+    ),
+)
 @with_connection
 def lineage(
     load: Loader,
     event_id: Annotated[str, typer.Argument(help="The event's id: `receipt.event_id`, or as `tail --json` shows it.")],
     *,
-    public_key: Annotated[
-        list[str] | None,
-        typer.Option(help="Key that may have signed, or a file of such keys; proves the event. Repeatable."),
-    ] = None,
-    open_: Annotated[bool, typer.Option("--open", help="Decrypt the event too; needs the right to its key.")] = False,
+    public_key: PublicKeys = None,
+    open_: Annotated[bool, typer.Option("--open", help="Decrypt the event too; needs access to its key.")] = False,
     reader: Reader = None,
     reason: Reason = None,
     json: Annotated[bool, typer.Option("--json", help="Print the lineage as JSON.")] = False,
 ) -> None:
     """Follow one event: call, sealing, batch, fallback and replay, place on the topic, checkpoint. All copies are listed.
 
-    Needs no right to decrypt: all of it is in the clear part, unless --open, which is recorded in the trail. The topic is read from shortly before the
-    event's own time, which its id tells; and from the beginning if that leads to nothing.
+    Needs no right to decrypt, because all of it is in the clear part; --open decrypts the event too and is recorded in
+    the trail. The topic is read from shortly before the event's own time, which is part of its id, and from the
+    beginning if the event is not found there.
 
-    Exit code: 0, 3 when the record was altered, 4 when the event is not there or, with --public-key, not proven;
+    Exit code: 0, 3 when the record was altered, 4 when the event was not found or, with --public-key, is not proven,
     5 when --open got no key, 7 when the read could not be recorded.
-
-    [bold]Examples[/]
-
-      telemetry lineage 0198c0de-1111-7222-8333-444455556666 -c telemetry.toml --public-key audit.pub
-
-      telemetry lineage 0198c0de-1111-7222-8333-444455556666 -c telemetry.toml --json | jq -r .records[].call.trace_id
     """
     keys = trusted_keys(public_key) if public_key else []
     if not is_uuid(event_id):
-        raise ConfigurationError(Problem("EVENT_ID", "is not the id of an event", "take it from `tail --json`"))
+        raise ConfigurationError(Problem("EVENT_ID", "is not the id of an event", "copy it from `tail --json`"))
     config = load(fallback_enabled=False, **({} if open_ else {"encryption_enabled": False}))
     audit = config.audit_config
-    found = _trace(audit, event_id, keys)
+    records = _trace(audit, event_id, keys)
     if open_:
         access = Access(reader=reader, reason=reason, program="telemetry lineage")
-        places = [str(one.raw.place) for one in found]
+        places = [str(one.raw.place) for one in records]
         record_access(config, access, sources=[{"kind": "records", "places": places}], filters={"ids": [event_id]})
-    opened = [_open(audit, one) if open_ else None for one in found]
-    reasons = _reasons(audit, found)
+    opened = [_open(audit, one) if open_ else None for one in records]
+    reasons = _reasons(audit, records)
     if json:
-        records = [_record(one, entry, reasons) for one, entry in zip(found, opened, strict=True)]
-        write_line(msgspec.json.encode({"id": event_id, "records": records}).decode())
+        shown = [_as_dict(one, entry, reasons) for one, entry in zip(records, opened, strict=True)]
+        write_line(msgspec.json.encode({"id": event_id, "records": shown}).decode())
     else:
-        for one, entry in zip(found, opened, strict=True):
+        for one, entry in zip(records, opened, strict=True):
             draw(out, list(_steps(one, entry, reasons, has_keys=bool(keys))))
-    if len(found) > 1:
-        err.print(f"[bold red]{len(found)} different records say they are this event[/]: at most one was signed")
-    raise typer.Exit(_exit_code(found, opened))
+    if len(records) > 1:
+        err.print(f"[bold red]{len(records)} different records claim to be this event[/]: at most one was signed")
+    raise typer.Exit(_exit_code(records, opened))
 
 
 def _trace(audit: AuditConfig, event_id: str, keys: Sequence[PublicKey]) -> list[Lineage]:
-    made = created_at(event_id)
-    near = None if made is None else made - _EARLIER_SECONDS
+    created = created_at(event_id)
+    near = None if created is None else created - _EARLIER_SECONDS
     for since in [near, None] if near is not None else [None]:
         tracer = LineageTracer(event_id, trusted=keys)
         if not tracer.find(trail_records(audit, "looking for the event", since=since, headers=True)):
             continue
-        found = tracer.trace(trail_records(audit, "looking for its checkpoint", since=since))
-        # The proof may need records from before: checkpoints can be further apart.
-        if since is None or not any(one.covering and isinstance(one.problem, IncompleteError) for one in found):
-            return found
+        lineages = tracer.trace(trail_records(audit, "looking for its checkpoint", since=since))
+        # The proof may need older records: checkpoints can be further apart.
+        if since is None or not any(one.covering and isinstance(one.problem, IncompleteError) for one in lineages):
+            return lineages
     message = f"event {event_id} is not in the trail that was read"
     raise IncompleteError(message)
 
 
-def _open(audit: AuditConfig, found: Lineage) -> Entry:
+def _open(audit: AuditConfig, record: Lineage) -> Entry:
     with ExitStack() as stack:
         provider = EncryptionProviderFactory.create(audit.encryption_config) if audit.encryption_config else None
         if provider is not None:
             stack.callback(provider.close)
         opener = RecordOpener(provider)
         stack.callback(opener.close)
-        return opener.open(found.raw)
+        return opener.open(record.raw)
 
 
-def _reasons(audit: AuditConfig, found: Sequence[Lineage]) -> dict[str, str]:
-    """Return why the objects that are still there were stored, by name."""
-    names = {delivery.place.name for one in found for delivery in one.deliveries if delivery.place.name}
+def _reasons(audit: AuditConfig, records: Sequence[Lineage]) -> dict[str, str]:
+    """Return the reason for which each object that is still in the store was stored, by its name."""
+    names = {delivery.place.name for one in records for delivery in one.deliveries if delivery.place.name}
     if audit.storage_config is None or not names:
         return {}
     with StorageProviderFactory.create(audit.storage_config) as store:
@@ -135,51 +139,51 @@ def _reasons_of(store: StorageProvider, names: set[str]) -> Iterator[tuple[str, 
         try:
             yield name, decode_object(store.get(name)).header.reason
         except (StorageError, FormatError, VerificationError):
-            continue  # it was replayed or damaged since it was read
+            continue  # the object was replayed or damaged after the record was read
 
 
-def _exit_code(found: Sequence[Lineage], opened: Sequence[Entry | None]) -> int:
-    errors: list[TelemetryError] = [one.problem for one in found if one.problem is not None]
+def _exit_code(records: Sequence[Lineage], opened: Sequence[Entry | None]) -> int:
+    errors: list[TelemetryError] = [one.problem for one in records if one.problem is not None]
     errors += [entry.error for entry in opened if isinstance(entry, DamagedRecord)]
-    if len(found) > 1 or any(_speaks_against(error) for error in errors):
+    if len(records) > 1 or any(_means_altered(error) for error in errors):
         return TamperedError.exit_code
     return max((error.exit_code for error in errors), default=0)
 
 
-def _speaks_against(error: TelemetryError) -> bool:
-    """Whether an error says that the record was altered, not only that something cannot be had."""
+def _means_altered(error: TelemetryError) -> bool:
+    """Whether an error says that the record was altered, not only that something is not available."""
     return isinstance(error, (TamperedError, FormatError, KeyMismatchError))
 
 
-def _record(found: Lineage, entry: Entry | None, reasons: dict[str, str]) -> dict[str, Any]:
-    record = found.to_dict()
-    for delivery in record["deliveries"]:
+def _as_dict(record: Lineage, entry: Entry | None, reasons: dict[str, str]) -> dict[str, Any]:
+    values = record.to_dict()
+    for delivery in values["deliveries"]:
         delivery["reason"] = reasons.get(delivery["fallback_object"] or "")
     if isinstance(entry, OpenedEvent):
-        record["event"] = entry.event.to_dict()
+        values["event"] = entry.event.to_dict()
     elif isinstance(entry, DamagedRecord):
-        record["not_opened"] = str(entry.error)
-    return record
+        values["not_opened"] = str(entry.error)
+    return values
 
 
-def _steps(found: Lineage, entry: Entry | None, reasons: dict[str, str], *, has_keys: bool) -> Iterator[Step]:
-    yield _call(found, entry)
-    yield _sealing(found, entry)
-    for delivery in sorted(found.deliveries, key=_moment):
-        yield from _delivery_steps(found, delivery, reasons)
-    if found.more_deliveries:
-        yield Step(title=f"and {found.more_deliveries:,} more copies", style="yellow")
-    yield _checkpoint(found, has_keys=has_keys)
+def _steps(record: Lineage, entry: Entry | None, reasons: dict[str, str], *, has_keys: bool) -> Iterator[Step]:
+    yield _call(record, entry)
+    yield _sealing(record, entry)
+    for delivery in sorted(record.deliveries, key=_moment):
+        yield from _delivery_steps(record, delivery, reasons)
+    if record.more_deliveries:
+        yield Step(title=f"and {record.more_deliveries:,} more copies", style="yellow")
+    yield _checkpoint(record, has_keys=has_keys)
 
 
-def _call(found: Lineage, entry: Entry | None) -> Step:
-    attributes, trace = found.message.attributes, found.trace
+def _call(record: Lineage, entry: Entry | None) -> Step:
+    attributes, trace = record.message.attributes, record.trace
     context = context_of(str(attributes["source"]))
     facts = {
         "event": str(attributes["id"]),
         "type": str(attributes["type"]),
         "service": f"{context['service']} ({context['environment']})",
-        "producer": f"{found.producer}, sequence {found.sequence}",
+        "producer": f"{record.producer}, sequence {record.sequence}",
         "trace": f"{trace[0]}, span {trace[1]}" if trace else "logged outside a span",
     }
     if isinstance(entry, OpenedEvent):
@@ -196,51 +200,51 @@ def _event_facts(event: AuditEvent) -> dict[str, str]:
     return facts
 
 
-def _sealing(found: Lineage, entry: Entry | None) -> Step:
-    if not found.message.is_sealed:
+def _sealing(record: Lineage, entry: Entry | None) -> Step:
+    if not record.message.is_sealed:
         return Step(title="not sealed: encryption was off", style="yellow")
-    version = key_version(found.message.key_uri)
+    version = key_version(record.message.key_uri)
     facts = {
-        "data key": found.data_key_id or "malformed",
-        "KEK": found.message.key_uri,
-        "KEK version": version or "known to the key service only",
+        "data key": record.data_key_id or "malformed",
+        "KEK": record.message.key_uri,
+        "KEK version": version or "known only to the key service",
     }
     if isinstance(entry, OpenedEvent):
         return Step(title="sealed; opened now, every byte agrees", style="green", facts=facts)
     if isinstance(entry, DamagedRecord):
-        style = "bold red" if _speaks_against(entry.error) else "yellow"
+        style = "bold red" if _means_altered(entry.error) else "yellow"
         return Step(title="sealed; it does not open", style=style, facts=facts | {"why": str(entry.error)})
     return Step(title="sealed", facts=facts)
 
 
-def _delivery_steps(found: Lineage, delivery: Delivery, reasons: dict[str, str]) -> Iterator[Step]:
+def _delivery_steps(record: Lineage, delivery: Delivery, reasons: dict[str, str]) -> Iterator[Step]:
     place = delivery.place
     if place.name is not None:
         facts = {"object": place.name, "line": str(place.offset), "reason": reasons.get(place.name, "")}
         stored = parse_stored_name(place.name)
         rejected = stored is not None and stored.folder == REJECTED
-        title = "set aside in the fallback: Kafka never takes it" if rejected else "stored in the fallback; waits there"
+        title = "rejected by Kafka; kept in the fallback" if rejected else "stored in the fallback; waiting for replay"
         yield Step(title=title, time=delivery.stored_at, style="yellow", facts=facts)
         return
     if delivery.replayed_from:
         facts = {"object": delivery.replayed_from}
         yield Step(title="stored in the fallback", time=delivery.stored_at, style="yellow", facts=facts)
     title = "replayed to Kafka" if delivery.replayed_from else "delivered to Kafka"
-    if delivery is not found.deliveries[0]:
-        title += ", a copy byte for byte the same"
+    if delivery is not record.deliveries[0]:
+        title += ", an identical copy"
     facts = {"place": f"{place.source}, partition {place.partition}, offset {place.offset}"}
     if delivery.batch is not None:
-        whose = "" if delivery.sender == found.producer else f" of process {delivery.sender}, which recovered it"
-        facts["batch"] = f"{delivery.batch}{whose}"
-    if found.raw.key is not None:
-        facts["Kafka key"] = found.raw.key.decode("utf-8", "replace")
+        recovered = "" if delivery.sender == record.producer else f" of process {delivery.sender}, which recovered it"
+        facts["batch"] = f"{delivery.batch}{recovered}"
+    if record.raw.key is not None:
+        facts["Kafka key"] = record.raw.key.decode("utf-8", "replace")
     yield Step(title=title, time=delivery.timestamp, style="green", facts=facts)
 
 
-def _checkpoint(found: Lineage, *, has_keys: bool) -> Step:
-    covering = found.covering
+def _checkpoint(record: Lineage, *, has_keys: bool) -> Step:
+    covering = record.covering
     if covering is None:
-        return Step(title="not covered by a checkpoint yet", style="yellow", facts=_problem(found))
+        return Step(title="not covered by a checkpoint yet", style="yellow", facts=_problem(record))
     checkpoint = covering.checkpoint
     facts = {
         "size": f"{checkpoint.size:,} records"
@@ -253,18 +257,18 @@ def _checkpoint(found: Lineage, *, has_keys: bool) -> Step:
     if not has_keys:
         note = {"proof": "not checked: give --public-key"}
         return Step(title="covered by a checkpoint", time=checkpoint.time, facts=facts | note)
-    if found.is_proven:
+    if record.is_proven:
         title, style = "signed: part of a checkpoint of a trusted key", "green"
     else:
         title = (
             "not proven by its checkpoint" if covering.signers else "covered by a checkpoint that no trusted key signed"
         )
-        style = "bold red" if found.problem and _speaks_against(found.problem) else "yellow"
-    return Step(title=title, time=checkpoint.time, style=style, facts=facts | _problem(found))
+        style = "bold red" if record.problem and _means_altered(record.problem) else "yellow"
+    return Step(title=title, time=checkpoint.time, style=style, facts=facts | _problem(record))
 
 
-def _problem(found: Lineage) -> dict[str, str]:
-    return {"why": str(found.problem)} if found.problem else {}
+def _problem(record: Lineage) -> dict[str, str]:
+    return {"why": str(record.problem)} if record.problem else {}
 
 
 def _moment(delivery: Delivery) -> str:

@@ -1,4 +1,4 @@
-"""``telemetry tail``: decrypt and print the trail."""
+"""Implements ``telemetry tail``: decrypts and prints the trail."""
 
 from __future__ import annotations
 
@@ -9,109 +9,79 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.text import Text as Styled
+from rich.text import Text
 
 from telemetry.cli.options.connection import Loader, with_connection
-from telemetry.cli.options.filters import (
-    LATE,
-    Late,
-    Offset,
-    Outcomes,
-    Reader,
-    Reason,
-    Since,
-    Text,
-    Types,
-    Until,
-    Users,
-    Wanted,
-)
-from telemetry.cli.options.sources import File, From, Origin, sources_of
-from telemetry.cli.output.console import err, neutral, out, write_line
-from telemetry.cli.output.counter import Sift
+from telemetry.cli.options.reading import ReadOptions, with_reading
+from telemetry.cli.output.console import err, escape_control, out, write_line
+from telemetry.cli.output.counter import EntryCounter
+from telemetry.cli.output.examples import examples
 from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.format.value.event import AuditEvent
 from telemetry.reader import OpenedEvent
 from telemetry.reader.mappings import event_record
-from telemetry.trail.trail import Trail, open_trail
+from telemetry.trail.trail import Trail
 
 _COLOURS = {"success": "green", "failure": "red", "denied": "bold red"}
 _PAYLOAD_SHOWN = 300
 
+app = typer.Typer(add_completion=False)
 
+
+@app.command(
+    "tail",
+    epilog=examples(
+        'telemetry tail -c telemetry.toml --since 15m --outcome denied --reason "ticket 4711"',
+        "telemetry tail -c telemetry.toml --follow --type 'login*' --json | jq .payload",
+    ),
+)
 @with_connection
-def tail(  # noqa: PLR0913 - each argument is an option of the command
+@with_reading
+def tail(
     load: Loader,
+    read: ReadOptions,
     *,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object a line: every field of the event.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object per line: every field of the event.")] = False,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on with new events until interrupted (Ctrl-C).")
+        bool, typer.Option("--follow", "-f", help="Continue with new events until interrupted (Ctrl-C).")
     ] = False,
-    last: Annotated[int | None, typer.Option("--last", "-n", min=1, help="Only this many events at the end.")] = None,
-    origin: From = Origin.TOPIC,
-    file: File = None,
-    offset: Offset = None,
-    since: Since = None,
-    until: Until = None,
-    late: Late = LATE,
-    user: Users = None,
-    event_type: Types = None,
-    outcome: Outcomes = None,
-    text: Text = None,
-    duplicates: Annotated[bool, typer.Option("--duplicates", help="Show duplicates too.")] = False,
-    reader: Reader = None,
-    reason: Reason = None,
+    last: Annotated[
+        int | None, typer.Option("--last", "-n", min=1, help="Print only the last so many of the selected events.")
+    ] = None,
 ) -> None:
     """Read the trail, decrypt it, check every byte, and print it. The read is recorded in the trail first.
 
-    Reads from the beginning to the end, then stops, unless --follow. Control characters in events are shown as escapes.
+    Reads from the beginning to the end and stops there, unless --follow. Control characters in events are shown as
+    escapes.
 
     Exit code: 0, 3 when a record was damaged or altered, 5 when data keys were missing, 7 when the read could not be
-    recorded. Ctrl-C ends --follow in the same way.
-
-    [bold]Examples[/]
-
-      telemetry tail -c telemetry.toml --since 15m --outcome denied --reason "ticket 4711"
-
-      telemetry tail -c telemetry.toml --follow --type 'login*' --json | jq .payload
+    recorded. Ctrl-C ends --follow with the same codes.
     """
     if follow and last is not None:
         raise ConfigurationError(Problem("--last", "has no meaning with --follow", "leave one of them out"))
-    wanted = Wanted(user=user, event_type=event_type, outcome=outcome, text=text, since=since, until=until, late=late)
     config = load(fallback_enabled=False)
-    within = wanted.read_range(offset=offset, follow=follow)
-    sift = Sift()
-    with (
-        # A bar would be drawn between the events.
-        sources_of(config.audit_config, origin, file, within, label="reading", shown=not out.is_terminal) as sources,
-        open_trail(
-            config,
-            *sources,
-            wanted=wanted.filter,
-            duplicates=duplicates,
-            reader=reader,
-            reason=reason,
-            program="telemetry tail",
-        ) as trail,
-    ):
+    counter = EntryCounter()
+    within = read.read_range(follow=follow)
+    # On a terminal the progress bar would be drawn between the events.
+    with read.trail(config, within, program="telemetry tail", label="reading", shown=not out.is_terminal) as trail:
         try:
-            for event in _shown(trail, sift, last=last):
+            for event in _selected(trail, counter, last=last):
                 _show(event, json=json)
                 if follow:
                     sys.stdout.flush()
         except KeyboardInterrupt:
-            # That is how one ends following; without it the output is not whole, and the exit code must say so.
+            # Ctrl-C is how --follow ends; otherwise the output is incomplete, and the exit code must say so.
             if not follow:
                 raise
     if config.audit_config.encryption_enabled:
-        sift.warn()
-    if sift.exit_code:
-        err.print(f"[bold red]{sift.complaint()}[/]")
-        raise typer.Exit(sift.exit_code)
+        counter.warn()
+    if counter.exit_code:
+        err.print(f"[bold red]{counter.complaint()}[/]")
+        raise typer.Exit(counter.exit_code)
 
 
-def _shown(trail: Trail, sift: Sift, *, last: int | None) -> Iterator[OpenedEvent]:
-    events = (event for event in map(sift.event, trail) if event is not None)
+def _selected(trail: Trail, counter: EntryCounter, *, last: int | None) -> Iterator[OpenedEvent]:
+    events = (event for event in map(counter.event, trail) if event is not None)
     return events if last is None else iter(deque(events, maxlen=last))
 
 
@@ -122,21 +92,21 @@ def _show(opened: OpenedEvent, *, json: bool) -> None:
         out.print(_line(opened.event, sealed=opened.sealed))
 
 
-def _line(event: AuditEvent, *, sealed: bool) -> Styled:
+def _line(event: AuditEvent, *, sealed: bool) -> Text:
     payload = msgspec.json.encode(event.payload).decode()
     if len(payload) > _PAYLOAD_SHOWN:
         payload = payload[:_PAYLOAD_SHOWN] + "…"
     parts = [
-        (neutral(event.time[:23]).replace("T", " "), "dim"),
+        (escape_control(event.time[:23]).replace("T", " "), "dim"),
         ("  ", ""),
-        # Whoever may write to the topic can forge a record that no data key sealed.
+        # Anyone who may write to the topic can forge a record that no data key sealed.
         ("" if sealed else "NOT SEALED  ", "bold red"),
-        (neutral(event.event_type), "bold cyan"),
+        (escape_control(event.event_type), "bold cyan"),
         ("  ", ""),
-        (neutral(event.user_id), "yellow"),
+        (escape_control(event.user_id), "yellow"),
         ("  ", ""),
         (event.outcome or "", _COLOURS.get(event.outcome or "", "")),
         ("  " if event.outcome else "", ""),
-        (neutral(payload), ""),
+        (escape_control(payload), ""),
     ]
-    return Styled.assemble(*parts)
+    return Text.assemble(*parts)

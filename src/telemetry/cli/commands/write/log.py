@@ -1,4 +1,4 @@
-"""``telemetry log``: JSON lines on standard input become audit events."""
+"""Implements ``telemetry log``: turns JSON lines on standard input into audit events."""
 
 from __future__ import annotations
 
@@ -11,21 +11,25 @@ import msgspec
 import typer
 
 from telemetry.cli.options.connection import Loader, with_connection
-from telemetry.cli.output.console import err, neutral, progress
-from telemetry.exceptions import BackpressureError, ConfigurationError, EventError, Problem, TelemetryError
+from telemetry.cli.output.console import err, escape_markup, progress
+from telemetry.cli.output.examples import examples
+from telemetry.exceptions import BackpressureError, ConfigurationError, EventError, Problem, UndeliveredError
 from telemetry.sync import Telemetry
 
 BAD_LINES = 8
 """Exit code when some lines were not logged."""
 
 _MAX_LINE = 64 << 20
-_MAX_DEPTH_NAMES = 32
-_NAMED = ("session_id", "actor_id", "entity", "entity_id", "action", "outcome", "source", "ip_address", "user_agent")
+_MAX_PATH_NAMES = 32
+_ARGUMENTS = frozenset(("event_type", "payload", "user_id", "wait_for"))
+"""Arguments of ``log()`` that are not fields of an event; they have options of their own or none."""
+
+app = typer.Typer(add_completion=False)
 
 
 @dataclass
-class Mapping:
-    """Which parts of a line become which parts of an event."""
+class LineMapping:
+    """Says which parts of a line become which parts of an event; a path is dotted, and several are separated by commas."""
 
     event_type_field: str
     user_id_field: str
@@ -43,61 +47,65 @@ class Mapping:
         if not isinstance(line, dict):
             message = "is not a JSON object"
             raise EventError(message)
-        event_type = _text(_at(line, self.event_type_field), self.event_type)
-        user_id = _text(_at(line, self.user_id_field), self.user_id)
+        event_type = _text(_value_at(line, self.event_type_field), self.event_type)
+        user_id = _text(_value_at(line, self.user_id_field), self.user_id)
         if event_type is None:
             message = f"has no {self.event_type_field!r}; name its field with --event-type-field, or give --event-type"
             raise EventError(message)
         if user_id is None:
             message = f"has no {self.user_id_field!r}; name its field with --user-id-field, or give --user-id"
             raise EventError(message)
-        payload = _at(line, self.payload_field) if self.payload_field else line
-        further = {name: value for name, path in self.fields.items() if (value := _at(line, path)) is not None}
+        payload = _value_at(line, self.payload_field) if self.payload_field else line
+        further = {name: value for name, path in self.fields.items() if (value := _value_at(line, path)) is not None}
         return event_type, payload, user_id, further
 
 
 @dataclass
 class Counts:
-    """What became of the lines."""
+    """Counts of the lines that were logged and of those that were not."""
 
     logged: int = 0
     bad: int = 0
 
 
+@app.command(
+    "log",
+    epilog=examples(
+        "telemetry log -c telemetry.toml < events.jsonl",
+        "zcat cloudtrail.jsonl.gz | telemetry log -c telemetry.toml --event-type-field eventName --user-id-field "
+        "userIdentity.arn,userIdentity.principalId --user-id unknown --field ip_address=sourceIPAddress",
+    ),
+)
 @with_connection
 def log(
     load: Loader,
     *,
     event_type_field: Annotated[
-        str, typer.Option(help="Where the event type is, such as eventName or event.type.")
+        str, typer.Option(help="Path of the event type, such as eventName or event.type.")
     ] = "event_type",
     user_id_field: Annotated[
-        str, typer.Option(help="Where the user id is, such as userIdentity.arn; several with commas, first found wins.")
+        str, typer.Option(help="Path of the user id, such as userIdentity.arn; the first of several that has one wins.")
     ] = "user_id",
-    payload_field: Annotated[str, typer.Option(help="Where the payload is; default: the whole line.")] = "",
-    event_type: Annotated[str | None, typer.Option(help="Event type of lines that have none.")] = None,
-    user_id: Annotated[str | None, typer.Option(help="User id of lines that have none.")] = None,
+    payload_field: Annotated[str, typer.Option(help="Path of the payload; default: the whole line.")] = "",
+    event_type: Annotated[str | None, typer.Option(help="Event type for lines without one.")] = None,
+    user_id: Annotated[str | None, typer.Option(help="User id for lines without one.")] = None,
     field: Annotated[
         list[str] | None,
         typer.Option(help="NAME=PATH: a further field, such as ip_address=sourceIPAddress. Repeatable."),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first bad line.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Write the counts as JSON to standard output.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for delivery at the end.")] = 60.0,
 ) -> None:
     """Log JSON lines from standard input as audit events.
 
-    A bad line is reported with its number and does not stop the rest, unless --strict. Exit code: 0 when every line was
-    logged, 8 when some were bad, 2 for a wrong configuration, 7 when events could be kept nowhere.
+    A path names a field of the line, with dots for nested fields; separate several paths by commas. A bad line is
+    reported with its number and skipped, unless --strict.
 
-    [bold]Examples[/]
-
-      telemetry log -c telemetry.toml < events.jsonl
-
-      zcat cloudtrail.jsonl.gz | telemetry log -c telemetry.toml --event-type-field eventName
-      --user-id-field userIdentity.arn,userIdentity.principalId --user-id unknown --field ip_address=sourceIPAddress
+    Exit code: 0 when every line was logged, 8 when some were bad, 2 for a wrong configuration, 7 when some events could
+    not be kept anywhere.
     """
-    mapping = Mapping(event_type_field, user_id_field, payload_field, event_type, user_id, _fields(field or []))
+    mapping = LineMapping(event_type_field, user_id_field, payload_field, event_type, user_id, _fields(field or []))
     with Telemetry(load()) as telemetry:
         counts = _log_lines(telemetry, mapping, strict=strict)
         report = telemetry.shutdown(timeout)
@@ -115,10 +123,10 @@ def log(
     if counts.bad:
         raise typer.Exit(BAD_LINES)
     if report.failed:
-        raise typer.Exit(7)
+        raise typer.Exit(UndeliveredError.exit_code)
 
 
-def _log_lines(telemetry: Telemetry, mapping: Mapping, *, strict: bool) -> Counts:
+def _log_lines(telemetry: Telemetry, mapping: LineMapping, *, strict: bool) -> Counts:
     counts = Counts()
     with progress("logging") as (bar, task):
         for number, line in _lines(sys.stdin.buffer):
@@ -127,7 +135,7 @@ def _log_lines(telemetry: Telemetry, mapping: Mapping, *, strict: bool) -> Count
             except (EventError, msgspec.DecodeError) as exc:
                 counts.bad += 1
                 reason = str(exc) if isinstance(exc, EventError) else "is not JSON"
-                err.print(f"[yellow]line {number}:[/] {neutral(reason)}", markup=True)
+                err.print(f"[yellow]line {number}:[/] {escape_markup(reason)}")
                 if strict:
                     break
             else:
@@ -136,11 +144,11 @@ def _log_lines(telemetry: Telemetry, mapping: Mapping, *, strict: bool) -> Count
     return counts
 
 
-def _log_line(telemetry: Telemetry, mapping: Mapping, line: bytes) -> None:
+def _log_line(telemetry: Telemetry, mapping: LineMapping, line: bytes) -> None:
     try:
         content = msgspec.json.decode(line)
     except (UnicodeDecodeError, RecursionError) as exc:
-        message = "is not JSON in UTF-8, or nested too deeply"
+        message = "is not JSON in UTF-8, or is nested too deeply"
         raise EventError(message) from exc
     event_type, payload, user_id, fields = mapping.event(content)
     while True:
@@ -163,28 +171,30 @@ def _lines(stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
             yield number, line
 
 
-def _at(line: dict[str, Any], paths: str) -> Any:
+def _value_at(line: dict[str, Any], paths: str) -> Any:
     """Return the value at the first of several dotted paths that leads to one."""
     for path in paths.split(","):
-        found: Any = line.get(path) if path in line else _walk(line, path.split(".")[:_MAX_DEPTH_NAMES])
-        if found is not None:
-            return found
+        # A field whose name contains dots wins over nested fields.
+        value: Any = line.get(path) if path in line else _nested(line, path.split(".")[:_MAX_PATH_NAMES])
+        if value is not None:
+            return value
     return None
 
 
-def _walk(found: Any, names: list[str]) -> Any:
+def _nested(value: Any, names: list[str]) -> Any:
     for name in names:
-        if not isinstance(found, dict):
+        if not isinstance(value, dict):
             return None
-        found = found.get(name)
-    return found
+        value = value.get(name)
+    return value
 
 
-def _text(found: Any, default: str | None) -> str | None:
-    if isinstance(found, str) and found:
-        return found
-    if isinstance(found, int) and not isinstance(found, bool):
-        return str(found)
+def _text(value: Any, default: str | None) -> str | None:
+    if isinstance(value, str) and value:
+        return value
+    # Many systems number their users.
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
     return default
 
 
@@ -192,15 +202,9 @@ def _fields(pairs: list[str]) -> dict[str, str]:
     fields = {}
     for pair in pairs:
         name, equals, path = pair.partition("=")
-        if (
-            not equals
-            or not name.isidentifier()
-            or not path
-            or name in {"event_type", "payload", "user_id", "wait_for"}
-        ):
-            raise ConfigurationError(Problem("--field", f"{pair!r} is not NAME=PATH", "such as session_id=session.id"))
+        if not equals or not name.isidentifier() or not path or name in _ARGUMENTS:
+            raise ConfigurationError(
+                Problem("--field", f"{pair!r} is not NAME=PATH", "write it like session_id=session.id")
+            )
         fields[name] = path
     return fields
-
-
-__all__ = ["TelemetryError", "log"]

@@ -1,0 +1,115 @@
+"""Bundles the options that ``tail`` and ``export`` share: which events to read, from where, and who reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from telemetry.cli.options.bundle import Bundle, Command, with_bundle
+from telemetry.cli.options.filters import (
+    LATE,
+    FilterOptions,
+    Late,
+    Offset,
+    Outcomes,
+    Since,
+    Text,
+    Types,
+    Until,
+    Users,
+)
+from telemetry.cli.options.reader import Reader, Reason
+from telemetry.cli.options.sources import File, From, Origin, WatchedSource, sources_of
+from telemetry.config import AuditConfig, TelemetryConfig
+from telemetry.reader import ReadRange
+from telemetry.trail.trail import Trail, open_trail
+
+_FILTERS: dict[str, tuple[Any, Any]] = {
+    "since": (Since, None),
+    "until": (Until, None),
+    "late": (Late, LATE),
+    "user": (Users, None),
+    "event_type": (Types, None),
+    "outcome": (Outcomes, None),
+    "text": (Text, None),
+}
+_OPTIONS: dict[str, tuple[Any, Any]] = {
+    "duplicates": (Annotated[bool, typer.Option("--duplicates", help="Include duplicates.")], False),
+    "origin": (From, Origin.TOPIC),
+    "file": (File, None),
+    "offset": (Offset, None),
+    **_FILTERS,
+    "reader": (Reader, None),
+    "reason": (Reason, None),
+}
+
+
+class ReadOptions:
+    """The part of a trail that the options select, and who reads it.
+
+    Args:
+        values: Values of the options, by name.
+
+    Attributes:
+        selected: The events to read.
+
+    Raises:
+        ConfigurationError: A value cannot be used.
+    """
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.selected = FilterOptions(**{name: values[name] for name in _FILTERS})
+        self._origin: Origin = values["origin"]
+        self._file: Path | None = values["file"]
+        self._offset: int | None = values["offset"]
+        self._duplicates: bool = values["duplicates"]
+        self._reader: str | None = values["reader"]
+        self._reason: str | None = values["reason"]
+
+    def read_range(self, *, end_offset: int | None = None, follow: bool = False) -> ReadRange:
+        """Return the part of the topic in which the selected events can be."""
+        return self.selected.read_range(offset=self._offset, end_offset=end_offset, follow=follow)
+
+    @contextmanager
+    def sources(
+        self, audit: AuditConfig, within: ReadRange, *, label: str, shown: bool = True
+    ) -> Iterator[list[WatchedSource]]:
+        """Open the sources of records; see :func:`telemetry.cli.options.sources.sources_of`."""
+        with sources_of(audit, self._origin, self._file, within, label=label, shown=shown) as sources:
+            yield sources
+
+    @contextmanager
+    def trail(
+        self, config: TelemetryConfig, within: ReadRange, *, program: str, label: str, shown: bool = True
+    ) -> Iterator[Trail]:
+        """Open the trail for reading; the read is recorded in it first.
+
+        Args:
+            config: The configuration.
+            within: The part of the topic to read.
+            program: Name of the program that reads, for the record.
+            label: Text beside the progress bar.
+            shown: Whether to show the bar on a terminal.
+        """
+        with (
+            self.sources(config.audit_config, within, label=label, shown=shown) as sources,
+            open_trail(
+                config,
+                *sources,
+                wanted=self.selected.filter,
+                duplicates=self._duplicates,
+                reader=self._reader,
+                reason=self._reason,
+                program=program,
+            ) as trail,
+        ):
+            yield trail
+
+
+def with_reading(command: Command) -> Command:
+    """Give a command the reading options; it receives them as ``read``."""
+    return with_bundle(command, Bundle("read", _OPTIONS, ReadOptions))
