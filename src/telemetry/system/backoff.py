@@ -1,18 +1,20 @@
-"""How long to wait before the next try: longer each time, never twice the same (full jitter)."""
+"""Says how long to wait before the next try: longer each time, never twice the same."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
 
+_MAX_DOUBLINGS = 32
+
 
 class Backoff:
-    """Exponential waiting times with jitter.
+    """Exponential waiting times with jitter, so that processes that failed together do not come back together.
 
     Args:
         first: Upper bound of the first wait, in seconds.
         longest: Upper bound of every wait.
-        uniform: Source of jitter.
+        uniform: Source of jitter: returns a number between its two arguments.
     """
 
     def __init__(
@@ -30,11 +32,12 @@ class Backoff:
 
     def next(self) -> float:
         """Return the next wait in seconds, at least half of its bound."""
-        bound = min(self._longest, self._first * 2 ** min(self._tries, 32))
+        # The exponent is bounded too: after a month of failures it would not fit a float.
+        bound = min(self._longest, self._first * 2 ** min(self._tries, _MAX_DOUBLINGS))
         self._tries += 1
         return self._uniform(bound / 2, bound)
 
     def reset(self) -> bool:
-        """Begin anew; return whether something had failed."""
+        """Begin again with the first wait; return whether something had failed."""
         failed, self._tries = self._tries > 0, 0
         return failed

@@ -1,4 +1,4 @@
-"""The objects that wait for replay, and the order in which they are sent."""
+"""Lists the objects that wait for replay, in the order in which they are sent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class WaitingObject(NamedTuple):
     """An object in the store.
 
     Attributes:
-        parts: What its name says.
+        parts: Parts of its name.
         stored: Its name and size.
     """
 
@@ -37,12 +37,12 @@ class WaitingObject(NamedTuple):
 
     @property
     def producer(self) -> str:
-        """Whose records it holds."""
+        """Producer of its records."""
         return self.parts.producer
 
     @property
     def events(self) -> int:
-        """How many events it holds, by its name."""
+        """How many events it contains, by its name."""
         first, last = self.parts.first, self.parts.last
         return 0 if first is None or last is None else last - first + 1
 
@@ -54,8 +54,8 @@ def listed(
 
     Args:
         store: Where they are.
-        topic: Whose.
-        on_foreign: Told the names that are not of this library.
+        topic: Topic of the objects.
+        on_foreign: Called with each name that does not have the form of an object's name.
     """
     for stored in store.list(f"{topic}/"):
         parts = parse_object_name(stored.name)
@@ -68,19 +68,21 @@ def listed(
 def in_order(waiting: Iterable[WaitingObject]) -> Iterator[WaitingObject]:
     """Yield the oldest first, but each producer's objects in the order of its sequence.
 
-    Names begin with the time of making, so that a store lists them almost in this order already; only so many are in
+    Names begin with the time of creation, so that a store lists them almost in this order already; only so many are in
     memory at a time, however many there are.
     """
-    found = iter(waiting)
-    while part := list(islice(found, _SORTED)):
+    remaining = iter(waiting)
+    while part := list(islice(remaining, _SORTED)):
         yield from _sorted(part)
 
 
 def _sorted(part: list[WaitingObject]) -> Iterator[WaitingObject]:
-    streams: dict[str, list[WaitingObject]] = {}
-    for found in part:
-        streams.setdefault(found.producer, []).append(found)
-    queues = [deque(sorted(found, key=_place)) for found in streams.values()]
+    # A producer's objects may be created out of order: what was adopted from a spool is stored later than what the
+    # dead process stored itself. So each producer has a queue of its own, and the queues are merged by time.
+    by_producer: dict[str, list[WaitingObject]] = {}
+    for waiting in part:
+        by_producer.setdefault(waiting.producer, []).append(waiting)
+    queues = [deque(sorted(objects, key=_place)) for objects in by_producer.values()]
     heads = [(queue[0].parts.created, number) for number, queue in enumerate(queues)]
     heapq.heapify(heads)
     while heads:
@@ -90,6 +92,7 @@ def _sorted(part: list[WaitingObject]) -> Iterator[WaitingObject]:
             heapq.heappush(heads, (queues[number][0].parts.created, number))
 
 
-def _place(found: WaitingObject) -> tuple[int, str]:
-    first = found.parts.first
-    return -1 if first is None else first, found.parts.created
+def _place(waiting: WaitingObject) -> tuple[int, str]:
+    # Checkpoints alone have no sequence, and may go first.
+    first = waiting.parts.first
+    return -1 if first is None else first, waiting.parts.created

@@ -1,3 +1,5 @@
+"""Without a store, records wait in memory in order, and fail only when their time is over."""
+
 from __future__ import annotations
 
 import logging
@@ -17,7 +19,7 @@ from tests.support.until import until
 
 
 class Bench:
-    """A fallback in memory that Kafka's answers are made up for."""
+    """A fallback in memory, and a Kafka whose answers a test sets."""
 
     def __init__(self, *, patience: float | None) -> None:
         self.ready = threading.Event()
@@ -39,46 +41,44 @@ class Bench:
 
 @pytest.fixture
 def bench() -> Iterator[Bench]:
-    made = Bench(patience=0.4)
-    yield made
-    made.fallback.close()
+    bench = Bench(patience=0.4)
+    yield bench
+    bench.fallback.close()
 
 
-def _waited_for(count: int) -> list[SealedRecord]:
-    made = records(count)
-    for record in made:
+def _with_receipts(count: int) -> list[SealedRecord]:
+    batch = records(count)
+    for record in batch:
         record.receipt = Receipt(event_id=record.event_id, producer=record.producer, sequence=record.sequence or 0)
-    return made
+    return batch
 
 
 def test_records_come_back_in_order(bench: Bench) -> None:
-    made = records(6)
-    bench.fallback.add(made[:4], reason="unreachable")
-    bench.fallback.add(made[4:], reason="unreachable")
+    batch = records(6)
+    bench.fallback.add(batch[:4], reason="unreachable")
+    bench.fallback.add(batch[4:], reason="unreachable")
 
     assert len(bench.fallback) == 6
     assert not bench.fallback.flush(0)
-    assert bench.fallback.take_back() == made
+    assert bench.fallback.take_back() == batch
     assert bench.fallback.flush(0)
 
 
-def test_kafka_answers_again(bench: Bench) -> None:
+def test_sender_is_notified_when_kafka_answers(bench: Bench) -> None:
     bench.fallback.add(records(1), reason="unreachable")
     bench.fallback.divert(diverted=True)
 
     assert bench.ready.wait(20)
 
 
-def test_a_record_that_is_sent_again_and_again_is_given_up_all_the_same(
-    bench: Bench, caplog: pytest.LogCaptureFixture
-) -> None:
-    made = _waited_for(1)
-    bench.fallback.add(made, reason="too_large")
+def test_record_sent_again_and_again_is_given_up(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    batch = _with_receipts(1)
+    bench.fallback.add(batch, reason="too_large")
     tries = 0
 
     def try_again() -> int:
         nonlocal tries
-        # As the sender does: it takes them, Kafka refuses them, they come back.
+        # As the sender does: it takes the records back, Kafka refuses them, they are added again.
         bench.fallback.divert(diverted=False)
         taken = bench.fallback.take_back()
         if taken:
@@ -91,19 +91,19 @@ def test_a_record_that_is_sent_again_and_again_is_given_up_all_the_same(
         until(try_again, timeout=20)
 
     assert tries > 1
-    receipt = made[0].receipt
+    receipt = batch[0].receipt
     assert receipt is not None
     with pytest.raises(TransportError, match="too_large"):
         receipt.wait_delivered(0)
 
 
-def test_a_spool_keeps_them_without_end() -> None:
+def test_spool_keeps_records_without_end() -> None:
     bench = Bench(patience=None)
     bench.answer = TransportError("away")
-    made = records(3)
-    bench.fallback.add(made, reason="unreachable")
+    batch = records(3)
+    bench.fallback.add(batch, reason="unreachable")
     bench.fallback.divert(diverted=True)
 
     bench.fallback._expire()
 
-    assert bench.fallback.close() == made
+    assert bench.fallback.close() == batch

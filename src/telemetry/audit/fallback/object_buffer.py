@@ -1,0 +1,128 @@
+"""Collects records for the next fallback object, and says when it is due and which records it gets."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+
+import uuid_utils
+
+from telemetry.audit.record import SealedRecord
+from telemetry.audit.values import values_of
+from telemetry.format.objects.fallback_object import StoredRecord, encode_object
+from telemetry.format.objects.stored_name import object_name
+
+_PAUSED_BYTES = 8 << 20
+"""So much may gather while new objects are paused; with more, memory is the greater concern."""
+
+
+@dataclass(slots=True)
+class PendingObject:
+    """An object on its way to the store.
+
+    Attributes:
+        name: Its name in the store.
+        data: Its bytes.
+        records: Its records, in order.
+        reason: Why Kafka did not accept them, in one word.
+        failed: Whether its write failed and is not running now; only then may its records be taken back.
+    """
+
+    name: str
+    data: bytes
+    records: list[SealedRecord]
+    reason: str
+    failed: bool = False
+
+
+class ObjectBuffer:
+    """Records that are in no object yet, in order. Its owner calls every method under one lock.
+
+    Args:
+        topic: Topic of the records.
+        max_bytes: An object is due when its records reach this size ...
+        max_seconds: ... or when the first of them has waited this long.
+    """
+
+    def __init__(self, *, topic: str, max_bytes: int, max_seconds: float) -> None:
+        self._topic = topic
+        self._max_bytes = max_bytes
+        self._max_seconds = max_seconds
+        self._records: list[SealedRecord] = []
+        self._bytes = 0
+        self._opened_at = 0.0
+        self._paused_until = 0.0
+        self._reason = ""
+
+    def __len__(self) -> int:
+        """How many records are in no object yet."""
+        return len(self._records)
+
+    def add(self, records: Sequence[SealedRecord], *, reason: str, now: float) -> None:
+        """Append records.
+
+        Args:
+            records: They follow those that were added before.
+            reason: Why Kafka did not accept them, in one word; an object states the latest reason.
+            now: Monotonic seconds.
+        """
+        if not self._records:
+            self._opened_at = now
+        self._reason = reason
+        self._records.extend(records)
+        self._bytes += sum(record.size for record in records)
+
+    def pause(self, until: float) -> None:
+        """Let no object become due before ``until``, in monotonic seconds, unless many bytes come in."""
+        self._paused_until = until
+
+    def seconds_until_due(self, now: float) -> float:
+        """Return after how many seconds the next object is due; 0 or less if it is now. There must be a record."""
+        paused = self._paused_until - now
+        if paused > 0 and self._bytes < max(self._max_bytes, _PAUSED_BYTES):
+            return paused
+        if self._bytes >= self._max_bytes:
+            return 0.0
+        return self._opened_at + self._max_seconds - now
+
+    def cut(self, now: float) -> PendingObject:
+        """Take out the first records that belong to one producer and fit, at least one, and encode them as an object."""
+        producer, size, count = self._records[0].producer, 0, 0
+        for record in takewhile(lambda record: record.producer == producer, self._records):
+            if count and size + record.size > self._max_bytes:
+                break
+            size += record.size
+            count += 1
+        pending = _encode(self._records[:count], topic=self._topic, reason=self._reason)
+        del self._records[:count]
+        self._bytes -= size
+        # What is left begins a new wait; a whole further object is due at once.
+        self._opened_at = now if self._bytes < self._max_bytes else 0.0
+        return pending
+
+    def take_all(self) -> list[SealedRecord]:
+        """Take out every record, in order."""
+        records, self._records = self._records, []
+        self._bytes = 0
+        return records
+
+
+def _encode(records: list[SealedRecord], *, topic: str, reason: str) -> PendingObject:
+    created = uuid_utils.uuid7()
+    sequences = [record.sequence for record in records if record.sequence is not None]
+    name = object_name(
+        topic,
+        created_uuid7=str(created),
+        day=time.strftime("%Y/%m/%d", time.gmtime(created.timestamp / 1_000)),
+        producer=records[0].producer,
+        first=sequences[0] if sequences else None,
+        last=sequences[-1] if sequences else None,
+    )
+    stored = [
+        StoredRecord(record.key, value, record.sequence)
+        for record, value in zip(records, values_of(records), strict=True)
+    ]
+    data = encode_object(stored, topic=topic, producer=records[0].producer, reason=reason)
+    return PendingObject(name, data, records, reason)
