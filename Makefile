@@ -22,6 +22,9 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-
 export PYRIGHT_PYTHON_CACHE_DIR := $(CURDIR)/.cache/pyright
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
+# The tests start hundreds of Python programs, which read compiled modules where an environment switches caches off.
+test kafka-long key-outage-long fault-long matrix-long memory-long outage-long services: export PYTHONDONTWRITEBYTECODE :=
+
 help: ## explain the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
 
@@ -72,8 +75,8 @@ verify-limits: setup ## verify ten million made-up events in one process: events
 bench-check: setup-bench services ## measure what has a bound, and fail if one is missed (run by hand)
 	@$(BENCH_VENV)/bin/python -m bench --check $(BENCH_ARGS)
 
-services: setup ## fetch the real services of the tests into .services
-	@$(BIN)/python -m tests.services.fetch
+services: setup ## fetch and prepare the real services of the tests in .services
+	@$(BIN)/python -m tests.services
 
 lock: setup ## resolve the requirements again; UPGRADE=--upgrade takes newer versions
 	$(COMPILE) --all-extras --group dev pyproject.toml -o requirements/dev.txt

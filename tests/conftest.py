@@ -1,4 +1,4 @@
-"""What holds for every test: a clean environment, no network beyond this machine, and the real services."""
+"""Gives every test a clean environment, no network beyond this machine, and the real services."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from hypothesis import HealthCheck, settings
 from tests.services import environment
 from tests.services.fixtures import azurite, kafka, own_kafka, topic
 from tests.services.network_guard import NetworkGuard
+from tests.services.sharing import SharingPlugin, request_early
 
 __all__ = ["azurite", "kafka", "own_kafka", "topic"]
 
-# Whoever starts the tests in the background may have them ignore Ctrl-C, and so would every program started here.
+# A shell that starts the tests in the background has them ignore Ctrl-C, and so would every program started here.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -26,6 +27,16 @@ settings.load_profile("suite")
 environment.scrub()
 _GUARD = NetworkGuard()
 _GUARD.install()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    is_worker = hasattr(config, "workerinput")
+    if not is_worker and config.getoption("dist", "no") != "no":
+        config.pluginmanager.register(SharingPlugin(), "shared-services")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    request_early(session)
 
 
 @pytest.fixture(autouse=True)

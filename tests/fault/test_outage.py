@@ -19,7 +19,7 @@ from telemetry.storage import StorageProviderFactory
 from telemetry.types import AuditConfig
 from tests.services.fixtures import grant_common, new_topic
 from tests.services.kafka import KafkaBroker
-from tests.services.moto_s3 import MotoS3
+from tests.services.moto_s3 import MotoBuckets
 from tests.services.required import ServiceUnavailableError, unavailable
 from tests.support.outage_processes import Topic, Worker, fields_for, logging_process, waiting
 from tests.support.until import until
@@ -30,12 +30,11 @@ _PATIENCE = 90.0
 
 
 @pytest.fixture(params=["local_file", "aws_s3"])
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StorageConfig]:
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> StorageConfig:
     if request.param == "local_file":
-        yield StorageConfig(provider="local_file", base_path=tmp_path / "fallback")
-        return
-    with MotoS3(tmp_path / "moto") as moto:
-        yield moto.config(prefix="audit")
+        return StorageConfig(provider="local_file", base_path=tmp_path / "fallback")
+    moto: MotoBuckets = request.getfixturevalue("moto_s3")
+    return moto.config(prefix="audit")
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Certificates for every way in which TLS between a client and a broker can go right or wrong."""
+"""Creates certificates for every way in which TLS between a client and a broker can go right or wrong."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509 import load_pem_x509_certificate, load_pem_x509_certificates
 
 KEY_PASSWORD = "key-secret"
+CLIENTS = ("payments", "stranger", "expired", "foreign")
 _LONG_AGO = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 _NOT_SO_LONG_AGO = dt.datetime(2020, 2, 1, tzinfo=dt.UTC)
 
@@ -60,27 +61,47 @@ class Certificates:
     clients: dict[str, ClientCertificate]
 
 
-def make_certificates(folder: Path) -> Certificates:
-    """Make all certificates in a folder."""
+def create_certificates(folder: Path) -> Certificates:
+    """Create all certificates in a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     ca, foreign = trustme.CA(), trustme.CA(organization_name="foreign")
-    ca_file, foreign_file = folder / "ca.pem", folder / "foreign-ca.pem"
-    ca.cert_pem.write_to_path(ca_file)
-    foreign.cert_pem.write_to_path(foreign_file)
+    certificates = certificates_in(folder)
+    ca.cert_pem.write_to_path(certificates.ca)
+    foreign.cert_pem.write_to_path(certificates.foreign_ca)
     here = ("localhost", "127.0.0.1")
+    _write_server(certificates.server, ca.issue_cert(*here))
+    _write_server(certificates.server_wrong_host, ca.issue_cert("elsewhere.example"))
+    _write_server(certificates.server_expired, _expired(ca, *here))
+    _write_server(certificates.server_foreign, foreign.issue_cert(*here))
+    clients = {
+        "payments": ca.issue_cert("client.example", common_name="payments"),
+        "stranger": ca.issue_cert("client.example", common_name="stranger"),
+        "expired": _expired(ca, "client.example", common_name="payments"),
+        "foreign": foreign.issue_cert("client.example", common_name="payments"),
+    }
+    for name, leaf in clients.items():
+        _write_client(certificates.clients[name], name, leaf)
+    return certificates
+
+
+def certificates_in(folder: Path) -> Certificates:
+    """Return the names of the certificates that ``create_certificates`` writes into a folder."""
     return Certificates(
         folder=folder,
-        ca=ca_file,
-        foreign_ca=foreign_file,
-        server=_server(folder, "server", ca.issue_cert(*here)),
-        server_wrong_host=_server(folder, "server-wrong-host", ca.issue_cert("elsewhere.example")),
-        server_expired=_server(folder, "server-expired", _expired(ca, *here)),
-        server_foreign=_server(folder, "server-foreign", foreign.issue_cert(*here)),
+        ca=folder / "ca.pem",
+        foreign_ca=folder / "foreign-ca.pem",
+        server=folder / "server.keystore.pem",
+        server_wrong_host=folder / "server-wrong-host.keystore.pem",
+        server_expired=folder / "server-expired.keystore.pem",
+        server_foreign=folder / "server-foreign.keystore.pem",
         clients={
-            "payments": _client(folder, "payments", ca.issue_cert("client.example", common_name="payments")),
-            "stranger": _client(folder, "stranger", ca.issue_cert("client.example", common_name="stranger")),
-            "expired": _client(folder, "expired", _expired(ca, "client.example", common_name="payments")),
-            "foreign": _client(folder, "foreign", foreign.issue_cert("client.example", common_name="payments")),
+            name: ClientCertificate(
+                certificate=folder / f"{name}.pem",
+                key=folder / f"{name}.key",
+                encrypted_key=folder / f"{name}.encrypted.key",
+                keystore=folder / f"{name}.p12",
+            )
+            for name in CLIENTS
         },
     )
 
@@ -101,29 +122,25 @@ def _chain(leaf: trustme.LeafCert) -> bytes:
     return b"".join(blob.bytes() for blob in leaf.cert_chain_pems)
 
 
-def _server(folder: Path, name: str, leaf: trustme.LeafCert) -> Path:
-    path = folder / f"{name}.keystore.pem"
-    return _write(path, _pkcs8(leaf) + _chain(leaf))
+def _write_server(path: Path, leaf: trustme.LeafCert) -> None:
+    _write(path, _pkcs8(leaf) + _chain(leaf))
 
 
-def _client(folder: Path, name: str, leaf: trustme.LeafCert) -> ClientCertificate:
+def _write_client(target: ClientCertificate, name: str, leaf: trustme.LeafCert) -> None:
     password = serialization.BestAvailableEncryption(KEY_PASSWORD.encode())
     key = serialization.load_pem_private_key(leaf.private_key_pem.bytes(), password=None)
     encrypted = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, password)
     certificate = load_pem_x509_certificate(leaf.cert_chain_pems[0].bytes())
     others = load_pem_x509_certificates(_chain(leaf))[1:]
-    if not isinstance(key, EllipticCurvePrivateKey):  # what trustme makes; narrows the type
+    if not isinstance(key, EllipticCurvePrivateKey):  # what trustme creates; narrows the type
         raise TypeError(type(key))
     keystore = pkcs12.serialize_key_and_certificates(name.encode(), key, certificate, others, password)
-    return ClientCertificate(
-        certificate=_write(folder / f"{name}.pem", _chain(leaf)),
-        key=_write(folder / f"{name}.key", _pkcs8(leaf)),
-        encrypted_key=_write(folder / f"{name}.encrypted.key", encrypted),
-        keystore=_write(folder / f"{name}.p12", keystore),
-    )
+    _write(target.certificate, _chain(leaf))
+    _write(target.key, _pkcs8(leaf))
+    _write(target.encrypted_key, encrypted)
+    _write(target.keystore, keystore)
 
 
-def _write(path: Path, data: bytes) -> Path:
+def _write(path: Path, data: bytes) -> None:
     path.touch(mode=0o600)
     path.write_bytes(data)
-    return path

@@ -1,14 +1,13 @@
-"""Fetch the servers of the tests by their package managers into ``.services``; run as a program by ``make services``."""
+"""Fetches the servers of the tests by their package managers into ``.services``."""
 
 from __future__ import annotations
 
 import fcntl
+import functools
 import hashlib
-import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +23,7 @@ _FETCH_SECONDS = 900.0
 _ASK_SECONDS = 60.0
 
 
+@functools.cache
 def kafka_libs() -> Path:
     """Return the folder with the jars of Apache Kafka, fetched by Maven if need be, each of the committed digest.
 
@@ -32,7 +32,7 @@ def kafka_libs() -> Path:
     """
     require_java()
     target = CACHE / "kafka-libs"
-    with _locked("kafka"):
+    with locked("kafka"):
         if _wrong_jars(target):
             _fetch_kafka(target)
     return target
@@ -48,7 +48,7 @@ def azurite_program() -> Path:
     target = CACHE / "azurite"
     definition = DEFINITIONS / "azurite"
     lock, installed_lock = definition / "package-lock.json", target / "fetched-package-lock.json"
-    with _locked("azurite"):
+    with locked("azurite"):
         if not installed_lock.is_file() or installed_lock.read_bytes() != lock.read_bytes():
             shutil.rmtree(target, ignore_errors=True)
             target.mkdir(parents=True)
@@ -61,6 +61,7 @@ def azurite_program() -> Path:
     return target / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
 
 
+@functools.cache
 def require_java() -> str:
     """Return the path of a Java runtime that Kafka 4 accepts."""
     java = program("java")
@@ -128,25 +129,9 @@ def _run(command: list[str], *, folder: Path) -> None:
 
 
 @contextmanager
-def _locked(name: str) -> Iterator[None]:
-    """Let one process fetch while the others wait; the kernel frees the lock of a process that died."""
+def locked(name: str) -> Iterator[None]:
+    """Let one process fetch or prepare while the others wait; the kernel frees the lock of a process that died."""
     CACHE.mkdir(exist_ok=True)
     with (CACHE / f"{name}.lock").open("wb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-def main() -> int:
-    """Fetch every service; under ``REQUIRE_SERVICES=1`` a missing one is an error."""
-    missing = 0
-    for name, fetch in (("Apache Kafka", kafka_libs), ("Azurite", azurite_program)):
-        try:
-            sys.stdout.write(f"{name}: {fetch().relative_to(ROOT)}\n")
-        except ServiceUnavailableError as exc:
-            missing += 1
-            sys.stdout.write(f"{name}: not available, its tests are skipped: {exc}\n")
-    return 1 if missing and os.environ.get("REQUIRE_SERVICES") == "1" else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,25 +1,30 @@
-"""The services as pytest fixtures; ``tests/conftest.py`` brings them to every test."""
+"""Provides the services as pytest fixtures; ``tests/conftest.py`` brings them to every test."""
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
 
 from tests.services.azurite import Azurite, BlobService
-from tests.services.kafka import ALL_GROUPS, CLUSTER, KafkaBroker
+from tests.services.broker_rights import grant_common, new_topic
+from tests.services.kafka import KafkaBroker, SharedBroker
 from tests.services.required import ServiceUnavailableError, unavailable
+from tests.services.sharing import shared_service
 
-PRINCIPALS = ("payments", "alice")
+__all__ = ["azurite", "grant_common", "kafka", "new_topic", "own_kafka", "topic"]
 
 
 @pytest.fixture(scope="session")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
-    """One real broker for all tests of this process. Never stop, kill or freeze it: ask for ``own_kafka``."""
+def kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
+    """One real broker for all tests of all workers; a test that stops, kills or freezes one asks for ``own_kafka``."""
     with ExitStack() as stack:
         try:
+            shared = shared_service(request.config, "kafka")
+            if shared is not None:
+                yield KafkaBroker.attach(SharedBroker(**shared))
+                return
             broker = stack.enter_context(KafkaBroker(tmp_path_factory.mktemp("kafka")))
         except ServiceUnavailableError as exc:
             unavailable(str(exc))
@@ -50,27 +55,15 @@ def topic(kafka: KafkaBroker) -> str:
     return new_topic(kafka)
 
 
-def new_topic(broker: KafkaBroker, *, partitions: int = 4) -> str:
-    """Create a topic of a name of its own that ``payments`` and ``alice`` may write and read."""
-    name = f"audit-{uuid.uuid4().hex}"
-    broker.create_topic(name, partitions=partitions)
-    for principal in PRINCIPALS:
-        broker.add_acl(principal, name)
-    return name
-
-
-def grant_common(broker: KafkaBroker) -> None:
-    """Let the principals of the tests read in groups and write idempotently."""
-    for principal in PRINCIPALS:
-        broker.add_acl(principal, ALL_GROUPS, ["READ"])
-        broker.add_acl(principal, CLUSTER, ["IDEMPOTENT_WRITE"])
-
-
 @pytest.fixture(scope="session")
-def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BlobService]:
-    """Return how to reach an emulator of Azure Blob Storage, one for all tests of this process."""
+def azurite(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BlobService]:
+    """How to reach an emulator of Azure Blob Storage, one for all tests of all workers."""
     with ExitStack() as stack:
         try:
+            shared = shared_service(request.config, "azurite")
+            if shared is not None:
+                yield BlobService(**shared)
+                return
             emulator = stack.enter_context(Azurite(tmp_path_factory.mktemp("azurite")))
         except ServiceUnavailableError as exc:
             unavailable(str(exc))

@@ -1,54 +1,44 @@
-"""A real Apache Kafka broker on 127.0.0.1: TLS, SASL and ACLs on, and every fault that a process can have."""
+"""Runs a real Apache Kafka broker on 127.0.0.1: TLS, SASL and ACLs on, and every fault that a process can have."""
 
 from __future__ import annotations
 
 import base64
 import contextlib
-import logging
+import hashlib
+import shutil
 import string
 import subprocess
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Self
 
-from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
-from confluent_kafka.admin import (
-    AclBinding,
-    AclBindingFilter,
-    AclOperation,
-    AclPermissionType,
-    AdminClient,
-    NewTopic,
-    ResourcePatternType,
-    ResourceType,
-)
+from confluent_kafka import KafkaException, Producer
+from confluent_kafka.admin import AdminClient
 
 from tests.services import environment, fetch
-from tests.services.certificates import Certificates, make_certificates
+from tests.services.certificates import Certificates, certificates_in, create_certificates
+from tests.services.kafka_access import (
+    ALL_GROUPS,
+    ANSWER_SECONDS,
+    CLUSTER,
+    LISTENERS,
+    QUIET,
+    USERS,
+    KafkaAccess,
+    Mechanism,
+    Protocol,
+)
 from tests.services.ports import free_ports
-from tests.services.process import ServiceProcess
+from tests.services.process import ServiceProcess, SharedProcess
 from tests.services.required import ServiceUnavailableError
 from tests.services.tcp_proxy import TcpProxy
 
-Protocol = Literal["PLAINTEXT", "SSL", "SASL_SSL", "SASL_PLAINTEXT", "SSL_WRONG_HOST", "SSL_EXPIRED", "SSL_FOREIGN"]
-Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
-LISTENERS: tuple[Protocol, ...] = (
-    "PLAINTEXT",
-    "SSL",
-    "SASL_SSL",
-    "SASL_PLAINTEXT",
-    "SSL_WRONG_HOST",
-    "SSL_EXPIRED",
-    "SSL_FOREIGN",
-)
-USERS = {"alice": "alice-secret", "nobody": "nobody-secret"}
-TOPIC_RIGHTS = ("WRITE", "DESCRIBE", "READ")
-ALL_GROUPS = ResourceType.GROUP
-CLUSTER = ResourceType.BROKER
+__all__ = ["ALL_GROUPS", "CLUSTER", "LISTENERS", "USERS", "KafkaBroker", "Mechanism", "Protocol", "SharedBroker"]
 
-_JAVA_OPTIONS = (
+JAVA_OPTIONS = (
     "-Xms256m",
     "-Xmx512m",
     "-XX:+UseSerialGC",
@@ -58,14 +48,43 @@ _JAVA_OPTIONS = (
 )
 _START_SECONDS = 90.0
 _START_ATTEMPTS = 3
-_ANSWER_SECONDS = 30.0
 _READY_TOPIC = "harness-ready"
-_LOG = logging.getLogger("tests.services.kafka")
-_LOG.addHandler(logging.NullHandler())
-_LOG.propagate = False
 
 
-class KafkaBroker:
+def archive_file() -> Path:
+    """Return the file with the classes of a broker as Java maps them; it may not exist."""
+    return fetch.CACHE / "kafka-classes.jsa"
+
+
+def kafka_java(*options: str, is_archived: bool = True) -> list[str]:
+    """Return the command that runs a class of Kafka's jars; the class and its arguments follow.
+
+    Args:
+        options: Further options of the virtual machine.
+        is_archived: Whether Java may map the archive of the broker's classes.
+    """
+    command = [fetch.require_java(), *JAVA_OPTIONS]
+    if is_archived and archive_file().exists():
+        command.append(f"-XX:SharedArchiveFile={archive_file()}")
+    return [*command, *options, "-cp", f"{fetch.kafka_libs()}/*"]
+
+
+@dataclass(frozen=True)
+class SharedBroker:
+    """What another process needs to know of a running broker.
+
+    Attributes:
+        folder: The broker's folder.
+        ports: Port of each listener.
+        pid: Process id.
+    """
+
+    folder: str
+    ports: dict[str, int]
+    pid: int
+
+
+class KafkaBroker(KafkaAccess):
     """One broker with its own folder, certificates, ports and process.
 
     Listeners: ``PLAINTEXT`` (every right; for the harness), ``SSL`` (client certificate required), ``SASL_SSL`` and
@@ -79,6 +98,8 @@ class KafkaBroker:
         proxied: Listeners that clients reach through a ``TcpProxy`` only: ``bootstrap()`` and the address that the
             broker tells its clients are the proxy's; see ``proxy()``.
         java_options: Further options of the broker's Java virtual machine.
+        is_archived: Whether Java may map the archive of the broker's classes.
+        shared: A broker that another process runs; this object then reaches it, and does not start or stop it.
 
     Raises:
         ServiceUnavailableError: Java or Maven is missing, or the jars cannot be fetched.
@@ -92,19 +113,33 @@ class KafkaBroker:
         options: Mapping[str, str] | None = None,
         proxied: Sequence[Protocol] = (),
         java_options: Sequence[str] = (),
+        is_archived: bool = True,
+        shared: SharedBroker | None = None,
     ) -> None:
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        self.certificates = certificates or make_certificates(folder / "certificates")
         self._options = dict(options or {})
         self._proxied = tuple(proxied)
         self._proxies: dict[Protocol, TcpProxy] = {}
-        self._classpath = f"{fetch.kafka_libs()}/*"
-        self._java = fetch.require_java()
         self._ports: dict[str, int] = {}
-        command = [self._java, *_JAVA_OPTIONS, *java_options, "-cp", self._classpath]
-        command += ["kafka.Kafka", str(self._properties)]
-        self.process = ServiceProcess(command, log=folder / "broker.log", folder=folder)
+        log = folder / "broker.log"
+        if shared is not None:
+            self.certificates = certificates_in(folder / "certificates")
+            self._ports = shared.ports
+            self.process: ServiceProcess = SharedProcess(shared.pid, name="Apache Kafka", log=log, folder=folder)
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        self.certificates = certificates or create_certificates(folder / "certificates")
+        command = [*kafka_java(*java_options, is_archived=is_archived), "kafka.Kafka", str(self._properties)]
+        self.process = ServiceProcess(command, log=log, folder=folder)
+
+    @classmethod
+    def attach(cls, shared: SharedBroker) -> Self:
+        """Return a broker that another process runs: tests may use it, and may not stop, kill or freeze it."""
+        return cls(Path(shared.folder), shared=shared)
+
+    def share(self) -> SharedBroker:
+        """Return what another process needs for ``attach``."""
+        return SharedBroker(folder=str(self.folder), ports=dict(self._ports), pid=self.process.pid)
 
     def __enter__(self) -> Self:
         self.start()
@@ -175,116 +210,6 @@ class KafkaBroker:
         self.stop()
         self.start()
 
-    def client_options(
-        self,
-        protocol: Protocol = "PLAINTEXT",
-        *,
-        client: str | None = "payments",
-        mechanism: Mechanism = "PLAIN",
-        username: str = "alice",
-        password: str = USERS["alice"],
-    ) -> dict[str, Any]:
-        """Return librdkafka's settings for a client of this broker.
-
-        Args:
-            protocol: The listener.
-            client: Name of the client certificate on the SSL listeners; None for none.
-            mechanism: SASL mechanism on the SASL listeners.
-            username: SASL user.
-            password: SASL password.
-        """
-        security = "SSL" if protocol.startswith("SSL") else protocol
-        options: dict[str, Any] = {"bootstrap.servers": self.bootstrap(protocol), "security.protocol": security}
-        if security.endswith("SSL"):
-            options["ssl.ca.location"] = str(self.certificates.ca)
-        if security == "SSL" and client is not None:
-            certificate = self.certificates.clients[client]
-            options["ssl.certificate.location"] = str(certificate.certificate)
-            options["ssl.key.location"] = str(certificate.key)
-        if security.startswith("SASL"):
-            options |= {"sasl.mechanism": mechanism, "sasl.username": username, "sasl.password": password}
-        return options
-
-    def audit_options(
-        self, protocol: Protocol = "SSL", *, client: str | None = "payments", mechanism: Mechanism = "PLAIN"
-    ) -> dict[str, Any]:
-        """Return the fields of ``AuditConfig`` that reach this broker: brokers, security protocol, ``kafka_config``."""
-        options = self.client_options(protocol, client=client, mechanism=mechanism)
-        names = {
-            "ssl.ca.location": "ssl_ca_location",
-            "ssl.certificate.location": "ssl_certificate_location",
-            "ssl.key.location": "ssl_key_location",
-            "sasl.mechanism": "mechanism",
-            "sasl.username": "username",
-            "sasl.password": "password",
-        }
-        found = {"kafka_brokers": options["bootstrap.servers"], "security_protocol": options["security.protocol"]}
-        kafka_config = {name: options[option] for option, name in names.items() if option in options}
-        return found | ({"kafka_config": kafka_config} if kafka_config else {})
-
-    def create_topic(self, name: str, *, partitions: int = 4, config: Mapping[str, str] | None = None) -> None:
-        """Create a topic and wait until it can be used."""
-        topic = NewTopic(name, num_partitions=partitions, replication_factor=1, config=dict(config or {}))
-        admin = self.admin()
-        _settle(admin.create_topics([topic], operation_timeout=_ANSWER_SECONDS))
-
-        def usable() -> bool:
-            found = admin.list_topics(name, timeout=_ANSWER_SECONDS).topics[name]
-            leaders = [partition.leader for partition in found.partitions.values()]
-            return found.error is None and len(leaders) == partitions and -1 not in leaders
-
-        self.process.wait_until(usable, timeout=_ANSWER_SECONDS)
-
-    def add_acl(self, principal: str, topic: str | ResourceType, operations: Sequence[str] = TOPIC_RIGHTS) -> None:
-        """Allow a principal operations on a topic, or on ``ALL_GROUPS`` or the ``CLUSTER``.
-
-        Args:
-            principal: Common name of a certificate or name of a SASL user.
-            topic: The topic, or one of the two constants.
-            operations: Names of Kafka operations, for example ``"WRITE"``, ``"IDEMPOTENT_WRITE"``.
-        """
-        kind = ResourceType.TOPIC if isinstance(topic, str) else topic
-        name = topic if isinstance(topic, str) else {ALL_GROUPS: "*", CLUSTER: "kafka-cluster"}[topic]
-        allow = AclPermissionType.ALLOW
-        bindings = [
-            AclBinding(
-                kind, name, ResourcePatternType.LITERAL, f"User:{principal}", "*", AclOperation[operation], allow
-            )
-            for operation in operations
-        ]
-        admin = self.admin()
-        _settle(admin.create_acls(bindings, request_timeout=_ANSWER_SECONDS))
-
-        def in_force() -> bool:
-            # The controller answers before the broker's authorizer has heard of it.
-            wanted = AclBindingFilter(
-                kind, name, ResourcePatternType.LITERAL, f"User:{principal}", "*", AclOperation.ANY, allow
-            )
-            found = admin.describe_acls(wanted, request_timeout=_ANSWER_SECONDS).result(_ANSWER_SECONDS)
-            return {binding.operation for binding in bindings} <= {binding.operation for binding in found}
-
-        self.process.wait_until(in_force, timeout=_ANSWER_SECONDS)
-
-    def admin(self) -> AdminClient:
-        """Return an administrator's client; it may do everything."""
-        return AdminClient(self._quick_options(), logger=_LOG)
-
-    def read(self, topic: str) -> list[Message]:
-        """Return every record of a topic, partition by partition, in the order of their offsets."""
-        consumer = Consumer({**self._quick_options(), "group.id": "harness", "enable.auto.commit": False}, logger=_LOG)
-        try:
-            metadata = consumer.list_topics(topic, timeout=_ANSWER_SECONDS).topics[topic]
-            found: list[Message] = []
-            for partition in sorted(metadata.partitions):
-                found.extend(_read_partition(consumer, topic, partition))
-            return found
-        finally:
-            consumer.close()
-
-    def _quick_options(self) -> dict[str, Any]:
-        quick = {"reconnect.backoff.ms": 50, "reconnect.backoff.max.ms": 200, "log.connection.close": False}
-        return {**self.client_options("PLAINTEXT"), **quick}
-
     def _configure(self) -> None:
         ports = free_ports(len(LISTENERS) + 1)
         self._ports = dict(zip((*LISTENERS, "CONTROLLER"), ports, strict=True))
@@ -330,17 +255,32 @@ class KafkaBroker:
 
     def _wait_for_producers(self, admin: AdminClient) -> None:
         """Wait until an idempotent producer is served: for a moment after the start its requests are put off."""
-        if _READY_TOPIC not in admin.list_topics(timeout=_ANSWER_SECONDS).topics:
+        if _READY_TOPIC not in admin.list_topics(timeout=ANSWER_SECONDS).topics:
             self.create_topic(_READY_TOPIC, partitions=1)
-        producer = Producer({**self._quick_options(), "enable.idempotence": True}, logger=_LOG)
+        producer = Producer({**self.quick_options(), "enable.idempotence": True}, logger=QUIET)
         producer.produce(_READY_TOPIC, value=b"ready")
         self.process.wait_until(lambda: producer.flush(0.2) == 0, timeout=_START_SECONDS)
 
     def _format(self) -> None:
-        """Write the storage's identity and the SCRAM users, which must be there before the first start."""
+        """Put the formatted storage into place: its identity, and the SCRAM users, which the first start needs.
+
+        It is the same for every broker, so Java formats it once, and it is copied after that.
+        """
+        users = hashlib.sha256(repr(sorted(USERS.items())).encode()).hexdigest()[:16]
+        formatted = fetch.CACHE / f"kafka-formatted-{users}"
+        with fetch.locked("kafka-formatted"):
+            if not formatted.exists():
+                self._run_format()
+                partial = formatted.with_suffix(".partial")
+                shutil.rmtree(partial, ignore_errors=True)
+                shutil.copytree(self.folder / "data", partial)
+                partial.rename(formatted)
+                return
+        shutil.copytree(formatted, self.folder / "data")
+
+    def _run_format(self) -> None:
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
-        command = [self._java, *_JAVA_OPTIONS, "-cp", self._classpath, "kafka.tools.StorageTool", "format"]
-        command += ["-t", cluster_id, "-c", str(self._properties)]
+        command = [*kafka_java(), "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._properties)]
         for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
             for name, password in USERS.items():
                 command += ["--add-scram", f"{mechanism}=[name={name},password={password}]"]
@@ -357,25 +297,3 @@ class KafkaBroker:
         if done.returncode != 0:
             message = f"the storage of Apache Kafka could not be formatted:\n{(done.stdout + done.stderr)[-2_000:]}"
             raise ServiceUnavailableError(message)
-
-
-def _settle(futures: Mapping[Any, Any]) -> None:
-    """Wait for the answers to an administrator's request; the client must live as long, so its caller holds it."""
-    for future in futures.values():
-        future.result(_ANSWER_SECONDS)
-
-
-def _read_partition(consumer: Consumer, topic: str, partition: int) -> list[Message]:
-    low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_ANSWER_SECONDS)
-    if low == high:
-        return []
-    consumer.assign([TopicPartition(topic, partition, low)])
-    found: list[Message] = []
-    while consumer.position([TopicPartition(topic, partition)])[0].offset < high:
-        batch = consumer.consume(1_000, timeout=0.1)
-        for message in batch:
-            error = message.error()
-            if error is not None:
-                raise KafkaException(error)
-            found.append(message)
-    return found

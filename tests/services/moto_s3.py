@@ -1,4 +1,4 @@
-"""Amazon S3 as moto emulates it, on 127.0.0.1, in a process of its own."""
+"""Runs Amazon S3 as moto emulates it, on 127.0.0.1, in a process of its own."""
 
 from __future__ import annotations
 
@@ -18,30 +18,16 @@ from tests.services.process import ServiceProcess
 _START_SECONDS = 60.0
 
 
-class MotoS3:
-    """One emulator with its own port and process, empty at first.
+class MotoBuckets:
+    """Reaches an emulator and creates buckets in it.
 
     Args:
-        folder: A folder of its own, for the log.
+        port: Port of the emulator.
     """
 
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.port = free_ports(1)[0]
-        self.url = f"http://127.0.0.1:{self.port}"
-        program = Path(sys.executable).with_name("moto_server")
-        command = [sys.executable, str(program), "-H", "127.0.0.1", "-p", str(self.port)]
-        self.process = ServiceProcess(command, log=folder / "moto.log", folder=folder)
-
-    def __enter__(self) -> Self:
-        self.process.start()
-        self.process.wait_until(self._answers, timeout=_START_SECONDS)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.process.stop()
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
 
     @property
     def client(self) -> Any:
@@ -69,6 +55,31 @@ class MotoS3:
             "allow_http": True,
         }
         return StorageConfig(**{**values, **fields})
+
+
+class MotoS3(MotoBuckets):
+    """One emulator with its own port and process, empty at first.
+
+    Args:
+        folder: A folder of its own, for the log.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        super().__init__(free_ports(1)[0])
+        program = Path(sys.executable).with_name("moto_server")
+        command = [sys.executable, str(program), "-H", "127.0.0.1", "-p", str(self.port)]
+        self.process = ServiceProcess(command, log=folder / "moto.log", folder=folder)
+
+    def __enter__(self) -> Self:
+        self.process.start()
+        self.process.wait_until(self._answers, timeout=_START_SECONDS)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.process.stop()
 
     def _answers(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5.0)

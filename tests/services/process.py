@@ -1,4 +1,4 @@
-"""A server of the tests as a child process that never outlives the test run."""
+"""Runs a server of the tests as a child process that never outlives the test run."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 
@@ -140,10 +141,55 @@ class ServiceProcess:
             self._process.wait(timeout)
 
 
+class SharedProcess(ServiceProcess):
+    """A server that another process of this test run started: tests may watch it, and may not stop it.
+
+    Args:
+        pid: Process id of the server.
+        name: Name of its program, for messages.
+        log: File with its output.
+        folder: Its working directory.
+    """
+
+    def __init__(self, pid: int, *, name: str, log: Path, folder: Path) -> None:
+        super().__init__([name], log=log, folder=folder)
+        self._pid = pid
+
+    @property
+    def pid(self) -> int:
+        """Process id of the server."""
+        return self._pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the server has not ended."""
+        return psutil.pid_exists(self._pid)
+
+    def start(self) -> None:
+        """Refuse: the server belongs to all tests."""
+        self._refuse()
+
+    def stop(self, *, timeout: float = _SIGNAL_SECONDS) -> None:  # noqa: ARG002 - the signature of the base class
+        """Refuse: the server belongs to all tests."""
+        self._refuse()
+
+    def kill(self) -> None:
+        """Refuse: the server belongs to all tests."""
+        self._refuse()
+
+    def _signal(self, number: signal.Signals) -> None:  # noqa: ARG002 - the signature of the base class
+        self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        message = f"all tests share {self._command[0]}: start one of the test's own, for example with own_kafka"
+        raise RuntimeError(message)
+
+
 _ALL: weakref.WeakSet[ServiceProcess] = weakref.WeakSet()
 
 
 @atexit.register
 def _kill_all() -> None:
     for process in list(_ALL):
-        process.kill()
+        if not isinstance(process, SharedProcess):
+            process.kill()

@@ -1,4 +1,4 @@
-"""The emulated stores as pytest fixtures, one of each, and configurations that reach them; a ``conftest.py`` imports them."""
+"""Provides the emulated stores as pytest fixtures, and configurations that reach them; a ``conftest.py`` imports them."""
 
 from __future__ import annotations
 
@@ -12,15 +12,20 @@ from telemetry.config import StorageConfig
 from tests.services.azurite import BlobService
 from tests.services.blob_container import blob_config
 from tests.services.gcs import gcs_config_of
-from tests.services.moto_s3 import MotoS3
+from tests.services.moto_s3 import MotoBuckets, MotoS3
 from tests.services.required import ServiceUnavailableError, unavailable
+from tests.services.sharing import shared_service
 from tests.support.fakes.gcs import FakeGcs
 
 
 @pytest.fixture(scope="session")
-def moto_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MotoS3]:
+def moto_s3(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MotoBuckets]:
     with ExitStack() as stack:
         try:
+            shared = shared_service(request.config, "moto_s3")
+            if shared is not None:
+                yield MotoBuckets(shared["port"])
+                return
             emulator = stack.enter_context(MotoS3(tmp_path_factory.mktemp("moto")))
         except ServiceUnavailableError as exc:
             unavailable(str(exc))
@@ -34,7 +39,7 @@ def fake_gcs() -> Iterator[FakeGcs]:
 
 
 @pytest.fixture(scope="session")
-def s3_config(moto_s3: MotoS3) -> StorageConfig:
+def s3_config(moto_s3: MotoBuckets) -> StorageConfig:
     return moto_s3.config(prefix="audit-events/production")
 
 

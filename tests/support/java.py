@@ -6,9 +6,9 @@ import subprocess
 from collections.abc import Sequence
 
 from tests.services import environment, fetch
+from tests.services.kafka import kafka_java
 
 _SECONDS = 90.0
-_OPTIONS = ("-Xmx256m", "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
 
 
 def run_class(name: str, arguments: Sequence[str]) -> str:
@@ -22,7 +22,7 @@ def run_source(name: str, arguments: Sequence[str], *, stdin: str = "") -> str:
 
 
 def _run(program: Sequence[str], *, stdin: str) -> str:
-    command = [fetch.require_java(), *_OPTIONS, "-cp", f"{fetch.kafka_libs()}/*", *program]
+    command = [*kafka_java(), *program]
     done = subprocess.run(
         command,
         env=environment.for_service(),

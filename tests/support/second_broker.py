@@ -1,4 +1,4 @@
-"""A second broker beside one of the harness, so that leaders can move."""
+"""Runs a second broker beside one of the harness, so that leaders can move."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.services import fetch
-from tests.services.kafka import LISTENERS, KafkaBroker
+from tests.services.kafka import LISTENERS, KafkaBroker, kafka_java
 from tests.services.ports import free_ports
 from tests.services.process import ServiceProcess
 from tests.support.java import run_class
@@ -30,11 +29,8 @@ class SecondBroker:
         self._properties = folder / "server.properties"
         self._properties.write_text(self._settings(folder))
         self._format()
-        java = [fetch.require_java(), "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
-        command = [*java, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", f"{fetch.kafka_libs()}/*"]
-        self.process = ServiceProcess(
-            [*command, "kafka.Kafka", str(self._properties)], log=folder / "broker.log", folder=folder
-        )
+        command = [*kafka_java(), "kafka.Kafka", str(self._properties)]
+        self.process = ServiceProcess(command, log=folder / "broker.log", folder=folder)
 
     def __enter__(self) -> Self:
         self.start()

@@ -11,13 +11,13 @@ from telemetry.exceptions import StorageConflictError
 from telemetry.storage import StorageProviderFactory
 from telemetry.storage.aws_s3 import AwsS3Provider
 from telemetry.storage.object_store import ObjectStoreProvider
-from tests.services.moto_s3 import MotoS3
+from tests.services.moto_s3 import MotoBuckets
 
 pytestmark = pytest.mark.services
 
 
 @pytest.mark.parametrize("mode", ["AES256", "aws:kms"])
-def test_objects_are_encrypted_as_configured(moto_s3: MotoS3, mode: str) -> None:
+def test_objects_are_encrypted_as_configured(moto_s3: MotoBuckets, mode: str) -> None:
     key = {} if mode == "AES256" else {"sse_kms_key_id": "alias/audit"}
     config = moto_s3.config(server_side_encryption=mode, prefix="p", **key)
     with StorageProviderFactory.create(config) as provider:
@@ -38,7 +38,7 @@ def sdk_header(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(AwsS3Provider, "_client_options", property(with_header))
 
 
-def test_bucket_with_a_default_retention(moto_s3: MotoS3, sdk_header: None) -> None:
+def test_bucket_with_a_default_retention(moto_s3: MotoBuckets, sdk_header: None) -> None:
     client, bucket = moto_s3.client, f"locked-{uuid.uuid4().hex}"
     client.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
     rule = {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 30}}
@@ -59,7 +59,7 @@ def test_bucket_with_a_default_retention(moto_s3: MotoS3, sdk_header: None) -> N
     assert len(versions["DeleteMarkers"]) == 1
 
 
-def test_writes_carry_a_checksum(moto_s3: MotoS3) -> None:
+def test_writes_carry_a_checksum(moto_s3: MotoBuckets) -> None:
     # S3 refuses a write into a bucket with a retention that has none.
     with StorageProviderFactory.create(moto_s3.config()) as provider:
         settings = provider._store.config  # type: ignore[attr-defined]

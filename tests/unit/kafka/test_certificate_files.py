@@ -8,12 +8,12 @@ import pytest
 
 from telemetry.config import KafkaConfig
 from telemetry.kafka.certificate_files import CHECK_SECONDS, CertificateFiles
-from tests.services.certificates import Certificates, make_certificates
+from tests.services.certificates import Certificates, create_certificates
 
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return make_certificates(tmp_path_factory.mktemp("certificates"))
+    return create_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 class _Files:

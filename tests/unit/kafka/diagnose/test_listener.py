@@ -15,14 +15,14 @@ from telemetry.config import KafkaConfig
 from telemetry.kafka.diagnose.diagnosis import DiagnosedError, Kind
 from telemetry.kafka.diagnose.identity import TlsIdentity
 from telemetry.kafka.diagnose.listener import ListenerProbe
-from tests.services.certificates import Certificates, make_certificates
+from tests.services.certificates import Certificates, create_certificates
 
 _ANSWER = (14).to_bytes(4, "big") + (0x7E1E).to_bytes(4, "big") + bytes(10)
 
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return make_certificates(tmp_path_factory.mktemp("certificates"))
+    return create_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @contextmanager
