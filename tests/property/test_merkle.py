@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from telemetry.exceptions import FormatError, TamperedError
 from telemetry.format.proof import merkle
+from telemetry.format.proof.consistency import consistency_path, verify_consistency
 
 sizes = st.integers(1, 300)
 
@@ -60,13 +61,13 @@ def test_inclusion(size: int, data: st.DataObject) -> None:
 def test_consistency(size: int, data: st.DataObject) -> None:
     leaves = leaves_of(size)
     old = data.draw(st.integers(1, size))
-    path = merkle.consistency_path(leaves, old)
+    path = consistency_path(leaves, old)
     old_root, new_root = merkle.tree_root(leaves[:old]), merkle.tree_root(leaves)
-    merkle.verify_consistency(old_size=old, old_root=old_root, new_size=size, new_root=new_root, path=path)
+    verify_consistency(old_size=old, old_root=old_root, new_size=size, new_root=new_root, path=path)
     if old < size:
         rewritten = merkle.tree_root([bytes(32), *leaves[1:old]])
         with pytest.raises(TamperedError):
-            merkle.verify_consistency(old_size=old, old_root=rewritten, new_size=size, new_root=new_root, path=path)
+            verify_consistency(old_size=old, old_root=rewritten, new_size=size, new_root=new_root, path=path)
 
 
 hashes = st.binary(min_size=32, max_size=32)
@@ -80,7 +81,7 @@ def test_invented_proofs_raise_our_own_error(
         merkle.verify_inclusion(first, index=one, size=other, path=path, root=bytes(32))
     if one not in (0, other) or path:
         with pytest.raises(TamperedError):
-            merkle.verify_consistency(old_size=one, old_root=first, new_size=other, new_root=second, path=path)
+            verify_consistency(old_size=one, old_root=first, new_size=other, new_root=second, path=path)
 
 
 @given(st.binary(max_size=300))

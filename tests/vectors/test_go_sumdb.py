@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from telemetry.format.proof.checkpoint import decode_checkpoint_message
-from telemetry.format.proof.merkle import consistency_path, inclusion_path, leaf_hash
+from telemetry.format.proof.consistency import consistency_path
+from telemetry.format.proof.merkle import inclusion_path, leaf_hash
 from tests.services import environment, required
 from tests.services.fetch import program
 from tests.services.required import ServiceUnavailableError

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from telemetry.format.proof import merkle
+from telemetry.format.proof.consistency import consistency_path, verify_consistency
 
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parent / "rfc6962.json").read_text("utf-8"))
 LEAVES = [merkle.leaf_hash(bytes.fromhex(leaf)) for leaf in VECTORS["leaves"]]
@@ -34,5 +35,5 @@ def test_inclusion(vector: dict[str, Any]) -> None:
 def test_consistency(vector: dict[str, Any]) -> None:
     old, new = vector["old"], vector["new"]
     path = [bytes.fromhex(node) for node in vector["path"]]
-    assert merkle.consistency_path(LEAVES[:new], old) == path
-    merkle.verify_consistency(old_size=old, old_root=ROOTS[old], new_size=new, new_root=ROOTS[new], path=path)
+    assert consistency_path(LEAVES[:new], old) == path
+    verify_consistency(old_size=old, old_root=ROOTS[old], new_size=new, new_root=ROOTS[new], path=path)

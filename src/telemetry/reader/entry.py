@@ -1,4 +1,4 @@
-"""What a reader yields: events, checkpoints, sealed records, damaged ones, each with its place."""
+"""Defines what a reader yields: events, checkpoints, sealed and damaged records, each with its place."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from telemetry.format.value.event import AuditEvent
 
 
 class Place(NamedTuple):
-    """Where a record stands.
+    """The place of a record in a source.
 
     Attributes:
         source: Topic, store or file.
@@ -33,14 +33,14 @@ class Place(NamedTuple):
 
 
 class RawRecord(NamedTuple):
-    """A record as it stands in a source.
+    """A record as a source has it.
 
     Attributes:
         key: Kafka key.
         value: Kafka value; None for a tombstone, which this library never writes.
-        place: Where it stands.
+        place: Its place.
         timestamp: Kafka's timestamp in seconds since the epoch, or None.
-        headers: Kafka headers, where they were asked for; nothing binds them.
+        headers: Kafka headers, if they were requested. Nothing protects them: they can be altered unnoticed.
     """
 
     key: bytes | None
@@ -52,12 +52,12 @@ class RawRecord(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OpenedEvent:
-    """An event that was opened, and every byte of whose record was held against it.
+    """An event that was opened, and whose record was checked byte for byte.
 
     Attributes:
         event: The event.
-        place: Where its record stands.
-        sealed: False where it was logged with encryption off: nothing binds its bytes then.
+        place: Place of its record.
+        sealed: False if it was logged with encryption off: nothing protects its bytes then.
         raw: The record.
     """
 
@@ -73,11 +73,11 @@ class SealedEntry:
 
     Attributes:
         event_id: UUIDv7.
-        producer: The stream.
-        sequence: Its place there.
+        producer: UUIDv7 of the producer.
+        sequence: Number in the producer's stream.
         event_type: What happened.
         time: RFC 3339.
-        place: Where its record stands.
+        place: Place of its record.
         raw: The record.
     """
 
@@ -95,9 +95,9 @@ class CheckpointEntry:
     """A signed checkpoint of a producer; not verified here.
 
     Attributes:
-        producer: The stream.
+        producer: UUIDv7 of the producer.
         note: The signed note.
-        place: Where its record stands.
+        place: Place of its record.
         raw: The record.
     """
 
@@ -112,8 +112,8 @@ class DamagedRecord:
     """A record that cannot be opened, or was altered.
 
     Attributes:
-        place: Where it stands.
-        error: What is wrong with it.
+        place: Its place.
+        error: Reason why it cannot be opened.
         raw: The record.
     """
 

@@ -1,4 +1,4 @@
-"""Which opened events are wanted: by user, type, outcome, time and text. Pure: the clock's time is passed in."""
+"""Selects opened events by user, type, outcome, time and text; the clock's time is passed in."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventFilter:
-    """Says which events are wanted; those that meet every condition that is set.
+    """Matches the events that meet every condition that is set.
 
     Attributes:
         users: Events of one of these users, written exactly.
@@ -39,10 +39,10 @@ class EventFilter:
         outcomes: Events with one of these outcomes.
         since: Events logged at this time or later, as the event writes it (RFC 3339, UTC, microseconds).
         until: Events logged at this time or earlier.
-        text: Events that hold this text in any value, or in a name inside payload or metadata; case does not count.
+        text: Events that contain this text in any value, or in a name inside payload or metadata; case is ignored.
 
     Raises:
-        ConfigurationError: An outcome that does not exist, a pattern that is too long, or a time after the other.
+        ConfigurationError: An outcome does not exist, a pattern is too long, or ``since`` is after ``until``.
     """
 
     users: frozenset[str] = frozenset()
@@ -60,27 +60,27 @@ class EventFilter:
         if self.types:
             object.__setattr__(self, "_type", re.compile("|".join(_pattern(kind) for kind in self.types)))
         object.__setattr__(self, "_folded", self.text.casefold())
-        # JSON writes such a text as it stands, so that an event without it can be told from its JSON alone.
+        # JSON has such a text unescaped, so that most events without it are recognized by their JSON alone.
         object.__setattr__(self, "_written_alike", _encode(self._folded)[1:-1] == self._folded.encode())
 
-    def takes(self, event: AuditEvent) -> bool:
-        """Whether the event is wanted."""
+    def matches(self, event: AuditEvent) -> bool:
+        """Return whether the event meets every condition."""
         return (
             (not self.users or event.user_id in self.users)
             and (self._type is None or self._type.match(event.event_type) is not None)
             and (not self.outcomes or event.outcome in self.outcomes)
             and (not self.since or event.time >= self.since)
             and (not self.until or event.time <= self.until)
-            and (not self._folded or self._holds_text(event))
+            and (not self._folded or self._contains_text(event))
         )
 
     def describe(self, *, with_text: bool) -> dict[str, Any]:
         """Return the conditions that are set, for the record of the read.
 
         Args:
-            with_text: Tell the text that was searched for; without it only that there was one.
+            with_text: Include the text that was searched for; otherwise only the fact that there was one.
         """
-        found: dict[str, Any] = {
+        conditions: dict[str, Any] = {
             "users": sorted(self.users),
             "types": list(self.types),
             "outcomes": sorted(self.outcomes),
@@ -88,24 +88,24 @@ class EventFilter:
             "until": self.until,
             "text": (self.text if with_text else True) if self.text else None,
         }
-        return {name: value for name, value in found.items() if value}
+        return {name: value for name, value in conditions.items() if value}
 
-    def _holds_text(self, event: AuditEvent) -> bool:
+    def _contains_text(self, event: AuditEvent) -> bool:
         if self._written_alike and self._folded not in _encode(event).decode().casefold():
             return False
         return any(self._folded in text.casefold() for text in _texts(event))
 
 
 def parse_moment(text: str, name: str, *, now: datetime) -> datetime:
-    """Return the moment a person means: ``15m``, ``2h``, ``3d``, ``1w`` before now, or an ISO 8601 time (UTC by default).
+    """Return the moment that a person means by ``15m``, ``2h``, ``3d`` or ``1w`` (ago), or by an ISO 8601 time (UTC by default).
 
     Args:
-        text: What was written.
-        name: The field or option that holds the text; named in the error.
+        text: The text.
+        name: The field or option that has the text, for the error.
         now: The present time.
 
     Raises:
-        ConfigurationError: It is no time, or lies outside the years 1 to 9999.
+        ConfigurationError: The text is not a time, or one outside the years 1 to 9999.
     """
     try:
         ago = _AGO.fullmatch(text)
@@ -119,34 +119,35 @@ def parse_moment(text: str, name: str, *, now: datetime) -> datetime:
 
 
 def event_time(moment: datetime) -> str:
-    """Return a moment as events write it, so that the texts compare as the times do."""
+    """Return a moment in the form of an event's time, so that the texts compare as the times do."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def _require_usable(wanted: EventFilter) -> None:
+def _require_usable(conditions: EventFilter) -> None:
     problems = [
         Problem("outcomes", f"there is no outcome {outcome[:64]!r}", f"use {', '.join(OUTCOMES)}")
-        for outcome in sorted(wanted.outcomes.difference(OUTCOMES))
+        for outcome in sorted(conditions.outcomes.difference(OUTCOMES))
     ]
     problems += [
         Problem(name, f"is longer than {MAX_PATTERN} characters", "search for less")
-        for name, texts in (("types", wanted.types), ("text", (wanted.text,)))
+        for name, texts in (("types", conditions.types), ("text", (conditions.text,)))
         if any(len(text) > MAX_PATTERN for text in texts)
     ]
-    if any(not kind for kind in wanted.types):
-        problems.append(Problem("types", "holds an empty one", "leave it out to get every type"))
-    if wanted.since and wanted.until and wanted.since > wanted.until:
+    if any(not kind for kind in conditions.types):
+        problems.append(Problem("types", "contains an empty one", "leave it out to get every type"))
+    if conditions.since and conditions.until and conditions.since > conditions.until:
         problems.append(Problem("since", "is later than until", "swap them"))
     if problems:
         raise ConfigurationError(*problems)
 
 
 def _pattern(kind: str) -> str:
-    """Return a regular expression that matches from the beginning of a type."""
+    """Return a regular expression that is matched from the beginning of a type."""
     return translate(kind) if _WILDCARDS.search(kind) else re.escape(kind)
 
 
 def _texts(event: AuditEvent) -> Iterator[str]:
+    # A list of its own instead of recursion: payloads may be nested deeply.
     waiting: list[Any] = [getattr(event, name) for name in _FIELDS]
     waiting += (event.metadata, event.payload)
     while waiting:

@@ -148,7 +148,7 @@ class Trail:
             return True
         if self.access is not None and entry.event.id == self.access.event_id:
             return False
-        if self._wanted is None or self._wanted.takes(entry.event):
+        if self._wanted is None or self._wanted.matches(entry.event):
             return True
         self.filtered += 1
         return False

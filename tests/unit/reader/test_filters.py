@@ -40,15 +40,15 @@ NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
     ids=str,
 )
 def test_conditions(wanted: EventFilter, expected: bool) -> None:
-    assert wanted.takes(make_event(**FULL)) is expected
+    assert wanted.matches(make_event(**FULL)) is expected
 
 
 @given(st.text(min_size=1, max_size=20), st.text(max_size=5), st.text(max_size=5))
 def test_a_text_is_found_wherever_it_stands(text: str, before: str, after: str) -> None:
     event = make_event(payload={"list": [{"deep": before + text + after}]})
 
-    assert EventFilter(text=text).takes(event)
-    assert EventFilter(text=text).takes(make_event(metadata={before + text + after: 1}))
+    assert EventFilter(text=text).matches(event)
+    assert EventFilter(text=text).matches(make_event(metadata={before + text + after: 1}))
 
 
 def test_a_filter_tells_what_it_wants_and_keeps_its_text_where_it_must() -> None:

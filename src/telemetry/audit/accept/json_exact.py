@@ -1,4 +1,4 @@
-"""From any JSON-like value to JSON bytes; whatever JSON cannot say exactly is refused by path, never by value."""
+"""Encodes any JSON-like value as JSON that says exactly the same, or refuses it by path, never by value."""
 
 from __future__ import annotations
 
@@ -16,29 +16,13 @@ from telemetry.exceptions import EventError
 _CONTAINERS = (Mapping, list, tuple, set, frozenset)
 _LEAVES = frozenset((str, int, bool, type(None), bytes, bytearray))
 _TEXT = frozenset((str,))
+_MAX_DEPTH = 200
 _MAX_KEY_IN_PATH = 64
 _PLAIN_ONLY = orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
 
-def encode_exact(value: Any) -> bytes:
-    """Return a value as JSON that says the same.
-
-    Raises:
-        NotExactError: JSON cannot say it exactly: NaN, infinity, or keys that fall together when written as text.
-        TypeError: It is, or holds, what JSON does not know; so do the other errors of ``msgspec.json.encode``.
-    """
-    try:
-        # Of plain types only, this refuses every key that is no text, and writes null for NaN and infinity: so it needs
-        # no second look at a value that makes no null.
-        written = orjson.dumps(value, option=_PLAIN_ONLY)
-    except TypeError:
-        written = _encode(value)
-    else:
-        # Backwards, since CPython looks for a few bytes two to three times as fast that way.
-        if written.rfind(b"null") < 0:
-            return written
-    require_exact(value)
-    return written
+class NotExactError(ValueError):
+    """The encoded value would not say the same as the original."""
 
 
 def jsonable(value: Any) -> Any:
@@ -55,12 +39,41 @@ def jsonable(value: Any) -> Any:
     raise NotImplementedError
 
 
-def require_exact(value: Any) -> None:
-    """Raise ``EventError`` if encoding ``value`` silently changed it: NaN, infinity, or keys that fall together.
+_encode = msgspec.json.Encoder(enc_hook=jsonable).encode
 
-    Call it on a value that could be encoded; so it is finite in depth.
+
+def encode_exact(value: Any) -> bytes:
+    """Return a value as JSON that says the same.
+
+    Raises:
+        NotExactError: JSON cannot express it exactly: NaN, infinity, or keys that are equal when written as text.
+        TypeError: It is, or contains, a type that JSON does not have; so do the other errors of ``msgspec.json.encode``.
+    """
+    try:
+        # Of plain types only, orjson refuses every key that is not a text, and writes null for NaN and infinity. So JSON
+        # without a null needs no second look at the value.
+        encoded = orjson.dumps(value, option=_PLAIN_ONLY)
+    except TypeError:
+        encoded = _encode(value)
+    else:
+        # Backwards, since CPython finds a few bytes two to three times as fast that way.
+        if encoded.rfind(b"null") < 0:
+            return encoded
+    require_exact(value)
+    return encoded
+
+
+def require_exact(value: Any) -> None:
+    """Check that encoding a value did not change it silently.
+
+    Args:
+        value: A value that could be encoded; so its depth is finite.
+
+    Raises:
+        NotExactError: It contains NaN or infinity, or keys that are equal when written as text.
     """
     stack = [value]
+    # The list grows while it is walked: a value nested deeply must not exhaust the interpreter's stack.
     for node in stack:
         kind = type(node)
         if kind is dict:
@@ -73,7 +86,23 @@ def require_exact(value: Any) -> None:
             _require_exact_leaf(node, stack)
 
 
+def explain(value: Any, root: str) -> EventError:
+    """Return the error for a value that cannot be encoded or is not exact.
+
+    Args:
+        value: The value.
+        root: The argument it was passed as; the path begins with it.
+
+    Returns:
+        An error that names the path of the first unfit part and the reason, without any value.
+    """
+    for path, reason in _unfit_parts(value, root, ()):
+        return EventError(f"{path} {reason}; log only JSON-like values")
+    return EventError(f"{root} cannot be written as JSON; log only JSON-like values")
+
+
 def _require_exact_children(children: Collection[Any], stack: list[Any]) -> None:
+    # Most containers hold plain leaves only: one look at the types is enough.
     if _LEAVES.issuperset(map(type, children)):
         return
     for child in children:
@@ -83,20 +112,6 @@ def _require_exact_children(children: Collection[Any], stack: list[Any]) -> None
                 raise NotExactError
         elif kind not in _LEAVES:
             stack.append(child)
-
-
-def explain(value: Any, root: str) -> EventError:
-    """Return the error for a value that cannot be encoded or is not exact: the path of the first unfit part."""
-    for path, reason in _unfit_parts(value, root, ()):
-        return EventError(f"{path} {reason}; log only JSON-like values")
-    return EventError(f"{root} cannot be written as JSON; log only JSON-like values")
-
-
-_encode = msgspec.json.Encoder(enc_hook=jsonable).encode
-
-
-class NotExactError(ValueError):
-    """The encoded value would not say the same."""
 
 
 def _require_exact_leaf(node: Any, stack: list[Any]) -> None:
@@ -109,18 +124,21 @@ def _require_exact_leaf(node: Any, stack: list[Any]) -> None:
         _require_distinct(node)
         stack.extend(node.values())
     else:
+        # A data class, a model or another object: what the encoder makes of it is looked at instead.
         plain = msgspec.to_builtins(node, enc_hook=jsonable)
         if type(plain) in (dict, list, float):
             stack.append(plain)
 
 
 def _require_distinct(node: dict[Any, Any]) -> None:
+    """Check that no two keys are written as the same text, such as ``1`` and ``"1"``."""
     names = msgspec.json.decode(msgspec.json.encode(dict.fromkeys(node), enc_hook=jsonable))
     if len(names) != len(node):
         raise NotExactError
 
 
 def _unfit_parts(value: Any, path: str, parents: tuple[int, ...]) -> Iterator[tuple[str, str]]:
+    """Yield path and reason of each part that cannot be encoded exactly; slow, for the error alone."""
     if id(value) in parents:
         yield path, "contains itself"
         return
@@ -143,9 +161,6 @@ def _unfit_parts(value: Any, path: str, parents: tuple[int, ...]) -> Iterator[tu
             yield from _unfit_parts(child, f"{path}[{index}]", below)
 
 
-_MAX_DEPTH = 200
-
-
 def _unfit_keys(value: Mapping[Any, Any], path: str) -> Iterator[tuple[str, str]]:
     for name in value:
         if isinstance(name, str):
@@ -156,14 +171,14 @@ def _unfit_keys(value: Mapping[Any, Any], path: str) -> Iterator[tuple[str, str]
     try:
         _require_distinct(dict(value))
     except NotExactError:
-        yield path, "has keys that fall together when written as text"
+        yield path, "has keys that are equal when written as text"
     except (TypeError, ValueError, NotImplementedError):
         return
 
 
 def _unfit_leaf(value: Any) -> str | None:
     if isinstance(value, str):
-        return "holds a lone surrogate" if _has_surrogate(value) else None
+        return "contains a lone surrogate" if _has_surrogate(value) else None
     if isinstance(value, float | Decimal):
         return None if math.isfinite(value) else "is NaN or infinite"
     if isinstance(value, _CONTAINERS):
@@ -184,5 +199,6 @@ def _has_surrogate(text: str) -> bool:
 
 
 def _shown(name: object) -> str:
+    """Return a key for the path: at most 64 characters that no terminal interprets."""
     text = str(name) if isinstance(name, str | int) else type(name).__name__
     return text.encode("ascii", "backslashreplace").decode()[:_MAX_KEY_IN_PATH]

@@ -1,4 +1,4 @@
-"""The audit event: what is sealed, field by field."""
+"""Defines the audit event, field by field, and decodes it from the sealed bytes."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ Outcome = Literal["success", "failure", "denied"]
 
 
 class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One audit event, as sealed and as given back by the reader.
+    """One audit event, as it is sealed and as the reader returns it.
 
     Attributes:
         id: UUIDv7 (RFC 9562), set by the library.
         time: UTC with microseconds, RFC 3339, set by the library.
         event_type: What happened, such as ``user_login``.
-        user_id: Whose event it is; events of one user stay in order.
+        user_id: User whose event it is; the events of one user stay in order.
         payload: Any JSON value.
-        service_name: Which service logged it.
-        environment: Where that service ran.
+        service_name: Service that logged it.
+        environment: Environment in which that service ran.
         version: Version of that service.
         producer: UUIDv7 of the process stream that logged it.
         sequence: Number within that stream, from 0 without holes.
         schema_version: Version of this structure.
         session_id: Session of the user.
-        actor_id: Who acted, where that is not the user.
+        actor_id: Person or program that acted, if not the user.
         entity: Kind of the thing acted upon.
-        entity_id: Which thing.
+        entity_id: Id of that thing.
         action: What was done to it.
         outcome: ``success``, ``failure`` or ``denied``.
         source: Part of the application.
-        ip_address: Where the request came from.
-        user_agent: What sent it.
-        correlation_id: Ties events of one request together.
-        sensitive: The payload needs special care.
+        ip_address: Address from which the request came.
+        user_agent: Program that sent the request.
+        correlation_id: Common to all events of one request.
+        sensitive: Whether the payload needs special care.
         metadata: All other keyword arguments of ``log()``.
         trace_id: OpenTelemetry trace, 32 hexadecimal digits.
         span_id: OpenTelemetry span, 16 hexadecimal digits.
         trace_flags: W3C trace flags.
-        kafka_key: The Kafka key, where it is not ``user_id:service_name``.
-        clear_fields: Fields that stand outside the sealed part too.
+        kafka_key: The Kafka key, if it is not ``user_id:service_name``.
+        clear_fields: Fields that are projected outside the sealed part.
     """
 
     id: str
@@ -82,7 +82,7 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def traceparent(self) -> str | None:
-        """The span's identity as W3C Trace Context writes it, or None."""
+        """The span as W3C Trace Context, or None."""
         if self.trace_id is None or self.span_id is None:
             return None
         return f"00-{self.trace_id}-{self.span_id}-{self.trace_flags or 0:02x}"
@@ -114,15 +114,15 @@ METADATA_FIELDS = (
 """The named keyword arguments of ``log()``."""
 
 _decoder = msgspec.json.Decoder(AuditEvent)
-# Both are rendered outside without escapes: a text with quotes could pass for other attributes.
+# Id and time are rendered outside without escapes: a text with quotes could pass for other attributes.
 _PLAIN = re.compile(r"[0-9A-Za-z:.+-]+", re.ASCII)
 
 
 def decode_event(plaintext: bytes) -> AuditEvent:
-    """Return the event that a record sealed.
+    """Return the event of a record's plaintext.
 
     Raises:
-        MalformedRecordError: Not an event, or one of a version that this library does not know.
+        MalformedRecordError: The bytes are not an event, or one of a version that this library does not know.
     """
     try:
         event = _decoder.decode(plaintext)
@@ -130,7 +130,7 @@ def decode_event(plaintext: bytes) -> AuditEvent:
         message = "the sealed bytes are not an audit event"
         raise MalformedRecordError(message) from exc
     if not _PLAIN.fullmatch(event.id + event.time):
-        message = "the event's id or time holds characters that none has"
+        message = "the event's id or time contains a character that neither can have"
         raise MalformedRecordError(message)
     if event.schema_version != SCHEMA_VERSION:
         message = f"the event has schema version {event.schema_version}; this library reads {SCHEMA_VERSION}"

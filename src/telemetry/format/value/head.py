@@ -2,8 +2,7 @@
 
 All records that a producer seals with one data key begin with the same bytes, the head: every attribute before
 ``sequence``. So a reader of many records parses each head once, and of each record only the number and the key's hash.
-The functions accept the canonical form alone (docs/format.md); :func:`parse_loosely` finds out whose record another one
-claims to be.
+The functions accept the canonical form alone (docs/format.md), except :func:`parse_loosely`.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _MAX_JWE_HEADER = 512
 
 
 class LooseRecord(msgspec.Struct):
-    """The place in a stream that a record claims whose form is not canonical.
+    """The place in a stream that a record in any other form claims to have.
 
     Attributes:
         producer: UUIDv7 of the producer.
@@ -94,7 +93,7 @@ def parse_number_and_key(value: bytes, start: int) -> tuple[int, bytes]:
 
 
 def parse_loosely(value: bytes) -> LooseRecord | None:
-    """Return whose record this claims to be, in any form of JSON; None if it does not say so."""
+    """Return the place in a stream that any JSON object claims to have; None if it claims none."""
     try:
         loose = _loose_decoder.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

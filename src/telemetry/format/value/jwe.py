@@ -21,7 +21,7 @@ TEXT_MULTIPLE = 3
 """The length of a sealed text is a multiple of this, so that its base64 ends with a whole group of four characters."""
 FILL = tuple(b" " * (-size % TEXT_MULTIPLE) for size in range(TEXT_MULTIPLE))
 """Spaces that follow a text, by the remainder of its length; they mean nothing in JSON."""
-# 32 bytes in base64url; the last character stands for four bits, and its other two are zero (RFC 4648 section 3.5).
+# 32 bytes in base64url; the last character has four bits of them, and its other two are zero (RFC 4648 section 3.5).
 _KID = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
 _COMMITMENT = b"telemetry data-key commitment v1"
 _HEADER_CHARACTERS = 1_024

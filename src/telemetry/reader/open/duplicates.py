@@ -1,4 +1,4 @@
-"""Recognises records that were delivered more than once."""
+"""Recognizes records that were delivered more than once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from telemetry.reader.seen_sequences import SeenSequences
 
 
 class Duplicates:
-    """Tells duplicates by producer and sequence; exact, whatever the order."""
+    """Recognizes duplicates by producer and sequence, exactly and in any order of the records."""
 
     def __init__(self) -> None:
         self._producers: dict[str, SeenSequences] = {}

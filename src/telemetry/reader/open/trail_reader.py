@@ -1,4 +1,4 @@
-"""One stream of entries from any source: opened, without duplicates."""
+"""Reads one stream of entries from any source, opened and without duplicates."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class TrailReader:
     Args:
         source: Raw records: a ``KafkaSource``, a ``FallbackSource``, a ``FileSource``, or several in a row.
         provider: Unwraps data keys; None leaves events sealed.
-        duplicates: Yield events again that were delivered more than once.
+        duplicates: Also yield the duplicates of events that were delivered more than once.
 
     Attributes:
-        duplicates_dropped: How many records were not yielded because their event was already.
-        damaged: How many damaged records were yielded.
+        duplicates_dropped: Number of records that were not yielded because their event was yielded before.
+        damaged: Number of damaged records that were yielded.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class TrailReader:
         self.damaged = 0
 
     def __iter__(self) -> Iterator[Entry]:
-        """Yield the entries; a damaged record is one and does not end the stream."""
+        """Yield the entries; a damaged record is an entry too and does not end the stream."""
         for raw in self._source:
             entry = raw if isinstance(raw, DamagedRecord) else self._opener.open(raw)
             if isinstance(entry, DamagedRecord):
@@ -52,15 +52,16 @@ class TrailReader:
             yield entry
 
     async def __aiter__(self) -> AsyncGenerator[Entry]:
-        """Yield the entries; Kafka, the store and the key service are waited for in another thread."""
+        """Yield the entries; another thread waits for Kafka, the store and the key service."""
         entries = iter(self)
+        # One by one from an endless source: a chunk would keep an entry back until the next ones arrive.
         most = 1 if getattr(self._source, "is_endless", False) else _ASYNC_CHUNK
         while True:
-            step = asyncio.ensure_future(asyncio.to_thread(_take, entries, most))
+            step = asyncio.ensure_future(asyncio.to_thread(_next_entries, entries, most))
             try:
                 chunk = await asyncio.shield(step)
             except asyncio.CancelledError:
-                # The thread still uses the source: whoever closes it next must find it at rest.
+                # The thread still uses the source, and the caller closes it next: wait until the thread has left it.
                 self.stop()
                 await asyncio.wait([step])
                 raise
@@ -70,7 +71,7 @@ class TrailReader:
                 yield entry
 
     def stop(self) -> None:
-        """Have an endless stream end soon; may be called from another thread than the one that reads."""
+        """End an endless stream soon; can be called from any thread."""
         stop = getattr(self._source, "stop", None)
         if stop is not None:
             stop()
@@ -83,7 +84,7 @@ class TrailReader:
         if self._seen is None:
             return True
         if isinstance(entry, OpenedEvent):
-            # Whoever may write to the topic can write events that are not sealed: they must not displace sealed ones.
+            # Anyone who may write to the topic can write events that are not sealed: they must not displace sealed ones.
             stream = entry.event.producer if entry.sealed else f"{entry.event.producer} in the clear"
             return self._seen.add(stream, entry.event.sequence)
         if isinstance(entry, SealedEntry):
@@ -91,5 +92,5 @@ class TrailReader:
         return True
 
 
-def _take(entries: Iterator[Entry], most: int) -> list[Entry]:
+def _next_entries(entries: Iterator[Entry], most: int) -> list[Entry]:
     return list(islice(entries, most))

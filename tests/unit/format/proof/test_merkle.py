@@ -8,6 +8,7 @@ import pytest
 
 from telemetry.exceptions import FormatError, TamperedError
 from telemetry.format.proof import merkle
+from telemetry.format.proof.consistency import consistency_path, verify_consistency
 
 LEAVES = [merkle.leaf_hash(bytes([number])) for number in range(33)]
 
@@ -137,19 +138,19 @@ def test_every_older_tree_is_proven_and_no_rewritten_one() -> None:
     for size in range(18):
         new_root = defined_root(LEAVES[:size])
         for old in range(size + 1):
-            path = merkle.consistency_path(LEAVES[:size], old)
+            path = consistency_path(LEAVES[:size], old)
             root = defined_root(LEAVES[:old])
-            merkle.verify_consistency(old_size=old, old_root=root, new_size=size, new_root=new_root, path=path)
+            verify_consistency(old_size=old, old_root=root, new_size=size, new_root=new_root, path=path)
             with pytest.raises(TamperedError, match="rewritten"):
-                merkle.verify_consistency(old_size=old, old_root=bytes(32), new_size=size, new_root=new_root, path=path)
+                verify_consistency(old_size=old, old_root=bytes(32), new_size=size, new_root=new_root, path=path)
 
 
 @pytest.mark.parametrize("change", ["longer", "shorter", "altered", "none"])
 def test_an_altered_consistency_proof_is_not_believed(change: str) -> None:
-    path = merkle.consistency_path(LEAVES[:13], 7)
+    path = consistency_path(LEAVES[:13], 7)
     changed = {"longer": [*path, path[0]], "shorter": path[:-1], "altered": [bytes(32), *path[1:]], "none": []}[change]
     with pytest.raises(TamperedError):
-        merkle.verify_consistency(
+        verify_consistency(
             old_size=7,
             old_root=defined_root(LEAVES[:7]),
             new_size=13,
@@ -160,6 +161,6 @@ def test_an_altered_consistency_proof_is_not_believed(change: str) -> None:
 
 def test_a_tree_does_not_extend_a_larger_one() -> None:
     with pytest.raises(FormatError):
-        merkle.consistency_path(LEAVES[:3], 4)
+        consistency_path(LEAVES[:3], 4)
     with pytest.raises(TamperedError):
-        merkle.verify_consistency(old_size=4, old_root=LEAVES[0], new_size=3, new_root=LEAVES[0], path=[])
+        verify_consistency(old_size=4, old_root=LEAVES[0], new_size=3, new_root=LEAVES[0], path=[])
