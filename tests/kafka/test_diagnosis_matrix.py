@@ -235,5 +235,5 @@ def test_cause_is_named(case: Case, kafka: KafkaBroker, places: Callable[[str], 
     assert not any(secret in str(found) for secret in _SECRETS)
 
 
-def test_matrix_is_as_large_as_promised() -> None:
+def test_matrix_has_promised_size() -> None:
     assert len({str(case) for case in CASES}) == len(CASES) >= 30

@@ -84,9 +84,7 @@ class Doctor:
         return code, {found["check"]: found for found in report["checks"]}
 
 
-def test_everything_is_looked_at_and_nothing_is_written_to_the_topic(
-    kafka: KafkaBroker, topic: str, tmp_path: Path
-) -> None:
+def test_every_check_runs_and_topic_stays_empty(kafka: KafkaBroker, topic: str, tmp_path: Path) -> None:
     kafka.add_acl("payments", topic, ["DESCRIBE_CONFIGS"])
     doctor = Doctor(kafka, topic, tmp_path)
 
@@ -102,7 +100,7 @@ def test_everything_is_looked_at_and_nothing_is_written_to_the_topic(
     assert list((tmp_path / "spool").iterdir()) == []
 
 
-def test_report_for_people_names_check_and_remedy(kafka: KafkaBroker, topic: str, tmp_path: Path) -> None:
+def test_printed_report_names_check_and_remedy(kafka: KafkaBroker, topic: str, tmp_path: Path) -> None:
     code, out = Doctor(kafka, topic, tmp_path, client=None).run()
 
     assert code == 6
@@ -123,7 +121,7 @@ def test_report_for_people_names_check_and_remedy(kafka: KafkaBroker, topic: str
     ],
     ids=["configuration", "key", "connection", "topic", "store", "spool"],
 )
-def test_exit_code_tells_what_failed_first(
+def test_exit_code_names_first_failure(
     changes: dict[str, str], check: str, code: int, kafka: KafkaBroker, topic: str, tmp_path: Path
 ) -> None:
     doctor = Doctor(kafka, topic, tmp_path)
@@ -146,7 +144,7 @@ def test_wrong_password_is_named(kafka: KafkaBroker, topic: str, tmp_path: Path)
     assert "kafka.topic" not in checks
 
 
-def test_segment_that_a_dead_process_left_is_found(kafka: KafkaBroker, topic: str, tmp_path: Path) -> None:
+def test_segment_of_dead_process_is_reported(kafka: KafkaBroker, topic: str, tmp_path: Path) -> None:
     doctor = Doctor(kafka, topic, tmp_path)
     (tmp_path / "spool").mkdir(mode=0o700)
     segment = SpoolSegment.create(tmp_path / "spool", producer="p", topic=topic, source="/test/x")
@@ -159,7 +157,7 @@ def test_segment_that_a_dead_process_left_is_found(kafka: KafkaBroker, topic: st
     assert "1 segments of processes that ended" in found["message"]
 
 
-def test_frozen_broker_is_told_from_a_dead_one(own_kafka: Callable[..., KafkaBroker], tmp_path: Path) -> None:
+def test_frozen_broker_differs_from_dead_one(own_kafka: Callable[..., KafkaBroker], tmp_path: Path) -> None:
     broker = own_kafka()
     doctor = Doctor(broker, new_topic(broker), tmp_path)
 

@@ -1,4 +1,4 @@
-"""What the library itself writes to the error log when Kafka cannot be used: the cause, once, and what to do."""
+"""The library itself logs why Kafka cannot be used: the cause, once, and what to do."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ from tests.support.until import until
 
 pytestmark = pytest.mark.services
 
-_LIMIT = 20.0
+_LIMIT = 60.0
+_PATIENT_MS = 3_000
+"""A slow machine takes longer than the shortest time limits, and then makes an outage of its own."""
 _LOGIN = login("SCRAM-SHA-256", password="a-wrong-secret")
 
 FAULTS: dict[str, tuple[str, str, type[TransportError]]] = {
@@ -44,7 +46,7 @@ FAULTS: dict[str, tuple[str, str, type[TransportError]]] = {
 }
 
 
-def _faulty(broker: KafkaBroker, topic: str, fault: str) -> dict[str, Any]:
+def _faulty(broker: KafkaBroker, topic: str, fault: str, *, timeout_ms: int = 300) -> dict[str, Any]:
     certificates = broker.certificates
     broker.add_acl("payments", f"{topic}-absent")
     changes: dict[str, dict[str, Any]] = {
@@ -61,7 +63,7 @@ def _faulty(broker: KafkaBroker, topic: str, fault: str) -> dict[str, Any]:
         "no topic": {"kafka_topic": f"{topic}-absent"},
     }
     common = {"kafka_config": identity(certificates, "files"), "kafka_topic": topic}
-    return common | {"kafka_timeout_ms": 300, "max_retries": 1} | changes[fault]
+    return common | {"kafka_timeout_ms": timeout_ms, "max_retries": 1} | changes[fault]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -82,12 +84,17 @@ def test_error_log_names_the_cause(
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_start_without_a_fallback_raises_the_cause(fault: str, kafka: KafkaBroker, topic: str) -> None:
+def test_start_without_fallback_raises_the_cause(fault: str, kafka: KafkaBroker, topic: str) -> None:
     protocol, word, kind = FAULTS[fault]
 
-    with pytest.raises(kind, match=word) as caught:
-        Telemetry(audit_config(kafka, protocol, **_faulty(kafka, topic, fault))).start()
+    # The time limit bounds each step of the examination too: on a slow machine a longer one finds the cause.
+    for timeout_ms in (300, 3_000, 15_000):
+        with pytest.raises(TransportError) as caught:
+            Telemetry(audit_config(kafka, protocol, **_faulty(kafka, topic, fault, timeout_ms=timeout_ms))).start()
+        if "[unresponsive]" not in str(caught.value) and "no answer in" not in str(caught.value):
+            break
 
+    assert word in str(caught.value)
     assert type(caught.value) is kind
 
 
@@ -97,11 +104,12 @@ def _outage_config(broker: KafkaBroker, folder: Path) -> AuditConfig:
         "SSL",
         identity(broker.certificates, "files"),
         kafka_topic=new_topic(broker),
-        **{"kafka_timeout_ms": 500} | stored_in(folder),
+        **{"kafka_timeout_ms": _PATIENT_MS} | stored_in(folder),
     )
 
 
-def test_outage_writes_a_line_when_it_begins_and_one_when_it_ends(
+@pytest.mark.timeout(300)  # a broker is killed and starts again
+def test_outage_logs_beginning_and_end(
     own_kafka: Callable[..., KafkaBroker], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -121,17 +129,17 @@ def test_outage_writes_a_line_when_it_begins_and_one_when_it_ends(
         broker.start()
         until(lambda: audit.get_audit_stats().replayed == 1 and not audit.get_audit_stats().diverted)
         audit.log("login", {}, "user-1").wait_delivered(_LIMIT)
-        begins, ends = client_lines()
+        # One line a minute is logged while an outage lasts, should it last so long here.
+        begins, *lasts, ends = client_lines()
     finally:
         telemetry.shutdown()
 
-    assert begins.startswith("kafka client: trouble begins")
-    assert ends.startswith("kafka client: works again")
+    assert begins.startswith("kafka client: connection problems: ")
+    assert ends.startswith("kafka client: recovered after")
+    assert [line for line in lasts if not line.startswith("kafka client: connection problems for")] == []
 
 
-def test_kafka_that_answers_but_takes_nothing_is_asked_less_and_less_often(
-    kafka: KafkaBroker, topic: str, tmp_path: Path
-) -> None:
+def test_refusing_kafka_is_asked_less_often(kafka: KafkaBroker, topic: str, tmp_path: Path) -> None:
     """Every probe succeeds and every record is refused: the events must reach the fallback all the same."""
     kafka.add_acl("stranger", topic, ["DESCRIBE"])
     own = identity(kafka.certificates, "files", client="stranger")
@@ -147,7 +155,7 @@ def test_kafka_that_answers_but_takes_nothing_is_asked_less_and_less_often(
         telemetry.shutdown()
 
 
-def test_record_larger_than_the_topic_takes_is_named_and_does_not_block_the_rest(
+def test_too_large_record_does_not_block_rest(
     kafka: KafkaBroker, topic: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     small = f"{topic}-small"

@@ -82,7 +82,7 @@ def _config(broker: KafkaBroker, topic: str, **fields: Any) -> AuditConfig:
     return audit_config(broker, "SSL", identity(broker.certificates, "files"), kafka_topic=topic, **fields)
 
 
-def test_most_records_of_a_large_batch_need_no_report(kafka: KafkaBroker, topic: str) -> None:
+def test_large_batch_needs_few_reports(kafka: KafkaBroker, topic: str) -> None:
     sent = _Sent(_config(kafka, topic))
     sent.learn()
 
@@ -94,7 +94,7 @@ def test_most_records_of_a_large_batch_need_no_report(kafka: KafkaBroker, topic:
     sent.require_sound(kafka, topic)
 
 
-def test_a_record_that_kafka_refuses_takes_none_behind_it_along(kafka: KafkaBroker) -> None:
+def test_refused_record_drags_no_later_one(kafka: KafkaBroker) -> None:
     topic = f"bounded-{uuid.uuid4().hex}"
     kafka.create_topic(topic, config={"max.message.bytes": "300000"})
     kafka.add_acl("payments", topic)
@@ -110,7 +110,7 @@ def test_a_record_that_kafka_refuses_takes_none_behind_it_along(kafka: KafkaBrok
     sent.require_sound(kafka, topic)
 
 
-def test_connections_are_cut_and_the_broker_is_killed_while_reports_are_spared(
+def test_cuts_and_kill_while_reports_are_spared(
     own_kafka: Callable[..., KafkaBroker],
 ) -> None:
     broker = own_kafka(proxied=["SSL"])

@@ -49,7 +49,7 @@ def _config(broker: KafkaBroker, topic: str, *, client: str = "payments", **fiel
     return audit_config(broker, "SSL", own, kafka_topic=topic, **fields)
 
 
-def test_fatal_error_of_the_client_fails_the_transport_and_not_its_thread(kafka: KafkaBroker, topic: str) -> None:
+def test_fatal_client_error_fails_the_transport(kafka: KafkaBroker, topic: str) -> None:
     """Without any right to write, the cluster refuses the idempotent producer itself."""
     kafka.add_acl("stranger", topic, ["DESCRIBE"])
     records = _records(3)
@@ -62,7 +62,7 @@ def test_fatal_error_of_the_client_fails_the_transport_and_not_its_thread(kafka:
         assert delivered == []
 
 
-def test_record_larger_than_the_topic_takes_fails_by_name(kafka: KafkaBroker, topic: str) -> None:
+def test_record_above_topic_limit_is_named(kafka: KafkaBroker, topic: str) -> None:
     small = f"{topic}-small"
     kafka.create_topic(small, config={"max.message.bytes": "2000"})
     kafka.add_acl("payments", small)
@@ -74,7 +74,7 @@ def test_record_larger_than_the_topic_takes_fails_by_name(kafka: KafkaBroker, to
         assert "max.message.bytes" in str(transport.failure)
 
 
-def test_broker_restarted_while_nothing_was_sent_is_no_failure(own_kafka: Callable[..., KafkaBroker]) -> None:
+def test_broker_restart_without_traffic_is_harmless(own_kafka: Callable[..., KafkaBroker]) -> None:
     broker = own_kafka()
     with _opened(_config(broker, new_topic(broker))) as (transport, delivered, failed):
         first, later = _records(1), _records(1)
@@ -94,7 +94,7 @@ def test_broker_restarted_while_nothing_was_sent_is_no_failure(own_kafka: Callab
         assert delivered == [*first, *later]
 
 
-def test_setting_that_librdkafka_does_not_know_is_a_configuration_error(kafka: KafkaBroker, topic: str) -> None:
+def test_unknown_librdkafka_setting_is_configuration_error(kafka: KafkaBroker, topic: str) -> None:
     with pytest.raises(ConfigurationError, match=r"kafka_options: .*no\.such\.setting"):
         KafkaConnector(_config(kafka, topic, kafka_options={"no.such.setting": 1})).check()
 
@@ -108,7 +108,7 @@ def test_setting_that_librdkafka_does_not_know_is_a_configuration_error(kafka: K
     ],
     ids=["encrypted key", "keystore", "authorities"],
 )
-def test_unusable_certificate_is_a_configuration_error(
+def test_unusable_certificate_is_configuration_error(
     fields: dict[str, Any], named: str, kafka: KafkaBroker, topic: str
 ) -> None:
     own = identity(kafka.certificates, fields.pop("form")) | fields
@@ -119,7 +119,7 @@ def test_unusable_certificate_is_a_configuration_error(
     assert "a-wrong-secret" not in str(caught.value)
 
 
-def test_missing_certificate_file_is_a_configuration_error(kafka: KafkaBroker, topic: str, tmp_path: Path) -> None:
+def test_missing_certificate_file_is_configuration_error(kafka: KafkaBroker, topic: str, tmp_path: Path) -> None:
     own = identity(kafka.certificates, "files") | {"ssl_key_location": tmp_path / "absent.key"}
 
     with pytest.raises(ConfigurationError, match=r"kafka_config\.ssl_key_location"):

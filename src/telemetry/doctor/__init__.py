@@ -1,4 +1,4 @@
-"""Looks at everything a trail needs on this machine, and says for each part: fine, or what to do."""
+"""Checks everything a trail needs on this machine, and says for each part that it is fine, or what to do."""
 
 from telemetry.doctor.examine import examine
 from telemetry.doctor.report import CheckResult, Report, Status, refused_configuration

@@ -1,4 +1,4 @@
-"""Runs the checks one after the other."""
+"""Runs all checks of the doctor, one after the other."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def examine(
 ) -> Report:
     """Check configuration, key, Kafka, fallback store, spool, disk and clock.
 
-    It writes no record to the topic. The key service makes a trial wrap and unwrap, the store a trial object that is
-    deleted again.
+    It writes no record to the topic. The key service wraps and unwraps a trial key; the store keeps a trial object for a
+    moment.
 
     Args:
         config: The whole configuration.
         timeout: Seconds for each question to Kafka.
-        on_result: Told each result as soon as it is there.
+        on_result: Called with each result as soon as it is known.
 
     Returns:
         The report.
@@ -44,12 +44,12 @@ def examine(
 def _results(config: AuditConfig, timeout: float) -> Iterator[CheckResult]:
     yield _configuration_result(config)
     yield key_result(config)
-    found = examine_kafka(config, timeout=timeout)
-    yield from kafka_results(config, found)
+    examination = examine_kafka(config, timeout=timeout)
+    yield from kafka_results(config, examination)
     yield from store_results(config)
     yield from spool_results(config)
     yield from disk_results(config)
-    yield clock_result(found.topic)
+    yield clock_result(examination.topic)
 
 
 def _configuration_result(config: AuditConfig) -> CheckResult:
@@ -59,9 +59,9 @@ def _configuration_result(config: AuditConfig) -> CheckResult:
         return CheckResult.failed("configuration", exc)
     weaknesses = []
     if not config.encryption_enabled:
-        weaknesses.append("encryption is off, whoever reads the topic reads the events")
+        weaknesses.append("encryption is off, anyone who reads the topic reads the events")
     if not config.security_protocol.endswith("SSL"):
         weaknesses.append("the connection to Kafka is not encrypted")
     if weaknesses:
         return CheckResult("configuration", Status.WARNING, "; ".join(weaknesses), "allowed, but not for production")
-    return CheckResult("configuration", Status.OK, "complete and without contradiction")
+    return CheckResult("configuration", Status.OK, "complete and consistent")

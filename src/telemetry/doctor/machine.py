@@ -1,4 +1,4 @@
-"""Looks at the machine: room on its disks, and its clock."""
+"""Checks the machine: room on its disks, and its clock."""
 
 from __future__ import annotations
 
@@ -20,39 +20,40 @@ _LONG_PAST = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
 
 
 def disk_results(config: AuditConfig) -> Iterator[CheckResult]:
-    """Compare the free room where events are kept with what they may need."""
+    """Compare the free room for events with what an outage may need."""
     folders = {"disk.spool": config.spool_path}
     if config.fallback_enabled and config.storage_config is not None:
         folders["disk.store"] = getattr(config.storage_config, "base_path", None)
-    wanted = {"disk.spool": config.spool_max_bytes, "disk.store": _AMPLE_BYTES}
+    needed = {"disk.spool": config.spool_max_bytes, "disk.store": _AMPLE_BYTES}
     for check, folder in folders.items():
         if folder is not None:
-            yield _room_result(check, Path(folder), wanted[check])
+            yield _room_result(check, Path(folder), needed[check])
 
 
-def _room_result(check: str, folder: Path, wanted: int) -> CheckResult:
+def _room_result(check: str, folder: Path, needed: int) -> CheckResult:
     place = next((path for path in (folder, *folder.absolute().parents) if path.exists()), Path("/"))
+    # A folder that does not exist yet is created on the disk of its nearest parent.
     try:
-        found = os.statvfs(place)
+        disk = os.statvfs(place)
     except OSError as exc:
-        return CheckResult(check, Status.FAILED, f"{place} cannot be looked at: {exc.strerror}", "check the disk")
-    free = found.f_bavail * found.f_frsize
-    told = f"{free / (1 << 20):,.0f} MiB are free for {folder}"
+        return CheckResult(check, Status.FAILED, f"{place} cannot be checked: {exc.strerror}", "check the disk")
+    free = disk.f_bavail * disk.f_frsize
+    message = f"{free / (1 << 20):,.0f} MiB are free for {folder}"
     if free < _LEAST_BYTES:
-        return CheckResult(check, Status.FAILED, told, "free space", kind="disk_full", exit_code=1)
-    if found.f_files and found.f_favail < _LEAST_FILES:
-        message = f"only {found.f_favail} more files fit on the disk of {folder}"
+        return CheckResult(check, Status.FAILED, message, "free space", kind="disk_full", exit_code=1)
+    if disk.f_files and disk.f_favail < _LEAST_FILES:
+        message = f"only {disk.f_favail} more files fit on the disk of {folder}"
         return CheckResult(check, Status.FAILED, message, "delete files", kind="disk_full", exit_code=1)
-    if free < wanted:
-        return CheckResult(check, Status.WARNING, told, f"{wanted / (1 << 20):,.0f} MiB may be needed in an outage")
-    return CheckResult(check, Status.OK, told)
+    if free < needed:
+        return CheckResult(check, Status.WARNING, message, f"{needed / (1 << 20):,.0f} MiB may be needed in an outage")
+    return CheckResult(check, Status.OK, message)
 
 
 def clock_result(topic: TopicFacts | None, *, now: float | None = None) -> CheckResult:
     """Compare this machine's clock with the newest record of the topic, whose time is the broker's.
 
     Args:
-        topic: What is known about the topic, if it could be asked.
+        topic: Facts about the topic; None if the examination did not get that far.
         now: Seconds since 1970; default: the clock.
     """
     now = time.time() if now is None else now
@@ -63,6 +64,7 @@ def clock_result(topic: TopicFacts | None, *, now: float | None = None) -> Check
     newest = topic.newest if topic is not None else None
     if newest is None:
         return CheckResult("clock", Status.OK, f"{moment:%Y-%m-%d %H:%M:%S} UTC; there is no record to compare it with")
+    # Only a record from the future proves a wrong clock: an old one may be the last that was written.
     ahead = newest - now
     if ahead > _SKEW_SECONDS:
         message = f"the newest record of the topic is {ahead:.0f} s in this machine's future"

@@ -1,4 +1,4 @@
-"""What the checks found, and how the command ends because of it."""
+"""Defines the results of the checks, and the exit code that follows from them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from telemetry.exceptions import ConfigurationError, TelemetryError
 
 
 class Status(StrEnum):
-    """How a check ended; the values are stable."""
+    """Outcome of a check; the values are stable."""
 
     OK = "ok"
     WARNING = "warning"
@@ -24,12 +24,12 @@ class CheckResult:
     """One line of the report.
 
     Attributes:
-        check: What was looked at, such as ``kafka.login``.
-        status: How it ended.
-        message: What was seen; never a secret.
-        remedy: What to do; empty where all is well.
+        check: Name of the check, such as ``kafka.login``.
+        status: Outcome of the check.
+        message: Observation; never a secret.
+        remedy: Advice; empty where nothing is wrong.
         kind: Name of the cause where there is one, such as ``expired_certificate``.
-        exit_code: What the command ends with if this is the first failure.
+        exit_code: Exit code of the command if this is the first failure.
     """
 
     check: str
@@ -41,7 +41,7 @@ class CheckResult:
 
     @classmethod
     def failed(cls, check: str, error: TelemetryError, *, remedy: str = "", exit_code: int = 0) -> CheckResult:
-        """Return the failure that an error of this library is; ``exit_code`` where the check has one of its own."""
+        """Return an error of this library as a failure; ``exit_code`` where the check has one of its own."""
         return cls(check, Status.FAILED, str(error), remedy, exit_code=exit_code or error.exit_code)
 
     def as_dict(self) -> dict[str, str]:
@@ -59,7 +59,7 @@ class Report:
     """All results, in the order of the checks.
 
     Args:
-        results: What the checks found.
+        results: Results of the checks.
     """
 
     def __init__(self, results: Iterable[CheckResult]) -> None:
@@ -67,7 +67,7 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 without failure (warnings are none), else that of the first failure.
+        """0 without a failure (a warning is none), else the exit code of the first failure.
 
         2: configuration, 5: key, 6: Kafka or the fallback store, 1: anything else.
         """
@@ -83,7 +83,7 @@ class Report:
 
 
 def refused_configuration(error: ConfigurationError) -> Report:
-    """Return the report of a configuration that cannot even be read: one failure for each problem."""
+    """Return the report of a configuration that cannot be read: one failure for each problem."""
     return Report(
         CheckResult(
             "configuration",

@@ -1,4 +1,4 @@
-"""Looks at what keeps keys and events outside Kafka: key service, fallback store, spool."""
+"""Checks everything that keeps keys and events outside Kafka: key service, fallback store, spool."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _KEY, _STORE = EncryptionError.exit_code, StorageError.exit_code
 
 
 def key_result(config: AuditConfig) -> CheckResult:
-    """Make the trial wrap and unwrap."""
+    """Wrap and unwrap a trial key."""
     if not config.encryption_enabled or config.encryption_config is None:
         return CheckResult("key", Status.SKIPPED, "encryption is off", "set encryption_enabled and encryption_config")
     provider = config.encryption_config.provider
@@ -35,12 +35,13 @@ def key_result(config: AuditConfig) -> CheckResult:
             "key", exc, remedy=f"check encryption_config and the rights of {provider}", exit_code=_KEY
         )
     took = (time.monotonic() - began) * 1_000
-    tried = "wrapped" if config.encryption_config.writer_only else "wrapped and unwrapped"
-    return CheckResult("key", Status.OK, f"{provider} {tried} a trial data key in {took:.0f} ms")
+    # A key service that may only wrap is the recommended set-up of a process that logs.
+    steps = "wrapped" if config.encryption_config.writer_only else "wrapped and unwrapped"
+    return CheckResult("key", Status.OK, f"{provider} {steps} a trial data key in {took:.0f} ms")
 
 
 def store_results(config: AuditConfig) -> Iterator[CheckResult]:
-    """Write, read and delete a trial object; count what waits for replay, and what was set aside."""
+    """Write, read and delete a trial object; count the objects that wait for replay, and those that never will."""
     if not config.fallback_enabled or config.storage_config is None:
         message = "there is no fallback: while Kafka is away, events wait in memory and then fail"
         yield CheckResult("store", Status.SKIPPED, message, "set storage_config")
@@ -50,7 +51,7 @@ def store_results(config: AuditConfig) -> Iterator[CheckResult]:
             store.check()
             yield CheckResult("store", Status.OK, f"{config.storage_config.provider} can be written, read and cleared")
             waiting = sum(1 for _ in islice(store.list(f"{config.kafka_topic}/"), _MAX_COUNTED))
-            aside = sum(
+            unreplayable = sum(
                 1
                 for folder in (REJECTED, QUARANTINE)
                 for _ in islice(store.list(below(folder, f"{config.kafka_topic}/")), _MAX_COUNTED)
@@ -60,15 +61,15 @@ def store_results(config: AuditConfig) -> Iterator[CheckResult]:
             "store", exc, remedy="check storage_config and the rights that its docstring lists", exit_code=_STORE
         )
         return
-    if aside:
-        message = f"{aside} objects were set aside, {waiting} wait for replay"
-        yield CheckResult("store.backlog", Status.WARNING, message, "look at them: telemetry fallback list")
+    if unreplayable:
+        message = f"{unreplayable} objects were rejected or quarantined, {waiting} wait for replay"
+        yield CheckResult("store.backlog", Status.WARNING, message, "inspect them: telemetry fallback list")
     else:
         yield CheckResult("store.backlog", Status.OK, f"{waiting} objects wait for replay")
 
 
 def spool_results(config: AuditConfig) -> Iterator[CheckResult]:
-    """Look at the spool folder, and at what dead processes left in it."""
+    """Check the spool folder, and the segments that dead processes left in it."""
     folder = config.spool_path
     if folder is None:
         message = "there is no spool: accepted events do not survive a crash of the process"
@@ -95,16 +96,16 @@ def _segments_result(folder: Path) -> CheckResult:
         except SpoolError:
             damaged += 1
             continue
-        if segment is None:
+        if segment is None:  # its process has it open and locked
             alive += 1
         else:
             left += 1
             segment.close()
-    told = f"{alive} running processes, {left} segments of processes that ended, {damaged} damaged"
+    message = f"{alive} running processes, {left} segments of processes that ended, {damaged} damaged"
     if damaged:
-        return CheckResult("spool.segments", Status.WARNING, told, "keep the damaged files and look at them")
+        return CheckResult("spool.segments", Status.WARNING, message, "keep the damaged files and inspect them")
     if left:
         return CheckResult(
-            "spool.segments", Status.WARNING, told, "start a process on this spool: it sends what they left"
+            "spool.segments", Status.WARNING, message, "start a process on this spool: it sends their events"
         )
-    return CheckResult("spool.segments", Status.OK, told)
+    return CheckResult("spool.segments", Status.OK, message)

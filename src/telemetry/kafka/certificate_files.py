@@ -1,4 +1,4 @@
-"""Notices that certificate files were replaced on disk, so that a process need not be restarted for it."""
+"""Detects that certificate files were replaced on disk, so that a process need not be restarted for it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ Signature = tuple[tuple[str, int, int, int, int], ...]
 
 
 class CertificateFiles:
-    """The configured certificate files, as of their last usable state.
+    """The configured certificate files, as of their last usable state; only the sender uses them.
 
-    Files are replaced one after the other: while key and certificate do not fit together, the state before counts.
+    Files are replaced one after the other: while key and certificate do not fit together, the previous state counts.
 
     Args:
-        config: Which files; those given as text cannot change.
+        config: Names the files; certificates that are given as text cannot change.
         clock: Monotonic seconds.
     """
 
@@ -38,24 +38,27 @@ class CertificateFiles:
         self._paths = [path for name in _FIELDS if config is not None and (path := getattr(config, name)) is not None]
         self._signature = self._sign()
         self._digest = self._read()
-        self._looked = clock()
+        self._checked_at = clock()
         self._warned: bytes | None = None
 
     def version(self) -> bytes:
-        """Return a digest of the files; looks at them every two seconds at most, and reads them only when they changed."""
-        if self._paths and self._clock() - self._looked >= CHECK_SECONDS:
-            self._looked = self._clock()
-            self._look()
+        """Return a digest of the files; checks them every two seconds at most, and reads them only when they changed."""
+        if self._paths and self._clock() - self._checked_at >= CHECK_SECONDS:
+            self._checked_at = self._clock()
+            self._check_files()
         return self._digest
 
-    def _look(self) -> None:
+    def _check_files(self) -> None:
+        # 1. Nothing was written: the usual case, one stat per file.
         signature = self._sign()
         if signature == self._signature:
             return
+        # 2. Something was written with the same content: no reason to reconnect.
         digest = self._read()
         if digest == self._digest:
             self._signature = signature
             return
+        # 3. The content is new: it counts once key and certificate fit together.
         from telemetry.kafka.diagnose.identity import TlsIdentity  # noqa: PLC0415 - costs time that a start saves
 
         try:
@@ -63,20 +66,22 @@ class CertificateFiles:
         except DiagnosedError as exc:
             if digest != self._warned:
                 self._warned = digest
-                logger.warning("certificate files changed but cannot be used yet, the former stay in use: %s", exc)
+                logger.warning(
+                    "certificate files changed but cannot be used yet, the previous ones stay in use: %s", exc
+                )
             return
         self._signature, self._digest = signature, digest
 
     def _sign(self) -> Signature:
-        """Return what changes whenever a file is written or replaced; links are followed."""
-        found = []
+        """Return a value that changes whenever a file is written or replaced; links are followed."""
+        signature = []
         for path in self._files():
             try:
                 stat = path.stat()
             except OSError:
-                continue  # in the middle of being replaced: another signature than before and after
-            found.append((str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
-        return tuple(found)
+                continue  # it is just being replaced: another signature than before and after
+            signature.append((str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
+        return tuple(signature)
 
     def _read(self) -> bytes:
         digest = hashlib.sha256()

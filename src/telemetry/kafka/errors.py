@@ -1,4 +1,4 @@
-"""What Kafka's error codes mean for an audit trail."""
+"""Translates Kafka's error codes into this library's errors."""
 
 from __future__ import annotations
 
@@ -44,43 +44,29 @@ _CLASSES: dict[int, tuple[type[TransportError], str]] = {
         "use a mechanism that the broker offers",
     ),
     KafkaError._SSL: (TransportTLSError, "check the CA, the certificate and the broker's host name"),  # noqa: SLF001
-    KafkaError.UNKNOWN_TOPIC_OR_PART: (UnknownTopicError, "make the topic: telemetry topic create"),
-    KafkaError._UNKNOWN_TOPIC: (UnknownTopicError, "make the topic: telemetry topic create"),  # noqa: SLF001
+    KafkaError.UNKNOWN_TOPIC_OR_PART: (UnknownTopicError, "create the topic: telemetry topic create"),
+    KafkaError._UNKNOWN_TOPIC: (UnknownTopicError, "create the topic: telemetry topic create"),  # noqa: SLF001
     KafkaError.TOPIC_EXCEPTION: (UnknownTopicError, "choose a legal topic name"),
 }
 
 _REACH = "check that the brokers are up and reachable"
+# librdkafka ends the client and keeps the broker's own error in the text alone.
 _ENDS_THE_CLIENT = frozenset((KafkaError._FATAL, KafkaError._GAPLESS_GUARANTEE))  # noqa: SLF001
+# Records are reported with these because of what happened to another record, or because the client was purged.
 _CONSEQUENCES = _ENDS_THE_CLIENT | {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}  # noqa: SLF001
 _POISON = (RecordTooLargeError, TransportAuthorizationError)
 
-
-def transport_error(error: KafkaError, topic: str) -> TransportError:
-    """Return our error for one of Kafka's; the message names the topic, the code, and what to do."""
-    kind, remedy = _CLASSES.get(error.code()) or _told_of(error) or (TransportError, _REACH)
-    return kind(f"Kafka did not take records for topic {topic!r}: {error.name()} ({error.str()}); {remedy}")
-
-
-def _told_of(error: KafkaError) -> tuple[type[TransportError], str] | None:
-    """Return the class of the broker's own error in the text of one that ends the client: it has no code for it."""
-    if error.code() not in _ENDS_THE_CLIENT:
-        return None
-    text = error.str()
-    return next((found for code, found in _CLASSES.items() if KafkaError(code).str() in text), None)
-
-
-def client_refused(error: KafkaException) -> ConfigurationError:
-    """Return our error for settings from which librdkafka makes no client, naming the field that they come from."""
-    reason = error.args[0]
-    text = reason.str() if isinstance(reason, KafkaError) else str(reason)
-    text = text.removeprefix("Failed to create producer: ").removeprefix("Failed to create consumer: ")
-    for sign, field, remedy in _SETTINGS:
-        if sign in text:
-            return ConfigurationError(Problem(field, f"cannot be used: {text}", remedy))
-    return ConfigurationError(Problem("kafka_options", f"cannot be used: {text}", "correct or remove the setting"))
-
+# These words are stored in fallback objects and exported as metric attributes: they never change.
+_REASONS: dict[type[TransportError], str] = {
+    RecordTooLargeError: "too_large",
+    TransportAuthorizationError: "authorization",
+    TransportAuthenticationError: "authentication",
+    TransportTLSError: "tls",
+    UnknownTopicError: "unknown_topic",
+}
 
 _TOGETHER = "check that key, certificate and ssl_key_password belong together"
+# Text of librdkafka's error, the field that the setting comes from, and what to do; the first match counts.
 _SETTINGS = (
     ("ssl.keystore", "kafka_config.ssl_keystore_location", "check the file and ssl_key_password"),
     ("ssl.key.location", "kafka_config.ssl_key_location", _TOGETHER),
@@ -91,30 +77,46 @@ _SETTINGS = (
 )
 
 
+def transport_error(error: KafkaError, topic: str) -> TransportError:
+    """Return our error for one of Kafka's; the message names the topic, the code, and what to do."""
+    kind, remedy = _CLASSES.get(error.code()) or _broker_cause(error) or (TransportError, _REACH)
+    return kind(f"Kafka did not accept records for topic {topic!r}: {error.name()} ({error.str()}); {remedy}")
+
+
+def _broker_cause(error: KafkaError) -> tuple[type[TransportError], str] | None:
+    """Return class and remedy of the broker's own error, which one that ends the client has in its text only."""
+    if error.code() not in _ENDS_THE_CLIENT:
+        return None
+    text = error.str()
+    return next((entry for code, entry in _CLASSES.items() if KafkaError(code).str() in text), None)
+
+
+def client_refused(error: KafkaException) -> ConfigurationError:
+    """Return our error for settings from which librdkafka creates no client; it names their field."""
+    reason = error.args[0]
+    text = reason.str() if isinstance(reason, KafkaError) else str(reason)
+    text = text.removeprefix("Failed to create producer: ").removeprefix("Failed to create consumer: ")
+    for part, field, remedy in _SETTINGS:
+        if part in text:
+            return ConfigurationError(Problem(field, f"cannot be used: {text}", remedy))
+    return ConfigurationError(Problem("kafka_options", f"cannot be used: {text}", "correct or remove the setting"))
+
+
 def is_consequence(error: KafkaError) -> bool:
-    """Whether a record failed because of what happened to another, or to the client."""
+    """Return whether a record failed because of what happened to another, or to the client."""
     return error.code() in _CONSEQUENCES
 
 
 def first_cause(errors: Sequence[KafkaError]) -> KafkaError:
-    """Return the error that made the others happen: records behind a refused one fail because of it."""
+    """Return the error that caused the others: records after a refused one fail because of it."""
     return next((error for error in errors if not is_consequence(error)), errors[0])
 
 
 def is_poison(error: TransportError) -> bool:
-    """Whether Kafka will refuse the same record again, however often it is sent."""
+    """Return whether Kafka will refuse the same record again, however often it is sent."""
     return isinstance(error, _POISON)
 
 
 def reason_of(error: TransportError) -> str:
-    """Return the error in one word, for headers of stored objects and for metrics."""
+    """Return one word for the error, for headers of stored objects and for metrics."""
     return _REASONS.get(type(error), "unavailable")
-
-
-_REASONS: dict[type[TransportError], str] = {
-    RecordTooLargeError: "too_large",
-    TransportAuthorizationError: "authorization",
-    TransportAuthenticationError: "authentication",
-    TransportTLSError: "tls",
-    UnknownTopicError: "unknown_topic",
-}

@@ -1,4 +1,4 @@
-"""Which further librdkafka settings a configuration may pass through, and why the others are refused by name."""
+"""Decides which further librdkafka settings a configuration may pass through, and refuses the others by name."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _REFUSED: dict[str, str] = {
     "enabled_events": _REPORTED,
     "message.max.bytes": "max_event_bytes bounds an event; a lower limit here would reject accepted ones",
     "topic.blacklist": "the trail's own topic must stay in reach",
-    "allow.auto.create.topics": "topics are made by `telemetry topic create` only",
+    "allow.auto.create.topics": "topics are created by `telemetry topic create` only",
     "enable.ssl.certificate.verification": _PROVEN,
     "ssl.endpoint.identification.algorithm": _PROVEN,
     "ssl.certificate.verify_cb": _PROVEN,
@@ -72,7 +72,7 @@ _REFUSED_PREFIXES: dict[str, str] = {
 }
 _REFUSED_ENDINGS: dict[str, str] = {"_cb": "callbacks are the library's own", "opaque": "it is the library's own"}
 
-# What only makes the proof stricter, or is part of OIDC beyond the fields of KafkaConfig.
+# These only make the proof stricter, or belong to OIDC beyond the fields of KafkaConfig.
 _ALLOWED = frozenset(
     {
         "ssl.crl.location",
@@ -103,6 +103,7 @@ def passed_to_every_client(config: AuditConfig) -> dict[str, str | int | float |
 
 
 def _refusal(name: str, value: object) -> str | None:
+    # From the exact to the general: an allowed name may begin like a refused one.
     if name == "partitioner" and value not in _KEYED_PARTITIONERS:
         return f"{_ORDERED}; a partitioner by key is one of {', '.join(sorted(_KEYED_PARTITIONERS))}"
     if name in _ALLOWED:

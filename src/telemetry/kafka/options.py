@@ -1,4 +1,4 @@
-"""From the configuration to librdkafka's settings; whatever would weaken a promise is refused by name."""
+"""Translates the configuration into librdkafka's settings, and refuses by name any that would weaken a promise."""
 
 from __future__ import annotations
 
@@ -50,6 +50,7 @@ def producer_options(config: AuditConfig) -> dict[str, Any]:
         "enable.idempotence": True,
         "enable.gapless.guarantee": True,
         "acks": "all",
+        # Never given up by the client: it would drop one record and go on with the next of the same key.
         "message.timeout.ms": 0,
         "request.timeout.ms": max(config.kafka_timeout_ms, 1),
         "topic.metadata.propagation.max.ms": config.kafka_timeout_ms,
@@ -58,6 +59,7 @@ def producer_options(config: AuditConfig) -> dict[str, Any]:
         "compression.type": "lz4",
         "linger.ms": 5,
         "batch.size": 256 << 10,
+        # Larger than our own queue, so that the client's is never the one that is full.
         "queue.buffering.max.messages": config.queue_max_events + 100_000,
         "queue.buffering.max.kbytes": (config.queue_max_bytes >> 10) + (256 << 10),
         "message.max.bytes": 1_000_000_000,
@@ -67,6 +69,7 @@ def producer_options(config: AuditConfig) -> dict[str, Any]:
 
 def consumer_options(config: AuditConfig) -> dict[str, Any]:
     """Return the settings of a reading client; it joins no group unless the caller adds one."""
+    # A writer's short time limits would cut off a reader that fetches megabytes.
     tight = {"socket.timeout.ms", "socket.connection.setup.timeout.ms"} - config.kafka_options.keys()
     return {
         **{name: value for name, value in common_options(config).items() if name not in tight},
@@ -101,7 +104,7 @@ def _absent(kafka: KafkaConfig, names: tuple[str, ...]) -> list[Problem]:
 
 
 def _open_token_url(kafka: KafkaConfig) -> list[Problem]:
-    """The client secret travels to this address: in the clear only within this machine."""
+    """Return a problem if the client secret would leave this machine in the clear on its way to the token address."""
     url = urlsplit(kafka.oauth_token_url or "")
     if not url.scheme or url.scheme == "https" or (url.scheme == "http" and url.hostname in _THIS_MACHINE):
         return []

@@ -49,7 +49,7 @@ def _results(found: Examination) -> dict[str, CheckResult]:
     return {result.check: result for result in kafka_results(_CONFIG, found)}
 
 
-def test_all_well() -> None:
+def test_healthy_cluster_passes_every_check() -> None:
     results = _results(_examined())
 
     assert [*results] == [*CHECKS, "kafka.settings"]
@@ -69,9 +69,7 @@ def test_all_well() -> None:
         (Kind.RECORD_TOO_LARGE, {}, "kafka.size", 6),
     ],
 )
-def test_failure_stands_at_its_place_and_ends_the_list(
-    kind: Kind, reached: dict[str, Any], check: str, code: int
-) -> None:
+def test_failure_ends_the_list_of_checks(kind: Kind, reached: dict[str, Any], check: str, code: int) -> None:
     results = list(kafka_results(_CONFIG, _examined(diagnosis=Diagnosis.of(kind, "seen"), **reached)))
 
     assert [result.check for result in results if result.status is Status.FAILED] == [check]
@@ -95,11 +93,11 @@ def test_failure_stands_at_its_place_and_ends_the_list(
         ({"settings": _SETTINGS | {"message.timestamp.type": "CreateTime"}}, "kafka.settings", Status.WARNING),
     ],
 )
-def test_topic_that_keeps_less_than_it_should_is_found(changes: dict[str, Any], check: str, status: Status) -> None:
+def test_weak_topic_setting_is_reported(changes: dict[str, Any], check: str, status: Status) -> None:
     assert _results(_examined(topic=_topic(**changes)))[check].status is status
 
 
-def test_certificate_that_expires_soon_is_found() -> None:
+def test_soon_expiring_certificate_is_reported() -> None:
     soon = dt.datetime.now(dt.UTC) + dt.timedelta(days=3)
 
     assert _results(_examined(ends=soon))["kafka.connection"].status is Status.WARNING
@@ -107,7 +105,7 @@ def test_certificate_that_expires_soon_is_found() -> None:
     assert _results(_examined(ends=later))["kafka.connection"].status is Status.OK
 
 
-def test_one_dead_address_of_several_is_found() -> None:
+def test_one_dead_address_is_a_warning() -> None:
     fault = Diagnosis.of(Kind.UNREACHABLE, "nothing answers")
 
     found = _results(_examined(faults=[fault]))["kafka.connection"]

@@ -22,11 +22,11 @@ def _topic(newest: float | None) -> TopicFacts:
     ("newest", "status"),
     [(None, Status.OK), (_NOW - 1e6, Status.OK), (_NOW + 59, Status.OK), (_NOW + 61, Status.FAILED)],
 )
-def test_clock_behind_the_newest_record_is_found(newest: float | None, status: Status) -> None:
+def test_clock_behind_newest_record_is_reported(newest: float | None, status: Status) -> None:
     assert clock_result(_topic(newest), now=_NOW).status is status
 
 
-def test_clock_of_a_machine_without_battery_is_found() -> None:
+def test_unset_clock_is_reported() -> None:
     assert clock_result(None, now=12_345.0).status is Status.FAILED
 
 
@@ -55,7 +55,7 @@ class _Disk:
     ],
     ids=["ample", "less than an outage may need", "nearly full", "no more files fit"],
 )
-def test_room_is_judged_for_spool_and_store(
+def test_free_room_of_spool_and_store(
     free: int, files: int, status: Status, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "statvfs", lambda _place: _Disk(free=free, files=files))

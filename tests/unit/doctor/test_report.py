@@ -19,7 +19,7 @@ def _result(status: Status, code: int = 0) -> CheckResult:
         ([_result(Status.FAILED)], 1),
     ],
 )
-def test_exit_code_is_that_of_the_first_failure(results: list[CheckResult], code: int) -> None:
+def test_exit_code_of_first_failure_counts(results: list[CheckResult], code: int) -> None:
     assert Report(results).exit_code == code
 
 
@@ -28,7 +28,7 @@ def test_exit_codes_of_errors_are_kept() -> None:
     assert CheckResult.failed("store", StorageError("no store")).exit_code == 6
 
 
-def test_every_problem_of_a_configuration_is_a_line_of_its_own() -> None:
+def test_every_configuration_problem_has_its_line() -> None:
     error = ConfigurationError(Problem("a.b", "is missing", "set it"), Problem("", "is odd"))
 
     report = refused_configuration(error)

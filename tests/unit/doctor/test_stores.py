@@ -10,7 +10,7 @@ from telemetry.types import AuditConfig, EncryptionConfig
 
 
 @pytest.mark.parametrize(("writer_only", "said"), [(True, "wrapped a trial"), (False, "wrapped and unwrapped a trial")])
-def test_trial_of_the_key_says_what_was_tried(tmp_path: Path, writer_only: bool, said: str) -> None:
+def test_key_trial_names_its_steps(tmp_path: Path, writer_only: bool, said: str) -> None:
     encryption = EncryptionConfig(
         provider="local_key", key_path=tmp_path / "key", passphrase=SecretStr("secret"), writer_only=writer_only
     )

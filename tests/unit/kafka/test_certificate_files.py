@@ -46,7 +46,7 @@ def files(tmp_path: Path, certificates: Certificates) -> _Files:
     return _Files(tmp_path, certificates)
 
 
-def test_version_changes_with_the_content_only(files: _Files) -> None:
+def test_version_changes_with_content_only(files: _Files) -> None:
     first = files.version()
     os.utime(files.certificate)
     files.put("payments")
@@ -57,7 +57,7 @@ def test_version_changes_with_the_content_only(files: _Files) -> None:
     assert files.version() != first
 
 
-def test_key_and_certificate_that_do_not_fit_are_not_taken_up(files: _Files, caplog: pytest.LogCaptureFixture) -> None:
+def test_mismatched_key_and_certificate_are_not_used(files: _Files, caplog: pytest.LogCaptureFixture) -> None:
     first = files.version()
     files.put("stranger", key=False)
 
@@ -68,7 +68,7 @@ def test_key_and_certificate_that_do_not_fit_are_not_taken_up(files: _Files, cap
     assert files.version() != first
 
 
-def test_file_that_is_away_for_a_moment_changes_nothing(files: _Files) -> None:
+def test_file_missing_for_a_moment_changes_nothing(files: _Files) -> None:
     first = files.version()
     files.key.unlink()
     assert files.version() == first
@@ -78,7 +78,7 @@ def test_file_that_is_away_for_a_moment_changes_nothing(files: _Files) -> None:
     assert files.version() == first
 
 
-def test_link_that_points_elsewhere_is_noticed(files: _Files, certificates: Certificates) -> None:
+def test_changed_link_is_detected(files: _Files, certificates: Certificates) -> None:
     """Secrets of an orchestrator are links that are switched at once."""
     first = files.version()
     other = certificates.clients["stranger"]
@@ -89,7 +89,7 @@ def test_link_that_points_elsewhere_is_noticed(files: _Files, certificates: Cert
     assert files.version() != first
 
 
-def test_files_are_not_looked_at_all_the_time(files: _Files) -> None:
+def test_files_are_checked_every_two_seconds(files: _Files) -> None:
     first = files.version()
     files.put("stranger")
 

@@ -68,7 +68,7 @@ def _config(**fields: Any) -> AuditConfig:
         ("opaque", 1),
     ],
 )
-def test_setting_that_weakens_a_promise_is_refused_by_name(name: str, value: object) -> None:
+def test_weakening_setting_is_refused_by_name(name: str, value: object) -> None:
     config = _config(kafka_options={name: value})
 
     for options in (common_options, producer_options, consumer_options):
@@ -78,14 +78,14 @@ def test_setting_that_weakens_a_promise_is_refused_by_name(name: str, value: obj
         assert "is refused" in str(caught.value)
 
 
-def test_all_refused_settings_are_told_at_once() -> None:
+def test_all_refused_settings_are_named_together() -> None:
     with pytest.raises(ConfigurationError) as caught:
         producer_options(_config(kafka_options={"acks": 1, "retries": 0, "linger.ms": 1}))
 
     assert [problem.field for problem in caught.value.problems] == ["kafka_options.acks", "kafka_options.retries"]
 
 
-def test_harmless_settings_pass_and_only_the_producers_own_stay_with_it() -> None:
+def test_harmless_settings_pass_to_their_clients() -> None:
     given: dict[str, Any] = {
         "linger.ms": 20,
         "compression.type": "zstd",
@@ -108,7 +108,7 @@ def test_harmless_settings_pass_and_only_the_producers_own_stay_with_it() -> Non
     assert not consuming.keys() & {"linger.ms", "compression.type", "batch.size", "partitioner"}
 
 
-def test_promises_are_in_every_producers_settings() -> None:
+def test_every_producer_keeps_the_promises() -> None:
     options = producer_options(_config())
 
     assert options["enable.idempotence"] is True
@@ -131,7 +131,7 @@ def test_promises_are_in_every_producers_settings() -> None:
         ("http://localhost:8080/token", None),
     ],
 )
-def test_client_secret_never_travels_in_the_clear(url: str, reason: str | None) -> None:
+def test_client_secret_never_travels_unencrypted(url: str, reason: str | None) -> None:
     kafka = {
         "mechanism": "OAUTHBEARER",
         "oauth_token_url": url,

@@ -57,7 +57,7 @@ class BatchSpans:
             self._open_spans.append(_OpenSpan(deque(records), span))
 
     def end_acknowledged(self) -> None:
-        """End the spans of batches whose records are all acknowledged; runs in the polling thread."""
+        """End the spans of batches that are completely acknowledged; runs in the polling thread."""
         with self._lock:
             # Batches are acknowledged in order, up to the partitions: a later one waits for the first, at most a moment.
             while self._open_spans and _all_acknowledged(self._open_spans[0].records):

@@ -32,7 +32,7 @@ _EXPLAINED = (RecordTooLargeError, TransportAuthenticationError, TransportAuthor
 
 
 class IgnoreReports:
-    """The listener of a transport whose user asks the transport itself: a probe, or the replay of whole objects."""
+    """The listener where the transport itself is asked: for a probe, or by the replay, which waits for whole objects."""
 
     def delivered(self, records: list[SealedRecord]) -> None:
         """Do nothing; :meth:`KafkaTransport.wait_for` says what was acknowledged."""
@@ -64,7 +64,7 @@ class KafkaConnector:
         """Seconds that a record may wait for its acknowledgement."""
 
     def open(self, listener: TransportListener, *, name: str) -> KafkaTransport:
-        """Open a transport whose polling thread is called ``name``.
+        """Open a transport with a polling thread called ``name``.
 
         Raises:
             ConfigurationError: librdkafka creates no client from the settings, or from the certificate files as they are
@@ -155,7 +155,7 @@ class KafkaConnector:
         return diagnose(self._config, timeout=timeout)
 
     def _remember_cause(self, kind: Kind) -> bool:
-        """Remember the cause that was found; return False if it was logged a short while ago."""
+        """Remember the cause; return False if it was logged a short while ago."""
         now = time.monotonic()
         if self._explained is not None and self._explained[0] is kind and now - self._explained[1] < _REPEAT_SECONDS:
             return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from telemetry.audit.record import SealedRecord
-from telemetry.audit.send.report_choice import ANY_PARTITION, choose_reports, unheld_references
+from telemetry.audit.send.report_choice import ANY_PARTITION, choose_reports, references_of_unused
 
 _FEW = 64
 """Records of a smaller batch are reported on one by one."""
@@ -21,7 +21,7 @@ class DeliveryReports:
     confirms those that were sent before it to the same partition. Which partition that is, is learned from the reports
     and then stated when sending: a guess could confirm a record that is not on the topic.
 
-    A record whose receipt the application holds is always reported on, for its offset.
+    A record is always reported on while the application uses its receipt, for its offset.
 
     Args:
         each: Report on every record.
@@ -31,7 +31,7 @@ class DeliveryReports:
     def __init__(self, *, each: bool, now: float) -> None:
         self._each = each
         # Tried out anew for each transport: a debugger or profiler may have been attached since the last one.
-        self._unheld = unheld_references()
+        self._unused = references_of_unused()
         self._partitions: dict[bytes, int] = {}
         self._forget_at = now + _REMEMBERED_SECONDS
 
@@ -57,7 +57,7 @@ class DeliveryReports:
             for record in records:
                 record.on_report = on_report
         else:
-            choose_reports(records, partitions, on_report=on_report, unheld=self._unheld)
+            choose_reports(records, partitions, on_report=on_report, unused=self._unused)
         return partitions
 
     def learn(self, record: SealedRecord) -> None:

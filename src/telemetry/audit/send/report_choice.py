@@ -1,8 +1,8 @@
-"""Chooses the records that Kafka's client reports on, by whether the application still holds their receipts.
+"""Chooses the records that Kafka's client reports on, by whether the application still uses their receipts.
 
 Whether it does is read from CPython's reference counts. This is the only file that uses them. What a count means depends
-on the interpreter and on the local variables of :func:`choose_reports`, so nothing is assumed: :func:`unheld_references`
-tries that very function out, and where the result is not the expected one, every receipt counts as held. Then there are
+on the interpreter and on the local variables of :func:`choose_reports`, so nothing is assumed: :func:`references_of_unused`
+tries that very function out, and where the result is not the expected one, every receipt counts as used. Then there are
 more reports than necessary and nothing else changes.
 """
 
@@ -17,7 +17,7 @@ from telemetry.audit.record import SealedRecord
 ANY_PARTITION = -1
 """Kafka's client chooses by the key."""
 
-EVERY_RECEIPT_IS_HELD = -1
+EVERY_RECEIPT_IS_USED = -1
 """No object has so many references."""
 
 _CONFIRMED_TOGETHER = 16
@@ -29,18 +29,18 @@ def choose_reports(
     partitions: Sequence[int],
     *,
     on_report: Callable[[SealedRecord], None],
-    unheld: int,
+    unused: int,
 ) -> None:
     """Give ``on_report`` and ``also_confirms`` to the records that are to be reported on.
 
-    These are records whose partition is not known, whose receipt is held, the last of each partition, and one after at
-    most 16 others.
+    These are records of an unknown partition, records with a receipt in use, the last record of each partition, and the
+    first after 16 others of its partition.
 
     Args:
         records: Records to be sent, in order.
         partitions: The partition of each, or ``ANY_PARTITION``.
         on_report: Called with a record when its report arrives.
-        unheld: What :func:`unheld_references` returned.
+        unused: Number of references to a receipt that is not used, from :func:`references_of_unused`.
     """
     silent: dict[int, list[SealedRecord]] = {}
     count = _references
@@ -51,9 +51,9 @@ def choose_reports(
         before = silent.get(partition)
         if before is None:
             before = silent[partition] = []
-        # One reference is the record's, one is this variable, and the call may add one: see unheld_references.
+        # The record has one reference, this variable has one, and the call may add one: see references_of_unused.
         receipt = record.receipt
-        if len(before) < _CONFIRMED_TOGETHER and (receipt is None or count(receipt) == unheld):
+        if len(before) < _CONFIRMED_TOGETHER and (receipt is None or count(receipt) == unused):
             before.append(record)
         else:
             record.on_report, record.also_confirms = on_report, before
@@ -64,15 +64,15 @@ def choose_reports(
         last.on_report, last.also_confirms = on_report, before
 
 
-def unheld_references() -> int:
+def references_of_unused() -> int:
     """Return how many references :func:`choose_reports` counts to a receipt that only its record has.
 
     Returns:
-        The count; ``EVERY_RECEIPT_IS_HELD`` where held receipts cannot be told apart from others.
+        The count; ``EVERY_RECEIPT_IS_USED`` where used receipts cannot be distinguished from others.
     """
     if not _counts_are_exact():
-        return EVERY_RECEIPT_IS_HELD
-    return next((count for count in range(1, _MOST_REFERENCES) if _tells_apart(count)), EVERY_RECEIPT_IS_HELD)
+        return EVERY_RECEIPT_IS_USED
+    return next((count for count in range(1, _MOST_REFERENCES) if _distinguishes(count)), EVERY_RECEIPT_IS_USED)
 
 
 def _counts_are_exact() -> bool:
@@ -80,12 +80,12 @@ def _counts_are_exact() -> bool:
     return hasattr(sys, "getrefcount") and bool(getattr(sys, "_is_gil_enabled", lambda: True)())
 
 
-def _tells_apart(unheld: int) -> bool:
-    """Return whether exactly the held ones of some receipts are reported on with this count."""
+def _distinguishes(unused: int) -> bool:
+    """Return whether this count leads to reports on exactly the receipts in use."""
     records = [_trial_record(number) for number in range(6)]
     variable = records[1].receipt
     container = [records[3].receipt]
-    choose_reports(records, [0] * len(records), on_report=_ignore, unheld=unheld)
+    choose_reports(records, [0] * len(records), on_report=_ignore, unused=unused)
     reported = [record.on_report is not None for record in records]
     # The last of a partition is always reported on.
     is_right = reported == [False, True, False, True, False, True]

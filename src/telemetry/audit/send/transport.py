@@ -48,7 +48,7 @@ class TransportOpener(Protocol):
     """Opens transports, as :meth:`KafkaConnector.open` does."""
 
     def __call__(self, listener: TransportListener, *, name: str) -> KafkaTransport:
-        """Open a transport whose polling thread is called ``name``."""
+        """Open a transport with a polling thread called ``name``."""
 
 
 class KafkaTransport:

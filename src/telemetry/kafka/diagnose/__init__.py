@@ -1,1 +1,1 @@
-"""Find out why Kafka cannot be used, and say what to do."""
+"""Finds out why Kafka cannot be used, and what to do about it."""

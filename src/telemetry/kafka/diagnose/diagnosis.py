@@ -1,4 +1,4 @@
-"""What can be wrong between this process and Kafka, each cause by its own name."""
+"""Names every cause for which this process may be unable to use Kafka, and its remedy."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ _REMEDIES: dict[Kind, str] = {
     Kind.CONFIGURATION: "correct the configuration",
     Kind.UNUSABLE_CERTIFICATE: "check that key, certificate and ssl_key_password belong together",
     Kind.UNREACHABLE: "check kafka_brokers, that the brokers run, and the firewall between",
-    Kind.UNRESPONSIVE: "look whether the broker is frozen or overloaded, or a firewall drops its answers",
+    Kind.UNRESPONSIVE: "check whether the broker is frozen or overloaded, or a firewall drops its answers",
     Kind.NOT_KAFKA: "check the port in kafka_brokers",
-    Kind.NOT_TLS: "use the port of a TLS listener, or security_protocol PLAINTEXT or SASL_PLAINTEXT if that is meant",
+    Kind.NOT_TLS: "use the port of a TLS listener, or security_protocol PLAINTEXT or SASL_PLAINTEXT if that is intended",
     Kind.TLS_EXPECTED: "set security_protocol to SSL or SASL_SSL",
     Kind.TLS_FAILED: "compare the TLS versions, cipher suites and certificates of both sides",
     Kind.NO_CLIENT_CERTIFICATE: "set ssl_certificate_location and ssl_key_location in kafka_config",
-    Kind.UNKNOWN_CA: "put the authority that issued the certificate into the other side's trusted ones",
-    Kind.WRONG_HOST_NAME: "name the broker as its certificate does, or have the name added to the certificate",
+    Kind.UNKNOWN_CA: "add the authority that issued the certificate to those that the other side trusts",
+    Kind.WRONG_HOST_NAME: "use the host name in the broker's certificate, or have the other name added to it",
     Kind.EXPIRED_CERTIFICATE: "renew the certificate, and check this machine's clock",
     Kind.SASL_EXPECTED: "set username, password and mechanism in kafka_config, or use a listener without SASL",
     Kind.SASL_NOT_OFFERED: "remove the credentials from kafka_config, or use the port of a SASL listener",
@@ -61,7 +61,7 @@ _REMEDIES: dict[Kind, str] = {
     Kind.NO_TOKEN: "check oauth_token_url, oauth_client_id and oauth_client_secret, and that the endpoint answers",
     Kind.WRONG_PASSWORD: "check user name, password and mechanism in kafka_config",
     Kind.NO_ACL: "allow this principal WRITE and DESCRIBE on the topic",
-    Kind.UNKNOWN_TOPIC: "make the topic: telemetry topic create",
+    Kind.UNKNOWN_TOPIC: "create the topic: telemetry topic create",
     Kind.RECORD_TOO_LARGE: "raise the topic's max.message.bytes or lower max_event_bytes",
     Kind.TOO_FEW_REPLICAS: "bring the missing brokers back, or lower the topic's min.insync.replicas",
 }
@@ -91,9 +91,9 @@ class Diagnosis:
     """One cause, in words for an operator.
 
     Attributes:
-        kind: Its name.
-        message: What was seen, on which address or topic; never a secret.
-        remedy: What to do; empty where all is well.
+        kind: Name of the cause.
+        message: Observation with its address or topic; never a secret.
+        remedy: Advice; empty where nothing is wrong.
     """
 
     kind: Kind
@@ -115,17 +115,17 @@ class Diagnosis:
         return _CLASSES.get(self.kind, TransportError)(str(self))
 
     def __str__(self) -> str:
-        told = f"{self.message} [{self.kind.value}]"
-        return f"{told}; {self.remedy}" if self.remedy else told
+        cause = f"{self.message} [{self.kind.value}]"
+        return f"{cause}; {self.remedy}" if self.remedy else cause
 
 
 class DiagnosedError(Exception):
-    """Ends an examination: the cause is found.
+    """Ends an examination with its cause.
 
     Args:
-        kind: The cause.
-        message: What was seen.
-        remedy: What to do, where the usual remedy does not fit.
+        kind: Name of the cause.
+        message: Observation with its address or topic.
+        remedy: Advice where the usual one does not fit.
     """
 
     def __init__(self, kind: Kind, message: str, *, remedy: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Who this process is in a TLS handshake, and whom it trusts, for Python's own TLS."""
+"""Loads this process's certificate and trusted authorities for Python's own TLS."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MAX_FILE_BYTES = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class TlsIdentity:
-    """What a TLS handshake needs, read once from the configured files or texts.
+    """Everything that a TLS handshake needs, read once from the configured files or texts.
 
     Attributes:
         context: Verifies the broker's certificate and host name; shows this client's certificate if there is one.
@@ -51,12 +51,12 @@ class TlsIdentity:
         _trust(context, config)
         key, chain = _own_key(config)
         if key is not None and chain:
-            _show(context, key, chain)
+            _present(context, key, chain)
         return cls(context, chain[0] if chain else None)
 
     @property
     def validity(self) -> tuple[dt.datetime, dt.datetime] | None:
-        """From when until when this client's certificate is valid, in UTC; None without one."""
+        """First and last moment at which this client's certificate is valid, in UTC; None without a certificate."""
         if self.certificate is None:
             return None
         return self.certificate.not_valid_before_utc, self.certificate.not_valid_after_utc
@@ -75,7 +75,7 @@ def _trust(context: ssl.SSLContext, config: KafkaConfig) -> None:
             context.load_verify_locations(cafile=location)
     except (OSError, ValueError) as exc:  # ssl.SSLError is an OSError
         field = "ssl_ca_pem" if config.ssl_ca_pem else "ssl_ca_location"
-        message = f"kafka_config.{field} does not hold certificates in PEM format"
+        message = f"kafka_config.{field} does not contain certificates in PEM format"
         raise DiagnosedError(Kind.UNUSABLE_CERTIFICATE, message, remedy="give the authorities' certificates") from exc
 
 
@@ -116,16 +116,17 @@ def _open_key(text: bytes, password: bytes | None) -> PrivateKeyTypes:
         try:
             return load_pem_private_key(text, password)
         except TypeError:
+            # A password is missing, or there is one that the key does not need.
             if password is None:
                 raise
-            return load_pem_private_key(text, None)  # the key is not encrypted: the password is superfluous
+            return load_pem_private_key(text, None)
     except (ValueError, TypeError) as exc:
         message = "the private key in kafka_config cannot be opened: not PEM, or another ssl_key_password"
         raise DiagnosedError(Kind.UNUSABLE_CERTIFICATE, message) from exc
 
 
-def _show(context: ssl.SSLContext, key: PrivateKeyTypes, chain: Sequence[Certificate]) -> None:
-    """Give key and chain to Python's TLS, which takes files only: under a password that is forgotten at once."""
+def _present(context: ssl.SSLContext, key: PrivateKeyTypes, chain: Sequence[Certificate]) -> None:
+    """Give key and chain to Python's TLS, which reads files only: encrypted under a password that is used once."""
     password = secrets.token_bytes(32).hex()
     sealed = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(password.encode()))
     text = b"".join([sealed, *(certificate.public_bytes(Encoding.PEM) for certificate in chain)])

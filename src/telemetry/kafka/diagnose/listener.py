@@ -1,8 +1,8 @@
-"""Looks at one address of a Kafka cluster step by step, so that each way to fail has its own name.
+"""Checks one address of a Kafka cluster step by step, so that each way to fail has its own name.
 
 A client of Kafka sees little: with TLS 1.3 a broker that refuses the client's certificate says so only after the
-handshake, and a plaintext port just hangs up. So this looks with Python's own TLS, which tells verification errors and
-alerts apart (RFC 8446, 6.2), and asks the plain port what it speaks.
+handshake, and a plaintext port just hangs up. So this connects with Python's own TLS, which distinguishes verification
+errors from alerts (RFC 8446, 6.2), and asks the plain port which protocol it speaks.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class _HungUpError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ListenerFacts:
-    """What was found at an address that can be used.
+    """Facts about an address that can be used.
 
     Attributes:
         address: ``host:port``.
@@ -60,13 +60,13 @@ class ListenerFacts:
 
 
 class ListenerProbe:
-    """One look at one address.
+    """One check of one address.
 
     Args:
         address: ``host:port``, or ``[IPv6]:port``.
-        protocol: What the configuration expects there.
+        protocol: Protocol that the configuration expects there.
         mechanism: SASL mechanism.
-        identity: This client's certificate and whom it trusts.
+        identity: This client's certificate and the authorities it trusts.
         timeout: Seconds for each step.
     """
 
@@ -91,21 +91,21 @@ class ListenerProbe:
     def run(self) -> ListenerFacts:
         """Connect, shake hands, and ask what Kafka answers before authentication.
 
-        A connection that is closed without a word is tried once more: it may have met a restart or a bad line.
+        A connection that is closed without an answer is tried once more: the broker may just have restarted.
 
         Raises:
-            DiagnosedError: The address cannot be used; the cause.
+            DiagnosedError: The address cannot be used; it names the cause.
         """
         try:
-            return self._look()
+            return self._check_steps()
         except _HungUpError:
             pass
         try:
-            return self._look(listen_first=True)
+            return self._check_steps(listen_first=True)
         except _HungUpError as exc:
             raise self._hung_up() from exc
 
-    def _look(self, *, listen_first: bool = False) -> ListenerFacts:
+    def _check_steps(self, *, listen_first: bool = False) -> ListenerFacts:
         with self._connect() as plain:
             if not self._protocol.endswith("SSL"):
                 self._speak(plain, over_tls=False)
@@ -119,7 +119,7 @@ class ListenerProbe:
                 return ListenerFacts(self._address, secure.version(), ends)
 
     def _listen(self, secure: ssl.SSLSocket) -> None:
-        """Give an alert time to arrive: what is sent behind a handshake that the broker refuses makes it get lost."""
+        """Give an alert time to arrive: anything sent after a handshake that the broker refuses would lose it."""
         secure.settimeout(_ALERT_SECONDS)
         try:
             if not secure.recv(1):
@@ -173,7 +173,7 @@ class ListenerProbe:
         return DiagnosedError(Kind.TLS_FAILED, f"the certificate of {self._address} is refused: {error.verify_message}")
 
     def _without_tls(self) -> DiagnosedError:
-        """The handshake was cut short: ask the port what it speaks instead."""
+        """Return the cause of a handshake that was cut short: ask the port which protocol it speaks instead."""
         try:
             with self._connect() as plain:
                 wire.ask_versions(plain)
@@ -181,13 +181,13 @@ class ListenerProbe:
             if not exc.is_tls:
                 return DiagnosedError(Kind.NOT_TLS, f"{self._address} speaks neither TLS nor Kafka's protocol")
         except (wire.NoAnswerError, OSError):
-            pass  # it does not speak plain Kafka either: the handshake itself was refused
+            pass  # no plain Kafka either: the handshake itself was refused
         else:
             return DiagnosedError(Kind.NOT_TLS, f"{self._address} speaks Kafka's protocol without TLS")
         return DiagnosedError(Kind.TLS_FAILED, f"{self._address} closed the connection during the TLS handshake")
 
     def _alerted(self, error: ssl.SSLError) -> DiagnosedError:
-        """The broker ended TLS with an alert (RFC 8446, 6.2)."""
+        """Return the cause of an alert with which the broker ended TLS (RFC 8446, 6.2)."""
         reason = error.reason or ""
         if not any(reason.endswith(alert) for alert in _CERTIFICATE_ALERTS):
             what = reason.lower().replace("_", " ") or "without a reason"
@@ -197,7 +197,7 @@ class ListenerProbe:
     def _certificate_refused(self) -> DiagnosedError:
         validity = self._identity.validity
         if validity is None:
-            message = f"{self._address} wants a client certificate and there is none"
+            message = f"{self._address} requires a client certificate and none is configured"
             return DiagnosedError(Kind.NO_CLIENT_CERTIFICATE, message)
         now = dt.datetime.now(dt.UTC)
         if not validity[0] <= now <= validity[1]:
@@ -230,8 +230,8 @@ class ListenerProbe:
         if not self._protocol.endswith("SSL"):
             return DiagnosedError(Kind.NOT_KAFKA, f"{self._address} closed the connection instead of answering")
         if self._identity.certificate is None:
-            # The alert can get lost when the connection is reset right behind it.
-            message = f"{self._address} closed the connection after a TLS handshake in which no certificate was shown"
+            # The alert is lost if the connection is reset right after it.
+            message = f"{self._address} closed the connection after a TLS handshake without a client certificate"
             return DiagnosedError(Kind.NO_CLIENT_CERTIFICATE, message)
         validity = self._identity.validity
         if validity is not None and not validity[0] <= dt.datetime.now(dt.UTC) <= validity[1]:
@@ -240,7 +240,7 @@ class ListenerProbe:
         return DiagnosedError(Kind.UNRESPONSIVE, message)
 
     def _authenticate(self, connection: socket.socket) -> None:
-        """Ask what the listener wants; no credential is sent."""
+        """Ask which authentication the listener requires; no credential is sent."""
         try:
             if self._protocol.startswith("SASL"):
                 self._offer_mechanism(connection)
@@ -250,19 +250,21 @@ class ListenerProbe:
             raise self._silent(_REQUEST) from exc
         except (wire.NoAnswerError, wire.NotKafkaError, OSError) as exc:
             if self._protocol.startswith("SASL"):
-                raise DiagnosedError(Kind.NOT_KAFKA, f"{self._address} hung up when asked for SASL") from exc
-            raise DiagnosedError(Kind.SASL_EXPECTED, f"{self._address} asks for SASL credentials") from exc
+                raise DiagnosedError(
+                    Kind.NOT_KAFKA, f"{self._address} closed the connection when asked for SASL"
+                ) from exc
+            raise DiagnosedError(Kind.SASL_EXPECTED, f"{self._address} requires SASL credentials") from exc
 
     def _offer_mechanism(self, connection: socket.socket) -> None:
         code, mechanisms = wire.ask_mechanism(connection, self._mechanism)
         if code == _NO_SASL_HERE:
-            raise DiagnosedError(Kind.SASL_NOT_OFFERED, f"{self._address} takes no SASL credentials")
+            raise DiagnosedError(Kind.SASL_NOT_OFFERED, f"{self._address} accepts no SASL credentials")
         if code != 0:
-            # The list is the broker's word: only names that look like mechanisms are repeated.
+            # The list comes from the broker, unverified: only names that look like mechanisms are repeated.
             offered = ", ".join(name for name in mechanisms if name.replace("-", "").isalnum()) or "none"
             message = f"{self._address} does not offer {self._mechanism}; it offers: {offered[:200]}"
             raise DiagnosedError(Kind.UNSUPPORTED_MECHANISM, message)
 
     def _silent(self, during: str) -> DiagnosedError:
-        message = f"{self._address} takes connections but did not answer {during} in {self._timeout:g} s"
+        message = f"{self._address} accepts connections but did not answer {during} in {self._timeout:g} s"
         return DiagnosedError(Kind.UNRESPONSIVE, message)

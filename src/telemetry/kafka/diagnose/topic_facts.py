@@ -1,4 +1,4 @@
-"""What the cluster tells about a topic, as far as this principal may ask."""
+"""Asks the cluster about a topic, as far as this principal may."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _SLACK_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class TopicFacts:
-    """What is known about a topic.
+    """Facts about a topic.
 
     Attributes:
-        name: The topic.
-        partitions: How many it has.
+        name: Name of the topic.
+        partitions: Number of partitions.
         replicas: Smallest number of replicas of a partition.
         in_sync: Smallest number of in-sync replicas of a partition.
-        leaderless: How many partitions have no leader now.
+        leaderless: Number of partitions that have no leader now.
         operations: Names of the operations this principal may do; None if the broker did not say.
         settings: The topic's settings; None if this principal may not read them.
         newest: Newest timestamp of a record in seconds since 1970; None for an empty topic or if not known.
@@ -38,7 +38,7 @@ class TopicFacts:
 
     @property
     def may_write(self) -> bool:
-        """Whether this principal may write, as far as known."""
+        """Whether this principal may write; True where the broker did not say."""
         return self.operations is None or bool(self.operations & {"WRITE", "ALL"})
 
     def setting(self, name: str) -> int | None:
@@ -52,41 +52,41 @@ def ask_topic(admin: AdminClient, topic: str, *, timeout: float) -> TopicFacts:
 
     Args:
         admin: A client that is logged in.
-        topic: Which topic.
+        topic: Name of the topic.
         timeout: Seconds for each question.
 
     Raises:
-        KafkaException: The topic does not exist, may not be described, or nobody answered.
+        KafkaException: The topic does not exist, this principal may not describe it, or no broker answered.
     """
-    found = _result(
+    description = _result(
         admin.describe_topics(TopicCollection([topic]), include_authorized_operations=True, request_timeout=timeout),
         topic,
         timeout,
     )
-    partitions = found.partitions
+    partitions = description.partitions
     return TopicFacts(
         name=topic,
         partitions=len(partitions),
         replicas=min((len(partition.replicas) for partition in partitions), default=0),
         in_sync=min((len(partition.isr) for partition in partitions), default=0),
         leaderless=sum(1 for partition in partitions if partition.leader is None or partition.leader.id < 0),
-        operations=_operations(found.authorized_operations),
+        operations=_operations(description.authorized_operations),
         settings=_settings(admin, topic, timeout),
         newest=_newest(admin, topic, len(partitions), timeout),
     )
 
 
-def _operations(found: list[AclOperation] | None) -> frozenset[str] | None:
-    return frozenset(operation.name for operation in found) if found is not None else None
+def _operations(operations: list[AclOperation] | None) -> frozenset[str] | None:
+    return frozenset(operation.name for operation in operations) if operations is not None else None
 
 
 def _settings(admin: AdminClient, topic: str, timeout: float) -> dict[str, str] | None:
     resource = ConfigResource(ResourceType.TOPIC, topic)
     try:
-        found = _result(admin.describe_configs([resource], request_timeout=timeout), resource, timeout)
+        entries = _result(admin.describe_configs([resource], request_timeout=timeout), resource, timeout)
     except KafkaException:
-        return None  # DESCRIBE_CONFIGS is a right of its own, which a writer does not need
-    return {name: entry.value for name, entry in found.items() if entry.value is not None}
+        return None  # DESCRIBE_CONFIGS is a separate right, which a writer does not need
+    return {name: entry.value for name, entry in entries.items() if entry.value is not None}
 
 
 def _newest(admin: AdminClient, topic: str, partitions: int, timeout: float) -> float | None:
@@ -97,7 +97,7 @@ def _newest(admin: AdminClient, topic: str, partitions: int, timeout: float) -> 
         for future in admin.list_offsets(wanted, request_timeout=timeout).values():
             newest = max(newest, future.result(timeout + _SLACK_SECONDS).timestamp)
     except (KafkaException, TimeoutError):
-        return None  # brokers before 3.0 cannot tell
+        return None  # brokers before 3.0 do not know it
     return newest / 1_000 if newest >= 0 else None
 
 

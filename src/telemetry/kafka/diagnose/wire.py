@@ -1,4 +1,4 @@
-"""The three smallest requests of Kafka's protocol, to tell what stands behind a port before any client logs in.
+"""Sends the three smallest requests of Kafka's protocol, to find out what listens on a port before any client logs in.
 
 The layout follows the Apache Kafka protocol guide (https://kafka.apache.org/protocol): ApiVersions v0, SaslHandshake v1
 and Metadata v1, all with the request header v1. Answers are bounded in size and count.
@@ -30,7 +30,7 @@ class NotKafkaError(Exception):
     """The other side answered something that is not Kafka's protocol.
 
     Args:
-        is_tls: Whether it looks like TLS.
+        is_tls: Whether the answer looks like TLS.
     """
 
     def __init__(self, *, is_tls: bool = False) -> None:
@@ -58,7 +58,7 @@ def ask_mechanism(connection: socket.socket, mechanism: str) -> tuple[int, list[
     """Announce a SASL mechanism; raises as above.
 
     Returns:
-        Kafka's error code (0: taken, 33: unsupported mechanism, 34: no SASL here), and the listener's mechanisms.
+        Kafka's error code (0: accepted, 33: unsupported mechanism, 34: no SASL here), and the listener's mechanisms.
     """
     name = mechanism.encode()
     body = _ask(connection, SASL_HANDSHAKE, 1, struct.pack(">h", len(name)) + name)
@@ -69,19 +69,21 @@ def ask_mechanism(connection: socket.socket, mechanism: str) -> tuple[int, list[
         raise NotKafkaError from exc
 
 
-def _strings(body: bytes, at: int, count: int) -> list[str]:
-    found: list[str] = []
+def _strings(body: bytes, position: int, count: int) -> list[str]:
+    # A length of -1 is Kafka's null string; it counts as empty.
+    names: list[str] = []
     for _ in range(min(max(count, 0), _MAX_MECHANISMS)):
-        (length,) = struct.unpack_from(">h", body, at)
-        found.append(body[at + 2 : at + 2 + max(length, 0)].decode())
-        at += 2 + max(length, 0)
-    return found
+        (length,) = struct.unpack_from(">h", body, position)
+        names.append(body[position + 2 : position + 2 + max(length, 0)].decode())
+        position += 2 + max(length, 0)
+    return names
 
 
 def _ask(connection: socket.socket, api: int, version: int, body: bytes) -> bytes:
     """Send a request and return the body of its answer."""
     header = struct.pack(">hhih", api, version, _CORRELATION, len(_CLIENT_ID)) + _CLIENT_ID
     connection.sendall(struct.pack(">i", len(header) + len(body)) + header + body)
+    # Size and correlation id first: neither is trusted before both are plausible.
     start = _receive(connection, 8)
     size, correlation = struct.unpack(">ii", start)
     if correlation != _CORRELATION or not _MIN_ANSWER <= size <= _MAX_ANSWER:
@@ -95,6 +97,7 @@ def _receive(connection: socket.socket, size: int) -> bytes:
         part = connection.recv(size - len(parts))
         if not part:
             if len(parts) > 1:
+                # Closed in the middle of an answer: a TLS alert is shorter than the start of Kafka's.
                 raise NotKafkaError(is_tls=_looks_like_tls(parts))
             raise NoAnswerError
         parts += part
@@ -102,5 +105,5 @@ def _receive(connection: socket.socket, size: int) -> bytes:
 
 
 def _looks_like_tls(start: bytes | bytearray) -> bool:
-    """Whether it begins like a TLS record (RFC 8446, 5.1)."""
+    """Return whether it begins like a TLS record (RFC 8446, 5.1)."""
     return start[0] in _TLS_RECORD_TYPES and start[1] == _TLS_MAJOR_VERSION

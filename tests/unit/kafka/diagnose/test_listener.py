@@ -67,7 +67,7 @@ def _probe(address: str, certificates: Certificates, *, client: str | None) -> L
     return ListenerProbe(address, protocol="SSL", mechanism="PLAIN", identity=identity, timeout=3.0)
 
 
-def test_connection_that_was_cut_once_is_no_finding(certificates: Certificates) -> None:
+def test_connection_cut_once_is_no_fault(certificates: Certificates) -> None:
     with _server(certificates.server, hang_up=1) as address:
         assert _probe(address, certificates, client="payments").run().address == address
 
@@ -80,9 +80,7 @@ def test_connection_that_was_cut_once_is_no_finding(certificates: Certificates) 
         (None, Kind.NO_CLIENT_CERTIFICATE),
     ],
 )
-def test_broker_that_always_hangs_up_without_a_word_is_not_said_to_distrust_a_good_certificate(
-    client: str | None, kind: Kind, certificates: Certificates
-) -> None:
+def test_silent_hang_up_blames_no_good_certificate(client: str | None, kind: Kind, certificates: Certificates) -> None:
     with _server(certificates.server, hang_up=100) as address, pytest.raises(DiagnosedError) as caught:
         _probe(address, certificates, client=client).run()
 

@@ -36,7 +36,7 @@ def _mechanism(connection: socket.socket) -> object:
 
 @pytest.mark.parametrize("ask", [wire.ask_versions, wire.ask_metadata, _mechanism])
 @given(answer=st.binary(max_size=200) | st.binary(max_size=100).map(_answer))
-def test_any_answer_raises_nothing_foreign(ask: _Ask, answer: bytes) -> None:
+def test_any_answer_raises_only_own_errors(ask: _Ask, answer: bytes) -> None:
     with contextlib.suppress(wire.NoAnswerError, wire.NotKafkaError):
         _asked(ask, answer)
 
@@ -47,13 +47,13 @@ def test_mechanisms_are_read() -> None:
     assert _asked(_mechanism, _answer(body)) == (33, ["PLAIN", "SCRAM-SHA-256"])
 
 
-def test_endless_list_of_mechanisms_is_cut_short() -> None:
+def test_endless_mechanism_list_is_cut_short() -> None:
     with pytest.raises(wire.NotKafkaError):
         _asked(_mechanism, _answer(struct.pack(">hi", 33, 2**31 - 1)))
 
 
 @pytest.mark.parametrize("size", [0, 3, -1, 2**31 - 1, (1 << 20) + 1])
-def test_answer_of_an_impossible_size_is_not_read(size: int) -> None:
+def test_answer_of_impossible_size_is_refused(size: int) -> None:
     with pytest.raises(wire.NotKafkaError):
         _asked(wire.ask_versions, struct.pack(">ii", size, _CORRELATION))
 
