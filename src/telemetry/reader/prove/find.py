@@ -10,12 +10,13 @@ from telemetry.reader.entry import DamagedRecord, RawRecord
 
 
 def find_event(records: Iterable[RawRecord | DamagedRecord], event_id: str) -> Iterator[tuple[RawRecord, Message]]:
-    """Yield every record that says it is this event: copies, replays, and what pretends to be one.
+    """Yield every record that claims to be this event: the record, its copies and replays, and any forgery.
 
     Args:
-        records: Of any source; those that cannot be parsed are passed over.
+        records: Records of any source; those that cannot be parsed are skipped.
         event_id: UUIDv7 of the event.
     """
+    # Most records are ruled out by a search for bytes; only the few that contain the id are parsed.
     needle = b'"id":"%b"' % event_id.encode()
     for record in records:
         value = None if isinstance(record, DamagedRecord) else record.value
@@ -24,6 +25,6 @@ def find_event(records: Iterable[RawRecord | DamagedRecord], event_id: str) -> I
         try:
             message = parse(value)
         except MalformedRecordError:
-            continue  # it is no event; the verifier tells of it
+            continue  # not an event; the verifier reports it
         if message.attributes["id"] == event_id:
             yield record, message  # type: ignore[misc]  # a damaged record has no value here

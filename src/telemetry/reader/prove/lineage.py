@@ -1,4 +1,4 @@
-"""One event's life, as far as its records and checkpoints tell it: called, sealed, sent or stored, delivered, signed."""
+"""Traces one event through its records and checkpoints: when it was logged, sealed, sent or stored, delivered, signed."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from telemetry.reader.entry import DamagedRecord, Place, RawRecord
 from telemetry.reader.prove.find import find_event
 from telemetry.reader.prove.prover import MAX_CANDIDATES, Prover
 
-MAX_DELIVERIES = 1_000
-"""Copies of one event that are listed; what goes beyond is counted."""
+MAX_COPIES = 1_000
+"""Copies of one record that are listed; further ones are counted."""
 
 _BATCH = re.compile(rb"(%b)-([0-9]{1,18})" % UUID_PATTERN.encode())
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}", re.ASCII)
@@ -28,16 +28,16 @@ _MAX_UUID7_SECONDS = 253_402_300_799  # the year 9999, where datetime ends
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
-    """A place where a copy of the record stands, and how it came there.
+class RecordCopy:
+    """One copy of the record: where it is and how it got there.
 
     Attributes:
         place: Topic, partition and offset, or fallback object and line.
         timestamp: Kafka's timestamp, RFC 3339; empty for a copy in the fallback.
-        batch: Number of the batch that carried it; None where the record does not tell.
-        sender: Process that sent the batch; another one than the producer when it adopted a dead process's spool.
-        replayed_from: Name of the fallback object from which it was replayed; empty for one that was sent directly.
-        stored_at: When that object, or the one it stands in, was made, RFC 3339; empty for none.
+        batch: Number of the batch that carried it; None if the record does not say.
+        sender: Process that sent the batch: the producer, or the process that adopted a dead producer's spool.
+        replayed_from: Name of the fallback object from which it was replayed; empty if it was sent directly.
+        stored_at: When that object, or the object that it is in, was created, RFC 3339; empty for none.
     """
 
     place: Place
@@ -48,7 +48,7 @@ class Delivery:
     stored_at: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the delivery as plain values."""
+        """Return the copy as plain values."""
         place = self.place
         in_kafka = place.name is None
         return {
@@ -70,10 +70,10 @@ class Covering:
     """The first checkpoint that covers the event.
 
     Attributes:
-        checkpoint: What it says.
-        place: Where it stands.
+        checkpoint: The checkpoint.
+        place: Place of its record.
         signers: Labels of the trusted keys that signed it; empty if none did.
-        claimed: Labels of all keys that are said to have signed it.
+        claimed: Labels of all keys that it says signed it.
     """
 
     checkpoint: Checkpoint
@@ -100,45 +100,45 @@ class Covering:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lineage:
-    """The life of one record that says it is the event.
+    """The life of one record that claims to be the event.
 
     Attributes:
-        message: The record, taken apart, not opened.
-        raw: The copy of it that was read first.
-        deliveries: Where its copies stand, in the order in which they were read.
-        more_deliveries: How many copies were left out.
-        covering: The checkpoint that covers it, or None while there is none.
-        problem: Why it is not proven; None if it is, or if no public key was given.
-        is_proven: A checkpoint of a trusted key covers it, and the records make the signed root.
+        message: The record, parsed but not opened.
+        raw: The copy that was read first.
+        copies: The copies, in the order in which they were read.
+        more_copies: How many further copies there are.
+        covering: The checkpoint that covers the record; None while there is none.
+        problem: Why the record is not proven; None if it is, or if no public key was given.
+        is_proven: Whether a trusted key signed a checkpoint that covers the record, and the records lead to its root.
     """
 
     message: Message
     raw: RawRecord
-    deliveries: tuple[Delivery, ...]
-    more_deliveries: int
+    copies: tuple[RecordCopy, ...]
+    more_copies: int
     covering: Covering | None
     problem: VerificationError | None
     is_proven: bool
 
     @property
     def producer(self) -> str:
-        """The stream of the process that logged it."""
+        """The stream of the process that logged the event."""
         return str(self.message.attributes["producer"])
 
     @property
     def sequence(self) -> int:
-        """Its number in that stream."""
+        """Number of the event in that stream."""
         return int(self.message.attributes["sequence"])
 
     @property
     def trace(self) -> tuple[str, str] | None:
-        """OpenTelemetry trace and span, or None where the event was logged outside a span."""
-        found = _TRACEPARENT.fullmatch(str(self.message.attributes.get("traceparent", "")))
-        return None if found is None else (found[1], found[2])
+        """OpenTelemetry trace and span; None if the event was logged outside a span."""
+        ids = _TRACEPARENT.fullmatch(str(self.message.attributes.get("traceparent", "")))
+        return None if ids is None else (ids[1], ids[2])
 
     @property
     def data_key_id(self) -> str:
-        """Commitment to the data key, as the record has it; empty where it is not sealed or malformed."""
+        """Commitment to the data key that the record names; empty if it is malformed or not sealed."""
         try:
             return jwe.parse(self.message.data).kid if self.message.is_sealed else ""
         except MalformedRecordError:
@@ -163,8 +163,8 @@ class Lineage:
             "id": attributes["id"],
             "call": call,
             "sealing": sealing,
-            "deliveries": [delivery.to_dict() for delivery in self.deliveries],
-            "more_deliveries": self.more_deliveries,
+            "deliveries": [copy.to_dict() for copy in self.copies],
+            "more_deliveries": self.more_copies,
             "checkpoint": self.covering.to_dict() if self.covering else None,
             "proven": self.is_proven,
             "problem": str(self.problem) if self.problem else None,
@@ -176,35 +176,35 @@ class LineageTracer:
 
     Args:
         event_id: UUIDv7 of the event.
-        trusted: Public keys that may have signed; with none, the checkpoint is shown and nothing is proven.
+        trusted: Public keys that may have signed; without any, the checkpoint is shown and nothing is proven.
     """
 
     def __init__(self, event_id: str, *, trusted: Sequence[PublicKey]) -> None:
         self._event_id = event_id
         self._trusted = trusted
-        self._found: dict[bytes, _Record] = {}
+        self._records: dict[bytes, _Record] = {}
 
     def find(self, records: Iterable[RawRecord | DamagedRecord]) -> bool:
         """Read the trail for the first time; return whether the event is in it.
 
         Args:
-            records: Of every source, with their headers.
+            records: Records of every source, with their headers.
         """
         for raw, message in find_event(records, self._event_id):
             value = raw.value or b""
-            record = self._found.get(value)
+            record = self._records.get(value)
             if record is None:
-                if len(self._found) == MAX_CANDIDATES:
+                if len(self._records) == MAX_CANDIDATES:
                     continue
-                record = self._found[value] = _Record(raw, message)
+                record = self._records[value] = _Record(raw, message)
             record.add(raw)
-        return bool(self._found)
+        return bool(self._records)
 
     def trace(self, records: Iterable[RawRecord | DamagedRecord]) -> list[Lineage]:
         """Read the trail for the second time; return a lineage for each different record: more than one is an attack.
 
         Args:
-            records: Of every source.
+            records: Records of every source.
         """
         searches = {record.place_in_stream: _Search(*record.place_in_stream, self._trusted) for record in self._all()}
         for raw in records:
@@ -213,15 +213,15 @@ class LineageTracer:
         return [self._lineage(record, searches[record.place_in_stream]) for record in self._all()]
 
     def _all(self) -> Iterable[_Record]:
-        return self._found.values()
+        return self._records.values()
 
     def _lineage(self, record: _Record, search: _Search) -> Lineage:
         problem = search.problem_of(record.raw.value or b"") if self._trusted else None
         return Lineage(
             message=record.message,
             raw=record.raw,
-            deliveries=tuple(record.deliveries),
-            more_deliveries=record.more,
+            copies=tuple(record.copies),
+            more_copies=record.more,
             covering=search.covering,
             problem=problem,
             is_proven=bool(self._trusted) and problem is None,
@@ -229,12 +229,12 @@ class LineageTracer:
 
 
 class _Record:
-    """One of the records that say they are the event, and its copies."""
+    """One of the records that claim to be the event, and its copies."""
 
     def __init__(self, raw: RawRecord, message: Message) -> None:
         self.raw = raw
         self.message = message
-        self.deliveries: list[Delivery] = []
+        self.copies: list[RecordCopy] = []
         self.more = 0
 
     @property
@@ -242,14 +242,14 @@ class _Record:
         return self.message.attributes["producer"], self.message.attributes["sequence"]
 
     def add(self, raw: RawRecord) -> None:
-        if len(self.deliveries) < MAX_DELIVERIES:
-            self.deliveries.append(_delivery(raw))
+        if len(self.copies) < MAX_COPIES:
+            self.copies.append(_copy_of(raw))
         else:
             self.more += 1
 
 
 class _Search:
-    """What the trail says about one place in a producer's stream: its checkpoint, and the proof."""
+    """Looks for the checkpoint and the proof of one sequence of a producer."""
 
     def __init__(self, producer: str, sequence: int, trusted: Sequence[PublicKey]) -> None:
         self._producer = producer
@@ -263,7 +263,7 @@ class _Search:
             return
         if self._prover is not None:
             self._prover.observe(raw)
-        self._take_checkpoint(raw.value, raw.place)
+        self._observe_checkpoint(raw.value, raw.place)
 
     def problem_of(self, value: bytes) -> VerificationError | None:
         """Return why this record is not proven, or None."""
@@ -275,7 +275,7 @@ class _Search:
             return exc
         return None if proof.value == value else TamperedError("another record was signed in its place")
 
-    def _take_checkpoint(self, value: bytes, place: Place) -> None:
+    def _observe_checkpoint(self, value: bytes, place: Place) -> None:
         try:
             message = decode_checkpoint_message(value)
             if message is None or message.producer != self._producer:
@@ -283,11 +283,12 @@ class _Search:
             note, checkpoint = read_unverified(message.data)
             signers = verify_note(note, self._trusted)
         except (FormatError, TamperedError):
-            return  # it proves nothing; the verifier tells of it
+            return  # it proves nothing; the verifier reports it
         if checkpoint.producer != self._producer or checkpoint.size <= self._sequence:
             return
         claimed = tuple(line.label for line in note.signatures)
         trusted = tuple(f"{key.name}+{key.key_id.hex()}" for key in signers)
+        # The smallest checkpoint that covers the record, but any trusted one rather than an untrusted one.
         known = self.covering
         if known is None or (not trusted, checkpoint.size) < (not known.signers, known.checkpoint.size):
             self.covering = Covering(checkpoint=checkpoint, place=place, signers=trusted, claimed=claimed)
@@ -304,12 +305,12 @@ def key_version(key_uri: str) -> str | None:
     return rest if scheme == "local-key" else None
 
 
-def _delivery(raw: RawRecord) -> Delivery:
+def _copy_of(raw: RawRecord) -> RecordCopy:
     headers = dict(raw.headers)
     batch = _BATCH.fullmatch(headers.get(BATCH_HEADER) or b"")
     origin = (headers.get(REPLAY_HEADER) or b"").decode("utf-8", "replace")
     stored = parse_stored_name(raw.place.name or origin)
-    return Delivery(
+    return RecordCopy(
         place=raw.place,
         timestamp="" if raw.timestamp is None else _rfc3339(raw.timestamp),
         batch=int(batch[2]) if batch else None,

@@ -1,4 +1,4 @@
-"""Makes the inclusion proof of one record while a trail goes by."""
+"""Creates the inclusion proof of one record while a trail is read."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from telemetry.reader.verify.tree.leaf_window import LeafBudget, LeafWindow
 MAX_HELD_EVENTS = 6_000_000
 """Leaf hashes that are held until the checkpoints on both sides of the record are known: 192 MB."""
 MAX_CANDIDATES = 16
+"""Different records that claim the sequence to be proven, and those that claim another record's."""
 MAX_VARIANTS = 4_096
-"""Choices that are tried where several records claim one sequence: which is the signed one shows only in the root."""
+"""Choices that are tried where several records claim one sequence: only the root shows which one was signed."""
 
 
 class Prover:
@@ -28,7 +29,7 @@ class Prover:
 
     Args:
         producer: Stream of the record.
-        sequence: Number of the record.
+        sequence: Sequence of the record.
         trusted: Public keys that may have signed.
     """
 
@@ -44,33 +45,38 @@ class Prover:
         self._end: tuple[Checkpoint, str] | None = None
 
     def observe(self, record: RawRecord | DamagedRecord) -> None:
-        """Take a record of any source; those of other producers are passed over."""
+        """Observe a record of any source; those of other producers are skipped."""
         value = None if isinstance(record, DamagedRecord) else record.value
         if value is None or self._needle not in value:
             return
         try:
             message = decode_checkpoint_message(value)
             if message is not None:
-                self._take_checkpoint(message.data)
+                self._observe_checkpoint(message.data)
                 return
             at = value.find(SEQUENCE)
             if parse_head(value, at)["producer"] == self._producer:
-                self._take_record(parse_sequence(value, at + len(SEQUENCE)), value)
+                self._observe_event(parse_sequence(value, at + len(SEQUENCE)), value)
         except MalformedRecordError:
-            return  # it proves nothing; the verifier tells of it
+            return  # it proves nothing; the verifier reports it
 
     def observe_all(self, records: Iterable[RawRecord | DamagedRecord]) -> None:
-        """Take every record of a source."""
+        """Observe every record of a source."""
         for record in records:
             self.observe(record)
 
     def proof(self) -> InclusionProof:
         """Return the proof.
 
+        1. The record was read, and a trusted key signed a checkpoint that covers it.
+        2. All records between the checkpoints on both sides of it were read.
+        3. They lead from the first checkpoint to the root of the second; the path of the record is part of that.
+
         Raises:
             IncompleteError: The record, a checkpoint that covers it, or a record between the checkpoints is missing.
             TamperedError: The records are not those that were signed.
         """
+        # 1. The record and its checkpoint.
         if not self._values:
             message = f"sequence {self._sequence} of producer {self._producer} is not in the trail that was read"
             raise IncompleteError(message)
@@ -80,35 +86,37 @@ class Prover:
             )
             raise IncompleteError(message)
         checkpoint, note = self._end
+        # 2. The records between.
         gap = next(self._window.absent(self._start.size, checkpoint.size), None)
         if gap is not None:
             message = f"sequences {gap[0]} to {gap[1]} of producer {self._producer} are missing: the proof needs them"
             raise IncompleteError(message)
+        # 3. The root. Forged records may claim the same sequences: one choice among them leads to the signed root.
         leaves = split_hashes(self._window.read(self._start.size, checkpoint.size))
         for variant in self._variants(leaves):
             for value in self._values:
-                found = self._prove(value, variant, checkpoint)
-                if found is not None:
-                    return InclusionProof(sequence=self._sequence, path=tuple(found), checkpoint=note, value=value)
+                path = self._path(value, variant, checkpoint)
+                if path is not None:
+                    return InclusionProof(sequence=self._sequence, path=tuple(path), checkpoint=note, value=value)
         message = (
             f"the records {self._start.size} to {checkpoint.size - 1} of producer {self._producer} are not those that "
-            "were signed: at least one was altered"
+            "were signed: at least one was altered; `telemetry verify` shows which"
         )
         raise TamperedError(message)
 
-    def _take_record(self, sequence: int, value: bytes) -> None:
+    def _observe_event(self, sequence: int, value: bytes) -> None:
         if sequence == self._sequence and value not in self._values and len(self._values) < MAX_CANDIDATES:
             self._values.append(value)
         end = self._end[0].size if self._end is not None else None
         if not (self._start.size <= sequence and (end is None or sequence < end)):
-            return
+            return  # outside the interval as far as it is known
         leaf, known = leaf_hash(value), self._window.get(sequence)
         if known is None:
             self._window.put(sequence, leaf)
         elif known != leaf and sequence != self._sequence:
-            self._note_rival(sequence, leaf)
+            self._add_rival(sequence, leaf)
 
-    def _note_rival(self, sequence: int, leaf: bytes) -> None:
+    def _add_rival(self, sequence: int, leaf: bytes) -> None:
         rivals = self._rivals.setdefault(sequence, [])
         if leaf not in rivals and sum(map(len, self._rivals.values())) < MAX_CANDIDATES:
             rivals.append(leaf)
@@ -124,11 +132,11 @@ class Prover:
                 variant[number - start] = leaf
             yield variant
 
-    def _take_checkpoint(self, note: str) -> None:
+    def _observe_checkpoint(self, note: str) -> None:
         try:
             checkpoint = open_checkpoint(note, self._trusted)
         except (FormatError, TamperedError):
-            return  # not by a trusted key; another one may cover the record
+            return  # not signed by a trusted key; another checkpoint may cover the record
         tree = checkpoint.tree()
         if checkpoint.producer != self._producer:
             return
@@ -142,11 +150,14 @@ class Prover:
             self._forget_rivals()
 
     def _forget_rivals(self) -> None:
-        """Drop those that no longer matter, so that others find room."""
+        """Drop rivals outside the interval, so that there is room for others."""
         end = self._end[0].size if self._end is not None else math.inf
-        self._rivals = {at: found for at, found in self._rivals.items() if self._start.size <= at < end}
+        self._rivals = {
+            sequence: leaves for sequence, leaves in self._rivals.items() if self._start.size <= sequence < end
+        }
 
-    def _prove(self, value: bytes, leaves: list[bytes], checkpoint: Checkpoint) -> list[bytes] | None:
+    def _path(self, value: bytes, leaves: list[bytes], checkpoint: Checkpoint) -> list[bytes] | None:
+        """Return the path from a record to the signed root, or None if it leads to another one."""
         builder = InclusionPathBuilder(self._sequence, after=self._start)
         for number, leaf in enumerate(leaves, start=self._start.size):
             builder.append(leaf_hash(value) if number == self._sequence else leaf)

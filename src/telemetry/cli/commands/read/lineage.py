@@ -36,7 +36,7 @@ from telemetry.format.uuid7 import created_at, is_uuid
 from telemetry.format.value.event import AuditEvent
 from telemetry.format.value.message import context_of
 from telemetry.reader import DamagedRecord, Entry, OpenedEvent, RecordOpener
-from telemetry.reader.prove.lineage import Delivery, Lineage, LineageTracer, key_version
+from telemetry.reader.prove.lineage import Lineage, LineageTracer, RecordCopy, key_version
 from telemetry.storage import StorageProvider, StorageProviderFactory
 from telemetry.trail.read_event import Access, record_access
 
@@ -127,7 +127,7 @@ def _open(audit: AuditConfig, record: Lineage) -> Entry:
 
 def _reasons(audit: AuditConfig, records: Sequence[Lineage]) -> dict[str, str]:
     """Return the reason for which each object that is still in the store was stored, by its name."""
-    names = {delivery.place.name for one in records for delivery in one.deliveries if delivery.place.name}
+    names = {delivery.place.name for one in records for delivery in one.copies if delivery.place.name}
     if audit.storage_config is None or not names:
         return {}
     with StorageProviderFactory.create(audit.storage_config) as store:
@@ -169,10 +169,10 @@ def _as_dict(record: Lineage, entry: Entry | None, reasons: dict[str, str]) -> d
 def _steps(record: Lineage, entry: Entry | None, reasons: dict[str, str], *, has_keys: bool) -> Iterator[Step]:
     yield _call(record, entry)
     yield _sealing(record, entry)
-    for delivery in sorted(record.deliveries, key=_moment):
+    for delivery in sorted(record.copies, key=_moment):
         yield from _delivery_steps(record, delivery, reasons)
-    if record.more_deliveries:
-        yield Step(title=f"and {record.more_deliveries:,} more copies", style="yellow")
+    if record.more_copies:
+        yield Step(title=f"and {record.more_copies:,} more copies", style="yellow")
     yield _checkpoint(record, has_keys=has_keys)
 
 
@@ -217,7 +217,7 @@ def _sealing(record: Lineage, entry: Entry | None) -> Step:
     return Step(title="sealed", facts=facts)
 
 
-def _delivery_steps(record: Lineage, delivery: Delivery, reasons: dict[str, str]) -> Iterator[Step]:
+def _delivery_steps(record: Lineage, delivery: RecordCopy, reasons: dict[str, str]) -> Iterator[Step]:
     place = delivery.place
     if place.name is not None:
         facts = {"object": place.name, "line": str(place.offset), "reason": reasons.get(place.name, "")}
@@ -230,7 +230,7 @@ def _delivery_steps(record: Lineage, delivery: Delivery, reasons: dict[str, str]
         facts = {"object": delivery.replayed_from}
         yield Step(title="stored in the fallback", time=delivery.stored_at, style="yellow", facts=facts)
     title = "replayed to Kafka" if delivery.replayed_from else "delivered to Kafka"
-    if delivery is not record.deliveries[0]:
+    if delivery is not record.copies[0]:
         title += ", an identical copy"
     facts = {"place": f"{place.source}, partition {place.partition}, offset {place.offset}"}
     if delivery.batch is not None:
@@ -271,5 +271,5 @@ def _problem(record: Lineage) -> dict[str, str]:
     return {"why": str(record.problem)} if record.problem else {}
 
 
-def _moment(delivery: Delivery) -> str:
+def _moment(delivery: RecordCopy) -> str:
     return delivery.timestamp or delivery.stored_at
