@@ -1,4 +1,4 @@
-"""The spool's disk is full, fails, is or becomes read-only: clear errors, no accepted event lost, nothing stuck."""
+"""The spool's disk is full, fails or becomes read-only: clear errors, no accepted event lost, nothing stuck."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_disk_becomes_full_and_has_room_again(
             assert 100 <= sum(receipt.is_durable for receipt in kept) < 4_000
 
             disk.remount("size=64m")
-            until(lambda: "the spool takes events again" in _logging_anew(telemetry, kept, caplog))
+            until(lambda: "the spool accepts writes again" in _logging_anew(telemetry, kept, caplog))
             _log(telemetry, 1)[0].wait_durable(20)
             kafka.set_latency(0.0)
             # The connection that hangs is given up here, not after its thirty seconds.
@@ -91,14 +91,12 @@ def test_disk_becomes_full_and_has_room_again(
 
 
 def _logging_anew(telemetry: Telemetry, kept: list[Receipt], caplog: pytest.LogCaptureFixture) -> str:
-    """Log one more event, because the spool looks at its disk only when there is something to write."""
+    """Log one more event, because the spool tries its disk only when there is something to write."""
     kept += _log(telemetry, 1)
     return caplog.text
 
 
-def test_full_disk_under_load_while_kafka_and_the_store_are_away(
-    kafka: EmbeddedKafka, store: FaultyStore, tmp_path: Path
-) -> None:
+def test_full_disk_without_kafka_and_store(kafka: EmbeddedKafka, store: FaultyStore, tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", size="16m") as disk:
         config = quick_config(
             kafka.bootstrap_servers,
@@ -136,7 +134,7 @@ def test_full_disk_under_load_while_kafka_and_the_store_are_away(
         assert _segments(config) == []
 
 
-def test_disk_has_room_again_only_at_the_end_while_nothing_else_takes_events(
+def test_disk_has_room_only_at_the_end(
     kafka: EmbeddedKafka, store: FaultyStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with small_disk(tmp_path / "disk", size="16m") as disk:
@@ -179,9 +177,9 @@ def test_disk_fails_for_a_while_under_load(
         load.until_more(200)
         with failing_writes(_log_of(config)):
             until(lambda: "disk I/O error; check the disk" in caplog.text)
-            # Events are delivered all the same, and whoever waits for durability gets it with the delivery.
+            # Events are delivered all the same, and a call that waits for durability gets it with the delivery.
             load.until_more(500)
-        until(lambda: "the spool takes events again" in caplog.text)
+        until(lambda: "the spool accepts writes again" in caplog.text)
         load.until_more(200)
         books = load.shutdown(20)
 
@@ -192,7 +190,7 @@ def test_disk_fails_for_a_while_under_load(
     assert _segments(config) == []
 
 
-def test_disk_fails_and_nothing_else_takes_events(
+def test_disk_fails_without_kafka_and_store(
     kafka: EmbeddedKafka, store: FaultyStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     config = quick_config(
@@ -224,7 +222,7 @@ def test_disk_fails_and_nothing_else_takes_events(
 
 
 @pytest.mark.parametrize("how", ["fails", "turns read-only"])
-def test_file_system_breaks_under_the_running_process(
+def test_file_system_breaks_under_running_process(
     how: str, kafka: EmbeddedKafka, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with ext4_disk(tmp_path / "disk", tmp_path / "image") as disk:
@@ -261,7 +259,7 @@ def _break(disk: Disk, how: str) -> None:
 
 
 @pytest.mark.parametrize("state", ["full", "read-only", "failing"])
-def test_start_on_a_disk_that_takes_nothing(state: str, kafka: EmbeddedKafka, tmp_path: Path) -> None:
+def test_start_on_a_broken_disk(state: str, kafka: EmbeddedKafka, tmp_path: Path) -> None:
     left = records(30)
     with ext4_disk(tmp_path / "disk", tmp_path / "image") as disk:
         config = quick_config(kafka.bootstrap_servers, tmp_path, spool_path=disk.folder / "spool")
@@ -330,7 +328,7 @@ else:
 """
 
 
-def test_start_with_a_folder_of_somebody_else(tmp_path: Path) -> None:
+def test_start_with_folder_of_another_user(tmp_path: Path) -> None:
     # Permissions do not bind root, so root gives its rights away first.
     for part in (tmp_path, *tmp_path.parents[:2]):
         part.chmod(0o755)
@@ -352,7 +350,7 @@ def test_start_with_a_folder_of_somebody_else(tmp_path: Path) -> None:
     assert "check its owner and mode" in done.stdout
 
 
-def test_disk_that_is_full_at_the_end_does_not_hold_the_shutdown(
+def test_full_disk_does_not_delay_the_shutdown(
     kafka: EmbeddedKafka, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with small_disk(tmp_path / "disk", size="1m") as disk:

@@ -340,7 +340,7 @@ class AuditPipeline:
             queue=self._batcher,
             tree=self._stream.tree,
             room=self._room,
-            most_behind=part - self._queue_bytes,
+            max_kept_bytes=part - self._queue_bytes,
         )
 
     def _close_spool(self) -> None:
@@ -401,7 +401,7 @@ class AuditPipeline:
         if checkpoint is None:
             return ()
         if self._spool is not None:
-            self._spool.hold(checkpoint)
+            self._spool.keep_open_for(checkpoint)
         return (checkpoint,)
 
     def _due_checkpoint(self, tree: TreeState | None) -> SealedRecord | None:

@@ -1,1 +1,1 @@
-"""Keep accepted events on disk until they are settled, and adopt what dead processes left."""
+"""Keeps accepted events on disk until they are settled, and adopts what dead processes left."""

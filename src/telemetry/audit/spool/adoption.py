@@ -1,4 +1,4 @@
-"""Adopts the spool segments of dead processes, and sends what they left."""
+"""Adopts the spool segments of dead processes, and reads what they left."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from telemetry.audit.producer import TreeState
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.spool.packing import Row
 from telemetry.audit.spool.segment import (
-    ASIDE,
+    DAMAGED_SUFFIX,
     FORMAT_VERSION,
     SUFFIX,
     About,
     SpoolSegment,
-    set_aside,
+    rename_damaged,
 )
-from telemetry.audit.spool.segment_errors import DamagedSegmentError
+from telemetry.audit.spool.sqlite_file import DamagedSegmentError
 from telemetry.exceptions import SpoolError, TelemetryError
 
 logger = logging.getLogger("telemetry.spool")
@@ -28,55 +28,66 @@ logger = logging.getLogger("telemetry.spool")
 _CHUNK = 500
 _NOTE_EVERY = 2_000
 _YOUNG_SECONDS = 60.0
+"""An empty file younger than this may belong to a process that is just starting."""
 
 
 class AdoptedSegment:
     """A dead process's segment; deleted when everything in it is settled.
 
+    The sender reads the records; the ledger's threads acknowledge them, which may begin before all are read.
+    ``_lock`` guards the counts.
+
     Args:
         segment: The file.
+
+    Attributes:
+        producer: Stream of the dead process.
+        source: CloudEvents source of the stream.
     """
 
     def __init__(self, segment: SpoolSegment) -> None:
-        self._segment = segment
-        self._lock = threading.Lock()
-        self._sent = 0
-        self._settled_count = 0
-        self._settled: set[int] = set()
-        self._positions: list[int] = []
-        self._noted = 0
-        self._complete = False
-        self._damage = segment.damage
-        self._ended = False
         about = segment.about
+        # A segment is named after its producer, so the name helps where the first entry is damaged.
         self.producer = about.producer if about is not None else segment.path.stem
-        """The stream whose records these are."""
         self.source = about.source if about is not None else ""
-        """CloudEvents source of the stream."""
+        self._segment = segment
+        self._damage = segment.damage
+        self._lock = threading.Lock()
+        self._positions: list[int] = []
+        self._read_count = 0
+        self._is_read = False
+        self._settled: set[int] = set()
+        self._settled_count = 0
+        self._noted_count = 0
+        self._is_closed = False
 
     @property
     def tree(self) -> TreeState | None:
-        """The stream's tree."""
+        """The stream's tree as of the last commit; None where none was kept, or after damage."""
         return self._segment.tree
 
     def records(self, closing: Callable[[AdoptedSegment], SealedRecord | None]) -> Iterator[list[SealedRecord]]:
-        """Yield the records in order, in chunks, and a closing checkpoint at the end."""
+        """Yield the records in order, in chunks, and a closing checkpoint at the end.
+
+        Args:
+            closing: Returns the signed checkpoint that closes this stream, or None where none is signed.
+        """
         producer, count, chunk = self.producer, 0, []
         for position, event_id, key, value in self._rows():
             record = SealedRecord.written(event_id, producer=producer, sequence=position, key=key, value=value)
-            chunk.append(self._own(record))
+            chunk.append(self._adopted(record))
             count += 1
             if len(chunk) >= _CHUNK:
                 yield chunk
                 chunk = []
         last = self._closing_checkpoint(closing)
         if last is not None:
-            chunk.append(self._own(last))
+            chunk.append(self._adopted(last))
         if chunk:
             yield chunk
-        logger.warning("recovered %d events of a process that ended without shutdown (producer %s)", count, producer)
+        logger.warning("recovered %d events of a process that exited without shutdown() (producer %s)", count, producer)
         with self._lock:
-            self._complete = True
+            self._is_read = True
             self._end_if_settled()
 
     def acknowledge(self, records: list[SealedRecord]) -> None:
@@ -84,29 +95,32 @@ class AdoptedSegment:
         with self._lock:
             self._settled_count += len(records)
             self._settled.update(record.sequence for record in records if record.sequence is not None)
-            if not self._end_if_settled() and len(self._settled) - self._noted >= _NOTE_EVERY and not self._damage:
+            # A crash of this process may send again what it settled since the last note.
+            is_due = len(self._settled) - self._noted_count >= _NOTE_EVERY
+            if not self._end_if_settled() and is_due and not self._damage:
                 self._note_progress()
 
     def close(self) -> None:
         """Leave what is not settled to the next process."""
         with self._lock:
-            if not self._ended:
-                self._ended = True
+            if not self._is_closed:
+                self._is_closed = True
                 self._segment.close()
 
     def _closing_checkpoint(self, closing: Callable[[AdoptedSegment], SealedRecord | None]) -> SealedRecord | None:
+        # A checkpoint over a damaged segment would sign a tree whose records are not all there.
         if self._damage:
             return None
         try:
             return closing(self)
         except TelemetryError as exc:
-            logger.error("producer %s gets no closing checkpoint: %s", self.producer, exc)  # noqa: TRY400 - the cause is in the line
+            logger.error("no closing checkpoint is sent for producer %s: %s", self.producer, exc)  # noqa: TRY400 - the cause is in the line
             return None
 
-    def _own(self, record: SealedRecord) -> SealedRecord:
+    def _adopted(self, record: SealedRecord) -> SealedRecord:
         record.segment = self
         with self._lock:
-            self._sent += 1
+            self._read_count += 1
             if record.sequence is not None:
                 self._positions.append(record.sequence)
         return record
@@ -121,34 +135,36 @@ class AdoptedSegment:
             self._damage = str(exc)
             yield from self._rows_after_damage(last)
         if self._damage:
-            logger.error("what can be read of a damaged spool segment is sent: %s", self._damage)
+            logger.error("sending the readable part of a damaged segment: %s", self._damage)
 
     def _rows_after_damage(self, last: int) -> list[Row]:
-        saved: dict[int, Row] = {}
-        for row in self._segment.rows_backwards():
-            if row[0] > last:
-                saved[row[0]] = row
-        return [saved[position] for position in sorted(saved)]
+        # Both tables are read from their end, so rows come twice where their ranges overlap, and in no order.
+        rows = {row[0]: row for row in self._segment.rows_backwards() if row[0] > last}
+        return [rows[position] for position in sorted(rows)]
 
     def _note_progress(self) -> None:
         below = next((position for position in self._positions if position not in self._settled), None)
-        self._noted = len(self._settled)
+        self._noted_count = len(self._settled)
         if below is not None:
             with contextlib.suppress(SpoolError):
                 self._segment.note_settled(below)
 
     def _end_if_settled(self) -> bool:
-        if self._ended or not self._complete or self._settled_count < self._sent:
+        if self._is_closed or not self._is_read or self._settled_count < self._read_count:
             return False
-        self._ended = True
+        self._is_closed = True
         if not self._damage:
             self._segment.remove()
             return True
         try:
-            aside = self._segment.set_aside()
-            logger.error("the damaged spool segment is kept as %s; look at it, then delete it", aside)
+            renamed = self._segment.rename_damaged()
+            logger.error("the damaged spool segment is kept as %s; look at it, then delete it", renamed)
         except OSError as exc:
-            logger.error("the damaged spool segment %s cannot be set aside: %s", self._segment.path, exc)  # noqa: TRY400 - the cause is in the line
+            logger.error(  # noqa: TRY400 - the cause is in the line
+                "the damaged spool segment %s cannot be renamed, the next start reads it again: %s",
+                self._segment.path,
+                exc,
+            )
         return True
 
 
@@ -159,10 +175,13 @@ def adopt_segments(folder: Path, *, topic: str) -> list[AdoptedSegment]:
         segment = _adopt(path)
         if segment is None:
             continue
-        # What does not say any more where it belongs is taken for this topic's: most folders have one.
+        # A segment with a damaged first entry is assumed to be of this topic: most folders have one topic.
         about = segment.about or About(FORMAT_VERSION, "", topic, "")
         if about.version != FORMAT_VERSION:
-            logger.error("the spool segment %s was written by another version of this library; it stays there", path)
+            logger.error(
+                "the spool segment %s was written by another version of this library and stays there; start that version to send it",
+                path,
+            )
         if about.topic == topic and about.version == FORMAT_VERSION:
             adopted.append(AdoptedSegment(segment))
         else:
@@ -172,14 +191,14 @@ def adopt_segments(folder: Path, *, topic: str) -> list[AdoptedSegment]:
 
 
 def _remove_lone_logs(folder: Path) -> None:
-    """Finish what a process was killed in: the name of a settled segment goes first, and its log's after it."""
+    """Delete the log of a segment that was deleted by a process which was killed before it could delete both."""
     for log in [*folder.glob(f"*{SUFFIX}-wal"), *folder.glob(f"*{SUFFIX}-journal")]:
         segment = log.with_name(log.name.rpartition("-")[0])
-        # The log of a damaged segment that is just being set aside is for a person to look at.
-        if not segment.exists() and not segment.with_suffix(ASIDE).exists():
+        # The log of a damaged segment, which another process is just renaming, is for a person to look at.
+        if not segment.exists() and not segment.with_suffix(DAMAGED_SUFFIX).exists():
             with contextlib.suppress(OSError):
                 log.unlink()
-            logger.info("removed %s, which a process left behind when it was killed", log)
+            logger.info("deleted %s, which a killed process left", log)
 
 
 def _adopt(path: Path) -> SpoolSegment | None:
@@ -194,7 +213,8 @@ def _adopt(path: Path) -> SpoolSegment | None:
         return None
     except DamagedSegmentError as exc:
         with contextlib.suppress(OSError):
-            logger.error("nothing in the spool segment can be read, it is set aside as %s: %s", set_aside(path), exc)  # noqa: TRY400
+            renamed = rename_damaged(path)
+            logger.error("the spool segment is unreadable and kept as %s; look at it, then delete it: %s", renamed, exc)  # noqa: TRY400 - the cause is in the line
     except (SpoolError, OSError) as exc:
-        logger.error("the spool segment %s cannot be adopted now; the next start tries again: %s", path, exc)  # noqa: TRY400
+        logger.error("the spool segment %s cannot be adopted now, the next start retries: %s", path, exc)  # noqa: TRY400 - the cause is in the line
     return None

@@ -9,10 +9,11 @@ import weakref
 from collections.abc import Iterator
 
 _PATIENCE = 5.0
+"""Seconds a fork waits for each lock: a disk that hangs must not keep the process from forking."""
 
 
 class GatedLock:
-    """A lock that a fork waits for; as ``threading.Lock``, and it can be held weakly."""
+    """A lock that a fork waits for: a ``threading.Lock`` that can be referenced weakly."""
 
     __slots__ = ("__weakref__", "_lock", "acquire", "release")
 
@@ -29,24 +30,25 @@ class GatedLock:
 
 
 class ForkGate:
-    """Locks that are all taken before a fork, and given back after it in parent and child.
+    """Locks that are all acquired before a fork, and released after it in parent and child.
 
-    SQLite has mutexes of its own for the whole process. A thread that holds one while another thread forks is not
-    there in the child: the mutex would stay locked, and the child's first file would never open.
+    SQLite has mutexes of its own for the whole process. A thread that holds one while another thread forks does not
+    exist in the child: the mutex would stay locked, and the child's first file would never open.
     """
 
     def __init__(self) -> None:
         self._opening = GatedLock()
+        # Weak, so that a segment that was closed and forgotten does not delay a fork.
         self._locks: weakref.WeakSet[GatedLock] = weakref.WeakSet()
-        self._held: list[GatedLock] = []
+        self._acquired: list[GatedLock] = []
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(before=self._close, after_in_parent=self._open, after_in_child=self._open)
 
-    def lock(self) -> GatedLock:
-        """Return a new lock, to be held during each call to SQLite."""
-        made = GatedLock()
-        self._locks.add(made)
-        return made
+    def new_lock(self) -> GatedLock:
+        """Create a lock, to be held during each call to SQLite."""
+        lock = GatedLock()
+        self._locks.add(lock)
+        return lock
 
     @contextlib.contextmanager
     def opening(self) -> Iterator[None]:
@@ -55,11 +57,12 @@ class ForkGate:
             yield
 
     def _close(self) -> None:
-        # A disk that hangs must not keep the process from forking. The first lock keeps others from making more.
-        held = [self._opening] if self._opening.acquire(timeout=_PATIENCE) else []
-        self._held = held + [lock for lock in list(self._locks) if lock.acquire(timeout=_PATIENCE)]
+        # Runs in the forking thread, before the fork. The first lock keeps other threads from opening files meanwhile.
+        acquired = [self._opening] if self._opening.acquire(timeout=_PATIENCE) else []
+        self._acquired = acquired + [lock for lock in list(self._locks) if lock.acquire(timeout=_PATIENCE)]
 
     def _open(self) -> None:
-        held, self._held = self._held, []
-        for lock in held:
+        # Runs in the forking thread of the parent, and in the only thread of the child.
+        acquired, self._acquired = self._acquired, []
+        for lock in acquired:
             lock.release()

@@ -1,4 +1,4 @@
-"""How the records of a commit are packed into rows of a spool segment."""
+"""Packs the records of a commit into rows of a spool segment, and unpacks them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import msgspec
 from telemetry.audit.record import SealedRecord
 
 _PACK_RECORDS = 1_000
-"""Many records make one row: each statement costs a release of the interpreter lock."""
+"""Many records become one row: each statement costs a release of the interpreter lock."""
 
 Row = tuple[int, str, bytes, bytes]
 """Position, event id, key and value of a record."""
 
-_Held = tuple[SealedRecord, bytes]
-"""A record and its ciphertext, or nothing where its value is written out."""
+_RecordAndCiphertext = tuple[SealedRecord, bytes]
+"""A record and its ciphertext, which is empty where the value is written out."""
 
 
 class Pack(NamedTuple):
@@ -38,9 +38,9 @@ class Progress(msgspec.Struct, array_like=True):
     """How far a segment is settled, and the tree over all that was committed to it.
 
     Attributes:
-        commit: Number of the commit that noted it; the highest one holds.
+        commit: Number of the commit that stored it; the highest one counts.
         settled_below: The lowest position that is not settled.
-        tree_size: How many records the tree is over; None where none is kept.
+        tree_size: How many records the tree covers; None where no tree is kept.
         frontier: The tree.
     """
 
@@ -51,22 +51,22 @@ class Progress(msgspec.Struct, array_like=True):
 
 
 class _Content(msgspec.Struct, array_like=True):
-    """What a pack holds.
+    """The MessagePack content of a row; its bytes are format 3 of the spool.
 
     A sealed event is kept in its parts: its value is larger by a third, and is written out only when it is sent.
 
     Attributes:
-        progress: As of the commit.
+        progress: Progress at the time of the commit.
         written: Position, event id, key and value of records whose value is written out.
-        head: What is constant for the data key that sealed the others.
-        protected: Their JWE header.
-        sealed: Of each: position, event id, key, what follows the hash of the key, initialization vector and ciphertext.
+        value_head: Part of the value that is constant for the data key of the other records.
+        jwe_header: JWE header of the other records.
+        sealed: Position, event id, key, the JSON after the sequence, initialization vector and ciphertext of each.
     """
 
     progress: Progress
     written: list[Row]
-    head: bytes = b""
-    protected: bytes = b""
+    value_head: bytes = b""
+    jwe_header: bytes = b""
     sealed: list[tuple[int, str, bytes, bytes, bytes, bytes]] = []
 
 
@@ -76,12 +76,13 @@ _decode = msgspec.msgpack.Decoder(_Content).decode
 
 def pack(records: Sequence[SealedRecord], progress: Progress) -> Iterator[Pack]:
     """Yield the records that have a position, in order, in packs."""
-    # Looked up once: a sender that could not wait for the disk may write the value out meanwhile.
-    held = [(record, record.ciphertext) for record in records if record.sequence is not None]
-    for _, same in groupby(held, key=_head):
-        run = list(same)
-        for at in range(0, len(run), _PACK_RECORDS):
-            part = run[at : at + _PACK_RECORDS]
+    # Read once: the sender may write a value out meanwhile, after it lost its patience with the disk.
+    paired = [(record, record.ciphertext) for record in records if record.sequence is not None]
+    # A row has one value head, so records of different data keys go into different rows.
+    for _, same_head in groupby(paired, key=_value_head):
+        run = list(same_head)
+        for start in range(0, len(run), _PACK_RECORDS):
+            part = run[start : start + _PACK_RECORDS]
             yield Pack(part[0][0].sequence or 0, part[-1][0].sequence or 0, _encode(_content(part, progress)))
 
 
@@ -89,29 +90,39 @@ def unpack(content: bytes) -> list[Row]:
     """Return the records of a pack.
 
     Raises:
-        msgspec.DecodeError: It is none.
+        msgspec.DecodeError: This is not a pack.
     """
-    found = _decode(content)
-    rows = found.written
-    for position, event_id, key, after_key_hash, iv, ciphertext in found.sealed:
+    decoded = _decode(content)
+    rows = decoded.written
+    for position, event_id, key, json_after_sequence, iv, ciphertext in decoded.sealed:
+        # Only what the value is rendered from; the rest of a record is of no use for that.
         record = SealedRecord(
-            event_id, "", position, key, 0, None, found.head, b"", after_key_hash, found.protected, iv, ciphertext
+            event_id=event_id,
+            producer="",
+            sequence=position,
+            key=key,
+            size=0,
+            value_head=decoded.value_head,
+            clear_tail=json_after_sequence,
+            jwe_header=decoded.jwe_header,
+            iv=iv,
+            ciphertext=ciphertext,
         )
         rows.append((position, event_id, key, record.value))
     return rows
 
 
 def progress_of(content: bytes) -> Progress:
-    """Return the progress that was noted with a pack; raises as :func:`unpack` does."""
+    """Return the progress that was stored with a pack; raises as :func:`unpack` does."""
     return _decode(content).progress
 
 
-def _head(held: _Held) -> bytes:
-    record, ciphertext = held
+def _value_head(paired: _RecordAndCiphertext) -> bytes:
+    record, ciphertext = paired
     return record.value_head if ciphertext else b""
 
 
-def _content(part: Sequence[_Held], progress: Progress) -> _Content:
+def _content(part: Sequence[_RecordAndCiphertext], progress: Progress) -> _Content:
     first, ciphertext = part[0]
     if not ciphertext:
         return _Content(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import shutil
 import sqlite3
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 import msgspec
 
@@ -18,30 +17,20 @@ from telemetry.audit.producer import TreeState
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.spool.fork_gate import ForkGate
 from telemetry.audit.spool.packing import Pack, Progress, Row, pack, progress_of, unpack
-from telemetry.audit.spool.segment_errors import DamagedSegmentError, damaged, is_busy, translated
-from telemetry.audit.spool.sqlite_file import connect
+from telemetry.audit.spool.sqlite_file import DamagedSegmentError, checked, connect, damaged, is_busy, translated
+from telemetry.audit.spool.tables import MAX_FLIP_BYTES, SCHEMA, TABLES, AlternatingTables, StoredPack
 from telemetry.audit.spool.wal_check import has_lost_commits, wal_of
 from telemetry.exceptions import SpoolError
 
-logger = logging.getLogger("telemetry.spool")
-
 SUFFIX = ".spool"
+DAMAGED_SUFFIX = ".damaged"
 FORMAT_VERSION = 3
 
-_TABLES = ("batch_a", "batch_b")
-# Emptying a table takes as long as it is large, and whoever waits for the disk waits for that too.
-_FLIP_BYTES = 2 << 20
-_SCHEMA = (
-    *(f"CREATE TABLE {table} (first INTEGER PRIMARY KEY, records BLOB NOT NULL, crc INTEGER)" for table in _TABLES),
-    "CREATE TABLE note (name TEXT PRIMARY KEY, content BLOB NOT NULL, crc INTEGER) WITHOUT ROWID",
-)
-_NEXT = (
-    f"SELECT * FROM (SELECT * FROM {_TABLES[0]} UNION ALL SELECT * FROM {_TABLES[1]})"  # noqa: S608 - constants
-    " WHERE first > ? ORDER BY first LIMIT 1"
-)
+_NOTES = "CREATE TABLE note (name TEXT PRIMARY KEY, content BLOB NOT NULL, crc INTEGER) WITHOUT ROWID"
 _CLOSE_SECONDS = 2.0
-ASIDE = ".damaged"
 _TORN_LOG = "its write-ahead log is damaged in the middle"
+_AFTER_ALL = 1 << 62
+"""A position that no record reaches."""
 
 NoteT = TypeVar("NoteT")
 
@@ -50,7 +39,7 @@ _gate = ForkGate()
 
 
 class About(msgspec.Struct, array_like=True):
-    """Whose records a segment holds."""
+    """Identity of the producer whose records a segment contains."""
 
     version: int
     producer: str
@@ -61,34 +50,38 @@ class About(msgspec.Struct, array_like=True):
 class SpoolSegment:
     """A file that keeps sealed records until they are settled.
 
-    The records of a commit are packed (MessagePack) into one row of one of two tables; when it is large and the other
-    is empty they change roles, and a table whose records are all settled is emptied at once. The lowest position that
-    is not settled is noted with every commit, so that little is sent twice after a crash. It stands in the row itself:
-    so a commit is mostly one statement, and each statement is a release of the interpreter lock, after which the thread
-    waits its turn. Every row has a checksum: SQLite notices when a page is torn, not when a byte in it has changed.
+    The records of a commit are packed (MessagePack) into one row of one of two tables, see
+    :class:`~telemetry.audit.spool.tables.AlternatingTables`. The lowest position that is not settled is stored with
+    every commit, so that little is sent twice after a crash. It is part of the row itself: so a commit is mostly one
+    statement, and each statement is a release of the interpreter lock, after which the thread waits its turn. Every row
+    has a checksum: SQLite notices when a page is torn, not when a byte in it has changed.
+
+    The spool thread appends; replay and poller threads may close it. ``_lock`` is held during each call to SQLite.
 
     Args:
         path: The file.
-        connection: Holds the file's exclusive lock.
+        connection: Connection that has the file's exclusive lock.
+        flip_bytes: Size at which a table gives way to the other one, once that is empty.
+
+    Attributes:
+        path: The file.
+        settled_below: The lowest position that is not settled, as of the last commit.
+        damage: What is damaged; empty if nothing is known.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, *, flip_bytes: int = MAX_FLIP_BYTES) -> None:
         self.path = path
+        self.settled_below = 0
+        self.damage = ""
         self._connection = connection
-        self._lock = _gate.lock()
-        self._active = 0
-        self._active_bytes = 0
-        self._highest = [-1, -1]
+        self._tables = AlternatingTables(connection, flip_bytes=flip_bytes)
+        self._lock = _gate.new_lock()
         self._commits = 0
         self._tree: TreeState | None = None
-        self.settled_below = 0
-        self.flip_bytes = _FLIP_BYTES
-        """A table this large gives way to the other one, once that is empty."""
-        self.damage = ""
 
     @classmethod
-    def create(cls, folder: Path, *, producer: str, topic: str, source: str, flip_bytes: int = _FLIP_BYTES) -> Self:
-        """Make a segment for a producer.
+    def create(cls, folder: Path, *, producer: str, topic: str, source: str, flip_bytes: int = MAX_FLIP_BYTES) -> Self:
+        """Create a segment for a producer.
 
         Raises:
             SpoolError: The folder cannot be written, or the disk is full.
@@ -99,25 +92,23 @@ class SpoolSegment:
             try:
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
             except OSError as exc:
-                raise translated(exc, path, "make") from exc
+                raise translated(exc, path, "create") from exc
             try:
-                segment = cls._filled(path, about)
-                segment.flip_bytes = min(_FLIP_BYTES, flip_bytes)
+                return cls._filled(path, about, flip_bytes)
             except sqlite3.Error as exc:
-                # A file that stayed would be taken for that of a process which is about to fill it.
+                # If the file stayed, others would believe that its process is about to fill it.
                 for name in (path, wal_of(path)):
                     with contextlib.suppress(OSError):
                         name.unlink()
-                raise translated(exc, path, "make") from exc
-        return segment
+                raise translated(exc, path, "create") from exc
 
     @classmethod
-    def _filled(cls, path: Path, about: bytes) -> Self:
+    def _filled(cls, path: Path, about: bytes, flip_bytes: int) -> Self:
         connection = connect(path, patience=10.0)
         try:
-            segment = cls(path, connection)
+            segment = cls(path, connection, flip_bytes=flip_bytes)
             connection.execute("BEGIN EXCLUSIVE")
-            for statement in _SCHEMA:
+            for statement in (*SCHEMA, _NOTES):
                 connection.execute(statement)
             segment._put("about", about)
             connection.execute("COMMIT")
@@ -131,8 +122,8 @@ class SpoolSegment:
         """Open the segment of a dead process.
 
         Returns:
-            None while its process lives, when another one has adopted it or was faster in settling it, and when its
-            process ended before anything was in it.
+            None while its process lives, when another one has adopted or already settled it, and when its process ended
+            before anything was in it.
 
         Raises:
             DamagedSegmentError: Nothing in the file can be read.
@@ -159,22 +150,26 @@ class SpoolSegment:
 
     @classmethod
     def _locked(cls, path: Path, connection: sqlite3.Connection) -> Self | None:
+        # 1. Lock the file. Locking is exclusive, so the lock outlives this transaction.
         connection.execute("BEGIN EXCLUSIVE")
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         connection.execute("COMMIT")
+        # 2. Another process may have settled and deleted it since it was listed.
         if not path.exists():
             connection.close()
             return None
-        # Before anything is written: SQLite takes a log that is damaged in its middle for one that ends there.
+        # 3. Check the log before anything is written: SQLite considers a log that is damaged in its middle to end there.
         has_lost = has_lost_commits(connection, path)
         if has_lost:
-            # Closing the file takes the log away, and with it what a person might still read there.
+            # Closing the file deletes the log, and with it what a person might still read there.
             with contextlib.suppress(OSError):
-                shutil.copy2(wal_of(path), wal_of(path.with_suffix(ASIDE)))
+                shutil.copy2(wal_of(path), wal_of(path.with_suffix(DAMAGED_SUFFIX)))
         segment = cls(path, connection)
+        # 4. Read what the last commits say about themselves.
         if tables:
             segment._look_for_damage(_TORN_LOG if has_lost else "")
             return segment
+        # 5. No tables: the process was killed before its first commit, unless that commit was in the damaged log.
         if has_lost:
             raise damaged(path, _TORN_LOG)
         segment.remove()
@@ -191,7 +186,7 @@ class SpoolSegment:
 
     @property
     def about(self) -> About | None:
-        """Whose records these are; None when that part of the file is damaged."""
+        """Identity of its producer; None when that part of the file is damaged."""
         try:
             content = self._get("about")
             return _typed(content, About) if content is not None else None
@@ -215,11 +210,12 @@ class SpoolSegment:
             size, frontier = (tree.size, tree.frontier) if tree is not None else (None, b"")
             progress = Progress(self._commits, settled_below, size, frontier)
             packs = [*pack(records, progress)]
+            tables = self._tables
             try:
-                # A statement outside a transaction is one by itself.
-                if len(packs) == 1 and self._is_next(packs) and not self._may_empty(settled_below):
-                    self._change_roles()
-                    self._insert(packs[0])
+                # A statement outside a transaction is a transaction of its own.
+                if len(packs) == 1 and tables.follows_all(packs) and not tables.may_empty(settled_below):
+                    tables.change_roles()
+                    tables.insert(packs[0])
                 else:
                     self._commit(packs, progress)
             except sqlite3.Error as exc:
@@ -228,7 +224,7 @@ class SpoolSegment:
             self.settled_below, self._tree = settled_below, tree
 
     def note_settled(self, settled_below: int) -> None:
-        """Note progress without new records."""
+        """Commit progress without new records."""
         self.append((), settled_below=settled_below, tree=None)
 
     def rows(self) -> Iterator[Row]:
@@ -237,31 +233,31 @@ class SpoolSegment:
         Raises:
             SpoolError: The file is damaged; what was yielded is sound.
         """
-        after = -1
+        position = -1
         while True:
             with self._lock:
                 try:
-                    found = self._connection.execute(_NEXT, (after,)).fetchone()
+                    stored = self._tables.next_after(position)
                 except sqlite3.Error as exc:
                     raise translated(exc, self.path, "read") from exc
-            if found is None:
+            if stored is None:
                 return
-            after = found[0]
-            yield from (row for row in self._unpack(*found[1:]) if row[0] >= self.settled_below)
+            position = stored[0]
+            yield from self._unsettled(stored)
 
     def rows_backwards(self) -> Iterator[Row]:
         """Yield every sound row that can be read from the end of each table; used when :meth:`rows` met damage."""
-        for table in _TABLES:
-            before = 1 << 62
+        for table in TABLES:
+            position = _AFTER_ALL
             with contextlib.suppress(sqlite3.Error):
-                while found := self._before(table, before):
-                    before = found[0]
+                while stored := self._last_before(table, position):
+                    position = stored[0]
                     with contextlib.suppress(SpoolError):
-                        yield from (row for row in self._unpack(*found[1:]) if row[0] >= self.settled_below)
+                        yield from self._unsettled(stored)
 
     def close(self) -> None:
-        """Give the file's lock back; what is not settled stays."""
-        # A disk that hangs holds the lock for ever; the process's end gives everything back.
+        """Release the file's lock; what is not settled stays."""
+        # A disk that hangs keeps `_lock` with the thread that writes; the end of the process releases everything.
         if self._lock.acquire(timeout=_CLOSE_SECONDS):
             try:
                 with contextlib.suppress(sqlite3.Error):
@@ -271,22 +267,26 @@ class SpoolSegment:
 
     def remove(self) -> None:
         """Delete the file: everything in it is settled."""
-        # The name goes first: a file that still exists is locked, so nobody adopts it in between.
+        # The name goes first: the file is still locked then, so nobody adopts it in between. Closing may write the log
+        # anew, so both names are deleted once more after it.
         for _ in range(2):
             for name in (self.path, wal_of(self.path)):
                 with contextlib.suppress(OSError):
                     name.unlink()
             self.close()
 
-    def set_aside(self) -> Path:
+    def rename_damaged(self) -> Path:
         """Rename a damaged file so that nobody adopts it again; return its new name."""
-        aside = set_aside(self.path)
+        renamed = rename_damaged(self.path)
         self.close()
-        return aside
+        return renamed
 
     def _look_for_damage(self, known: str) -> None:
         try:
-            progress = max(self._noted(), *(self._last(table) for table in _TABLES), key=lambda found: found.commit)
+            # The highest commit counts, in whichever of the three places it is stored.
+            progress = max(
+                self._noted_progress(), *(self._last_progress(table) for table in TABLES), key=lambda each: each.commit
+            )
             self._commits, self.settled_below = progress.commit, progress.settled_below
             about = self.about
             if about is None:
@@ -297,65 +297,42 @@ class SpoolSegment:
             self.damage = str(exc)
         self.damage = known or self.damage
 
-    def _noted(self) -> Progress:
+    def _noted_progress(self) -> Progress:
         content = self._get("progress")
         return _typed(content, Progress) if content is not None else Progress()
 
-    def _last(self, table: str) -> Progress:
+    def _last_progress(self, table: str) -> Progress:
         """Return the progress in a table's last row."""
         try:
-            found = self._before(table, 1 << 62)
-            return progress_of(_checked(*found[1:])) if found is not None else Progress()
+            stored = self._last_before(table, _AFTER_ALL)
+            return progress_of(checked(*stored[1:])) if stored is not None else Progress()
         except (sqlite3.Error, msgspec.DecodeError, ValueError) as exc:
             raise damaged(self.path, exc) from exc
 
-    def _before(self, table: str, before: int) -> tuple[Any, ...] | None:
-        query = f"SELECT * FROM {table} WHERE first < ? ORDER BY first DESC LIMIT 1"  # noqa: S608 - a constant
+    def _last_before(self, table: str, position: int) -> StoredPack | None:
         with self._lock:
-            found: tuple[Any, ...] | None = self._connection.execute(query, (before,)).fetchone()
-        return found
+            return self._tables.last_before(table, position)
 
-    def _unpack(self, records: Any, crc: Any) -> list[Row]:
+    def _unsettled(self, stored: StoredPack) -> list[Row]:
+        _, content, crc = stored
         try:
-            return unpack(_checked(records, crc))
+            rows = unpack(checked(content, crc))
         except (msgspec.DecodeError, ValueError) as exc:
             raise damaged(self.path, exc) from exc
+        return [row for row in rows if row[0] >= self.settled_below]
 
     def _commit(self, packs: Sequence[Pack], progress: Progress) -> None:
+        tables = self._tables
         self._connection.execute("BEGIN IMMEDIATE")
-        if self._may_empty(progress.settled_below):
-            other = 1 - self._active
-            self._connection.execute(f"DELETE FROM {_TABLES[other]}")  # noqa: S608 - a constant
-            self._highest[other] = -1
-        self._change_roles()
-        if not self._is_next(packs):
-            # Of a table only the last row's progress is looked at.
+        if tables.may_empty(progress.settled_below):
+            tables.empty_inactive()
+        tables.change_roles()
+        if not tables.follows_all(packs):
+            # The next process reads the progress of a table's last row only, and these rows will not be the last.
             self._put("progress", _encode(progress))
         for packed in packs:
-            self._insert(packed)
+            tables.insert(packed)
         self._connection.execute("COMMIT")
-
-    def _insert(self, packed: Pack) -> None:
-        self._connection.execute(
-            f"INSERT INTO {_TABLES[self._active]} VALUES (?, ?, ?)",  # noqa: S608 - a constant
-            (packed.first, packed.content, zlib.crc32(packed.content)),
-        )
-        self._active_bytes += len(packed.content)
-        self._highest[self._active] = packed.last
-
-    def _is_next(self, packs: Sequence[Pack]) -> bool:
-        """Return whether these come behind all that is there."""
-        return bool(packs) and packs[0].first > max(self._highest)
-
-    def _may_empty(self, settled_below: int) -> bool:
-        """Return whether the table that takes nothing now has records, and all of them are settled."""
-        return -1 < self._highest[1 - self._active] < settled_below
-
-    def _change_roles(self) -> None:
-        """Let the other table take the next records, if it is empty and this one is large."""
-        other = 1 - self._active
-        if self._active_bytes > self.flip_bytes and self._highest[other] == -1:
-            self._active, self._active_bytes = other, 0
 
     def _put(self, name: str, content: bytes) -> None:
         self._connection.execute("INSERT OR REPLACE INTO note VALUES (?, ?, ?)", (name, content, zlib.crc32(content)))
@@ -364,7 +341,7 @@ class SpoolSegment:
         with self._lock:
             try:
                 row = self._connection.execute("SELECT content, crc FROM note WHERE name = ?", (name,)).fetchone()
-                return _checked(*row) if row else None
+                return checked(*row) if row else None
             except (sqlite3.Error, ValueError) as exc:
                 raise damaged(self.path, exc) from exc
 
@@ -374,28 +351,21 @@ class SpoolSegment:
                 self._connection.execute("ROLLBACK")
 
 
-def set_aside(path: Path) -> Path:
-    """Rename a segment and its log so that nobody adopts it again; return the new name."""
-    aside = path.with_suffix(ASIDE)
-    for name, target in ((path, aside), (wal_of(path), wal_of(aside))):
+def rename_damaged(path: Path) -> Path:
+    """Rename a damaged segment and its log so that nobody adopts them again; return the segment's new name."""
+    renamed = path.with_suffix(DAMAGED_SUFFIX)
+    for name, target in ((path, renamed), (wal_of(path), wal_of(renamed))):
         with contextlib.suppress(FileNotFoundError):
             if name.stat().st_size:
                 name.rename(target)
             else:
                 name.unlink()
-    return aside
-
-
-def _checked(content: Any, crc: Any) -> bytes:
-    if not isinstance(content, bytes) or zlib.crc32(content) != crc:
-        message = "a checksum does not fit"
-        raise ValueError(message)
-    return content
+    return renamed
 
 
 def _typed(content: bytes, kind: type[NoteT]) -> NoteT:
     try:
         return msgspec.msgpack.decode(content, type=kind)
     except msgspec.DecodeError as exc:
-        message = f"a note in a spool segment is of another version: {exc}"
+        message = f"a note in a spool segment was written by another version: {exc}"
         raise DamagedSegmentError(message) from exc

@@ -1,4 +1,7 @@
-"""Whether SQLite's write-ahead log ends where its writer ended (https://sqlite.org/fileformat2.html#the_write_ahead_log)."""
+"""Finds commits that SQLite would silently drop from a damaged write-ahead log.
+
+Format: https://sqlite.org/fileformat2.html#the_write_ahead_log
+"""
 
 from __future__ import annotations
 
@@ -21,27 +24,30 @@ def wal_of(path: Path) -> Path:
 
 
 def has_lost_commits(connection: sqlite3.Connection, path: Path) -> bool:
-    """Return whether whole commits follow the place at which SQLite takes the log to end.
+    """Return whether whole commits follow the place where SQLite considers the log to end.
 
-    SQLite stops at the first frame whose checksum does not fit, and does not tell. After a crash that is the torn end
-    of the last commit, of which no wait has returned. Where another commit of the same log follows, the log is damaged
-    in its middle.
+    SQLite stops at the first frame whose checksum does not fit, and reports nothing. After a crash that is the torn end
+    of the last commit, and nobody was promised that one. Where another commit of the same log follows, the log is
+    damaged in its middle.
     """
     try:
         with wal_of(path).open("rb") as log:
             header = log.read(_HEADER.size)
             size = os.fstat(log.fileno()).st_size
+            # 1. A log without a single whole frame has no commit to lose.
             if size <= _HEADER.size + _FRAME.size:
                 return False
+            # 2. With a bad header SQLite ignores the whole log.
             if not _is_sound(header):
                 return True
+            # 3. One commit after the end is the torn one; a second one was whole when it was written.
             return _commits_after(log, header, valid=_valid_frames(connection), size=size) > 1
     except FileNotFoundError:
         return False
 
 
 def _valid_frames(connection: sqlite3.Connection) -> int:
-    """Return how many frames SQLite takes from the log; moves them into the database on the way."""
+    """Return how many frames SQLite accepts from the log; it moves them into the database on the way."""
     with contextlib.suppress(sqlite3.Error):
         _, frames, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         return int(frames)
@@ -54,8 +60,9 @@ def _commits_after(log: BinaryIO, header: bytes, *, valid: int, size: int) -> in
     step = _FRAME.size + page_size
     for number in range(valid, min((size - _HEADER.size) // step, _MAX_FRAMES)):
         log.seek(_HEADER.size + number * step)
-        _, pages_after_commit, *found = _FRAME.unpack(log.read(_FRAME.size))
-        commits += bool(pages_after_commit) and found == salts
+        _, pages_after_commit, *frame_salts = _FRAME.unpack(log.read(_FRAME.size))
+        # Frames of an earlier round of the same file have other salts: they are old, not lost.
+        commits += bool(pages_after_commit) and frame_salts == salts
     return commits
 
 
@@ -64,10 +71,11 @@ def _is_sound(header: bytes) -> bool:
     words = _HEADER.unpack(header)
     if words[0] not in _MAGIC:
         return False
+    # The magic number says in which byte order the sums were computed.
     order = ">" if words[0] & 1 else "<"
     first = second = 0
     summed = struct.unpack(f"{order}6I", header[:24])
-    for at in range(0, len(summed), 2):
-        first = (first + summed[at] + second) & 0xFFFFFFFF
-        second = (second + summed[at + 1] + first) & 0xFFFFFFFF
+    for index in range(0, len(summed), 2):
+        first = (first + summed[index] + second) & 0xFFFFFFFF
+        second = (second + summed[index + 1] + first) & 0xFFFFFFFF
     return (first, second) == words[6:]

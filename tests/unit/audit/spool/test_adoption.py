@@ -1,3 +1,5 @@
+"""Segments of dead processes: adopted once, read in order, deleted when all is settled."""
+
 from __future__ import annotations
 
 import logging
@@ -30,7 +32,7 @@ def _all(adopted: AdoptedSegment) -> list[SealedRecord]:
     return [record for chunk in adopted.records(_no_checkpoint) for record in chunk]
 
 
-def test_records_come_back_in_order_and_the_file_goes_when_all_are_settled(tmp_path: Path) -> None:
+def test_file_is_deleted_when_all_is_settled(tmp_path: Path) -> None:
     made = records(1_200)
     leave_segment(tmp_path, made)
     adopted = _adopt_one(tmp_path)
@@ -46,7 +48,7 @@ def test_records_come_back_in_order_and_the_file_goes_when_all_are_settled(tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_was_settled_before_the_adopter_died_too_is_not_sent_again(tmp_path: Path) -> None:
+def test_adopter_dies_too_and_little_is_repeated(tmp_path: Path) -> None:
     leave_segment(tmp_path, records(5_000))
     adopted = _adopt_one(tmp_path)
     found = _all(adopted)
@@ -59,7 +61,7 @@ def test_what_was_settled_before_the_adopter_died_too_is_not_sent_again(tmp_path
     again[0].segment.close()  # type: ignore[union-attr]  # the adopted segment itself
 
 
-def test_the_oldest_process_comes_first(tmp_path: Path) -> None:
+def test_oldest_process_comes_first(tmp_path: Path) -> None:
     older, newer = records(2), records(2)
     for made in (newer, older):
         leave_segment(tmp_path, made)
@@ -71,7 +73,7 @@ def test_the_oldest_process_comes_first(tmp_path: Path) -> None:
         segment.close()
 
 
-def test_a_segment_of_another_topic_is_left_to_its_own(tmp_path: Path) -> None:
+def test_segment_of_another_topic_is_left(tmp_path: Path) -> None:
     leave_segment(tmp_path, records(2), topic="another")
 
     assert adopt_segments(tmp_path, topic=TOPIC) == []
@@ -80,7 +82,7 @@ def test_a_segment_of_another_topic_is_left_to_its_own(tmp_path: Path) -> None:
     adopted.close()
 
 
-def test_a_segment_of_another_version_is_left_and_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_segment_of_another_version_is_left(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("telemetry.audit.spool.segment.FORMAT_VERSION", 99)
         path = leave_segment(tmp_path, records(2))
@@ -92,7 +94,7 @@ def test_a_segment_of_another_version_is_left_and_told(tmp_path: Path, caplog: p
     assert "another version" in caplog.text
 
 
-def test_a_damaged_segment_is_salvaged_set_aside_and_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_readable_part_of_damaged_segment_is_sent(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     made = records(60, size=2_000)
     producer = made[0].producer
     segment = SpoolSegment.create(tmp_path, producer=producer, topic=TOPIC, source="/production/shop")
@@ -117,7 +119,7 @@ def test_a_damaged_segment_is_salvaged_set_aside_and_told(tmp_path: Path, caplog
     assert adopt_segments(tmp_path, topic=TOPIC) == []
 
 
-def test_a_damaged_segment_gets_no_closing_checkpoint(tmp_path: Path) -> None:
+def test_damaged_segment_gets_no_closing_checkpoint(tmp_path: Path) -> None:
     path = leave_segment(tmp_path, records(3))
     log = path.with_name(path.name + "-wal")
     content = bytearray(log.read_bytes())
@@ -132,9 +134,7 @@ def test_a_damaged_segment_gets_no_closing_checkpoint(tmp_path: Path) -> None:
     assert asked == []
 
 
-def test_a_checkpoint_that_cannot_be_made_does_not_hold_up_the_records(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_records_come_without_a_failing_checkpoint(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     leave_segment(tmp_path, records(3))
     adopted = _adopt_one(tmp_path)
 
@@ -149,7 +149,7 @@ def test_a_checkpoint_that_cannot_be_made_does_not_hold_up_the_records(
     adopted.close()
 
 
-def test_the_segment_stays_until_its_closing_checkpoint_is_settled(tmp_path: Path) -> None:
+def test_unsettled_closing_checkpoint_keeps_the_segment(tmp_path: Path) -> None:
     leave_segment(tmp_path, records(3))
     adopted = _adopt_one(tmp_path)
     checkpoint = SealedRecord.written("c", producer="p", sequence=None, key=b"p", value=b"note")
@@ -163,7 +163,7 @@ def test_the_segment_stays_until_its_closing_checkpoint_is_settled(tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_rubbish_with_the_name_of_a_segment_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_unreadable_segment_is_renamed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "foreign.spool").write_bytes(b"rubbish" * 1_000)
 
     assert adopt_segments(tmp_path, topic=TOPIC) == []
@@ -175,7 +175,7 @@ def test_rubbish_with_the_name_of_a_segment_is_set_aside(tmp_path: Path, caplog:
 @pytest.mark.parametrize(
     ("age", "left"), [(0.0, 1), (3_600.0, 0), (-3_600.0, 1)], ids=["young", "old", "of the future"]
 )
-def test_an_empty_file_belongs_to_a_process_that_begins_or_to_nobody(tmp_path: Path, age: float, left: int) -> None:
+def test_empty_file_is_deleted_once_it_is_old(tmp_path: Path, age: float, left: int) -> None:
     empty = tmp_path / "begun.spool"
     empty.touch(0o600)
     moment = time.time() - age
@@ -186,7 +186,7 @@ def test_an_empty_file_belongs_to_a_process_that_begins_or_to_nobody(tmp_path: P
     assert len(list(tmp_path.iterdir())) == left
 
 
-def test_a_process_was_killed_between_the_deletion_of_a_segment_and_of_its_log(tmp_path: Path) -> None:
+def test_kill_between_deleting_segment_and_log(tmp_path: Path) -> None:
     for name in (
         "settled.spool-wal",
         "begun.spool-journal",

@@ -1,3 +1,5 @@
+"""Packs of records: the bytes on disk, and what comes back from them."""
+
 from __future__ import annotations
 
 import msgspec
@@ -10,7 +12,7 @@ from telemetry.audit.spool.packing import Progress, pack, unpack
 from tests.support.accepted_records import PRODUCER, sealed_records
 
 
-def test_values_come_back_byte_by_byte_whatever_was_written_out_before_and_however_keys_change() -> None:
+def test_values_come_back_across_data_keys() -> None:
     made = list(sealed_records(50, uses_of_a_key=8))
     for record in made[::5]:
         record.write(record.value)
@@ -28,7 +30,7 @@ def test_packing_writes_no_value_out() -> None:
     assert all(record.ciphertext for record in made)
 
 
-def test_a_checkpoint_has_no_position_and_is_not_packed() -> None:
+def test_checkpoint_is_not_packed() -> None:
     checkpoint = SealedRecord.written("c", producer=PRODUCER, sequence=None, key=b"p", value=b"note")
     made = [*sealed_records(1, uses_of_a_key=100), checkpoint]
 
@@ -36,7 +38,7 @@ def test_a_checkpoint_has_no_position_and_is_not_packed() -> None:
     assert list(pack([checkpoint], Progress())) == []
 
 
-def test_a_large_commit_is_split_and_says_where() -> None:
+def test_large_commit_is_split() -> None:
     made = list(sealed_records(2_500, uses_of_a_key=10_000))
 
     assert [(packed.first, packed.last) for packed in pack(made, Progress())] == [
@@ -75,7 +77,7 @@ def test_bytes_on_disk_never_change() -> None:
 
 
 @given(st.binary(max_size=64))
-def test_rubbish_is_refused(content: bytes) -> None:
+def test_random_bytes_are_refused(content: bytes) -> None:
     try:
         rows = unpack(content)
     except msgspec.DecodeError:
@@ -84,7 +86,7 @@ def test_rubbish_is_refused(content: bytes) -> None:
 
 
 @given(st.data())
-def test_a_cut_pack_is_refused(data: st.DataObject) -> None:
+def test_truncated_pack_is_refused(data: st.DataObject) -> None:
     (packed,) = pack(list(sealed_records(3, uses_of_a_key=100)), Progress())
     cut = packed.content[: data.draw(st.integers(0, len(packed.content) - 1))]
 

@@ -1,3 +1,5 @@
+"""The spool file: whole commits, one owner, and no altered byte taken for a record."""
+
 from __future__ import annotations
 
 import os
@@ -13,14 +15,17 @@ from telemetry.audit.producer import TreeState
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.spool.packing import Row
 from telemetry.audit.spool.segment import SpoolSegment
-from telemetry.audit.spool.segment_errors import DamagedSegmentError
+from telemetry.audit.spool.sqlite_file import DamagedSegmentError
+from telemetry.audit.spool.tables import MAX_FLIP_BYTES
 from telemetry.audit.spool.wal_check import wal_of
 from telemetry.exceptions import SpoolError
 from tests.support.leftovers import leave_segment, records
 
 
-def _segment(folder: Path, producer: str) -> SpoolSegment:
-    return SpoolSegment.create(folder, producer=producer, topic="audit-events", source="/production/shop")
+def _segment(folder: Path, producer: str, *, flip_bytes: int = MAX_FLIP_BYTES) -> SpoolSegment:
+    return SpoolSegment.create(
+        folder, producer=producer, topic="audit-events", source="/production/shop", flip_bytes=flip_bytes
+    )
 
 
 def _adopted(path: Path) -> SpoolSegment:
@@ -33,7 +38,7 @@ def _rows(made: list[SealedRecord]) -> list[Row]:
     return [(record.sequence or 0, record.event_id, record.key, record.value) for record in made]
 
 
-def test_what_was_committed_comes_back_byte_by_byte(tmp_path: Path) -> None:
+def test_committed_records_come_back_byte_by_byte(tmp_path: Path) -> None:
     made = records(2_500)
     path = leave_segment(tmp_path, made)
 
@@ -46,7 +51,7 @@ def test_what_was_committed_comes_back_byte_by_byte(tmp_path: Path) -> None:
     segment.close()
 
 
-def test_what_is_settled_does_not_come_back(tmp_path: Path) -> None:
+def test_settled_records_do_not_come_back(tmp_path: Path) -> None:
     made = records(10)
     path = leave_segment(tmp_path, made, settled=7)
 
@@ -56,7 +61,7 @@ def test_what_is_settled_does_not_come_back(tmp_path: Path) -> None:
     segment.close()
 
 
-def test_the_tree_is_that_of_the_last_commit(tmp_path: Path) -> None:
+def test_tree_of_the_last_commit_comes_back(tmp_path: Path) -> None:
     made = records(4)
     segment = _segment(tmp_path, made[0].producer)
     segment.append(made[:2], settled_below=0, tree=TreeState(made[0].producer, 2, b"two"))
@@ -72,11 +77,10 @@ def test_the_tree_is_that_of_the_last_commit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("noted_at", [1, 3, 7, None])
-def test_the_last_commits_progress_holds_wherever_it_stands(tmp_path: Path, noted_at: int | None) -> None:
-    """It stands in the row, or beside the tables for a commit without records; here also across tables that flip."""
+def test_progress_of_the_last_commit_comes_back(tmp_path: Path, noted_at: int | None) -> None:
+    """It is in the row, or in the notes for a commit without records; here also across tables that change roles."""
     made = records(400, size=10_000)
-    segment = _segment(tmp_path, made[0].producer)
-    segment.flip_bytes = 1 << 19
+    segment = _segment(tmp_path, made[0].producer, flip_bytes=1 << 19)
     for number, at in enumerate(range(0, 400, 40)):
         segment.append(
             made[at : at + 40], settled_below=max(at - 60, 0), tree=TreeState(made[0].producer, at + 40, b"%d" % at)
@@ -93,8 +97,8 @@ def test_the_last_commits_progress_holds_wherever_it_stands(tmp_path: Path, note
     again.close()
 
 
-def test_records_that_the_disk_took_last_are_not_passed_over(tmp_path: Path) -> None:
-    """A disk that failed in between: what is saved at the end stands before what was committed already."""
+def test_records_committed_late_come_back_in_order(tmp_path: Path) -> None:
+    """A disk failed in between: records saved at the end come before those that were committed already."""
     made = records(30)
     segment = _segment(tmp_path, made[0].producer)
     segment.append(made[:10], settled_below=0, tree=None)
@@ -108,7 +112,7 @@ def test_records_that_the_disk_took_last_are_not_passed_over(tmp_path: Path) -> 
     again.close()
 
 
-def test_the_file_stops_growing_while_records_are_settled(tmp_path: Path) -> None:
+def test_file_stops_growing_while_records_are_settled(tmp_path: Path) -> None:
     producer = records(1)[0].producer
     segment = _segment(tmp_path, producer)
     sizes = []
@@ -122,7 +126,7 @@ def test_the_file_stops_growing_while_records_are_settled(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_living_process_keeps_its_segment(tmp_path: Path) -> None:
+def test_living_process_keeps_its_segment(tmp_path: Path) -> None:
     segment = _segment(tmp_path, records(1)[0].producer)
 
     assert SpoolSegment.adopt(segment.path) is None
@@ -131,7 +135,7 @@ def test_a_living_process_keeps_its_segment(tmp_path: Path) -> None:
     _adopted(segment.path).close()
 
 
-def test_of_two_adopters_one_gets_the_segment(tmp_path: Path) -> None:
+def test_one_of_four_threads_adopts_the_segment(tmp_path: Path) -> None:
     path = leave_segment(tmp_path, records(3))
     found: list[SpoolSegment] = []
     begin = threading.Barrier(4)
@@ -163,7 +167,7 @@ sys.stdin.readline()
 """
 
 
-def test_of_two_adopting_processes_one_gets_the_segment(tmp_path: Path) -> None:
+def test_one_of_three_processes_adopts_the_segment(tmp_path: Path) -> None:
     path = leave_segment(tmp_path, records(3))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", _ADOPTER, str(path)]
@@ -185,7 +189,7 @@ def test_of_two_adopting_processes_one_gets_the_segment(tmp_path: Path) -> None:
     assert sorted(answers) == ["got it", "none", "none"]
 
 
-def test_a_segment_that_its_process_has_just_settled_is_not_adopted(tmp_path: Path) -> None:
+def test_settled_segment_is_not_adopted(tmp_path: Path) -> None:
     segment = _segment(tmp_path, records(1)[0].producer)
 
     segment.remove()
@@ -194,7 +198,7 @@ def test_a_segment_that_its_process_has_just_settled_is_not_adopted(tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_process_killed_before_its_segment_held_anything_leaves_no_trace_and_no_alarm(tmp_path: Path) -> None:
+def test_kill_before_the_first_commit_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "018f3b1c-0000-7000-8000-000000000001.spool"
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA journal_mode = WAL")
@@ -206,7 +210,7 @@ def test_a_process_killed_before_its_segment_held_anything_leaves_no_trace_and_n
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_failed_commit_leaves_nothing_and_the_next_one_works(tmp_path: Path) -> None:
+def test_failed_commit_leaves_nothing(tmp_path: Path) -> None:
     made = records(3)
     segment = _segment(tmp_path, made[0].producer)
     segment.append(made[:1], settled_below=0, tree=None)
@@ -221,7 +225,7 @@ def test_a_failed_commit_leaves_nothing_and_the_next_one_works(tmp_path: Path) -
     segment.close()
 
 
-def test_every_part_of_the_file_overwritten_once_is_told_or_costs_nothing(tmp_path: Path) -> None:
+def test_overwritten_bytes_are_noticed_or_harmless(tmp_path: Path) -> None:
     made = [record for first in range(0, 300, 30) for record in records(30, producer=PRODUCER, first=first, size=300)]
     path = tmp_path / f"{PRODUCER}.spool"
     segment = _segment(tmp_path, PRODUCER)
@@ -234,33 +238,33 @@ def test_every_part_of_the_file_overwritten_once_is_told_or_costs_nothing(tmp_pa
         damaged = bytearray(whole)
         damaged[at : at + 3] = bytes(byte ^ 0x55 for byte in damaged[at : at + 3])
         path.write_bytes(bytes(damaged))
-        found, told = _salvage(path)
+        found, noticed = _salvage(path)
 
-        # Nothing that was altered is taken for a record, and a record is missing only when the damage was told.
+        # No altered bytes are accepted as a record, and a record is missing only when the damage was noticed.
         assert found <= expected
-        assert told or found == expected
+        assert noticed or found == expected
 
 
 def _salvage(path: Path) -> tuple[set[Row], bool]:
-    """Read as the recovery does; return what was found, and whether the damage was noticed."""
+    """Read as the adoption does; return the rows, and whether the damage was noticed."""
     try:
         segment = SpoolSegment.adopt(path)
     except DamagedSegmentError:
         return set(), True
     assert segment is not None
     found: set[Row] = set()
-    told = bool(segment.damage)
+    noticed = bool(segment.damage)
     try:
         found.update(segment.rows())
     except SpoolError:
-        told = True
+        noticed = True
         found.update(segment.rows_backwards())
     segment.close()
-    return found, told
+    return found, noticed
 
 
 @pytest.mark.parametrize("part", [0.0005, 0.2, 0.5, 0.8, 0.9])
-def test_the_log_is_damaged_in_its_middle(tmp_path: Path, part: float) -> None:
+def test_log_damaged_in_its_middle_is_kept(tmp_path: Path, part: float) -> None:
     path, log = _left_with_log(tmp_path)
     content = bytearray(log.read_bytes())
     at = int(len(content) * part)
@@ -270,22 +274,22 @@ def test_the_log_is_damaged_in_its_middle(tmp_path: Path, part: float) -> None:
     try:
         segment = _adopted(path)
     except DamagedSegmentError as exc:
-        told = str(exc)
+        damage = str(exc)
     else:
-        told = segment.damage
+        damage = segment.damage
         segment.close()
 
-    assert "damaged in the middle" in told
+    assert "damaged in the middle" in damage
     assert path.with_suffix(".damaged-wal").read_bytes() == bytes(content)
     assert path.with_suffix(".damaged-wal").stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("cut", [1, 100, 40_000])
 @pytest.mark.parametrize("length", ["shorter", "as long"])
-def test_a_log_whose_last_write_was_torn_is_no_damage(tmp_path: Path, cut: int, length: str) -> None:
+def test_torn_last_write_is_no_damage(tmp_path: Path, cut: int, length: str) -> None:
     path, log = _left_with_log(tmp_path)
     whole = log.read_bytes()
-    # A log that is written anew from its start is as long as it was: behind the tear stands something older.
+    # A log that is written anew from its start is as long as before: after the tear there is something older.
     log.write_bytes(whole[:-cut] + (bytes(cut) if length == "as long" else b""))
 
     segment = _adopted(path)
@@ -297,7 +301,7 @@ def test_a_log_whose_last_write_was_torn_is_no_damage(tmp_path: Path, cut: int, 
     segment.close()
 
 
-def test_a_log_that_is_only_a_beginning_is_no_damage(tmp_path: Path) -> None:
+def test_log_of_a_few_bytes_is_no_damage(tmp_path: Path) -> None:
     path, log = _left_with_log(tmp_path)
     log.write_bytes(log.read_bytes()[:20])
 
@@ -322,7 +326,7 @@ PRODUCER = "018f3b1c-0000-7000-8000-000000000001"
 
 
 @pytest.mark.parametrize("content", [b"SQLite format 3\x00", b"rubbish" * 1_000, bytes(65_536)])
-def test_a_file_that_is_no_segment_is_damaged(tmp_path: Path, content: bytes) -> None:
+def test_foreign_file_is_damaged(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / f"{PRODUCER}.spool"
     path.write_bytes(content)
 
@@ -334,20 +338,20 @@ _SHORT_OF_DESCRIPTORS = """
 import os, resource, sys
 from pathlib import Path
 from telemetry.audit.spool.segment import SpoolSegment
-from telemetry.audit.spool.segment_errors import DamagedSegmentError
+from telemetry.audit.spool.sqlite_file import DamagedSegmentError
 from telemetry.exceptions import SpoolError
 used = len(os.listdir("/proc/self/fd"))
 resource.setrlimit(resource.RLIMIT_NOFILE, (used - 1, used + 50))
 try:
     SpoolSegment.adopt(Path(sys.argv[1]))
 except DamagedSegmentError:
-    sys.exit("taken for damaged")
+    sys.exit("it counts as damaged")
 except SpoolError:
     print("later")
 """
 
 
-def test_a_descriptor_shortage_is_not_taken_for_damage(tmp_path: Path) -> None:
+def test_shortage_of_descriptors_is_no_damage(tmp_path: Path) -> None:
     path = leave_segment(tmp_path, records(1))
 
     done = _run(_SHORT_OF_DESCRIPTORS, path)
@@ -376,7 +380,7 @@ sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in chi
 """
 
 
-def test_processes_that_start_at_once_do_not_disturb_each_others_folder_check(tmp_path: Path) -> None:
+def test_processes_check_one_folder_at_once(tmp_path: Path) -> None:
     # Forked processes have much in common, the number of their main thread too.
     done = _run(_STARTERS, tmp_path / "spool")
 

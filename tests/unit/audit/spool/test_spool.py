@@ -1,3 +1,5 @@
+"""The spool thread: records are on disk before they continue, whatever the disk does."""
+
 from __future__ import annotations
 
 import threading
@@ -13,24 +15,21 @@ from telemetry.audit.record import SealedRecord
 from telemetry.audit.spool.segment import SpoolSegment
 from telemetry.audit.spool.spool import Spool
 from telemetry.exceptions import SpoolError
+from telemetry.system.deadline import Deadline
 from telemetry.testing import EmbeddedKafka
 from tests.support.leftovers import records
 from tests.support.quick_telemetry import quick_config, running
 from tests.support.until import until
 
 
-class Forwarded(list[SealedRecord]):
-    """The records that went on from the spool."""
-
-
 def spool_on(
     segment: SpoolSegment,
     *,
     lock: threading.Lock,
-    queue: Forwarded,
+    queue: list[SealedRecord],
     producer: str,
     room: Room | None = None,
-    most_behind: int = 1 << 60,
+    max_kept_bytes: int = 1 << 60,
 ) -> Spool:
     """Return a spool without a tree whose records go to a list."""
     return Spool(
@@ -39,12 +38,12 @@ def spool_on(
         queue=queue,
         tree=ProducerTree(producer, hashed=False),
         room=room or Room(lock=lock, max_events=1_000, max_bytes=1 << 20),
-        most_behind=most_behind,
+        max_kept_bytes=max_kept_bytes,
     )
 
 
 class Bench:
-    """A spool with what stands before and behind it."""
+    """A spool, with a list in place of the batcher."""
 
     def __init__(self, folder: Path) -> None:
         self.made = records(20)
@@ -54,7 +53,7 @@ class Bench:
             folder, producer=self.made[0].producer, topic="audit-events", source="/production/shop"
         )
         self.lock = threading.Lock()
-        self.forwarded = Forwarded()
+        self.forwarded: list[SealedRecord] = []
         self.spool = spool_on(self.segment, lock=self.lock, queue=self.forwarded, producer=self.made[0].producer)
 
     def add(self, *made: SealedRecord) -> None:
@@ -63,9 +62,9 @@ class Bench:
                 self.spool.add(record)
 
     def fail_with(self, error: BaseException | None) -> None:
-        """Let every commit fail, or none."""
+        """Make every commit fail, or none."""
         if error is None:
-            del self.segment.append  # the class's own is left
+            del self.segment.append  # the method of the class is left
             return
 
         def fail(_records: Sequence[SealedRecord], *, settled_below: int, tree: TreeState | None) -> None:
@@ -73,6 +72,9 @@ class Bench:
             raise error
 
         self.segment.append = fail  # type: ignore[method-assign, assignment]
+
+    def try_the_disk_again(self) -> None:
+        self.spool._disk._patience = Deadline(0.0)
 
 
 @pytest.fixture
@@ -105,12 +107,12 @@ def test_all_settled_and_closed_leaves_no_file(bench: Bench, tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_not_settled_stays_for_the_next_process(bench: Bench) -> None:
+def test_unsettled_records_stay_for_the_next_process(bench: Bench) -> None:
     bench.add(*bench.made)
     until(lambda: len(bench.forwarded) == 20)
     # In no order: acknowledgements come from several partitions.
     bench.spool.acknowledge([bench.made[number] for number in (3, 1, 0, 7, 2)])
-    # Settling is noted on disk by itself, without further records.
+    # Progress is committed without further records.
     until(lambda: bench.spool._noted_below == 4)
 
     assert bench.spool.close() == 15
@@ -122,32 +124,28 @@ def test_what_is_not_settled_stays_for_the_next_process(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("error", [SpoolError("disk full"), OSError(5, "Input/output error"), RuntimeError("a bug")])
-def test_events_go_on_while_the_disk_fails_and_are_durable_again_after_it(
-    bench: Bench, error: Exception, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_disk_fails_and_works_again(bench: Bench, error: Exception, caplog: pytest.LogCaptureFixture) -> None:
     bench.fail_with(error)
     bench.add(*bench.made[:10])
     until(lambda: len(bench.forwarded) == 10)
-    assert not bench.spool.is_working
+    assert bench.spool._disk.is_broken
     assert not any(receipt.is_durable for receipt in _receipts(bench.made))
     assert "not durable until they are delivered" in caplog.text
 
     bench.fail_with(None)
-    bench.spool._retry_at = 0.0
+    bench.try_the_disk_again()
     bench.add(*bench.made[10:])
 
     for receipt in _receipts(bench.made[10:]):
         receipt.wait_durable(10)
-    assert bench.spool.is_working
+    assert not bench.spool._disk.is_broken
     assert [row[0] for row in bench.segment.rows()] == list(range(10, 20))
     # The ones that are not on disk do not keep the noted position from rising.
     bench.spool.acknowledge(bench.made[10:])
-    assert bench.spool._settled_below == 20
+    assert bench.spool._settled.below == 20
 
 
-def test_a_disk_that_hangs_neither_keeps_events_nor_the_shutdown(
-    bench: Bench, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_hanging_disk_delays_neither_events_nor_shutdown(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     entered, go_on = threading.Event(), threading.Event()
     append = bench.segment.append
 
@@ -164,15 +162,15 @@ def test_a_disk_that_hangs_neither_keeps_events_nor_the_shutdown(
     bench.spool.stop(0.1)
 
     assert bench.forwarded == bench.made
-    assert "does not answer; 20 events go on without it" in caplog.text
+    assert "does not answer, 20 events continue unspooled" in caplog.text
     go_on.set()
-    bench.spool._thread.join(10)
+    assert bench.spool._worker.join(10)
     assert bench.forwarded == bench.made
 
 
-def test_a_checkpoint_that_is_on_its_way_keeps_the_segment(bench: Bench) -> None:
+def test_unsettled_checkpoint_keeps_the_segment(bench: Bench) -> None:
     checkpoint = SealedRecord.written("c", producer="p", sequence=None, key=b"p", value=b"note")
-    bench.spool.hold(checkpoint)
+    bench.spool.keep_open_for(checkpoint)
     bench.add(*bench.made)
     until(lambda: len(bench.forwarded) == 20)
     bench.spool.acknowledge(bench.made)
@@ -181,12 +179,12 @@ def test_a_checkpoint_that_is_on_its_way_keeps_the_segment(bench: Bench) -> None
     assert bench.segment.path.exists()
 
 
-def test_what_the_disk_did_not_take_is_saved_at_the_end_in_its_place(bench: Bench) -> None:
+def test_rejected_records_are_saved_in_their_place(bench: Bench) -> None:
     bench.fail_with(SpoolError("disk full"))
     bench.add(*bench.made[:5])
     until(lambda: len(bench.forwarded) == 5)
     bench.fail_with(None)
-    bench.spool._retry_at = 0.0
+    bench.try_the_disk_again()
     bench.add(*bench.made[5:15])
     until(lambda: len(bench.forwarded) == 15)
     bench.fail_with(SpoolError("disk full"))
@@ -206,7 +204,7 @@ def test_what_the_disk_did_not_take_is_saved_at_the_end_in_its_place(bench: Benc
     adopted.close()
 
 
-def test_a_disk_that_still_takes_nothing_at_the_end(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+def test_disk_rejects_writes_until_the_end(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     bench.fail_with(SpoolError("disk full"))
     bench.add(*bench.made)
     until(lambda: len(bench.forwarded) == 20)
@@ -215,16 +213,16 @@ def test_a_disk_that_still_takes_nothing_at_the_end(bench: Bench, caplog: pytest
     bench.spool.save(bench.made)
 
     assert not any(record.segment for record in bench.made)
-    assert "still takes nothing: disk full" in caplog.text
+    assert "still rejects writes at the end of the process: disk full" in caplog.text
     assert bench.spool.close() == 0
 
 
-def test_a_record_that_is_not_settled_for_long_bounds_what_comes_after_it(tmp_path: Path) -> None:
+def test_unsettled_record_bounds_what_follows_it(tmp_path: Path) -> None:
     first = records(1)[0]
     segment = SpoolSegment.create(tmp_path, producer=first.producer, topic="audit-events", source="/production/shop")
-    lock, forwarded = threading.Lock(), Forwarded()
+    lock, forwarded = threading.Lock(), list[SealedRecord]()
     room = Room(lock=lock, max_events=1_000, max_bytes=100_000)
-    spool = spool_on(segment, lock=lock, queue=forwarded, producer=first.producer, room=room, most_behind=50_000)
+    spool = spool_on(segment, lock=lock, queue=forwarded, producer=first.producer, room=room, max_kept_bytes=50_000)
 
     def log(record: SealedRecord) -> None:
         count = len(forwarded) + 1
@@ -234,15 +232,15 @@ def test_a_record_that_is_not_settled_for_long_bounds_what_comes_after_it(tmp_pa
         until(lambda: len(forwarded) == count)
 
     log(first)
-    behind, number = 0, 1
+    following, number = 0, 1
     while room.free_bytes > 2_000:
         (record,) = records(1, producer=first.producer, first=number, size=1_000)
         log(record)
         spool.acknowledge([record])
         room.give_back(0, record.size)
-        behind, number = behind + record.size, number + 1
-        assert behind < 160_000, "nothing bounds what stays behind the first record"
-    assert behind > 140_000
+        following, number = following + record.size, number + 1
+        assert following < 160_000, "nothing bounds what stays on disk after the first record"
+    assert following > 140_000
     assert len(list(segment.rows())) == number
 
     spool.acknowledge([first])
@@ -252,15 +250,15 @@ def test_a_record_that_is_not_settled_for_long_bounds_what_comes_after_it(tmp_pa
     assert spool.close() == 0
 
 
-def test_the_segment_keeps_its_bound_while_kafka_is_slow(tmp_path: Path) -> None:
-    most = 4 << 20
+def test_slow_kafka_leaves_the_segment_bounded(tmp_path: Path) -> None:
+    max_bytes = 4 << 20
     with EmbeddedKafka(partitions=16) as kafka:
         config = quick_config(
             kafka.bootstrap_servers,
             tmp_path,
             fallback_enabled=False,
             spool_path=tmp_path / "spool",
-            spool_max_bytes=most,
+            spool_max_bytes=max_bytes,
             queue_full_timeout_ms=60_000,
             kafka_timeout_ms=30_000,
         )
@@ -274,5 +272,5 @@ def test_the_segment_keeps_its_bound_while_kafka_is_slow(tmp_path: Path) -> None
             kafka.set_latency(0)
 
     # Beside the records the folder holds SQLite's write-ahead log, which is moved into the file every 4 MiB.
-    assert max(sizes) < most + (8 << 20)
+    assert max(sizes) < max_bytes + (8 << 20)
     assert list((tmp_path / "spool").iterdir()) == []

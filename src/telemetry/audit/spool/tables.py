@@ -1,0 +1,85 @@
+"""Stores packs in two tables of a segment in turn, so that one can be emptied while the other is filled."""
+
+from __future__ import annotations
+
+import sqlite3
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+from telemetry.audit.spool.packing import Pack
+
+TABLES = ("batch_a", "batch_b")
+SCHEMA = tuple(
+    f"CREATE TABLE {table} (first INTEGER PRIMARY KEY, records BLOB NOT NULL, crc INTEGER)" for table in TABLES
+)
+MAX_FLIP_BYTES = 2 << 20
+"""Emptying a table takes as long as it is large, and everyone who waits for the disk waits for that too."""
+
+_NEXT = (
+    f"SELECT * FROM (SELECT * FROM {TABLES[0]} UNION ALL SELECT * FROM {TABLES[1]})"  # noqa: S608 - constants
+    " WHERE first > ? ORDER BY first LIMIT 1"
+)
+
+StoredPack = tuple[int, Any, Any]
+"""First position, content and checksum, of the types that the file happens to have."""
+
+
+class AlternatingTables:
+    """Two tables: the active one receives packs, the other one waits until all its records are settled.
+
+    SQLite cannot cheaply delete the oldest rows of a growing table. It can drop everything in a table at once, so the
+    active table changes as soon as it is large and the other one is empty. Each method is called with the segment's
+    lock held, and raises ``sqlite3.Error``.
+
+    Args:
+        connection: Connection to the file.
+        flip_bytes: Size at which the active table gives way to the other one.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, *, flip_bytes: int) -> None:
+        self._connection = connection
+        self._flip_bytes = min(flip_bytes, MAX_FLIP_BYTES)
+        self._active = 0
+        self._active_bytes = 0
+        self._highest = [-1, -1]
+
+    def follows_all(self, packs: Sequence[Pack]) -> bool:
+        """Return whether these packs come after all that was stored by this object."""
+        return bool(packs) and packs[0].first > max(self._highest)
+
+    def may_empty(self, settled_below: int) -> bool:
+        """Return whether the inactive table has records, and all of them are settled."""
+        return -1 < self._highest[1 - self._active] < settled_below
+
+    def empty_inactive(self) -> None:
+        """Delete everything in the inactive table."""
+        other = 1 - self._active
+        self._connection.execute(f"DELETE FROM {TABLES[other]}")  # noqa: S608 - a constant
+        self._highest[other] = -1
+
+    def change_roles(self) -> None:
+        """Make the other table the active one, if it is empty and this one is large."""
+        other = 1 - self._active
+        if self._active_bytes > self._flip_bytes and self._highest[other] == -1:
+            self._active, self._active_bytes = other, 0
+
+    def insert(self, packed: Pack) -> None:
+        """Store a pack in the active table."""
+        self._connection.execute(
+            f"INSERT INTO {TABLES[self._active]} VALUES (?, ?, ?)",  # noqa: S608 - a constant
+            (packed.first, packed.content, zlib.crc32(packed.content)),
+        )
+        self._active_bytes += len(packed.content)
+        self._highest[self._active] = packed.last
+
+    def next_after(self, position: int) -> StoredPack | None:
+        """Return the first pack, of either table, that begins after ``position``."""
+        row: StoredPack | None = self._connection.execute(_NEXT, (position,)).fetchone()
+        return row
+
+    def last_before(self, table: str, position: int) -> StoredPack | None:
+        """Return the last pack of one table that begins before ``position``."""
+        query = f"SELECT * FROM {table} WHERE first < ? ORDER BY first DESC LIMIT 1"  # noqa: S608 - a constant
+        row: StoredPack | None = self._connection.execute(query, (position,)).fetchone()
+        return row
