@@ -1,10 +1,10 @@
-"""Which providers there are: the built-in ones, those registered in Python, those of installed entry points."""
+"""Lists the built-in providers; each is imported only when a configuration names it."""
 
 from __future__ import annotations
 
-from telemetry.config.catalog import ProviderCatalog
+from telemetry.config.provider_table import ProviderTable
 
-ENCRYPTION = ProviderCatalog(
+ENCRYPTION = ProviderTable(
     group="telemetry.encryption_providers",
     base="telemetry.encryption.provider:EncryptionProvider",
     builtin={
@@ -14,7 +14,7 @@ ENCRYPTION = ProviderCatalog(
         "local_key": "telemetry.encryption.providers.local_key:LocalKeyProvider",
     },
 )
-STORAGE = ProviderCatalog(
+STORAGE = ProviderTable(
     group="telemetry.storage_providers",
     base="telemetry.storage.provider:StorageProvider",
     builtin={

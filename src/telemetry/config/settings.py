@@ -1,17 +1,20 @@
-"""Reads the configuration from environment variables and a TOML file."""
+"""Reads a configuration from ``TELEMETRY_*`` variables and a TOML file by pydantic-settings.
+
+Only :meth:`TelemetryConfig.load` imports this module: a configuration that is written in Python does without.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from telemetry.config.audit import AuditConfig
 
 
-class LoadedConfig(BaseSettings):
-    """The fields of a ``TelemetryConfig`` as they were found; None where nothing names a field."""
-
+class _LoadedConfig(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="TELEMETRY_", env_nested_delimiter="__", extra="forbid", hide_input_in_errors=True
     )
@@ -22,10 +25,20 @@ class LoadedConfig(BaseSettings):
     audit_config: AuditConfig
 
 
-def settings_class(path: Path | None) -> type[LoadedConfig]:
-    """Return the class that reads arguments first, then ``TELEMETRY_*`` variables, then the TOML file if there is one."""
+def load_settings(file: Path | None, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that are set anywhere: in ``overrides``, else the environment, else the file.
 
-    class Loaded(LoadedConfig):
+    Raises:
+        ValueError: A value cannot be used, or the file is not TOML; as pydantic and pydantic-settings raise it.
+        OSError: The file cannot be read.
+    """
+    loaded = _settings_class(file)(**overrides)
+    fields = {name: getattr(loaded, name) for name in _LoadedConfig.model_fields}
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _settings_class(file: Path | None) -> type[_LoadedConfig]:
+    class Loaded(_LoadedConfig):
         @classmethod
         def settings_customise_sources(
             cls,
@@ -36,8 +49,8 @@ def settings_class(path: Path | None) -> type[LoadedConfig]:
             file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         ) -> tuple[PydanticBaseSettingsSource, ...]:
             sources = [init_settings, env_settings]
-            if path is not None:
-                sources.append(TomlConfigSettingsSource(settings_cls, path))
+            if file is not None:
+                sources.append(TomlConfigSettingsSource(settings_cls, file))
             return tuple(sources)
 
     return Loaded

@@ -1,4 +1,4 @@
-"""Defines the whole configuration: who logs, and how; from Python, environment variables or a TOML file."""
+"""Defines the whole configuration, from Python, environment variables or a TOML file."""
 
 from __future__ import annotations
 
@@ -74,19 +74,18 @@ class TelemetryConfig(ConfigModel):
             ConfigurationError: With every problem found, including an unreadable file.
         """
         # Its library costs a third of a start, and a configuration built in Python does not use it.
-        from telemetry.config.settings import settings_class  # noqa: PLC0415
+        from telemetry.config.settings import load_settings  # noqa: PLC0415
 
-        settings = settings_class(_readable(path))
+        file = _readable(path)
         try:
-            loaded = settings(**overrides)
+            loaded = load_settings(file, overrides)
         except ValidationError as exc:
             raise ConfigurationError(*problems_of(exc)) from None
         except (ValueError, OSError) as exc:
             if isinstance(exc, ConfigurationError):
                 raise
             raise ConfigurationError(Problem(str(path or "environment"), _first_line(exc), "correct it")) from None
-        given = {name: getattr(loaded, name) for name in cls.model_fields if getattr(loaded, name) is not None}
-        return cls(**given)
+        return cls(**loaded)
 
 
 def _readable(path: str | Path | None) -> Path | None:

@@ -1,4 +1,4 @@
-"""Unwrapped data keys at hand for the read side, bounded in number and age."""
+"""Keeps unwrapped data keys for the read side, bounded in number and age."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import NoReturn
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -50,7 +51,7 @@ class _Entry:
 
 
 class UnwrapCache:
-    """Asks the key service once for each wrapped key, however many records and threads want it.
+    """Calls the key service once for each wrapped key, however many records and threads need it.
 
     A key whose KEK was revoked opens records for ``max_age`` at most. An error is remembered for a second only,
     so that a stream of records under one unusable key does not storm the service.
@@ -76,36 +77,31 @@ class UnwrapCache:
         self._clock = clock
         self._lock = threading.Lock()
         self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
-        self._asked: dict[bytes, Future[OpenedKey]] = {}
+        self._requested: dict[bytes, Future[OpenedKey]] = {}
         self._closed = False
-        self.calls = 0
 
     def open_key(self, wrapped: bytes, key_uri: str, context: Context) -> OpenedKey:
         """Return the data key of a record.
 
         Raises:
-            KeyServiceError: A subclass tells why it cannot be had; ``KeyMismatchError`` for one that was altered.
+            KeyServiceError: The subclass says why it is not available; ``KeyMismatchError`` for one that was altered.
         """
         require_bounds(wrapped, key_uri)
         name = _name(wrapped, key_uri, context)
         with self._lock:
-            found = self._find(name)
-            if isinstance(found, OpenedKey):
-                return found
-            if found is not None:
-                raise found.with_traceback(None)  # not a new one: a third party's class may want other arguments
-            asked = self._asked.get(name)
-            mine = Future[OpenedKey]()
-            if asked is None:
-                self._asked[name] = mine
-        if asked is not None:
-            return asked.result()
-
-        def unwrap() -> OpenedKey:
-            plaintext = require_data_key(self._provider.unwrap(wrapped, key_uri, context), key_uri=key_uri)
-            return OpenedKey(plaintext, key_uri=key_uri, wrapped=wrapped)
-
-        return self._ask(name, mine, unwrap, key_uri)
+            known = self._find(name)
+            if isinstance(known, OpenedKey):
+                return known
+            if known is not None:
+                # Not a new one: a third party's class may need other arguments.
+                raise known.with_traceback(None)
+            requested = self._requested.get(name)
+            ours = Future[OpenedKey]()
+            if requested is None:
+                self._requested[name] = ours
+        if requested is not None:
+            return requested.result()
+        return self._request(name, ours, partial(self._unwrapped, wrapped, key_uri, context), key_uri)
 
     def close(self) -> None:
         """Forget every key, also one that is on its way."""
@@ -126,40 +122,47 @@ class UnwrapCache:
         self._entries.move_to_end(name)
         return entry.result
 
-    def _ask(self, name: bytes, mine: Future[OpenedKey], unwrap: Callable[[], OpenedKey], key_uri: str) -> OpenedKey:
-        asked_at = self._clock()
+    def _unwrapped(self, wrapped: bytes, key_uri: str, context: Context) -> OpenedKey:
+        plaintext = require_data_key(self._provider.unwrap(wrapped, key_uri, context), key_uri=key_uri)
+        return OpenedKey(plaintext, key_uri=key_uri, wrapped=wrapped)
+
+    def _request(
+        self, name: bytes, ours: Future[OpenedKey], unwrap: Callable[[], OpenedKey], key_uri: str
+    ) -> OpenedKey:
+        """Call the key service, and answer every thread that waits for the same key; raises what they get."""
+        requested_at = self._clock()
         try:
             opened = unwrap()
         except KeyServiceError as exc:
-            self._settle(name, _Entry(exc, self._clock() + _ERROR_SECONDS))
-            mine.set_exception(exc)
+            self._finish_request(name, _Entry(exc, self._clock() + _ERROR_SECONDS))
+            ours.set_exception(exc)
             raise
         except TelemetryError as exc:  # a configuration that turned out to be unusable
             refusal = KeyServiceError(str(exc))
             refusal.__cause__ = exc
-            self._settle(name, None)
-            mine.set_exception(refusal)
+            self._finish_request(name, None)
+            ours.set_exception(refusal)
             raise refusal from exc
         except BaseException as exc:
             error = KeyUnreachableError(f"unwrapping a data key of {key_uri} failed with {type(exc).__name__}")
             error.__cause__ = exc
-            self._settle(name, None)
-            mine.set_exception(error)
+            self._finish_request(name, None)
+            ours.set_exception(error)
             if isinstance(exc, Exception):
                 raise error from exc
             raise
-        # From the question on, not from the answer: a slow answer must not lengthen the life of a revoked key.
-        self._settle(name, _Entry(opened, asked_at + self._max_age))
-        mine.set_result(opened)
+        # From the request on, not from the answer: a slow answer must not lengthen the life of a revoked key.
+        self._finish_request(name, _Entry(opened, requested_at + self._max_age))
+        ours.set_result(opened)
         return opened
 
-    def _settle(self, name: bytes, entry: _Entry | None) -> None:
+    def _finish_request(self, name: bytes, entry: _Entry | None) -> None:
         with self._lock:
-            self.calls += 1
-            del self._asked[name]
+            del self._requested[name]
             now = self._clock()
             for old in [old for old, kept in self._entries.items() if now >= kept.until]:
-                del self._entries[old]  # nobody may ask for it again, and a key is not to be kept for nothing
+                # Nobody may need it again, and a key is not to be kept for nothing.
+                del self._entries[old]
             if entry is None or self._closed:
                 return
             self._entries[name] = entry

@@ -7,8 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from telemetry.config import StorageConfig
+from telemetry.config.endpoints import require_together
 from telemetry.exceptions import ConfigurationError, MissingExtraError, Problem
-from telemetry.storage.object_store import ObjectStoreProvider, Permissions, checked_endpoint, require_together
+from telemetry.storage.object_store import ObjectStoreProvider, Permissions, checked_endpoint
 
 if TYPE_CHECKING:
     from obstore.store import AzureBearerToken, AzureConfig, AzureStore

@@ -10,9 +10,9 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeVar
-from urllib.parse import urlsplit
 
 from telemetry.config import StorageConfig
+from telemetry.config.endpoints import checked_url, read_certificates
 from telemetry.exceptions import (
     ConfigurationError,
     LifecycleError,
@@ -183,7 +183,7 @@ class ObjectStoreProvider(StorageProvider):
             "connect_timeout": timedelta(seconds=min(seconds, _CONNECT_SECONDS)),
         }
         if config.ca_path is not None:
-            options["root_certificate"] = read_ca(config)
+            options["root_certificate"] = read_certificates(config.ca_path, field="ca_path")
         return options
 
     @property
@@ -305,15 +305,6 @@ def make_store(make: Callable[[], CloudStore]) -> CloudStore:
     raise ConfigurationError(Problem("", f"the store cannot be set up: {reason}", "check its fields"))
 
 
-def require_together(config: StorageConfig, *fields: str) -> bool:
-    """Return whether ``fields`` are set; refuse it when only some of them are."""
-    present = [field for field in fields if getattr(config, field) is not None]
-    missing = [field for field in fields if field not in present]
-    if present and missing:
-        raise ConfigurationError(*(Problem(field, f"is needed with {present[0]}", "set both") for field in missing))
-    return bool(present)
-
-
 def checked_endpoint(config: StorageConfig) -> str | None:
     """Return the configured endpoint without a slash at its end, or None.
 
@@ -322,23 +313,12 @@ def checked_endpoint(config: StorageConfig) -> str | None:
     """
     if config.endpoint_url is None:
         return None
-    parts = urlsplit(config.endpoint_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
-        raise ConfigurationError(Problem("endpoint_url", "is not a plain URL", "write https://host:port"))
-    if parts.scheme == "http" and not config.allow_http:
-        raise ConfigurationError(Problem("endpoint_url", "has no TLS", "write https://, or set allow_http"))
-    return config.endpoint_url.rstrip("/")
-
-
-def read_ca(config: StorageConfig) -> bytes:
-    """Return the bytes of ``ca_path``, or raise ``ConfigurationError``."""
-    if config.ca_path is None:
-        return b""
-    try:
-        return config.ca_path.expanduser().read_bytes()
-    except OSError as exc:
-        problem = Problem("ca_path", f"cannot be read: {exc.strerror}", "name a readable PEM file")
-        raise ConfigurationError(problem) from exc
+    return checked_url(
+        config.endpoint_url,
+        field="endpoint_url",
+        allow_http=config.allow_http,
+        remedy="write https://, or set allow_http",
+    )
 
 
 def _put(store: CloudStore, name: str, data: bytes) -> None:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from telemetry.config import EncryptionConfig
 from telemetry.encryption import Context, DataKey, EncryptionProvider, canonical
 from telemetry.encryption.context import require_bounds
-from telemetry.encryption.providers.remote import try_key
+from telemetry.encryption.trial import try_key
 from telemetry.exceptions import KeyMismatchError, KeyServiceError
 from telemetry.testing import EncryptionProviderContract
 from telemetry.testing.contracts.encryption import CONTEXT

@@ -132,11 +132,11 @@ def test_writer_stops_within_its_grace(
     revoke()
     clock.now = 0.9 * AGE
     assert ring.take(1) is key
-    until(lambda: ring.failures == 1)
+    until(lambda: ring._pace.failures_in_a_row == 1)
     assert type(ring.last_error) is way.error
     clock.now = AGE + GRACE - 0.1
     assert ring.take(1) is key
-    until(lambda: ring.failures == 2)
+    until(lambda: ring._pace.failures_in_a_row == 2)
     clock.now = AGE + GRACE
     assert ring.take(1) is None
     with pytest.raises(way.error):

@@ -37,6 +37,14 @@ class Clock:
         return self.now
 
 
+class Rotations:
+    def __init__(self) -> None:
+        self.kids: list[str] = []
+
+    def key_rotated(self, key: ActiveKey) -> None:
+        self.kids.append(key.kid)
+
+
 @pytest.fixture
 def keys() -> Iterator[StubKeys]:
     stub = StubKeys()
@@ -145,21 +153,21 @@ def test_next_key_is_fetched_at_80_percent(
         assert keys.calls == 1
         taken(ring, 2_000 if bound == "bytes" else 1)
     taken(ring)
-    until(lambda: ring.fetches == 2)
+    until(lambda: ring._next is not None)
     assert taken(ring) is first, "it is used up before the next one comes into use"
 
 
 def test_prefetched_key_comes_into_use_at_the_age(ring_of: Callable[..., DataKeyring], clock: Clock) -> None:
-    rotated: list[str] = []
-    ring = started(ring_of(on_rotated=lambda key: rotated.append(key.kid)))
+    rotated = Rotations()
+    ring = started(ring_of(listener=rotated))
     first = taken(ring)
     clock.now += 0.9 * HOUR
     taken(ring)
-    until(lambda: ring.fetches == 2)
+    until(lambda: ring._next is not None)
     clock.now += 0.1 * HOUR
     second = taken(ring)
     assert second is not first
-    assert rotated == [first.kid, second.kid]
+    assert rotated.kids == [first.kid, second.kid]
     assert ring.age == pytest.approx(0.1 * HOUR), "its age counts from its making, not from its first use"
 
 
@@ -168,7 +176,7 @@ def test_key_prefetched_long_ago_is_not_used(ring_of: Callable[..., DataKeyring]
     taken(ring)
     clock.now += 0.9 * HOUR
     taken(ring)
-    until(lambda: ring.fetches == 2)
+    until(lambda: ring._next is not None)
     clock.now += 10 * HOUR
     assert ring.take(1) is None
     started(ring)
@@ -182,7 +190,7 @@ def test_key_prefetched_long_ago_is_not_promised(ring_of: Callable[..., DataKeyr
     taken(ring)
     clock.now += 0.9 * HOUR
     taken(ring)
-    until(lambda: ring.fetches == 2)
+    until(lambda: ring._next is not None)
     clock.now += 10 * HOUR
     started(ring)
     assert taken(ring)
@@ -196,7 +204,7 @@ def test_outage_is_survived_within_the_grace_and_not_past_it(
     keys.failure = KeyUnreachableError("down")
     clock.now += HOUR + 899
     assert taken(ring) is first
-    until(lambda: ring.failures == 1)
+    until(lambda: ring._pace.failures_in_a_row == 1)
     clock.now += 0.9
     assert taken(ring) is first
     clock.now += 0.2
@@ -286,7 +294,7 @@ def test_failed_prefetch_is_tried_again_later_and_not_at_once(
     calls = []
     for _ in range(8):
         taken(ring)
-        until(lambda: ring.failures == keys.calls - 1)
+        until(lambda: ring._pace.failures_in_a_row == keys.calls - 1)
         for _ in range(100):
             taken(ring)
         calls.append(keys.calls)
@@ -294,7 +302,7 @@ def test_failed_prefetch_is_tried_again_later_and_not_at_once(
     assert calls == list(range(2, 10)), "one try each time the wait, which is 30 s at most, is over"
     keys.failure = None
     taken(ring)
-    until(lambda: ring.fetches == 2)
+    until(lambda: ring._next is not None)
 
 
 @pytest.mark.parametrize("state", ["waiting", "prefetching"])

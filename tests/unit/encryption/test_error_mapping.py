@@ -124,7 +124,7 @@ def test_error_of_aws_kms_that_nobody_documented(status: int, expected: type[Key
 
 @pytest.mark.parametrize("kind", errors_of(botocore.exceptions), ids=lambda kind: kind.__name__)
 def test_every_error_of_botocore_is_mapped(kind: type[Exception]) -> None:
-    mapped = aws_kms.sdk_error_kind(kind)
+    mapped = aws_kms.ERRORS.kind_of(kind)
     if mapped in (None, KeyServiceError):
         assert kind.__name__ in _OF_OTHER_CALLS, "botocore has a new error: say what it means"
 
@@ -148,7 +148,7 @@ def test_errors_of_botocore() -> None:
     "kind", {*errors_of(azure.core.exceptions), *errors_of(azure.identity)}, ids=lambda kind: kind.__name__
 )
 def test_every_error_of_azure_is_mapped(kind: type[Exception]) -> None:
-    mapped = azure_keyvault.sdk_error_kind(kind)
+    mapped = azure_keyvault.ERRORS.kind_of(kind)
     bases = {"AzureError", "HttpResponseError", "ODataV4Error", "TooManyRedirectsError", "SerializationError"}
     conditional = {"ResourceModifiedError", "ResourceNotModifiedError"}
     if mapped in (None, KeyServiceError):
@@ -203,7 +203,7 @@ def test_every_grpc_code_is_mapped() -> None:
 def test_every_error_of_google_is_mapped(kind: type[Exception]) -> None:
     names = {base.__name__ for base in kind.__mro__}
     code = getattr(getattr(kind, "grpc_status_code", None), "name", "")
-    specific = set(gcp_kms._SDK_ERRORS) - {"ClientError", "GoogleAPIError"}
+    specific = set(gcp_kms.ERRORS.names) - {"ClientError", "GoogleAPIError"}
     if code not in gcp_kms.GRPC_CODES and not names & specific:
         # Of REST and of resumable uploads only.
         assert names & {"ClientError", "ResumableTransferError", "AsyncRestUnsupportedParameterError"} or (

@@ -46,7 +46,7 @@ class KeySupply:
             max_uses=config.data_key_max_uses,
             max_bytes=config.data_key_max_bytes,
             grace=config.data_key_grace_seconds,
-            on_rotated=self._note_rotation,
+            listener=self,
         )
 
     def check(self) -> None:
@@ -102,7 +102,8 @@ class KeySupply:
         self.keyring.close()
         self._provider.close()
 
-    def _note_rotation(self, key: ActiveKey) -> None:
+    def key_rotated(self, key: ActiveKey) -> None:
+        """Remember that a data key came into use; called by the keyring."""
         # Under the intake's lock, so nothing can be logged here. Only names are kept, never the key.
         if self._keeps_rotations:
             self._rotations.append((key.kid, key.key_uri))

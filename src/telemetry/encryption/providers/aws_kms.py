@@ -1,4 +1,4 @@
-"""AWS Key Management Service as key service."""
+"""Wraps data keys with AWS Key Management Service (AWS KMS)."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from telemetry.config import EncryptionConfig
+from telemetry.config.endpoints import require_together
 from telemetry.encryption.context import require_bounds, require_data_key
 from telemetry.encryption.provider import Context, DataKey
 from telemetry.encryption.providers.remote import (
+    SECTION,
     RemoteKeyProvider,
     ca_file,
-    checked_url,
+    checked_endpoint,
     misconfigured,
-    require_together,
-    unreachable,
 )
+from telemetry.encryption.providers.sdk_errors import SdkErrors
 from telemetry.exceptions import (
     ConfigurationError,
     KeyAccessDeniedError,
@@ -76,7 +77,7 @@ ERROR_CODES: Mapping[str, type[KeyServiceError]] = {
     "RequestTimeoutException": KeyUnreachableError,
     "ServiceUnavailable": KeyUnreachableError,
     "ServiceUnavailableException": KeyUnreachableError,
-    # Another key than KeyId, other bytes or another encryption context: KMS does not tell the last two apart.
+    # Another key than KeyId, other bytes or another encryption context: KMS does not distinguish the last two.
     "IncorrectKeyException": KeyMismatchError,
     "InvalidCiphertextException": KeyMismatchError,
     "DryRunOperationException": KeyServiceError,
@@ -85,8 +86,8 @@ ERROR_CODES: Mapping[str, type[KeyServiceError]] = {
     "ValidationError": KeyServiceError,
     "ValidationException": KeyServiceError,
 }
-# botocore's own errors; the nearest base of an error decides.
-_SDK_ERRORS: Mapping[str, type[KeyServiceError]] = {
+_NAMES: Mapping[str, type[KeyServiceError]] = {
+    # botocore's own errors.
     "HTTPClientError": KeyUnreachableError,
     "ConnectionError": KeyUnreachableError,
     "IncompleteReadError": KeyUnreachableError,
@@ -104,7 +105,7 @@ _SDK_ERRORS: Mapping[str, type[KeyServiceError]] = {
     "UnknownTokenProviderError": KeyAccessDeniedError,
     "SSOError": KeyAccessDeniedError,
     "LoginError": KeyAccessDeniedError,
-    # Whatever else botocore finds wrong is wrong with its configuration, or with what it was asked.
+    # Everything else that botocore reports is wrong with its configuration, or with the request.
     "BotoCoreError": KeyServiceError,
     "ClientError": KeyServiceError,
 }
@@ -116,6 +117,7 @@ _REMEDIES: Mapping[type[KeyServiceError], str] = {
     KeyUnreachableError: "check endpoint_url, the network and timeout_ms",
     KeyMismatchError: "the wrapped key or its context was altered, or another key wrapped it",
 }
+ERRORS = SdkErrors(service="AWS KMS", names=_NAMES, remedies=_REMEDIES)
 
 
 class AwsKmsProvider(RemoteKeyProvider):
@@ -148,21 +150,21 @@ class AwsKmsProvider(RemoteKeyProvider):
         self._configured = _Arn.parse(self._key_id)
         if self._configured is None and not _ALIAS.fullmatch(self._key_id) and not _ID.fullmatch(self._key_id):
             raise misconfigured(
-                field="kms_key_id", reason="is no KMS key", remedy="give a key id, key ARN, alias/NAME or alias ARN"
+                field="kms_key_id", reason="is not a KMS key", remedy="give a key id, key ARN, alias/NAME or alias ARN"
             )
         self._region = config.aws_region or (self._configured.region if self._configured else None)
         if self._configured and self._region != self._configured.region:
             raise misconfigured(field="aws_region", reason="is not the region of kms_key_id", remedy="leave it out")
-        self._endpoint = checked_url(config.endpoint_url, field="endpoint_url") if config.endpoint_url else None
-        self._explicit = require_together(config, "aws_access_key_id", "aws_secret_access_key")
+        self._endpoint = checked_endpoint(config.endpoint_url, field="endpoint_url") if config.endpoint_url else None
+        self._explicit = require_together(config, "aws_access_key_id", "aws_secret_access_key", section=SECTION)
         if config.aws_session_token is not None and not self._explicit:
             raise misconfigured(
                 field="aws_session_token", reason="is needed only with a key", remedy="set aws_access_key_id too"
             )
 
     def generate_data_key(self, context: Context) -> DataKey:
-        """Make a data key (GenerateDataKey, AES_256)."""
-        doing = f"making a data key with {self._key_id}"
+        """Generate a data key (GenerateDataKey, AES_256)."""
+        doing = f"generating a data key with {self._key_id}"
         answer = self._call(
             lambda kms: kms.generate_data_key(KeyId=self._key_id, KeySpec="AES_256", EncryptionContext=dict(context)),
             doing=doing,
@@ -182,7 +184,10 @@ class AwsKmsProvider(RemoteKeyProvider):
         require_bounds(wrapped, key_uri)
         arn = _Arn.parse(key_uri.removeprefix(SCHEME)) if key_uri.startswith(SCHEME) else None
         if arn is None or arn.kind != "key" or not self._admits(arn):
-            message = f"the record names {key_uri!r} as its KEK, which is not the configured {self._key_id}; not asked"
+            message = (
+                f"the record names {key_uri!r} as its KEK, which is not the configured {self._key_id}; "
+                "the key service was not called"
+            )
             raise KeyMismatchError(message)
         answer = self._call(
             lambda kms: kms.decrypt(
@@ -192,7 +197,7 @@ class AwsKmsProvider(RemoteKeyProvider):
         )
         answered = _Arn.parse(answer["KeyId"])
         if answered is None or not answered.is_same_key(arn):
-            del answer  # somebody's data key; a traceback with local variables must not show it
+            del answer  # it has a data key, and a traceback with local variables must not show it
             message = f"the record names {key_uri!r} as its KEK, but another key unwrapped it; it was altered"
             raise KeyMismatchError(message)
         return require_data_key(answer["Plaintext"], key_uri=key_uri)
@@ -207,7 +212,7 @@ class AwsKmsProvider(RemoteKeyProvider):
         return (arn.partition, arn.account) == (configured.partition, configured.account)
 
     def _asked_key(self, arn: _Arn) -> str:
-        """Return what to ask KMS about; account and region never come from the record."""
+        """Return the key to name in the request; account and region never come from the record."""
         configured = self._configured
         if configured is None:
             return arn.name  # KMS looks up a bare id in the caller's own account
@@ -238,13 +243,13 @@ class AwsKmsProvider(RemoteKeyProvider):
         config = self.config
         if config.aws_access_key_id is None or config.aws_secret_access_key is None:
             return {}
-        found = {
+        credentials = {
             "aws_access_key_id": config.aws_access_key_id,
             "aws_secret_access_key": config.aws_secret_access_key.get_secret_value(),
         }
         if config.aws_session_token is not None:
-            found["aws_session_token"] = config.aws_session_token.get_secret_value()
-        return found
+            credentials["aws_session_token"] = config.aws_session_token.get_secret_value()
+        return credentials
 
     def _disconnect(self, client: KMSClient) -> None:
         client.close()
@@ -255,12 +260,9 @@ class AwsKmsProvider(RemoteKeyProvider):
         if isinstance(error, ClientError):
             code = str(error.response.get("Error", {}).get("Code", ""))
             kind = ERROR_CODES.get(code) or _kind_of_status(error.response)
-            return _error(kind, doing, code)
+            return ERRORS.answered(kind, doing, code)
         if isinstance(error, BotoCoreError):
-            kind = sdk_error_kind(type(error)) or KeyServiceError
-            if kind is KeyUnreachableError:
-                return unreachable(doing, error)
-            return _error(kind, doing, type(error).__name__)
+            return ERRORS.translated(ERRORS.kind_of(type(error)) or KeyServiceError, doing, error)
         return None
 
 
@@ -275,8 +277,8 @@ class _Arn(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> _Arn | None:
-        found = _ARN.fullmatch(text)
-        return cls(*found.groups()) if found else None
+        match = _ARN.fullmatch(text)
+        return cls(*match.groups()) if match else None
 
     def is_same_key(self, other: _Arn) -> bool:
         """Whether both are one key, or replicas of one multi-Region key."""
@@ -288,11 +290,6 @@ class _Arn(NamedTuple):
         return f"arn:{self.partition}:kms:{self.region}:{self.account}:{self.kind}/{self.name}"
 
 
-def sdk_error_kind(error: type[BaseException]) -> type[KeyServiceError] | None:
-    """Return this library's class for one of botocore's own errors."""
-    return next((_SDK_ERRORS[base.__name__] for base in error.__mro__ if base.__name__ in _SDK_ERRORS), None)
-
-
 def _kind_of_status(response: Any) -> type[KeyServiceError]:
     """Judge an error code that the documentation does not list."""
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
@@ -301,11 +298,6 @@ def _kind_of_status(response: Any) -> type[KeyServiceError]:
     if status == 429:  # noqa: PLR2004 - RFC 6585 section 4
         return KeyThrottledError
     return KeyUnreachableError if status >= 500 else KeyServiceError  # noqa: PLR2004 - RFC 9110 section 15.6
-
-
-def _error(kind: type[KeyServiceError], doing: str, reason: str) -> KeyServiceError:
-    remedy = _REMEDIES.get(kind, "see the AWS KMS documentation of this error")
-    return kind(f"{doing} failed: AWS KMS answered {reason}; {remedy}")
 
 
 def _unusable(exc: Exception) -> ConfigurationError:

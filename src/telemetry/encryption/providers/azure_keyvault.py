@@ -1,4 +1,4 @@
-"""Azure Key Vault and Managed HSM as key service."""
+"""Wraps data keys with Azure Key Vault or Managed HSM."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from telemetry.config import EncryptionConfig
+from telemetry.config.endpoints import require_together
 from telemetry.encryption.context import context_digest, require_bounds, require_data_key
 from telemetry.encryption.provider import DATA_KEY_BYTES, Context, DataKey
 from telemetry.encryption.providers.remote import (
+    SECTION,
     RemoteKeyProvider,
     ca_file,
-    checked_url,
+    checked_endpoint,
     misconfigured,
-    require_together,
-    unreachable,
 )
+from telemetry.encryption.providers.sdk_errors import SdkErrors
 from telemetry.exceptions import (
     KeyAccessDeniedError,
     KeyDisabledError,
@@ -58,8 +59,8 @@ STATUSES: Mapping[int, type[KeyServiceError]] = {
 }
 _DISABLED_CODES = frozenset({"KeyDisabled", "KeyExpired", "KeyNotYetValid"})
 _DISABLED_WORDS = ("disabled key", "expired key", "not yet valid")
-# The SDK's errors without a status; the nearest base of an error decides.
-_SDK_ERRORS: Mapping[str, type[KeyServiceError]] = {
+_NAMES: Mapping[str, type[KeyServiceError]] = {
+    # The SDK's errors without a status.
     "ServiceRequestError": KeyUnreachableError,
     "ServiceResponseError": KeyUnreachableError,
     "IncompleteReadError": KeyUnreachableError,
@@ -78,10 +79,11 @@ _REMEDIES: Mapping[type[KeyServiceError], str] = {
     KeyAccessDeniedError: "grant keys/get and keys/wrapKey to writers and keys/unwrapKey to readers, and check the "
     "credentials and the vault's firewall",
     KeyNotFoundError: "check vault_url, key_name and key_version; a deleted key can be recovered",
-    KeyDisabledError: "enable the key version, or mend its dates, in the vault",
+    KeyDisabledError: "enable the key version, or correct its dates, in the vault",
     KeyThrottledError: "spread the load over vaults, or raise max_retries",
     KeyMismatchError: "the wrapped key was altered, or another key wrapped it",
 }
+ERRORS = SdkErrors(service="Key Vault", names=_NAMES, remedies=_REMEDIES)
 
 
 class AzureKeyVaultProvider(RemoteKeyProvider):
@@ -115,24 +117,24 @@ class AzureKeyVaultProvider(RemoteKeyProvider):
 
     def __init__(self, config: EncryptionConfig) -> None:
         super().__init__(config)
-        self._vault = urlsplit(checked_url(config.vault_url or "", field="vault_url")).netloc.lower()
-        self._url = checked_url(config.endpoint_url or config.vault_url or "", field="endpoint_url")
+        self._vault = urlsplit(checked_endpoint(config.vault_url or "", field="vault_url")).netloc.lower()
+        self._url = checked_endpoint(config.endpoint_url or config.vault_url or "", field="endpoint_url")
         if not self._url.startswith("https:"):
             # The SDK sends no token without TLS, not even to this machine.
             raise misconfigured(field="endpoint_url", reason="has no TLS", remedy="write https://")
         self._name = config.key_name or ""
         if not _NAME.fullmatch(self._name):
             raise misconfigured(
-                field="key_name", reason="is no name of a key", remedy="use letters, digits and hyphens"
+                field="key_name", reason="is not the name of a key", remedy="use letters, digits and hyphens"
             )
         self._pinned = config.key_version
         if self._pinned is not None and not _VERSION.fullmatch(self._pinned):
-            raise misconfigured(field="key_version", reason="is no version", remedy="give its 32 hexadecimal digits")
+            raise misconfigured(field="key_version", reason="is not a version", remedy="give its 32 hexadecimal digits")
         if config.azure_client_secret is not None:
-            require_together(config, "azure_tenant_id", "azure_client_id", "azure_client_secret")
+            require_together(config, "azure_tenant_id", "azure_client_id", "azure_client_secret", section=SECTION)
 
     def generate_data_key(self, context: Context) -> DataKey:
-        """Make a data key and have the vault wrap it with the newest version of the key, or the configured one."""
+        """Generate a data key and have the vault wrap it with the newest version of the key, or the configured one."""
         version, kind = self._version_to_wrap_with()
         plaintext = secrets.token_bytes(DATA_KEY_BYTES)
         answer = self._post(version, "wrapkey", kind, plaintext + context_digest(context))
@@ -149,9 +151,10 @@ class AzureKeyVaultProvider(RemoteKeyProvider):
         answer = self._post(version, "unwrapkey", wrapped[1], wrapped[2:])
         plaintext = _decoded(answer.pop("value", None))
         if not hmac.compare_digest(plaintext[DATA_KEY_BYTES:], context_digest(context)):
-            del plaintext  # somebody's data key; a traceback with local variables must not show it
+            del plaintext  # it is a data key, and a traceback with local variables must not show it
             message = (
-                f"what {key_uri} unwrapped belongs to another service or environment, or was not made by telemetry"
+                f"the data key that {key_uri} unwrapped belongs to another service or environment, or telemetry did not "
+                "create it"
             )
             raise KeyMismatchError(message)
         return require_data_key(plaintext[:DATA_KEY_BYTES], key_uri=key_uri)
@@ -160,26 +163,29 @@ class AzureKeyVaultProvider(RemoteKeyProvider):
         """Return the newest version of the key, or the configured one, and its kind, if it may be used."""
         doing = f"looking up the key {self._name} in {self._vault}"
         bundle = self._request("GET", self._pinned or "", "", None, doing)
-        found = _KeyFacts.read(bundle)
-        if found.name != self._name or not _VERSION.fullmatch(found.version):
+        facts = _KeyFacts.read(bundle)
+        if facts.name != self._name or not _VERSION.fullmatch(facts.version):
             message = f"{doing} was answered with another key; check endpoint_url"
             raise KeyMismatchError(message)
-        if found.kty not in _KEY_TYPES:
-            message = f"{self._name} in {self._vault} is a key of type {found.kty[:16]!r}; use an RSA or oct-HSM key"
+        if facts.kty not in _KEY_TYPES:
+            message = f"{self._name} in {self._vault} is a key of type {facts.kty[:16]!r}; use an RSA or oct-HSM key"
             raise KeyServiceError(message)
         # The vault still wraps with an RSA key that is disabled, since anyone with the public half could.
         if not _is_in_use(bundle.get("attributes")):
             remedy = _REMEDIES[KeyDisabledError]
-            message = f"{self._name}/{found.version} in {self._vault} is disabled, expired or not yet valid; {remedy}"
+            message = f"{self._name}/{facts.version} in {self._vault} is disabled, expired or not yet valid; {remedy}"
             raise KeyDisabledError(message)
-        return found.version, _KEY_TYPES[found.kty]
+        return facts.version, _KEY_TYPES[facts.kty]
 
     def _version_of(self, key_uri: str) -> str:
         """Return the version that a record names, if it names the configured vault and key."""
         prefix = f"{SCHEME}{self._vault}/{self._name}/"
         version = key_uri[len(prefix) :]
         if not key_uri.startswith(prefix) or not _VERSION.fullmatch(version):
-            message = f"the record names {key_uri!r} as its KEK, which is no version of the configured {prefix[:-1]}; not asked"
+            message = (
+                f"the record names {key_uri!r} as its KEK, which is not a version of the configured {prefix[:-1]}; "
+                "the key service was not called"
+            )
             raise KeyMismatchError(message)
         return version
 
@@ -206,15 +212,15 @@ class AzureKeyVaultProvider(RemoteKeyProvider):
         try:
             answer = self._call(ask, doing=doing)
         except ValueError as exc:  # no JSON, or a challenge for a token that does not fit the vault
-            message = f"{doing} failed: what answered is no Key Vault ({type(exc).__name__}); check endpoint_url"
+            message = f"{doing} failed: the answer is not a Key Vault's ({type(exc).__name__}); check endpoint_url"
             raise KeyUnreachableError(message) from exc
         if not isinstance(answer, dict):
-            message = f"{doing} failed: what answered is no Key Vault; check endpoint_url"
+            message = f"{doing} failed: the answer is not a Key Vault's; check endpoint_url"
             raise KeyUnreachableError(message)
         return answer
 
     def _make_credential(self) -> TokenCredential:
-        """Return what gives tokens; a test's vault has its own."""
+        """Return the source of tokens; a test's vault has its own."""
         from azure import identity  # noqa: PLC0415 - absent without the extra
 
         config = self.config
@@ -251,19 +257,14 @@ class AzureKeyVaultProvider(RemoteKeyProvider):
 
         if isinstance(error, HttpResponseError) and error.status_code is not None:
             kind = _kind_of_response(error, unwrapping="unwrapkey" in doing)
-            if kind is KeyUnreachableError:
-                return unreachable(doing, error)
-            return _error(kind, doing, f"HTTP {error.status_code}")
+            return ERRORS.translated(kind, doing, error, answer=f"HTTP {error.status_code}")
         if isinstance(error, AzureError):
-            kind = sdk_error_kind(type(error)) or KeyServiceError
-            if kind is KeyUnreachableError:
-                return unreachable(doing, error)
-            return _error(kind, doing, type(error).__name__)
+            return ERRORS.translated(ERRORS.kind_of(type(error)) or KeyServiceError, doing, error)
         return None
 
 
 class _KeyFacts(NamedTuple):
-    """What a key bundle says of a key."""
+    """Name, version and type of a key, as its bundle states them."""
 
     name: str
     version: str
@@ -286,11 +287,6 @@ def _is_in_use(attributes: Any) -> bool:
     return facts.get("enabled") is True and (facts.get("nbf") or 0) <= now < (facts.get("exp") or float("inf"))
 
 
-def sdk_error_kind(error: type[BaseException]) -> type[KeyServiceError] | None:
-    """Return this library's class for one of the SDK's errors that carries no status."""
-    return next((_SDK_ERRORS[base.__name__] for base in error.__mro__ if base.__name__ in _SDK_ERRORS), None)
-
-
 def _kind_of_response(error: Any, *, unwrapping: bool) -> type[KeyServiceError]:
     status = error.status_code
     if status == 403 and _says_disabled(error):  # noqa: PLR2004 - Key Vault refuses disabled keys as forbidden
@@ -311,11 +307,6 @@ def _says_disabled(error: Any) -> bool:
     return any(words in said for words in _DISABLED_WORDS)
 
 
-def _error(kind: type[KeyServiceError], doing: str, reason: str) -> KeyServiceError:
-    remedy = _REMEDIES.get(kind, "see the Key Vault documentation of this error")
-    return kind(f"{doing} failed: Key Vault answered {reason}; {remedy}")
-
-
 def _encoded(value: bytes) -> str:
     return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
 
@@ -325,5 +316,5 @@ def _decoded(value: Any) -> bytes:
     try:
         return base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True)
     except (TypeError, ValueError, binascii.Error) as exc:
-        message = "what answered is no Key Vault: the value is not base64url; check endpoint_url"
+        message = "the answer is not a Key Vault's: the value is not base64url; check endpoint_url"
         raise KeyUnreachableError(message) from exc

@@ -1,4 +1,4 @@
-"""Google Cloud Key Management Service as key service."""
+"""Wraps data keys with Google Cloud Key Management Service (Cloud KMS)."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import re
 import secrets
 import threading
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from telemetry.config import EncryptionConfig
+from telemetry.config.endpoints import read_certificates
 from telemetry.encryption.context import canonical, require_bounds, require_data_key
 from telemetry.encryption.provider import DATA_KEY_BYTES, Context, DataKey
-from telemetry.encryption.providers.remote import RemoteKeyProvider, checked_url, misconfigured, unreachable
+from telemetry.encryption.providers.remote import SECTION, RemoteKeyProvider, checked_endpoint, misconfigured
+from telemetry.encryption.providers.sdk_errors import SdkErrors
 from telemetry.exceptions import (
     KeyAccessDeniedError,
     KeyDisabledError,
@@ -52,8 +53,8 @@ GRPC_CODES: Mapping[str, type[KeyServiceError]] = {
     "DATA_LOSS": KeyUnreachableError,
     "UNAUTHENTICATED": KeyAccessDeniedError,
 }
-# Errors of google-api-core and google-auth without a gRPC code; the nearest base of an error decides.
-_SDK_ERRORS: Mapping[str, type[KeyServiceError]] = {
+_NAMES: Mapping[str, type[KeyServiceError]] = {
+    # Errors of google-api-core and google-auth without a gRPC code.
     "Unauthorized": KeyAccessDeniedError,
     "Forbidden": KeyAccessDeniedError,
     "NotFound": KeyNotFoundError,
@@ -80,6 +81,7 @@ _REMEDIES: Mapping[type[KeyServiceError], str] = {
     KeyThrottledError: "raise the quota of cryptographic requests, or max_retries",
     KeyMismatchError: "the wrapped key or its context was altered, or another key wrapped it",
 }
+ERRORS = SdkErrors(service="Cloud KMS", names=_NAMES, remedies=_REMEDIES)
 
 
 class GcpKmsProvider(RemoteKeyProvider):
@@ -96,9 +98,9 @@ class GcpKmsProvider(RemoteKeyProvider):
     sent and received are compared on both ends. A reader asks for the configured key only; Cloud KMS finds the version
     that wrapped, so a key may be rotated while old records stay readable.
 
-    A child that was forked from a process with a provider makes one of its own, as with every provider. gRPC does not
-    survive ``fork()``: what it locks for a moment in the parent may stay locked in the child. So in a child of a process
-    that had used it here, the provider has its work done by a process of its own, started on first use.
+    A child that was forked from a process with a provider creates one of its own, as with every provider. gRPC does not
+    survive ``fork()``: a lock that it holds for a moment in the parent may stay locked in the child. So in a child of a
+    process that had used it, the provider has its work done by a process of its own, started on first use.
 
     Args:
         config: ``project_id``, ``location``, ``key_ring`` and ``gcp_key_name`` are required.
@@ -118,7 +120,7 @@ class GcpKmsProvider(RemoteKeyProvider):
         fields = ("project_id", "location", "key_ring", "gcp_key_name")
         for field in fields:
             if not _PART.fullmatch(getattr(config, field) or ""):
-                raise misconfigured(field=field, reason="is no name of Cloud KMS", remedy="give the name alone")
+                raise misconfigured(field=field, reason="is not a name of Cloud KMS", remedy="give the name alone")
         self._key = "projects/{}/locations/{}/keyRings/{}/cryptoKeys/{}".format(*(getattr(config, f) for f in fields))
         self._encrypting = f"encrypting a data key with {self._key}"
         self._host = _host_of(config.endpoint_url)
@@ -129,7 +131,7 @@ class GcpKmsProvider(RemoteKeyProvider):
         self._audience = ""
 
     def generate_data_key(self, context: Context) -> DataKey:
-        """Make a data key and have Cloud KMS encrypt it with the key's primary version."""
+        """Generate a data key and have Cloud KMS encrypt it with the key's primary version."""
         plaintext = secrets.token_bytes(DATA_KEY_BYTES)
         name, wrapped = self._reach("_encrypt", plaintext, canonical(context))
         if not self._is_version(name):
@@ -142,7 +144,10 @@ class GcpKmsProvider(RemoteKeyProvider):
         require_bounds(wrapped, key_uri)
         named = key_uri.removeprefix(SCHEME)
         if not key_uri.startswith(SCHEME) or not (named == self._key or self._is_version(named)):
-            message = f"the record names {key_uri!r} as its KEK, which is not the configured {self._key}; not asked"
+            message = (
+                f"the record names {key_uri!r} as its KEK, which is not the configured {self._key}; "
+                "the key service was not called"
+            )
             raise KeyMismatchError(message)
         return require_data_key(self._reach("_decrypt", wrapped, canonical(context)), key_uri=key_uri)
 
@@ -155,7 +160,7 @@ class GcpKmsProvider(RemoteKeyProvider):
             relay.close()
 
     def _reach(self, method: str, *arguments: bytes) -> Any:
-        """Have it done here, or by a process of its own in a child of a process that had used gRPC."""
+        """Call a method here, or in a process of its own if this is a child of a process that had used gRPC."""
         relay = self._relay_of_fork()
         return getattr(self, method)(*arguments) if relay is None else relay.call(method, *arguments)
 
@@ -199,8 +204,8 @@ class GcpKmsProvider(RemoteKeyProvider):
     def _authorization(self) -> list[tuple[str, str]]:
         """Return the headers that identify the caller.
 
-        They are made here and not by a plug-in of gRPC: that is called, and later released, in threads of gRPC which
-        want the interpreter's lock, and a ``fork()`` that holds it meanwhile waits for them for ever.
+        They are created here and not by a plug-in of gRPC: that is called, and later released, in threads of gRPC which
+        need the interpreter's lock, and a ``fork()`` that holds it meanwhile waits for them indefinitely.
         """
         headers: dict[str, str] = {}
         with self._authorizing:
@@ -218,9 +223,10 @@ class GcpKmsProvider(RemoteKeyProvider):
             KeyManagementServiceGrpcTransport,
         )
 
-        trusted = _read(self.config.ca_path, "ca_path") if self.config.ca_path else None
+        path = self.config.ca_path
+        trusted = read_certificates(path, field=f"{SECTION}ca_path") if path else None
         self._credentials, self._request = self._make_credentials(), Request()
-        # Sovereign clouds are other universes; the credentials say to which one they belong.
+        # Sovereign clouds are other universes; the credentials state to which one they belong.
         universe = getattr(self._credentials, "universe_domain", None) or _DEFAULT_UNIVERSE
         self._audience = f"https://cloudkms.{universe}/"
         host = self._host or f"cloudkms.{universe}:443"
@@ -241,7 +247,7 @@ class GcpKmsProvider(RemoteKeyProvider):
             # Tokens that the account signs itself need no server.
             return load(str(path.expanduser()), scopes=_SCOPES, always_use_jwt_access=True)
         except (OSError, ValueError) as exc:
-            reason = f"is no readable service-account file ({type(exc).__name__})"
+            reason = f"is not a readable service-account file ({type(exc).__name__})"
             raise misconfigured(field="gcp_credentials_path", reason=reason, remedy="give its JSON file") from exc
 
     def _disconnect(self, client: Any) -> None:
@@ -253,34 +259,18 @@ class GcpKmsProvider(RemoteKeyProvider):
 
         if not isinstance(error, (GoogleAPIError, GoogleAuthError)):
             return None
-        kind = sdk_error_kind(error)
+        kind = GRPC_CODES.get(_code_of(error)) or ERRORS.kind_of(type(error)) or KeyServiceError
         if kind is KeyServiceError and _code_of(error) == "INVALID_ARGUMENT":
             # cloud.google.com/kms/docs/reference/rest/v1/projects.locations.keyRings.cryptoKeys/decrypt
             if "checksum" in str(error).lower():
-                kind = KeyUnreachableError  # altered on the way; asking again may help
+                kind = KeyUnreachableError  # altered on the way; a further call may help
             elif doing.startswith("decrypting"):
                 kind = KeyMismatchError
-        if kind is KeyUnreachableError:
-            return unreachable(doing, error)
-        return _error(kind, doing, _code_of(error) or type(error).__name__)
-
-
-def sdk_error_kind(error: Any) -> type[KeyServiceError]:
-    """Return this library's class for an error of google-api-core or google-auth."""
-    code = _code_of(error)
-    if code in GRPC_CODES:
-        return GRPC_CODES[code]
-    names = (base.__name__ for base in type(error).__mro__)
-    return next((_SDK_ERRORS[name] for name in names if name in _SDK_ERRORS), KeyServiceError)
+        return ERRORS.translated(kind, doing, error, answer=_code_of(error))
 
 
 def _code_of(error: Any) -> str:
     return getattr(getattr(error, "grpc_status_code", None), "name", "")
-
-
-def _error(kind: type[KeyServiceError], doing: str, reason: str) -> KeyServiceError:
-    remedy = _REMEDIES.get(kind, "see the Cloud KMS documentation of this error")
-    return kind(f"{doing} failed: Cloud KMS answered {reason}; {remedy}")
 
 
 def _verified_encrypt(answer: Any, doing: str) -> Any:
@@ -305,21 +295,14 @@ def _altered(doing: str) -> str:
 def _crc32c(data: bytes) -> int:
     from google_crc32c import value  # noqa: PLC0415 - absent without the extra
 
-    found: int = value(data)
-    return found
+    checksum: int = value(data)
+    return checksum
 
 
 def _host_of(endpoint: str | None) -> str | None:
     if endpoint is None:
         return None
-    parts = urlsplit(checked_url(endpoint if "://" in endpoint else f"https://{endpoint}", field="endpoint_url"))
+    parts = urlsplit(checked_endpoint(endpoint if "://" in endpoint else f"https://{endpoint}", field="endpoint_url"))
     if parts.scheme != "https" or parts.path:
         raise misconfigured(field="endpoint_url", reason="is not https://HOST:PORT", remedy="write it so")
     return parts.netloc
-
-
-def _read(path: Path, field: str) -> bytes:
-    try:
-        return path.expanduser().read_bytes()
-    except OSError as exc:
-        raise misconfigured(field=field, reason=f"cannot be read: {exc.strerror}", remedy="name a PEM file") from exc

@@ -1,4 +1,4 @@
-"""``local_key``: a key-encryption key in a file of one's own, for small set-ups, tests and air-gapped sites."""
+"""Wraps data keys with a key in a local file, for small set-ups, tests and air-gapped sites."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from telemetry.encryption.providers.key_file import (
     read_key_file,
     replace_key_file,
 )
-from telemetry.encryption.providers.remote import try_key
+from telemetry.encryption.trial import try_key
 from telemetry.exceptions import (
     ConfigurationError,
     KeyAccessDeniedError,
@@ -48,15 +48,15 @@ _WRAPPED_BYTES = 1 + _IV_BYTES + DATA_KEY_BYTES + 16
 
 
 def fingerprint(kek: bytes) -> str:
-    """Return 32 hexadecimal digits that name a KEK without telling it."""
+    """Return 32 hexadecimal digits that identify a KEK without revealing it."""
     return hashlib.sha256(hmac.digest(kek, b"telemetry local_key fingerprint v1", "sha256")).hexdigest()[:32]
 
 
 def create(path: Path, passphrase: str, *, iterations: int = MIN_ITERATIONS) -> KeyFileFacts:
-    """Make a key file with a new random KEK.
+    """Create a key file with a new random KEK.
 
     Raises:
-        ConfigurationError: The file exists, or cannot be made.
+        ConfigurationError: The file exists, or cannot be created.
     """
     kek = secrets.token_bytes(_KEK_BYTES)
     public = {"fingerprint": fingerprint(kek)}
@@ -66,12 +66,12 @@ def create(path: Path, passphrase: str, *, iterations: int = MIN_ITERATIONS) -> 
 
 
 def describe(path: Path) -> KeyFileFacts:
-    """Return what may be shown of a key file."""
+    """Return the public facts of a key file."""
     return describe_key_file(path, purpose=PURPOSE)
 
 
 def change_passphrase(path: Path, old: str, new: str, *, iterations: int = MIN_ITERATIONS) -> None:
-    """Protect the same KEK with another passphrase; what was wrapped before still opens."""
+    """Protect the same KEK with another passphrase; data keys that it wrapped before still open."""
     kek, facts = read_key_file(path, old, purpose=PURPOSE)
     rounds = max(iterations, facts.iterations)
     replace_key_file(path, kek, new, purpose=PURPOSE, iterations=rounds, public=facts.public)
@@ -80,11 +80,11 @@ def change_passphrase(path: Path, old: str, new: str, *, iterations: int = MIN_I
 class LocalKeyProvider(EncryptionProvider):
     """Wraps data keys with AES-256-GCM under a KEK from a key file (``local_key``); the context is associated data.
 
-    The file is made on first use, with mode 0600; two processes that make it at once end with one key. Back it up: what
-    it wrapped is lost with it. Readers and writers alike need the file and its passphrase; there is no writer without
-    the right to read, nor anybody who could take back a right or see who used it. Use a KMS where you can.
+    The file is created on first use, with mode 0600; two processes that create it at once end with one key. Back it up:
+    everything it wrapped is lost with it. Readers and writers alike need the file and its passphrase; a writer cannot
+    be kept from reading, nobody can revoke a right, and nobody sees who used the key. Use a KMS where you can.
 
-    A file that was removed, that others may read, or that holds another key stops this provider at the next data key.
+    A file that was removed, that others may read, or that has another key stops this provider at the next data key.
     A changed passphrase does not: the key is the same.
 
     Args:
@@ -110,7 +110,7 @@ class LocalKeyProvider(EncryptionProvider):
         raise TypeError(message)
 
     def generate_data_key(self, context: Context) -> DataKey:
-        """Make a data key and wrap it."""
+        """Generate a data key and wrap it."""
         with _as_key_service_error():
             return self._generate(context)
 
@@ -120,7 +120,7 @@ class LocalKeyProvider(EncryptionProvider):
             cipher = self._opened(create=False)
         require_bounds(wrapped, key_uri)
         if not hmac.compare_digest(key_uri.encode(), self._uri.encode()):
-            message = f"the data key was wrapped by another key than {self._path} holds ({self._uri})"
+            message = f"the data key was wrapped by another key than that of {self._path} ({self._uri})"
             raise KeyMismatchError(message)
         if len(wrapped) != _WRAPPED_BYTES or wrapped[:1] != _WRAP_VERSION:
             message = "the wrapped data key does not have the form that local_key gives it; it was altered"
@@ -132,7 +132,7 @@ class LocalKeyProvider(EncryptionProvider):
             raise KeyMismatchError(message) from exc
 
     def check(self) -> None:
-        """Open the key file, making it on first use, and make a trial wrap and unwrap.
+        """Open the key file, which is created on first use, and wrap and unwrap a trial key.
 
         Raises:
             ConfigurationError: Wrong passphrase, unsafe owner or mode, or a damaged file.
@@ -157,6 +157,7 @@ class LocalKeyProvider(EncryptionProvider):
             if self._cipher is None:
                 self._cipher = AESGCM(self._first_read(create=create))
             elif self._identity != (now := self._look()):
+                # The file changed: another passphrase around the same key needs no new derivation.
                 if SCHEME + describe(self._path).public.get("fingerprint", "") != self._uri:
                     self._cipher = AESGCM(self._read())
                 self._identity = now
@@ -169,8 +170,10 @@ class LocalKeyProvider(EncryptionProvider):
             if not create:
                 raise
         if self._create():
-            logger.warning("made the key file %s; back it up: without it nothing that it seals can be read", self._path)
-        # Another process may have been first: what counts is what the file holds.
+            logger.warning(
+                "created the key file %s; back it up: nothing that it seals can be read without it", self._path
+            )
+        # Another process may have been first, so the key in the file counts, not ours.
         return self._read()
 
     def _create(self) -> bool:
@@ -183,7 +186,7 @@ class LocalKeyProvider(EncryptionProvider):
         kek, facts = read_key_file(self._path, self._passphrase, purpose=PURPOSE)
         if len(kek) != _KEK_BYTES or facts.public.get("fingerprint") != fingerprint(kek):
             problem = Problem(
-                "encryption_config.key_path", f"the key file {self._path} holds no key of local_key", "restore it"
+                "encryption_config.key_path", f"the key file {self._path} has no key of local_key", "restore it"
             )
             raise ConfigurationError(problem)
         self._uri = SCHEME + fingerprint(kek)
@@ -192,16 +195,16 @@ class LocalKeyProvider(EncryptionProvider):
 
     def _look(self) -> tuple[int, ...]:
         try:
-            found = self._path.lstat()
+            status = self._path.lstat()
         except OSError as exc:
             message = f"the key file {self._path} is gone ({exc.strerror}); restore it from a backup"
             raise KeyNotFoundError(message) from exc
-        return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size, found.st_mode, found.st_uid
+        return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size, status.st_mode, status.st_uid
 
 
 @contextmanager
 def _as_key_service_error() -> Iterator[None]:
-    """At the start a bad key file is a bad configuration; later on it is a key service that refuses."""
+    """Translate the error of a bad key file: at the start it is a configuration, later a key service that refuses."""
     try:
         yield
     except ConfigurationError as exc:
