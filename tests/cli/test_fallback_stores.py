@@ -125,7 +125,7 @@ def test_what_cannot_be_done_is_told_with_its_exit_code(
     assert run("show", f"{topic}/2025/11/23/none.jsonl").exit_code == 6
     assert run("show", "../../etc/passwd").exit_code == 6
     with store.lock(f"replay-{topic}", owner="another", seconds=60.0) as lock:
-        assert lock.held
+        assert lock.is_held
         done = run("replay")
         assert done.exit_code == 6
         assert "another process replays" in done.stderr

@@ -175,7 +175,7 @@ def _until_unlocked(fields: dict[str, Any]) -> None:
 
         def is_free() -> bool:
             with store.lock(f"replay-{config.kafka_topic}", owner="test", seconds=1.0) as lock:
-                return lock.held
+                return lock.is_held
 
         until(is_free, timeout=_PATIENCE, what="the end of the lease")
 

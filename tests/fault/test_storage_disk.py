@@ -79,7 +79,7 @@ def test_disk_becomes_full(tmp_path: Path, options: str) -> None:
 
         # The replay, which makes room, still gets its lock and can delete; then writing goes on.
         with store.lock("replay", owner="worker", seconds=1.0) as lock:
-            assert lock.held
+            assert lock.is_held
             for name in kept[:10]:
                 store.delete(name)
         store.put("t/2025/11/24/next", content("next"))

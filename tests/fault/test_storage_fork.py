@@ -40,7 +40,7 @@ def work(provider, who):
         raise AssertionError("overwritten")
     provider.check()
     with provider.lock(f"lock-{who}", owner=who, seconds=60.0) as lock:
-        assert lock.held
+        assert lock.is_held
     provider.delete(f"t/{who}")
 
 def forked(run):
@@ -66,8 +66,8 @@ def child():
 
 with provider.lock("kept", owner="parent", seconds=60.0) as kept:
     forked(child)
-    forked(lambda: sys.exit(1) if kept.held else None)
-    assert kept.held
+    forked(lambda: sys.exit(1) if kept.is_held else None)
+    assert kept.is_held
 work(provider, "parent again")
 provider.close()
 """

@@ -25,7 +25,7 @@ from telemetry.config import StorageConfig
 from telemetry.storage import StorageProviderFactory
 provider = StorageProviderFactory.create(StorageConfig(**json.loads(sys.stdin.readline())))
 with provider.lock("replay", owner="first", seconds=3.0) as lock:
-    print("held" if lock.held else "not held", flush=True)
+    print("held" if lock.is_held else "not held", flush=True)
     sys.stdin.read()
 """
 _WAIT_SECONDS = 60.0
@@ -58,7 +58,7 @@ def test_killed_holder_is_replaced() -> None:
         with holder(server) as (process, told):
             assert told == "held"
             with heir.lock("replay", owner="heir", seconds=3.0) as lock:
-                assert not lock.held
+                assert not lock.is_held
             with holder(server) as (_, told_second):
                 assert told_second == "not held"
             process.kill()
@@ -67,7 +67,7 @@ def test_killed_holder_is_replaced() -> None:
         attempts, held = 0, False
         while not held and time.monotonic() < deadline:
             with heir.lock("replay", owner="heir", seconds=3.0) as lock:
-                held = lock.held
+                held = lock.is_held
             attempts += 1
             pause.wait(0.05)
         assert held, "nobody could take over from a dead holder"

@@ -10,7 +10,7 @@ from telemetry.audit.ledger import Ledger
 from telemetry.audit.metrics import AuditMetrics
 from telemetry.audit.replay.outcomes import ObjectOutcomes
 from telemetry.audit.replay.replay_pass import Replayer
-from telemetry.audit.replay.turn import NeverStopping, Turn
+from telemetry.audit.replay.turn import Turn
 from telemetry.storage.lock import Lock
 from tests.support.fake_kafka import FakeKafka
 from tests.support.memory_store import MemoryStore
@@ -31,12 +31,12 @@ class SwitchedLock:
 
     def turn(self) -> Turn:
         """Return a turn that lasts until the lock is lost or the replay is stopped."""
-        return Turn(Lock(lambda: self.is_held), self)
+        return Turn(Lock(self), self)
 
 
 def any_turn() -> Turn:
     """Return a turn that does not end."""
-    return Turn(Lock(lambda: True), NeverStopping())
+    return SwitchedLock().turn()
 
 
 def ledger() -> Ledger:

@@ -1,4 +1,4 @@
-"""Fallback stores."""
+"""Keeps whole objects in a folder or a cloud store."""
 
 from telemetry.storage.factory import StorageProviderFactory
 from telemetry.storage.lock import Lock

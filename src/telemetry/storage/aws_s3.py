@@ -1,4 +1,4 @@
-"""Amazon S3, and what speaks its protocol, as fallback store."""
+"""Keeps objects in Amazon S3, or a store with its protocol: the fallback store ``aws_s3``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from telemetry.storage.object_store import ObjectStoreProvider, Permissions, che
 if TYPE_CHECKING:
     from obstore.store import S3Config, S3Credential, S3Store
 
-_DEFAULT_REGION = "us-east-1"
 _CREDENTIAL_LIFE = timedelta(minutes=5)
 """boto3 renews credentials 10 to 15 minutes before their end, so asking it this often is always early enough."""
 
@@ -29,8 +28,8 @@ class AwsS3Provider(ObjectStoreProvider):
     boto3: environment, shared configuration and SSO, web identity (EKS), container (ECS) and instance roles.
 
     Objects are created with ``If-None-Match: *`` and a SHA-256 checksum, so that a bucket with a default retention
-    (S3 Object Lock) takes them. There the deletion after the replay leaves a delete marker, and the locked version stays
-    until its retention ends. A retention of single objects cannot be asked for: obstore does not sign those headers.
+    (S3 Object Lock) accepts them. There the deletion after the replay leaves a delete marker, and the locked version stays
+    until its retention ends. A retention for single objects cannot be requested: obstore does not sign those headers.
 
     Args:
         config: ``bucket_name`` is required.
@@ -49,7 +48,7 @@ class AwsS3Provider(ObjectStoreProvider):
         """``s3://bucket/prefix``."""
         return "/".join(part for part in (f"s3://{self.config.bucket_name}", self._prefix) if part)
 
-    def _make_store(self) -> S3Store:
+    def _create_store(self) -> S3Store:
         from obstore.store import S3Store  # noqa: PLC0415 - absent without the extra
 
         explicit = require_together(self.config, "aws_access_key_id", "aws_secret_access_key")
@@ -65,6 +64,7 @@ class AwsS3Provider(ObjectStoreProvider):
 
     def _settings(self, chain: _DefaultChain | None) -> S3Config:
         config = self.config
+        # Stated, so that no environment variable can turn the protections off.
         settings: S3Config = {
             "conditional_put": "etag",
             "checksum_algorithm": "SHA256",
@@ -121,7 +121,7 @@ class _DefaultChain:
     def __call__(self) -> S3Credential:
         credentials = self._session.get_credentials()
         if credentials is None:
-            message = "boto3 finds no AWS credentials in any of its sources"
+            message = "boto3 finds no AWS credentials in any of its sources; configure a role, a profile or a key"
             raise PermissionError(message)
         frozen = credentials.get_frozen_credentials()
         return {

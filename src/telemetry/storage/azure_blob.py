@@ -1,4 +1,4 @@
-"""Azure Blob Storage as fallback store."""
+"""Keeps objects in Azure Blob Storage: the fallback store ``azure_blob``."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
 class AzureBlobProvider(ObjectStoreProvider):
     """Keeps objects as block blobs in a container (``azure_blob``).
 
-    Permissions of the process's identity: the role Storage Blob Data Contributor on the container, or a role of one's
-    own with the data actions ``Microsoft.Storage/storageAccounts/blobServices/containers/blobs/`` ``read``, ``write``
+    Permissions of the process's identity: the role Storage Blob Data Contributor on the container, or a custom
+    role with the data actions ``Microsoft.Storage/storageAccounts/blobServices/containers/blobs/`` ``read``, ``write``
     and ``delete``. A shared access signature needs the permissions ``rwdl`` on the container.
 
     Credentials: ``azure_account_key``, or ``azure_sas_token``, or ``azure_tenant_id`` with ``azure_client_id`` and
@@ -48,7 +48,7 @@ class AzureBlobProvider(ObjectStoreProvider):
         parts = (f"azure://{self.config.account_name}", self.config.container_name, self._prefix)
         return "/".join(part for part in parts if part)
 
-    def _make_store(self) -> AzureStore:
+    def _create_store(self) -> AzureStore:
         from obstore.store import AzureStore  # noqa: PLC0415 - absent without the extra
 
         settings = self._settings()
@@ -72,8 +72,8 @@ class AzureBlobProvider(ObjectStoreProvider):
 
     def _add_credentials(self, settings: AzureConfig) -> None:
         config = self.config
-        ways = [config.azure_account_key, config.azure_sas_token, config.azure_client_secret]
-        if sum(way is not None for way in ways) > 1:
+        kinds = [config.azure_account_key, config.azure_sas_token, config.azure_client_secret]
+        if sum(kind is not None for kind in kinds) > 1:
             problem = Problem(
                 "azure_account_key", "more than one kind of credentials is given", "keep the key, the SAS or the secret"
             )

@@ -1,4 +1,4 @@
-"""Google Cloud Storage as fallback store."""
+"""Keeps objects in Google Cloud Storage: the fallback store ``gcp_storage``."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class GcpStorageProvider(ObjectStoreProvider):
         """``gs://bucket/prefix``."""
         return "/".join(part for part in (f"gs://{self.config.gcp_bucket_name}", self._prefix) if part)
 
-    def _make_store(self) -> GCSStore:
+    def _create_store(self) -> GCSStore:
         from obstore.store import GCSStore  # noqa: PLC0415 - absent without the extra
 
         settings: GCSConfig = {}
@@ -78,7 +78,8 @@ class _GoogleCredentials:
         self._credentials: Any = self._load(config) if config.gcp_credentials_path else None
 
     def __call__(self) -> GCSCredential:
-        if self._credentials is None:  # not before the first request: it may ask the metadata server
+        # Not before the first request, in the store's own thread: it may ask the metadata server.
+        if self._credentials is None:
             self._credentials = self._auth.default(scopes=_SCOPES)[0]
         self._credentials.refresh(self._transport.Request())
         expiry = self._credentials.expiry

@@ -1,13 +1,13 @@
-"""A lock for stores that can only create, list and delete: numbered objects, of which the highest rules.
+"""Locks a name among processes by numbered objects, on stores that can only create, list and delete.
 
-``locks/{name}/{epoch}`` says who holds the lock and until when. Whoever wants the lock, or wants to keep it, creates the
-next epoch; creation succeeds for one only. After it has created an epoch it lists again: a higher one means that it
-came too late. Release is an epoch too, marked so, which is left behind: the numbers only ever grow, so that a process
-that was stopped for an hour cannot take an old number for a new one.
+``locks/{name}/{epoch}`` says who holds the lock and until when; the highest number counts. To take the lock, or to keep
+it, a process creates the next epoch: creation succeeds for one process only. After it has created an epoch it lists
+again: a higher one means that it came too late. A release is an epoch too, marked as one, and stays: the numbers only
+ever grow, so that a process that was stopped for an hour cannot mistake an old number for a new one.
 
 Clocks. The holder counts by its own clock from before it wrote the epoch, and stops in time even if the machine slept.
-A contender takes over when it has watched an unchanged epoch for 1.1 times its duration by its own clock, whatever the
-clocks say, or at once when the stated end is more than ``CLOCK_MARGIN`` in the past: processes that share a lock must
+A contender takes over when it has watched an unchanged epoch for 1.1 times its duration by its own clock, no matter what
+the clocks say, or at once when the stated end is more than ``CLOCK_MARGIN`` in the past: processes that share a lock must
 have clocks that agree to within 30 s. If they do not, two may hold it for a while, and records are sent twice.
 """
 
@@ -17,7 +17,6 @@ import contextlib
 import logging
 import os
 import secrets
-import threading
 import time
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
@@ -26,6 +25,9 @@ import msgspec
 
 from telemetry.exceptions import StorageConflictError, StorageError, StorageNotFoundError, TelemetryError
 from telemetry.storage.lock import Lock
+from telemetry.system.worker import Worker
+
+logger = logging.getLogger("telemetry.storage")
 
 CLOCK_MARGIN = 30.0
 """Seconds that another machine's clock may be ahead of the holder's."""
@@ -33,7 +35,6 @@ CLOCK_MARGIN = 30.0
 _WATCH_FACTOR = 1.1
 _RENEWALS = 3
 _MAX_OWNER = 200
-_log = logging.getLogger(__name__)
 
 
 class StoredName(Protocol):
@@ -45,7 +46,7 @@ class StoredName(Protocol):
 
 
 class EpochStore(Protocol):
-    """What a lease needs of a store."""
+    """The part of a store that a lease needs."""
 
     def put(self, name: str, data: bytes) -> None:
         """Create an object; a name that exists with other bytes is a ``StorageConflictError``."""
@@ -61,14 +62,14 @@ class EpochStore(Protocol):
 
 
 class _Epoch(msgspec.Struct, frozen=True):
-    """What an epoch's object says.
+    """The content of an epoch's object.
 
     Attributes:
-        owner: Who it is, for the operator.
-        holder: Random text that tells two holders apart.
+        owner: Name of the process, for the operator.
+        holder: Random text, different for each attempt to hold the lock.
         seconds: How long it is valid.
         expires: Unix time of its end, by the holder's clock.
-        released: The lock was given back; the next one may take it at once.
+        released: The lock was given back; anyone may take it at once.
     """
 
     owner: str
@@ -103,9 +104,9 @@ def hold_lease(provider: EpochStore, name: str, *, owner: str, seconds: float, w
     """Try to take the lease ``name``; see ``StorageProvider.lock``.
 
     Args:
-        provider: Where the epochs are kept; needs put, get, list and delete only.
-        name: Which lock.
-        owner: Who takes it, for the operator; no secret.
+        provider: Where the epochs are kept.
+        name: Name of the lock.
+        owner: Name of this process, for the operator; no secret.
         seconds: How long it outlives a holder that died; renewed three times within it.
         watch: The provider's memory of what it saw in earlier attempts.
     """
@@ -113,7 +114,7 @@ def hold_lease(provider: EpochStore, name: str, *, owner: str, seconds: float, w
     if lease.acquire():
         lease.start_renewing()
     try:
-        yield Lock(lambda: lease.held)
+        yield Lock(lease)
     finally:
         lease.release()
 
@@ -127,22 +128,24 @@ class _Lease:
             raise ValueError(message)
         self._provider = provider
         self._name = name
-        self._folder = f"locks/{name}/"
         self._owner = owner[:_MAX_OWNER]
         self._holder = secrets.token_hex(16)
         self._seconds = seconds
         self._watch = watch
         self._pid = os.getpid()
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._worker = Worker(f"telemetry-lease-{name}", self._renew)
         self._epoch = 0
-        self._ends = (0.0, 0.0)  # monotonic, and wall clock, which also runs while the machine sleeps
+        # By the monotonic clock, and by the wall clock, which also runs while the machine sleeps. Written by the renewing
+        # thread, read by the holder's: one assignment, so that both ends always belong together.
+        self._ends = (0.0, 0.0)
+        # Number, bytes and ends of an epoch whose creation may have happened although its answer was lost.
         self._unsure: tuple[int, bytes, tuple[float, float]] | None = None
 
     @property
-    def held(self) -> bool:
+    def is_held(self) -> bool:
         """Whether this process holds the lock right now."""
         monotonic, wall = self._ends
+        # A forked child has a copy of the ends and no thread that renews: it holds nothing.
         return time.monotonic() < monotonic and time.time() < wall and os.getpid() == self._pid
 
     def acquire(self) -> bool:
@@ -154,31 +157,30 @@ class _Lease:
 
     def start_renewing(self) -> None:
         """Renew the lock in a daemon thread until it is released or lost."""
-        self._thread = threading.Thread(target=self._renew, name=f"telemetry-lease-{self._name}", daemon=True)
-        self._thread.start()
+        self._worker.start()
 
     def release(self) -> None:
         """Give the lock back; if the store does not answer, it ends by itself."""
-        if self._thread is None or os.getpid() != self._pid:
+        if os.getpid() != self._pid:
             return
-        self._stop.set()
-        self._thread.join(self._seconds)
-        held, self._ends = self.held, (0.0, 0.0)
-        if held and not self._thread.is_alive():
+        has_ended = self._worker.stop(self._seconds)
+        was_held, self._ends = self.is_held, (0.0, 0.0)
+        # A renewal that still runs may create the same number: then the lock ends by itself.
+        if was_held and has_ended:
             with contextlib.suppress(TelemetryError):
                 self._write(self._epoch + 1, self._body(time.time(), released=True))
                 self._delete(self._epoch)
 
     def _renew(self) -> None:
-        while not self._stop.wait(self._seconds / _RENEWALS):
+        while not self._worker.rest(self._seconds / _RENEWALS):
             try:
-                kept = self._claim(self._epoch + 1)
+                is_kept = self._claim(self._epoch + 1)
             except TelemetryError as exc:
-                _log.warning("the lock %s could not be renewed yet: %s", self._name, exc)
-                kept = self.held
-            if not kept:
+                logger.warning("the lock %s could not be renewed; it is tried again until it ends: %s", self._name, exc)
+                is_kept = self.is_held
+            if not is_kept:
                 self._ends = (0.0, 0.0)
-                _log.warning("the lock %s is lost; another process may take it", self._name)
+                logger.warning("the lock %s is lost; another process may take over", self._name)
                 return
 
     def _claim(self, epoch: int) -> bool:
@@ -186,14 +188,15 @@ class _Lease:
         try:
             self._write(epoch, body)
         except StorageConflictError:
-            return False  # somebody else was faster
+            return False  # another process was faster
         epochs = list(self._epochs())
         if max(epochs, default=0) != epoch:
             self._delete(epoch)
-            return False  # the number was free again because others had used it and moved on
+            # The number was free again because others had used it and moved on.
+            return False
         self._unsure, self._epoch, self._ends = None, epoch, ends
         self._delete(*(older for older in epochs if older < epoch))
-        return self.held
+        return self.is_held
 
     def _attempt(self, epoch: int) -> tuple[bytes, tuple[float, float]]:
         # A create whose answer was lost may have happened: the next attempt must write the same bytes, and count
@@ -212,9 +215,10 @@ class _Lease:
         try:
             stated = msgspec.json.decode(self._provider.get(self._object(epoch)), type=_Epoch)
         except StorageNotFoundError:
-            return False  # its holder has just moved on
+            return False  # the holder has just moved on to the next epoch
         except msgspec.MsgspecError:
-            return watched > self._seconds * _WATCH_FACTOR  # damaged, so it ends after what we would ask for
+            # Damaged: it does not state its duration, so it ends after ours.
+            return watched > self._seconds * _WATCH_FACTOR
         if stated.released or time.time() > stated.expires + CLOCK_MARGIN:
             return True
         return watched > stated.seconds * _WATCH_FACTOR
@@ -223,8 +227,9 @@ class _Lease:
         return max(self._epochs(), default=0)
 
     def _epochs(self) -> Iterator[int]:
-        for stored in self._provider.list(self._folder):
-            number = stored.name.removeprefix(self._folder)
+        folder = f"locks/{self._name}/"
+        for stored in self._provider.list(folder):
+            number = stored.name.removeprefix(folder)
             if number.isascii() and number.isdigit():
                 yield int(number)
 
@@ -237,4 +242,4 @@ class _Lease:
         self._provider.put(self._object(epoch), body)
 
     def _object(self, epoch: int) -> str:
-        return f"{self._folder}{epoch:020d}"
+        return f"locks/{self._name}/{epoch:020d}"

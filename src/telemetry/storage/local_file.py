@@ -1,4 +1,4 @@
-"""A folder as fallback store."""
+"""Keeps objects as files in a folder: the fallback store ``local_file``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from telemetry.storage.provider import StorageProvider, StoredObject, require_si
 from telemetry.system.durable_file import link_new, sync
 
 _INTERNAL = "@internal"
-"""Temporary and lock files; no object's name can hold an ``@``."""
+"""Folder of temporary and lock files; no object's name can contain an ``@``."""
 _ATTEMPTS = 100
 
 
@@ -33,8 +33,8 @@ class LocalFileProvider(StorageProvider):
     """Keeps each object as a file below ``base_path`` (and ``prefix``), for one machine or a shared file system.
 
     A file appears under its name only when it is whole and on the disk: it is written to a temporary file, forced to
-    the disk, linked to its name (which fails if the name is taken), and then its folder and the folders above it are
-    forced to the disk too. Files have mode 0600 and folders 0700, whatever the umask. Symbolic links below
+    the disk, linked to its name (which fails if the name exists), and then its folder and the folders above it are
+    forced to the disk too. Files have mode 0600 and folders 0700, under any umask. Symbolic links below
     ``base_path`` are not followed.
 
     Permissions: the process's user needs read, write and search permission on ``base_path``, or on its parent if
@@ -61,6 +61,7 @@ class LocalFileProvider(StorageProvider):
         require_name(name)
         require_size(name, data)
         path = self._root / name
+        # 1. The bytes, under a temporary name. 2. The name. 3. The folders that contain the name.
         with _translated("writing", path):
             self._prepare(self._temporary)
             temporary, descriptor = folder.write_temporary(self._temporary, data)
@@ -99,7 +100,7 @@ class LocalFileProvider(StorageProvider):
             folder.remove_empty(path.parent, below=self._root)
 
     @contextlib.contextmanager
-    def lock(self, name: str, *, owner: str, seconds: float) -> Iterator[Lock]:  # noqa: ARG002 - ends with its holder
+    def lock(self, name: str, *, owner: str, seconds: float) -> Iterator[Lock]:  # noqa: ARG002 - it ends with its holder
         """Try to lock ``name`` by a file lock, which the system frees the moment its holder dies.
 
         ``seconds`` has no meaning here. A forked child does not inherit the lock.
@@ -112,12 +113,12 @@ class LocalFileProvider(StorageProvider):
             self._prepare(self._locks)
             file_lock.acquire()
         try:
-            yield Lock(lambda: file_lock.held)
+            yield Lock(file_lock)
         finally:
             file_lock.release()
 
     def check(self) -> None:
-        """Make the folder, clear away what dead processes left, and write, read and delete a file."""
+        """Create the folder, delete what dead processes left, and write, read and delete a file."""
         self._require_open()
         name = f"check/{os.getpid()}-{secrets.token_hex(8)}"
         with _translated("preparing", self._root):
@@ -147,8 +148,8 @@ class LocalFileProvider(StorageProvider):
 
     def _prepare(self, path: Path) -> None:
         if not self._base.is_dir():
-            folder.make_base(self._base)
-        folder.make_folders(path, below=self._base)
+            folder.create_base(self._base)
+        folder.create_folders(path, below=self._base)
 
     def _publish(self, temporary: Path, path: Path, data: bytes) -> None:
         for _ in range(_ATTEMPTS):
@@ -156,11 +157,14 @@ class LocalFileProvider(StorageProvider):
                 self._prepare(path.parent)
                 self._link_or_compare(temporary, path, data)
             except FileNotFoundError:
-                continue  # a delete in another process took the file, or the folder, then empty, away
-            with contextlib.suppress(FileNotFoundError):  # replayed and deleted already
+                # A delete in another process removed the folder, which was empty, between our mkdir and our link.
+                continue
+            with contextlib.suppress(FileNotFoundError):  # another process has replayed and deleted it already
                 self._sync_up(path.parent)
             return
-        message = f"writing {str(path)!r} failed: its folder disappears again and again; keep others from deleting it"
+        message = (
+            f"writing {str(path)!r} failed: its folder is deleted again and again; keep other programs from deleting it"
+        )
         raise StorageError(message)
 
     def _link_or_compare(self, temporary: Path, path: Path, data: bytes) -> None:
@@ -171,16 +175,16 @@ class LocalFileProvider(StorageProvider):
 
     def _require_same(self, path: Path, data: bytes) -> None:
         try:
-            same = folder.read(path) == data
+            is_same = folder.read(path) == data
         except StorageError:
-            same = False
-        if not same:
+            is_same = False
+        if not is_same:
             message = f"{str(path)!r} exists with other content and was left as it is"
             raise StorageConflictError(message)
-        sync(path)  # its first writer may have been stopped before it did
+        sync(path)  # its first writer may have been killed before it did
 
     def _sync_up(self, path: Path) -> None:
-        # Another process may have made one of the folders and not have forced it to the disk yet.
+        # Another process may have created one of the folders and not yet forced it to the disk.
         for current in (path, *path.parents):
             sync(current)
             if current == self._base:

@@ -1,4 +1,4 @@
-"""The file-system steps of the local store: durable, create-only, never through a symbolic link."""
+"""Reads, writes, links and lists files for the local store: durably, create-only, never through a symbolic link."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ _READ_FLAGS = (
 _ERRORS: dict[int, tuple[type[StorageError], str]] = {
     errno.ENOSPC: (StorageFullError, "free some space, or move base_path to a larger disk"),
     errno.EDQUOT: (StorageFullError, "raise the quota of this user, or move base_path"),
-    errno.EFBIG: (StorageFullError, "the file system takes no file of this size"),
+    errno.EFBIG: (StorageFullError, "the file system accepts no file of this size"),
     errno.EROFS: (StorageAccessDeniedError, "the file system is read-only: remount it writable, or move base_path"),
     errno.EACCES: (StorageAccessDeniedError, "give this process's user read, write and search permission on it"),
     errno.EPERM: (StorageAccessDeniedError, "give this process's user read, write and search permission on it"),
     errno.ELOOP: (StorageAccessDeniedError, "it is a symbolic link, and those are not followed: remove it"),
-    errno.ENOTDIR: (StorageAccessDeniedError, "a file stands where a folder is needed: remove it, or move base_path"),
+    errno.ENOTDIR: (StorageAccessDeniedError, "a file is in the place of a folder: remove it, or move base_path"),
     errno.ENOENT: (StorageNotFoundError, "there is no such file or folder"),
     errno.ENAMETOOLONG: (StorageLimitError, "use a shorter base_path, prefix or topic"),
     errno.ETIMEDOUT: (StorageUnreachableError, "the file server does not answer"),
@@ -63,11 +63,11 @@ def translate(exc: OSError, *, doing: str, path: Path) -> StorageError:
     return kind(f"{doing} {str(path)!r} failed: {exc.strerror or type(exc).__name__} ({remedy})")
 
 
-def make_folders(folder: Path, *, below: Path) -> None:
-    """Make ``folder`` and what is missing between it and ``below``, each with mode 0700 whatever the umask.
+def create_folders(folder: Path, *, below: Path) -> None:
+    """Create ``folder`` and what is missing between it and ``below``, each with mode 0700 under any umask.
 
     Raises:
-        OSError: One cannot be made, or a symbolic link or a file stands in its place.
+        OSError: One cannot be created, or a symbolic link or a file is in its place.
     """
     current = below
     for part in folder.relative_to(below).parts:
@@ -75,14 +75,14 @@ def make_folders(folder: Path, *, below: Path) -> None:
         try:
             require_folder(current)
         except FileNotFoundError:
-            _make_folder(current)
+            _create_folder(current)
 
 
-def make_base(base: Path) -> None:
-    """Make the configured folder and its parents; those that exist keep their mode, and may be symbolic links."""
+def create_base(base: Path) -> None:
+    """Create the configured folder and its parents; those that exist keep their mode, and may be symbolic links."""
     missing = [folder for folder in (base, *base.parents) if not folder.exists()]
     for folder in reversed(missing):
-        _make_folder(folder)
+        _create_folder(folder)
     os.scandir(base).close()
 
 
@@ -103,7 +103,7 @@ def write_temporary(folder: Path, data: bytes) -> tuple[Path, int]:
     """Write ``data`` to a new file of mode 0600 in ``folder`` and force it to the disk.
 
     Returns:
-        The path, and the open descriptor, whose lock tells other processes that the file has a living owner.
+        The path, and the open descriptor, whose lock shows other processes that the file's owner is alive.
     """
     while True:
         path = folder / f"{os.getpid()}-{secrets.token_hex(8)}.tmp"
@@ -168,7 +168,7 @@ def remove_empty(folder: Path, *, below: Path) -> None:
 def entries(folder: Path) -> Iterator[Entry]:
     """Yield files and folders in the order of their full names, links and special files left out.
 
-    Only ``_PAGE`` names are held at a time; a larger folder is read again for each page.
+    Only ``_PAGE`` names are in memory at a time; a larger folder is read again for each page.
     """
     after = ""
     while True:
@@ -188,11 +188,11 @@ def _names_after(folder: Path, after: str) -> Iterator[tuple[str, str]]:
     except (FileNotFoundError, NotADirectoryError):
         return  # deleted since it was listed
     with scan:
-        for found in scan:
-            # A folder's names all begin with its own and a slash, which decides where they stand among files.
-            key = found.name + "/" if found.is_dir(follow_symlinks=False) else found.name
+        for entry in scan:
+            # A folder's names all begin with its own and a slash, which decides their place among the files.
+            key = entry.name + "/" if entry.is_dir(follow_symlinks=False) else entry.name
             if key > after:
-                yield key, found.name
+                yield key, entry.name
 
 
 def _entry(path: Path) -> Entry | None:
@@ -205,7 +205,7 @@ def _entry(path: Path) -> Entry | None:
     return Entry(path, status.st_size) if stat.S_ISREG(status.st_mode) else None
 
 
-def _make_folder(path: Path) -> None:
+def _create_folder(path: Path) -> None:
     try:
         path.mkdir(mode=0o700)
     except FileExistsError:
@@ -220,7 +220,8 @@ def _claim(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return False  # a sweeper was between our open and our lock
+        # A sweeper came between our open and our lock, and is about to delete the file.
+        return False
     return os.fstat(descriptor).st_nlink > 0
 
 

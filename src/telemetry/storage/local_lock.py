@@ -1,4 +1,4 @@
-"""A lock on a file: free again the moment its holder dies, whoever it forked."""
+"""Locks a file: the lock is free the moment its holder dies, also if children that it forked live on."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _BUSY = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 if sys.platform == "win32":
     import msvcrt
 
-    def _take(descriptor: int) -> None:
+    def _lock_range(descriptor: int) -> None:
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
 
 else:
     import fcntl
 
-    def _take(descriptor: int) -> None:
+    def _lock_range(descriptor: int) -> None:
         # A record lock belongs to the process. flock() belongs to the open file, which forked children share:
-        # a worker left behind by a dead holder would keep it for ever.
+        # a child that survives a dead holder would keep it for ever.
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
@@ -36,8 +36,8 @@ class FileLock:
     A process loses a record lock when it closes any descriptor of the file, so a file held here is never opened twice.
 
     Args:
-        path: The lock file; made with mode 0600, never deleted. Its folder must exist.
-        owner: Written into the file, for the operator who looks who it is.
+        path: The lock file; created with mode 0600, never deleted. Its folder must exist.
+        owner: Name of this process, written into the file for the operator who looks at it.
     """
 
     _holders: ClassVar[dict[FileIdentity, int]] = {}
@@ -50,26 +50,27 @@ class FileLock:
         self._identity: FileIdentity | None = None
 
     def acquire(self) -> bool:
-        """Try to take the lock, without waiting.
+        """Try to acquire the lock, without waiting.
 
         Returns:
             Whether it is held now.
 
         Raises:
-            OSError: The file cannot be made or locked.
+            OSError: The file cannot be created or locked.
         """
         with self._guard():
+            # Before the file is opened: closing the descriptor of a failed attempt would free the other holder's lock.
             if self._is_held_here():
                 return False
             descriptor = open_private(self._path)
             try:
-                taken = self._lock(descriptor)
+                is_acquired = self._lock(descriptor)
             except BaseException:
                 os.close(descriptor)
                 raise
-            if not taken:
+            if not is_acquired:
                 os.close(descriptor)
-            return taken
+            return is_acquired
 
     def release(self) -> None:
         """Give the lock back. In a forked child, which never held it, only the descriptor is closed."""
@@ -82,8 +83,8 @@ class FileLock:
             self._descriptor = self._identity = None
 
     @property
-    def held(self) -> bool:
-        """Whether this process holds the lock and the file still stands under its name."""
+    def is_held(self) -> bool:
+        """Whether this process holds the lock and the file is still under its name."""
         identity = self._identity
         if identity is None or self._holders.get(identity) != os.getpid():
             return False
@@ -106,7 +107,7 @@ class FileLock:
 
     def _lock(self, descriptor: int) -> bool:
         try:
-            _take(descriptor)
+            _lock_range(descriptor)
         except OSError as exc:
             if exc.errno in _BUSY:
                 return False
@@ -114,14 +115,15 @@ class FileLock:
         status = os.fstat(descriptor)
         identity = (status.st_dev, status.st_ino)
         if self._identity_of_path() != identity:
-            return False  # deleted under our hands: its next maker holds another file
+            # Deleted between our open and our lock: the next process creates, and locks, another file.
+            return False
         self._write_owner(descriptor)
         self._descriptor, self._identity = descriptor, identity
         self._holders[identity] = os.getpid()
         return True
 
     def _write_owner(self, descriptor: int) -> None:
-        # A full disk must not keep the replay, which makes room, from its lock.
+        # A full disk must not deny the lock to the replay, which frees space.
         with contextlib.suppress(OSError):
             os.ftruncate(descriptor, 0)
             os.write(descriptor, f"{os.getpid()} {self._owner}\n".encode())

@@ -1,29 +1,37 @@
-"""What the holder of a store's lock is given."""
+"""Says, at any moment, whether this process still holds a store's lock."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
+
+
+class LockHolder(Protocol):
+    """Knows whether this process holds a lock: a lease, or a locked file."""
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the lock is held right now; must not block."""
 
 
 class Lock:
     """Whether this process is the only holder, asked anew each time: a lease can be lost while it is in use.
 
     Args:
-        held: Tells whether the lock is held right now; must not block.
+        holder: Asked each time.
     """
 
-    __slots__ = ("_held",)
+    __slots__ = ("_holder",)
 
-    def __init__(self, held: Callable[[], bool]) -> None:
-        self._held = held
+    def __init__(self, holder: LockHolder) -> None:
+        self._holder = holder
 
     @property
-    def held(self) -> bool:
+    def is_held(self) -> bool:
         """Whether the lock is held right now."""
-        return self._held()
+        return self._holder.is_held
 
     def __bool__(self) -> bool:
-        return self._held()
+        return self._holder.is_held
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(held={self._held()})"
+        return f"{type(self).__name__}(is_held={self.is_held})"

@@ -1,4 +1,4 @@
-"""The names of stored objects: one alphabet that every store, file system and shell takes as it is."""
+"""Checks the names of stored objects: one alphabet that every store, file system and shell accepts unchanged."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from telemetry.exceptions import ConfigurationError, Problem, StorageLimitError
 
 MAX_NAME_BYTES = 900
-"""S3, Azure Blob Storage and Cloud Storage take 1,024; the rest is left to the prefix."""
+"""S3, Azure Blob Storage and Cloud Storage accept 1,024; the rest is left to the prefix."""
 
 _PART = r"(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._-]{1,250}"
 _NAME = re.compile(rf"{_PART}(?:/{_PART})*", re.ASCII)
@@ -19,7 +19,7 @@ _KEPT = 200
 
 
 def require_name(name: str) -> None:
-    """Check a name under which something is to be stored.
+    """Check the name of an object that is about to be stored.
 
     Raises:
         StorageLimitError: It is empty or too long, has an empty, ``.`` or ``..`` part, or a character outside
@@ -45,7 +45,7 @@ def require_safe(name: str) -> None:
 
 
 def storable_name(name: str) -> str:
-    """Return a name that can be stored, for a foreign one that may not be; a name that can be is returned as it is.
+    """Return a name that can be stored for any foreign one; a name that can be stored is returned unchanged.
 
     Other characters become ``_``, and a digest of the foreign name at its end keeps two of them apart.
     """

@@ -1,4 +1,4 @@
-"""From obstore's exceptions to ours, without the URLs and texts that may carry a signature."""
+"""Translates obstore's exceptions into ours, without the URLs and texts that may contain a signature."""
 
 from __future__ import annotations
 
@@ -28,13 +28,16 @@ KINDS: dict[str, _Kind] = {
     "NotFoundError": (StorageNotFoundError, "there is no such object, bucket or container"),
     "AlreadyExistsError": (StorageConflictError, "the object exists already"),
     "PreconditionError": (StorageConflictError, "the object exists already"),
-    "NotModifiedError": (StorageError, "the store answered a question that was not asked"),
+    "NotModifiedError": (StorageError, "the store answered another request than the one that was sent"),
     "PermissionDeniedError": (StorageAccessDeniedError, "the credentials do not permit it"),
     "UnauthenticatedError": (StorageAccessDeniedError, "the credentials are not accepted"),
     "InvalidPathError": (StorageLimitError, "an object's name has an empty or a dot part"),
-    "NotSupportedError": (StorageLimitError, "the store cannot create an object only if it is absent"),
+    "NotSupportedError": (
+        StorageLimitError,
+        "the store has no conditional writes, which create an object only if it is absent",
+    ),
     "UnknownConfigurationKeyError": (StorageLimitError, "obstore is too old for this library"),
-    "JoinError": (StorageError, "the store's client failed inside"),
+    "JoinError": (StorageError, "the store's client failed internally"),
     "GenericError": (StorageUnreachableError, "the store did not answer"),
     "BaseError": (StorageError, "the store failed"),
     "ValueError": (StorageLimitError, "the name cannot be used"),
@@ -52,13 +55,13 @@ _CODES: dict[str, _Kind] = {
     "RequestTimeTooSkewed": (StorageAccessDeniedError, "this machine's clock is wrong"),
     "NoSuchBucket": (StorageNotFoundError, "there is no such bucket"),
     "ContainerNotFound": (StorageNotFoundError, "there is no such container"),
-    "InvalidBucketName": (StorageNotFoundError, "that cannot be the name of a bucket"),
+    "InvalidBucketName": (StorageNotFoundError, "this is not a valid bucket name"),
     "AuthenticationFailed": (StorageAccessDeniedError, "the credentials are not accepted"),
     "ObjectLocked": (StorageAccessDeniedError, "a retention rule protects the object"),
     "BlobImmutableDueToPolicy": (StorageAccessDeniedError, "an immutability policy protects the object"),
 }
 _CONNECTION = (
-    ("UnknownIssuer", "the endpoint's certificate is of an unknown authority: set ca_path"),
+    ("UnknownIssuer", "the endpoint's certificate is from an unknown authority: set ca_path"),
     ("NotValidForName", "the endpoint's certificate is for another host name: correct endpoint_url"),
     ("Expired", "the endpoint's certificate has expired, or this machine's clock is wrong"),
     ("InvalidCertificate", "the endpoint's certificate is not valid"),
@@ -69,7 +72,7 @@ _CONNECTION = (
 )
 _STATUSES: dict[int, _Kind] = {
     301: (StorageAccessDeniedError, "the bucket is in another region: set aws_region"),
-    400: (StorageError, "the store finds the request malformed"),
+    400: (StorageError, "the store calls the request malformed"),
     413: (StorageLimitError, "the object is too large for the store"),
     429: (StorageUnreachableError, "the store limits the request rate"),
     503: (StorageUnreachableError, "the store is overloaded or limits the request rate"),
@@ -78,7 +81,7 @@ _STATUSES: dict[int, _Kind] = {
 
 
 def is_store_failure(exc: BaseException) -> bool:
-    """Whether ``exc`` came out of obstore; a panic of its Rust code is not even an ``Exception``."""
+    """Return whether obstore raised ``exc``; a panic of its Rust code is not even an ``Exception``."""
     return isinstance(exc, (OSError, ValueError)) or _is_a(exc, "BaseError", "PanicException")
 
 
@@ -87,23 +90,23 @@ def translate(exc: BaseException, *, doing: str, remedy: str) -> StorageError:
 
     Args:
         exc: What obstore raised.
-        doing: What failed, on which object of which store.
-        remedy: What the caller may need when access is denied: the permission.
+        doing: Description of the operation, with the object and the store.
+        remedy: Advice for denied access: the permission that is needed.
     """
     text = str(exc)
     status, code = _status(text), _code(text)
     kind, reason = _explain(exc, text, status, code)
-    said = ", ".join(part for part in (code, f"HTTP {status}" if status else "") if part)
-    message = f"{doing} failed: {reason}{f' ({said})' if said else ''}"
+    details = ", ".join(part for part in (code, f"HTTP {status}" if status else "") if part)
+    message = f"{doing} failed: {reason}{f' ({details})' if details else ''}"
     if issubclass(kind, StorageAccessDeniedError):
         message += f"; {remedy}"
     return kind(message)
 
 
 def redacted(exc: BaseException) -> BaseException:
-    """Return an exception of the same class, without what may hold a secret.
+    """Return an exception of the same class, without what may be secret.
 
-    That is query strings, tokens, the client's debug output, and the store's answer, which may repeat the request.
+    These are query strings, tokens, the client's debug output, and the store's answer, which may repeat the request.
     """
     text = _QUERY.sub(r"\1?...", _ANSWER.split(str(exc), maxsplit=1)[0])
     text = _HEADER.sub(r"\1 ...", text)[:_SHOWN]
@@ -112,6 +115,7 @@ def redacted(exc: BaseException) -> BaseException:
 
 
 def _explain(exc: BaseException, text: str, status: int | None, code: str) -> _Kind:
+    # From the most to the least specific: the store's own code, the kind of obstore's exception, the HTTP status.
     if code in _CODES:
         return _CODES[code]
     if _is_a(exc, "UnauthenticatedError") and status is None:
@@ -119,6 +123,7 @@ def _explain(exc: BaseException, text: str, status: int | None, code: str) -> _K
     if not _is_a(exc, "GenericError"):
         return _kind(exc)
     if status is None:
+        # No answer at all: only the text says what went wrong on the way to the store.
         reasons = (reason for sign, reason in _CONNECTION if sign in text)
         return StorageUnreachableError, next(reasons, "the store did not answer")
     if status in _DENIED:
@@ -128,7 +133,9 @@ def _explain(exc: BaseException, text: str, status: int | None, code: str) -> _K
 
 def _kind(exc: BaseException) -> _Kind:
     names = [known.__name__ for known in type(exc).__mro__]
-    return next((KINDS[name] for name in names if name in KINDS), (StorageError, "the store's client failed inside"))
+    return next(
+        (KINDS[name] for name in names if name in KINDS), (StorageError, "the store's client failed internally")
+    )
 
 
 def _is_a(exc: BaseException, *names: str) -> bool:
@@ -136,10 +143,10 @@ def _is_a(exc: BaseException, *names: str) -> bool:
 
 
 def _status(text: str) -> int | None:
-    found = _STATUS.search(text)
-    return int(found[1]) if found else None
+    match = _STATUS.search(text)
+    return int(match[1]) if match else None
 
 
 def _code(text: str) -> str:
-    found = _CODE.search(text)
-    return (found[1] or found[2]) if found else ""
+    match = _CODE.search(text)
+    return (match[1] or match[2]) if match else ""

@@ -1,4 +1,4 @@
-"""What the cloud stores have in common: one implementation over obstore."""
+"""Keeps objects in a cloud store: one implementation over obstore for all of them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from telemetry.system.fork_relay import Relay
 
 try:
     import obstore
-except ImportError:  # said when a provider is made, which knows the extra's name
+except ImportError:  # reported when a provider is created, which knows the name of the extra
     obstore = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ _MAX_RETRY_SECONDS = 180.0
 
 
 class Permissions(NamedTuple):
-    """What the cloud calls the right to do each of the operations."""
+    """The cloud's own names of the rights that the operations need."""
 
     put: str
     get: str
@@ -61,11 +61,11 @@ class ObjectStoreProvider(StorageProvider):
     """Keeps each object as one object of a bucket or container, written by one conditional request.
 
     A create whose answer was lost is recognised: the object is read back and compared before anything is decided.
-    obstore's runtime does not survive ``fork()``; a child of a process that had used it gets its work done by a
-    process of its own, started on first use.
+    obstore's runtime does not survive ``fork()``; for a child of a process that had used it, a separate process,
+    started on first use, does the work.
 
     Attributes:
-        extra: What to install for it.
+        extra: Name of the extra to install.
         permissions: The rights that each operation needs, as the cloud calls them.
     """
 
@@ -78,18 +78,18 @@ class ObjectStoreProvider(StorageProvider):
         if obstore is None:
             raise MissingExtraError(config.provider, self.extra)
         self._prefix = clean_prefix(config.prefix)
-        self._store: CloudStore | None = make_store(self._make_store)
+        self._store: CloudStore | None = create_store(self._create_store)
         self._relay: Relay | None = None
         self._closed = False
 
     @property
     @abstractmethod
     def location(self) -> str:
-        """Where the objects are, as people write it: ``s3://bucket/prefix``."""
+        """Where the objects are, in the usual notation: ``s3://bucket/prefix``."""
 
     @abstractmethod
-    def _make_store(self) -> CloudStore:
-        """Make the store's client from the configuration; no request is sent."""
+    def _create_store(self) -> CloudStore:
+        """Create the store's client from the configuration; no request is sent."""
 
     def put(self, name: str, data: bytes) -> None:
         """Create an object by one conditional request; see ``StorageProvider.put``."""
@@ -147,14 +147,14 @@ class ObjectStoreProvider(StorageProvider):
             self._request("delete", "deleting", name, lambda store: obstore.delete(store, name))
 
     def check(self) -> None:
-        """Write, read, list and delete a small object, and see that the store refuses to overwrite it."""
+        """Write, read, list and delete a small object, and check that the store refuses to overwrite it."""
         if relay := self._relay_of_fork():
             relay.call("check")
             return
         name, probe = f"check/{secrets.token_hex(16)}", secrets.token_bytes(32)
         self.put(name, probe)
         try:
-            if self.get(name) != probe or name not in [found.name for found in self.list(name)]:
+            if self.get(name) != probe or name not in [stored.name for stored in self.list(name)]:
                 message = f"{self.location} does not give back or does not list what was written to it"
                 raise StorageError(message)
             self._require_create_only(name)
@@ -201,7 +201,8 @@ class ObjectStoreProvider(StorageProvider):
         except StorageConflictError:
             stored = self._read_if_present(name)
             if stored is None:
-                return False  # whoever was writing it did not finish, or deleted it: try again
+                # Another writer did not finish, or deleted the object: try again.
+                return False
         except StorageError as exc:
             stored = self._read_after(exc, name)
             if stored is None:
@@ -211,7 +212,8 @@ class ObjectStoreProvider(StorageProvider):
         if stored != data:
             message = f"{self._where(name)} exists with other content and was left as it is"
             raise StorageConflictError(message)
-        return True  # our own, of which the answer was lost
+        # Our own object: only the answer to its creation was lost.
+        return True
 
     def _read_if_present(self, name: str) -> bytes | None:
         try:
@@ -229,11 +231,11 @@ class ObjectStoreProvider(StorageProvider):
             return None
 
     def _read(self, store: CloudStore, name: str) -> bytes:
-        found = obstore.get(store, name)
-        if found.meta["size"] > MAX_OBJECT_BYTES:
+        answer = obstore.get(store, name)
+        if answer.meta["size"] > MAX_OBJECT_BYTES:
             message = f"reading {self._where(name)} is refused: it is larger than {MAX_OBJECT_BYTES} bytes"
             raise StorageLimitError(message)
-        return bytes(found.bytes())
+        return bytes(answer.bytes())
 
     def _list_after(self, prefix: str, after: str | None) -> Iterator[StoredObject]:
         folder = prefix.rpartition("/")[0]  # obstore compares whole parts of names
@@ -244,9 +246,9 @@ class ObjectStoreProvider(StorageProvider):
             page = self._request("list", "listing", prefix, lambda _: next(pages, None))
             if page is None:
                 return
-            for found in page:
-                if found["path"].startswith(prefix):
-                    yield StoredObject(found["path"], found["size"])
+            for entry in page:
+                if entry["path"].startswith(prefix):
+                    yield StoredObject(entry["path"], entry["size"])
 
     def _require_create_only(self, name: str) -> None:
         try:
@@ -254,13 +256,14 @@ class ObjectStoreProvider(StorageProvider):
         except StorageConflictError:
             return
         message = (
-            f"{self.location} overwrites existing objects although it is told not to, so that records could be lost; "
+            f"{self.location} overwrites existing objects in spite of conditional writes, so that records could be lost; "
             "use a store that honours conditional writes"
         )
         raise StorageLimitError(message)
 
     def _request(self, right: str, doing: str, name: str, send: Callable[[CloudStore], Result]) -> Result:
         store = self._require_open()
+        # From here on this process has obstore's runtime, which a child could not use.
         ObjectStoreProvider._runtime_pid = os.getpid()
         try:
             return send(store)
@@ -270,7 +273,7 @@ class ObjectStoreProvider(StorageProvider):
             if not is_store_failure(exc):
                 raise
             failure = exc
-        # Outside the except clause, so that obstore's own text, which has URLs in it, is not kept as the context.
+        # Outside the except clause, so that obstore's own text, which contains URLs, is not kept as the context.
         remedy = f"grant {getattr(self.permissions, right)}, or correct the credentials"
         raise translate(failure, doing=f"{doing} {self._where(name)}", remedy=remedy) from redacted(failure)
 
@@ -291,10 +294,10 @@ class ObjectStoreProvider(StorageProvider):
         return f"{self.location}/{name}"
 
 
-def make_store(make: Callable[[], CloudStore]) -> CloudStore:
-    """Make a store's client; what obstore finds wrong with its settings becomes a ``ConfigurationError``."""
+def create_store(create: Callable[[], CloudStore]) -> CloudStore:
+    """Create a store's client; an error of obstore in its settings becomes a ``ConfigurationError``."""
     try:
-        return make()
+        return create()
     except ConfigurationError:
         raise
     except BaseException as exc:

@@ -1,4 +1,4 @@
-"""What a fallback store must do: create, read, list and delete whole objects."""
+"""Defines a fallback store: it creates, reads, lists and deletes whole objects."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class StorageProvider(ABC):
     Names are relative to the configured prefix or folder, use ``/``, and hold only ``A-Z a-z 0-9 . _ - /``.
 
     Attributes:
-        config_class: The configuration this provider takes; a subclass of ``StorageConfig`` may add fields.
-        config: The configuration it was made from; another instance made from it shares the same objects.
+        config_class: Class of this provider's configuration; a subclass of ``StorageConfig`` may add fields.
+        config: The configuration it was created from; another instance with this one shares the same objects.
     """
 
     config_class: ClassVar[type[StorageConfig]] = StorageConfig
@@ -63,7 +63,7 @@ class StorageProvider(ABC):
 
         Raises:
             StorageConflictError: The name exists with other bytes; nothing was overwritten.
-            StorageError: Another subclass tells why the store refused or did not answer.
+            StorageError: The store refused or did not answer; the subclass says why.
         """
 
     @abstractmethod
@@ -86,15 +86,15 @@ class StorageProvider(ABC):
         """Try to become the only holder of ``name`` among all processes.
 
         Entering never waits. It yields a ``Lock`` that is true while this holder has the lock, and false when
-        another one had it already. While the context is open the provider renews the lock by itself; a holder
+        another one had it already. While the context is open the provider itself renews the lock; a holder
         that dies loses it at once (file lock) or after ``seconds`` (lease), and one that could not renew in time
         sees its ``Lock`` turn false: ask it before each step that only the holder may take.
 
         By default it is a lease of objects below ``locks/``; see ``telemetry.storage.lease`` for its clocks.
 
         Args:
-            name: Which lock; the same alphabet as objects.
-            owner: Who takes it, for the operator who looks; no secret.
+            name: Name of the lock, in the same alphabet as objects.
+            owner: Name of this process, for the operator who looks at the lock; no secret.
             seconds: How long a lease outlives a holder that died; more than 0.
         """
         return hold_lease(self, name, owner=owner, seconds=seconds, watch=self._watch)
@@ -104,7 +104,7 @@ class StorageProvider(ABC):
         """Write, read and delete a small object below the prefix; raise naming what is missing."""
 
     def close(self) -> None:  # noqa: B027 - a provider that holds nothing has nothing to release
-        """Release connections. Calling it twice is fine."""
+        """Release connections; may be called twice."""
 
     def __enter__(self) -> Self:
         return self

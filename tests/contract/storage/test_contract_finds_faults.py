@@ -86,16 +86,23 @@ class PartsOnly(Sound):
         yield from (found for found in super().list(folder))
 
 
+class _Fixed:
+    """The holder of a lock that never changes its mind."""
+
+    def __init__(self, *, is_held: bool) -> None:
+        self.is_held = is_held
+
+
 class SharingLocks(Sound):
     @contextmanager
     def lock(self, *_given: object, **_named: object) -> Iterator[Lock]:
-        yield Lock(lambda: True)
+        yield Lock(_Fixed(is_held=True))
 
 
 class NeverLocking(Sound):
     @contextmanager
     def lock(self, *_given: object, **_named: object) -> Iterator[Lock]:
-        yield Lock(lambda: False)
+        yield Lock(_Fixed(is_held=False))
 
 
 class Littering(Sound):

@@ -90,7 +90,7 @@ def test_s3_with_exactly_the_documented_permissions(guarded: GuardedS3) -> None:
         assert store.get("t/x") == b"1"
         assert [found.name for found in store.list("t/")] == ["t/x"]
         with store.lock("replay", owner="test", seconds=60.0) as lock:
-            assert lock.held
+            assert lock.is_held
         store.delete("t/x")
 
 

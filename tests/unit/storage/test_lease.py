@@ -60,16 +60,16 @@ def test_second_contender_does_not_get_it(clock: Clock, store: MemoryStore) -> N
     first, second = contender(store), contender(store)
     assert first.acquire()
     assert not second.acquire()
-    assert (first.held, second.held) == (True, False)
+    assert (first.is_held, second.is_held) == (True, False)
 
 
 def test_holder_stops_in_time_when_it_cannot_renew(clock: Clock, store: MemoryStore) -> None:
     holder = contender(store)
     assert holder.acquire()
     clock.now += SECONDS - 0.001
-    assert holder.held
+    assert holder.is_held
     clock.now += 0.001
-    assert not holder.held
+    assert not holder.is_held
 
 
 def test_renewal_keeps_it_and_leaves_one_object(clock: Clock, store: MemoryStore) -> None:
@@ -109,7 +109,7 @@ def test_contender_whose_clock_is_ahead_within_the_margin(clock: Clock, store: M
     clock.now += SECONDS - 0.001
     assert not contender(store).acquire()
     clock.ahead = 0.0
-    assert holder.held
+    assert holder.is_held
 
 
 def test_contender_whose_clock_is_an_hour_behind(clock: Clock, store: MemoryStore) -> None:
@@ -126,7 +126,7 @@ def test_clock_set_back_does_not_prolong_it(clock: Clock, store: MemoryStore) ->
     assert holder.acquire()
     clock.ahead = -3_600.0
     clock.now += SECONDS
-    assert not holder.held
+    assert not holder.is_held
 
 
 def test_machine_that_slept_knows_that_it_lost(clock: Clock, store: MemoryStore) -> None:
@@ -134,7 +134,7 @@ def test_machine_that_slept_knows_that_it_lost(clock: Clock, store: MemoryStore)
     holder = contender(store)
     assert holder.acquire()
     clock.ahead += 3_600.0
-    assert not holder.held
+    assert not holder.is_held
 
 
 def test_released_lock_is_free_at_once(clock: Clock, store: MemoryStore) -> None:
@@ -142,7 +142,7 @@ def test_released_lock_is_free_at_once(clock: Clock, store: MemoryStore) -> None
     assert holder.acquire()
     holder.start_renewing()
     holder.release()
-    assert not holder.held
+    assert not holder.is_held
     assert epochs(store) == [2]
     assert contender(store).acquire()
     assert epochs(store) == [3]
@@ -184,7 +184,7 @@ def test_slow_contender_does_not_take_a_number_that_became_free(clock: Clock, st
     store.before = others_act
     slow = contender(store)
     assert not slow.acquire()
-    assert (slow.held, winners[0].held) == (False, True)
+    assert (slow.is_held, winners[0].is_held) == (False, True)
 
 
 def test_race_for_the_next_number(clock: Clock, store: MemoryStore) -> None:
@@ -199,7 +199,7 @@ def test_race_for_the_next_number(clock: Clock, store: MemoryStore) -> None:
 
     store.before = another_is_faster
     assert not contender(store).acquire()
-    assert winners[0].held
+    assert winners[0].is_held
 
 
 def test_store_away_for_a_while(clock: Clock, store: MemoryStore) -> None:
@@ -213,11 +213,11 @@ def test_store_away_for_a_while(clock: Clock, store: MemoryStore) -> None:
     clock.now += SECONDS / 2
     with pytest.raises(StorageUnreachableError):
         renew(holder)
-    assert holder.held
+    assert holder.is_held
     store.before = lambda _operation, _name: None
     assert renew(holder)
     clock.now += SECONDS - 0.001
-    assert holder.held
+    assert holder.is_held
 
 
 def test_renewal_whose_answer_was_lost_is_its_own(clock: Clock, store: MemoryStore) -> None:
@@ -239,7 +239,7 @@ def test_renewal_whose_answer_was_lost_is_its_own(clock: Clock, store: MemorySto
     assert epochs(store) == [2]
     # It counts from the first attempt, which is what the object says to others.
     clock.now += SECONDS * 2 / 3
-    assert not holder.held
+    assert not holder.is_held
 
 
 def test_failed_clean_up_is_made_good_by_the_next_renewal(clock: Clock, store: MemoryStore) -> None:
@@ -300,8 +300,8 @@ def test_renewal_goes_on_in_the_background(store: MemoryStore) -> None:
     store.before = note
     with store.lock("replay", owner="x", seconds=3.0) as lock:
         wait_for(renewed)
-        assert lock.held
-    assert not lock.held
+        assert lock.is_held
+    assert not lock.is_held
 
 
 def test_holder_learns_that_it_lost(store: MemoryStore, caplog: pytest.LogCaptureFixture) -> None:
@@ -313,15 +313,15 @@ def test_holder_learns_that_it_lost(store: MemoryStore, caplog: pytest.LogCaptur
                 lost.set()
 
     listener = Listener()
-    logging.getLogger("telemetry.storage.lease").addHandler(listener)
+    logging.getLogger("telemetry.storage").addHandler(listener)
     try:
         with store.lock("replay", owner="x", seconds=3.0) as lock:
-            assert lock.held
+            assert lock.is_held
             store.put(f"locks/replay/{9:020d}", b"an operator's, or a bug's")
             wait_for(lost)
-            assert not lock.held
+            assert not lock.is_held
     finally:
-        logging.getLogger("telemetry.storage.lease").removeHandler(listener)
+        logging.getLogger("telemetry.storage").removeHandler(listener)
 
 
 def test_store_that_fails_for_good_ends_the_lock(store: MemoryStore) -> None:
@@ -335,7 +335,7 @@ def test_store_that_fails_for_good_ends_the_lock(store: MemoryStore) -> None:
         store.before = away
         wait_for(failing)
         deadline = threading.Event()
-        while lock.held:
+        while lock.is_held:
             deadline.wait(0.01)
     store.before = lambda _operation, _name: None
 
@@ -354,9 +354,9 @@ def test_forked_child_holds_nothing_and_releases_nothing(store: MemoryStore) -> 
     assert holder.acquire()
     holder.start_renewing()
     with forked():
-        assert not holder.held
+        assert not holder.is_held
         holder.release()
-    assert holder.held
+    assert holder.is_held
     assert epochs(store) == [1]
     holder.release()
     assert epochs(store) == [2]

@@ -302,7 +302,7 @@ def test_folder_in_place_of_an_object(store: LocalFileProvider) -> None:
 
 def test_object_in_place_of_a_folder(store: LocalFileProvider) -> None:
     store.put("t/a", b"x")
-    with pytest.raises(StorageAccessDeniedError, match="a file stands where a folder is needed"):
+    with pytest.raises(StorageAccessDeniedError, match="a file is in the place of a folder"):
         store.put("t/a/b", b"x")
     with pytest.raises(StorageNotFoundError):
         store.get("t/a/b")
@@ -378,7 +378,7 @@ def test_home_folder_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_file_in_place_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "fallback").write_text("x")
     store = LocalFileProvider(StorageConfig(provider="local_file", base_path=tmp_path / "fallback"))
-    with pytest.raises(StorageAccessDeniedError, match="a file stands where a folder is needed"):
+    with pytest.raises(StorageAccessDeniedError, match="a file is in the place of a folder"):
         store.check()
 
 

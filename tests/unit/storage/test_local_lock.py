@@ -20,11 +20,11 @@ import os, sys
 from pathlib import Path
 from telemetry.storage.local_lock import FileLock
 lock = FileLock(Path(sys.argv[1]), owner="holder")
-assert lock.acquire() and lock.held
+assert lock.acquire() and lock.is_held
 if sys.argv[2] == "forks":
     ready, write = os.pipe()
     if os.fork() == 0:
-        assert not lock.held
+        assert not lock.is_held
         assert not FileLock(Path(sys.argv[1]), owner="child").acquire()
         lock.release()
         assert not FileLock(Path(sys.argv[1]), owner="child").acquire()
@@ -32,7 +32,7 @@ if sys.argv[2] == "forks":
         sys.stdin.read()
         os._exit(0)
     assert os.read(ready, 1) == b"x"
-    assert lock.held
+    assert lock.is_held
 sys.stdout.write("held\\n")
 sys.stdout.flush()
 sys.stdin.read()
@@ -71,7 +71,7 @@ def test_killed_holder_frees_it(path: Path, mode: str) -> None:
         process.wait(30)
         heir = FileLock(path, owner="heir")
         assert heir.acquire()
-        assert heir.held
+        assert heir.is_held
         heir.release()
 
 
@@ -80,7 +80,7 @@ def test_two_holders_in_one_process(path: Path) -> None:
     assert first.acquire()
     assert not second.acquire()
     second.release()
-    assert first.held
+    assert first.is_held
     first.release()
     assert second.acquire()
     second.release()
@@ -102,11 +102,11 @@ def test_lock_file_deleted_by_an_operator(path: Path) -> None:
     first, second = FileLock(path, owner="first"), FileLock(path, owner="second")
     assert first.acquire()
     path.unlink()
-    assert not first.held
+    assert not first.is_held
     assert second.acquire()
-    assert (first.held, second.held) == (False, True)
+    assert (first.is_held, second.is_held) == (False, True)
     first.release()
-    assert second.held
+    assert second.is_held
     second.release()
 
 
@@ -120,6 +120,6 @@ def test_owner_is_written_for_the_operator(path: Path) -> None:
 def test_lock_with_a_slash_in_its_name(tmp_path: Path) -> None:
     store = LocalFileProvider(StorageConfig(provider="local_file", base_path=tmp_path))
     with store.lock("replay/a", owner="x", seconds=1.0) as one, store.lock("replay-a", owner="x", seconds=1.0) as two:
-        assert one.held
-        assert two.held
+        assert one.is_held
+        assert two.is_held
     assert list(store.list()) == []

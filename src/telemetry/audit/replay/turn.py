@@ -50,12 +50,12 @@ class Turn:
     @property
     def has_lock(self) -> bool:
         """Whether this process holds the lock right now."""
-        return self._lock.held
+        return self._lock.is_held
 
     @property
     def may_go_on(self) -> bool:
         """Whether the next step may begin."""
-        return self._lock.held and not self._stop.is_stopping
+        return self._lock.is_held and not self._stop.is_stopping
 
     def rest(self, seconds: float) -> None:
         """Wait for ``seconds``, or until the replay should end."""

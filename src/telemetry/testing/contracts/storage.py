@@ -186,16 +186,16 @@ class StorageProviderContract:
             second = stack.enter_context(peer.lock(folder, owner="second", seconds=60.0))
             again = stack.enter_context(provider.lock(folder, owner="again", seconds=60.0))
             other = stack.enter_context(peer.lock(f"{folder}-other", owner="second", seconds=60.0))
-            seen = [first.held, bool(first), second.held, bool(second), again.held, other.held]
+            seen = [first.is_held, bool(first), second.is_held, bool(second), again.is_held, other.is_held]
         _equal(seen, [True, True, False, False, False, True], "the lock does not exclude")
-        _require(not first.held, "a released lock still says that it is held")
+        _require(not first.is_held, "a released lock still says that it is held")
 
     def test_released_lock_is_free(self, provider: StorageProvider, peer: StorageProvider, folder: str) -> None:
         """A lock that was given back can be taken at once, by anyone, many times; so after an error too."""
 
         def fail_while_holding(holder: StorageProvider) -> None:
             with holder.lock(folder, owner="holder", seconds=60.0) as lock:
-                _require(lock.held, "a free lock was not given")
+                _require(lock.is_held, "a free lock was not given")
                 raise KeyError
 
         for holder in (provider, peer, provider, peer):
@@ -211,7 +211,7 @@ class StorageProviderContract:
                 (provider, peer)[number % 2].lock(folder, owner=f"{number}", seconds=60.0) for number in range(_WRITERS)
             ]
             locks: list[Lock] = list(pool.map(stack.enter_context, contexts))
-            _equal(sum(lock.held for lock in locks), 1, "not exactly one holds the lock")
+            _equal(sum(lock.is_held for lock in locks), 1, "not exactly one holds the lock")
 
     def test_closed_provider_claims_nothing(
         self, provider: StorageProvider, peer: StorageProvider, folder: str
