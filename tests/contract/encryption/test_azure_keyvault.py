@@ -236,7 +236,7 @@ def test_token_is_not_given_to_a_host_outside_the_vaults_domain(key_vault: FakeK
     # Without endpoint_url the SDK compares the challenge's resource with the host that sent it.
     config = vault_config(key_vault, tls.ca_path, name, vault_url=key_vault.url, endpoint_url=None)
     before = key_vault.calls("get")
-    with provider_of(key_vault, config) as provider, pytest.raises(KeyUnreachableError, match="no Key Vault"):
+    with provider_of(key_vault, config) as provider, pytest.raises(KeyUnreachableError, match="not a Key Vault"):
         provider.check()
     assert key_vault.calls("get") == before
 
