@@ -13,7 +13,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 ARGS ?= tests
-WORKERS ?= 2
+# One more than the cores of a small machine: many tests wait for a server.
+WORKERS ?= 3
 # Any Python 3 runs the set-up; it chooses the one for the environment.
 ANY_PYTHON := $(firstword $(shell command -v python3) $(PYTHON) python3)
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
@@ -32,7 +33,7 @@ demo: setup ## show the main job: log, seal, send, read back, lose the broker, r
 	@$(BIN)/telemetry demo
 
 test: setup services ## run every test, with real Kafka and Azurite where Java, Maven and Node are installed
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --session-timeout 4500 $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --session-timeout 4500 $(ARGS)
 
 kafka-long: setup services ## kill, freeze and cut off a real broker again and again under load; minutes
 	@KAFKA_LONG=1 $(BIN)/python -m pytest -s -p no:randomly tests/kafka/test_load_under_faults.py

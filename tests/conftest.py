@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from tests.services import environment
 from tests.services.fixtures import azurite, kafka, own_kafka, topic
 from tests.services.network_guard import NetworkGuard
+from tests.services.schedule import LongestFirst, order_items
 from tests.services.sharing import SharingPlugin, request_early
 
 __all__ = ["azurite", "kafka", "own_kafka", "topic"]
@@ -33,6 +34,18 @@ def pytest_configure(config: pytest.Config) -> None:
     is_worker = hasattr(config, "workerinput")
     if not is_worker and config.getoption("dist", "no") != "no":
         config.pluginmanager.register(SharingPlugin(), "shared-services")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LongestFirst:
+    return LongestFirst(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # Without workers the order of the time is of no use, and the random one is kept.
+    if hasattr(config, "workerinput"):
+        order_items(items)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

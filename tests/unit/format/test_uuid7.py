@@ -9,7 +9,7 @@ import pytest
 from telemetry.format.uuid7 import created_at, is_uuid
 
 
-@pytest.mark.parametrize("text", ["0198c0de-1111-7222-8333-444455556666", str(uuid.uuid4())])
+@pytest.mark.parametrize("text", ["0198c0de-1111-7222-8333-444455556666", str(uuid.uuid4())], ids=["fixed", "random"])
 def test_uuids_are_recognized(text: str) -> None:
     assert is_uuid(text)
 

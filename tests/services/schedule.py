@@ -1,0 +1,100 @@
+"""Distributes the tests among the workers: the longest first, beside short ones.
+
+Most workers take the longest remaining work, so that no long file is left for the end; the last one takes the shortest,
+so that tests that wait for servers run beside tests that only compute.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+EXPECTED_SECONDS: dict[str, float] = {
+    "tests/fault/test_outage.py": 190,
+    "tests/fault/test_crash.py": 62,
+    "tests/cli/test_verify_attacks.py": 60,
+    "tests/kafka/test_load_under_faults.py::": 57,
+    "tests/cli/test_doctor_faults.py::": 33,
+    "tests/fault/test_key_service_fork.py": 38,
+    "tests/cli/test_fallback.py::": 35,
+    "tests/fault/test_servers.py": 35,
+    "tests/cli/test_main_job.py::": 30,
+    "tests/kafka/test_cluster_events.py::": 30,
+    "tests/kafka/test_canary.py": 30,
+    "tests/kafka/test_doctor.py": 30,
+    "tests/fault/test_fault_matrix.py::test_a_real_broker": 27,
+    "tests/kafka/test_spared_reports.py::": 25,
+    "tests/kafka/test_batch_spans.py": 25,
+    "tests/unit/audit/test_pipeline_faults.py": 25,
+    "tests/fault/test_spool_disk.py": 25,
+    "tests/fault/test_outage_memory.py": 23,
+    "tests/fault/test_processes.py": 22,
+    "tests/fault/test_exit.py": 22,
+    "tests/cli/test_lineage.py::test_an_event_that_went": 27,
+    "tests/fault/test_memory.py": 20,
+    "tests/kafka/test_security.py::test_damaged": 20,
+    "tests/cli/test_export.py": 20,
+    "tests/kafka/test_error_log.py::test_outage": 19,
+    "tests/cli/test_tail.py": 19,
+    "tests/kafka/test_harness.py::": 5,
+    "tests/fault/test_clock.py": 18,
+    "tests/fault/test_self_audit.py": 18,
+    "tests/kafka/test_diagnosis_matrix.py": 18,
+    "tests/kafka/test_transport_faults.py": 18,
+    "tests/cli/test_verify.py": 18,
+    "tests/property/test_sealed_record.py": 15,
+    "tests/fault/test_fallback_disk.py": 15,
+    "tests/cli/test_fallback_stores.py": 15,
+    "tests/kafka/test_reading_rights.py": 13,
+    "tests/unit/encryption/test_keys_dropped.py": 12,
+    "tests/fault/test_replay.py": 12,
+    "tests/cli/test_keys.py::": 8,
+    "tests/cli/test_lineage.py::": 6,
+    "tests/fault/test_fault_matrix.py::": 4,
+    "tests/kafka/test_security.py::": 2,
+    "tests/kafka/test_error_log.py::": 2,
+}
+"""Seconds of a file, or, where the name has ``::``, of each of its tests, which then need not run on one worker.
+
+Measured on two cores. Work that is not listed counts as short, so an entry that is out of date only costs time.
+"""
+
+
+def scope_of(nodeid: str) -> str:
+    """Return what stays together on one worker: a test's file, or the test alone."""
+    file = nodeid.partition("::")[0]
+    return nodeid if f"{file}::" in EXPECTED_SECONDS else file
+
+
+def expected_seconds(scope: str) -> float:
+    """Return the seconds that a file or a test is expected to take."""
+    fitting = [name for name in EXPECTED_SECONDS if scope.startswith(name)]
+    return EXPECTED_SECONDS[max(fitting, key=len)] if fitting else 0.0
+
+
+class LongestFirst(LoadScopeScheduling):  # type: ignore[misc]  # its base is not typed
+    """Orders the work by the expected time; the last worker takes it from the short end."""
+
+    def schedule(self) -> None:
+        """Distribute the first work, or more of it when a worker was replaced."""
+        self.config.option.loadscopereorder = False
+        super().schedule()
+
+    def _split_scope(self, nodeid: str) -> str:
+        return scope_of(nodeid)
+
+    def _assign_work_unit(self, node: Any) -> None:
+        if self.nodes.index(node) == len(self.nodes) - 1 and len(self.nodes) > 1:
+            self.workqueue.move_to_end(next(reversed(self.workqueue)), last=False)
+        super()._assign_work_unit(node)
+
+
+def order_items(items: list[pytest.Item]) -> None:
+    """Put the longest files and tests first; the random order of the others is kept."""
+    scopes: OrderedDict[str, list[pytest.Item]] = OrderedDict()
+    for item in items:
+        scopes.setdefault(scope_of(item.nodeid), []).append(item)
+    items[:] = [item for scope in sorted(scopes, key=expected_seconds, reverse=True) for item in scopes[scope]]
