@@ -82,7 +82,7 @@ class Stream:
     def value(self, sequence: int) -> bytes:
         """Return the value of a record."""
         tail = b',"id":"0198c0de-0000-7000-8000-%012x"%b' % (sequence, self._data)
-        return self._head + render_middle(sequence, key_hash(self.key(sequence)), tail)
+        return self._head + render_middle(sequence, hashed=key_hash(self.key(sequence)), tail=tail)
 
     def checkpoints(self) -> Iterator[bytes]:
         """Yield the values of all checkpoints."""

@@ -27,7 +27,7 @@ def defined_root(leaves: list[bytes]) -> bytes:
 
 
 @given(sizes, st.data())
-def test_however_leaves_are_added_the_root_is_that_of_the_definition(size: int, data: st.DataObject) -> None:
+def test_root_of_leaves_added_in_any_way(size: int, data: st.DataObject) -> None:
     leaves = leaves_of(size)
     tree = merkle.Frontier()
     while tree.size < size:
@@ -42,7 +42,7 @@ def test_however_leaves_are_added_the_root_is_that_of_the_definition(size: int, 
 
 
 @given(sizes, st.data())
-def test_inclusion(size: int, data: st.DataObject) -> None:
+def test_any_inclusion_path(size: int, data: st.DataObject) -> None:
     leaves = leaves_of(size)
     index = data.draw(st.integers(0, size - 1))
     root, path = merkle.tree_root(leaves), merkle.inclusion_path(leaves, index)
@@ -58,7 +58,7 @@ def test_inclusion(size: int, data: st.DataObject) -> None:
 
 
 @given(sizes, st.data())
-def test_consistency(size: int, data: st.DataObject) -> None:
+def test_any_consistency_path(size: int, data: st.DataObject) -> None:
     leaves = leaves_of(size)
     old = data.draw(st.integers(1, size))
     path = consistency_path(leaves, old)
@@ -85,7 +85,7 @@ def test_invented_proofs_raise_our_own_error(
 
 
 @given(st.binary(max_size=300))
-def test_an_invented_state_is_refused_or_read_as_it_is(data: bytes) -> None:
+def test_invented_state_is_refused_or_kept(data: bytes) -> None:
     try:
         tree = merkle.Frontier.from_bytes(data)
     except FormatError:

@@ -84,10 +84,10 @@ class Process:
             key = hmac.digest(b"secret", key, "sha256").hex().encode()
         head = render_head(self.source, self.producer, key_uri=self.data_key.key_uri, wrapped_key=self.data_key.wrapped)
         event_id = f"{self.producer[:-12]}{sequence:012x}"
-        tail = render_tail(event_id, self.time, "payment", None, {})
+        tail = render_tail(event_id, time=self.time, event_type="payment")
         iv = hashlib.sha256(f"{self.producer} {sequence}".encode()).digest()[:12]
-        data = jwe.seal(self.data_key.cipher, self.data_key.protected, iv, payload)
-        value = render(head, sequence, key, tail, data, sealed=True)
+        data = jwe.seal(self.data_key.cipher, protected=self.data_key.protected, iv=iv, plaintext=payload)
+        value = render(head, sequence=sequence, key=key, tail=tail, data=data, sealed=True)
         self.tree.append(leaf_hash(value))
         self.clock += timedelta(milliseconds=5)
         return RawRecord(key, value, Place(TOPIC))

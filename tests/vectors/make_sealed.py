@@ -77,12 +77,14 @@ def _vector(name: str, sequence: int, fields: dict[str, Any], clear: dict[str, s
     event = AuditEvent(**{**_COMMON, **fields, "sequence": sequence})
     plaintext = msgspec.json.encode(event)
     kid = jwe.key_id(_DATA_KEY, key_uri=_KEY_URI, wrapped=_WRAPPED)
-    data = jwe.seal(AESGCM(_DATA_KEY), jwe.protected_header(kid), _IV, plaintext)
+    data = jwe.seal(AESGCM(_DATA_KEY), protected=jwe.protected_header(kid), iv=_IV, plaintext=plaintext)
     source = source_of(event.environment, event.service_name)
     head = render_head(source, _PRODUCER, key_uri=_KEY_URI, wrapped_key=_WRAPPED)
     projected = {attribute: getattr(event, field) for attribute, field in clear.items()}
-    tail = render_tail(event.id, event.time, event.event_type, event.traceparent, projected)
-    value = render(head, sequence, event.key.encode(), tail, data, sealed=True)
+    tail = render_tail(
+        event.id, time=event.time, event_type=event.event_type, traceparent=event.traceparent, clear=projected
+    )
+    value = render(head, sequence=sequence, key=event.key.encode(), tail=tail, data=data, sealed=True)
     return {
         "name": name,
         "data_key": _DATA_KEY.hex(),

@@ -112,7 +112,7 @@ def test_checkpoints_and_proofs_are_accepted(check: Check, trail: dict[str, Any]
         ({"records": []}, "tree"),
     ],
 )
-def test_the_program_refuses_what_does_not_fit(
+def test_program_refuses_a_wrong_checkpoint(
     check: Check, trail: dict[str, Any], changes: dict[str, Any], reason: str
 ) -> None:
     checked = check({**trail, **changes})
@@ -120,7 +120,7 @@ def test_the_program_refuses_what_does_not_fit(
     assert reason in checked.stderr
 
 
-def test_the_program_refuses_an_altered_record_and_an_altered_proof(check: Check, trail: dict[str, Any]) -> None:
+def test_program_refuses_altered_record_and_proof(check: Check, trail: dict[str, Any]) -> None:
     records = [*trail["records"][:-1], _text(b"altered")]
     assert "make the root" in check({**trail, "records": records}).stderr
     path = [trail["included"][0]["path"][0], *trail["included"][1]["path"][1:]]

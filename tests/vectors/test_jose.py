@@ -50,14 +50,14 @@ def test_content_encryption_of_an_example(example: dict[str, Any]) -> None:
     cipher, plaintext = AESGCM(bytes.fromhex(example["content_key"])), example["plaintext"].encode()
 
     assert jwe.open_(cipher, Jwe(protected, "", *decoded)) == plaintext
-    sealed = jwe.seal(cipher, protected, decoded[0], plaintext).split(b".")
+    sealed = jwe.seal(cipher, protected=protected, iv=decoded[0], plaintext=plaintext).split(b".")
     assert sealed[:3] == [protected, b"", iv]
     assert canonical_base64.decode_url(sealed[3])[: len(plaintext)] == canonical_base64.decode_url(ciphertext)
     if len(plaintext) % 3 == 0:  # else there are spaces behind the text
         assert (sealed[3], sealed[4]) == (ciphertext, tag)
 
 
-def test_a_record_sealed_by_a_jose_library_that_is_not_ours() -> None:
+def test_record_sealed_by_a_foreign_library() -> None:
     kid = jwe.key_id(KEY, key_uri="local-key://00", wrapped=b"wrapped")
     header = {"alg": "dir", "enc": "A256GCM", "kid": kid}
 

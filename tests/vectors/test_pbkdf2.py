@@ -39,7 +39,7 @@ def test_generator_still_makes_the_same() -> None:
     assert make() == json.loads(_VECTORS.read_bytes())
 
 
-def test_key_file_and_wrapped_key_of_the_vectors_open(tmp_path: Path) -> None:
+def test_published_key_file_and_wrapped_key(tmp_path: Path) -> None:
     vectors, path = json.loads(_VECTORS.read_bytes()), tmp_path / "kek.json"
     path.touch(mode=0o600)
     path.write_text(json.dumps(vectors["key_file"]))

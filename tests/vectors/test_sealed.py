@@ -21,12 +21,12 @@ VECTORS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "sealed.json
 each_vector = pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: str(vector["name"]))
 
 
-def test_the_generator_makes_what_was_published() -> None:
+def test_generator_gives_the_published_vectors() -> None:
     assert make() == VECTORS
 
 
 @each_vector
-def test_a_published_record_opens(vector: dict[str, Any]) -> None:
+def test_published_record_opens(vector: dict[str, Any]) -> None:
     key, value = vector["key"].encode(), vector["value"].encode()
     data_key = bytes.fromhex(vector["data_key"])
 
@@ -39,7 +39,7 @@ def test_a_published_record_opens(vector: dict[str, Any]) -> None:
 
 
 @each_vector
-def test_a_jose_library_that_is_not_ours_opens_it(vector: dict[str, Any]) -> None:
+def test_foreign_jose_library_opens_it(vector: dict[str, Any]) -> None:
     token = json.loads(vector["value"])["data"]
     opened = other_jwe.decrypt_compact(token, OctKey.import_key(bytes.fromhex(vector["data_key"])))
 
@@ -49,7 +49,7 @@ def test_a_jose_library_that_is_not_ours_opens_it(vector: dict[str, Any]) -> Non
 
 
 @each_vector
-def test_a_cloudevents_library_that_is_not_ours_parses_it(vector: dict[str, Any]) -> None:
+def test_foreign_cloudevents_library_parses_it(vector: dict[str, Any]) -> None:
     message = KafkaMessage(
         headers={"content-type": CONTENT_TYPE}, key=vector["key"].encode(), value=vector["value"].encode()
     )

@@ -35,12 +35,12 @@ class PublishedKey:
 
 
 @pytest.mark.parametrize("name", KEYS)
-def test_published_keys_are_written_as_they_are_read(name: str) -> None:
+def test_published_keys_round_trip(name: str) -> None:
     assert KEYS[name].name == name
     assert str(KEYS[name]) == VECTORS["keys"][name]["verifier"]
 
 
-def test_we_sign_byte_for_byte_what_was_published() -> None:
+def test_signature_equals_the_published_one() -> None:
     assert sign_note(VECTORS["notes"][0]["text"], PublishedKey()) == NOTES[0]
 
 
@@ -52,7 +52,7 @@ def test_published_notes_open(note: str) -> None:
 
 
 @pytest.mark.parametrize("note", NOTES)
-def test_no_bit_of_a_published_note_may_change(note: str) -> None:
+def test_any_changed_bit_is_refused(note: str) -> None:
     data = note.encode()
     for at in range(len(data)):
         altered = (data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]).decode("utf-8", "surrogateescape")

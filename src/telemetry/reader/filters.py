@@ -91,6 +91,7 @@ class EventFilter:
         return {name: value for name, value in conditions.items() if value}
 
     def _contains_text(self, event: AuditEvent) -> bool:
+        # The JSON of the whole event is cheap to search, and most events do not contain the text.
         if self._written_alike and self._folded not in _encode(event).decode().casefold():
             return False
         return any(self._folded in text.casefold() for text in _texts(event))

@@ -19,7 +19,9 @@ def _described(record: SealedRecord) -> bytes:
     parts = (record.iv, record.ciphertext[:-16], record.ciphertext[-16:])
     data = b".".join((record.jwe_header, b"", *map(canonical_base64.encode_url, parts)))
     tail = record.id_and_time_json + record.clear_tail
-    return message.render(record.value_head, record.sequence or 0, record.key, tail, data, sealed=True)
+    return message.render(
+        record.value_head, sequence=record.sequence or 0, key=record.key, tail=tail, data=data, sealed=True
+    )
 
 
 @pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 300])

@@ -39,7 +39,7 @@ NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
     ],
     ids=str,
 )
-def test_conditions(wanted: EventFilter, expected: bool) -> None:
+def test_each_condition_selects(wanted: EventFilter, expected: bool) -> None:
     assert wanted.matches(make_event(**FULL)) is expected
 
 
@@ -51,7 +51,7 @@ def test_a_text_is_found_wherever_it_stands(text: str, before: str, after: str) 
     assert EventFilter(text=text).matches(make_event(metadata={before + text + after: 1}))
 
 
-def test_a_filter_tells_what_it_wants_and_keeps_its_text_where_it_must() -> None:
+def test_description_hides_the_text_on_request() -> None:
     wanted = EventFilter(users=frozenset(["b", "a"]), types=("x*",), text="secret")
 
     assert wanted.describe(with_text=True) == {"users": ["a", "b"], "types": ["x*"], "text": "secret"}
@@ -73,7 +73,7 @@ def test_a_filter_tells_what_it_wants_and_keeps_its_text_where_it_must() -> None
         ("2026-01-31T12:00:00", NOW),
     ],
 )
-def test_moments(text: str, moment: datetime) -> None:
+def test_moment_of_each_form(text: str, moment: datetime) -> None:
     assert parse_moment(text, "--since", now=NOW) == moment
 
 
@@ -98,7 +98,7 @@ def test_every_problem_is_told_at_once() -> None:
     assert [problem.field for problem in caught.value.problems] == ["outcomes", "text", "types", "since"]
 
 
-def test_a_filter_built_in_python_names_its_fields() -> None:
+def test_python_error_names_the_field() -> None:
     with pytest.raises(ConfigurationError) as caught:
         EventFilter(outcomes=frozenset(["won"]))
 
@@ -106,7 +106,7 @@ def test_a_filter_built_in_python_names_its_fields() -> None:
     assert str(caught.value).startswith("outcomes: ")
 
 
-def test_a_filter_built_from_options_names_the_options() -> None:
+def test_option_error_names_the_option() -> None:
     with pytest.raises(ConfigurationError) as caught:
         FilterOptions(
             user=None,

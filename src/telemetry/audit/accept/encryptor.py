@@ -96,5 +96,5 @@ class ClearEncoder:
             self._template = (producer, head, beginning_of(producer))
         _, head, beginning = self._template
         tail, data = draft.id_and_time_json + draft.clear_tail, beginning % sequence + draft.json_after_sequence
-        value = render(head, sequence, draft.key, tail, data, sealed=False)
+        value = render(head, sequence=sequence, key=draft.key, tail=tail, data=data, sealed=False)
         return SealedRecord.written(draft.id, producer=producer, sequence=sequence, key=draft.key, value=value)

@@ -266,6 +266,7 @@ def _parse_origin(origin: str) -> tuple[str, str]:
 
 
 def _sort_extensions(lines: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    # A line that is known may occur once: with two, it would depend on the reader which one counts.
     known: dict[str, str] = {}
     unknown = []
     for line in lines:

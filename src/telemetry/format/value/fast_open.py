@@ -17,9 +17,8 @@ from telemetry.format.value.message import (
     SEQUENCE,
     Message,
     key_hash,
-    projected,
     render_middle,
-    render_tail,
+    tail_of,
 )
 
 _MAX_KEYS = 4_096
@@ -94,7 +93,8 @@ class KnownHeadDecoder:
         hashed = self._key_hashes.get(expected_key) or self._hash_of(expected_key)
         is_unaltered = (
             key == expected_key
-            and value[len(self._head) : marker_start + len(DATA)] == _middle(event, hashed)
+            and value[len(self._head) : marker_start + len(DATA)]
+            == render_middle(event.sequence, hashed=hashed, tail=tail_of(event))
             and (event.producer, event.service_name, event.environment) == self._owner
         )
         return event if is_unaltered else None
@@ -118,10 +118,3 @@ class KnownHeadDecoder:
             return self._cipher.decrypt(data[: jwe.IV_BYTES], data[jwe.IV_BYTES :], self._header)
         except (binascii.Error, InvalidTag):
             return None
-
-
-def _middle(event: AuditEvent, hashed: bytes) -> bytes:
-    """Return the only bytes that can be between the head and the data of an event."""
-    clear = projected(event) if event.clear_fields else {}
-    tail = render_tail(event.id, event.time, event.event_type, event.traceparent, clear)
-    return render_middle(event.sequence, hashed, tail)

@@ -63,7 +63,7 @@ def protected_header(kid: str) -> bytes:
     return canonical_base64.encode_url(b'{"alg":"dir","enc":"A256GCM","kid":"%b"}' % kid.encode())
 
 
-def seal(cipher: AESGCM, protected: bytes, iv: bytes, plaintext: bytes) -> bytes:
+def seal(cipher: AESGCM, *, protected: bytes, iv: bytes, plaintext: bytes) -> bytes:
     """Return the compact serialization of a JSON text.
 
     Up to two spaces are added to the text, which mean nothing in JSON.

@@ -47,6 +47,7 @@ CLEAR_ATTRIBUTES = {
 }
 """Event fields that may be projected outside the sealed part, by attribute name (CloudEvents allows a-z and 0-9 only)."""
 
+# In the order of the text. CloudEvents leaves the order open; one order makes one value of an event (docs/format.md).
 _REQUIRED = (
     "specversion",
     "source",
@@ -115,6 +116,7 @@ def source_of(environment: str, service_name: str) -> str:
 
 def context_of(source: str) -> dict[str, str]:
     """Return the encryption context of a source's data keys: service, environment, purpose, format version."""
+    # Both parts are percent-encoded, so the first slash in the rest is the one between them.
     _, _, rest = source.partition("/")
     environment, _, service_name = rest.partition("/")
     return {
@@ -139,8 +141,18 @@ def render_head(source: str, producer: str, *, key_uri: str | None, wrapped_key:
     return _encode(head)[:-1] + SEQUENCE
 
 
-def render_tail(event_id: str, time: str, event_type: str, traceparent: str | None, clear: Mapping[str, Any]) -> bytes:
-    """Return the part of a value between the key's hash and the data; id and time need no escapes."""
+def render_tail(
+    event_id: str, *, time: str, event_type: str, traceparent: str | None = None, clear: Mapping[str, Any] | None = None
+) -> bytes:
+    """Return the part of a value between the key's hash and the data.
+
+    Args:
+        event_id: UUIDv7 of the event. It and the time need no escapes (:func:`decode_event` refuses others).
+        time: Time of the event.
+        event_type: What happened.
+        traceparent: The span as W3C Trace Context, or None.
+        clear: Fields that the event projects outside, by attribute name.
+    """
     members = b',"id":"%b","time":"%b","type":%b' % (event_id.encode(), time.encode(), _encode(event_type))
     return members + render_rest(traceparent, clear)
 
@@ -162,7 +174,7 @@ def key_hash(key: bytes) -> bytes:
     return canonical_base64.encode_url(hashlib.sha256(b"\x02" + key).digest()[:KEY_HASH_BYTES])
 
 
-def render_middle(sequence: int, hashed: bytes, tail: bytes) -> bytes:
+def render_middle(sequence: int, *, hashed: bytes, tail: bytes) -> bytes:
     """Return the middle of a value.
 
     Args:
@@ -173,10 +185,19 @@ def render_middle(sequence: int, hashed: bytes, tail: bytes) -> bytes:
     return _MIDDLE % (sequence, hashed, tail)
 
 
-def render(head: bytes, sequence: int, key: bytes, tail: bytes, data: bytes, *, sealed: bool) -> bytes:
-    """Return a whole value."""
+def render(head: bytes, *, sequence: int, key: bytes, tail: bytes, data: bytes, sealed: bool) -> bytes:
+    """Return a whole value.
+
+    Args:
+        head: From :func:`render_head`.
+        sequence: Number in the producer's stream.
+        key: Kafka key.
+        tail: From :func:`render_tail`.
+        data: The JWE, or the event's JSON if it is not sealed.
+        sealed: Whether the data is a JWE.
+    """
     quoted = (b'"', data, b'"') if sealed else (data,)
-    return b"".join((head, render_middle(sequence, key_hash(key), tail), *quoted, b"}"))
+    return b"".join((head, render_middle(sequence, hashed=key_hash(key), tail=tail), *quoted, b"}"))
 
 
 def parse(value: bytes) -> Message:
@@ -188,6 +209,7 @@ def parse(value: bytes) -> Message:
     if len(value) > MAX_VALUE_BYTES:
         message = f"the record's value is larger than {MAX_VALUE_BYTES} bytes"
         raise MalformedRecordError(message)
+    # Member by member: the data, which can be large, is not decoded as JSON.
     raw = _decode_members(value)
     data = raw.pop("data")
     attributes = {name: _decode_attribute(name, text) for name, text in raw.items()}
@@ -204,8 +226,26 @@ def expected_value(event: AuditEvent, message: Message) -> bytes:
         key_uri=message.key_uri if message.is_sealed else None,
         wrapped_key=message.wrapped_key if message.is_sealed else None,
     )
-    tail = render_tail(event.id, event.time, event.event_type, event.traceparent, projected(event))
-    return render(head, event.sequence, event.key.encode(), tail, message.data, sealed=message.is_sealed)
+    tail = tail_of(event)
+    return render(
+        head,
+        sequence=event.sequence,
+        key=event.key.encode(),
+        tail=tail,
+        data=message.data,
+        sealed=message.is_sealed,
+    )
+
+
+def tail_of(event: AuditEvent) -> bytes:
+    """Return the only tail that the value of an event can have."""
+    return render_tail(
+        event.id,
+        time=event.time,
+        event_type=event.event_type,
+        traceparent=event.traceparent,
+        clear=projected(event) if event.clear_fields else None,
+    )
 
 
 def projected(event: AuditEvent) -> dict[str, Any]:
@@ -249,6 +289,7 @@ def _decode_attribute(name: str, text: msgspec.Raw) -> Any:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         message = f"the attribute {name[:32]!r} is not JSON"
         raise MalformedRecordError(message) from exc
+    # An unknown attribute could not be compared with the sealed event, so anybody could add one unnoticed.
     if name not in _OWN and name not in CLEAR_ATTRIBUTES:
         message = f"the attribute {name[:32]!r} is not part of the sealed event"
         raise MalformedRecordError(message)

@@ -88,6 +88,7 @@ def _assemble(events: Sequence[SealedEvent], ciphertexts: Sequence[bytes], text:
     """
     iv = 0
     for event, sealed in zip(events, ciphertexts, strict=True):
+        # Where each of the three begins in the text.
         ciphertext = iv + IV_CHARACTERS
         tag = ciphertext + (len(sealed) - TAG_BYTES) // 3 * 4
         yield b"".join((

@@ -50,6 +50,7 @@ class EventTemplate:
 
     def of_type(self, event_type: str) -> TypeSlices:
         """Return the slices of an event type."""
+        # The type is free text, so it is the one part of the clear members that may need escapes.
         encoded = _encode(event_type)
         sealed_type = b',"schema_version":%d,"event_type":%b,"user_id":' % (SCHEMA_VERSION, encoded)
         clear_type = b',"type":%b' % encoded
@@ -75,6 +76,7 @@ class EventTemplate:
         Args:
             optional: The fields as a JSON object, possibly empty.
         """
+        # The version, where there is one, comes before the optional fields: the brace moves to their end.
         return self.end if optional == b"{}" else b"%b,%b" % (self.end[:-1], optional[1:])
 
 

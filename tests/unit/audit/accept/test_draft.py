@@ -83,7 +83,7 @@ def _deep() -> Any:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_json_cannot_say_is_refused_by_path_and_never_by_value(payload: Any, path: str) -> None:
+def test_inexact_payload_is_refused_by_path(payload: Any, path: str) -> None:
     with pytest.raises(EventError) as caught:
         _body(payload)
 
@@ -92,7 +92,7 @@ def test_what_json_cannot_say_is_refused_by_path_and_never_by_value(payload: Any
     assert caught.value.__cause__ is None
 
 
-def test_the_usual_types_are_written_as_json_has_them() -> None:
+def test_usual_types_become_json() -> None:
     identity = uuid.UUID("018f3b1c-0000-7000-8000-000000000001")
     payload = {
         "bytes": b"\x00\xff",
@@ -125,7 +125,7 @@ def test_the_usual_types_are_written_as_json_has_them() -> None:
 
 @pytest.mark.parametrize("bad", ["", "   ", "a\nb", "a\x00", "\x1b[31m", "x" * 2_000, "\ud800", None, 7, b"t"])
 @pytest.mark.parametrize("name", ["event_type", "user_id"])
-def test_event_types_and_users_that_are_no_plain_text(name: str, bad: Any) -> None:
+def test_unfit_event_types_and_users(name: str, bad: Any) -> None:
     with pytest.raises(EventError, match=name):
         _body({}, **{name: bad})
 
@@ -134,7 +134,7 @@ def test_event_types_and_users_that_are_no_plain_text(name: str, bad: Any) -> No
     ("field", "value"),
     [("outcome", "maybe"), ("sensitive", "yes"), ("session_id", ""), ("ip_address", object()), ("action", "a\x07")],
 )
-def test_fields_with_values_that_do_not_fit(field: str, value: Any) -> None:
+def test_unfit_fields(field: str, value: Any) -> None:
     with pytest.raises(EventError, match=field):
         _body({}, **{field: value})
 
@@ -144,19 +144,19 @@ def test_unfit_metadata_is_named_by_its_path() -> None:
         _body({}, ticket=float("nan"))
 
 
-def test_named_fields_stand_by_themselves_and_others_go_to_metadata() -> None:
+def test_other_arguments_go_to_metadata() -> None:
     body = _body({}, session_id="s", outcome="denied", sensitive=True, entity_id=7, ticket=1, metadata={"more": 2})
 
     assert (body["session_id"], body["outcome"], body["sensitive"], body["entity_id"]) == ("s", "denied", True, "7")
     assert body["metadata"] == {"more": 2, "ticket": 1}
 
 
-def test_an_event_over_the_limit() -> None:
+def test_event_over_the_limit_is_refused() -> None:
     with pytest.raises(EventTooLargeError, match="max_event_bytes"):
         _body({"much": CANARY * 1_000})
 
 
-def test_the_current_span_is_noted() -> None:
+def test_current_span_is_recorded() -> None:
     tracer = TracerProvider().get_tracer("test")
     with tracer.start_as_current_span("request") as span:
         draft = _factory().draft("t", {}, "u", {})
@@ -173,7 +173,7 @@ def test_the_time_is_utc_with_microseconds() -> None:
     assert _decoded(factory.draft("t", {}, "u", {}))["time"] == "2026-01-31T12:00:00.123456Z"
 
 
-def test_the_hmac_key_tells_neither_user_nor_service() -> None:
+def test_hmac_key_hides_user_and_service() -> None:
     secret = b"0123456789abcdef"
     draft = _factory(hmac_secret=secret).draft("t", {}, "ada", {})
     again = _factory(hmac_secret=secret).draft("t", {}, "ada", {})
@@ -185,7 +185,7 @@ def test_the_hmac_key_tells_neither_user_nor_service() -> None:
 
 
 @given(st.text())
-def test_every_text_is_accepted_whole_or_refused_with_our_own_error(text: str) -> None:
+def test_any_text_is_kept_or_refused(text: str) -> None:
     try:
         body = _body({"text": text}, event_type=text or "t")
     except EventError:
@@ -193,7 +193,7 @@ def test_every_text_is_accepted_whole_or_refused_with_our_own_error(text: str) -
     assert body["payload"]["text"] == text
 
 
-def test_threads_in_different_seconds_do_not_get_each_others_time() -> None:
+def test_threads_in_different_seconds() -> None:
     seconds = threading.local()
     factory = _factory(wall_clock=lambda: seconds.now * 1_000_000_000)
     wrong: list[bytes] = []

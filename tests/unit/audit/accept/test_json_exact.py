@@ -43,7 +43,7 @@ plain = st.recursive(
 
 
 @given(plain)
-def test_it_says_the_same_as_one_encoder_for_everything(value: Any) -> None:
+def test_both_encoders_say_the_same(value: Any) -> None:
     try:
         expected = msgspec.json.decode(msgspec.json.encode(value))
     except (TypeError, OverflowError, ValueError, msgspec.MsgspecError):
@@ -82,6 +82,6 @@ def test_other_types_are_written_as_always(value: Any) -> None:
         Decimal("NaN"),
     ],
 )
-def test_what_json_cannot_say_exactly_is_refused(value: Any) -> None:
+def test_inexact_value_is_refused(value: Any) -> None:
     with pytest.raises(NotExactError):
         encode_exact(value)

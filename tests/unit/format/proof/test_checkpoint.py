@@ -51,7 +51,7 @@ def checkpoint_of(size: int = 5, *, final: bool = False, recovered: bool = False
 
 @pytest.mark.parametrize("size", [0, 1, 2, 5, 200])
 @pytest.mark.parametrize(("final", "recovered"), [(False, False), (True, False), (True, True)])
-def test_a_checkpoint_is_read_as_it_was_signed(size: int, *, final: bool, recovered: bool) -> None:
+def test_checkpoint_round_trip(size: int, *, final: bool, recovered: bool) -> None:
     checkpoint = checkpoint_of(size, final=final, recovered=recovered)
     opened = open_checkpoint(sign_checkpoint(checkpoint, Key()), [Key().public])
     assert opened == checkpoint
@@ -61,7 +61,7 @@ def test_a_checkpoint_is_read_as_it_was_signed(size: int, *, final: bool, recove
     assert tree.root() == tree_of(size).root()
 
 
-def test_the_first_three_lines_are_those_of_a_transparency_log() -> None:
+def test_first_lines_follow_tlog_checkpoint() -> None:
     origin, size, root = render_text(checkpoint_of(1)).split("\n")[:3]
     assert origin == f"telemetry/production/card%20payments/{PRODUCER}"
     assert size == "1"
@@ -84,7 +84,7 @@ def test_forged_with_another_key() -> None:
         open_checkpoint(sign_checkpoint(checkpoint_of(), Key(2)), [Key(1).public])
 
 
-def test_a_frontier_of_another_tree_is_found() -> None:
+def test_frontier_of_another_tree_is_refused() -> None:
     text = render_text(dataclasses.replace(checkpoint_of(4), frontier=tree_of(8).roots))
     with pytest.raises(TamperedError, match="frontier"):
         parse_text(text)
@@ -121,14 +121,14 @@ def test_every_line_is_signed() -> None:
         (4, ""),
     ],
 )
-def test_what_is_not_a_checkpoint_is_refused(number: int, line: str) -> None:
+def test_malformed_line_is_refused(number: int, line: str) -> None:
     lines = render_text(checkpoint_of(final=True)).splitlines()
     lines[number] = line
     with pytest.raises(FormatError):
         parse_text("\n".join(lines) + "\n")
 
 
-def test_more_lines_than_anyone_needs_are_refused() -> None:
+def test_too_many_lines_are_refused() -> None:
     with pytest.raises(FormatError):
         parse_text(render_text(checkpoint_of()) + "more\n" * 100)
 
@@ -143,7 +143,7 @@ def test_more_lines_than_anyone_needs_are_refused() -> None:
         {"extensions": ("a\nb",)},
     ],
 )
-def test_what_the_format_cannot_carry_is_not_signed(change: dict[str, object]) -> None:
+def test_unfit_checkpoint_is_not_signed(change: dict[str, object]) -> None:
     with pytest.raises(FormatError):
         sign_checkpoint(dataclasses.replace(checkpoint_of(), **change), Key())  # type: ignore[arg-type]  # on purpose
 
@@ -178,7 +178,7 @@ def test_other_records_are_not_checkpoints() -> None:
         assert decode_checkpoint_message(value) is None
 
 
-def test_a_checkpoint_record_in_another_form_is_refused() -> None:
+def test_checkpoint_record_in_another_form() -> None:
     checkpoint = checkpoint_of()
     value = encode_checkpoint_message(checkpoint, sign_checkpoint(checkpoint, Key()), event_id="x")
     for altered in (

@@ -44,20 +44,20 @@ def test_a_record_is_proven_offline() -> None:
     assert proven.checkpoint.size == SIZE
 
 
-def test_every_record_of_the_stream_can_be_proven() -> None:
+def test_every_record_can_be_proven() -> None:
     for index in range(SIZE):
         verify_proof(encode_proof(make_proof(index=index)), [SIGNER.public])
 
 
-def test_the_file_is_read_as_it_was_written() -> None:
+def test_proof_file_round_trip() -> None:
     assert decode_proof(encode_proof(PROOF)) == PROOF
 
 
-def test_members_of_a_newer_minor_version_are_ignored() -> None:
+def test_unknown_members_are_ignored() -> None:
     verify_proof(encoded(remark="filed by the auditor"), [SIGNER.public])
 
 
-def test_it_can_be_looked_at_without_a_key() -> None:
+def test_description_needs_no_key() -> None:
     message, checkpoint = describe_proof(encode_proof(PROOF))
     assert (message.attributes["sequence"], checkpoint.size) == (INDEX, SIZE)
 
@@ -85,7 +85,7 @@ def test_forged_with_another_key() -> None:
         {"value": make_proof(index=INDEX - 1).value.decode()},
     ],
 )
-def test_an_altered_proof_is_not_believed(change: dict[str, object]) -> None:
+def test_altered_proof_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(TamperedError):
         verify_proof(encoded(**change), [SIGNER.public])
 
@@ -108,12 +108,12 @@ def test_an_altered_proof_is_not_believed(change: dict[str, object]) -> None:
         encoded(checkpoint="not a note"),
     ],
 )
-def test_what_is_no_proof_is_refused(data: bytes) -> None:
+def test_malformed_proof_is_refused(data: bytes) -> None:
     with pytest.raises(FormatError):
         verify_proof(data, [SIGNER.public])
 
 
-def test_a_record_that_is_none_cannot_be_written() -> None:
+def test_proof_of_a_malformed_record() -> None:
     with pytest.raises(TelemetryError):
         encode_proof(InclusionProof(sequence=0, path=(), checkpoint="", value=b"{}"))
 

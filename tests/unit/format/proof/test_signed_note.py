@@ -38,18 +38,18 @@ def test_the_text_may_have_empty_lines() -> None:
     assert note.text == "a\n\n\nb\n"
 
 
-def test_a_changed_text_is_found() -> None:
+def test_changed_text_is_found() -> None:
     note = sign_note(TEXT, OURS).replace("answer", "Answer")
     with pytest.raises(TamperedError, match="altered or forged"):
         open_note(note, [OURS.public])
 
 
-def test_forged_with_another_key_under_the_same_name() -> None:
+def test_forged_with_another_key_of_this_name() -> None:
     with pytest.raises(TamperedError, match="no trusted key"):
         open_note(sign_note(TEXT, Key(2)), [OURS.public])
 
 
-def test_a_signature_of_another_key_under_our_key_id() -> None:
+def test_foreign_signature_under_our_key_id() -> None:
     forged = base64.b64encode(OURS.public.key_id + Key(2).sign(TEXT.encode())).decode()
     with pytest.raises(TamperedError, match="altered or forged"):
         open_note(f"{TEXT}\n\u2014 {OURS.name} {forged}\n", [OURS.public])
@@ -61,7 +61,7 @@ def test_signatures_of_unknown_keys_are_ignored() -> None:
     assert verify_note(parse_note(note), [OURS.public, Key(3, "witness.example").public])[0].name == "witness.example"
 
 
-def test_one_false_signature_of_a_known_key_spoils_the_note() -> None:
+def test_one_false_signature_spoils_the_note() -> None:
     other = Key(3, "witness.example")
     false = base64.b64encode(other.public.key_id + bytes(64)).decode()
     note = sign_note(TEXT, OURS) + f"\u2014 {other.name} {false}\n"
@@ -69,7 +69,7 @@ def test_one_false_signature_of_a_known_key_spoils_the_note() -> None:
         open_note(note, [OURS.public, other.public])
 
 
-def test_after_a_rotation_notes_of_both_keys_open() -> None:
+def test_notes_of_both_keys_after_rotation() -> None:
     old, new = Key(1, "payments-2025"), Key(2, "payments-2026")
     for key in (old, new):
         assert open_note(sign_note(TEXT, key), [old.public, new.public]) == TEXT
@@ -106,18 +106,18 @@ def test_sixteen_signatures_are_accepted() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "no newline", "tab\there\n", "\ud800\n"])
-def test_a_text_that_cannot_stand_in_a_note_is_not_signed(text: str) -> None:
+def test_unfit_text_is_not_signed(text: str) -> None:
     with pytest.raises(FormatError):
         sign_note(text, OURS)
 
 
 @pytest.mark.parametrize("name", ["", "two words", "a+b", "tab\t", "no\u00a0break", "x" * 256, "\ud800", "line\n"])
-def test_a_name_that_cannot_name_a_key_is_refused(name: str) -> None:
+def test_unfit_key_name_is_refused(name: str) -> None:
     with pytest.raises(FormatError):
         PublicKey(name, bytes(32))
 
 
-def test_a_public_key_is_read_as_it_is_written() -> None:
+def test_public_key_round_trip() -> None:
     assert PublicKey.parse(str(OURS.public)) == OURS.public
     assert PublicKey.parse(f" {OURS.public}\n") == OURS.public
 
@@ -131,6 +131,6 @@ def test_an_altered_public_key_is_refused(part: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "name", "name+id", "name+00000000+AgEB", "name+00000000+%%%"])
-def test_what_is_not_a_public_key_is_refused(text: str) -> None:
+def test_malformed_public_key_is_refused(text: str) -> None:
     with pytest.raises(FormatError):
         PublicKey.parse(text)

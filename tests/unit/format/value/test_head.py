@@ -20,8 +20,8 @@ PRODUCER = "0198c0de-0000-7000-8000-00000000000a"
 HEAD = render_head("/production/shop", PRODUCER, key_uri="stub://kek", wrapped_key=b"wrapped!")
 CLEAR_HEAD = render_head("/production/shop", PRODUCER, key_uri=None, wrapped_key=None)
 TAIL = b',"id":"i","time":"t","type":"x","data":'
-VALUE = render(HEAD, 7, b"ada:shop", TAIL, b"eyJh..iv.text.tag", sealed=True)
-CLEAR = render(CLEAR_HEAD, 7, b"ada:shop", TAIL, b"{}", sealed=False)
+VALUE = render(HEAD, sequence=7, key=b"ada:shop", tail=TAIL, data=b"eyJh..iv.text.tag", sealed=True)
+CLEAR = render(CLEAR_HEAD, sequence=7, key=b"ada:shop", tail=TAIL, data=b"{}", sealed=False)
 
 
 def test_head_is_read_as_it_was_rendered() -> None:
@@ -84,7 +84,7 @@ def test_number_and_hash_of_the_key() -> None:
     assert parse_number_and_key(VALUE, len(HEAD)) == (7, key_hash(b"ada:shop") + b'"')
 
 
-def test_start_of_data_ends_with_the_jwe_header() -> None:
+def test_start_of_data_includes_the_header() -> None:
     assert start_of_data(VALUE, sealed=True) == b',"data":"eyJh.'
     assert start_of_data(CLEAR, sealed=False) == b',"data":{'
 

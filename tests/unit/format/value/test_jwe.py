@@ -15,7 +15,7 @@ from telemetry.format.value import jwe
 KEY = bytes(range(32))
 KID = jwe.key_id(KEY, key_uri="stub://key", wrapped=b"wrapped")
 IV = bytes(12)
-SEALED = jwe.seal(AESGCM(KEY), jwe.protected_header(KID), IV, b'{"a":1}')
+SEALED = jwe.seal(AESGCM(KEY), protected=jwe.protected_header(KID), iv=IV, plaintext=b'{"a":1}')
 
 
 def with_header(text: str) -> bytes:
@@ -23,7 +23,7 @@ def with_header(text: str) -> bytes:
     return header + SEALED[SEALED.index(b".") :]
 
 
-def test_what_was_sealed_opens() -> None:
+def test_sealed_text_opens() -> None:
     assert json.loads(jwe.open_(AESGCM(KEY), jwe.parse(SEALED))) == {"a": 1}
 
 
@@ -39,7 +39,7 @@ def test_what_was_sealed_opens() -> None:
         "A" * 42 + "+",
     ],
 )
-def test_kid_that_is_no_commitment(kid: str) -> None:
+def test_kid_without_the_form_of_a_commitment(kid: str) -> None:
     with pytest.raises(MalformedRecordError):
         jwe.parse(with_header(f'{{"alg":"dir","enc":"A256GCM","kid":"{kid}"}}'))
 
@@ -118,7 +118,7 @@ def test_parts_in_any_other_form(parts: list[bytes]) -> None:
         jwe.parse(b".".join(parts))
 
 
-def test_bits_of_the_last_character_that_stand_for_nothing() -> None:
+def test_unused_bits_of_the_last_character() -> None:
     # The tag's 128 bits leave four bits of the last character unused; sixteen texts would stand for one tag.
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     last = alphabet.index(chr(SEALED[-1]))
@@ -127,7 +127,7 @@ def test_bits_of_the_last_character_that_stand_for_nothing() -> None:
             jwe.parse(SEALED[:-1] + alphabet[last ^ bits].encode())
 
 
-def test_any_other_key_vector_or_header_does_not_open() -> None:
+def test_other_key_iv_or_header_is_refused() -> None:
     parsed = jwe.parse(SEALED)
     altered: list[tuple[bytes, Any]] = [
         (bytes(32), parsed),

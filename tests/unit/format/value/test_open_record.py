@@ -37,11 +37,13 @@ EVENT = {
 def value_of(event: dict[str, Any] = EVENT, *, kid: str = KID, encrypted: bool = True) -> bytes:
     """Return the value in whose cleartext part is ``EVENT``, and in whose data is ``event``."""
     plaintext = json.dumps(event, separators=(",", ":")).encode()
-    data = jwe.seal(AESGCM(DATA_KEY), jwe.protected_header(kid), bytes(12), plaintext) if encrypted else plaintext
+    header = jwe.protected_header(kid)
+    sealed = jwe.seal(AESGCM(DATA_KEY), protected=header, iv=bytes(12), plaintext=plaintext)
+    data = sealed if encrypted else plaintext
     uri, wrapped = (URI, WRAPPED) if encrypted else (None, None)
     head = render_head("/production/shop", str(EVENT["producer"]), key_uri=uri, wrapped_key=wrapped)
-    tail = render_tail(str(EVENT["id"]), str(EVENT["time"]), "user_login", None, {"sessionid": "s-1"})
-    return render(head, 7, KEY, tail, data, sealed=encrypted)
+    tail = render_tail(str(EVENT["id"]), time=str(EVENT["time"]), event_type="user_login", clear={"sessionid": "s-1"})
+    return render(head, sequence=7, key=KEY, tail=tail, data=data, sealed=encrypted)
 
 
 def opened(value: bytes, *, key: bytes | None = KEY, data_key: bytes = DATA_KEY, kid: str = KID) -> AuditEvent:

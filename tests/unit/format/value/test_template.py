@@ -56,6 +56,12 @@ def test_joined_clear_slices_are_the_tail(traceparent: str | None, projected: di
 
     tail = id_and_time + template.clear_tail(clear_type, traceparent, projected)
 
-    assert tail == render_tail(ID, "2026-01-31T12:00:00.000042Z", "user_login", traceparent, projected)
+    assert tail == render_tail(
+        ID,
+        time="2026-01-31T12:00:00.000042Z",
+        event_type="user_login",
+        traceparent=traceparent,
+        clear=projected,
+    )
     assert plain_tail == clear_type + DATA
     assert msgspec.json.decode(b"{" + tail[1:] + b"0}")["type"] == "user_login"

@@ -63,7 +63,7 @@ class TestKinds:
             head = render_head(process.source, process.producer, key_uri=None, wrapped_key=None)
             data = json.dumps({"n": number}).encode()
             tail = b',"id":"x","time":"y","type":"z","data":'
-            value = render(head, number, b"alice:payments", tail, data, sealed=False)
+            value = render(head, sequence=number, key=b"alice:payments", tail=tail, data=data, sealed=False)
             process.tree.append(hashlib.sha256(b"\x00" + value).digest())
             records.append(RawRecord(b"alice:payments", value, Place(TOPIC)))
         producer = only(topic([*records, process.checkpoint(final=True)]))
