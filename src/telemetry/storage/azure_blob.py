@@ -72,6 +72,7 @@ class AzureBlobProvider(ObjectStoreProvider):
 
     def _add_credentials(self, settings: AzureConfig) -> None:
         config = self.config
+        # obstore would silently choose one of them.
         kinds = [config.azure_account_key, config.azure_sas_token, config.azure_client_secret]
         if sum(kind is not None for kind in kinds) > 1:
             problem = Problem(

@@ -120,6 +120,7 @@ class LocalFileProvider(StorageProvider):
     def check(self) -> None:
         """Create the folder, delete what dead processes left, and write, read and delete a file."""
         self._require_open()
+        # A name of its own for each check: processes may start at the same moment.
         name = f"check/{os.getpid()}-{secrets.token_hex(8)}"
         with _translated("preparing", self._root):
             self._prepare(self._temporary)
@@ -191,6 +192,7 @@ class LocalFileProvider(StorageProvider):
                 return
 
     def _require_no_links(self, path: Path) -> None:
+        # Folder by folder: opening the whole path would follow a link in the middle of it.
         current = self._base
         for part in path.parent.relative_to(self._base).parts:
             current /= part

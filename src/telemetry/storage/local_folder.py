@@ -207,6 +207,7 @@ def _entry(path: Path) -> Entry | None:
 
 def _create_folder(path: Path) -> None:
     try:
+        # The umask may take bits away, so the mode is set again below.
         path.mkdir(mode=0o700)
     except FileExistsError:
         return  # another process was faster

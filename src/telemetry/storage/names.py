@@ -10,6 +10,7 @@ from telemetry.exceptions import ConfigurationError, Problem, StorageLimitError
 MAX_NAME_BYTES = 900
 """S3, Azure Blob Storage and Cloud Storage accept 1,024; the rest is left to the prefix."""
 
+# Neither ``.`` nor ``..`` as a part, and no part longer than 250: file systems allow 255.
 _PART = r"(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._-]{1,250}"
 _NAME = re.compile(rf"{_PART}(?:/{_PART})*", re.ASCII)
 _UNSAFE_PART = re.compile(r"(?:\A|/)(?:\.{0,2})(?:/|\Z)|[\x00-\x1f\x7f\\]")
@@ -51,6 +52,7 @@ def storable_name(name: str) -> str:
     """
     if len(name) <= MAX_NAME_BYTES and _NAME.fullmatch(name):
         return name
+    # Without the digest, ``a b`` and ``a_b`` would become one name.
     digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:16]
     return f"{_UNSTORABLE.sub('_', name)[:_KEPT]}-{digest}"
 

@@ -108,6 +108,7 @@ def redacted(exc: BaseException) -> BaseException:
 
     These are query strings, tokens, the client's debug output, and the store's answer, which may repeat the request.
     """
+    # A shared access signature is in the query; the answer's text begins where obstore appends it.
     text = _QUERY.sub(r"\1?...", _ANSWER.split(str(exc), maxsplit=1)[0])
     text = _HEADER.sub(r"\1 ...", text)[:_SHOWN]
     kind = type(exc) if isinstance(exc, Exception) else RuntimeError

@@ -96,6 +96,7 @@ class ObjectStoreProvider(StorageProvider):
         self._require_open()
         require_name(name)
         require_size(name, data)
+        # In a forked child obstore would hang; a process of its own does the work there.
         if relay := self._relay_of_fork():
             relay.call("put", name, data)
             return
@@ -122,6 +123,7 @@ class ObjectStoreProvider(StorageProvider):
         if self._relay_of_fork() is None:
             yield from self._list_after(prefix, None)
             return
+        # A generator cannot cross the connection to that process: page by page instead.
         after: str | None = None
         while True:
             page = self.list_page(prefix, after)
@@ -262,6 +264,7 @@ class ObjectStoreProvider(StorageProvider):
         raise StorageLimitError(message)
 
     def _request(self, right: str, doing: str, name: str, send: Callable[[CloudStore], Result]) -> Result:
+        # Read once: another thread may close the provider at this moment.
         store = self._require_open()
         # From here on this process has obstore's runtime, which a child could not use.
         ObjectStoreProvider._runtime_pid = os.getpid()

@@ -53,6 +53,7 @@ class StorageProvider(ABC):
     def __init__(self, config: StorageConfig) -> None:
         """Keep the configuration; raise ``MissingExtraError`` or ``ConfigurationError`` if it cannot be used."""
         self.config = config
+        # Kept from one attempt to the next: a contender must have watched an epoch for its whole duration.
         self._watch = LeaseWatch()
 
     @abstractmethod

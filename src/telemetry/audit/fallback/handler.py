@@ -104,6 +104,7 @@ class FallbackHandler:
             The records, or None while objects of this process are in the store or on their way.
         """
         with self._changed:
+            # A write that is running may succeed after this, and its object would then overtake what is sent directly.
             writing = self._writing
             if self._stored or (writing is not None and not writing.failed):
                 return None
@@ -192,6 +193,7 @@ class FallbackHandler:
         """Wait until an object is due, or return again the one whose write failed; None when closing."""
         with self._changed:
             while not self._worker.is_stopping:
+                # A failed object comes before anything newer: objects are stored in the order of their records.
                 if self._writing is None and (wait := self._seconds_until_due()) > 0:
                     self._changed.wait(wait)
                     continue

@@ -80,6 +80,7 @@ class ObjectBuffer:
 
     def seconds_until_due(self, now: float) -> float:
         """Return after how many seconds the next object is due; 0 or less if it is now. There must be a record."""
+        # 1. A pause delays everything, as long as memory allows. 2. A full object is due. 3. Otherwise time decides.
         paused = self._paused_until - now
         if paused > 0 and self._bytes < max(self._max_bytes, _PAUSED_BYTES):
             return paused
@@ -89,6 +90,7 @@ class ObjectBuffer:
 
     def cut(self, now: float) -> PendingObject:
         """Take out the first records that belong to one producer and fit, at least one, and encode them as an object."""
+        # Adopted records of a dead process may come before this one's: an object has one producer, named in its header.
         producer, size, count = self._records[0].producer, 0, 0
         for record in takewhile(lambda record: record.producer == producer, self._records):
             if count and size + record.size > self._max_bytes:
@@ -112,6 +114,7 @@ class ObjectBuffer:
 def _encode(records: list[SealedRecord], *, topic: str, reason: str) -> PendingObject:
     created = uuid_utils.uuid7()
     sequences = [record.sequence for record in records if record.sequence is not None]
+    # The name states the bounds of the sequences, in order, since they were added in order.
     name = object_name(
         topic,
         created_uuid7=str(created),

@@ -57,11 +57,13 @@ class DeletionQueue:
                 still there is sent again, and recognised as a duplicate.
         """
         failure: StorageError | None = None
+        # From the front only: outcomes are recorded in the order of sending, as a reader of the log expects them.
         while self._begun and (len(self._begun) > count or self._begun[0].done.done()):
             deletion = self._begun.popleft()
             try:
                 deletion.done.result()
             except StorageError as exc:
+                # Kept until the end: the other objects are gone, and must not count as waiting.
                 failure = exc
             else:
                 self._outcomes.replayed(deletion.waiting, events=deletion.events)

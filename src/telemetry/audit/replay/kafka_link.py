@@ -68,6 +68,7 @@ class KafkaLink:
         if self._transport is None or self._transport.failure is not None:
             self.drop()
             self._transport = self._kafka.open_patient(IgnoreReports(), name="telemetry-replay-poller")
+        # Asked before each pass: sending to a Kafka that is away would only end in a purge of everything sent.
         self.error = self._transport.probe(PROBE_SECONDS)
         if self.error is not None:
             self._close()
@@ -90,6 +91,7 @@ class KafkaLink:
             transport.fail(error)
 
     def _close(self) -> None:
+        # Forgotten first: from here on ``fail`` finds no transport that is being taken back.
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.take_back()

@@ -54,6 +54,7 @@ class ObjectReader:
         Args:
             pool: Threads that read.
         """
+        # Both begin empty in each pass: a right may have been granted since the last one.
         unreadable, blocked = set[str](), set[str]()
         for waiting, data in self._read_ahead(pool):
             if waiting.producer in blocked:
@@ -89,6 +90,7 @@ class ObjectReader:
         """Yield objects in order while the pool reads the next ones, bounded in number and bytes."""
         ahead, size = deque[tuple[WaitingObject, Future[bytes]]](), 0
         for waiting in in_order(listed(self._store, self._topic, on_foreign=self._move_foreign)):
+            # A cloud store takes tens of milliseconds for each read; Kafka must not wait for them one by one.
             ahead.append((waiting, pool.submit(self._store.get, waiting.name)))
             size += waiting.size
             while len(ahead) > pool.count or (size > _BYTES_AHEAD and len(ahead) > 1):
@@ -103,6 +105,7 @@ class ObjectReader:
             # The name decides the order; a renamed object would be sent in the wrong place.
             require_own_name(opened.header, waiting.parts)
         except StorageNotFoundError:
+            # Another process replayed it between our listing and our read.
             self._outcomes.gone(waiting.name)
             return None
         except (FormatError, VerificationError, StorageLimitError) as exc:

@@ -86,6 +86,7 @@ def drain_store(store: StorageProvider, replayer: Replayer, *, topic: str, owner
         if turn is None:
             message = f"another process replays the objects of topic {topic!r} now; wait until it has finished"
             raise StorageError(message)
+        # Under the lock, so that no other process replays them while they are half restored.
         if rejected:
             replayer.quarantine.restore()
         try:
@@ -100,11 +101,13 @@ def _run_passes(replayer: Replayer, turn: Turn) -> None:
         if link.connect() is None:
             raise link.error or TransportError("Kafka cannot be reached; check that the brokers are up")
         result = replayer.run_pass(turn)
+        # An empty pass is the end only if nothing was left unread.
         if result is PassResult.EMPTY:
             replayer.require_all_readable()
             return
         if result is PassResult.OUTAGE and link.error is not None:
             raise link.error
+        # After a refused record, or objects that were stored meanwhile, there is another pass.
         if not turn.has_lock:
             message = "the lock on the store was lost, what is left stays there; run the command again"
             raise StorageError(message)

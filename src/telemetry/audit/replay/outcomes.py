@@ -37,6 +37,7 @@ class ObjectOutcomes:
 
     def replayed(self, waiting: WaitingObject, *, events: int) -> None:
         """Record that an object is deleted because these of its events are on the topic."""
+        # Before the ledger: the sender may return to Kafka as soon as the handler has nothing more in the store.
         self.gone(waiting.name)
         self._ledger.replayed(events)
         if self._on_object is not None:

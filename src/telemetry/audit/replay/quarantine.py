@@ -87,6 +87,7 @@ class Quarantine:
         Killed between the two steps, it leaves both: then records are sent twice, which readers recognise.
         """
         count = 0
+        # Listed as a whole first, because the loop deletes from the folder that is being listed.
         for stored in list(self._store.list(below(REJECTED, f"{self._topic}/"))):
             try:
                 parts = _require_parts(stored.name)

@@ -139,6 +139,7 @@ class ReplayPass:
             if finished is not PassResult.DONE:
                 return finished
             raise
+        # The transport has ended, and has taken back every record in the window.
         if sent in (PassResult.OUTAGE, PassResult.AGAIN):
             return sent
         finished = self._finish_window()
@@ -147,6 +148,7 @@ class ReplayPass:
     def _send_all(self, pool: WorkerPool) -> PassResult:
         result = PassResult.EMPTY
         for waiting, records in self._reader.read_all(pool):
+            # Asked for each object: a lease can be lost while the store reads the next one.
             if not self._turn.may_go_on:
                 return PassResult.INTERRUPTED
             flight = InFlight.of(waiting, records)
@@ -187,6 +189,7 @@ class ReplayPass:
             # Another process replays now and sends this object again: a duplicate, never a loss.
             return PassResult.INTERRUPTED
         self._deletions.add(flight.waiting, events=flight.events)
+        # Bounded, so that a store that deletes slowly slows the sending down.
         self._deletions.wait_until_at_most(2 * _POOL_THREADS)
         return PassResult.DONE
 

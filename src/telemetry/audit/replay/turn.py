@@ -75,5 +75,6 @@ def take_turn(store: StorageProvider, *, topic: str, owner: str, stop: StopSigna
     Raises:
         StorageError: The store cannot be locked now.
     """
+    # One lock for each topic: services with other topics may share a store.
     with store.lock(f"replay-{topic}", owner=owner, seconds=LEASE_SECONDS) as lock:
         yield Turn(lock, stop) if lock else None

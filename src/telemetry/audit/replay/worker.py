@@ -79,7 +79,7 @@ class RetryWorker:
         self._worker.start()
 
     def divert(self, *, diverted: bool) -> None:
-        """Take note, in the sender's thread, whether this process sends its events to the fallback now."""
+        """Learn, in the sender's thread, whether this process sends its events to the fallback now."""
         self._diverted = diverted
         self._worker.wake()
 

@@ -1,9 +1,9 @@
-"""The object that keeps sealed records while Kafka cannot take them: UTF-8 JSON lines (docs/format.md).
+"""Encodes and decodes the object that keeps sealed records while Kafka is away: UTF-8 JSON lines (docs/format.md).
 
-The first line describes the object, each further line holds one record. The header's ``sha256`` is the digest of all
+The first line describes the object, each further line is one record. The header's ``sha256`` is the digest of all
 bytes after the header line; its last member, ``header_sha256``, is the digest of the header's bytes before that member,
-so that no byte of the object can change unnoticed. The digests find damage; against a forger the records are protected
-by their own seals and checkpoints.
+so that no byte of the object can change unnoticed. The digests find damage; against a forger, the records' own seals and
+checkpoints protect them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class StoredRecord(NamedTuple):
         key: The Kafka key, UTF-8.
         value: The exact bytes of the Kafka value, UTF-8.
         sequence: The event's sequence; None for a checkpoint.
-        headers: Kafka headers to be sent with it again, as names and values.
+        headers: Kafka headers that are sent with it again, as names and values.
     """
 
     key: bytes
@@ -49,14 +49,14 @@ class ObjectHeader:
     """The first line of an object.
 
     Attributes:
-        topic: Where the records belong.
-        producer: Whose records they are.
-        reason: Why they were not sent.
+        topic: Topic of the records.
+        producer: Producer of the records.
+        reason: Why Kafka did not accept them, in one word.
         first_sequence: Smallest sequence; None when there are checkpoints only.
         last_sequence: Largest sequence; None when there are checkpoints only.
         count: Number of records.
         sha256: Digest of the lines after the header, in hexadecimal.
-        created: RFC 3339 time at which the object was made, if known.
+        created: RFC 3339 time of the object's creation, if known.
         format_version: Version of the format.
         extra: Members that this version does not know, as they were.
     """
@@ -74,7 +74,7 @@ class ObjectHeader:
 
 
 class FallbackObject(NamedTuple):
-    """An object taken apart: its header and its records in the order of the lines."""
+    """A decoded object: its header, and its records in the order of the lines."""
 
     header: ObjectHeader
     records: list[StoredRecord]
@@ -98,7 +98,7 @@ class _Header(msgspec.Struct):
 
 
 class _Line(msgspec.Struct, omit_defaults=True):
-    """One record as it stands in its line."""
+    """One record as its line states it."""
 
     key: str
     value: str
@@ -114,14 +114,14 @@ _decode_members = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 def require_own_name(header: ObjectHeader, name: ObjectName) -> None:
-    """Check that an object stands under the name it was made for.
+    """Check that an object has the name that it was created with.
 
     Raises:
         TamperedError: It was renamed, moved, or exchanged with another one.
     """
-    said = (name.topic, name.producer, name.first, name.last)
-    if said != (header.topic, header.producer, header.first_sequence, header.last_sequence):
-        message = "the fallback object's name and header say different things: it was renamed or exchanged"
+    stated = (name.topic, name.producer, name.first, name.last)
+    if stated != (header.topic, header.producer, header.first_sequence, header.last_sequence):
+        message = "the fallback object's name and header disagree: it was renamed or exchanged"
         raise TamperedError(message)
 
 
@@ -134,21 +134,22 @@ def encode_object(
     created: str | None = None,
     extra: Mapping[str, Any] | None = None,
 ) -> bytes:
-    """Return the object that holds ``records``.
+    """Return the object of ``records``.
 
     Args:
         records: 1 to 1,000,000 records of one producer.
-        topic: Where they belong.
-        producer: Whose they are.
-        reason: Why they were not sent.
-        created: RFC 3339 time of the object's making.
+        topic: Topic of the records.
+        producer: Producer of the records.
+        reason: Why Kafka did not accept them, in one word.
+        created: RFC 3339 time of the object's creation.
         extra: Further members of the header.
 
     Raises:
-        FormatError: A key or value is not UTF-8, or a bound is passed.
+        FormatError: A key or value is not UTF-8, or a bound is exceeded.
     """
-    _require(1 <= len(records) <= MAX_RECORDS, f"it must hold 1 to {MAX_RECORDS} records")
+    _require(1 <= len(records) <= MAX_RECORDS, f"it must contain 1 to {MAX_RECORDS} records")
     rest = _encode_records(records)
+    # The extra members come last, so that the header's own have one order and equal objects equal bytes.
     first, last = _bounds(records)
     header = _Header(FORMAT_VERSION, topic, producer, reason, first, last, len(records), _digest(rest), created)
     _require(not _KNOWN.intersection(extra or ()), "an extra member of its header has a reserved name")
@@ -159,29 +160,33 @@ def encode_object(
 
 
 def decode_object(data: bytes, *, max_bytes: int = MAX_OBJECT_BYTES) -> FallbackObject:
-    """Take an object apart and check it.
+    """Decode an object and check every byte of it.
 
     Args:
         data: The whole object.
-        max_bytes: Refuse a larger one.
+        max_bytes: Largest size that is accepted.
 
     Raises:
         FormatError: It is malformed, too large, or of an unknown version.
         TamperedError: A digest, the count or the sequences do not agree with its records.
     """
+    # 1. Find the header line, within its bound: nothing is parsed before its size is known.
     _require(len(data) <= max_bytes, f"it is larger than {max_bytes} bytes")
     end = data.find(b"\n", 0, MAX_HEADER_BYTES + 1)
     _require(end > 0, "it has no header line")
+    # 2. Decode the header; its own digest covers each of its bytes.
     header = _decode_header(data[:end])
+    # 3. Compare the digest of the records with the header's, before any of them is parsed.
     rest = memoryview(data)[end + 1 :]
     _require_digest(rest, header.sha256, "its records were altered")
+    # 4. Decode the records, and compare count and sequences with the header's.
     records = _decode_records(rest, header.count, newlines=data.count(b"\n") - 1)
     _require_agreement(header, records)
     return FallbackObject(header, records)
 
 
 def decode_header(data: bytes) -> ObjectHeader:
-    """Return the header of an object of which ``data`` is the beginning; its records are not looked at.
+    """Return the header of an object that begins with ``data``; its records are not read.
 
     Raises:
         FormatError: The header line is malformed, too long, or of an unknown version.
@@ -213,6 +218,7 @@ def _decode_header(line: bytes) -> ObjectHeader:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
         message = "the fallback object is refused: its header line is malformed"
         raise FormatError(message) from exc
+    # Sealed again and compared as a whole: that also refuses a second ``header_sha256``, or anything after it.
     if not hmac.compare_digest(_seal(line[:-_SEAL_BYTES] + b"}"), line):
         message = "the fallback object was altered: its header does not have the digest it states"
         raise TamperedError(message)
@@ -221,7 +227,8 @@ def _decode_header(line: bytes) -> ObjectHeader:
 
 
 def _decode_records(rest: memoryview, count: int, *, newlines: int) -> list[StoredRecord]:
-    _require(1 <= count <= MAX_RECORDS, f"it must hold 1 to {MAX_RECORDS} records")
+    _require(1 <= count <= MAX_RECORDS, f"it must contain 1 to {MAX_RECORDS} records")
+    # The line decoder accepts blank lines and a last line without an end; an object has neither.
     if newlines != count:
         message = f"the fallback object was altered: it has {newlines} lines of records and states {count}"
         raise TamperedError(message)
@@ -243,6 +250,7 @@ def _require_agreement(header: ObjectHeader, records: list[StoredRecord]) -> Non
 
 
 def _require_version(version: object) -> None:
+    # In Python ``True == 1``; in the format a version is a number.
     if version != FORMAT_VERSION or isinstance(version, bool):
         shown = version if isinstance(version, int) else "none"
         message = f"the fallback object has format version {shown}; this library reads {FORMAT_VERSION}"

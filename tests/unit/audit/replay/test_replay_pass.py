@@ -131,7 +131,7 @@ def test_stop_finishes_what_is_acknowledged(bench: ReplayBench) -> None:
     lock = SwitchedLock()
 
     def stop_after_first(record: SealedRecord) -> None:
-        lock.is_stopping = record.sequence == 1
+        lock.is_stopping = lock.is_stopping or record.sequence == 1
 
     bench.kafka.refuse = stop_after_first
     bench.replayer.link.connect()
