@@ -143,7 +143,11 @@ def test_refusing_kafka_is_asked_less_often(kafka: KafkaBroker, topic: str, tmp_
     """Every probe succeeds and every record is refused: the events must reach the fallback all the same."""
     kafka.add_acl("stranger", topic, ["DESCRIBE"])
     own = identity(kafka.certificates, "files", client="stranger")
-    fields = stored_in(tmp_path) | {"fallback_object_seconds": 1.5, "kafka_topic": topic}
+    fields = stored_in(tmp_path) | {
+        "fallback_object_seconds": 1.5,
+        "kafka_topic": topic,
+        "kafka_timeout_ms": _PATIENT_MS,
+    }
     telemetry = Telemetry(audit_config(kafka, "SSL", own, **fields))
     telemetry.start()
     try:
@@ -162,7 +166,8 @@ def test_too_large_record_does_not_block_rest(
     kafka.create_topic(small, config={"max.message.bytes": "3000"})
     kafka.add_acl("payments", small)
     own = identity(kafka.certificates, "files")
-    fields = stored_in(tmp_path) | {"kafka_topic": small, "kafka_options": {"compression.type": "none"}}
+    fields = stored_in(tmp_path) | {"kafka_topic": small, "kafka_timeout_ms": _PATIENT_MS}
+    fields["kafka_options"] = {"compression.type": "none"}
     telemetry = Telemetry(audit_config(kafka, "SSL", own, **fields))
     telemetry.start()
     try:
