@@ -19,7 +19,7 @@ from telemetry.encryption.signing_key import SigningKey
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.kafka.options import consumer_options
 from telemetry.reader import KafkaSource, OpenedEvent, SealedEntry, TrailReader
-from telemetry.reader.verify.verifier import Verifier
+from telemetry.reader.verify import Verifier
 from telemetry.sync import Telemetry
 
 

@@ -27,7 +27,7 @@ from telemetry.format.proof.signed_note import PublicKey
 from telemetry.format.value import jwe
 from telemetry.format.value.message import key_hash, render_head, render_middle
 from telemetry.reader.entry import Place, RawRecord
-from telemetry.reader.verify.verifier import Verifier
+from telemetry.reader.verify import Verifier
 
 PARTITIONS = 8
 EVERY = 1_000

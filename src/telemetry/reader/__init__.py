@@ -1,12 +1,20 @@
-"""The read side: sources, opening, and what is found."""
+"""Read the trail: records from a source, opened or verified. Each name is loaded on first use."""
 
-from telemetry.reader.entry import CheckpointEntry, DamagedRecord, Entry, OpenedEvent, Place, RawRecord, SealedEntry
-from telemetry.reader.filters import EventFilter
-from telemetry.reader.open.opener import RecordOpener
-from telemetry.reader.open.trail_reader import TrailReader
-from telemetry.reader.sources.fallback import FallbackSource
-from telemetry.reader.sources.file import FileSource
-from telemetry.reader.sources.kafka import KafkaSource, ReadRange
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from telemetry.system.lazy_exports import lazy_exports
+
+if TYPE_CHECKING:
+    from telemetry.reader.entry import CheckpointEntry, DamagedRecord, Entry, OpenedEvent, Place, RawRecord, SealedEntry
+    from telemetry.reader.filters import EventFilter
+    from telemetry.reader.open.opener import RecordOpener
+    from telemetry.reader.open.trail_reader import TrailReader
+    from telemetry.reader.sources.fallback import FallbackSource
+    from telemetry.reader.sources.file import FileSource
+    from telemetry.reader.sources.kafka import KafkaSource
+    from telemetry.reader.sources.read_range import ReadRange
 
 __all__ = [
     "CheckpointEntry",
@@ -24,3 +32,26 @@ __all__ = [
     "SealedEntry",
     "TrailReader",
 ]
+
+_HOMES = {
+    "CheckpointEntry": "telemetry.reader.entry",
+    "DamagedRecord": "telemetry.reader.entry",
+    "Entry": "telemetry.reader.entry",
+    "EventFilter": "telemetry.reader.filters",
+    "FallbackSource": "telemetry.reader.sources.fallback",
+    "FileSource": "telemetry.reader.sources.file",
+    "KafkaSource": "telemetry.reader.sources.kafka",
+    "OpenedEvent": "telemetry.reader.entry",
+    "Place": "telemetry.reader.entry",
+    "RawRecord": "telemetry.reader.entry",
+    "ReadRange": "telemetry.reader.sources.read_range",
+    "RecordOpener": "telemetry.reader.open.opener",
+    "SealedEntry": "telemetry.reader.entry",
+    "TrailReader": "telemetry.reader.open.trail_reader",
+}
+
+__getattr__ = lazy_exports(__name__, _HOMES)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

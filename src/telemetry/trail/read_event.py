@@ -1,4 +1,4 @@
-"""Records in the trail that somebody opens it: ``telemetry.read`` (PCI DSS 10.2.1.3, HIPAA 164.312(b))."""
+"""Records in the trail that it is opened: the ``telemetry.read`` event (PCI DSS 10.2.1.3, HIPAA 164.312(b))."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from telemetry.config import TelemetryConfig
 from telemetry.exceptions import ConfigurationError, ReadNotRecordedError, TelemetryError, TransportError
 from telemetry.sync import Telemetry
 
-logger = logging.getLogger("telemetry.trail.trail")
+logger = logging.getLogger("telemetry.reading")
 
 EVENT_TYPE = "telemetry.read"
 _DOCS = "docs/reading.md"
@@ -28,9 +28,9 @@ class Access:
     """Who reads, and why.
 
     Attributes:
-        reader: Who reads; default: the user of the operating system. That one is recorded in any case.
-        reason: Why, such as the number of a ticket.
-        program: What reads; default: the name of the program.
+        reader: Person who reads; default: the user of the operating system, who is recorded in any case.
+        reason: Reason for reading, such as the number of a ticket.
+        program: Program that reads; default: the name of the program.
     """
 
     reader: str | None = None
@@ -43,20 +43,20 @@ def record_access(
 ) -> Receipt | None:
     """Write the event of a read and wait until Kafka has it, or else the fallback store if one is configured.
 
-    It is sealed like every event: what was searched for stands in its payload and nowhere else.
+    It is sealed like every event: the text that was searched for is in its payload and nowhere else.
 
     Args:
-        config: Of the trail; its ``read_audit`` says what happens when the event cannot be written.
-        access: Who, and why.
-        sources: What is read.
-        filters: Which events are wanted.
+        config: Configuration of the trail; its ``read_audit`` says what happens if the event cannot be written.
+        access: Person and reason.
+        sources: Descriptions of the sources that are read.
+        filters: Description of the events that are wanted.
 
     Returns:
-        The event's receipt; None where it was not written.
+        The event's receipt; None if it was not written.
 
     Raises:
-        ReadNotRecordedError: It could not be written, and ``read_audit`` is ``required``.
-        ConfigurationError: Likewise, because the configuration cannot work.
+        ReadNotRecordedError: The event could not be written, and ``read_audit`` is ``required``.
+        ConfigurationError: The same, because the configuration cannot work.
     """
     policy = config.audit_config.read_audit
     if policy == "off":
@@ -72,10 +72,10 @@ def record_access(
         return _write(config, access.reader or payload["os_user"], payload)
     except TelemetryError as exc:
         if policy == "required" and isinstance(exc, ConfigurationError):
-            raise  # it says what to correct, and reading would fail of it too
+            raise  # it says what to correct, and reading would fail for the same reason
         if policy == "required":
             raise ReadNotRecordedError(_explain(exc, config.audit_config.kafka_topic)) from exc
-        logger.error("this read is not recorded in the trail, and goes on: %s", exc)  # noqa: TRY400 - the message says all
+        logger.error("continuing although this read could not be recorded in the trail: %s", exc)  # noqa: TRY400 - the message says all
         return None
 
 
@@ -83,13 +83,14 @@ def _write(config: TelemetryConfig, who: str, payload: dict[str, Any]) -> Receip
     try:
         return _log(config, who, payload, fallback=False)
     except TransportError:
+        # Kafka did not acknowledge it in time. The second attempt is another event: the first may arrive as well.
         if config.audit_config.storage_config is None:
             raise
         return _log(config, who, payload, fallback=True)
 
 
 def _log(config: TelemetryConfig, who: str, payload: dict[str, Any], *, fallback: bool) -> Receipt:
-    # One event of a short process: the spool and the marks of a service's life are for services.
+    # One event of a short process: the spool, and the events that mark a start and an end, are for services.
     changes = {"fallback_enabled": fallback, "spool_path": None, "self_audit": False, "clear_fields": ()}
     soon = {"fallback_object_seconds": 0.05, "batch_timeout_ms": 1}
     audit = config.audit_config.model_copy(update={**changes, **soon})
@@ -107,7 +108,7 @@ def _log(config: TelemetryConfig, who: str, payload: dict[str, Any], *, fallback
 
 
 def _person(access: Access) -> dict[str, Any]:
-    """Return who the operating system says it is, beside whom the reader says to be."""
+    """Return who the operating system says reads, beside who claims to."""
     return {
         "reader": access.reader,
         "os_user": _os_user(),
@@ -123,7 +124,7 @@ def _os_user() -> str:
         if number is not None:
             import pwd  # noqa: PLC0415 - not on every system
 
-            # Not getpass: it believes the environment first.
+            # Not getpass: it trusts the environment first, which the reader controls.
             return pwd.getpwuid(number).pw_name
         return getpass.getuser()
     except (ImportError, KeyError, OSError):
@@ -133,6 +134,6 @@ def _os_user() -> str:
 def _explain(error: TelemetryError, topic: str) -> str:
     return (
         f"the trail was not opened, because the {EVENT_TYPE} event that records it could not be written: {error}. "
-        f"Let this reader write to topic {topic!r} and use the key to seal, or give it a storage_config to keep the event "
-        f'in, or set read_audit to "attempt" or "off" ({_DOCS})'
+        f"Allow this reader to write to topic {topic!r} and to use the key, or give it a storage_config for the event, "
+        f'or set read_audit to "attempt" or "off" ({_DOCS})'
     )

@@ -1,12 +1,10 @@
-"""``open_trail``: the audit trail as a stream of opened events, and the read itself recorded in it."""
+"""Opens the audit trail as a stream of events, and records that read in the trail."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import ExitStack, aclosing
-from itertools import chain
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,20 +12,19 @@ from telemetry.audit.receipt import Receipt
 from telemetry.config import AuditConfig, TelemetryConfig
 from telemetry.encryption import EncryptionProvider, EncryptionProviderFactory
 from telemetry.exceptions import ConfigurationError, LifecycleError, Problem
-from telemetry.reader import DamagedRecord, Entry, EventFilter, KafkaSource, OpenedEvent, RawRecord, ReadRange
-from telemetry.reader.open.trail_reader import TrailReader
+from telemetry.reader import Entry, EventFilter, KafkaSource, OpenedEvent, ReadRange, TrailReader
+from telemetry.reader.sources.joined import JoinedSource
+from telemetry.reader.sources.source import ClosableSource, LocatableSource, Source, describe
 from telemetry.trail.read_event import Access, record_access
-
-Source = Iterable[RawRecord | DamagedRecord]
 
 
 class Trail:
     """A trail that is read with ``for`` or ``async for``, inside ``with`` or ``async with``; see :func:`open_trail`.
 
-    The event that records this very read is not among the entries.
+    The event that records this read is not among the entries.
 
     Attributes:
-        filtered: Opened events that the filter did not want.
+        filtered: How many opened events the filter kept out.
         access: Receipt of the ``telemetry.read`` event; None if none was written.
     """
 
@@ -59,21 +56,21 @@ class Trail:
 
     @property
     def duplicates_dropped(self) -> int:
-        """How many records were not yielded because their event was already."""
+        """How many records were not yielded because a copy of their event was."""
         return self._reader.duplicates_dropped if self._reader is not None else 0
 
     def __iter__(self) -> Iterator[Entry]:
-        """Yield the entries; a damaged record is one and does not end the stream.
+        """Yield the entries; a damaged record is an entry too and does not end the stream.
 
         Raises:
-            LifecycleError: Outside of ``with``.
+            LifecycleError: The trail is not open.
             TransportError: Kafka cannot be read.
             StorageError: The store or the file cannot be read.
         """
         return filter(self._count_unless_filtered, self._opened())
 
     async def __aiter__(self) -> AsyncGenerator[Entry]:
-        """Yield the entries; Kafka, the store and the key service are waited for in another thread."""
+        """Yield the entries; another thread waits for Kafka, the store and the key service."""
         async with aclosing(self._opened().__aiter__()) as entries:
             async for entry in entries:
                 if self._count_unless_filtered(entry):
@@ -102,24 +99,31 @@ class Trail:
         await asyncio.to_thread(self._closing.close)
 
     def _open(self) -> None:
+        """Open the trail.
+
+        1. Check that the first source and the key can be used: a read that cannot begin must not be recorded.
+        2. Record the read, before the first event is opened.
+        3. Open the events.
+        """
         for source in self._sources:
-            close = getattr(source, "close", None)
-            if close is not None:
-                self._closing.callback(close)
-        # End and keys first: a read that cannot begin is none. Only of the first source: what a store held while it was
-        # read may come to the topic meanwhile, and is found there if the topic's end is looked for afterwards.
-        locate: Callable[[], None] | None = getattr(self._sources[0], "locate", None)
-        if locate is not None:
-            locate()
+            if isinstance(source, ClosableSource):
+                self._closing.callback(source.close)
+        # 1. Only the first source. A record of the store may be replayed to the topic while the store is read: it is
+        #    found on the topic if the topic's end is looked for afterwards.
+        first = self._sources[0]
+        if isinstance(first, LocatableSource):
+            first.locate()
         provider = self._provider()
+        # 2. Nothing is opened while events stay sealed, so there is nothing to record.
         if not self._sealed:
             self.access = record_access(
                 self._config,
                 self._access,
-                sources=[_described(source) for source in self._sources],
+                sources=[describe(source) for source in self._sources],
                 filters=self._filters(),
             )
-        self._reader = TrailReader(_Joined(self._sources), provider=provider, duplicates=self._duplicates)
+        # 3.
+        self._reader = TrailReader(JoinedSource(self._sources), provider=provider, duplicates=self._duplicates)
         self._closing.callback(self._reader.close)
 
     def _provider(self) -> EncryptionProvider | None:
@@ -133,7 +137,7 @@ class Trail:
     def _filters(self) -> dict[str, Any]:
         if self._wanted is None:
             return {}
-        # Where events are not sealed, what was searched for would stand in the clear.
+        # Where events are not sealed, the text that was searched for would be written in the clear.
         return self._wanted.describe(with_text=self._config.audit_config.encryption_enabled)
 
     def _opened(self) -> TrailReader:
@@ -143,7 +147,7 @@ class Trail:
         return self._reader
 
     def _count_unless_filtered(self, entry: Entry) -> bool:
-        """Return whether an entry is yielded; count the events that the filter keeps out."""
+        """Return whether an entry is yielded; count it if the filter keeps it out."""
         if not isinstance(entry, OpenedEvent):
             return True
         if self.access is not None and entry.event.id == self.access.event_id:
@@ -165,26 +169,26 @@ def open_trail(
     sealed: bool = False,
     duplicates: bool = False,
 ) -> Trail:
-    """Return the trail, to be entered with ``with`` or ``async with`` and read with ``for`` or ``async for``.
+    """Return the trail; open it with ``with`` or ``async with``, and read it with ``for`` or ``async for``.
 
-    Entering it writes a ``telemetry.read`` event into the trail and waits for its delivery, as the configuration's
-    ``read_audit`` says; with ``sealed`` nothing is opened and nothing written.
+    Opening it writes a ``telemetry.read`` event into the trail and waits for its delivery, as the configuration's
+    ``read_audit`` says; with ``sealed`` nothing is opened and nothing is written.
 
     Args:
-        config: Where the trail is, and which key opens it.
-        *sources: What is read, in this order: ``FallbackSource``, ``KafkaSource``, ``FileSource``, or any iterable of
-            raw records; they are closed at the end. Without any it is the topic. A store goes before its topic, so
-            that nothing is missed that is replayed meanwhile.
-        within: Which part of the topic; only without sources.
-        wanted: Which events are yielded; damaged records are in any case.
-        reader: Who reads; default: the user of the operating system.
-        reason: Why.
-        program: What reads; default: the program's name.
-        sealed: Leave events sealed; no key is needed.
-        duplicates: Yield events again that were delivered more than once.
+        config: Configuration of the trail and of the key that opens it.
+        *sources: Sources to read, in this order: ``FallbackSource``, ``KafkaSource``, ``FileSource``, or any iterable
+            of raw records; they are closed at the end. Without any, the topic is read. Name a store before its topic,
+            so that no record is missed that is replayed meanwhile.
+        within: Part of the topic to read; only without sources.
+        wanted: Filter of the events; damaged records are yielded in any case.
+        reader: Person who reads; default: the user of the operating system.
+        reason: Reason for reading, such as the number of a ticket.
+        program: Program that reads; default: the name of the program.
+        sealed: Whether to leave events sealed; no key is needed then.
+        duplicates: Whether to yield every copy of an event that was delivered more than once.
 
     Raises:
-        ConfigurationError: The arguments do not fit together.
+        ConfigurationError: The arguments contradict each other.
     """
     if isinstance(config, AuditConfig):
         config = TelemetryConfig(audit_config=config)
@@ -203,30 +207,3 @@ def open_trail(
         sealed=sealed,
         duplicates=duplicates,
     )
-
-
-class _Joined:
-    """Several sources as one."""
-
-    def __init__(self, sources: tuple[Source, ...]) -> None:
-        self._sources = sources
-        self._stopping = threading.Event()
-
-    def __iter__(self) -> Iterator[RawRecord | DamagedRecord]:
-        return chain.from_iterable(source for source in self._sources if not self._stopping.is_set())
-
-    @property
-    def is_endless(self) -> bool:
-        return any(getattr(source, "is_endless", False) for source in self._sources)
-
-    def stop(self) -> None:
-        self._stopping.set()
-        for source in self._sources:
-            stop = getattr(source, "stop", None)
-            if stop is not None:
-                stop()
-
-
-def _described(source: Source) -> dict[str, Any]:
-    describe: Callable[[], dict[str, Any]] | None = getattr(source, "describe", None)
-    return describe() if describe is not None else {"kind": type(source).__name__}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from telemetry.cli.output.console import progress
+from telemetry.cli.output.console import BarTotal, progress
 from telemetry.config import AuditConfig
 from telemetry.reader import DamagedRecord, FallbackSource, KafkaSource, RawRecord, ReadRange
 from telemetry.storage import StorageProviderFactory
@@ -31,9 +31,7 @@ def trail_records(
             with StorageProviderFactory.create(audit.storage_config) as store:
                 yield from FallbackSource(store, topic=audit.kafka_topic)
         within = ReadRange(since=since)
-        with KafkaSource(
-            audit, within=within, headers=headers, on_total=lambda total: bar.update(task, total=total)
-        ) as source:
+        with KafkaSource(audit, within=within, headers=headers, progress=BarTotal(bar, task)) as source:
             for record in source:
                 bar.advance(task)
                 yield record

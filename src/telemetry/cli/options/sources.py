@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from telemetry.cli.output.console import progress
+from telemetry.cli.output.console import BarTotal, progress
 from telemetry.config import AuditConfig
 from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.reader import DamagedRecord, FallbackSource, FileSource, KafkaSource, RawRecord, ReadRange
@@ -95,7 +95,7 @@ def sources_of(
             store = stack.enter_context(StorageProviderFactory.create(audit.storage_config))
             sources.append(FallbackSource(store, topic=audit.kafka_topic))
         if file is None and origin is not Origin.FALLBACK:
-            topic = KafkaSource(audit, within=within, on_total=lambda total: bar.update(task, total=total))
+            topic = KafkaSource(audit, within=within, progress=BarTotal(bar, task))
             sources.append(stack.enter_context(topic))
         yield [WatchedSource(source, bar, task) for source in sources]
 

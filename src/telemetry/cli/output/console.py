@@ -76,3 +76,20 @@ def progress(label: str, *, total: int | None = None, shown: bool = True) -> Ite
     )
     with Progress(*columns, console=err, disable=not (shown and err.is_terminal), transient=True) as bar:
         yield bar, bar.add_task(label, total=total)
+
+
+class BarTotal:
+    """Gives a progress bar its length as soon as the number of records is known.
+
+    Args:
+        bar: The progress bars.
+        task: The bar among them.
+    """
+
+    def __init__(self, bar: Progress, task: TaskID) -> None:
+        self._bar = bar
+        self._task = task
+
+    def expect(self, records: int) -> None:
+        """Set the length of the bar."""
+        self._bar.update(self._task, total=records)

@@ -51,7 +51,7 @@ def test_partition_unknown_to_the_client_at_first(
 
 
 def test_partition_unknown_to_the_client_forever(config: AuditConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("telemetry.reader.sources.kafka._METADATA_SECONDS", 0.3)
+    monkeypatch.setattr("telemetry.reader.sources.topic_bounds._METADATA_SECONDS", 0.3)
     monkeypatch.setattr(_ForgetfulConsumer, "times", 1_000)
 
     with pytest.raises(TransportError, match="UNKNOWN_PARTITION"):

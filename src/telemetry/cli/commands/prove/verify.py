@@ -15,7 +15,7 @@ from rich.text import Text
 
 from telemetry.cli.options.connection import Loader, with_connection
 from telemetry.cli.options.public_keys import PublicKeys, trusted_keys
-from telemetry.cli.output.console import err, escape_control, out, progress, write_line
+from telemetry.cli.output.console import BarTotal, err, escape_control, out, progress, write_line
 from telemetry.cli.output.examples import examples
 from telemetry.cli.output.new_file import new_file
 from telemetry.config import AuditConfig
@@ -115,9 +115,7 @@ def _read(verifier: Verifier, audit: AuditConfig, starts: dict[int, int] | None)
             # Before the topic: an object that is replayed meanwhile is then read from the topic, and none is missed.
             scope["fallback store"] = audit.storage_config.provider
             verifier.observe_all(_stored(audit, stack))
-        source = stack.enter_context(
-            KafkaSource(audit, within=ReadRange(starts=starts), on_total=lambda total: bar.update(task, total=total))
-        )
+        source = stack.enter_context(KafkaSource(audit, within=ReadRange(starts=starts), progress=BarTotal(bar, task)))
         for record in source:
             verifier.observe(record)
             bar.advance(task)

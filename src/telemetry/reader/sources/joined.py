@@ -1,0 +1,39 @@
+"""Joins several sources into one that yields their records one source after the other."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+from telemetry.reader.entry import DamagedRecord, RawRecord
+from telemetry.reader.sources.source import Source, StoppableSource
+
+
+class JoinedSource:
+    """Several sources as one, in their order.
+
+    Args:
+        sources: The sources; the caller closes them.
+    """
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self._sources = sources
+        # Set by the thread that stops, read by the one that reads.
+        self._stopping = threading.Event()
+
+    def __iter__(self) -> Iterator[RawRecord | DamagedRecord]:
+        """Yield the records; after :meth:`stop` no further source is begun."""
+        return chain.from_iterable(source for source in self._sources if not self._stopping.is_set())
+
+    @property
+    def is_endless(self) -> bool:
+        """Whether one of the sources waits for new records."""
+        return any(getattr(source, "is_endless", False) for source in self._sources)
+
+    def stop(self) -> None:
+        """End the records soon; may be called from another thread than the one that reads."""
+        self._stopping.set()
+        for source in self._sources:
+            if isinstance(source, StoppableSource):
+                source.stop()

@@ -1,0 +1,31 @@
+"""Defines which part of a topic is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadRange:
+    """The part of a topic that is read.
+
+    Attributes:
+        since: Earliest time by Kafka's timestamps, in seconds since the epoch; None for the beginning.
+        until: Latest time by Kafka's timestamps; later records are not fetched.
+        offset: First offset in every partition; takes precedence over ``since``.
+        starts: First offsets by partition; a partition that is not named is read from its beginning.
+        end_offset: End of the range in every partition; this offset itself is not read.
+        last: Only about this many records at the end.
+        follow: Wait for new records, without end.
+        group: Continue where this consumer group stopped; an offset is committed when its record was yielded.
+    """
+
+    since: float | None = None
+    until: float | None = None
+    offset: int | None = None
+    starts: Mapping[int, int] | None = None
+    end_offset: int | None = None
+    last: int | None = None
+    follow: bool = False
+    group: str | None = None

@@ -1,0 +1,120 @@
+"""Finds the offsets at which a range of a topic begins and ends."""
+
+from __future__ import annotations
+
+import time
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    OFFSET_END,
+    OFFSET_INVALID,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
+
+from telemetry.exceptions import TransportError
+from telemetry.kafka.errors import transport_error
+from telemetry.reader.sources.read_range import ReadRange
+from telemetry.system.deadline import Deadline
+
+_METADATA_SECONDS = 15.0
+_RETRY_SECONDS = 0.1
+
+
+class TopicBounds:
+    """Asks Kafka where a range begins and ends in each partition of a topic.
+
+    Args:
+        consumer: The client that asks.
+        topic: Name of the topic.
+        within: The range.
+        timeout: Seconds that one request may take.
+    """
+
+    def __init__(self, consumer: Consumer, topic: str, *, within: ReadRange, timeout: float) -> None:
+        self._consumer = consumer
+        self._topic = topic
+        self._within = within
+        self._timeout = timeout
+
+    def locate(self) -> tuple[list[TopicPartition], dict[int, tuple[int, int]]]:
+        """Return where to begin in each partition, and the first and the end offset of each.
+
+        Raises:
+            KafkaException: Kafka cannot be reached, or refuses.
+            TransportError: The topic does not exist or has no partitions.
+        """
+        partitions = self._partitions()
+        starts, limits = self._starts(partitions), self._limits(partitions)
+        bounds = {}
+        for start in starts:
+            low, high = self._watermarks(start)
+            # A group that has committed nothing gives no offset: it begins at the beginning.
+            first = low if start.offset in (OFFSET_BEGINNING, OFFSET_INVALID) else start.offset
+            first = high if start.offset == OFFSET_END else max(first, low)
+            high = min(high, limits.get(start.partition, high))
+            if self._within.last is not None:
+                first = max(first, high - self._within.last)
+            start.offset = first
+            bounds[start.partition] = (first, high)
+        return starts, bounds
+
+    def _partitions(self) -> list[TopicPartition]:
+        deadline = Deadline(min(self._timeout * 3, _METADATA_SECONDS))
+        while True:
+            topic = self._consumer.list_topics(self._topic, timeout=self._timeout).topics[self._topic]
+            if topic.error is None and topic.partitions:
+                return [TopicPartition(self._topic, partition) for partition in sorted(topic.partitions)]
+            if topic.error is None or not topic.error.retriable() or deadline.is_over:
+                break
+        if topic.error is not None:
+            raise transport_error(topic.error, self._topic)
+        message = f"topic {self._topic!r} has no partitions; ask the operator of the Kafka cluster"
+        raise TransportError(message)
+
+    def _watermarks(self, partition: TopicPartition) -> tuple[int, int]:
+        """Return first and end offset of a partition."""
+        deadline = Deadline(min(self._timeout, _METADATA_SECONDS))
+        while True:
+            try:
+                return self._consumer.get_watermark_offsets(partition, timeout=self._timeout)
+            except KafkaException as exc:
+                # A client that asks a broker which has only just returned may not know its partitions at once.
+                if exc.args[0].code() != KafkaError._UNKNOWN_PARTITION or deadline.is_over:  # noqa: SLF001 - its own code
+                    raise
+                time.sleep(_RETRY_SECONDS)
+
+    def _starts(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
+        within = self._within
+        if within.group is not None:
+            return self._consumer.committed(partitions, timeout=self._timeout)
+        if within.starts is not None:
+            starts = within.starts
+            return [self._at(each, starts.get(each.partition, OFFSET_BEGINNING)) for each in partitions]
+        if within.offset is not None:
+            return [self._at(each, within.offset) for each in partitions]
+        if within.since is not None:
+            return self._offsets_at(partitions, int(within.since * 1_000))
+        return [self._at(each, OFFSET_BEGINNING) for each in partitions]
+
+    def _limits(self, partitions: list[TopicPartition]) -> dict[int, int]:
+        """Return the offsets at which the range ends, for each partition that goes on after the range."""
+        within = self._within
+        limits = {} if within.end_offset is None else {each.partition: within.end_offset for each in partitions}
+        if within.until is None or within.follow:
+            return limits
+        for each in self._offsets_at(partitions, int(within.until * 1_000) + 1):
+            if each.offset >= 0:  # negative: no record is that late
+                limits[each.partition] = min(each.offset, limits.get(each.partition, each.offset))
+        return limits
+
+    def _offsets_at(self, partitions: list[TopicPartition], milliseconds: int) -> list[TopicPartition]:
+        """Return the first offset of each partition at or after a time."""
+        # The protocol puts the time where the answer has the offset.
+        wanted = [self._at(each, milliseconds) for each in partitions]
+        return self._consumer.offsets_for_times(wanted, timeout=self._timeout)
+
+    def _at(self, partition: TopicPartition, offset: int) -> TopicPartition:
+        return TopicPartition(self._topic, partition.partition, offset)
