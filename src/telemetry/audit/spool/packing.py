@@ -60,7 +60,8 @@ class _Content(msgspec.Struct, array_like=True):
         written: Position, event id, key and value of records whose value is written out.
         value_head: Part of the value that is constant for the data key of the other records.
         jwe_header: JWE header of the other records.
-        sealed: Position, event id, key, the JSON after the sequence, initialization vector and ciphertext of each.
+        sealed: Position, event id, key, clear members after the hash of the key, initialization vector and ciphertext of
+            each.
     """
 
     progress: Progress
@@ -94,7 +95,7 @@ def unpack(content: bytes) -> list[Row]:
     """
     decoded = _decode(content)
     rows = decoded.written
-    for position, event_id, key, json_after_sequence, iv, ciphertext in decoded.sealed:
+    for position, event_id, key, clear_members, iv, ciphertext in decoded.sealed:
         # Only what the value is rendered from; the rest of a record is of no use for that.
         record = SealedRecord(
             event_id=event_id,
@@ -103,7 +104,7 @@ def unpack(content: bytes) -> list[Row]:
             key=key,
             size=0,
             value_head=decoded.value_head,
-            clear_tail=json_after_sequence,
+            clear_tail=clear_members,
             jwe_header=decoded.jwe_header,
             iv=iv,
             ciphertext=ciphertext,

@@ -12,15 +12,15 @@ import msgspec
 from telemetry.exceptions import MalformedRecordError
 from telemetry.format import canonical_base64
 from telemetry.format.uuid7 import is_uuid
-from telemetry.format.value.message import KEY_HASH, KEY_HASH_CHARACTERS, MAX_SEQUENCE, SEQUENCE, render_head
+from telemetry.format.value.message import DATA, KEY_HASH, KEY_HASH_CHARACTERS, MAX_SEQUENCE, SEQUENCE, render_head
 
 MAX_HEAD_BYTES = 32 << 10
 
 _MAX_DIGITS = len(str(MAX_SEQUENCE))
 _NUMBER_AND_NAME = _MAX_DIGITS + len(KEY_HASH)
 _ZERO = ord("0")
-_SEALED_DATA = b',"data":"'
-_CLEAR_DATA = b',"data":{'
+_SEALED_DATA = DATA + b'"'
+_CLEAR_DATA = DATA + b"{"
 _MAX_JWE_HEADER = 512
 
 
