@@ -117,6 +117,17 @@ class CheckpointMessage(msgspec.Struct, frozen=True, kw_only=True):
     data: str
 
 
+class _Kind(msgspec.Struct):
+    """The two members that say whether a record is a checkpoint's."""
+
+    type: str
+    datacontenttype: str
+
+
+_decoder = msgspec.json.Decoder(CheckpointMessage)
+_kind_decoder = msgspec.json.Decoder(_Kind)
+
+
 def sign_checkpoint(checkpoint: Checkpoint, signer: Signer) -> str:
     """Return the signed note of a checkpoint.
 
@@ -240,11 +251,6 @@ def decode_checkpoint_message(value: bytes) -> CheckpointMessage | None:
     return _decode_canonical(value)
 
 
-class _Kind(msgspec.Struct):
-    type: str
-    datacontenttype: str
-
-
 def _decode_canonical(value: bytes) -> CheckpointMessage:
     try:
         message = _decoder.decode(value) if len(value) <= MAX_MESSAGE_BYTES else None
@@ -302,7 +308,3 @@ def _decode_base64(text: str, part: str) -> bytes:
         message = f"the checkpoint's {part} is not base64 in its canonical form"
         raise FormatError(message)
     return data
-
-
-_decoder = msgspec.json.Decoder(CheckpointMessage)
-_kind_decoder = msgspec.json.Decoder(_Kind)

@@ -50,6 +50,8 @@ class ProvenRecord(NamedTuple):
 
 
 class _File(msgspec.Struct, kw_only=True):
+    """The members of the JSON file."""
+
     format: str
     version: int
     producer: str
@@ -57,6 +59,9 @@ class _File(msgspec.Struct, kw_only=True):
     path: list[str]
     checkpoint: str
     value: str
+
+
+_decoder = msgspec.json.Decoder(_File)
 
 
 def encode_proof(proof: InclusionProof) -> bytes:
@@ -177,6 +182,3 @@ def _decode_hash(text: str) -> bytes:
         message = "a hash of the proof's path is not 32 bytes long"
         raise FormatError(message)
     return node
-
-
-_decoder = msgspec.json.Decoder(_File)
