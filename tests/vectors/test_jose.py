@@ -53,7 +53,7 @@ def test_content_encryption_of_an_example(example: dict[str, Any]) -> None:
     sealed = jwe.seal(cipher, protected=protected, iv=decoded[0], plaintext=plaintext).split(b".")
     assert sealed[:3] == [protected, b"", iv]
     assert canonical_base64.decode_url(sealed[3])[: len(plaintext)] == canonical_base64.decode_url(ciphertext)
-    if len(plaintext) % 3 == 0:  # else there are spaces behind the text
+    if len(plaintext) % 3 == 0:  # else spaces follow the text
         assert (sealed[3], sealed[4]) == (ciphertext, tag)
 
 
@@ -61,9 +61,9 @@ def test_record_sealed_by_a_foreign_library() -> None:
     kid = jwe.key_id(KEY, key_uri="local-key://00", wrapped=b"wrapped")
     header = {"alg": "dir", "enc": "A256GCM", "kid": kid}
 
-    made = other_jwe.encrypt_compact(header, b'{"a":1}', OctKey.import_key(KEY)).encode()
+    compact = other_jwe.encrypt_compact(header, b'{"a":1}', OctKey.import_key(KEY)).encode()
 
-    parsed = jwe.parse(made)
+    parsed = jwe.parse(compact)
     assert parsed.kid == kid
     assert jwe.open_(AESGCM(KEY), parsed) == b'{"a":1}'
 

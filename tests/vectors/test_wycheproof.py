@@ -41,5 +41,5 @@ def test_published_case(case: dict[str, Any]) -> None:
     _, _, iv, ciphertext, tag = jwe.seal(cipher, protected=b"", iv=parts.iv, plaintext=message).split(b".")
     assert canonical_base64.decode_url(iv) == parts.iv
     assert canonical_base64.decode_url(ciphertext)[: len(message)] == raw(case, "ct")
-    if not parts.protected and len(message) % 3 == 0:  # else there are spaces behind the text, or other associated data
+    if not parts.protected and len(message) % 3 == 0:  # else spaces follow the text, or other associated data
         assert canonical_base64.decode_url(tag) == raw(case, "tag")

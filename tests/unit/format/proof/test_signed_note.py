@@ -1,4 +1,4 @@
-"""Signed notes: what may stand in one, and signatures that must not be believed."""
+"""Signed notes: what one may contain, and signatures that must be refused."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_notes_of_both_keys_after_rotation() -> None:
         "x" * 70_000 + "\n\n\u2014 name AAAAAAAA\n",
     ],
 )
-def test_what_is_not_a_note_is_refused(note: str) -> None:
+def test_malformed_note_is_refused(note: str) -> None:
     with pytest.raises(FormatError):
         parse_note(note)
 

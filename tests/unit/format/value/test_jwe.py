@@ -35,7 +35,7 @@ def test_sealed_text_opens() -> None:
         " " * 43,
         "A" * 42,
         "A" * 44,
-        "A" * 42 + "B",  # bits that stand for nothing
+        "A" * 42 + "B",  # unused bits that are not zero
         "A" * 42 + "+",
     ],
 )
@@ -119,7 +119,7 @@ def test_parts_in_any_other_form(parts: list[bytes]) -> None:
 
 
 def test_unused_bits_of_the_last_character() -> None:
-    # The tag's 128 bits leave four bits of the last character unused; sixteen texts would stand for one tag.
+    # The tag's 128 bits leave four bits of the last character unused; sixteen texts would decode to one tag.
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     last = alphabet.index(chr(SEALED[-1]))
     for bits in range(1, 16):

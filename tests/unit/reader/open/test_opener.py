@@ -1,4 +1,4 @@
-"""Opening the records of a trail, whatever they are; tests/property alters every byte of both decoders' input."""
+"""Opening records of every kind; tests/property alters every byte of both decoders' input."""
 
 from __future__ import annotations
 
