@@ -1,4 +1,4 @@
-"""``telemetry doctor`` against a real broker: what it says, in which order, and how it ends."""
+"""``telemetry doctor`` on a real broker: its results, their order, and its exit code."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Doctor:
         report = json.loads(out)
         assert report["exit_code"] == code
         assert report["ok"] == (code == 0)
-        return code, {found["check"]: found for found in report["checks"]}
+        return code, {result["check"]: result for result in report["checks"]}
 
 
 def test_every_check_runs_and_topic_stays_empty(kafka: KafkaBroker, topic: str, tmp_path: Path) -> None:
@@ -92,8 +92,8 @@ def test_every_check_runs_and_topic_stays_empty(kafka: KafkaBroker, topic: str, 
 
     assert code == 0
     assert [*checks] == _ALL
-    # The broker of the tests keeps one copy only, and its topics have Kafka's default settings.
-    unsure = {name for name, found in checks.items() if found["status"] != "ok"}
+    # The broker of the tests has one replica only, and its topics have Kafka's default settings.
+    unsure = {name for name, result in checks.items() if result["status"] != "ok"}
     assert unsure == {"kafka.replication", "kafka.settings"}
     assert all(checks[name]["remedy"] for name in unsure)
     assert kafka.read(topic) == []
@@ -152,9 +152,9 @@ def test_segment_of_dead_process_is_reported(kafka: KafkaBroker, topic: str, tmp
 
     segment.close()
 
-    found = doctor.report()[1]["spool.segments"]
-    assert found["status"] == "warning"
-    assert "1 segments of processes that ended" in found["message"]
+    segments = doctor.report()[1]["spool.segments"]
+    assert segments["status"] == "warning"
+    assert "1 segments of processes that ended" in segments["message"]
 
 
 def test_frozen_broker_differs_from_dead_one(own_kafka: Callable[..., KafkaBroker], tmp_path: Path) -> None:
@@ -167,5 +167,7 @@ def test_frozen_broker_differs_from_dead_one(own_kafka: Callable[..., KafkaBroke
     dead_code, dead = doctor.report()
 
     assert (code, dead_code) == (6, 6)
-    assert {found["check"]: found["kind"] for found in json.loads(out)["checks"]}["kafka.connection"] == "unresponsive"
+    assert {result["check"]: result["kind"] for result in json.loads(out)["checks"]}[
+        "kafka.connection"
+    ] == "unresponsive"
     assert dead["kafka.connection"]["kind"] == "unreachable"

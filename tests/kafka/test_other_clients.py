@@ -41,7 +41,7 @@ def _keys() -> list[bytes]:
 
 
 def test_partition_of_each_key_is_the_java_producers(kafka: KafkaBroker, topic: str) -> None:
-    """So a user's events stay together whoever produces them."""
+    """A user's events stay together, whichever client produces them."""
     name = f"{topic}-13"
     kafka.create_topic(name, partitions=13)
     kafka.add_acl("payments", name)

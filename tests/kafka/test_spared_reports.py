@@ -1,4 +1,4 @@
-"""Under load one delivery report stands for many records; none is called delivered that is not on the topic."""
+"""Under load one delivery report confirms many records, and none that is not on the topic."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _CHUNK = 400
 
 
 class _Sent:
-    """What was sent, what was called delivered, and what the transport gave back."""
+    """A transport, the records it was given, and those it reported as delivered."""
 
     def __init__(self, config: AuditConfig) -> None:
         listener = CollectingListener()
@@ -38,7 +38,7 @@ class _Sent:
 
     def send(self, count: int, *, large_at: int = -1) -> list[SealedRecord]:
         first = len(self.records)
-        made = [
+        chunk = [
             SealedRecord.written(
                 str(uuid.uuid4()),
                 producer="p",
@@ -48,9 +48,9 @@ class _Sent:
             )
             for number in range(first, first + count)
         ]
-        self.records += made
-        self.transport.send(made)
-        return made
+        self.records += chunk
+        self.transport.send(chunk)
+        return chunk
 
     def learn(self) -> None:
         """Let the transport learn the partition of every key."""
@@ -64,7 +64,7 @@ class _Sent:
         return sum(record.on_report is None for record in self.records)
 
     def require_sound(self, broker: KafkaBroker, topic: str) -> None:
-        """Fail unless each record was delivered or given back, and the delivered are on the topic, in order."""
+        """Fail unless each record was delivered or returned, and the delivered ones are on the topic, in order."""
         back = self.transport.take_back()
         assert len(self.delivered) + len(back) == len(self.records)
         assert {id(record) for record in [*self.delivered, *back]} == {id(record) for record in self.records}
@@ -79,6 +79,8 @@ class _Sent:
 
 
 def _config(broker: KafkaBroker, topic: str, **fields: Any) -> AuditConfig:
+    # A broker that is slow for a while is no failure here.
+    fields = {"kafka_timeout_ms": 20_000} | fields
     return audit_config(broker, "SSL", identity(broker.certificates, "files"), kafka_topic=topic, **fields)
 
 
@@ -110,14 +112,12 @@ def test_refused_record_drags_no_later_one(kafka: KafkaBroker) -> None:
     sent.require_sound(kafka, topic)
 
 
-def test_cuts_and_kill_while_reports_are_spared(
-    own_kafka: Callable[..., KafkaBroker],
-) -> None:
+def test_cuts_and_kill_while_reports_are_spared(own_kafka: Callable[..., KafkaBroker]) -> None:
     broker = own_kafka(proxied=["SSL"])
     topic = new_topic(broker)
     cuts = broker.proxy("SSL")
     for is_killed in (False, True):
-        sent = _Sent(_config(broker, topic, kafka_timeout_ms=20_000))
+        sent = _Sent(_config(broker, topic))
         sent.learn()
         before = len(sent.delivered)
         for chunk in range(30):
@@ -127,7 +127,7 @@ def test_cuts_and_kill_while_reports_are_spared(
         sent.until_more_than(before)
         if is_killed:
             broker.kill()
-        # At once, whatever is on the way now.
+        # At once: reports are still on the way.
         back = sent.transport.take_back()
         assert sent.silent() > len(sent.records) // 2
         if is_killed:

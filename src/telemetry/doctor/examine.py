@@ -42,6 +42,8 @@ def examine(
 
 
 def _results(config: AuditConfig, timeout: float) -> Iterator[CheckResult]:
+    # The first failure decides the exit code, so the checks go from the cause to its effects: what the operator wrote,
+    # the services it names, then this machine.
     yield _configuration_result(config)
     yield key_result(config)
     examination = examine_kafka(config, timeout=timeout)
@@ -54,6 +56,7 @@ def _results(config: AuditConfig, timeout: float) -> Iterator[CheckResult]:
 
 def _configuration_result(config: AuditConfig) -> CheckResult:
     try:
+        # The settings of a client are derived, not used: this finds missing files and refused options.
         producer_options(config)
     except (ConfigurationError, EncryptionError) as exc:
         return CheckResult.failed("configuration", exc)

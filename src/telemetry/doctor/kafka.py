@@ -99,6 +99,7 @@ def _connection_result(config: AuditConfig, examination: Examination) -> CheckRe
 
 def _first_expiry(config: AuditConfig, examination: Examination) -> tuple[dt.datetime, str] | None:
     """Return when the first certificate expires, and its name."""
+    # Both sides' certificates: each ends the connection on its day.
     ends = [
         (listener.certificate_ends, f"the certificate of {listener.address}")
         for listener in examination.listeners
@@ -107,6 +108,7 @@ def _first_expiry(config: AuditConfig, examination: Examination) -> tuple[dt.dat
     try:
         validity = TlsIdentity.load(config.kafka_config).validity
     except DiagnosedError:
+        # Reported as the failure of the connection; here it only has no date.
         validity = None
     if validity is not None:
         ends.append((validity[1], "this client's certificate"))
@@ -115,21 +117,22 @@ def _first_expiry(config: AuditConfig, examination: Examination) -> tuple[dt.dat
 
 def _replication_result(topic: TopicFacts) -> CheckResult:
     check = "kafka.replication"
-    wanted = topic.setting("min.insync.replicas")
+    required = topic.setting("min.insync.replicas")
     if topic.replicas < _SAFE_REPLICAS:
         message = f"{topic.name!r} has one replica only: acks=all waits for a single copy"
         return CheckResult(check, Status.WARNING, message, "give the topic 3 replicas and min.insync.replicas=2")
-    if wanted is None:
+    if required is None:
         message = f"{topic.replicas} replicas; min.insync.replicas may not be read without DESCRIBE_CONFIGS"
         return CheckResult(check, Status.OK, message)
-    if wanted < _SAFE_REPLICAS:
-        message = f"{topic.replicas} replicas, but min.insync.replicas={wanted}: acks=all may wait for one copy only"
+    if required < _SAFE_REPLICAS:
+        message = f"{topic.replicas} replicas, but min.insync.replicas={required}: acks=all may wait for one copy only"
         return CheckResult(check, Status.WARNING, message, "set min.insync.replicas=2")
-    if wanted >= topic.replicas:
-        message = f"min.insync.replicas={wanted} of {topic.replicas} replicas: one broker down stops the topic"
+    # Every replica must then confirm: safe, but one broker less is an outage.
+    if required >= topic.replicas:
+        message = f"min.insync.replicas={required} of {topic.replicas} replicas: one broker down stops the topic"
         return CheckResult(check, Status.WARNING, message, "add a replica")
     return CheckResult(
-        check, Status.OK, f"{topic.replicas} replicas, {wanted} must confirm, {topic.in_sync} are in sync"
+        check, Status.OK, f"{topic.replicas} replicas, {required} must confirm, {topic.in_sync} are in sync"
     )
 
 
@@ -139,6 +142,7 @@ def _size_result(config: AuditConfig, topic: TopicFacts) -> CheckResult:
     if limit is None:
         message = "max.message.bytes may not be read without DESCRIBE_CONFIGS on the topic"
         return CheckResult(check, Status.SKIPPED, message, "compare it with max_event_bytes by hand")
+    # A producer sends batches, and the broker's limit is on the batch.
     batch = int(producer_options(config)["batch.size"])
     if limit < batch:
         message = f"the topic accepts {limit} bytes at once, batches grow to {batch}"

@@ -71,6 +71,7 @@ class Report:
 
         2: configuration, 5: key, 6: Kafka or the fallback store, 1: anything else.
         """
+        # A failure without a code of its own still ends the command with one.
         return next((result.exit_code or 1 for result in self.results if result.status is Status.FAILED), 0)
 
     def as_dict(self) -> dict[str, Any]:

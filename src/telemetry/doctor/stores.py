@@ -89,6 +89,7 @@ def spool_results(config: AuditConfig) -> Iterator[CheckResult]:
 
 
 def _segments_result(folder: Path) -> CheckResult:
+    # Only an attempt to open a segment shows whether its process is alive: its lock ends with the process.
     left, alive, damaged = 0, 0, len(list(folder.glob("*.damaged*")))
     for path in islice(folder.glob(f"*{SUFFIX}"), _MAX_COUNTED):
         try:

@@ -39,14 +39,14 @@ def _topic(**changes: Any) -> TopicFacts:
 
 
 def _examined(*, ends: dt.datetime | None = None, **changes: Any) -> Examination:
-    found = Examination(listeners=[ListenerFacts("127.0.0.1:9", "TLSv1.3", ends)], logged_in=True, topic=_topic())
+    examination = Examination(listeners=[ListenerFacts("127.0.0.1:9", "TLSv1.3", ends)], logged_in=True, topic=_topic())
     for name, value in changes.items():
-        setattr(found, name, value)
-    return found
+        setattr(examination, name, value)
+    return examination
 
 
-def _results(found: Examination) -> dict[str, CheckResult]:
-    return {result.check: result for result in kafka_results(_CONFIG, found)}
+def _results(examination: Examination) -> dict[str, CheckResult]:
+    return {result.check: result for result in kafka_results(_CONFIG, examination)}
 
 
 def test_healthy_cluster_passes_every_check() -> None:
@@ -108,6 +108,6 @@ def test_soon_expiring_certificate_is_reported() -> None:
 def test_one_dead_address_is_a_warning() -> None:
     fault = Diagnosis.of(Kind.UNREACHABLE, "nothing answers")
 
-    found = _results(_examined(faults=[fault]))["kafka.connection"]
+    connection = _results(_examined(faults=[fault]))["kafka.connection"]
 
-    assert (found.status, found.kind) == (Status.WARNING, "unreachable")
+    assert (connection.status, connection.kind) == (Status.WARNING, "unreachable")

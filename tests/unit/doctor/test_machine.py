@@ -34,7 +34,7 @@ def _config(folder: Path) -> AuditConfig:
     values: dict[str, Any] = {
         "kafka_brokers": "127.0.0.1:9",
         "encryption_enabled": False,
-        "spool_path": folder / "not" / "yet" / "made",
+        "spool_path": folder / "not" / "yet" / "created",
         "storage_config": {"provider": "local_file", "base_path": folder},
     }
     return AuditConfig(**values)
@@ -60,6 +60,6 @@ def test_free_room_of_spool_and_store(
 ) -> None:
     monkeypatch.setattr(os, "statvfs", lambda _place: _Disk(free=free, files=files))
 
-    found = {result.check: result.status for result in disk_results(_config(tmp_path))}
+    statuses = {result.check: result.status for result in disk_results(_config(tmp_path))}
 
-    assert found == {"disk.spool": status, "disk.store": status}
+    assert statuses == {"disk.spool": status, "disk.store": status}

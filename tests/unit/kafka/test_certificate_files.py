@@ -30,11 +30,11 @@ class _Files:
         self.watched = CertificateFiles(config, clock=lambda: self.now)
 
     def put(self, client: str, *, key: bool = True, certificate: bool = True) -> None:
-        found = self._certificates.clients[client]
+        own = self._certificates.clients[client]
         if certificate:
-            shutil.copyfile(found.certificate, self.certificate)
+            shutil.copyfile(own.certificate, self.certificate)
         if key:
-            shutil.copyfile(found.key, self.key)
+            shutil.copyfile(own.key, self.key)
 
     def version(self) -> bytes:
         self.now += CHECK_SECONDS

@@ -1,4 +1,4 @@
-"""Which of librdkafka's settings a configuration may pass through: nothing that weakens a promise."""
+"""A configuration passes settings to librdkafka, except those that weaken a promise."""
 
 from __future__ import annotations
 

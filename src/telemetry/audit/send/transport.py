@@ -188,10 +188,11 @@ class KafkaTransport:
 
         A returned record may still be on the topic: an acknowledgement can be lost, a record never is.
         """
-        if self._producer is not None:
+        producer = self._producer
+        if producer is not None:
             # The purge makes the client report on all that it still has, as failed; until it has, a report could still
             # change a record that was given back.
-            self._producer.purge(in_queue=True, in_flight=True, blocking=True)
+            producer.purge(in_queue=True, in_flight=True, blocking=True)
             self._outstanding.wait_reported(_PURGE_SECONDS)
         self._poller.stop(_PURGE_SECONDS)
         rest = self._outstanding.take_all()

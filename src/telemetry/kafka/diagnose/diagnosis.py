@@ -66,6 +66,7 @@ _REMEDIES: dict[Kind, str] = {
     Kind.TOO_FEW_REPLICAS: "bring the missing brokers back, or lower the topic's min.insync.replicas",
 }
 
+# A kind that is not here is a plain TransportError: it may pass without a change of the configuration.
 _CLASSES: dict[Kind, type[TransportError]] = {
     Kind.UNUSABLE_CERTIFICATE: TransportTLSError,
     Kind.NOT_TLS: TransportTLSError,

@@ -106,10 +106,14 @@ class ListenerProbe:
             raise self._hung_up() from exc
 
     def _check_steps(self, *, listen_first: bool = False) -> ListenerFacts:
+        # 1. A connection.
         with self._connect() as plain:
+            # 2. Without TLS: Kafka's protocol at once.
             if not self._protocol.endswith("SSL"):
                 self._speak(plain, over_tls=False)
                 return ListenerFacts(self._address)
+            # 3. With TLS: the handshake, which verifies the broker; then the protocol, in which a broker that requires
+            #    a client certificate first reports its absence.
             with self._shake_hands(plain) as secure:
                 if listen_first:
                     self._listen(secure)
@@ -151,7 +155,7 @@ class ListenerProbe:
             raise self._untrusted(exc) from exc
         except TimeoutError as exc:
             raise self._silent(_HANDSHAKE) from exc
-        except ssl.SSLEOFError as exc:
+        except ssl.SSLEOFError as exc:  # closed in the middle: as a plaintext listener does
             raise self._without_tls() from exc
         except ssl.SSLError as exc:
             if any(name in (exc.reason or "") for name in _NOT_TLS_REASONS):
@@ -195,6 +199,7 @@ class ListenerProbe:
         return self._certificate_refused()
 
     def _certificate_refused(self) -> DiagnosedError:
+        # Brokers send one alert for many reasons: what this side knows of its certificate says which it is.
         validity = self._identity.validity
         if validity is None:
             message = f"{self._address} requires a client certificate and none is configured"

@@ -1,4 +1,4 @@
-"""Listeners that hang up: one bad connection accuses nobody, and an alert is waited for."""
+"""Listeners that hang up: one cut connection is no fault, and an alert is given time to arrive."""
 
 from __future__ import annotations
 

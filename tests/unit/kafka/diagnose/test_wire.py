@@ -1,4 +1,4 @@
-"""What stands behind a port may answer anything: only this module's own errors may come of it."""
+"""A port may answer anything; the module raises only its own errors."""
 
 from __future__ import annotations
 
