@@ -1,4 +1,4 @@
-"""A Kafka stand-in inside the process: librdkafka's mock cluster, reached in the library that confluent-kafka ships."""
+"""Runs a Kafka stand-in inside the process: the mock cluster of the librdkafka that confluent-kafka ships."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ class EmbeddedKafka:
 
     Any client, in this process or another, connects to ``bootstrap_servers`` with ``security_protocol="PLAINTEXT"``.
 
-    What it does not do, so that nothing is proven with it that needs a real broker: no TLS, no SASL, no ACLs; no
-    transactions; no look-up of offsets by time (it answers that nothing is as late: ``--since`` finds nothing); retries of
-    an idempotent producer are not deduplicated; nothing is kept on disk or past ``close()``;
-    about 5 MiB are kept for each partition, and the oldest records are dropped without a word; an unknown topic is
-    made by the first client that asks for it.
+    It does not replace a real broker where these matter: it has no TLS, no SASL, no ACLs and no transactions; it cannot
+    look up offsets by time (it answers that no record is that late, so ``--since`` finds nothing); it does not
+    deduplicate the retries of an idempotent producer; it keeps nothing on disk or after ``close()``; it keeps about
+    5 MiB of each partition and drops the oldest records silently; it creates an unknown topic for the first client that
+    asks for it.
 
-    A call that injects a fault returns when it has taken effect: mostly at once, now and then after a second, because
-    the thread that serves the brokers looks for such requests only so often while it is idle.
+    A call that injects a fault returns when the fault is in effect: mostly at once, sometimes after a second, because
+    the thread that serves the brokers checks for such requests only now and then while it is idle.
 
     The object belongs to the process that started it. After ``fork()`` the child cannot use it, and closing it there
     has no effect on the parent's brokers.
@@ -98,7 +98,7 @@ class EmbeddedKafka:
 
     @property
     def bootstrap_servers(self) -> str:
-        """Addresses of all brokers, ``127.0.0.1:port,...``; the same as long as the object runs.
+        """Addresses of all brokers, ``127.0.0.1:port,...``; they do not change while it is running.
 
         Raises:
             LifecycleError: It is not running.
@@ -110,12 +110,12 @@ class EmbeddedKafka:
         """Start the brokers and create the topic.
 
         Raises:
-            LifecycleError: It runs already.
+            LifecycleError: It is already running.
             TransportError: librdkafka could not start it, or this librdkafka exports no mock cluster.
         """
         with self._lock:
             if self._cluster is not None and self._pid == os.getpid():
-                message = "the embedded Kafka runs already: close() it first"
+                message = "the embedded Kafka is already running: close() it first"
                 raise LifecycleError(message)
             self._library = _load_library()
             self._pid = os.getpid()
@@ -135,6 +135,7 @@ class EmbeddedKafka:
             library, handle, cluster = self._library, self._handle, self._cluster
             self._library = self._handle = self._cluster = None
             self._bootstrap_servers = ""
+            # In a forked child the handles belong to threads of the parent, which the child does not have.
             if library is None or self._pid != os.getpid():
                 return
             if cluster:
@@ -190,13 +191,13 @@ class EmbeddedKafka:
         self._on_every_broker("rd_kafka_mock_broker_set_rtt", round(seconds * 1_000))
 
     def fail_produce(self, error_code: int, count: int = 1) -> None:
-        """Answer the next produce requests with an error instead of taking their records.
+        """Answer the next produce requests with an error instead of accepting their records.
 
         Args:
             error_code: The protocol's error code, for example 7 (request timed out), 10 (message too large),
                 19 (not enough replicas) or 29 (topic authorization failed); see ``confluent_kafka.KafkaError``.
-            count: How many requests fail, 0 to 100,000; they add to those asked for before. A request may hold
-                records of one partition only, and a retried request counts again. 0 clears all failures to come.
+            count: Number of requests that fail, 0 to 100,000, in addition to earlier calls. A request may hold
+                records of one partition only, and a retried request counts again. 0 cancels all failures to come.
 
         Raises:
             ConfigurationError: The count is out of its range.
@@ -223,7 +224,9 @@ class EmbeddedKafka:
             message = "the embedded Kafka is not running: call start() first"
             raise LifecycleError(message)
         if self._pid != os.getpid():
-            message = f"the embedded Kafka runs in process {self._pid}: this process was forked from it"
+            message = (
+                f"the embedded Kafka belongs to process {self._pid}, from which this one was forked: start another one"
+            )
             raise LifecycleError(message)
         return self._library, self._cluster
 
@@ -237,8 +240,8 @@ class EmbeddedKafka:
 
 
 def _load_library() -> ctypes.CDLL:
-    # The extension module is linked to the wheel's own librdkafka, whatever that file is called on this system:
-    # symbols are looked up through the module's handle, so no second copy of the library can be loaded.
+    # The extension module is linked to the librdkafka of its wheel, under a name that differs between systems: the
+    # symbols are looked up through the module's handle, so that no second copy of the library is loaded.
     from confluent_kafka import cimpl  # noqa: PLC0415 - importing telemetry.testing must not load librdkafka
 
     try:
@@ -248,20 +251,21 @@ def _load_library() -> ctypes.CDLL:
             function.restype = result
             function.argtypes = arguments
     except (OSError, AttributeError) as exc:
-        message = "the installed confluent-kafka exports no mock cluster: install it from a wheel"
+        message = "the installed confluent-kafka exports no mock cluster: install it from a wheel, not from source"
         raise TransportError(message) from exc
     return library
 
 
 def _new_silent_client(library: ctypes.CDLL) -> int:
-    """Return a client handle that carries the mock cluster and writes no log: librdkafka's default is stderr."""
+    """Return a client handle for the mock cluster that writes no log."""
+    # By default librdkafka logs to stderr.
     conf = library.rd_kafka_conf_new()
     library.rd_kafka_conf_set_log_cb(conf, None)
     text = ctypes.create_string_buffer(_ERROR_TEXT_BYTES)
     handle: int | None = library.rd_kafka_new(_RD_KAFKA_PRODUCER, conf, text, _ERROR_TEXT_BYTES)
     if handle:
         return handle
-    library.rd_kafka_conf_destroy(conf)  # rd_kafka_new takes it over only when it succeeds
+    library.rd_kafka_conf_destroy(conf)  # rd_kafka_new owns it only if it succeeds
     message = f"the embedded Kafka could not be started: {text.value.decode(errors='replace')}"
     raise TransportError(message)
 
@@ -273,5 +277,5 @@ def _require_range(name: str, value: float, lowest: float, highest: float) -> No
 
 def _require_topic(name: str, partitions: int) -> None:
     if not name or "\0" in name:
-        raise ConfigurationError(Problem("topic", "is empty or holds a NUL character", "give the topic a name"))
+        raise ConfigurationError(Problem("topic", "is empty or contains a NUL character", "give the topic a name"))
     _require_range("partitions", partitions, 1, _MAX_PARTITIONS)

@@ -198,9 +198,9 @@ def of_another_key(provider: EncryptionProvider) -> None:
         (RaisingItsOwn, CONTRACT.test_wrapped_key_altered),
         (Vague, CONTRACT.test_wrapped_key_altered),
         (OfOneInstance, opened_by_a_peer),
-        (TellingInErrors, CONTRACT.test_no_key_in_a_repr_a_pickle_or_an_error),
-        (ShowingInTracebacks, CONTRACT.test_no_key_in_a_repr_a_pickle_or_an_error),
-        (Printable, CONTRACT.test_no_key_in_a_repr_a_pickle_or_an_error),
+        (TellingInErrors, CONTRACT.test_no_key_in_repr_pickle_or_error),
+        (ShowingInTracebacks, CONTRACT.test_no_key_in_repr_pickle_or_error),
+        (Printable, CONTRACT.test_no_key_in_repr_pickle_or_error),
         (ClosedOnce, CONTRACT.test_close_may_be_called_twice),
     ],
 )

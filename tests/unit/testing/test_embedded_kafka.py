@@ -153,7 +153,7 @@ def test_closed_twice_and_started_again() -> None:
 
 
 def test_started_twice_is_refused(broker: EmbeddedKafka) -> None:
-    with pytest.raises(LifecycleError, match="runs already"):
+    with pytest.raises(LifecycleError, match="already running"):
         broker.start()
 
 

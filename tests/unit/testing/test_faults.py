@@ -1,4 +1,4 @@
-"""The suite must be able to fail: each kind of harm is told by name and code."""
+"""The suite must be able to fail: each kind of harm has its name and exit code."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from telemetry.testing.faults.lab import FaultCounts, FaultLab
 from telemetry.testing.faults.suite import FaultOutcome, FaultResult, run_faults
 
 
-def _only(monkeypatch: pytest.MonkeyPatch, make: object) -> None:
-    monkeypatch.setattr(faults, "_FAULTS", {"made up": make})
+def _only(monkeypatch: pytest.MonkeyPatch, cause: object) -> None:
+    monkeypatch.setattr(faults, "_FAULTS", {"invented": cause})
 
 
 def test_vanished_event_is_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,7 +47,7 @@ def test_vanished_event_is_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         (TelemetryError("stuck"), FaultOutcome.FAILED, 1),
         (IncompleteError("two events are missing"), FaultOutcome.FAILED, 4),
         (OSError(28, "No space left on device"), FaultOutcome.FAILED, 1),
-        (faults._NotHereError("not on this system"), FaultOutcome.SKIPPED, 0),
+        (faults._NotPossibleError("not on this system"), FaultOutcome.SKIPPED, 0),
     ],
 )
 def test_fault_that_ends_with_an_error(
@@ -57,11 +57,11 @@ def test_fault_that_ends_with_an_error(
         raise error
 
     _only(monkeypatch, fail)
-    told: list[FaultResult] = []
+    reported: list[FaultResult] = []
 
-    results = run_faults(tmp_path, on_result=told.append)
+    results = run_faults(tmp_path, on_result=reported.append)
 
-    assert results == told
+    assert results == reported
     assert (results[0].outcome, results[0].exit_code) == (outcome, code)
     assert str(error) in results[0].message
     assert list(tmp_path.iterdir()) == []

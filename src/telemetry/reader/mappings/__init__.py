@@ -1,4 +1,4 @@
-"""The forms in which opened events are given out: our own, CloudEvents, OCSF and CADF."""
+"""Convert opened events to published forms: the library's own, CloudEvents, OCSF and CADF."""
 
 from telemetry.reader.mappings.cadf import CADF, to_cadf
 from telemetry.reader.mappings.cloudevents import CLOUDEVENTS, to_cloudevent
@@ -7,7 +7,7 @@ from telemetry.reader.mappings.ocsf import OCSF, to_ocsf
 from telemetry.reader.mappings.table import Column, Schema, row_of
 
 SCHEMAS = {schema.name: schema for schema in (EVENT, CLOUDEVENTS, OCSF, CADF)}
-"""By the name that the command knows."""
+"""Schemas by the name that the command uses."""
 
 __all__ = [
     "CADF",

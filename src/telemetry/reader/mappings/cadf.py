@@ -1,4 +1,4 @@
-"""Opened events in the Cloud Auditing Data Federation's event model (DMTF DSP0262, version 1.0.0)."""
+"""Converts opened events to the Cloud Auditing Data Federation's event model (DMTF DSP0262, version 1.0.0)."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _IN_AN_IDENTIFIER = ":/@+,;=!$&()*"
 def to_cadf(opened: OpenedEvent) -> dict[str, Any]:
     """Return the event as a CADF event record of type ``activity``.
 
-    ``denied`` is a ``failure`` whose ``reason`` says so: the outcome taxonomy knows success, failure, pending and
-    unknown. An action that the taxonomy has no word for is ``unknown``; ``name`` has the event's type in any case.
+    ``denied`` becomes a ``failure`` with ``denied`` as its ``reason``: the outcome taxonomy has success, failure, pending
+    and unknown. An action that the taxonomy has no word for is ``unknown``; ``name`` is always the event's type.
     """
     event = opened.event
     return present(
@@ -50,6 +50,7 @@ def _action(event: AuditEvent) -> str:
 
 
 def _initiator(event: AuditEvent) -> dict[str, Any]:
+    # An actor is named only where somebody else acted on the user's account.
     who = event.actor_id or event.user_id
     host = present(address=event.ip_address, agent=event.user_agent)
     session = [_attachment("session", event.session_id)] if event.session_id else None
@@ -63,7 +64,7 @@ def _initiator(event: AuditEvent) -> dict[str, Any]:
 
 
 def _target(event: AuditEvent) -> dict[str, Any]:
-    """Return the thing acted upon; the user's account where someone else acted; else the service itself."""
+    """Return the entity; the user's account if somebody else acted on it; otherwise the service itself."""
     if event.entity or event.entity_id:
         kind = f"data/{quote(event.entity.strip('/'), safe='/')}" if event.entity else "data"
         return present(id=_identifier(event.entity_id or event.entity or ""), typeURI=kind, name=event.entity_id)
@@ -78,8 +79,8 @@ def _service(event: AuditEvent) -> dict[str, Any]:
 
 
 def _tags(event: AuditEvent) -> list[str]:
-    found = present(correlation_id=event.correlation_id, trace_id=event.trace_id, producer=event.producer)
-    return [f"{name}?value={quote(value, safe='')}" for name, value in found.items()]
+    members = present(correlation_id=event.correlation_id, trace_id=event.trace_id, producer=event.producer)
+    return [f"{name}?value={quote(value, safe='')}" for name, value in members.items()]
 
 
 def _attachments(event: AuditEvent) -> list[dict[str, Any]]:
@@ -94,7 +95,7 @@ def _attachment(name: str, content: Any) -> dict[str, Any]:
 
 
 def _identifier(text: str) -> str:
-    """Return a text as ``cadf:Identifier``, which is a URI; usual ids stay as they are."""
+    """Return a text as ``cadf:Identifier``, which is a URI; usual ids are unchanged."""
     return quote(text, safe=_IN_AN_IDENTIFIER)
 
 

@@ -1,4 +1,4 @@
-"""Opened events as CloudEvents 1.0 (JSON format): what the record says outside, with the event in clear inside."""
+"""Converts opened events to CloudEvents 1.0 (JSON format), with the event in the clear as ``data``."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ VERSION = "1.0"
 
 
 def to_cloudevent(opened: OpenedEvent) -> dict[str, Any]:
-    """Return a CloudEvent whose ``data`` is the event.
+    """Return a CloudEvent with the event as its ``data``.
 
-    ``sequence`` and ``traceparent`` follow the documented extensions "Sequence" and "Distributed Tracing": the former
-    is a String there. ``subject`` is what was acted upon.
+    ``sequence`` and ``traceparent`` follow the documented extensions "Sequence" and "Distributed Tracing"; a sequence is
+    a String there. ``subject`` is the entity.
 
     Source: CloudEvents 1.0.2, sections "Required Attributes" and "Type System".
     """

@@ -1,4 +1,4 @@
-"""The event as this library knows it, with the place of its record."""
+"""Renders opened events in the library's own form, with the place of the record."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TEXTS = (
 
 
 def event_record(opened: OpenedEvent) -> dict[str, Any]:
-    """Return every field of the event that is set, whether it was sealed, and where its record stands."""
+    """Return every field of the event that is set, whether it was sealed, and the place of its record."""
     place = opened.place
     record = opened.event.to_dict()
     record["sealed"] = opened.sealed

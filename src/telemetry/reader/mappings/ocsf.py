@@ -1,7 +1,7 @@
-"""Opened events in the Open Cybersecurity Schema Framework, version 1.3.0 (schema.ocsf.io/1.3.0).
+"""Converts opened events to the Open Cybersecurity Schema Framework, version 1.3.0 (schema.ocsf.io/1.3.0).
 
-Sign-ins and sign-outs become Authentication (3002), the library's own life (``telemetry.started`` and the like) the
-Base Event (0), and everything else API Activity (6003), the class for create, read, update and delete.
+Sign-ins and sign-outs become Authentication (3002). The library's events about itself, such as ``telemetry.started``,
+become the Base Event (0). All others become API Activity (6003), the class for create, read, update and delete.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ _API = _Class(
 
 
 def to_ocsf(opened: OpenedEvent) -> dict[str, Any]:
-    """Return the event as OCSF; what has no attribute there is in ``unmapped``.
+    """Return the event as OCSF; fields without an attribute there are in ``unmapped``.
 
-    ``type_uid`` is ``class_uid * 100 + activity_id``. ``status_id`` 2 (Failure) stands for ``failure`` and ``denied``;
-    ``status_detail`` tells them apart. Without an address the service that logged is the source.
+    ``type_uid`` is ``class_uid * 100 + activity_id``. ``status_id`` 2 (Failure) is used for ``failure`` and ``denied``;
+    ``status_detail`` distinguishes them. Without an address, the service that logged the event is the source.
     """
     event = opened.event
     verb = verb_of(event)
@@ -81,6 +81,7 @@ def to_ocsf(opened: OpenedEvent) -> dict[str, Any]:
 
 
 def _class_of(event: AuditEvent, verb: str | None) -> _Class:
+    # A read of the trail is somebody's activity; the library's other events are about itself.
     if event.event_type.startswith("telemetry.") and event.event_type != "telemetry.read":
         return _BASE
     return _AUTHENTICATION if verb in _AUTHENTICATION.activities else _API
@@ -121,7 +122,7 @@ def _of_api(event: AuditEvent) -> dict[str, Any]:
     api = {"operation": event.event_type, "service": {"name": event.service_name}}
     if not event.entity and not event.entity_id:
         return {"api": api}
-    # A resource must have a name or an id; where only the kind is known, it is the name too.
+    # A resource must have a name or an id; if only its kind is known, the kind is its name too.
     resource = present(type=event.entity, uid=event.entity_id, name=event.entity_id or event.entity)
     return {"api": api, "resources": [resource]}
 

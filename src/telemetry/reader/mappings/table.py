@@ -1,4 +1,4 @@
-"""How a record of nested values becomes a row: typed columns, what is nested as JSON text."""
+"""Turns records of nested values into rows of typed columns; nested values become JSON text."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Column(NamedTuple):
     """A column of a table.
 
     Attributes:
-        name: Of the column, and of the record's member that fills it.
-        kind: ``json`` holds any value as JSON text; ``time`` is RFC 3339 in the record.
+        name: Name of the column, and of the record's member that fills it.
+        kind: Type of the cells. ``json`` is any value as JSON text; ``time`` is RFC 3339 in the record.
     """
 
     name: str
@@ -30,13 +30,13 @@ class Column(NamedTuple):
 
 
 class Schema(NamedTuple):
-    """A form in which events are given out.
+    """A form in which events are exported.
 
     Attributes:
-        name: As the command calls it.
-        version: Of the published schema it follows.
-        columns: Of its table.
-        record: Makes the record, a JSON object, of an opened event.
+        name: Name that the command uses.
+        version: Version of the published schema.
+        columns: Columns of the table.
+        record: Function that converts an opened event to a record, a JSON object.
     """
 
     name: str
@@ -49,7 +49,7 @@ def row_of(record: Mapping[str, Any], columns: Sequence[Column]) -> list[Any]:
     """Return the cells of a record: a text, an integer of 64 bits, a boolean, an aware ``datetime``, or None.
 
     Raises:
-        ValueError: A value does not fit its column; only an event that was not logged by this library has one.
+        ValueError: A value does not fit its column; this library logs no such event.
     """
     return [_cell(record.get(column.name), column.kind) for column in columns]
 
@@ -71,7 +71,7 @@ def parse_time(text: str) -> datetime:
     """Return an event's time.
 
     Raises:
-        ValueError: It is not RFC 3339, or says no offset from UTC.
+        ValueError: It is not RFC 3339, or has no offset from UTC.
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:

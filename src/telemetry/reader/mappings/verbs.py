@@ -1,4 +1,4 @@
-"""What an event did, read from its ``action`` or else from the words of its type."""
+"""Derives what an event did from its ``action``, or else from the words of its type."""
 
 from __future__ import annotations
 
@@ -30,22 +30,23 @@ _ENDINGS = ("d", "ed", "s", "es", "ing")
 
 
 def verb_of(event: AuditEvent) -> str | None:
-    """Return ``create``, ``read``, ``update``, ``delete``, ``login`` or ``logout``, or None where no word tells."""
+    """Return ``create``, ``read``, ``update``, ``delete``, ``login`` or ``logout``, or None if no word is known."""
     return (event.action and _verb_in(event.action)) or _verb_in(event.event_type)
 
 
 @lru_cache(maxsize=4_096)
 def _verb_in(text: str) -> str | None:
     words = [word.lower() for word in _WORD.findall(text)]
-    # A session's beginning and end come first: "login_failed" and "user_login_created" are both about logging in.
-    found = [_PAIRS.get(" ".join(pair)) for pair in pairwise(words)]
-    found += [_verb_of_word(word) for word in words]
-    known = [verb for verb in found if verb is not None]
+    # Signing in and out takes precedence: "login_failed" and "user_login_created" are both about signing in.
+    verbs = [_PAIRS.get(" ".join(pair)) for pair in pairwise(words)]
+    verbs += [_verb_of_word(word) for word in words]
+    known = [verb for verb in verbs if verb is not None]
     return next((verb for verb in known if verb in ("login", "logout")), known[0] if known else None)
 
 
 def _verb_of_word(word: str) -> str | None:
     if word in _BY_WORD:
         return _BY_WORD[word]
+    # "updated", "writes" and "creating" are not in the table; their stems are, with or without an "e".
     stems = [word.removesuffix(ending) for ending in _ENDINGS if word.endswith(ending)]
     return next((_BY_WORD[form] for stem in stems for form in (stem, f"{stem}e") if form in _BY_WORD), None)

@@ -17,9 +17,9 @@ class FallbackSource:
     """The objects of a topic as a stream of raw records, oldest object first.
 
     Args:
-        store: Where the objects are.
-        topic: Which objects.
-        rejected: Read those under ``rejected/`` too.
+        store: The fallback store.
+        topic: Topic of the objects.
+        rejected: Whether to read the objects under ``rejected/`` too.
     """
 
     def __init__(self, store: StorageProvider, *, topic: str, rejected: bool = True) -> None:
@@ -28,21 +28,21 @@ class FallbackSource:
         self._prefixes = [below(folder, f"{topic}/") for folder in ((WAITING, REJECTED) if rejected else (WAITING,))]
 
     def __iter__(self) -> Iterator[RawRecord | DamagedRecord]:
-        """Yield the records; an object that is damaged is yielded as a damaged record, and then what is left of it."""
+        """Yield the records; a damaged object yields a damaged record, then the records that are left of it."""
         for prefix in self._prefixes:
             for stored in self._store.list(prefix):
                 if parse_stored_name(stored.name) is not None:
                     yield from self._records(stored.name)
 
     def describe(self) -> dict[str, Any]:
-        """Return what is read, for the record of the read."""
+        """Return what is read, for the event that records the read."""
         return {"kind": "fallback", "store": type(self._store).__name__, "topic": self._topic}
 
     def _records(self, name: str) -> Iterator[RawRecord | DamagedRecord]:
         try:
             content = self._store.get(name)
         except StorageNotFoundError:
-            # It was replayed since the listing.
+            # It was replayed since the listing: its records are on the topic.
             return
         try:
             records = decode_object(content).records

@@ -18,11 +18,12 @@ _SKIPPED = 1 << 20
 class FileSource:
     """A file of JSON lines as a stream of raw records.
 
-    Three kinds are known: what ``telemetry export --sealed`` or ``telemetry fallback export`` wrote, an object of a
-    fallback store, and what ``kcat -C -J`` prints. A line that is no record is yielded as a damaged one with its number.
+    Three kinds of files are known: the output of ``telemetry export --sealed`` or ``telemetry fallback export``, an
+    object of a fallback store, and the output of ``kcat -C -J``. A line that is not a record is yielded as a damaged
+    one with its number.
 
     Args:
-        path: The file; a pipe will do.
+        path: The file, or a pipe.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,13 +49,15 @@ class FileSource:
                 raise StorageError(message) from exc
 
     def describe(self) -> dict[str, Any]:
-        """Return what is read, for the record of the read."""
+        """Return what is read, for the event that records the read."""
         return {"kind": "file", "path": str(self._path.absolute())}
 
     def _records(self, file: BinaryIO) -> Iterator[RawRecord | DamagedRecord]:
         first = file.readline(MAX_LINE_BYTES + 1)
         lines: Iterable[bytes] = _lines(file, first)
         begin = 1
+        # A fallback object describes itself in its first line. If it is damaged, its records are yielded all the same:
+        # each has a seal of its own.
         if first.startswith(_HEADER):
             content = first + file.read(MAX_OBJECT_BYTES)
             fault = object_fault(content)
@@ -72,7 +75,7 @@ class FileSource:
 
 
 def object_fault(content: bytes) -> FormatError | VerificationError | None:
-    """Return what is wrong with a fallback object, or None."""
+    """Return what is wrong with a fallback object, or None if it is intact."""
     try:
         decode_object(content)
     except (FormatError, VerificationError) as exc:
@@ -81,8 +84,10 @@ def object_fault(content: bytes) -> FormatError | VerificationError | None:
 
 
 def _lines(file: BinaryIO, line: bytes) -> Iterator[bytes]:
+    """Yield the lines of a file, the first of which was read already; of a line that is too long, the beginning."""
     while line:
         yield line
+        # Skip the rest of a line that is too long: it must not fill the memory.
         while len(line) > MAX_LINE_BYTES and not line.endswith(b"\n"):
             line = file.readline(_SKIPPED)
             if len(line) < _SKIPPED:

@@ -1,4 +1,4 @@
-"""Records as JSON lines: of a fallback object, of ``telemetry export --sealed``, of ``kcat -J``."""
+"""Reads and writes records as JSON lines: fallback objects, ``telemetry export --sealed``, ``kcat -J``."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ _encode = msgspec.json.Encoder().encode
 
 
 def read_line(line: bytes, place: Place) -> RawRecord | DamagedRecord:
-    """Return the record of a line; what is no record is a damaged one.
+    """Return the record of a line; a line that is not a record becomes a damaged one.
 
     Args:
         line: A JSON object with ``key`` and ``value``, or ``key`` and ``payload`` as ``kcat -J`` calls it.
-        place: Where the line stands.
+        place: Place of the line.
     """
     try:
-        found = _decode(line)
-        value = found.value if found.value is not None else found.payload
+        fields = _decode(line)
+        value = fields.value if fields.value is not None else fields.payload
         if value is None:
             return damaged_line(line, place, "the line has no value")
-        key = None if found.key is None else found.key.encode()
-        return RawRecord(key, value.encode(), place, found.timestamp)
+        key = None if fields.key is None else fields.key.encode()
+        return RawRecord(key, value.encode(), place, fields.timestamp)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return damaged_line(line, place, "the line is not a record: a JSON object with the texts key and value")
 
 
 def damaged_line(line: bytes, place: Place, reason: str) -> DamagedRecord:
-    """Return a line that is no record."""
+    """Return a line that is not a record, as a damaged one."""
     return DamagedRecord(place, MalformedRecordError(reason), RawRecord(None, line, place))
 
 
 def write_line(record: RawRecord) -> bytes:
-    """Return the line of a record, sealed as it is, with where it stood.
+    """Return a record, sealed as it is, as a line with its place.
 
     Raises:
         ValueError: Key or value is not UTF-8; this library writes no such record.

@@ -1,4 +1,4 @@
-"""What every ``EncryptionProvider`` must do, as tests that the author of a provider runs on it."""
+"""Tests every promise of an ``EncryptionProvider``; the author of a provider runs them on it."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from telemetry.exceptions import (
 )
 
 CONTEXT = {"service": "shop", "environment": "production", "purpose": "telemetry-audit", "format": "1"}
+# Each differs from CONTEXT in one way; the last one is equal to it if names and texts are joined carelessly.
 _OTHER_CONTEXTS = (
     {**CONTEXT, "service": "shop2"},
     {**CONTEXT, "environment": "staging"},
@@ -47,6 +48,7 @@ _MAX_WRAPPED = 8_192
 _MAX_URI = 2_048
 _URI = re.compile(r"[a-z][a-z0-9+.-]*://[!-~]+")
 _TOUCHED_BYTES = 48
+"""Bytes of a wrapped key that are flipped, evenly spread: each costs one call of the service."""
 
 
 class EncryptionProviderContract:
@@ -60,13 +62,13 @@ class EncryptionProviderContract:
                 with MyKeys(MyConfig(provider="my_keys")) as provider:
                     yield provider
 
-    The other fixtures tell the suite how to bring about what only the service's owner can: another key, a disabled key, a
-    caller without rights, a service that is gone. What is not overridden is skipped, and the skip says what was not shown.
+    The other fixtures let the suite create situations that only the service's owner can: another key, a disabled key, a
+    caller without rights, an unreachable service. A test whose fixture is not overridden is skipped, and says why.
 
     Attributes:
-        disabled_error: What a disabled key raises.
-        denied_error: What a caller without rights gets.
-        unreachable_seconds: Limit for giving up on a service that is gone.
+        disabled_error: Error that a disabled key raises.
+        denied_error: Error that a caller without rights gets.
+        unreachable_seconds: Limit in seconds for giving up on a service that does not answer.
     """
 
     disabled_error: ClassVar[type[KeyServiceError]] = KeyDisabledError
@@ -95,18 +97,18 @@ class EncryptionProviderContract:
 
     @pytest.fixture
     def disable(self) -> Callable[[], None]:
-        """A function that takes the key out of use until the test ends."""
+        """A function that disables the key until the test ends."""
         pytest.skip("no way to disable the key: override the fixture 'disable'")
 
     @pytest.fixture
     def deny(self) -> Callable[[], None]:
-        """A function that takes the caller's rights away until the test ends."""
-        pytest.skip("no way to take rights away: override the fixture 'deny'")
+        """A function that revokes the caller's rights until the test ends."""
+        pytest.skip("no way to revoke rights: override the fixture 'deny'")
 
     @pytest.fixture
     def unreachable(self) -> EncryptionProvider:
         """A provider whose service does not answer."""
-        pytest.skip("no service that could be gone: override the fixture 'unreachable'")
+        pytest.skip("no unreachable service: override the fixture 'unreachable'")
 
     def test_check_passes(self, provider: EncryptionProvider) -> None:
         """``check()`` succeeds, more than once."""
@@ -115,49 +117,52 @@ class EncryptionProviderContract:
 
     def test_data_key_has_its_form(self, provider: EncryptionProvider) -> None:
         """A data key has 256 bits, a wrapped form that does not show it, and a URI in plain characters."""
-        made = provider.generate_data_key(CONTEXT)
-        _equal(len(made.plaintext), DATA_KEY_BYTES, "a data key has the wrong length")
-        _require(0 < len(made.wrapped) <= _MAX_WRAPPED, f"the wrapped key has {len(made.wrapped)} bytes")
-        _require(made.plaintext not in made.wrapped, "the wrapped key shows the data key")
-        _require(_URI.fullmatch(made.key_uri) is not None, f"the URI {made.key_uri!r} is no plain URI")
-        _require(len(made.key_uri) <= _MAX_URI, "the URI is too long")
+        data_key = provider.generate_data_key(CONTEXT)
+        _equal(len(data_key.plaintext), DATA_KEY_BYTES, "a data key has the wrong length")
+        _require(0 < len(data_key.wrapped) <= _MAX_WRAPPED, f"the wrapped key has {len(data_key.wrapped)} bytes")
+        _require(data_key.plaintext not in data_key.wrapped, "the wrapped key shows the data key")
+        _require(_URI.fullmatch(data_key.key_uri) is not None, f"the URI {data_key.key_uri!r} is not a plain URI")
+        _require(len(data_key.key_uri) <= _MAX_URI, "the URI is too long")
 
     def test_data_keys_are_never_the_same(self, provider: EncryptionProvider) -> None:
-        """Each call makes another key and another wrapped form, also from many threads."""
-        made = _made_by_threads(provider)
-        _equal(len({key.plaintext for key in made}), len(made), "a data key was given twice")
-        _equal(len({key.wrapped for key in made}), len(made), "a wrapped key was given twice")
+        """Each call creates another key and another wrapped form, also from many threads."""
+        data_keys = _created_by_threads(provider)
+        _equal(len({key.plaintext for key in data_keys}), len(data_keys), "a data key was created twice")
+        _equal(len({key.wrapped for key in data_keys}), len(data_keys), "a wrapped key was created twice")
 
     def test_wrapped_key_opens(self, provider: EncryptionProvider, peer: EncryptionProvider) -> None:
-        """What one instance wrapped it and another unwrap, also from many threads."""
-        made = _made_by_threads(provider)
+        """A key that one instance wrapped is unwrapped by it and by another, also from many threads."""
+        data_keys = _created_by_threads(provider)
         with ThreadPoolExecutor(_THREADS) as pool:
-            opened = list(pool.map(lambda key: peer.unwrap(key.wrapped, key.key_uri, CONTEXT), made))
-        _require(opened == [key.plaintext for key in made], "another instance does not unwrap the keys")
-        _require(_unwrap(provider, made[0]) == made[0].plaintext, "the instance does not unwrap its own key")
+            opened = list(pool.map(lambda key: peer.unwrap(key.wrapped, key.key_uri, CONTEXT), data_keys))
+        _require(opened == [key.plaintext for key in data_keys], "another instance does not unwrap the keys")
+        _require(_unwrap(provider, data_keys[0]) == data_keys[0].plaintext, "the instance does not unwrap its own key")
 
     def test_order_of_the_context_does_not_matter(self, provider: EncryptionProvider) -> None:
         """A context is a set of names with texts; their order is not part of it."""
-        made = provider.generate_data_key(CONTEXT)
+        data_key = provider.generate_data_key(CONTEXT)
         turned = dict(reversed(CONTEXT.items()))
-        _require(provider.unwrap(made.wrapped, made.key_uri, turned) == made.plaintext, "the order matters")
+        _require(provider.unwrap(data_key.wrapped, data_key.key_uri, turned) == data_key.plaintext, "the order matters")
 
     def test_any_text_may_be_in_the_context(self, provider: EncryptionProvider) -> None:
         """Names of services and environments may hold any text."""
-        made = provider.generate_data_key(_ODD_CONTEXT)
-        _require(provider.unwrap(made.wrapped, made.key_uri, _ODD_CONTEXT) == made.plaintext, "it does not unwrap")
+        data_key = provider.generate_data_key(_ODD_CONTEXT)
+        _require(
+            provider.unwrap(data_key.wrapped, data_key.key_uri, _ODD_CONTEXT) == data_key.plaintext,
+            "it does not unwrap",
+        )
 
     @pytest.mark.parametrize("context", _OTHER_CONTEXTS, ids=range(len(_OTHER_CONTEXTS)))
     def test_wrapped_key_moved_to_another_context(self, provider: EncryptionProvider, context: dict[str, str]) -> None:
         """A wrapped key of one service or environment does not unwrap for another."""
-        made = provider.generate_data_key(CONTEXT)
+        data_key = provider.generate_data_key(CONTEXT)
         with pytest.raises(KeyMismatchError):
-            provider.unwrap(made.wrapped, made.key_uri, context)
+            provider.unwrap(data_key.wrapped, data_key.key_uri, context)
 
     def test_wrapped_key_altered(self, provider: EncryptionProvider) -> None:
         """A flipped bit, a missing or an added byte, or other bytes altogether are refused."""
-        made = provider.generate_data_key(CONTEXT)
-        whole, size = made.wrapped, len(made.wrapped)
+        data_key = provider.generate_data_key(CONTEXT)
+        whole, size = data_key.wrapped, len(data_key.wrapped)
         step = max(1, size // _TOUCHED_BYTES)
         altered = [
             whole[:at] + bytes((whole[at] ^ 1,)) + whole[at + 1 :] for at in {*range(0, size, step), 0, 1, 2, size - 1}
@@ -173,26 +178,26 @@ class EncryptionProviderContract:
             bytes(_MAX_WRAPPED + 1),
         ]
         for wrapped in altered:
-            _require_mismatch(provider, wrapped, made.key_uri)
+            _require_mismatch(provider, wrapped, data_key.key_uri)
 
     def test_reader_steered_to_another_uri(self, provider: EncryptionProvider) -> None:
-        """A record cannot send its reader to a key of the record's choice."""
-        made = provider.generate_data_key(CONTEXT)
-        scheme, _, rest = made.key_uri.partition("://")
+        """A record cannot direct its reader to a key of an attacker's choice."""
+        data_key = provider.generate_data_key(CONTEXT)
+        scheme, _, rest = data_key.key_uri.partition("://")
         uris = ["", scheme, f"{scheme}://", f"other-{scheme}://{rest}", f"{scheme}://evil.example/{rest}"]
         uris += [
-            f"{made.key_uri}/../x",
-            f" {made.key_uri}",
-            f"{made.key_uri}\n",
-            f"{made.key_uri}\x00",
-            f"{made.key_uri}\u00e9",
+            f"{data_key.key_uri}/../x",
+            f" {data_key.key_uri}",
+            f"{data_key.key_uri}\n",
+            f"{data_key.key_uri}\x00",
+            f"{data_key.key_uri}\u00e9",
         ]
-        uris += [made.key_uri.replace(rest, rest[::-1]), f"{scheme}://{'x' * 100_000}", "https://169.254.169.254/"]
+        uris += [data_key.key_uri.replace(rest, rest[::-1]), f"{scheme}://{'x' * 100_000}", "https://169.254.169.254/"]
         for uri in uris:
-            _require_mismatch(provider, made.wrapped, uri)
+            _require_mismatch(provider, data_key.wrapped, uri)
 
     def test_wrapped_key_of_another_key(self, provider: EncryptionProvider, other: EncryptionProvider) -> None:
-        """What another key wrapped does not unwrap, whichever of the two the record names."""
+        """A data key wrapped by another key is not unwrapped, whichever of the two keys the record names."""
         mine, foreign = provider.generate_data_key(CONTEXT), other.generate_data_key(CONTEXT)
         _require(mine.key_uri != foreign.key_uri, "two keys have one URI")
         _require_mismatch(provider, foreign.wrapped, mine.key_uri)
@@ -201,62 +206,62 @@ class EncryptionProviderContract:
 
     def test_disabled_key(self, provider: EncryptionProvider, disable: Callable[[], None]) -> None:
         """A disabled key wraps nothing, unwraps nothing, and fails the check."""
-        made = provider.generate_data_key(CONTEXT)
+        data_key = provider.generate_data_key(CONTEXT)
         disable()
-        _require_refusal(provider, made, self.disabled_error)
+        _require_refusal(provider, data_key, self.disabled_error)
 
     def test_caller_without_rights(self, provider: EncryptionProvider, deny: Callable[[], None]) -> None:
-        """Who has no right to the key is told so."""
-        made = provider.generate_data_key(CONTEXT)
+        """A caller without rights to the key gets an error that says so."""
+        data_key = provider.generate_data_key(CONTEXT)
         deny()
-        _require_refusal(provider, made, self.denied_error)
+        _require_refusal(provider, data_key, self.denied_error)
 
-    def test_service_gone(self, unreachable: EncryptionProvider) -> None:
-        """A service that does not answer is given up within the limit, with an error that may pass."""
+    def test_service_unreachable(self, unreachable: EncryptionProvider) -> None:
+        """Calls to a service that does not answer end within the limit, with a retriable error."""
         began = time.monotonic()
         with pytest.raises(KeyUnreachableError) as caught:
             unreachable.generate_data_key(CONTEXT)
-        _require(caught.value.retriable, "the error does not say that it may pass")
-        _require(time.monotonic() - began < self.unreachable_seconds, "it was not given up in time")
+        _require(caught.value.retriable, "the error is not retriable")
+        _require(time.monotonic() - began < self.unreachable_seconds, "the provider did not give up in time")
 
-    def test_no_key_in_a_repr_a_pickle_or_an_error(self, provider: EncryptionProvider) -> None:
-        """A data key is in no ``repr``, cannot be pickled or copied, and no error shows it, also not with its locals."""
-        made = provider.generate_data_key(CONTEXT)
-        for shown in (repr(made), str(made), repr(provider), f"{vars(type(provider))}"):
-            _require_absent(made, shown)
-        for take in (pickle.dumps, copy.copy, copy.deepcopy):
+    def test_no_key_in_repr_pickle_or_error(self, provider: EncryptionProvider) -> None:
+        """A data key is in no ``repr``, cannot be pickled or copied, and is in no error, not even with local variables."""
+        data_key = provider.generate_data_key(CONTEXT)
+        for shown in (repr(data_key), str(data_key), repr(provider), f"{vars(type(provider))}"):
+            _require_absent(data_key, shown)
+        for duplicate in (pickle.dumps, copy.copy, copy.deepcopy):
             with pytest.raises(TypeError):
-                take(made)
+                duplicate(data_key)
         with pytest.raises(KeyMismatchError) as caught:
-            provider.unwrap(made.wrapped, made.key_uri, {**CONTEXT, "service": "other"})
+            provider.unwrap(data_key.wrapped, data_key.key_uri, {**CONTEXT, "service": "other"})
         with_locals = TracebackException.from_exception(caught.value, capture_locals=True)
-        _require_absent(made, "".join(with_locals.format()))
+        _require_absent(data_key, "".join(with_locals.format()))
         error: BaseException | None = caught.value
         while error is not None:
-            _require_absent(made, f"{error!r} {error} {vars(error)}")
+            _require_absent(data_key, f"{error!r} {error} {vars(error)}")
             error = error.__cause__ or error.__context__
 
     def test_no_key_in_the_logs(self, provider: EncryptionProvider, caplog: pytest.LogCaptureFixture) -> None:
         """Neither the provider nor the SDK below it logs a data key, at any level."""
         with caplog.at_level(logging.DEBUG), _loud("google", "azure", "botocore", "urllib3"):
-            made = provider.generate_data_key(CONTEXT)
-            provider.unwrap(made.wrapped, made.key_uri, CONTEXT)
+            data_key = provider.generate_data_key(CONTEXT)
+            provider.unwrap(data_key.wrapped, data_key.key_uri, CONTEXT)
         for record in caplog.records:
-            _require_absent(made, f"{record.getMessage()} {record.__dict__}")
+            _require_absent(data_key, f"{record.getMessage()} {record.__dict__}")
 
     def test_close_may_be_called_twice(self, provider: EncryptionProvider) -> None:
-        """After ``close()`` a call fails with an error of this library, or works."""
-        made = provider.generate_data_key(CONTEXT)
+        """After ``close()`` a call fails with an error of this library, or still works."""
+        data_key = provider.generate_data_key(CONTEXT)
         provider.close()
         provider.close()
         with suppress(TelemetryError):
             provider.generate_data_key(CONTEXT)
         with suppress(TelemetryError):
-            _require(_unwrap(provider, made) == made.plaintext, "a closed provider unwraps to something else")
+            _require(_unwrap(provider, data_key) == data_key.plaintext, "a closed provider unwraps to something else")
 
 
 class _loud:  # noqa: N801 - used like a function
-    """Lets loggers that keep to themselves reach the handler of the test."""
+    """Lets loggers that do not propagate reach the handler of the test."""
 
     def __init__(self, *names: str) -> None:
         self._loggers = [logging.getLogger(name) for name in names]
@@ -273,13 +278,13 @@ class _loud:  # noqa: N801 - used like a function
             logger.propagate = propagate
 
 
-def _made_by_threads(provider: EncryptionProvider) -> list[DataKey]:
+def _created_by_threads(provider: EncryptionProvider) -> list[DataKey]:
     with ThreadPoolExecutor(_THREADS) as pool:
         return list(pool.map(lambda _: provider.generate_data_key(CONTEXT), range(2 * _THREADS)))
 
 
-def _unwrap(provider: EncryptionProvider, made: DataKey) -> bytes:
-    return provider.unwrap(made.wrapped, made.key_uri, CONTEXT)
+def _unwrap(provider: EncryptionProvider, data_key: DataKey) -> bytes:
+    return provider.unwrap(data_key.wrapped, data_key.key_uri, CONTEXT)
 
 
 def _require_mismatch(provider: EncryptionProvider, wrapped: bytes, key_uri: str) -> None:
@@ -294,17 +299,17 @@ def _require_mismatch(provider: EncryptionProvider, wrapped: bytes, key_uri: str
     raise AssertionError(message)
 
 
-def _require_refusal(provider: EncryptionProvider, made: DataKey, error: type[KeyServiceError]) -> None:
+def _require_refusal(provider: EncryptionProvider, data_key: DataKey, error: type[KeyServiceError]) -> None:
     with pytest.raises(error):
         provider.generate_data_key(CONTEXT)
     with pytest.raises(error):
-        _unwrap(provider, made)
+        _unwrap(provider, data_key)
     with pytest.raises(TelemetryError):
         provider.check()
 
 
-def _require_absent(made: DataKey, shown: str) -> None:
-    key = made.plaintext
+def _require_absent(data_key: DataKey, shown: str) -> None:
+    key = data_key.plaintext
     forms = (
         key.hex(),
         base64.b64encode(key).decode(),

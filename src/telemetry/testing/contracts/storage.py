@@ -1,4 +1,4 @@
-"""What every ``StorageProvider`` must do, as tests that the author of a provider runs on it."""
+"""Tests every promise of a ``StorageProvider``; the author of a provider runs them on it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from telemetry.exceptions import StorageConflictError, StorageError, StorageNotF
 from telemetry.storage import StorageProvider
 from telemetry.storage.lock import Lock
 
+# Every byte value, text that JSON and line readers treat specially, a NUL at the end.
 _ODD_BYTES = bytes(range(256)) + "\u2028 é 事件 \U0001f512\r\n\x00".encode()
 _LARGE = 8 << 20
 _WRITERS = 8
@@ -30,11 +31,11 @@ class StorageProviderContract:
                 with MyStore(MyConfig(provider="my_store", path=tmp_path)) as provider:
                     yield provider
 
-    Every test works on names of its own, so the store may hold other objects and may be the same for all tests.
+    Every test uses names of its own, so the store may hold other objects, and all tests may share one store.
 
     Attributes:
-        many: How many objects the listing test creates; more than any page of the store.
-        largest: Bytes of the largest object that is written.
+        many: Number of objects that the listing test creates; more than one page of the store.
+        largest: Size in bytes of the largest object that is written.
     """
 
     many: ClassVar[int] = 1_050
@@ -62,26 +63,26 @@ class StorageProviderContract:
         before = _names(provider, "")
         provider.check()
         provider.check()
-        _equal(_names(provider, ""), before, "check() leaves objects behind")
+        _equal(_names(provider, ""), before, "check() leaves objects in the store")
 
     def test_bytes_come_back_as_they_were(self, provider: StorageProvider, folder: str) -> None:
-        """Any bytes are stored as they are: empty, text in any script, every byte value, line ends."""
+        """Any bytes are stored unchanged: none, text in any script, every byte value, line ends."""
         for number, data in enumerate((b"", b"{}\n", _ODD_BYTES)):
             name = f"{folder}/2025/01/31/{number}.jsonl"
             provider.put(name, data)
-            _equal(provider.get(name), data, f"{len(data)} bytes did not come back")
+            _equal(provider.get(name), data, f"{len(data)} bytes were not returned unchanged")
 
     def test_large_object(self, provider: StorageProvider, folder: str) -> None:
         """An object of several MiB is one object."""
         data = secrets.token_bytes(self.largest)
         provider.put(f"{folder}/large", data)
-        _require(provider.get(f"{folder}/large") == data, "a large object did not come back")
-        _equal([found.size for found in provider.list(f"{folder}/")], [len(data)], "its listed size is wrong")
+        _require(provider.get(f"{folder}/large") == data, "a large object was not returned unchanged")
+        _equal([stored.size for stored in provider.list(f"{folder}/")], [len(data)], "its listed size is wrong")
 
     def test_written_object_is_seen_by_another_instance(
         self, provider: StorageProvider, peer: StorageProvider, folder: str
     ) -> None:
-        """What one instance wrote another reads, lists and deletes at once."""
+        """An object that one instance wrote is read, listed and deleted by another at once."""
         provider.put(f"{folder}/a", b"1")
         _equal(peer.get(f"{folder}/a"), b"1", "another instance does not read it")
         _equal(_names(peer, f"{folder}/"), [f"{folder}/a"], "another instance does not list it")
@@ -102,12 +103,12 @@ class StorageProviderContract:
         """A repeated create, as after a lost acknowledgement, succeeds and stores the object once."""
         for writer in (provider, provider, peer):
             writer.put(f"{folder}/a", b"same")
-        _equal(_names(provider, f"{folder}/"), [f"{folder}/a"], "the object is there more than once")
+        _equal(_names(provider, f"{folder}/"), [f"{folder}/a"], "the object is listed more than once")
 
     def test_one_winner_among_concurrent_creates(
         self, provider: StorageProvider, peer: StorageProvider, folder: str
     ) -> None:
-        """Of several writers of one name exactly one succeeds, and its bytes stand."""
+        """Of several writers of one name exactly one succeeds, and its bytes are stored."""
 
         def write(number: int) -> bytes | None:
             try:
@@ -119,10 +120,10 @@ class StorageProviderContract:
         with ThreadPoolExecutor(_WRITERS) as pool:
             winners = [data for data in pool.map(write, range(_WRITERS)) if data is not None]
         _equal(len(winners), 1, "not exactly one of the concurrent creates succeeded")
-        _equal(provider.get(f"{folder}/contended"), winners[0], "the winner's bytes do not stand")
+        _equal(provider.get(f"{folder}/contended"), winners[0], "the winner's bytes are not what is stored")
 
     def test_missing_object(self, provider: StorageProvider, folder: str) -> None:
-        """Reading what is not there raises ``StorageNotFoundError``; deleting it is no error."""
+        """Reading an absent object raises ``StorageNotFoundError``; deleting it is no error."""
         with pytest.raises(StorageNotFoundError):
             provider.get(f"{folder}/none")
         provider.delete(f"{folder}/none")
@@ -140,11 +141,11 @@ class StorageProviderContract:
         _equal(provider.get(name), b"second", "the name of a deleted object is not free")
 
     def test_listing_of_nothing(self, provider: StorageProvider, folder: str) -> None:
-        """A prefix under which there is nothing gives an empty listing, not an error."""
-        _equal(_names(provider, f"{folder}/"), [], "something is listed where nothing is")
+        """A prefix without objects gives an empty listing, not an error."""
+        _equal(_names(provider, f"{folder}/"), [], "an empty prefix lists objects")
 
     def test_listing_by_prefix(self, provider: StorageProvider, folder: str) -> None:
-        """A prefix is compared with the beginning of the whole name, also inside a part."""
+        """A prefix is compared with the beginning of the whole name, and may end inside a part of it."""
         names = [f"{folder}/{rest}" for rest in ("a/1", "a/2/x", "a-b/1", "ab", "b", ".hidden", "_")]
         for name in names:
             provider.put(name, b"x")
@@ -152,35 +153,35 @@ class StorageProviderContract:
             expected = sorted(name for name in names if name.startswith(folder + prefix))
             _equal(sorted(_names(provider, folder + prefix)), expected, f"wrong listing of the prefix {prefix!r}")
 
-    def test_listing_is_sorted_and_complete_over_many_pages(self, provider: StorageProvider, folder: str) -> None:
+    def test_listing_of_many_pages_is_complete(self, provider: StorageProvider, folder: str) -> None:
         """More objects than a page holds are listed once each, in the order of their names, with their sizes."""
         sizes = {f"{folder}/2025/01/{1 + number % 3:02d}/{number:06d}": number % 7 for number in range(self.many)}
         with ThreadPoolExecutor(_WRITERS) as pool:
             list(pool.map(lambda name: provider.put(name, b"x" * sizes[name]), sizes))
-        listed = [(found.name, found.size) for found in provider.list(f"{folder}/")]
+        listed = [(stored.name, stored.size) for stored in provider.list(f"{folder}/")]
         _equal(listed, sorted(sizes.items()), "the listing is not complete, or not in order")
-        _equal(next(iter(provider.list(f"{folder}/"))).name, min(sizes), "a listing cannot be left early")
+        _equal(next(iter(provider.list(f"{folder}/"))).name, min(sizes), "a listing cannot be ended early")
 
     def test_objects_deleted_while_they_are_listed(self, provider: StorageProvider, folder: str) -> None:
-        """Deleting what a listing gave, as the replay does, does not disturb the listing."""
+        """Deleting objects while they are listed, as the replay does, does not disturb the listing."""
         names = [f"{folder}/{number:02d}" for number in range(20)]
         for name in names:
             provider.put(name, b"x")
         seen = []
-        for found in provider.list(f"{folder}/"):
-            seen.append(found.name)
-            provider.delete(found.name)
+        for stored in provider.list(f"{folder}/"):
+            seen.append(stored.name)
+            provider.delete(stored.name)
         _equal(seen, names, "the listing was disturbed")
         _equal(_names(provider, f"{folder}/"), [], "not everything was deleted")
 
     @pytest.mark.parametrize("name", ["", "/a", "a/", "a//b", "../a", "a/../../b", "a/./b", "a\x00b", "a\\b", "a b"])
     def test_name_that_could_escape_is_refused(self, provider: StorageProvider, name: str) -> None:
-        """A name that is no plain path below the prefix is never written."""
+        """A name that is not a plain path below the prefix is never written."""
         with pytest.raises((TelemetryError, ValueError)):
             provider.put(name, b"x")
 
     def test_lock_excludes_others(self, provider: StorageProvider, peer: StorageProvider, folder: str) -> None:
-        """While one holds a lock, nobody else does, also in the same process; other locks are free."""
+        """While one instance holds a lock, no other does, even in the same process; other locks are free."""
         with ExitStack() as stack:
             first = stack.enter_context(provider.lock(folder, owner="first", seconds=60.0))
             second = stack.enter_context(peer.lock(folder, owner="second", seconds=60.0))
@@ -191,11 +192,11 @@ class StorageProviderContract:
         _require(not first.is_held, "a released lock still says that it is held")
 
     def test_released_lock_is_free(self, provider: StorageProvider, peer: StorageProvider, folder: str) -> None:
-        """A lock that was given back can be taken at once, by anyone, many times; so after an error too."""
+        """A released lock can be acquired again at once, by any instance, many times, and after an error too."""
 
         def fail_while_holding(holder: StorageProvider) -> None:
             with holder.lock(folder, owner="holder", seconds=60.0) as lock:
-                _require(lock.is_held, "a free lock was not given")
+                _require(lock.is_held, "a free lock was not acquired")
                 raise KeyError
 
         for holder in (provider, peer, provider, peer):
@@ -205,7 +206,7 @@ class StorageProviderContract:
     def test_one_winner_among_concurrent_locks(
         self, provider: StorageProvider, peer: StorageProvider, folder: str
     ) -> None:
-        """Of several that try at the same moment at most one holds the lock."""
+        """Of several instances that try at the same moment exactly one holds the lock."""
         with ExitStack() as stack, ThreadPoolExecutor(_WRITERS) as pool:
             contexts = [
                 (provider, peer)[number % 2].lock(folder, owner=f"{number}", seconds=60.0) for number in range(_WRITERS)
@@ -216,7 +217,7 @@ class StorageProviderContract:
     def test_closed_provider_claims_nothing(
         self, provider: StorageProvider, peer: StorageProvider, folder: str
     ) -> None:
-        """After ``close()``, which may be called twice, a write either raises or is really there."""
+        """After ``close()``, which may be called twice, a write either raises or really happens."""
         provider.close()
         provider.close()
         try:
@@ -226,7 +227,7 @@ class StorageProviderContract:
         _equal(peer.get(f"{folder}/late"), b"x", "a closed provider claims a write that did not happen")
 
     def test_errors_are_of_this_library(self, provider: StorageProvider, folder: str) -> None:
-        """Whatever is wrong with a read, the error is a ``StorageError``, so that callers can act on it."""
+        """Any failed read raises a ``StorageError``, so that callers can act on it."""
         provider.put(f"{folder}/a", b"x")
         for name in (f"{folder}/a/below", f"{folder}/" + "n" * 250):
             with pytest.raises(StorageError):
@@ -234,8 +235,8 @@ class StorageProviderContract:
 
 
 def _names(provider: StorageProvider, prefix: str) -> list[str]:
-    # Locks of other tests may leave marks, which are nobody's objects.
-    return [found.name for found in provider.list(prefix) if not found.name.startswith("locks/")]
+    # A lock may leave marks in the store, which are not objects.
+    return [stored.name for stored in provider.list(prefix) if not stored.name.startswith("locks/")]
 
 
 def _equal(seen: object, expected: object, otherwise: str) -> None:

@@ -1,1 +1,1 @@
-"""Break things on purpose, and count what became of the events."""
+"""Break parts of a pipeline on purpose, and count what became of every event."""

@@ -1,4 +1,4 @@
-"""Where the fault suite works: a scratch folder, an embedded Kafka, a key service that can hang, and the books."""
+"""Gives each fault its surroundings: a folder, an embedded Kafka, a key service that can hang, and exact counts."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from telemetry.exceptions import TelemetryError, UndeliveredError
 from telemetry.reader import DamagedRecord, FallbackSource, KafkaSource, OpenedEvent, TrailReader
 from telemetry.storage import StorageProviderFactory
 from telemetry.sync import Telemetry
+from telemetry.system.deadline import Deadline
 from telemetry.testing.embedded_kafka import EmbeddedKafka
 
 PATIENCE = 30.0
@@ -41,17 +42,17 @@ _key_service.set()
 
 
 class HangingLocalKey(LocalKeyProvider):
-    """``local_key``, whose data keys come only while the key service is not told to hang."""
+    """``local_key`` with a key service that answers only while it is not hanging."""
 
     def generate_data_key(self, context: Context) -> DataKey:
-        """Make a data key, as soon as the service answers."""
+        """Create a data key as soon as the service answers."""
         _key_service.wait(_LONGEST_HANG)
         return super().generate_data_key(context)
 
 
 @contextmanager
 def hanging_key_service() -> Iterator[None]:
-    """Let the key service not answer for a while."""
+    """Keep the key service from answering inside the block."""
     _key_service.clear()
     try:
         yield
@@ -66,13 +67,13 @@ class FaultCounts:
     ``logged = raised + delivered + stored + spooled + failed``, and ``missing`` is 0.
 
     Attributes:
-        logged: Calls of ``log()``; where a process was killed: events of which it had said that they are durable.
+        logged: Calls of ``log()``; if a process was killed, the events that it had reported as durable.
         raised: Calls that raised.
         delivered: Events that Kafka acknowledged.
         stored: Events that the fallback store acknowledged.
-        spooled: Events that stayed in the spool, for the next process to send.
+        spooled: Events left in the spool for the next process to send.
         failed: Events that failed through their receipts.
-        missing: Accepted events that did not fail and yet are neither on the topic, nor in the store, nor in the spool.
+        missing: Accepted events that did not fail and are neither on the topic nor in the store nor in the spool.
     """
 
     logged: int = 0
@@ -90,7 +91,7 @@ class FaultCounts:
         return self.logged == settled and self.missing == 0
 
     def as_dict(self) -> dict[str, int]:
-        """Return it for JSON."""
+        """Return the counts for JSON."""
         return asdict(self)
 
 
@@ -98,8 +99,8 @@ class FaultLab:
     """One fault's surroundings.
 
     Args:
-        folder: A folder of its own; nothing is written elsewhere.
-        kafka: Brokers that run.
+        folder: Folder of this fault; nothing is written elsewhere.
+        kafka: Running brokers.
     """
 
     def __init__(self, folder: Path, kafka: EmbeddedKafka) -> None:
@@ -116,12 +117,12 @@ class FaultLab:
     @classmethod
     @contextmanager
     def opened(cls, folder: Path) -> Iterator[FaultLab]:
-        """Make one with brokers of its own."""
+        """Create a lab with brokers of its own."""
         with EmbeddedKafka(partitions=_PARTITIONS) as kafka:
             yield cls(folder, kafka)
 
     def config(self, **changes: Any) -> TelemetryConfig:
-        """Return a configuration that notices an outage within a second and refuses at once when it is full."""
+        """Return a configuration that notices an outage within a second and refuses at once when the queue is full."""
         fields: dict[str, Any] = {
             "kafka_brokers": self.kafka.bootstrap_servers,
             "security_protocol": "PLAINTEXT",
@@ -142,7 +143,7 @@ class FaultLab:
         )
 
     def log(self, telemetry: Telemetry, count: int) -> list[Receipt]:
-        """Log so many events; return the receipts of those that were accepted."""
+        """Log events; return the receipts of those that were accepted."""
         accepted = []
         for _ in range(count):
             payload = {"number": self._logged}
@@ -155,30 +156,33 @@ class FaultLab:
         return accepted
 
     def shut_down(self, telemetry: Telemetry, timeout: float = 15.0) -> FaultCounts:
-        """End the pipeline; return its own counts, without having looked at what is there."""
+        """Shut the pipeline down; return its own counts, which are not checked here."""
         try:
             report = telemetry.shutdown(timeout)
             counts = report.delivered, report.stored, report.spooled, report.failed
         except UndeliveredError as exc:
+            # The report went with the exception: the receipts say what became of each event.
             settled = [receipt.delivery for receipt in self._receipts if receipt.delivery is not None]
             delivered = sum(delivery.topic is not None for delivery in settled)
             counts = delivered, len(settled) - delivered, len(self._receipts) - len(settled) - exc.count, exc.count
         return FaultCounts(self._logged, self._raised, *counts)
 
     def missing(self) -> int:
-        """Return how many accepted events that did not fail are found nowhere."""
-        found = self.found()
-        return sum(1 for receipt in self._receipts if receipt.event_id not in found and not _has_failed(receipt))
+        """Return how many accepted events that did not fail are nowhere to be found."""
+        ids = self.event_ids()
+        return sum(1 for receipt in self._receipts if receipt.event_id not in ids and not _has_failed(receipt))
 
-    def found(self) -> set[str]:
-        """Return the ids of all events on the topic, in the fallback store and in the spool; each is opened.
+    def event_ids(self) -> set[str]:
+        """Return the ids of all events on the topic, in the fallback store and in the spool.
+
+        The records of topic and store are opened, so that a damaged one does not count as an event.
 
         Raises:
             TelemetryError: A record is damaged, or Kafka or the store cannot be read.
         """
         config = self.config().audit_config
         if config.encryption_config is None or config.storage_config is None:
-            message = "the fault suite always seals and always has a store"
+            message = "the fault suite needs encryption and a store in its configuration"
             raise TelemetryError(message)
         ids: set[str] = set()
         with ExitStack() as stack:
@@ -202,7 +206,7 @@ class FaultLab:
         return ids
 
     def start_worker(self, mode: str) -> subprocess.Popen[str]:
-        """Start a process that logs; ``telemetry.testing.faults.worker`` says how."""
+        """Start a process that runs ``telemetry.testing.faults.worker`` in a mode."""
         worker = subprocess.Popen(  # noqa: S603 - this interpreter, a module of this library
             [sys.executable, "-m", WORKER_MODULE],
             stdin=subprocess.PIPE,
@@ -216,6 +220,7 @@ class FaultLab:
             "folder": str(self.folder),
             "passphrase": self._passphrase,
         }
+        # By standard input: other users can read the arguments and the environment of a process.
         if worker.stdin is not None:
             worker.stdin.write(json.dumps(task) + "\n")
             worker.stdin.close()
@@ -227,18 +232,18 @@ def wait(condition: Callable[[], object], what: str) -> None:
     """Wait for a condition.
 
     Raises:
-        TelemetryError: It did not come true in half a minute.
+        TelemetryError: The condition is not met within half a minute.
     """
-    give_up = time.monotonic() + PATIENCE
+    deadline = Deadline(PATIENCE)
     while not condition():
-        if time.monotonic() > give_up:
+        if deadline.is_over:
             message = f"{what} did not happen within {PATIENCE:g} s"
             raise TelemetryError(message)
         time.sleep(_TICK_SECONDS)
 
 
 def _has_failed(receipt: Receipt) -> bool:
-    """Whether an event's receipt says that it is lost; one that stays in the spool is not."""
+    """Return whether a receipt says that its event is lost; an event in the spool is not."""
     try:
         receipt.wait_delivered(0)
     except UndeliveredError:

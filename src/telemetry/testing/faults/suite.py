@@ -1,4 +1,4 @@
-"""A fault suite for one's own machine: what the library promises is held against faults that are really made.
+"""Causes real faults on the user's own machine and checks that the library keeps its promises.
 
 ``telemetry doctor --faults DIR`` runs it. It needs no server: Kafka is embedded, key and fallback store are local.
 """
@@ -46,15 +46,15 @@ _NOTHING = FaultCounts()
 
 @dataclass(frozen=True, slots=True)
 class FaultResult:
-    """What one fault did.
+    """The result of one fault.
 
     Attributes:
-        name: Of the fault; stable.
-        outcome: Whether every promise held.
-        message: What was done and seen; never a secret.
+        name: Name of the fault; stable.
+        outcome: Whether every promise was kept.
+        message: What was done and observed; never a secret.
         counts: What became of every event.
-        seconds: How long it took.
-        exit_code: What a command ends with because of it: 0, 4 where an event is missing or not accounted for, else 1.
+        seconds: How long the fault took.
+        exit_code: Exit code of a command: 0, 4 if an event is missing or not accounted for, else 1.
     """
 
     name: str
@@ -75,25 +75,26 @@ class FaultResult:
         }
 
 
-class _NotHereError(Exception):
-    """This fault cannot be made on this machine, or by this user."""
+class _NotPossibleError(Exception):
+    """This fault cannot be caused on this machine, or by this user."""
 
 
-_Seen = tuple[FaultCounts, str]
+_Observed = tuple[FaultCounts, str]
+"""What became of the events, and what was done and observed."""
 
 
 def run_faults(
     folder: Path, *, rounds: int = ROUNDS, on_result: Callable[[FaultResult], None] = lambda _result: None
 ) -> list[FaultResult]:
-    """Make every fault, one after the other, in a scratch folder that is removed at the end.
+    """Cause every fault, one after the other, in a scratch folder that is removed at the end.
 
     Args:
-        folder: An existing folder; the scratch folder is made below it, and nothing is written elsewhere.
+        folder: An existing folder; the scratch folder is created in it, and nothing is written elsewhere.
         rounds: How many logging processes are killed, 1 to 10,000.
-        on_result: Told each result as soon as it is there.
+        on_result: Called with each result as soon as it is known.
 
     Returns:
-        One result for each of :data:`FAULTS`, in their order. A fault that did harm is a result, no exception.
+        One result for each of :data:`FAULTS`, in their order. A fault that did harm is a result, not an exception.
 
     Raises:
         ConfigurationError: The folder cannot be used, or ``rounds`` is out of its range.
@@ -102,8 +103,9 @@ def run_faults(
         raise ConfigurationError(Problem("rounds", f"is {rounds}, outside 1 to {_MAX_ROUNDS}"))
     results = []
     with _scratch(folder) as scratch:
-        for number, (name, make) in enumerate(_FAULTS.items()):
-            result = _result(name, make, scratch / str(number), rounds)
+        # Each fault gets a folder and brokers of its own, so that none inherits the harm of another.
+        for number, (name, cause) in enumerate(_FAULTS.items()):
+            result = _result(name, cause, scratch / str(number), rounds)
             results.append(result)
             on_result(result)
     return results
@@ -112,21 +114,21 @@ def run_faults(
 @contextmanager
 def _scratch(folder: Path) -> Iterator[Path]:
     try:
-        made = tempfile.TemporaryDirectory(prefix="telemetry-faults-", dir=folder, ignore_cleanup_errors=True)
+        temporary = tempfile.TemporaryDirectory(prefix="telemetry-faults-", dir=folder, ignore_cleanup_errors=True)
     except OSError as exc:
         problem = Problem("folder", f"{folder} cannot be written: {exc.strerror}", "name a folder of your own")
         raise ConfigurationError(problem) from exc
-    with made as scratch:
+    with temporary as scratch:
         yield Path(scratch)
 
 
-def _result(name: str, make: Callable[[FaultLab, int], _Seen], folder: Path, rounds: int) -> FaultResult:
+def _result(name: str, cause: Callable[[FaultLab, int], _Observed], folder: Path, rounds: int) -> FaultResult:
     began = time.monotonic()
     try:
         with FaultLab.opened(folder) as lab:
-            counts, message = make(lab, rounds)
+            counts, message = cause(lab, rounds)
         shutil.rmtree(folder, ignore_errors=True)
-    except _NotHereError as exc:
+    except _NotPossibleError as exc:
         return FaultResult(name, FaultOutcome.SKIPPED, str(exc), seconds=time.monotonic() - began)
     except (TelemetryError, OSError) as exc:
         seconds = time.monotonic() - began
@@ -139,20 +141,20 @@ def _result(name: str, make: Callable[[FaultLab, int], _Seen], folder: Path, rou
     return FaultResult(name, FaultOutcome.FAILED, message, counts, seconds, IncompleteError.exit_code)
 
 
-def _processes_killed(lab: FaultLab, rounds: int) -> _Seen:
-    """Kill processes at random moments while they log; every event that they called durable must be there."""
+def _processes_killed(lab: FaultLab, rounds: int) -> _Observed:
+    """Kill processes at random moments while they log; every event that they called durable must be found."""
     durable: set[str] = set()
     for _ in range(rounds):
         durable |= _kill_one(lab)
     with Telemetry(lab.config()) as telemetry:
         telemetry.shutdown()
     if left := list(lab.spool.iterdir()):
-        message = f"{len(left)} files stay in the spool after the next process has sent what was in them"
+        message = f"{len(left)} files are still in the spool although the next process has sent their events"
         raise IncompleteError(message)
-    found = lab.found()
-    there = len(durable & found)
-    counts = FaultCounts(logged=len(durable), delivered=there, missing=len(durable) - there)
-    return counts, f"{rounds} processes killed; {len(found) - there} more events found that nobody had waited for"
+    ids = lab.event_ids()
+    kept = len(durable & ids)
+    counts = FaultCounts(logged=len(durable), delivered=kept, missing=len(durable) - kept)
+    return counts, f"{rounds} processes killed; {len(ids) - kept} more events found that had not been called durable"
 
 
 def _kill_one(lab: FaultLab) -> set[str]:
@@ -165,31 +167,31 @@ def _kill_one(lab: FaultLab) -> set[str]:
         moment = random.uniform(0.0, _LATEST_KILL_SECONDS)  # noqa: S311 - no secret
         killer = threading.Timer(moment, worker.kill)
         killer.start()
-        # A line is whole, or its last part was never written.
+        # A line without its end was cut off by the kill: its event was not reported as durable.
         durable = {first, *(line.strip() for line in lines if line.endswith("\n"))}
         killer.join()
     if not first:
-        message = "a process that should log did not begin to"
+        message = "a process that should log logged nothing"
         raise TelemetryError(message)
     return durable
 
 
-def _kafka_away(lab: FaultLab, _rounds: int) -> _Seen:
+def _kafka_away(lab: FaultLab, _rounds: int) -> _Observed:
     return _kafka_breaks(lab, lab.kafka.stop_brokers, lab.kafka.start_brokers)
 
 
-def _kafka_hangs(lab: FaultLab, _rounds: int) -> _Seen:
+def _kafka_hangs(lab: FaultLab, _rounds: int) -> _Observed:
     return _kafka_breaks(lab, lambda: lab.kafka.set_latency(_LATENCY_SECONDS), lambda: lab.kafka.set_latency(0))
 
 
-def _kafka_breaks(lab: FaultLab, begin: Callable[[], None], end: Callable[[], None]) -> _Seen:
+def _kafka_breaks(lab: FaultLab, begin: Callable[[], None], end: Callable[[], None]) -> _Observed:
     with Telemetry(lab.config()) as telemetry:
         stats = telemetry.audit.get_audit_stats
         lab.log(telemetry, _EVENTS)
         wait(lambda: stats().queued == 0, "the delivery of the first events")
         begin()
         lab.log(telemetry, _EVENTS)
-        wait(lambda: stats().stored >= _EVENTS, "storing what Kafka does not take")
+        wait(lambda: stats().stored >= _EVENTS, "storing what Kafka does not accept")
         end()
         lab.log(telemetry, _EVENTS)
         wait(lambda: stats().queued == 0 and stats().replayed >= stats().stored, "the replay of what was stored")
@@ -198,11 +200,11 @@ def _kafka_breaks(lab: FaultLab, begin: Callable[[], None], end: Callable[[], No
     return replace(counts, missing=lab.missing()), f"{replayed} events came back from the fallback store"
 
 
-def _store_gone(lab: FaultLab, _rounds: int) -> _Seen:
+def _store_gone(lab: FaultLab, _rounds: int) -> _Observed:
     aside = lab.folder / "aside"
 
     def begin() -> None:
-        # A file where the folder was: nobody can write below it, whatever rights he has.
+        # A file in place of the folder: no user can write below it, not even root.
         lab.store.rename(aside)
         lab.store.touch()
 
@@ -213,74 +215,77 @@ def _store_gone(lab: FaultLab, _rounds: int) -> _Seen:
     return _store_breaks(lab, begin, end)
 
 
-def _store_read_only(lab: FaultLab, _rounds: int) -> _Seen:
+def _store_read_only(lab: FaultLab, _rounds: int) -> _Observed:
     if not hasattr(os, "geteuid") or os.geteuid() == 0:
-        message = "permissions do not bind this user; run it as another one"
-        raise _NotHereError(message)
+        message = "permissions do not apply to this user; run the suite as another one"
+        raise _NotPossibleError(message)
     return _store_breaks(lab, lambda: lab.store.chmod(0o500), lambda: lab.store.chmod(0o700))
 
 
-def _store_breaks(lab: FaultLab, begin: Callable[[], None], end: Callable[[], None]) -> _Seen:
+def _store_breaks(lab: FaultLab, begin: Callable[[], None], end: Callable[[], None]) -> _Observed:
     with Telemetry(lab.config(queue_max_events=_EVENTS)) as telemetry:
         stats = telemetry.audit.get_audit_stats
         begin()
         try:
             lab.kafka.stop_brokers()
-            # Twice as much as may wait: the rest is refused.
+            # Twice as many as may wait: the rest must be refused, not lost.
             lab.log(telemetry, 2 * _EVENTS)
             refused = stats().refused
-            wait(lambda: stats().diverted, "the detour round Kafka")
+            wait(lambda: stats().diverted, "the diversion to the fallback")
         finally:
             end()
-        wait(lambda: stats().queued == 0, "storing what had to wait")
+        wait(lambda: stats().queued == 0, "storing the events that had to wait")
         lab.kafka.start_brokers()
         counts = lab.shut_down(telemetry)
     return replace(
         counts, missing=lab.missing()
-    ), f"{refused} calls were refused while neither Kafka nor store took events"
+    ), f"{refused} calls were refused while neither Kafka nor the store accepted events"
 
 
-def _disk_full(lab: FaultLab, _rounds: int) -> _Seen:
-    """Let no file of a process grow while it logs, then let it go on."""
+def _disk_full(lab: FaultLab, _rounds: int) -> _Observed:
+    """Let no file of a process grow while it logs, then lift the limit."""
     if importlib.util.find_spec("resource") is None:
-        message = "this system cannot bound the size of a process's files"
-        raise _NotHereError(message)
+        message = "this system cannot limit the size of a process's files"
+        raise _NotPossibleError(message)
     with lab.start_worker("full disk") as worker:
         guard = threading.Timer(2 * PATIENCE, worker.kill)
         guard.start()
         answer = worker.stdout.read() if worker.stdout is not None else ""
         guard.cancel()
     try:
-        told = json.loads(answer)
+        outcome = json.loads(answer)
     except ValueError as exc:
-        message = "the process whose disk was full did not end in good order"
+        message = "the process whose disk was full did not shut down cleanly"
         raise TelemetryError(message) from exc
-    if not (told["stopped"] and told["goes_on"]):
-        message = "the spool did not notice that its disk was full, or did not go on when it had room"
+    if not (outcome["stopped"] and outcome["continued"]):
+        message = "the spool did not notice that its disk was full, or did not continue when there was room"
         raise TelemetryError(message)
-    found, ids = lab.found(), set(told["ids"])
-    settled = {name: told[name] for name in ("delivered", "stored", "spooled", "failed")}
-    counts = FaultCounts(logged=len(ids), **settled, missing=len(ids - found))
-    return counts, "the spool stopped with an error, events went on to Kafka, and it went on when there was room"
+    kept, ids = lab.event_ids(), set(outcome["ids"])
+    settled = {name: outcome[name] for name in ("delivered", "stored", "spooled", "failed")}
+    counts = FaultCounts(logged=len(ids), **settled, missing=len(ids - kept))
+    return (
+        counts,
+        "the spool stopped with an error, events were still sent to Kafka, and the spool continued when there was room",
+    )
 
 
-def _key_service_hangs(lab: FaultLab, _rounds: int) -> _Seen:
+def _key_service_hangs(lab: FaultLab, _rounds: int) -> _Observed:
     with Telemetry(lab.config(data_key_max_uses=_KEY_USES)) as telemetry:
         lab.log(telemetry, 1)
         with hanging_key_service():
             lab.log(telemetry, _EVENTS)
         refused = telemetry.audit.get_audit_stats().refused
-        wait(lambda: lab.log(telemetry, 1), "a data key after the key service's return")
+        wait(lambda: lab.log(telemetry, 1), "a data key after the key service answers again")
         lab.log(telemetry, _KEY_USES // 2)
         counts = lab.shut_down(telemetry)
     if not refused:
-        message = "no call was refused though the data key was used up"
+        message = "no call was refused although the data key was used up"
         raise TelemetryError(message)
     return replace(counts, missing=lab.missing()), f"{refused} calls were refused once the data key was used up"
 
 
-def _everything_at_once(lab: FaultLab, _rounds: int) -> _Seen:
-    """Shut down while Kafka, store and key service are all away; the next process sends what is in the spool."""
+def _everything_at_once(lab: FaultLab, _rounds: int) -> _Observed:
+    """Shut down while Kafka, store and key service are all unreachable; the next process sends what is in the spool."""
     aside = lab.folder / "aside"
     with Telemetry(lab.config(data_key_max_uses=4 * _EVENTS)) as telemetry, hanging_key_service():
         lab.kafka.stop_brokers()
@@ -300,11 +305,11 @@ def _everything_at_once(lab: FaultLab, _rounds: int) -> _Seen:
         telemetry.shutdown()
     return (
         replace(counts, missing=lab.missing()),
-        f"the shutdown took {took:.1f} s of {_SHORT_SHUTDOWN:g} s; the next process sent what stayed in the spool",
+        f"the shutdown took {took:.1f} s of {_SHORT_SHUTDOWN:g} s; the next process sent the rest from the spool",
     )
 
 
-_FAULTS: dict[str, Callable[[FaultLab, int], _Seen]] = {
+_FAULTS: dict[str, Callable[[FaultLab, int], _Observed]] = {
     "processes killed": _processes_killed,
     "kafka away": _kafka_away,
     "kafka hangs": _kafka_hangs,
@@ -316,4 +321,4 @@ _FAULTS: dict[str, Callable[[FaultLab, int], _Seen]] = {
 }
 
 FAULTS = tuple(_FAULTS)
-"""The names of all faults, in their order."""
+"""Names of all faults, in their order."""

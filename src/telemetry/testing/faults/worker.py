@@ -1,6 +1,6 @@
-"""A process of the fault suite that logs until it is killed, or whose disk is full for a while.
+"""Logs in a process of the fault suite until it is killed, or while its disk is full for some time.
 
-It reads its task, one line of JSON, from standard input.
+The process reads its task, one line of JSON, from standard input.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _config(task: dict[str, str]) -> TelemetryConfig:
 async def _log_without_end(telemetry: Telemetry, number: int) -> None:
     while True:
         receipt = await telemetry.audit.log("work", {"task": number}, f"user-{number}", wait_for="durable")
-        _tell(receipt.event_id)
+        _write_line(receipt.event_id)
 
 
 async def _run_without_end(config: TelemetryConfig) -> None:
@@ -55,14 +55,14 @@ async def _run_without_end(config: TelemetryConfig) -> None:
 
 
 class _SpoolState(logging.Handler):
-    """Learns from the library's log lines when the spool stops and when it goes on."""
+    """Learns from the library's log lines when the spool stops and when it continues."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self.stopped, self.goes_on = threading.Event(), threading.Event()
+        self.stopped, self.continued = threading.Event(), threading.Event()
 
     def emit(self, record: logging.LogRecord) -> None:
-        (self.stopped if record.levelno >= logging.ERROR else self.goes_on).set()
+        (self.stopped if record.levelno >= logging.ERROR else self.continued).set()
 
 
 def _run_with_a_full_disk(config: TelemetryConfig) -> dict[str, Any]:
@@ -74,21 +74,21 @@ def _run_with_a_full_disk(config: TelemetryConfig) -> dict[str, Any]:
     ids: list[str] = []
     telemetry = BlockingTelemetry(config)
     telemetry.start()
-    # No file may grow beyond this: what a full disk does, for this process only. Python ignores the signal for it.
+    # No file may grow beyond this: a full disk, but for this process only. Python ignores the signal that comes with it.
     resource.setrlimit(resource.RLIMIT_FSIZE, (_ROOM_BYTES, before[1]))
     ids += (telemetry.audit.log("work", {"pad": "x" * _PAD}, "ada").event_id for _ in range(_EVENTS))
     stopped = state.stopped.wait(_PATIENCE)
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
     for _ in range(int(_PATIENCE / _TICK_SECONDS)):
-        # The spool looks at its disk again when there is something to write.
+        # The spool tries its disk again when there is something to write.
         ids.append(telemetry.audit.log("work", {}, "ada").event_id)
-        if state.goes_on.wait(_TICK_SECONDS):
+        if state.continued.wait(_TICK_SECONDS):
             break
     report = telemetry.shutdown()
     return {
         "ids": ids,
         "stopped": stopped,
-        "goes_on": state.goes_on.is_set(),
+        "continued": state.continued.is_set(),
         "delivered": report.delivered,
         "stored": report.stored,
         "spooled": report.spooled,
@@ -96,17 +96,17 @@ def _run_with_a_full_disk(config: TelemetryConfig) -> dict[str, Any]:
     }
 
 
-def _tell(line: str) -> None:
+def _write_line(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
 def main() -> None:
-    """Do the task."""
+    """Read the task and do it."""
     task = json.loads(sys.stdin.readline())
     config = _config(task)
     if task["mode"] == "full disk":
-        _tell(json.dumps(_run_with_a_full_disk(config)))
+        _write_line(json.dumps(_run_with_a_full_disk(config)))
     else:
         asyncio.run(_run_without_end(config))
 
