@@ -30,8 +30,8 @@ def kafka_beside() -> Iterator[EmbeddedKafka]:
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
-    with small_disk(tmp_path / "disk", size="1m") as made:
-        yield made
+    with small_disk(tmp_path / "disk", size="1m") as disk:
+        yield disk
 
 
 def _config(kafka: EmbeddedKafka, disk: Disk, folder: Path) -> AuditConfig:
@@ -47,15 +47,15 @@ def _config(kafka: EmbeddedKafka, disk: Disk, folder: Path) -> AuditConfig:
     )
 
 
-def _log_until_refused(telemetry: Telemetry, is_told: Callable[[], bool]) -> list[Receipt]:
-    """Log until the disk takes nothing, which is told, and the queue is full therefore."""
+def _log_until_refused(telemetry: Telemetry, is_reported: Callable[[], bool]) -> list[Receipt]:
+    """Log until the disk accepts nothing, an error line says so, and the queue is full."""
     accepted: list[Receipt] = []
     while len(accepted) < 50 * _BOUND:
-        told = is_told()
+        reported = is_reported()
         try:
             accepted.append(telemetry.audit.log("step", {"n": len(accepted), "pad": "x" * 500}, "ada"))
         except BackpressureError:
-            if told:
+            if reported:
                 return accepted
     pytest.fail("the disk never became full")
 
@@ -79,7 +79,7 @@ def _make_read_only(disk: Disk, telemetry: Telemetry) -> None:
 
 
 @pytest.mark.parametrize(
-    ("begin", "heal", "said"),
+    ("begin", "heal", "remedy"),
     [
         (_fill, "size=64m", "free some space, or move base_path"),
         (_make_read_only, "rw,size=64m", "remount it writable, or move base_path"),
@@ -89,7 +89,7 @@ def _make_read_only(disk: Disk, telemetry: Telemetry) -> None:
 def test_nothing_accepted_is_lost(
     begin: Callable[[Disk, Telemetry], None],
     heal: str,
-    said: str,
+    remedy: str,
     disk: Disk,
     kafka_beside: EmbeddedKafka,
     tmp_path: Path,
@@ -99,7 +99,7 @@ def test_nothing_accepted_is_lost(
     with caplog.at_level(logging.ERROR), running(config) as telemetry:
         kafka_beside.stop_brokers()
         begin(disk, telemetry)
-        accepted = _log_until_refused(telemetry, lambda: said in caplog.text)
+        accepted = _log_until_refused(telemetry, lambda: remedy in caplog.text)
         assert str(disk.folder) in caplog.text
         stats = telemetry.audit.get_audit_stats()
         assert stats.logged == stats.stored + stats.queued
@@ -111,7 +111,7 @@ def test_nothing_accepted_is_lost(
         for receipt in accepted:
             assert receipt.wait_delivered(60).fallback_object is not None
         kafka_beside.start_brokers()
-        until(lambda: not telemetry.audit.get_audit_stats().diverted, timeout=60, what="the direct way")
+        until(lambda: not telemetry.audit.get_audit_stats().diverted, timeout=60, what="direct sending")
 
     values = on_topic(config)
     assert {receipt.event_id for receipt in accepted} <= ids(values)

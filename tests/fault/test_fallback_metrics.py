@@ -28,15 +28,15 @@ class Meter:
 
     def read(self) -> dict[str, list[tuple[dict[str, Any], float]]]:
         """Return attributes and value of each point, by metric."""
-        found: dict[str, list[tuple[dict[str, Any], float]]] = {}
+        points: dict[str, list[tuple[dict[str, Any], float]]] = {}
         data = self._reader.get_metrics_data()
         for resource in data.resource_metrics if data is not None else ():
             for scope in resource.scope_metrics:
                 for metric in scope.metrics:
                     for point in metric.data.data_points:
                         if hasattr(point, "value"):
-                            found.setdefault(metric.name, []).append((dict(point.attributes or {}), point.value))
-        return found
+                            points.setdefault(metric.name, []).append((dict(point.attributes or {}), point.value))
+        return points
 
     def value(self, name: str) -> float:
         """Return the one value of a metric; 0 where there is none yet."""
@@ -46,9 +46,9 @@ class Meter:
 
 @pytest.fixture
 def meter(monkeypatch: pytest.MonkeyPatch) -> Meter:
-    made = Meter()
-    monkeypatch.setattr(metrics, "get_meter", made.provider.get_meter)
-    return made
+    meter = Meter()
+    monkeypatch.setattr(metrics, "get_meter", meter.provider.get_meter)
+    return meter
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def kafka_beside() -> Iterator[EmbeddedKafka]:
         yield broker
 
 
-def test_an_outage_as_the_meter_shows_it(meter: Meter, kafka_beside: EmbeddedKafka, tmp_path: Path) -> None:
+def test_meter_shows_an_outage(meter: Meter, kafka_beside: EmbeddedKafka, tmp_path: Path) -> None:
     store = FaultyStore()
     config = quick_config(
         kafka_beside.bootstrap_servers, tmp_path, storage_config=store.config, kafka_timeout_ms=1_000, max_retries=0
@@ -81,13 +81,13 @@ def test_an_outage_as_the_meter_shows_it(meter: Meter, kafka_beside: EmbeddedKaf
 
         kafka_beside.start_brokers()
         until(lambda: meter.value("audit.fallback.replayed_total") == 30, timeout=90, what="the replay")
-        until(lambda: meter.value("audit.kafka.diverted") == 0, timeout=90, what="the direct way")
+        until(lambda: meter.value("audit.kafka.diverted") == 0, timeout=90, what="direct sending")
         assert meter.value("audit.fallback.backlog_events") == 0
         assert meter.value("audit.fallback.oldest_age_seconds") == 0
         assert meter.value("audit.fallback.rejected_total") == 0
 
 
-def test_what_kafka_refuses_as_the_meter_shows_it(meter: Meter, kafka_beside: EmbeddedKafka, tmp_path: Path) -> None:
+def test_meter_shows_what_kafka_refuses(meter: Meter, kafka_beside: EmbeddedKafka, tmp_path: Path) -> None:
     store = FaultyStore()
     config = quick_config(kafka_beside.bootstrap_servers, tmp_path, storage_config=store.config)
     with running(config) as telemetry:

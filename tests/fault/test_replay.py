@@ -102,26 +102,26 @@ def names(store: MemoryStore, folder: str) -> list[str]:
     return [name for name in sorted(store.objects) if name.startswith(folder)]
 
 
-def test_two_damaged_objects_of_one_name_are_both_kept(config: AuditConfig) -> None:
-    store, made = MemoryStore(), records(6)
-    name = stored(store, made[:3])
+def test_two_damaged_objects_of_one_name(config: AuditConfig) -> None:
+    store, batch = MemoryStore(), records(6)
+    name = stored(store, batch[:3])
     whole = store.objects[name]
     kept = []
     for damaged in (whole[:-2], whole.replace(b"user-1", b"user-2", 1)):
         store.objects[name] = damaged
-        stored(store, made[3:])
+        stored(store, batch[3:])
         drain(store, config)
         kept.append(damaged)
 
-    assert [store.objects[found] for found in names(store, "quarantine/")] == kept
+    assert [store.objects[name] for name in names(store, "quarantine/")] == kept
     assert names(store, "audit-events/") == []
     assert sent(config) == [3, 3, 4, 4, 5, 5]
 
 
 def test_any_altered_byte_is_found(config: AuditConfig) -> None:
-    made = records(2)
+    batch = records(2)
     whole = MemoryStore()
-    name = stored(whole, made)
+    name = stored(whole, batch)
     data = whole.objects[name]
     store = MemoryStore()
     for place in range(0, len(data), 41):
@@ -135,9 +135,9 @@ def test_any_altered_byte_is_found(config: AuditConfig) -> None:
     assert len(names(store, "quarantine/")) == len(range(0, len(data), 41))
 
 
-def test_foreign_and_exchanged_objects_are_moved_and_the_rest_goes_on(config: AuditConfig) -> None:
-    store, made = MemoryStore(), records(6)
-    first, second = stored(store, made[:3]), stored(store, made[3:])
+def test_foreign_and_exchanged_objects_are_quarantined(config: AuditConfig) -> None:
+    store, batch = MemoryStore(), records(6)
+    first, second = stored(store, batch[:3]), stored(store, batch[3:])
     store.objects[first], store.objects[second] = store.objects[second], store.objects[first]
     store.objects["audit-events/README.txt"] = b"not ours"
     other = records(2)
@@ -150,13 +150,11 @@ def test_foreign_and_exchanged_objects_are_moved_and_the_rest_goes_on(config: Au
     assert store.objects["quarantine/audit-events/README.txt"] == b"not ours"
 
 
-def test_an_unreadable_object_keeps_back_its_producer_only(
-    config: AuditConfig, caplog: pytest.LogCaptureFixture
-) -> None:
-    store, made, other = MemoryStore(), records(9), records(3)
-    hidden = stored(store, made[3:6])
-    stored(store, made[:3])
-    stored(store, made[6:])
+def test_unreadable_object_blocks_only_its_producer(config: AuditConfig, caplog: pytest.LogCaptureFixture) -> None:
+    store, batch, other = MemoryStore(), records(9), records(3)
+    hidden = stored(store, batch[3:6])
+    stored(store, batch[:3])
+    stored(store, batch[6:])
     stored(store, other)
 
     def deny(operation: str, name: str) -> None:
@@ -175,10 +173,10 @@ def test_an_unreadable_object_keeps_back_its_producer_only(
     assert store.objects.keys() == {name for name in store.objects if name.startswith("locks/")}
 
 
-def test_a_slow_stores_objects_are_read_and_deleted_several_at_a_time(config: AuditConfig) -> None:
-    store, made = MemoryStore(), records(40)
-    for at in range(0, 40, 2):
-        stored(store, made[at : at + 2])
+def test_slow_store_is_used_in_parallel(config: AuditConfig) -> None:
+    store, batch = MemoryStore(), records(40)
+    for start in range(0, 40, 2):
+        stored(store, batch[start : start + 2])
     running = {"get": itertools.count(1), "delete": itertools.count(1)}
     together = {operation: threading.Event() for operation in running}
 
@@ -198,10 +196,10 @@ def test_a_slow_stores_objects_are_read_and_deleted_several_at_a_time(config: Au
 
 
 @pytest.mark.parametrize("operation", ["get", "delete"])
-def test_a_store_that_fails_once_in_a_while(config: AuditConfig, operation: str) -> None:
-    store, made = MemoryStore(), records(40)
-    for at in range(0, 40, 2):
-        stored(store, made[at : at + 2])
+def test_store_that_fails_now_and_then(config: AuditConfig, operation: str) -> None:
+    store, batch = MemoryStore(), records(40)
+    for start in range(0, 40, 2):
+        stored(store, batch[start : start + 2])
     calls = itertools.count(1)
 
     def fail(called: str, name: str) -> None:
@@ -221,8 +219,8 @@ def test_a_store_that_fails_once_in_a_while(config: AuditConfig, operation: str)
         number = int(value["sequence"])
         if number not in order[value["data"]["user_id"]]:
             order[value["data"]["user_id"]].append(number)
-    assert all(found == sorted(found) for found in order.values())
-    assert sorted(number for found in order.values() for number in found) == list(range(40))
+    assert all(numbers == sorted(numbers) for numbers in order.values())
+    assert sorted(number for numbers in order.values() for number in numbers) == list(range(40))
     assert names(store, "audit-events/") == []
 
 
@@ -236,8 +234,8 @@ class LateStore(MemoryStore):
 
 
 @contextmanager
-def way_back(store: MemoryStore, config: AuditConfig) -> Iterator[tuple[FallbackHandler, Callable[[], bool]]]:
-    """Yield the handler of a process that is diverted, and whether its events may go to Kafka again by now."""
+def diverted_process(store: MemoryStore, config: AuditConfig) -> Iterator[tuple[FallbackHandler, Callable[[], bool]]]:
+    """Yield the handler of a diverted process, and a function that returns whether its events may go to Kafka again."""
     handler = FallbackHandler(
         store,
         provider="memory",
@@ -266,9 +264,9 @@ def way_back(store: MemoryStore, config: AuditConfig) -> Iterator[tuple[Fallback
         handler.close()
 
 
-def test_an_object_that_is_replayed_before_its_write_returned_does_not_bar_the_way_back(config: AuditConfig) -> None:
+def test_object_replayed_before_its_write_returned(config: AuditConfig) -> None:
     store = LateStore()
-    with way_back(store, config) as (handler, is_free):
+    with diverted_process(store, config) as (handler, is_free):
         handler.add(records(3), reason="outage")
         until(lambda: len(store.objects) == 1, what="the object")
 
@@ -276,9 +274,9 @@ def test_an_object_that_is_replayed_before_its_write_returned_does_not_bar_the_w
         assert sent(config) == [0, 1, 2]
 
 
-def test_an_object_that_another_process_replayed_does_not_bar_the_way_back(config: AuditConfig) -> None:
+def test_object_replayed_by_another_process(config: AuditConfig) -> None:
     store = MemoryStore()
-    with way_back(store, config) as (handler, is_free):
+    with diverted_process(store, config) as (handler, is_free):
         handler.add(records(3), reason="outage")
         until(lambda: handler.backlog()[0] == 1, what="the object")
         drain(store, config)
@@ -287,13 +285,13 @@ def test_an_object_that_another_process_replayed_does_not_bar_the_way_back(confi
         assert sent(config) == [0, 1, 2]
 
 
-def test_objects_are_sent_oldest_first_and_in_each_producers_order() -> None:
-    store, made, other = MemoryStore(), records(9), records(2)
-    late = stored(store, made[6:])
+def test_objects_are_sent_in_order() -> None:
+    store, batch, other = MemoryStore(), records(9), records(2)
+    late = stored(store, batch[6:])
     middle = stored(store, other)
-    early = stored(store, made[:6])  # what was adopted from a spool is stored later than what came after it
+    early = stored(store, batch[:6])  # what was adopted from a spool is stored later than what came after it
 
-    assert [found.name for found in in_order(listed(store, "audit-events"))] == [middle, early, late]
+    assert [waiting.name for waiting in in_order(listed(store, "audit-events"))] == [middle, early, late]
 
 
 def _limited(broker: KafkaBroker, folder: Path) -> AuditConfig:
@@ -303,32 +301,30 @@ def _limited(broker: KafkaBroker, folder: Path) -> AuditConfig:
 
 
 def _with_large(count: int, *large: int) -> list[SealedRecord]:
-    made = records(count)
+    batch = records(count)
     for number in large:
         much = "".join(chr(0x4E00 + (n * n * 7919) % 20_000) for n in range(3_000))
         value = json.dumps({"id": f"large-{number}", "sequence": number, "data": much}).encode()
-        made[number] = SealedRecord.written(
-            "", producer=made[0].producer, sequence=number, key=made[number].key, value=value
+        batch[number] = SealedRecord.written(
+            "", producer=batch[0].producer, sequence=number, key=batch[number].key, value=value
         )
-    return made
+    return batch
 
 
 @pytest.mark.services
-def test_too_large_records_are_found_among_many_and_come_back_when_kafka_takes_them(
-    kafka: KafkaBroker, tmp_path: Path
-) -> None:
+def test_too_large_records_are_rejected_and_restored(kafka: KafkaBroker, tmp_path: Path) -> None:
     config, store = _limited(kafka, tmp_path), MemoryStore()
-    made = _with_large(300, 0, 17, 299)
-    stored(store, made, topic=config.kafka_topic)
-    behind = records(5)
-    stored(store, behind, topic=config.kafka_topic)
+    batch = _with_large(300, 0, 17, 299)
+    stored(store, batch, topic=config.kafka_topic)
+    later = records(5)
+    stored(store, later, topic=config.kafka_topic)
 
     drain(store, config)
 
-    (aside,) = names(store, "rejected/")
-    found = decode_object(store.objects[aside])
-    assert [record.sequence for record in found.records] == [0, 17, 299]
-    assert found.header.reason == "too_large"
+    (name,) = names(store, "rejected/")
+    rejected = decode_object(store.objects[name])
+    assert [record.sequence for record in rejected.records] == [0, 17, 299]
+    assert rejected.header.reason == "too_large"
     assert set(sent(config)) == set(range(300)) - {17, 299}
 
     wider = quick_config(kafka.bootstrap(), tmp_path, kafka_topic=config.kafka_topic)
@@ -339,15 +335,15 @@ def test_too_large_records_are_found_among_many_and_come_back_when_kafka_takes_t
 
 
 @pytest.mark.services
-def test_refused_again_after_an_attempt_that_was_killed_half_way(kafka: KafkaBroker, tmp_path: Path) -> None:
+def test_refused_again_after_a_kill(kafka: KafkaBroker, tmp_path: Path) -> None:
     config, store = _limited(kafka, tmp_path), MemoryStore()
-    made = _with_large(10, 3)
-    name = stored(store, made, topic=config.kafka_topic)
+    batch = _with_large(10, 3)
+    name = stored(store, batch, topic=config.kafka_topic)
     # The earlier attempt refused this record for another reason, and did not come to delete the object.
     earlier = encode_object(
-        [StoredRecord(made[3].key, made[3].value, 3)],
+        [StoredRecord(batch[3].key, batch[3].value, 3)],
         topic=config.kafka_topic,
-        producer=made[0].producer,
+        producer=batch[0].producer,
         reason="authorization",
     )
     before = f"rejected/{name.removesuffix('-0-9.jsonl')}-3-3.jsonl"
@@ -362,15 +358,13 @@ def test_refused_again_after_an_attempt_that_was_killed_half_way(kafka: KafkaBro
 
 
 @pytest.mark.services
-def test_without_the_right_to_write_a_process_sets_aside_and_a_person_is_told(
-    kafka: KafkaBroker, tmp_path: Path
-) -> None:
+def test_missing_write_right_rejects_or_raises(kafka: KafkaBroker, tmp_path: Path) -> None:
     topic = f"{new_topic(kafka)}-read"
     kafka.create_topic(topic)
     kafka.add_acl("payments", topic, ["DESCRIBE", "READ"])
     config = quick_config("", tmp_path, kafka_topic=topic, **kafka.audit_options("SSL"))
-    store, made = MemoryStore(), records(4)
-    name = stored(store, made, topic=topic)
+    store, batch = MemoryStore(), records(4)
+    name = stored(store, batch, topic=topic)
 
     with pytest.raises(TransportAuthorizationError):
         drain(store, config)
@@ -385,8 +379,8 @@ def test_without_the_right_to_write_a_process_sets_aside_and_a_person_is_told(
     until(lambda: ledger.counts.rejected == 4, what="the refusal for good")
     worker.close()
     handler.close()
-    (aside,) = names(store, "rejected/")
-    assert decode_object(store.objects[aside]).header.reason == "authorization"
+    (name,) = names(store, "rejected/")
+    assert decode_object(store.objects[name]).header.reason == "authorization"
 
     kafka.add_acl("payments", topic, ["WRITE"])
     drain(store, config, rejected=True)
@@ -401,39 +395,37 @@ def _widen(broker: KafkaBroker, topic: str) -> None:
         future.result(30)
 
 
-def test_adopted_events_wait_behind_what_their_process_stored_before(
-    kafka_beside: EmbeddedKafka, tmp_path: Path
-) -> None:
+def test_adopted_events_wait_for_the_backlog(kafka_beside: EmbeddedKafka, tmp_path: Path) -> None:
     config = quick_config(kafka_beside.bootstrap_servers, tmp_path, spool_path=tmp_path / "spool")
-    made = records(60)
+    batch = records(60)
     assert config.storage_config is not None
     with StorageProviderFactory.create(config.storage_config) as store:
-        stored(store, made[:20])
-        stored(store, made[20:40])
-    leave_segment(tmp_path / "spool", made[40:])
+        stored(store, batch[:20])
+        stored(store, batch[20:40])
+    leave_segment(tmp_path / "spool", batch[40:])
 
     with running(config) as telemetry:
         receipt = telemetry.audit.log("after", {}, "user-1")
         until(lambda: telemetry.audit.get_audit_stats().recovered == 20)
         assert receipt.wait_delivered(30) is not None
-        until(lambda: not telemetry.audit.get_audit_stats().diverted, what="the direct way")
+        until(lambda: not telemetry.audit.get_audit_stats().diverted, what="direct sending")
         assert telemetry.audit.log("direct", {}, "user-1").wait_delivered(30).topic is not None
 
     order: dict[str, list[int]] = defaultdict(list)
     for value in on_topic(config):
-        if value["producer"] == made[0].producer:
+        if value["producer"] == batch[0].producer:
             order[value["data"]["user_id"]].append(int(value["sequence"]))
-    assert sorted(number for found in order.values() for number in found) == list(range(60))
-    assert all(found == sorted(found) for found in order.values())
+    assert sorted(number for numbers in order.values() for number in numbers) == list(range(60))
+    assert all(numbers == sorted(numbers) for numbers in order.values())
     assert list((tmp_path / "spool").iterdir()) == []
 
 
-def test_a_store_that_cannot_be_listed_leaves_the_spool_to_the_next_start(
+def test_unlistable_store_leaves_the_spool(
     kafka_beside: EmbeddedKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = quick_config(kafka_beside.bootstrap_servers, tmp_path, spool_path=tmp_path / "spool")
-    made = records(5)
-    leave_segment(tmp_path / "spool", made)
+    batch = records(5)
+    leave_segment(tmp_path / "spool", batch)
 
     def fails(*_given: object, **_named: object) -> Iterator[object]:
         message = "not now"
@@ -443,8 +435,8 @@ def test_a_store_that_cannot_be_listed_leaves_the_spool_to_the_next_start(
         patched.setattr("telemetry.audit.detour.listed", fails)
         with running(config) as telemetry:
             assert telemetry.audit.log("own", {}, "ada").wait_delivered(30).topic is not None
-    assert {value["producer"] for value in on_topic(config)} & {made[0].producer} == set()
+    assert {value["producer"] for value in on_topic(config)} & {batch[0].producer} == set()
 
     with running(config) as telemetry:
         until(lambda: telemetry.audit.get_audit_stats().recovered == 5)
-    assert {value["id"] for value in on_topic(config)} >= {record.event_id for record in made}
+    assert {value["id"] for value in on_topic(config)} >= {record.event_id for record in batch}

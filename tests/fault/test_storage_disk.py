@@ -73,7 +73,7 @@ def test_disk_becomes_full(tmp_path: Path, options: str) -> None:
         assert error.retriable
 
         # What was acknowledged is all there, what was refused is not, and no half of it takes room.
-        assert [found.name for found in store.list()] == kept
+        assert [stored.name for stored in store.list()] == kept
         assert all(store.get(name) == content(name) for name in kept)
         assert list(disk.rglob("*.tmp")) == []
 
@@ -107,7 +107,7 @@ def test_disk_becomes_read_only(tmp_path: Path) -> None:
         assert store.get("t/a") == b"before"
         subprocess.run(["mount", "-o", "remount,rw", disk], check=True, timeout=30)
         store.put("t/b", b"after")
-        assert [found.name for found in store.list()] == ["t/a", "t/b"]
+        assert [stored.name for stored in store.list()] == ["t/a", "t/b"]
 
 
 _UNPRIVILEGED = """
@@ -196,7 +196,7 @@ def test_writer_killed_in_the_middle(tmp_path: Path) -> None:
     for run in range(5):
         acknowledged |= set(killed_writer(tmp_path, run, chance.randint(1, 60)))
     store = store_in(tmp_path)
-    stored = [found.name for found in store.list()]
+    stored = [stored.name for stored in store.list()]
     assert acknowledged <= set(stored)
     assert len(stored) > 5
     for name in stored:

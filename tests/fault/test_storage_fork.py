@@ -31,7 +31,7 @@ def work(provider, who):
     provider.put(f"t/{who}", who.encode())
     provider.put(f"t/{who}", who.encode())
     assert provider.get(f"t/{who}") == who.encode()
-    assert f"t/{who}" in [found.name for found in provider.list("t/")]
+    assert f"t/{who}" in [stored.name for stored in provider.list("t/")]
     try:
         provider.put(f"t/{who}", b"other")
     except StorageConflictError:
@@ -83,7 +83,7 @@ def fields_of(config: StorageConfig, token: str) -> str:
     return json.dumps({**config.model_dump(mode="json", exclude_none=True), "gcp_bearer_token": token})
 
 
-def test_child_uses_a_store_that_its_parent_had_used(server: FakeGcs) -> None:
+def test_child_uses_its_parents_store(server: FakeGcs) -> None:
     script = _FORKING.replace("child again", "child-again").replace("parent again", "parent-again")
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -107,7 +107,7 @@ def test_relay_gives_back_results_and_errors(server: FakeGcs) -> None:
             relay.call("put", "t/x", b"2")
         with pytest.raises(StorageNotFoundError):
             relay.call("get", "t/none")
-        assert [found.name for found in relay.call("list_page", "t/", None)] == ["t/x"]
+        assert [stored.name for stored in relay.call("list_page", "t/", None)] == ["t/x"]
         assert relay.call("list_page", "t/", "t/x") == ()
     finally:
         relay.close()

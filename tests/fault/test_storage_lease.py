@@ -55,12 +55,12 @@ def holder(server: FakeGcs) -> Iterator[tuple[subprocess.Popen[str], str]]:
 def test_killed_holder_is_replaced() -> None:
     pause = threading.Event()
     with FakeGcs() as server, StorageProviderFactory.create(gcs_config_of(server)) as heir:
-        with holder(server) as (process, told):
-            assert told == "held"
+        with holder(server) as (process, answer):
+            assert answer == "held"
             with heir.lock("replay", owner="heir", seconds=3.0) as lock:
                 assert not lock.is_held
-            with holder(server) as (_, told_second):
-                assert told_second == "not held"
+            with holder(server) as (_, second_answer):
+                assert second_answer == "not held"
             process.kill()
             process.wait(30)
         deadline = time.monotonic() + _WAIT_SECONDS

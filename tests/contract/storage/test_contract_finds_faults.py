@@ -70,9 +70,9 @@ class FailingOnMissing(Sound):
 
 class OnePage(Sound):
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
-        for number, found in enumerate(super().list(prefix)):
+        for number, stored in enumerate(super().list(prefix)):
             if number < 1_000:
-                yield found
+                yield stored
 
 
 class Unsorted(Sound):
@@ -83,7 +83,7 @@ class Unsorted(Sound):
 class PartsOnly(Sound):
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         folder = prefix.rpartition("/")[0]
-        yield from (found for found in super().list(folder))
+        yield from super().list(folder)
 
 
 class _Fixed:

@@ -36,7 +36,7 @@ def test_answer_to_create_lost(cloud_config: StorageConfig, max_retries: int) ->
         provider.put(name, b"once")
         assert thief.stolen == 1
         assert provider.get(name) == b"once"
-        assert [found.name for found in provider.list(name)] == [name]
+        assert [stored.name for stored in provider.list(name)] == [name]
 
 
 @pytest.mark.parametrize("max_retries", [0, 3])

@@ -29,7 +29,7 @@ _RIGHTS = ("s3:PutObject", "s3:GetObject", "s3:DeleteObject", "s3:ListBucket")
 
 
 class GuardedS3:
-    """An emulated S3 that holds every request against the policies of its users."""
+    """An emulated S3 that checks every request by the policies of its users."""
 
     def __init__(self, moto: MotoS3) -> None:
         self._moto = moto
@@ -52,7 +52,7 @@ class GuardedS3:
         )
         name = f"user-{uuid.uuid4().hex}"
         iam.create_user(UserName=name)
-        objects = [found for found in _RIGHTS[:3] if found != right]
+        objects = [other for other in _RIGHTS[:3] if other != right]
         bucket = f"arn:aws:s3:::{self.bucket}"
         statements = [{"Effect": "Allow", "Action": objects, "Resource": f"{bucket}/audit/*"}]
         if right != "s3:ListBucket":
@@ -88,7 +88,7 @@ def test_s3_with_exactly_the_documented_permissions(guarded: GuardedS3) -> None:
         store.check()
         store.put("t/x", b"1")
         assert store.get("t/x") == b"1"
-        assert [found.name for found in store.list("t/")] == ["t/x"]
+        assert [stored.name for stored in store.list("t/")] == ["t/x"]
         with store.lock("replay", owner="test", seconds=60.0) as lock:
             assert lock.is_held
         store.delete("t/x")

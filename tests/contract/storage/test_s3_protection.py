@@ -1,4 +1,4 @@
-"""What S3 itself is asked to protect: encryption at rest, and buckets that lock their objects."""
+"""S3 itself protects objects: encryption at rest, and buckets that lock their objects."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_bucket_with_a_default_retention(moto_s3: MotoBuckets, sdk_header: None)
             provider.put("t/x", b"2")
         assert client.head_object(Bucket=bucket, Key="t/x")["ObjectLockMode"] == "COMPLIANCE"
         provider.delete("t/x")
-        assert [found.name for found in provider.list("t/")] == []
+        assert [stored.name for stored in provider.list("t/")] == []
         provider.put("t/x", b"replayed, and stored again")
     versions = client.list_object_versions(Bucket=bucket, Prefix="t/")
     assert len(versions["Versions"]) == 2

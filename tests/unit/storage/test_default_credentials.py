@@ -1,4 +1,4 @@
-"""Credentials of each cloud's own chain reach the store, and their absence is told."""
+"""Credentials of each cloud's own chain reach the store, and their absence is an error."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Recorder(ThreadingHTTPServer):
     """Answers POST with a text, everything else with 403, and keeps the Authorization headers."""
 
     daemon_threads = True
-    told = b""
+    answer = b""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -41,7 +41,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Recorder
 
     def do_POST(self) -> None:
-        self._answer(200, self.server.told)
+        self._answer(200, self.server.answer)
 
     def do_PUT(self) -> None:
         self.server.authorizations.append(self.headers.get("Authorization", ""))
@@ -160,7 +160,7 @@ def service_account_key(path: Path, token_uri: str) -> Path:
 @pytest.mark.parametrize("way", ["gcp_credentials_path", "GOOGLE_APPLICATION_CREDENTIALS"])
 def test_google_service_account(way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with FakeGcs() as store, recorder() as tokens:
-        tokens.told = json.dumps({"access_token": store.token, "expires_in": 3_600}).encode()
+        tokens.answer = json.dumps({"access_token": store.token, "expires_in": 3_600}).encode()
         path = service_account_key(tmp_path / "key.json", f"{tokens.url}/token")
         fields = {"gcp_credentials_path": path} if way.islower() else {}
         if not fields:

@@ -1,4 +1,4 @@
-"""One holder at a time, whatever stops, sleeps, dies, answers late, or has a wrong clock."""
+"""One holder at a time, even if processes stop, sleep, die, answer late, or have a wrong clock."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_second_contender_does_not_get_it(clock: Clock, store: MemoryStore) -> N
     assert (first.is_held, second.is_held) == (True, False)
 
 
-def test_holder_stops_in_time_when_it_cannot_renew(clock: Clock, store: MemoryStore) -> None:
+def test_holder_that_cannot_renew_stops_in_time(clock: Clock, store: MemoryStore) -> None:
     holder = contender(store)
     assert holder.acquire()
     clock.now += SECONDS - 0.001
@@ -82,7 +82,7 @@ def test_renewal_keeps_it_and_leaves_one_object(clock: Clock, store: MemoryStore
     assert epochs(store) == [21]
 
 
-def test_dead_holder_is_replaced_by_whoever_watched_it(clock: Clock, store: MemoryStore) -> None:
+def test_dead_holder_is_replaced_by_its_watcher(clock: Clock, store: MemoryStore) -> None:
     watch = LeaseWatch()
     assert contender(store).acquire()
     assert not contender(store, watch).acquire()
@@ -94,7 +94,7 @@ def test_dead_holder_is_replaced_by_whoever_watched_it(clock: Clock, store: Memo
     assert epochs(store) == [2]
 
 
-def test_dead_holder_is_replaced_by_a_newcomer_after_the_margin(clock: Clock, store: MemoryStore) -> None:
+def test_newcomer_replaces_dead_holder_after_margin(clock: Clock, store: MemoryStore) -> None:
     assert contender(store).acquire()
     clock.now += SECONDS + CLOCK_MARGIN
     assert not contender(store).acquire()
@@ -102,7 +102,7 @@ def test_dead_holder_is_replaced_by_a_newcomer_after_the_margin(clock: Clock, st
     assert contender(store).acquire()
 
 
-def test_contender_whose_clock_is_ahead_within_the_margin(clock: Clock, store: MemoryStore) -> None:
+def test_contender_clock_ahead_within_the_margin(clock: Clock, store: MemoryStore) -> None:
     holder = contender(store)
     assert holder.acquire()
     clock.ahead = CLOCK_MARGIN - 0.001
@@ -112,7 +112,7 @@ def test_contender_whose_clock_is_ahead_within_the_margin(clock: Clock, store: M
     assert holder.is_held
 
 
-def test_contender_whose_clock_is_an_hour_behind(clock: Clock, store: MemoryStore) -> None:
+def test_contender_clock_an_hour_late(clock: Clock, store: MemoryStore) -> None:
     watch = LeaseWatch()
     assert contender(store).acquire()
     clock.ahead = -3_600.0
@@ -130,7 +130,7 @@ def test_clock_set_back_does_not_prolong_it(clock: Clock, store: MemoryStore) ->
 
 
 def test_machine_that_slept_knows_that_it_lost(clock: Clock, store: MemoryStore) -> None:
-    # While it sleeps the monotonic clock stands still, and only the wall clock goes on.
+    # While it sleeps the monotonic clock stops, and only the wall clock goes on.
     holder = contender(store)
     assert holder.acquire()
     clock.ahead += 3_600.0
@@ -148,7 +148,7 @@ def test_released_lock_is_free_at_once(clock: Clock, store: MemoryStore) -> None
     assert epochs(store) == [3]
 
 
-def test_stopped_holder_cannot_renew_with_a_number_that_became_free(clock: Clock, store: MemoryStore) -> None:
+def test_stopped_holder_cannot_reuse_a_number(clock: Clock, store: MemoryStore) -> None:
     # A is stopped just before it creates epoch 2. B takes over, renews, and is gone; all low numbers are free again.
     stopped = contender(store)
     assert stopped.acquire()
@@ -169,7 +169,7 @@ def test_stopped_holder_cannot_renew_with_a_number_that_became_free(clock: Clock
     assert epochs(store) == [3]
 
 
-def test_slow_contender_does_not_take_a_number_that_became_free(clock: Clock, store: MemoryStore) -> None:
+def test_slow_contender_cannot_reuse_a_number(clock: Clock, store: MemoryStore) -> None:
     # It lists an expired epoch 1; before it creates epoch 2, others have come to epoch 3.
     assert contender(store).acquire()
     clock.now += SECONDS + CLOCK_MARGIN + 1
@@ -220,7 +220,7 @@ def test_store_away_for_a_while(clock: Clock, store: MemoryStore) -> None:
     assert holder.is_held
 
 
-def test_renewal_whose_answer_was_lost_is_its_own(clock: Clock, store: MemoryStore) -> None:
+def test_lost_answer_to_a_renewal(clock: Clock, store: MemoryStore) -> None:
     holder = contender(store)
     assert holder.acquire()
 
@@ -242,7 +242,7 @@ def test_renewal_whose_answer_was_lost_is_its_own(clock: Clock, store: MemorySto
     assert not holder.is_held
 
 
-def test_failed_clean_up_is_made_good_by_the_next_renewal(clock: Clock, store: MemoryStore) -> None:
+def test_next_renewal_repeats_a_failed_cleanup(clock: Clock, store: MemoryStore) -> None:
     holder = contender(store)
     assert holder.acquire()
 
@@ -268,7 +268,7 @@ def test_damaged_epoch_ends_after_a_while(clock: Clock, store: MemoryStore, dama
     assert epochs(store) == [8]
 
 
-def test_foreign_objects_beside_the_epochs_are_left_alone(clock: Clock, store: MemoryStore) -> None:
+def test_foreign_objects_beside_epochs_stay(clock: Clock, store: MemoryStore) -> None:
     store.put("locks/replay/readme", b"x")
     store.put("locks/replay/12/34", b"x")
     assert contender(store).acquire()
@@ -324,7 +324,7 @@ def test_holder_learns_that_it_lost(store: MemoryStore, caplog: pytest.LogCaptur
         logging.getLogger("telemetry.storage").removeHandler(listener)
 
 
-def test_store_that_fails_for_good_ends_the_lock(store: MemoryStore) -> None:
+def test_permanent_store_failure_ends_the_lock(store: MemoryStore) -> None:
     failing = threading.Event()
 
     def away(operation: str, name: str) -> None:

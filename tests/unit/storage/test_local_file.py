@@ -47,7 +47,7 @@ def another(store: LocalFileProvider) -> LocalFileProvider:
 
 
 def names(store: LocalFileProvider) -> list[str]:
-    return [found.name for found in store.list()]
+    return [stored.name for stored in store.list()]
 
 
 def temporary_files(base: Path) -> list[Path]:
@@ -55,7 +55,7 @@ def temporary_files(base: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o277])
-def test_modes_whatever_the_umask(base: Path, umask: int) -> None:
+def test_modes_under_any_umask(base: Path, umask: int) -> None:
     # In a process of its own: the umask belongs to the process, and other threads write files too.
     script = (
         "import os, sys; from telemetry.config import StorageConfig; from telemetry.storage import StorageProviderFactory\n"
@@ -72,14 +72,14 @@ def test_modes_whatever_the_umask(base: Path, umask: int) -> None:
     assert len(modes) > 8
 
 
-def test_mode_of_an_existing_folder_is_left_as_it_is(base: Path, store: LocalFileProvider) -> None:
+def test_existing_folder_keeps_its_mode(base: Path, store: LocalFileProvider) -> None:
     base.mkdir(parents=True)
     base.chmod(0o750)
     store.check()
     assert stat.S_IMODE(base.stat().st_mode) == 0o750
 
 
-def test_everything_is_forced_to_the_disk_before_put_returns(
+def test_put_forces_everything_to_the_disk(
     base: Path, store: LocalFileProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.check()
@@ -102,7 +102,7 @@ def test_everything_is_forced_to_the_disk_before_put_returns(
     store.put(NAME, b"x")
     after = synced[synced.index("data") + 1 :]
     day = "audit-events/2025/11/23"
-    # Each new folder's parent when it is made; then, after the link, the whole way up.
+    # Each new folder's parent when it is created; then, after the link, every folder up to the base.
     assert after[-5:] == [day, "audit-events/2025/11", "audit-events/2025", "audit-events", "."]
     assert len(linked) == 1
 
@@ -114,7 +114,7 @@ def test_no_temporary_file_is_left(base: Path, store: LocalFileProvider) -> None
     assert temporary_files(base) == []
 
 
-def test_objects_are_whole_or_absent_when_the_writer_fails(
+def test_failed_write_leaves_no_half_object(
     base: Path, store: LocalFileProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.check()
@@ -188,10 +188,8 @@ def test_file_system_without_hard_links(number: int, store: LocalFileProvider, m
     assert (names(store), store.get(NAME)) == ([NAME], b"x")
 
 
-def test_folder_deleted_by_another_process_while_it_is_written_to(
-    store: LocalFileProvider, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # The other's delete found the day's folder empty, and took it away between our mkdir and our link.
+def test_folder_deleted_during_a_write(store: LocalFileProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Another process deletes the day's folder, which is empty, between our mkdir and our link.
     real_link = os.link
     taken: list[Path] = []
 
@@ -207,7 +205,7 @@ def test_folder_deleted_by_another_process_while_it_is_written_to(
     assert store.get(NAME) == b"x"
 
 
-def test_delete_takes_empty_folders_away_and_no_others(base: Path, store: LocalFileProvider) -> None:
+def test_delete_removes_only_empty_folders(base: Path, store: LocalFileProvider) -> None:
     store.put("t/2025/11/23/a", b"x")
     store.put("t/2025/11/24/b", b"x")
     store.delete("t/2025/11/23/a")
@@ -218,7 +216,7 @@ def test_delete_takes_empty_folders_away_and_no_others(base: Path, store: LocalF
     assert base.exists()
 
 
-def test_temporary_file_of_a_dead_process_is_cleared_away(base: Path, store: LocalFileProvider) -> None:
+def test_dead_process_temporary_file_is_deleted(base: Path, store: LocalFileProvider) -> None:
     store.check()
     script = (
         "import os, signal, sys; from pathlib import Path; from telemetry.storage import local_folder\n"
@@ -233,7 +231,7 @@ def test_temporary_file_of_a_dead_process_is_cleared_away(base: Path, store: Loc
     assert temporary_files(base) == []
 
 
-def test_temporary_file_of_a_living_process_is_left_alone(base: Path, store: LocalFileProvider) -> None:
+def test_living_process_temporary_file_is_kept(base: Path, store: LocalFileProvider) -> None:
     store.check()
     path, descriptor = local_folder.write_temporary(base / "@internal/tmp", b"half")
     another(store).check()
@@ -243,7 +241,7 @@ def test_temporary_file_of_a_living_process_is_left_alone(base: Path, store: Loc
     assert not path.exists()
 
 
-def test_link_in_place_of_an_object_is_not_followed(tmp_path: Path, base: Path, store: LocalFileProvider) -> None:
+def test_object_link_is_not_followed(tmp_path: Path, base: Path, store: LocalFileProvider) -> None:
     secret = tmp_path / "secret"
     secret.write_bytes(b"not an object")
     store.put("t/real", b"x")
@@ -257,7 +255,7 @@ def test_link_in_place_of_an_object_is_not_followed(tmp_path: Path, base: Path, 
     assert secret.read_bytes() == b"not an object"
 
 
-def test_link_in_place_of_a_folder_is_not_followed(tmp_path: Path, base: Path, store: LocalFileProvider) -> None:
+def test_folder_link_is_not_followed(tmp_path: Path, base: Path, store: LocalFileProvider) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "a").write_bytes(b"x")
@@ -284,7 +282,7 @@ def test_configured_folder_itself_may_be_a_link(tmp_path: Path) -> None:
     assert (tmp_path / "real/t/a").read_bytes() == b"x"
 
 
-def test_pipe_in_place_of_an_object_does_not_hang(base: Path, store: LocalFileProvider) -> None:
+def test_pipe_as_object_does_not_hang(base: Path, store: LocalFileProvider) -> None:
     store.check()
     os.mkfifo(base / "pipe")
     assert names(store) == []
@@ -336,7 +334,7 @@ def test_object_larger_than_any_of_ours(base: Path, store: LocalFileProvider, mo
     store.put("t/b", b"x" * 10)
 
 
-def test_foreign_file_is_listed_so_that_it_can_be_quarantined(base: Path, store: LocalFileProvider) -> None:
+def test_foreign_file_is_listed(base: Path, store: LocalFileProvider) -> None:
     store.put("t/a", b"x")
     (base / "t" / "odd name (1) ä.txt").write_bytes(b"foreign")
     assert names(store) == ["t/a", "t/odd name (1) ä.txt"]
@@ -345,7 +343,7 @@ def test_foreign_file_is_listed_so_that_it_can_be_quarantined(base: Path, store:
     assert names(store) == ["t/a"]
 
 
-def test_listing_holds_a_page_at_a_time(store: LocalFileProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_listing_reads_page_by_page(store: LocalFileProvider, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = []
     for number in range(25):
         for name in (f"t/{number:03d}", f"t/{number:03d}.d/x", f"t/{number:03d}-d/x"):
@@ -355,7 +353,7 @@ def test_listing_holds_a_page_at_a_time(store: LocalFileProvider, monkeypatch: p
     assert names(store) == sorted(expected)
 
 
-def test_listing_of_a_folder_that_does_not_exist_yet(store: LocalFileProvider) -> None:
+def test_listing_of_an_absent_folder(store: LocalFileProvider) -> None:
     assert names(store) == []
 
 

@@ -1,4 +1,4 @@
-"""A file lock excludes everybody else, and dies with its holder, not with the children the holder left behind."""
+"""A file lock excludes everybody else, and ends with its holder, not with the children that outlive the holder."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_two_holders_in_one_process(path: Path) -> None:
     second.release()
 
 
-def test_refused_attempt_in_the_same_process_keeps_others_out(path: Path) -> None:
+def test_refused_attempt_in_one_process_frees_nothing(path: Path) -> None:
     # A process loses a record lock when it closes any descriptor of the file: a failed attempt must not open one.
     first = FileLock(path, owner="first")
     assert first.acquire()

@@ -51,19 +51,19 @@ def test_exception_of_obstore_becomes_ours(kind: type[Exception]) -> None:
     assert type(redacted(failure)) is kind
 
 
-def test_foreign_exceptions_are_not_taken_for_the_stores() -> None:
+def test_foreign_exceptions_are_not_store_failures() -> None:
     assert not is_store_failure(KeyError("x"))
     assert not is_store_failure(KeyboardInterrupt())
 
 
-def test_panic_of_the_client_is_a_storage_error() -> None:
+def test_client_panic_is_a_storage_error() -> None:
     kind = type("PanicException", (BaseException,), {})
     assert is_store_failure(kind("called unwrap on None"))
     assert type(translate(kind("x"), doing="reading a", remedy="")) is StorageError
     assert isinstance(redacted(kind("x")), Exception)
 
 
-def test_signatures_and_tokens_are_cut_out_of_the_cause() -> None:
+def test_cause_has_no_signature_or_token() -> None:
     text = (
         f"Error performing PUT https://account.blob.core.windows.net/c/x?sv=2021&sig={SECRET} in 1ms, "
         f"Authorization: Bearer {SECRET}\n\nDebug source:\nGeneric {{ {SECRET} }}"
@@ -140,7 +140,9 @@ ANSWERS = [
 
 @pytest.mark.parametrize("cloud", CLOUDS)
 @pytest.mark.parametrize(("status", "code", "expected"), ANSWERS, ids=str)
-def test_answer_of_the_store_is_told_apart(cloud: str, status: int, code: str, expected: type[StorageError]) -> None:
+def test_answers_of_the_store_are_distinguished(
+    cloud: str, status: int, code: str, expected: type[StorageError]
+) -> None:
     with refusing(status, code) as url, make(cloud, url) as provider:
         for attempt in (lambda: provider.put("t/x", b"1"), lambda: list(provider.list("t/"))):
             with pytest.raises(expected) as raised:

@@ -121,7 +121,7 @@ def test_environment_cannot_switch_protection_off(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("text", ["secret-canary", "{}", '{"type": "service_account", "private_key": "canary"}'])
-def test_key_file_of_a_service_account_is_damaged(text: str, tmp_path: Path) -> None:
+def test_damaged_service_account_key_file(text: str, tmp_path: Path) -> None:
     path = tmp_path / "key.json"
     path.write_text(text)
     assert "is not a service-account key" in problems({**GCS, "gcp_credentials_path": path})
@@ -218,7 +218,7 @@ def test_wrong_token(server: FakeGcs) -> None:
     assert "canary" not in str(raised.value)
 
 
-def test_object_larger_than_any_of_ours_is_not_read(server: FakeGcs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_large_object_is_not_read(server: FakeGcs, monkeypatch: pytest.MonkeyPatch) -> None:
     with StorageProviderFactory.create(gcs_config_of(server)) as provider:
         provider.put("t/foreign", b"x" * 1_001)
         monkeypatch.setattr(object_store, "MAX_OBJECT_BYTES", 1_000)
@@ -227,7 +227,7 @@ def test_object_larger_than_any_of_ours_is_not_read(server: FakeGcs, monkeypatch
 
 
 def test_object_that_vanishes_between_refusal_and_comparison(server: FakeGcs, monkeypatch: pytest.MonkeyPatch) -> None:
-    # The other writer's object is replayed and deleted just then: the name is free, and the write is made.
+    # The other writer's object is replayed and deleted just then: the name is free, and the write succeeds.
     with StorageProviderFactory.create(gcs_config_of(server)) as provider:
         provider.put("t/x", b"another's")
         provider.put("t/kept", b"1")
@@ -257,10 +257,10 @@ def test_closed_store_refuses_every_call(server: FakeGcs) -> None:
             call()
 
 
-def test_foreign_object_with_an_odd_name_is_listed_and_read(server: FakeGcs) -> None:
+def test_foreign_object_with_an_odd_name(server: FakeGcs) -> None:
     with StorageProviderFactory.create(gcs_config_of(server)) as provider:
         obstore.put(provider._store, "t/odd name (1) ä%.txt", b"1")  # type: ignore[attr-defined]
-        assert [found.name for found in provider.list("t/")] == ["t/odd name (1) ä%.txt"]
+        assert [stored.name for stored in provider.list("t/")] == ["t/odd name (1) ä%.txt"]
         assert provider.get("t/odd name (1) ä%.txt") == b"1"
         provider.delete("t/odd name (1) ä%.txt")
         assert server.names == []

@@ -1,4 +1,4 @@
-"""Without any extra every module can be imported, and says what to install when a provider is made."""
+"""Without any extra every module can be imported, and says what to install when a provider is created."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def test_bound_doubles_up_to_the_longest() -> None:
     assert [backoff.next() for _ in range(7)] == [0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
 
 
-def test_wait_is_at_least_half_of_its_bound() -> None:
+def test_wait_is_half_its_bound_or_more() -> None:
     backoff = Backoff(first=0.5, longest=10.0, uniform=_lower)
 
     assert [backoff.next() for _ in range(6)] == [0.25, 0.5, 1.0, 2.0, 4.0, 5.0]

@@ -24,7 +24,7 @@ def test_results_and_errors_come_back() -> None:
         assert pool.submit(int, "1").result(PATIENCE) == 1, "an error must not end the thread"
 
 
-def test_as_many_calls_run_at_once_as_threads() -> None:
+def test_one_call_for_each_thread() -> None:
     barrier = threading.Barrier(3)
     with WorkerPool(3, name="test") as pool:
         calls = [pool.submit(barrier.wait, PATIENCE) for _ in range(3)]

@@ -41,8 +41,8 @@ def test_checkpoints_alone_come_first() -> None:
 
     waiting = list(in_order(listed(store, TOPIC)))
 
-    assert [found.name == name for found in waiting] == [True, False]
-    assert [found.events for found in waiting] == [0, 2]
+    assert [item.name == name for item in waiting] == [True, False]
+    assert [item.events for item in waiting] == [0, 2]
 
 
 def test_foreign_names_are_reported() -> None:
@@ -56,7 +56,7 @@ def test_foreign_names_are_reported() -> None:
     assert foreign == [f"{TOPIC}/README.txt"]
 
 
-def test_more_objects_than_are_sorted_at_a_time() -> None:
+def test_more_objects_than_are_sorted_together() -> None:
     store, batch = MemoryStore(), records(1)
     data = encode_object(
         [StoredRecord(batch[0].key, batch[0].value, 0)], topic="t", producer=batch[0].producer, reason="x"

@@ -56,7 +56,7 @@ def test_object_stored_during_a_listing_is_kept() -> None:
         assert handler.is_drained
 
 
-def test_batches_are_merged_by_bytes_or_seconds_whichever_is_first() -> None:
+def test_batches_are_merged_by_bytes_or_seconds() -> None:
     store, batch = MemoryStore(), records(400, size=500)
     size = sum(record.size for record in batch)
     with handler_on(store, max_bytes=size // 4) as handler:
@@ -113,7 +113,7 @@ def test_records_stay_while_an_object_is_written() -> None:
         until(lambda: not handler.is_drained)
 
 
-def test_backlog_of_a_dead_process_is_waited_for() -> None:
+def test_records_wait_for_a_dead_process() -> None:
     store, batch = MemoryStore(), records(6)
     name = stored(store, batch[:3])
     with handler_on(store) as handler:

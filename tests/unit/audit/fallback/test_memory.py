@@ -71,7 +71,7 @@ def test_sender_is_notified_when_kafka_answers(bench: Bench) -> None:
     assert bench.ready.wait(20)
 
 
-def test_record_sent_again_and_again_is_given_up(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+def test_record_refused_forever_is_given_up(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     batch = _with_receipts(1)
     bench.fallback.add(batch, reason="too_large")
     tries = 0

@@ -64,7 +64,7 @@ def _pass(gate: threading.Event) -> None:
     assert gate.wait(60)
 
 
-def test_failure_is_raised_after_the_others_are_recorded(bench: Bench) -> None:
+def test_failure_is_raised_after_all_outcomes(bench: Bench) -> None:
     objects = bench.objects(3)
 
     def fail(operation: str, name: str) -> None:

@@ -56,7 +56,7 @@ def test_outage_keeps_what_is_not_acknowledged(bench: ReplayBench) -> None:
     assert not bench.kafka.is_open
 
 
-def test_failing_store_does_not_send_the_window_again(bench: ReplayBench) -> None:
+def test_failing_store_keeps_the_window_finished(bench: ReplayBench) -> None:
     batch = records(40)
     for start in range(0, 40, 2):
         stored(bench.store, batch[start : start + 2])

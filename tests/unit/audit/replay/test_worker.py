@@ -151,7 +151,7 @@ def test_failing_store_is_tried_again(bench: Bench, caplog: pytest.LogCaptureFix
     assert sum("the replay tries again" in line for line in caplog.messages) == 1
 
 
-def test_store_with_a_bug_does_not_end_the_thread(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+def test_bug_in_the_store_is_survived(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     stored(bench.store, records(3))
     failures = iter(range(1))
 

@@ -1,4 +1,4 @@
-"""The fallback object keeps exact bytes, and any change to it is found."""
+"""The fallback object keeps exact bytes, and any change to it is detected."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ def encoded(records: list[StoredRecord] | None = None, **extra: Any) -> bytes:
 
 
 def test_records_come_back_byte_for_byte() -> None:
-    found = decode_object(encoded())
-    assert found.records == RECORDS
-    header = found.header
+    decoded = decode_object(encoded())
+    assert decoded.records == RECORDS
+    header = decoded.header
     assert (header.topic, header.producer, header.reason) == ("audit-events", PRODUCER, "unreachable")
     assert (header.first_sequence, header.last_sequence, header.count) == (7, 9, 4)
     assert header.created == "2025-11-23T12:00:00.000000Z"
     assert header.format_version == 1
 
 
-def test_object_is_json_lines_that_other_tools_can_read() -> None:
+def test_object_is_plain_json_lines() -> None:
     head, _, rest = encoded().partition(b"\n")
     header = json.loads(head)
     assert header["sha256"] == hashlib.sha256(rest).hexdigest()
@@ -65,8 +65,8 @@ def test_object_is_json_lines_that_other_tools_can_read() -> None:
 
 
 def test_checkpoints_only() -> None:
-    found = decode_object(encoded([StoredRecord(b"k", b"{}", None)]))
-    assert (found.header.first_sequence, found.header.last_sequence, found.header.count) == (None, None, 1)
+    decoded = decode_object(encoded([StoredRecord(b"k", b"{}", None)]))
+    assert (decoded.header.first_sequence, decoded.header.last_sequence, decoded.header.count) == (None, None, 1)
 
 
 def test_same_input_gives_the_same_bytes() -> None:
@@ -76,15 +76,15 @@ def test_same_input_gives_the_same_bytes() -> None:
 
 def test_unknown_members_of_the_header_survive() -> None:
     extra: dict[str, Any] = {"batch": "b-1", "more": {"a": [1, None, 2.5]}}
-    found = decode_object(encoded(**extra))
-    assert found.header.extra == extra
+    decoded = decode_object(encoded(**extra))
+    assert decoded.header.extra == extra
     again = encode_object(
-        found.records,
-        topic=found.header.topic,
-        producer=found.header.producer,
-        reason=found.header.reason,
-        created=found.header.created,
-        extra=found.header.extra,
+        decoded.records,
+        topic=decoded.header.topic,
+        producer=decoded.header.producer,
+        reason=decoded.header.reason,
+        created=decoded.header.created,
+        extra=decoded.header.extra,
     )
     assert again == encoded(**extra)
 
@@ -175,12 +175,12 @@ def test_object_that_is_malformed(change: Callable[[dict[str, Any], list[bytes]]
 
 def test_each_byte_altered() -> None:
     data = bytearray(encoded())
-    for at in range(len(data)):
+    for place in range(len(data)):
         for bit in (0x01, 0x20, 0x80):
-            data[at] ^= bit
+            data[place] ^= bit
             with pytest.raises((FormatError, TamperedError)):
                 decode_object(bytes(data))
-            data[at] ^= bit
+            data[place] ^= bit
     assert decode_object(bytes(data)).records == RECORDS
 
 
@@ -324,7 +324,7 @@ def test_other_names_are_not_ours(name: str) -> None:
     ],
     ids=str,
 )
-def test_name_that_could_not_be_read_back_is_not_made(change: dict[str, Any]) -> None:
+def test_unparsable_name_is_not_created(change: dict[str, Any]) -> None:
     parts = {"topic": "t", "created_uuid7": CREATED, "day": "2025/11/23", "producer": PRODUCER, "first": 7, "last": 9}
     with pytest.raises(FormatError):
         object_name(**{**parts, **change})
@@ -339,7 +339,7 @@ def test_name_that_could_not_be_read_back_is_not_made(change: dict[str, Any]) ->
         NAME.replace("-7-9", "-none-none"),
     ],
 )
-def test_object_under_another_ones_name(name: str) -> None:
+def test_object_with_another_objects_name(name: str) -> None:
     header = decode_object(encoded()).header
     own, other = parse_object_name(NAME), parse_object_name(name)
     assert own is not None
