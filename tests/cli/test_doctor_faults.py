@@ -10,24 +10,15 @@ from typing import Any
 import pytest
 
 from telemetry.testing.faults.suite import FAULTS
+from tests.support.in_process import run
 from tests.support.until import until
 
 
-def _doctor(*options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "telemetry", "doctor", *options],
-        capture_output=True,
-        text=True,
-        timeout=110,
-        check=False,
-    )
+def test_whole_suite_passes_and_leaves_nothing(tmp_path: Path) -> None:
+    done = run("doctor", "--faults", str(tmp_path), "--rounds", "2", "--json")
 
-
-def test_the_whole_suite_passes_and_leaves_nothing(tmp_path: Path) -> None:
-    done = _doctor("--faults", str(tmp_path), "--rounds", "2", "--json")
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    report: dict[str, Any] = json.loads(done.stdout)
+    assert done.code == 0, done
+    report: dict[str, Any] = json.loads(done.out)
     assert (report["ok"], report["exit_code"]) == (True, 0)
     assert [fault["fault"] for fault in report["faults"]] == list(FAULTS)
     for fault in report["faults"]:
@@ -38,27 +29,27 @@ def test_the_whole_suite_passes_and_leaves_nothing(tmp_path: Path) -> None:
         assert counts["logged"] > 0 or fault["outcome"] == "skipped"
         assert counts["missing"] == counts["failed"] == 0
     assert list(tmp_path.iterdir()) == []
-    assert done.stderr == ""
+    assert done.err == ""
 
 
 @pytest.mark.parametrize("options", [("--faults", "/nowhere/at/all"), ("--faults", ".", "--rounds", "0")])
-def test_a_folder_or_a_number_that_cannot_be_used(options: tuple[str, ...]) -> None:
-    done = _doctor(*options)
+def test_unusable_folder_or_number(options: tuple[str, ...]) -> None:
+    done = run("doctor", *options)
 
-    assert done.returncode == 2
-    assert done.stderr
+    assert done.code == 2
+    assert done.err
 
 
-def test_a_script_gets_json_for_a_folder_that_cannot_be_used_too(tmp_path: Path) -> None:
-    done = _doctor("--faults", str(tmp_path / "absent"), "--json")
+def test_unusable_folder_is_reported_as_json(tmp_path: Path) -> None:
+    done = run("doctor", "--faults", str(tmp_path / "absent"), "--json")
 
-    report: dict[str, Any] = json.loads(done.stdout)
-    assert (done.returncode, report["exit_code"], report["ok"], report["faults"]) == (2, 2, False, [])
+    report: dict[str, Any] = json.loads(done.out)
+    assert (done.code, report["exit_code"], report["ok"], report["faults"]) == (2, 2, False, [])
     assert "cannot be written" in report["error"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="this system has no SIGINT for one process")
-def test_whoever_stops_it_finds_the_folder_as_it_was(tmp_path: Path) -> None:
+def test_interrupt_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
     (tmp_path / "of the user").write_text("kept")
     with subprocess.Popen(
         [sys.executable, "-m", "telemetry", "doctor", "--faults", str(tmp_path)],

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from telemetry.testing import EmbeddedKafka
+from tests.support.in_process import run
 from tests.support.readable_trail import EVENTS, ReadableTrail
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -39,7 +40,7 @@ def test_json_lines_lose_nothing(trail: ReadableTrail) -> None:
     assert not set(ended.out) & set(range(0x20)) - {0x0A}
 
 
-def test_a_file_is_whole_private_and_never_replaced(trail: ReadableTrail, tmp_path: Path) -> None:
+def test_file_is_complete_private_and_not_replaced(trail: ReadableTrail, tmp_path: Path) -> None:
     file = tmp_path / "out.jsonl"
     before = os.umask(0)
 
@@ -52,10 +53,10 @@ def test_a_file_is_whole_private_and_never_replaced(trail: ReadableTrail, tmp_pa
     assert "exists already" in again.err
     assert len(_lines(file.read_bytes())) == 1
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert [found.name for found in tmp_path.iterdir()] == ["out.jsonl"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out.jsonl"]
 
 
-def test_nothing_is_left_of_a_run_that_breaks(trail: ReadableTrail, tmp_path: Path) -> None:
+def test_failed_run_leaves_no_file(trail: ReadableTrail, tmp_path: Path) -> None:
     ended = trail.run("export", "-o", str(tmp_path / "out.parquet"), "--format", "parquet", "--brokers", "127.0.0.1:1")
 
     assert ended.code == 6
@@ -63,14 +64,14 @@ def test_nothing_is_left_of_a_run_that_breaks(trail: ReadableTrail, tmp_path: Pa
 
 
 @pytest.mark.parametrize("target", ["", "absent/out.jsonl"])
-def test_a_place_that_cannot_be_written(trail: ReadableTrail, tmp_path: Path, target: str) -> None:
+def test_unwritable_place_is_reported(trail: ReadableTrail, tmp_path: Path, target: str) -> None:
     ended = trail.run("export", "--force", "-o", str(tmp_path / target))
 
     assert ended.code == 2
     assert "--out" in ended.err
 
 
-def test_a_symbolic_link_is_not_followed(trail: ReadableTrail, tmp_path: Path) -> None:
+def test_symbolic_link_is_not_followed(trail: ReadableTrail, tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("mine")
     (tmp_path / "link").symlink_to(tmp_path / "precious")
 
@@ -80,15 +81,15 @@ def test_a_symbolic_link_is_not_followed(trail: ReadableTrail, tmp_path: Path) -
     assert (tmp_path / "precious").read_text() == "mine"
 
 
-def test_csv_cells_are_no_formulas_and_give_the_text_back(trail: ReadableTrail) -> None:
+def test_csv_cells_are_reversible_and_no_formulas(trail: ReadableTrail) -> None:
     ended = trail.run("export", "--format", "csv")
 
     assert ended.code == 0, ended.err
     rows = list(csv.DictReader(io.StringIO(ended.out.decode(), newline="")))
     cells = [cell for row in rows for cell in row.values() if cell]
     assert not [cell for cell in cells if cell.startswith(_FORMULA)]
-    found = {row["user_id"].removeprefix("'"): row for row in rows}
-    row = found["-bob"]
+    by_user = {row["user_id"].removeprefix("'"): row for row in rows}
+    row = by_user["-bob"]
     assert (row["event_type"], row["user_id"]) == ("'=HYPERLINK(A1)", "'-bob")
     assert (row["user_agent"], row["entity"], row["source"]) == ("'@sum", "''quoted", "a;b")
     assert json.loads(row["payload"]) == "+cmd"
@@ -160,7 +161,7 @@ def test_parquet_without_its_extra(trail: ReadableTrail, tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
-def test_an_empty_topic(trail: ReadableTrail, form: str, tmp_path: Path) -> None:
+def test_empty_topic(trail: ReadableTrail, form: str, tmp_path: Path) -> None:
     file = tmp_path / "out"
     trail.kafka.create_topic(f"nothing-{form}")
 
@@ -187,19 +188,13 @@ def test_damaged_records_and_duplicates_are_counted(trail: ReadableTrail, tmp_pa
     assert "spoiled[0]@1: TamperedError" in ended.err
 
 
-def test_a_sealed_copy_is_opened_later_by_whoever_has_the_key(trail: ReadableTrail, tmp_path: Path) -> None:
+def test_sealed_copy_opens_later_with_the_key(trail: ReadableTrail, tmp_path: Path) -> None:
     copy = tmp_path / "copy.jsonl"
     no_key = ("--brokers", trail.kafka.bootstrap_servers, "--security-protocol", "PLAINTEXT")
 
-    made = subprocess.run(
-        [sys.executable, "-m", "telemetry", "export", "--sealed", *no_key, "-o", str(copy)],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+    ended = run("export", "--sealed", *no_key, "-o", str(copy))
 
-    assert made.returncode == 0, made.stderr
+    assert ended.code == 0, ended.err
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     assert b"passkey" not in copy.read_bytes()
     assert sorted(event["id"] for event in trail.tail("--file", str(copy))) == sorted(
@@ -210,20 +205,20 @@ def test_a_sealed_copy_is_opened_later_by_whoever_has_the_key(trail: ReadableTra
 @pytest.mark.parametrize(
     "options", [("--user", "alice"), ("--text", "x"), ("--format", "csv"), ("--schema", "ocsf")], ids=" ".join
 )
-def test_a_sealed_copy_cannot_be_filtered(trail: ReadableTrail, options: tuple[str, ...]) -> None:
+def test_sealed_copy_cannot_be_filtered(trail: ReadableTrail, options: tuple[str, ...]) -> None:
     ended = trail.run("export", "--sealed", *options)
 
     assert ended.code == 2
     assert "--sealed" in ended.err
 
 
-def test_whoever_reads_may_have_seen_enough(trail: ReadableTrail) -> None:
+def test_closed_pipe_is_not_an_error(trail: ReadableTrail) -> None:
     command = f"{sys.executable} -m telemetry export -c {trail.file} | head -c 10; exit ${{PIPESTATUS[0]}}"
 
-    found = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=100, check=False)
 
-    assert found.returncode == 0, found.stderr
-    assert "Traceback" not in found.stderr
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_end_offset_bounds_what_is_read(trail: ReadableTrail) -> None:

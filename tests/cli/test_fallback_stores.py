@@ -54,8 +54,8 @@ def _numbers(broker: KafkaBroker, topic: str) -> list[int]:
 def test_list_show_verify_export_replay(
     store: StorageProvider, run: Command, kafka: KafkaBroker, topic: str, tmp_path: Path
 ) -> None:
-    made = records(40)
-    first, second = stored(store, made[:20], topic=topic), stored(store, made[20:], topic=topic)
+    originals = records(40)
+    first, second = stored(store, originals[:20], topic=topic), stored(store, originals[20:], topic=topic)
 
     listed = run.lines("list", "--json")
     assert [(row["state"], row["name"], row["first"], row["last"]) for row in listed] == [
@@ -74,7 +74,9 @@ def test_list_show_verify_export_replay(
     assert run.lines("export", str(target), "--json") == [{"records": 40, "objects": 2, "damaged": 0}]
     assert target.stat().st_mode & 0o777 == 0o600
     exported = [json.loads(line) for line in target.read_text("utf-8").splitlines()]
-    assert [(line["key"].encode(), line["value"].encode()) for line in exported] == [(r.key, r.value) for r in made]
+    assert [(line["key"].encode(), line["value"].encode()) for line in exported] == [
+        (r.key, r.value) for r in originals
+    ]
     assert run.lines("replay", "--json") == [{"replayed": 40, "rejected": 0}]
 
     assert _numbers(kafka, topic) == list(range(40))
@@ -85,16 +87,16 @@ def test_list_show_verify_export_replay(
 def test_damaged_and_rejected_objects(
     store: StorageProvider, run: Command, kafka: KafkaBroker, topic: str, tmp_path: Path
 ) -> None:
-    made = records(30)
-    whole = stored(store, made[:10], topic=topic)
+    originals = records(30)
+    whole = stored(store, originals[:10], topic=topic)
     altered = bytearray(store.get(whole))
     altered[-20] ^= 1
     store.delete(whole)
     store.put(whole, bytes(altered))
-    refused = stored(store, made[10:20], topic=topic)
+    refused = stored(store, originals[10:20], topic=topic)
     store.put(f"rejected/{refused}", store.get(refused))
     store.delete(refused)
-    stored(store, made[20:], topic=topic)
+    stored(store, originals[20:], topic=topic)
 
     assert {row["name"]: row["good"] for row in run.lines("verify", "--json", code=3)}[whole] is False
     (report,) = run.lines("export", str(tmp_path / "records.jsonl"), "--json", code=3)
@@ -110,7 +112,7 @@ def test_damaged_and_rejected_objects(
     assert [row["state"] for row in run.lines("list", "--json")] == ["damaged"]
 
 
-def test_what_cannot_be_done_is_told_with_its_exit_code(
+def test_impossible_requests_have_their_exit_codes(
     store: StorageProvider, run: Command, topic: str, tmp_path: Path
 ) -> None:
     stored(store, records(2), topic=topic)

@@ -35,8 +35,8 @@ class SignedTrail(Trail):
         super().__init__(folder, broker, new_topic(broker), **audit)
         key = SigningKey.create(folder / "signing", "secret", name="audit")
         self.public_key = ("--public-key", key.public_key)
-        with self.config.open("a") as file:
-            file.write(f'\n[audit_config.signing_config]\nkey_path = "{folder}/signing"\npassphrase = "secret"\n')
+        self.tables["signing_config"] = {"key_path": str(folder / "signing"), "passphrase": "secret"}
+        self.configure(**audit)
 
     def log_some(self, count: int) -> list[str]:
         """Log inside a span, end the process's stream, and return the events' ids."""
@@ -52,18 +52,18 @@ class SignedTrail(Trail):
     def lineage(self, event_id: str, *options: str) -> tuple[int, dict[str, Any]]:
         code, out, err = self.run("lineage", event_id, "--json", *options)
         assert out, err
-        found: dict[str, Any] = json.loads(out)
-        return code, found
+        report: dict[str, Any] = json.loads(out)
+        return code, report
 
 
-def test_an_event_that_was_delivered_at_once(kafka: KafkaBroker, tmp_path: Path) -> None:
+def test_event_delivered_at_once(kafka: KafkaBroker, tmp_path: Path) -> None:
     trail = SignedTrail(tmp_path, kafka)
     *_, event_id = trail.log_some(10)
 
-    code, found = trail.lineage(event_id, *trail.public_key)
+    code, report = trail.lineage(event_id, *trail.public_key)
 
     assert code == 0
-    (record,) = found["records"]
+    (record,) = report["records"]
     assert record["call"]["trace_id"] == f"{SPAN.trace_id:032x}"
     assert record["call"]["span_id"] == f"{SPAN.span_id:016x}"
     assert record["call"]["service_name"] == "trail"
@@ -76,7 +76,7 @@ def test_an_event_that_was_delivered_at_once(kafka: KafkaBroker, tmp_path: Path)
     assert "event" not in record
 
 
-def test_opened_it_tells_the_event_and_sealed_nothing_of_it(kafka: KafkaBroker, tmp_path: Path) -> None:
+def test_only_open_shows_the_event(kafka: KafkaBroker, tmp_path: Path) -> None:
     trail = SignedTrail(tmp_path, kafka)
     (event_id,) = trail.log_some(1)
 
@@ -96,27 +96,27 @@ def test_opened_it_tells_the_event_and_sealed_nothing_of_it(kafka: KafkaBroker, 
         assert "\x1b" not in text
 
 
-def test_a_copy_is_listed_and_an_altered_one_is_an_alarm(kafka: KafkaBroker, tmp_path: Path) -> None:
+def test_copy_is_listed_and_altered_one_reported(kafka: KafkaBroker, tmp_path: Path) -> None:
     trail = SignedTrail(tmp_path, kafka)
     (event_id,) = trail.log_some(1)
     topic = TelemetryConfig.load(trail.config).audit_config.kafka_topic
-    found_there = [(message.key(), message.value() or b"") for message in kafka.read(topic)]
-    ((key, value),) = [(key, value) for key, value in found_there if event_id.encode() in value]
+    messages = [(message.key(), message.value() or b"") for message in kafka.read(topic)]
+    ((key, value),) = [(key, value) for key, value in messages if event_id.encode() in value]
     producer = Producer(kafka.client_options())
 
     producer.produce(topic, value, key)
     assert producer.flush(30) == 0
-    code, found = trail.lineage(event_id, *trail.public_key)
-    assert (code, len(found["records"][0]["deliveries"])) == (0, 2)
+    code, report = trail.lineage(event_id, *trail.public_key)
+    assert (code, len(report["records"][0]["deliveries"])) == (0, 2)
 
     producer.produce(topic, value.replace(b"user_login", b"user_logon"), key)
     assert producer.flush(30) == 0
-    code, found = trail.lineage(event_id, *trail.public_key)
+    code, report = trail.lineage(event_id, *trail.public_key)
     assert code == 3
-    assert sorted(one["proven"] for one in found["records"]) == [False, True]
+    assert sorted(one["proven"] for one in report["records"]) == [False, True]
 
 
-def test_an_event_that_went_through_the_fallback(own_kafka: Callable[..., KafkaBroker], tmp_path: Path) -> None:
+def test_event_replayed_from_the_fallback(own_kafka: Callable[..., KafkaBroker], tmp_path: Path) -> None:
     broker = own_kafka()
     trail = SignedTrail(tmp_path, broker, kafka_timeout_ms=500, max_retries=0, fallback_object_seconds=0.2)
     broker.stop()
@@ -125,36 +125,37 @@ def test_an_event_that_went_through_the_fallback(own_kafka: Callable[..., KafkaB
 
     assert trail.run("lineage", event_id)[0] == 6
     broker.start()
-    code, found = trail.lineage(event_id, *trail.public_key)
+    trail.configure()
+    code, report = trail.lineage(event_id, *trail.public_key)
     assert code == 0
-    (waiting,) = found["records"][0]["deliveries"]
+    (waiting,) = report["records"][0]["deliveries"]
     assert waiting["fallback_object"].endswith(".jsonl")
     assert waiting["reason"]
-    assert found["records"][0]["proven"]
+    assert report["records"][0]["proven"]
 
     assert trail.run("fallback replay")[0] == 0
-    code, found = trail.lineage(event_id, *trail.public_key)
+    code, report = trail.lineage(event_id, *trail.public_key)
     assert code == 0
-    (replayed,) = found["records"][0]["deliveries"]
+    (replayed,) = report["records"][0]["deliveries"]
     assert (replayed["replayed_from"], replayed["fallback_object"]) == (waiting["fallback_object"], None)
     assert replayed["stored_at"] == waiting["stored_at"]
-    assert replayed["timestamp"] > replayed["stored_at"] > found["records"][0]["call"]["time"]
+    assert replayed["timestamp"] > replayed["stored_at"] > report["records"][0]["call"]["time"]
     text = trail.run("lineage", event_id)[1].decode()
     assert text.index("called") < text.index("stored in the fallback") < text.index("replayed to Kafka")
 
 
 @pytest.mark.parametrize(
-    ("event_id", "code", "told"),
+    ("event_id", "code", "message"),
     [
         ("0198c0de-1111-7222-8333-444455556666", 4, "is not in the trail"),
         ("not an id", 2, "is not the id of an event"),
         ("0198C0DE-1111-7222-8333-444455556666", 2, "is not the id of an event"),
     ],
 )
-def test_an_event_that_is_not_there(kafka: KafkaBroker, tmp_path: Path, event_id: str, code: int, told: str) -> None:
+def test_event_that_does_not_exist(kafka: KafkaBroker, tmp_path: Path, event_id: str, code: int, message: str) -> None:
     trail = SignedTrail(tmp_path, kafka)
 
-    found, out, err = trail.run("lineage", event_id)
+    ended, out, err = trail.run("lineage", event_id)
 
-    assert (found, out) == (code, b"")
-    assert told in err
+    assert (ended, out) == (code, b"")
+    assert message in err

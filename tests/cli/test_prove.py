@@ -40,14 +40,14 @@ def proven(tmp_path_factory: pytest.TempPathFactory) -> Proven:
     folder = tmp_path_factory.mktemp("proven")
     with EmbeddedKafka() as kafka:
         trail = SignedTrail(kafka, folder, events=100)
-        found: list[Any] = []
+        proofs: list[Any] = []
         for sequence in (50, 90):
             event_id, file = _event_id(trail, sequence), folder / f"{sequence}.json"
-            made = _prove(trail, event_id, file)
-            assert made.code == 0, made.err
+            ended = _prove(trail, event_id, file)
+            assert ended.code == 0, ended.err
             assert file.stat().st_mode & 0o777 == 0o600
-            found += [event_id, json.loads(file.read_text("utf-8"))]
-    return Proven(trail.public_key, *found)
+            proofs += [event_id, json.loads(file.read_text("utf-8"))]
+    return Proven(trail.public_key, *proofs)
 
 
 def _prove(trail: SignedTrail, event_id: str, file: Path) -> Ended:
@@ -60,11 +60,11 @@ def _prove(trail: SignedTrail, event_id: str, file: Path) -> Ended:
 def _event_id(trail: SignedTrail, sequence: int) -> str:
     needle = b'"sequence":%d,' % sequence
     value = next(record.value for record in trail.records() if record.value and needle in record.value)
-    found: str = json.loads(value)["id"]
-    return found
+    event_id: str = json.loads(value)["id"]
+    return event_id
 
 
-def test_a_proof_is_checked_without_kafka_and_key_service(proven: Proven, tmp_path: Path) -> None:
+def test_proof_is_checked_offline(proven: Proven, tmp_path: Path) -> None:
     checked = proven.check(tmp_path, proven.proof, "--json")
 
     assert checked.code == 0, checked.err
@@ -73,7 +73,7 @@ def test_a_proof_is_checked_without_kafka_and_key_service(proven: Proven, tmp_pa
     assert facts["checkpoint_size"] > 50
 
 
-def test_a_proof_under_a_key_that_is_not_trusted_proves_nothing(proven: Proven, tmp_path: Path) -> None:
+def test_untrusted_key_proves_nothing(proven: Proven, tmp_path: Path) -> None:
     stranger = SigningKey.create(tmp_path / "stranger", "secret", name="audit").public_key
 
     checked = proven._replace(public_key=stranger).check(tmp_path, proven.proof)
@@ -82,7 +82,7 @@ def test_a_proof_under_a_key_that_is_not_trusted_proves_nothing(proven: Proven, 
     assert checked.err.startswith("error: ")
 
 
-def test_a_proof_of_another_event_is_not_taken_for_this_ones(proven: Proven, tmp_path: Path) -> None:
+def test_proof_of_another_event_is_refused(proven: Proven, tmp_path: Path) -> None:
     assert proven.check(tmp_path, proven.proof, "--event-id", proven.event_id).code == 0
 
     refused = proven.check(tmp_path, proven.proof, "--event-id", proven.other_id)
@@ -91,7 +91,7 @@ def test_a_proof_of_another_event_is_not_taken_for_this_ones(proven: Proven, tmp
     assert proven.event_id in refused.err
 
 
-def test_a_forged_proof_proves_nothing(proven: Proven, tmp_path: Path) -> None:
+def test_forged_proof_proves_nothing(proven: Proven, tmp_path: Path) -> None:
     proof, other = proven.proof, proven.other
     size = proof["checkpoint"].splitlines()[1]
     forged = {
@@ -111,26 +111,26 @@ def test_a_forged_proof_proves_nothing(proven: Proven, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"[" * 100_000, b"\xff\xfe", b'{"format":"telemetry-inclusion-proof"}'])
-def test_a_file_that_is_no_proof(proven: Proven, tmp_path: Path, content: bytes) -> None:
+def test_file_that_is_no_proof(proven: Proven, tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "proof.json"
     file.write_bytes(content)
 
     assert run("verify-proof", str(file), "--public-key", proven.public_key).code == 3
 
 
-def test_a_proof_file_that_is_not_there_and_no_key(proven: Proven, tmp_path: Path) -> None:
+def test_absent_proof_file_and_absent_key(proven: Proven, tmp_path: Path) -> None:
     assert run("verify-proof", str(tmp_path / "absent"), "--public-key", proven.public_key).code == 2
     assert run("verify-proof", str(tmp_path / "absent")).code == 2
 
 
-def test_no_checkpoint_of_a_trusted_key_covers_the_event(trail: SignedTrail, tmp_path: Path) -> None:
+def test_no_trusted_checkpoint_covers_the_event(trail: SignedTrail, tmp_path: Path) -> None:
     event_id, file = _event_id(trail, 50), tmp_path / "proof.json"
     trail.rewrite([record for record in trail.records() if b"telemetry.checkpoint" not in (record.value or b"")])
 
-    made = _prove(trail, event_id, file)
+    ended = _prove(trail, event_id, file)
 
-    assert made.code == 4
-    assert "no checkpoint" in made.err
+    assert ended.code == 4
+    assert "no checkpoint" in ended.err
     assert not file.exists()
 
 
@@ -138,12 +138,12 @@ def test_kafka_is_away(trail: SignedTrail, tmp_path: Path) -> None:
     event_id = _event_id(trail, 50)
     trail.kafka.stop_brokers()
 
-    made = _prove(trail, event_id, tmp_path / "proof.json")
+    ended = _prove(trail, event_id, tmp_path / "proof.json")
 
-    assert made.code == 6, made.err
+    assert ended.code == 6, ended.err
 
 
-def test_an_altered_record_of_the_trail_is_not_proven(trail: SignedTrail, tmp_path: Path) -> None:
+def test_altered_record_is_not_proven(trail: SignedTrail, tmp_path: Path) -> None:
     event_id, file = _event_id(trail, 50), tmp_path / "proof.json"
     trail.rewrite(
         [
@@ -154,25 +154,25 @@ def test_an_altered_record_of_the_trail_is_not_proven(trail: SignedTrail, tmp_pa
         ]
     )
 
-    made = _prove(trail, event_id, file)
+    ended = _prove(trail, event_id, file)
 
-    assert made.code == 3, made.err
+    assert ended.code == 3, ended.err
     assert not file.exists()
 
 
-def test_another_record_with_the_events_id_does_not_hide_it(trail: SignedTrail, tmp_path: Path) -> None:
+def test_forged_copy_of_the_id_hides_nothing(trail: SignedTrail, tmp_path: Path) -> None:
     event_id, file, records = _event_id(trail, 50), tmp_path / "proof.json", trail.records()
     victim = next(record for record in records if record.value and b'"sequence":50,' in record.value)
     forged = victim._replace(value=(victim.value or b"").replace(b'"sequence":50,', b'"sequence":51,'))
     trail.rewrite([forged, *records])
 
-    made = _prove(trail, event_id, file)
+    ended = _prove(trail, event_id, file)
 
-    assert made.code == 0, made.err
+    assert ended.code == 0, ended.err
     assert json.loads(file.read_text("utf-8"))["sequence"] == 50
 
 
-def test_an_event_that_is_not_there_and_an_id_that_is_none(trail: SignedTrail, tmp_path: Path) -> None:
+def test_absent_event_and_malformed_id(trail: SignedTrail, tmp_path: Path) -> None:
     absent = _prove(trail, "0198c0de-0000-7000-8000-000000000000", tmp_path / "proof.json")
     wrong = _prove(trail, "../etc/passwd", tmp_path / "proof.json")
 
@@ -181,7 +181,7 @@ def test_an_event_that_is_not_there_and_an_id_that_is_none(trail: SignedTrail, t
     assert "EVENT_ID" in wrong.err
 
 
-def test_a_file_that_exists_is_not_overwritten(trail: SignedTrail, tmp_path: Path) -> None:
+def test_existing_file_is_not_overwritten(trail: SignedTrail, tmp_path: Path) -> None:
     file = tmp_path / "proof.json"
     file.write_text("mine")
 

@@ -26,7 +26,7 @@ def _verify(trail: ReadableTrail, *keys: str) -> Ended:
     return run("verify", "--json", *where, *options)
 
 
-def test_readers_with_a_signing_key_leave_a_trail_that_verifies(trail: ReadableTrail) -> None:
+def test_signed_reads_leave_a_trail_that_verifies(trail: ReadableTrail) -> None:
     key = SigningKey.create(trail.folder / "signing", "secret", name="readers").public_key
     trail.configure(read_audit="required")
     unsigned = trail.file.read_text()
@@ -38,17 +38,17 @@ def test_readers_with_a_signing_key_leave_a_trail_that_verifies(trail: ReadableT
         assert trail.run(*command).code == 0
 
     report = json.loads(_verify(trail, key).out)
-    readers = [found for found in report["producers"] if found["proven"]]
+    readers = [one for one in report["producers"] if one["proven"]]
     assert len(readers) == 2
-    assert {found["verdict"] for found in readers} == {"complete"}
+    assert {reader["verdict"] for reader in readers} == {"complete"}
 
     trail.file.write_text(unsigned)
     assert trail.run("tail").code == 0
     report = json.loads(_verify(trail, key).out)
-    assert [found["verdict"] for found in report["producers"]].count("unverifiable") == 2  # its own, and the first one
+    assert [one["verdict"] for one in report["producers"]].count("unverifiable") == 2  # its own, and the first one
 
 
-def test_opening_one_event_to_follow_it_is_a_read_too(trail: ReadableTrail) -> None:
+def test_lineage_open_is_recorded_too(trail: ReadableTrail) -> None:
     event_id = trail.tail("--type", "report")[0]["id"]
     trail.configure(read_audit="required")
 
@@ -64,7 +64,7 @@ def test_opening_one_event_to_follow_it_is_a_read_too(trail: ReadableTrail) -> N
     assert len(trail.tail()) == len(EVENTS) + 1
 
 
-def test_an_event_is_not_opened_when_the_read_cannot_be_recorded(trail: ReadableTrail) -> None:
+def test_unrecorded_read_opens_nothing(trail: ReadableTrail) -> None:
     event_id = trail.tail("--type", "report")[0]["id"]
     trail.configure(read_audit="required", kafka_timeout_ms=500, max_retries=0)
     text = trail.file.read_text()

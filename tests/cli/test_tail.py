@@ -66,11 +66,11 @@ def test_filters(trail: ReadableTrail, options: tuple[str, ...], expected: int) 
     assert len(trail.tail(*options)) == expected
 
 
-def test_every_field_comes_back(trail: ReadableTrail) -> None:
-    found = {(event["event_type"], event["user_id"]): event for event in trail.tail()}
+def test_every_field_returns(trail: ReadableTrail) -> None:
+    events = {(event["event_type"], event["user_id"]): event for event in trail.tail()}
 
     for event_type, payload, user, fields in EVENTS:
-        event = found[event_type, user]
+        event = events[event_type, user]
         assert event["payload"] == payload
         assert event["sealed"] is True
         for name, value in fields.items():
@@ -78,7 +78,7 @@ def test_every_field_comes_back(trail: ReadableTrail) -> None:
         assert event["kafka"]["topic"] == "audit-events"
 
 
-def test_control_characters_reach_no_terminal(trail: ReadableTrail) -> None:
+def test_control_characters_become_escapes(trail: ReadableTrail) -> None:
     shown = trail.run("tail").out + trail.run("tail", "--json").out
 
     assert b"mallory" in shown
@@ -105,7 +105,7 @@ def test_control_characters_reach_no_terminal(trail: ReadableTrail) -> None:
     ],
     ids=_id,
 )
-def test_options_that_cannot_be(trail: ReadableTrail, options: tuple[str, ...], named: str) -> None:
+def test_contradicting_options(trail: ReadableTrail, options: tuple[str, ...], named: str) -> None:
     ended = trail.run("tail", *options)
 
     assert ended.code == 2
@@ -113,7 +113,7 @@ def test_options_that_cannot_be(trail: ReadableTrail, options: tuple[str, ...], 
     assert ended.out == b""
 
 
-def test_damaged_records_are_told_and_the_rest_is_shown(trail: ReadableTrail) -> None:
+def test_damaged_records_are_reported_and_skipped(trail: ReadableTrail) -> None:
     records = trail.records()
     altered = (records[0].value or b"").replace(b'"time":"2', b'"time":"1')
     bad = [records[0]._replace(value=altered), records[1]._replace(value=b"\x1b[2J"), records[2]._replace(value=None)]
@@ -132,7 +132,7 @@ def test_damaged_records_are_told_and_the_rest_is_shown(trail: ReadableTrail) ->
     assert "\x1b" not in ended.err
 
 
-def test_a_forged_event_in_the_clear_displaces_no_sealed_one(trail: ReadableTrail) -> None:
+def test_forged_clear_event_displaces_no_sealed_one(trail: ReadableTrail) -> None:
     records = trail.records()
     true = next(record for record in records if b'"type":"report"' in (record.value or b""))
     (event,) = trail.tail("--type", "report")
@@ -145,19 +145,19 @@ def test_a_forged_event_in_the_clear_displaces_no_sealed_one(trail: ReadableTrai
     ended = trail.run("tail", "--topic", "forged", "--json")
     shown = trail.run("tail", "--topic", "forged")
 
-    found = [json.loads(line) for line in ended.out.splitlines()]
-    assert {(one["payload"], one["sealed"]) for one in found} == {("forged", False), (None, True)}, ended.err
+    events = [json.loads(line) for line in ended.out.splitlines()]
+    assert {(event["payload"], event["sealed"]) for event in events} == {("forged", False), (None, True)}, ended.err
     assert "1 events were not sealed" in ended.err
     assert b"NOT SEALED" in shown.out
 
 
-def test_an_empty_topic(trail: ReadableTrail) -> None:
+def test_empty_topic(trail: ReadableTrail) -> None:
     trail.kafka.create_topic("empty")
 
     assert trail.tail("--topic", "empty") == []
 
 
-def test_the_wrong_key(trail: ReadableTrail, tmp_path: Path) -> None:
+def test_wrong_key(trail: ReadableTrail, tmp_path: Path) -> None:
     secret = tmp_path / "passphrase"
     secret.write_text("secret")
     assert run("keys", "init", str(tmp_path / "key"), "--passphrase-file", str(secret)).code == 0
@@ -169,7 +169,7 @@ def test_the_wrong_key(trail: ReadableTrail, tmp_path: Path) -> None:
     assert "KeyMismatchError" in ended.err or "EncryptionError" in ended.err
 
 
-def test_the_fallback_store_and_a_copy_of_it_are_read_too(own_trail: ReadableTrail, tmp_path: Path) -> None:
+def test_fallback_store_and_its_copy_are_read(own_trail: ReadableTrail, tmp_path: Path) -> None:
     copy = tmp_path / "copy.jsonl"
     fallback = own_trail.folder / "fallback"
     config = own_trail.config().model_copy(
@@ -191,7 +191,7 @@ def test_the_fallback_store_and_a_copy_of_it_are_read_too(own_trail: ReadableTra
     name.unlink()
 
 
-def test_following_ends_with_an_interrupt(own_trail: ReadableTrail) -> None:
+def test_interrupt_ends_following(own_trail: ReadableTrail) -> None:
     process = subprocess.Popen(
         [
             sys.executable,
@@ -222,7 +222,7 @@ def test_following_ends_with_an_interrupt(own_trail: ReadableTrail) -> None:
     assert b"Traceback" not in errors
 
 
-def test_a_read_is_recorded_with_who_and_why(own_trail: ReadableTrail) -> None:
+def test_read_is_recorded_with_reader_and_reason(own_trail: ReadableTrail) -> None:
     own_trail.configure(read_audit="required")
 
     ended = own_trail.run("tail", "--json", "--as", "auditor", "--reason", "ticket 4711", "--text", "Größe")
@@ -236,12 +236,12 @@ def test_a_read_is_recorded_with_who_and_why(own_trail: ReadableTrail) -> None:
     assert datetime.fromisoformat(read["time"]) > datetime.now(UTC) - timedelta(minutes=10)
 
 
-def test_forged_record_that_nothing_sealed_is_shown_as_such(own_trail: ReadableTrail) -> None:
+def test_unsealed_forgery_is_shown_as_such(own_trail: ReadableTrail) -> None:
     genuine = own_trail.records()[0]
     attributes = json.loads(genuine.value or b"")
-    whose = context_of(attributes["source"])
+    context = context_of(attributes["source"])
     factory = EventFactory(
-        service_name=whose["service"], environment=whose["environment"], version="", max_event_bytes=1 << 20
+        service_name=context["service"], environment=context["environment"], version="", max_event_bytes=1 << 20
     )
     draft = factory.draft("user_login", {"forged": True}, "alice", {"outcome": "success"})
     encoder = ClearEncoder(source=attributes["source"])
@@ -254,4 +254,4 @@ def test_forged_record_that_nothing_sealed_is_shown_as_such(own_trail: ReadableT
     assert len(lines) == 2
     assert len(marked) == 1
     assert "forged" in marked[0]
-    assert [found["sealed"] for found in own_trail.tail("--topic", "forged")] == [True, False]
+    assert [event["sealed"] for event in own_trail.tail("--topic", "forged")] == [True, False]

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from telemetry.encryption.signing_key import SigningKey
 from telemetry.reader import KafkaSource, RawRecord
 from telemetry.sync import Telemetry
 from telemetry.testing import EmbeddedKafka
+from tests.support.in_process import run
 
 
 class SignedTrail:
@@ -49,7 +48,7 @@ class SignedTrail:
         self.append(records)
 
     def append(self, records: list[RawRecord]) -> None:
-        """Put records behind those that are on the topic."""
+        """Put records on the topic after those that are there."""
         producer = Producer({"bootstrap.servers": self.kafka.bootstrap_servers})
         for record in records:
             producer.produce(self.topic, record.value, record.key, partition=record.place.partition or 0)
@@ -69,19 +68,12 @@ class SignedTrail:
         return code, report
 
     def run(self, *options: str, json: bool = True) -> tuple[int, str, str]:
-        found = subprocess.run(
-            [
-                *(sys.executable, "-m", "telemetry", "verify", "--brokers", self.kafka.bootstrap_servers),
-                *(["--json"] if json else []),
-                *("--security-protocol", "PLAINTEXT", "--topic", self.topic, "--public-key", self._key.public_key),
-                *options,
-            ],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
+        code, out, err = run(
+            *("verify", "--brokers", self.kafka.bootstrap_servers, *(["--json"] if json else [])),
+            *("--security-protocol", "PLAINTEXT", "--topic", self.topic, "--public-key", self._key.public_key),
+            *options,
         )
-        return found.returncode, found.stdout, found.stderr
+        return code, out.decode(), err
 
 
 @pytest.fixture
@@ -90,14 +82,14 @@ def trail(tmp_path: Path) -> Iterator[SignedTrail]:
         yield SignedTrail(kafka, tmp_path, events=100)
 
 
-def test_a_whole_trail_is_complete_without_any_right_to_decrypt(trail: SignedTrail) -> None:
+def test_whole_trail_is_complete_without_a_key(trail: SignedTrail) -> None:
     code, report = trail.verify()
 
     assert (code, report["verdict"]) == (0, "complete")
     assert report["producers"][0]["proven"] == 100
 
 
-def test_the_evidence_report_and_the_state_are_files_of_their_own(trail: SignedTrail, tmp_path: Path) -> None:
+def test_report_and_state_are_separate_files(trail: SignedTrail, tmp_path: Path) -> None:
     page, state = tmp_path / "evidence.html", tmp_path / "state"
 
     first = trail.verify("--report", str(page), "--state", str(state))
@@ -111,7 +103,7 @@ def test_the_evidence_report_and_the_state_are_files_of_their_own(trail: SignedT
     assert state.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_trail_that_was_begun_anew_does_not_lead_to_what_was_verified(trail: SignedTrail, tmp_path: Path) -> None:
+def test_trail_begun_anew_contradicts_the_state(trail: SignedTrail, tmp_path: Path) -> None:
     state = tmp_path / "state"
     assert trail.verify("--state", str(state))[0] == 0
     trail.rewrite(trail.records()[:10])
@@ -119,7 +111,7 @@ def test_a_trail_that_was_begun_anew_does_not_lead_to_what_was_verified(trail: S
     assert trail.verify("--state", str(state))[0] in (3, 4)
 
 
-def test_a_deleted_record_is_missed(trail: SignedTrail) -> None:
+def test_deleted_record_is_missing(trail: SignedTrail) -> None:
     records = trail.records()
     victim = next(record for record in records if record.value and b'"sequence":50,' in record.value)
     trail.rewrite([record for record in records if record is not victim])
@@ -131,7 +123,7 @@ def test_a_deleted_record_is_missed(trail: SignedTrail) -> None:
     assert [(found["first"], found["last"]) for found in report["producers"][0]["findings"]] == [(50, 50)]
 
 
-def test_an_altered_record_is_found(trail: SignedTrail) -> None:
+def test_altered_record_is_tampered(trail: SignedTrail) -> None:
     records = trail.records()
     altered = [
         record._replace(value=record.value.replace(b'"type":"work"', b'"type":"play"'))
@@ -147,14 +139,8 @@ def test_an_altered_record_is_found(trail: SignedTrail) -> None:
     assert report["producers"][0]["verdict"] == "tampered"
 
 
-def test_a_missing_public_key_is_told(trail: SignedTrail) -> None:
-    found = subprocess.run(
-        [sys.executable, "-m", "telemetry", "verify", "--brokers", trail.kafka.bootstrap_servers],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+def test_missing_public_key_is_reported(trail: SignedTrail) -> None:
+    ended = run("verify", "--brokers", trail.kafka.bootstrap_servers)
 
-    assert found.returncode == 2
-    assert "--public-key" in found.stderr
+    assert ended.code == 2
+    assert "--public-key" in ended.err

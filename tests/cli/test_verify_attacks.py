@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +18,7 @@ from telemetry.reader import KafkaSource, Place, RawRecord
 from telemetry.reader.verify.verifier import Verifier
 from telemetry.testing import EmbeddedKafka
 from tests.cli.test_verify import SignedTrail
+from tests.support.in_process import run
 from tests.support.written_trail import Process, Signer
 
 Attack = Callable[[list[RawRecord]], list[RawRecord]]
@@ -105,15 +104,15 @@ def with_a_forged_end(records: list[RawRecord]) -> list[RawRecord]:
         (lambda _: [], 4, "unverifiable"),
     ],
 )
-def test_attack(trail: SignedTrail, attack: Attack, code: int, verdict: str) -> None:
+def test_attack_is_detected(trail: SignedTrail, attack: Attack, code: int, verdict: str) -> None:
     trail.rewrite(attack(trail.records()))
 
-    found = trail.verify("--public-key", Signer().public_key)
+    exit_code, report = trail.verify("--public-key", Signer().public_key)
 
-    assert (found[0], found[1]["verdict"]) == (code, verdict)
+    assert (exit_code, report["verdict"]) == (code, verdict)
 
 
-def test_what_waits_in_the_fallback_store_is_not_missing(trail: SignedTrail, tmp_path: Path) -> None:
+def test_records_in_the_fallback_are_not_missing(trail: SignedTrail, tmp_path: Path) -> None:
     records = trail.records()
     taken = [records.pop(at(records, sequence)) for sequence in (30, 31, 32)]
     trail.rewrite(records)
@@ -130,7 +129,7 @@ def test_what_waits_in_the_fallback_store_is_not_missing(trail: SignedTrail, tmp
     assert trail.verify("--fallback-path", str(tmp_path / "store"))[0] == 0
 
 
-def test_an_object_that_is_replayed_while_the_trail_is_read(
+def test_object_replayed_during_the_verification(
     trail: SignedTrail, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     records = trail.records()
@@ -140,7 +139,7 @@ def test_an_object_that_is_replayed_while_the_trail_is_read(
     monkeypatch.setattr(verify, "_stored", lambda _audit, _stack: list(stored))
 
     def replayed_first(self: KafkaSource) -> Iterator[RawRecord]:
-        # What ``_stored`` yields later is on the topic now, behind the end that was read.
+        # What ``_stored`` yields later is on the topic now, after the end that was read.
         stored.clear()
         return iter(records)
 
@@ -158,7 +157,7 @@ def test_an_object_that_is_replayed_while_the_trail_is_read(
     assert verifier.report().exit_code == 0
 
 
-def test_a_running_producer_is_not_cut_off_where_that_is_allowed(trail: SignedTrail) -> None:
+def test_live_producer_is_not_truncated(trail: SignedTrail) -> None:
     process = Process()
     process.clock = datetime.now(UTC)
     trail.rewrite(process.run(45, every=20, end=False))
@@ -168,7 +167,7 @@ def test_a_running_producer_is_not_cut_off_where_that_is_allowed(trail: SignedTr
     assert trail.verify(*key)[0] == 4
 
 
-def test_a_beginning_that_was_deleted_on_purpose(trail: SignedTrail) -> None:
+def test_beginning_deleted_by_retention(trail: SignedTrail) -> None:
     records = trail.records()
     first = [at(records, sequence) for sequence in range(20)]
     trail.rewrite([record for number, record in enumerate(records) if number not in first])
@@ -178,7 +177,7 @@ def test_a_beginning_that_was_deleted_on_purpose(trail: SignedTrail) -> None:
 
 
 class TestState:
-    def test_goes_on_where_it_stopped(self, trail: SignedTrail, tmp_path: Path) -> None:
+    def test_continues_where_it_stopped(self, trail: SignedTrail, tmp_path: Path) -> None:
         state = str(tmp_path / "state")
         records = trail.records()
         trail.rewrite(records[: len(records) // 2])
@@ -191,7 +190,7 @@ class TestState:
         assert second[1]["proven"] == 60
         assert second[1]["continued_from"] == first[1]["state"]
 
-    def test_a_topic_that_was_cut_since(self, trail: SignedTrail, tmp_path: Path) -> None:
+    def test_topic_cut_since_the_last_run(self, trail: SignedTrail, tmp_path: Path) -> None:
         state = str(tmp_path / "state")
         records = trail.records()
         trail.rewrite(records)
@@ -227,7 +226,7 @@ class TestState:
         assert code == 3
         assert "altered or damaged" in err
 
-    def test_that_is_none(self, trail: SignedTrail, tmp_path: Path) -> None:
+    def test_file_that_is_no_state(self, trail: SignedTrail, tmp_path: Path) -> None:
         state = tmp_path / "state"
         state.write_bytes(b"something else")
 
@@ -236,7 +235,7 @@ class TestState:
         assert code == 3
         assert "not a verifier's state" in err
 
-    def test_removed_although_one_was_expected(self, trail: SignedTrail, tmp_path: Path) -> None:
+    def test_removed_but_expected(self, trail: SignedTrail, tmp_path: Path) -> None:
         code, _, err = trail.run("--state", str(tmp_path / "state"), "--expect-state", "0" * 64)
 
         assert code == 3
@@ -253,24 +252,17 @@ class TestState:
         assert "although 60 records were verified earlier" in str(report["producers"])
 
 
-def test_a_source_that_cannot_be_read(tmp_path: Path) -> None:
-    found = subprocess.run(
-        [
-            *(sys.executable, "-m", "telemetry", "verify", "--brokers", "127.0.0.1:1", "--security-protocol"),
-            *("PLAINTEXT", "--public-key", Signer().public_key),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-        cwd=tmp_path,
+def test_source_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    ended = run(
+        *("verify", "--brokers", "127.0.0.1:1", "--security-protocol", "PLAINTEXT"),
+        *("--public-key", Signer().public_key),
     )
 
-    assert found.returncode == 6, found.stderr
-    assert "Traceback" not in found.stderr
+    assert ended.code == 6, ended.err
 
 
-def test_words_of_the_trail_do_not_steer_the_terminal(trail: SignedTrail) -> None:
+def test_trail_cannot_steer_the_terminal(trail: SignedTrail) -> None:
     process = Process(signer=Signer(66, "[/bold][red]\N{RIGHT-TO-LEFT OVERRIDE}x"))
     process.source = "/[/]/[bold"
     trail.rewrite(process.run(10))
@@ -283,7 +275,7 @@ def test_words_of_the_trail_do_not_steer_the_terminal(trail: SignedTrail) -> Non
     assert "Traceback" not in err
 
 
-def test_a_report_that_cannot_be_written(trail: SignedTrail, tmp_path: Path) -> None:
+def test_report_that_cannot_be_written(trail: SignedTrail, tmp_path: Path) -> None:
     code, _, err = trail.run("--report", str(tmp_path / "nowhere" / "evidence.html"))
 
     assert code == 2

@@ -8,7 +8,7 @@ import pytest
 import telemetry
 from telemetry import exceptions
 
-MODULES = sorted(found.name for found in pkgutil.walk_packages(telemetry.__path__, "telemetry."))
+MODULES = sorted(module.name for module in pkgutil.walk_packages(telemetry.__path__, "telemetry."))
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if not name.endswith("__main__")])
@@ -16,9 +16,9 @@ def test_every_module_can_be_imported(name: str) -> None:
     assert importlib.import_module(name).__doc__
 
 
-def test_every_error_of_the_tree_is_exported_and_drawn() -> None:
+def test_every_error_is_exported_and_drawn() -> None:
     classes = {
-        name for name, found in vars(exceptions).items() if isinstance(found, type) and issubclass(found, Exception)
+        name for name, value in vars(exceptions).items() if isinstance(value, type) and issubclass(value, Exception)
     }
 
     assert classes <= set(exceptions.__all__)

@@ -11,7 +11,7 @@ from telemetry.cli.app import app
 
 @pytest.mark.parametrize("level", [logging.NOTSET, logging.WARNING])
 @pytest.mark.parametrize("words", [["--verbose", "keys", "show", "absent"], ["doctor", "--faults", "absent"], ["keys"]])
-def test_a_command_run_inside_another_program_gives_its_logging_back(
+def test_program_gets_its_logging_back(
     words: list[str],
     level: int,
     tmp_path: Path,

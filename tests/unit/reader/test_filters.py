@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telemetry.cli.options.filters import FilterOptions
 from telemetry.exceptions import ConfigurationError
 from telemetry.reader import EventFilter
 from telemetry.reader.filters import event_time, parse_moment
@@ -104,18 +103,3 @@ def test_python_error_names_the_field() -> None:
 
     assert "--" not in str(caught.value)
     assert str(caught.value).startswith("outcomes: ")
-
-
-def test_option_error_names_the_option() -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        FilterOptions(
-            user=None,
-            event_type=["x" * 2_000],
-            outcome=["maybe"],
-            text="x" * 2_000,
-            since="2026-02-01",
-            until="2026-01-01",
-            now=NOW,
-        )
-
-    assert [problem.field for problem in caught.value.problems] == ["--outcome", "--type", "--text", "--since"]

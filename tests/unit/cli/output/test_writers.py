@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+
+from telemetry.cli.output.writers import CsvWriter, JsonLinesWriter, writer_of
+from telemetry.reader.mappings import SCHEMAS
+from tests.support.some_events import opened
+
+
+def _csv_row(**fields: Any) -> dict[str, str]:
+    target = io.BytesIO()
+    writer = CsvWriter(target, SCHEMAS["event"])
+    writer.write(opened(**fields))
+    writer.close()
+    (row,) = csv.DictReader(io.StringIO(target.getvalue().decode(), newline=""))
+    return row
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "'"])
+def test_text_that_a_spreadsheet_runs_gets_an_apostrophe(start: str) -> None:
+    text = f"{start}HYPERLINK(A1)"
+
+    assert _csv_row(user_id=text)["user_id"] == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["plain", 'a;b,"c"', "two\nlines", "Größe 日本", ""])
+def test_other_text_returns_unchanged(text: str) -> None:
+    assert _csv_row(session_id=text)["session_id"] == text
+
+
+def test_nested_values_are_json_in_a_cell() -> None:
+    assert json.loads(_csv_row(payload={"deep": [1, None]})["payload"]) == {"deep": [1, None]}
+
+
+def test_json_line_is_one_object() -> None:
+    target = io.BytesIO()
+    writer = JsonLinesWriter(target, SCHEMAS["event"])
+
+    writer.write(opened(user_id="a\nb"))
+
+    assert target.getvalue().count(b"\n") == 1
+    assert json.loads(target.getvalue())["user_id"] == "a\nb"
+
+
+@pytest.mark.parametrize(("name", "kind"), [("jsonl", JsonLinesWriter), ("csv", CsvWriter)])
+def test_writer_of_a_format(name: str, kind: type[object]) -> None:
+    assert writer_of(name) is kind
