@@ -13,6 +13,7 @@ import typer
 from telemetry.cli.lazy_command import Entry, lazy_group
 from telemetry.version import __version__
 
+# In the order of a first day: try it, write, read, verify, then operate.
 COMMANDS = (
     Entry(
         "demo",
@@ -74,6 +75,7 @@ app = typer.Typer(
     cls=lazy_group(COMMANDS),
     help="Encrypted audit logging: log, read, verify and operate an audit trail.",
     no_args_is_help=True,
+    # The decorated traceback can show local variables, and with them payloads and passphrases.
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
@@ -97,6 +99,7 @@ def common(
 
 def run() -> int:
     """Run the command; return its exit code."""
+    # In this mode typer prints usage errors itself and always ends with SystemExit.
     try:
         app(standalone_mode=True)
     except SystemExit as exc:
@@ -108,6 +111,7 @@ class _Lines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         from telemetry.cli.output.console import err, escape_control  # noqa: PLC0415 - rich, for the first line only
 
+        # A log line can quote a name from the trail or from a server.
         text = escape_control(record.getMessage()).replace("[", r"\[")
         style = "red" if record.levelno >= logging.ERROR else "yellow"
         err.print(f"[{style}]{record.levelname.lower()}:[/] {text}")
@@ -119,7 +123,7 @@ def _log_to_stderr(level: int) -> Iterator[None]:
     before = logger.level, logger.propagate
     lines = _Lines()
     logger.setLevel(level)
-    logger.propagate = False
+    logger.propagate = False  # a handler of the root logger would print every line a second time
     logger.addHandler(lines)
     try:
         yield

@@ -13,7 +13,7 @@ from telemetry.exceptions import TransportError
 class OnObjectDone(Protocol):
     """Is called for each object that is done."""
 
-    def __call__(self, name: str, events: int) -> None:
+    def __call__(self, name: str, events: int, /) -> None:
         """Be called with the object's name, and how many of its events reached the topic."""
 
 

@@ -5,23 +5,28 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Protocol
 
 Command = Callable[..., None]
 
 
-class Bundle(NamedTuple):
+class Bundle(Protocol):
     """Options that several commands share.
 
     Attributes:
         parameter: Name of the command's argument that receives the bundle.
         options: Annotation and default of each option, by the name of its value.
-        build: Turns the options' values into the argument.
     """
 
     parameter: str
     options: Mapping[str, tuple[Any, Any]]
-    build: Callable[[Mapping[str, Any]], Any]
+
+    def build(self, values: Mapping[str, Any]) -> Any:
+        """Return the argument for these values of the options.
+
+        Raises:
+            ConfigurationError: A value cannot be used.
+        """
 
 
 def with_bundle(command: Command, bundle: Bundle) -> Command:

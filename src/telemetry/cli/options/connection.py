@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from telemetry.cli.options.bundle import Bundle, Command, with_bundle
+from telemetry.cli.options.bundle import Command, with_bundle
 from telemetry.cli.options.passphrase import read_passphrase
 from telemetry.cli.output.console import fail
 from telemetry.exceptions import TelemetryError
@@ -52,17 +53,25 @@ _OPTIONS: dict[str, Any] = {
 Loader = Callable[..., "TelemetryConfig"]
 
 
+class ConnectionBundle:
+    """The connection options as a bundle: a command gets a function that loads the configuration."""
+
+    parameter = "load"
+    options: Mapping[str, tuple[Any, Any]] = MappingProxyType(
+        {name: (annotation, None) for name, annotation in _OPTIONS.items()}
+    )
+
+    def build(self, values: Mapping[str, Any]) -> Loader:
+        """Return the function; it reads environment and file when it is called."""
+        return functools.partial(load_config, values)
+
+
 def with_connection(command: Command) -> Command:
     """Give a command the connection options; it receives ``load``, which builds the configuration from them.
 
     Errors of this library end the command with their message and exit code.
     """
-    bundle = Bundle(
-        "load",
-        {name: (annotation, None) for name, annotation in _OPTIONS.items()},
-        lambda values: functools.partial(load_config, values),
-    )
-    with_options = with_bundle(command, bundle)
+    with_options = with_bundle(command, ConnectionBundle())
 
     @functools.wraps(with_options)
     def wrapper(**values: Any) -> None:
@@ -71,7 +80,7 @@ def with_connection(command: Command) -> Command:
         except TelemetryError as exc:
             raise fail(exc) from exc
         except KeyboardInterrupt:
-            raise typer.Exit(130) from None
+            raise typer.Exit(130) from None  # 128 + SIGINT, as shells report it
 
     return wrapper
 
@@ -84,6 +93,7 @@ def load_config(given: Mapping[str, Any], **audit: Any) -> TelemetryConfig:
     """
     from telemetry.config import TelemetryConfig  # noqa: PLC0415 - the help of a command needs no configuration
 
+    # An option that was not given stays out, so that environment and file decide.
     flat = {
         "kafka_brokers": given["brokers"],
         "kafka_topic": given["topic"],

@@ -106,6 +106,7 @@ class FilterOptions:
         self._since = None if since is None else parse_moment(since, "--since", now=now)
         self._until = None if until is None else parse_moment(until, "--until", now=now)
         self._late = now - parse_moment(late, "--late", now=now)
+        # Every event contains the empty text; it is an unset variable of a script rather than a wish.
         if text is not None and not text:
             raise ConfigurationError(Problem("--text", "is empty", f"write 1 to {MAX_PATTERN} characters"))
         try:
@@ -133,10 +134,11 @@ class FilterOptions:
         Apart from the difference of the clocks, an event reaches the topic after it was logged, never before. How long
         after is unknown, so ``--late`` bounds it.
         """
+        # Kafka's timestamps, unlike the events' own times, are the broker's, and those of arrival.
         until = None if self._until is None else self._until.timestamp() + max(self._late.total_seconds(), 0.0)
         return ReadRange(
             since=(self._since - _CLOCKS).timestamp() if self._since else None,
-            until=None if follow else until,
+            until=None if follow else until,  # following ends by an interrupt only
             offset=offset,
             end_offset=end_offset,
             follow=follow,

@@ -34,6 +34,7 @@ def trusted_keys(given: list[str]) -> list[PublicKey]:
 
 def _keys(text: str) -> list[PublicKey]:
     try:
+        # A key as text contains "+" signs and never names a file by chance.
         path = Path(text)
         lines = path.read_text("utf-8").splitlines() if path.is_file() else [text]
         return [PublicKey.parse(line.strip()) for line in lines if line.strip()]

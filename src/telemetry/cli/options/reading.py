@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import typer
 
-from telemetry.cli.options.bundle import Bundle, Command, with_bundle
+from telemetry.cli.options.bundle import Command, with_bundle
 from telemetry.cli.options.filters import (
     LATE,
     FilterOptions,
@@ -28,6 +29,7 @@ from telemetry.config import AuditConfig, TelemetryConfig
 from telemetry.reader import ReadRange
 from telemetry.trail.trail import Trail, open_trail
 
+# The names are those of the arguments of FilterOptions.
 _FILTERS: dict[str, tuple[Any, Any]] = {
     "since": (Since, None),
     "until": (Until, None),
@@ -95,6 +97,7 @@ class ReadOptions:
             label: Text beside the progress bar.
             shown: Whether to show the bar on a terminal.
         """
+        # The sources are opened first: a place that cannot be read must not be recorded as read.
         with (
             self.sources(config.audit_config, within, label=label, shown=shown) as sources,
             open_trail(
@@ -110,6 +113,17 @@ class ReadOptions:
             yield trail
 
 
+class ReadingBundle:
+    """The reading options as a bundle: a command gets ``ReadOptions``."""
+
+    parameter = "read"
+    options: Mapping[str, tuple[Any, Any]] = MappingProxyType(_OPTIONS)
+
+    def build(self, values: Mapping[str, Any]) -> ReadOptions:
+        """Return the options' values, checked."""
+        return ReadOptions(values)
+
+
 def with_reading(command: Command) -> Command:
     """Give a command the reading options; it receives them as ``read``."""
-    return with_bundle(command, Bundle("read", _OPTIONS, ReadOptions))
+    return with_bundle(command, ReadingBundle())

@@ -91,6 +91,7 @@ def sources_of(
         sources: list[Iterable[RawRecord | DamagedRecord]] = []
         if file is not None:
             sources = [FileSource(file)]
+        # Before the topic: an object that is replayed meanwhile is then read from the topic, and none is missed.
         if file is None and origin is not Origin.TOPIC and audit.storage_config is not None:
             store = stack.enter_context(StorageProviderFactory.create(audit.storage_config))
             sources.append(FallbackSource(store, topic=audit.kafka_topic))

@@ -16,6 +16,7 @@ from telemetry.exceptions import ConfigurationError, TelemetryError
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+# Lines are not wrapped, so that other programs can read them; nothing is coloured but what is marked here.
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -74,6 +75,7 @@ def progress(label: str, *, total: int | None = None, shown: bool = True) -> Ite
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
+    # Always on standard error, where it cannot mix with the data.
     with Progress(*columns, console=err, disable=not (shown and err.is_terminal), transient=True) as bar:
         yield bar, bar.add_task(label, total=total)
 

@@ -56,6 +56,7 @@ class ParquetEventWriter:
         """Write an event; see :class:`telemetry.cli.output.writers.EventWriter`."""
         row = row_of(self._schema.record(opened), self._schema.columns)
         self._rows.append(row)
+        # Approximate: text dominates the size of an event.
         self._size += sum(len(cell) for cell in row if isinstance(cell, str))
         if len(self._rows) >= ROWS or self._size >= TEXT_BYTES:
             self._flush()
@@ -74,6 +75,7 @@ class ParquetEventWriter:
     def _flush(self) -> None:
         if not self._rows:
             return
+        # Parquet stores columns, events come as rows.
         columns = [
             pa.array(cells, field.type) for cells, field in zip(zip(*self._rows, strict=True), self._arrow, strict=True)
         ]

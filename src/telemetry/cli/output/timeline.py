@@ -33,6 +33,7 @@ class Step:
 
 def draw(console: Console, steps: Sequence[Step]) -> None:
     """Draw the steps from top to bottom; nothing in their texts can steer the terminal."""
+    # A terminal or file of another encoding cannot show the drawing characters.
     mark, line = ("●", "│") if console.encoding.lower().startswith("utf") else ("*", "|")
     for number, step in enumerate(steps, start=1):
         bar = line if number < len(steps) else " "

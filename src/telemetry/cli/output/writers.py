@@ -73,6 +73,7 @@ class CsvWriter:
     def __init__(self, target: BinaryIO, schema: Schema) -> None:
         self._target = target
         self._schema = schema
+        # The csv module writes text: one buffer of a row, emptied into the stream of bytes each time.
         self._text = io.StringIO(newline="")
         self._rows = csv.writer(self._text, quoting=csv.QUOTE_NONNUMERIC)
         self._put([column.name for column in schema.columns])

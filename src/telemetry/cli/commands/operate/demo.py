@@ -57,6 +57,7 @@ class _Demo:
             audit_config=AuditConfig(
                 kafka_brokers=kafka.bootstrap_servers,
                 security_protocol="PLAINTEXT",
+                # Short limits, so that nobody waits long for the outage to be noticed.
                 kafka_timeout_ms=500,
                 max_retries=1,
                 fallback_object_seconds=0.3,
@@ -74,12 +75,14 @@ class _Demo:
             self._log_and_look(telemetry)
             self._outage(telemetry)
             self._recovery(telemetry)
+            # Before the trail is read back, so that its last events and checkpoint are on the topic.
             telemetry.shutdown()
         return self._read_back()
 
     def _log_and_look(self, telemetry: Telemetry) -> None:
         _step(1, "An application logs events; each is sealed before log() returns")
         self._log(telemetry, _FIRST)
+        # Delivered, not only accepted: the record is read back from the topic next.
         _wait(lambda: telemetry.audit.get_audit_stats().delivered >= _FIRST)
         raw = self._one_record()
         out.print(Panel(_as_on_the_wire(raw), title="one record, as it is on the Kafka topic", expand=False))
@@ -90,6 +93,7 @@ class _Demo:
         _step(2, "Kafka goes away; events go to the fallback store, still sealed")
         self._kafka.stop_brokers()
         self._log(telemetry, _DURING)
+        # Nothing is queued any more once the fallback store has accepted everything.
         _wait(lambda: telemetry.audit.get_audit_stats().queued == 0)
         table = Table("object in the fallback store", "bytes")
         for path in sorted(self._store.rglob("*.jsonl")):
@@ -121,6 +125,7 @@ class _Demo:
             for entry in self._read(source):
                 if isinstance(entry, OpenedEvent):
                     read[entry.event.user_id].append(entry.event.payload["number"])
+        # The promise is the order of each user; events of different users may be read in any order.
         table = Table("user", "logged", "read back", "in order")
         for user in _USERS:
             in_order = read[user] == self._logged[user]
@@ -139,6 +144,7 @@ class _Demo:
         with progress("logging", total=count) as (bar, task):
             for _ in range(count):
                 user = _USERS[self._number % len(_USERS)]
+                # A card number: the record on the wire, which is shown, does not contain it.
                 payload = {"number": self._number, "card": "4111 1111 1111 1111", "amount": "12.50"}
                 telemetry.audit.log("payment_made", payload, user, session_id="demo-session", outcome="success")
                 self._logged[user].append(self._number)

@@ -72,10 +72,12 @@ def doctor(
     try:
         config = load()
     except ConfigurationError as exc:
+        # A configuration that cannot be loaded is the first finding, not a failure of the doctor.
         report = refused_configuration(exc)
         for result in () if as_json else report.results:
             _show(result)
     else:
+        # Each result is shown at once: a server that is away takes seconds to examine.
         report = examine(config, timeout=timeout, on_result=_ignore if as_json else _show)
     if as_json:
         sys.stdout.write(msgspec.json.encode(report.as_dict()).decode() + "\n")
@@ -96,6 +98,7 @@ def _run_fault_suite(folder: Path, *, rounds: int, as_json: bool) -> None:
         with progress("faults", total=len(FAULTS)) as (bar, task):
             results = run_faults(folder, rounds=rounds, on_result=lambda _result: bar.advance(task))
     except ConfigurationError as exc:
+        # A script finds JSON on standard output in this case too.
         if as_json:
             refused = {"ok": False, "exit_code": exc.exit_code, "faults": [], "error": str(exc)}
             sys.stdout.write(msgspec.json.encode(refused).decode() + "\n")

@@ -22,6 +22,7 @@ from telemetry.storage import StorageProvider, StoredObject
 
 app = typer.Typer(add_completion=False)
 
+# No subcommand opens an event: all of them work without a key, for operators who must not read the trail.
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]
 
 
@@ -73,7 +74,7 @@ def show(load: Loader, name: Annotated[str, typer.Argument(help="Name as `fallba
     write_line(msgspec.json.encode(decoded.header).decode())
     for record in decoded.records:
         value = msgspec.json.decode(record.value)
-        value.pop("data", None)
+        value.pop("data", None)  # sealed, and long
         write_line(msgspec.json.encode({"key": record.key.decode(), "value": value}).decode())
 
 
@@ -104,6 +105,7 @@ def replay(
     config = load(encryption_enabled=False).audit_config
     states = {"waiting", "rejected"} if rejected else {"waiting"}
     with open_store(config) as store:
+        # For the progress bar alone; objects that arrive meanwhile are replayed as well.
         total = sum(1 for listed in _objects(store, config.kafka_topic) if listed.state in states)
     with progress("replaying", total=total) as (bar, task):
         report = replay_now(config, rejected=rejected, on_object=lambda _name, _events: bar.advance(task))
@@ -161,6 +163,7 @@ def export(
                 _complain(listed, str(exc))
                 damaged += 1
                 continue
+            # Only after the whole object was checked, so that no record of a damaged object is in the file.
             target.writelines(lines)
             records, objects = records + len(lines), objects + 1
             bar.advance(task)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 
 KeyPath = Annotated[Path, typer.Argument(help="The key file.")]
+# There is no option for the passphrase itself: other users of the machine see the words of a command.
 PassphraseFile = Annotated[
     Path | None,
     typer.Option(
@@ -31,6 +32,7 @@ PassphraseFile = Annotated[
 @app.command(epilog=examples("telemetry keys init /etc/shop/audit.key"))
 def init(path: KeyPath, *, passphrase_file: PassphraseFile = None) -> None:
     """Create a key file with a new random key, mode 0600."""
+    # Imported here and below when a command runs: a help text needs no cryptography.
     from telemetry.encryption.providers import local_key
 
     try:
@@ -68,6 +70,7 @@ def change_passphrase(
     from telemetry.encryption.providers import local_key
 
     try:
+        # Both passphrases first: the file is not touched before everything is known.
         old = _passphrase(passphrase_file, "TELEMETRY_PASSPHRASE", confirm=False)
         new = _passphrase(new_passphrase_file, "TELEMETRY_NEW_PASSPHRASE", confirm=True, label="New passphrase")
         local_key.change_passphrase(path, old, new)
@@ -90,6 +93,7 @@ def init_signing(
         key = SigningKey.create(path, _passphrase(passphrase_file, "TELEMETRY_PASSPHRASE", confirm=True), name=name)
     except TelemetryError as exc:
         raise fail(exc) from exc
+    # Nothing but the key, so that the output can be redirected to a file for --public-key.
     write_line(key.public_key)
 
 
@@ -109,6 +113,7 @@ def _passphrase(file: Path | None, variable: str, *, confirm: bool, label: str =
         return read_passphrase(file)
     passphrase = os.environ.get(variable)
     if passphrase is None:
+        # The prompt goes to standard error, because standard output may be redirected to a file.
         passphrase = str(typer.prompt(label, hide_input=True, confirmation_prompt=confirm, err=True))
     if not passphrase:
         raise ConfigurationError(Problem(variable, "is empty", "choose a long passphrase"))

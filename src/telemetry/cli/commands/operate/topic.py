@@ -50,10 +50,13 @@ def create(
     from telemetry.kafka.options import common_options
 
     config = load(encryption_enabled=False, fallback_enabled=False).audit_config
+    # One broker may be away without stopping the audit log.
     insync = min_insync or max(replication - 1, 1)
     settings = {
+        # Compaction would delete all but the last event of each user.
         "cleanup.policy": "delete",
         "retention.ms": str(retention_days * _DAY_MS if retention_days >= 0 else -1),
+        # The clock of the broker: a process that logs must not be able to choose the time of its records.
         "message.timestamp.type": "LogAppendTime",
         "compression.type": "producer",
         "max.message.bytes": str(max_message_bytes),

@@ -83,16 +83,19 @@ def verify(
     cannot be proven, 6 when the source cannot be read.
     """
     audit = load(encryption_enabled=False, fallback_enabled=False).audit_config
+    # Keys and state are checked before the trail is read, which can take hours.
     keys = trusted_keys(public_key or [])
     if state is None and (continue_ or expect_state is not None):
         raise ConfigurationError(Problem("--state", "is missing", "give it: --continue and --expect-state need it"))
     known = VerifierState.load(state, expected_digest=expect_state) if state is not None else None
+    # The first run has no state to continue from, and reads everything.
     continued = continue_ and known is not None
     verifier = Verifier(keys, state=known, continued=continued, open_seconds=live, from_start=not after_retention)
     starts = known.positions.get(audit.kafka_topic) if continued and known is not None else None
     scope = _read(verifier, audit, starts)
     now = datetime.now(UTC)
     result = verifier.report(now=now)
+    # The state before the report, because the report quotes its digest.
     if state is not None:
         scope["state written, SHA-256"] = digest = _save(verifier.state(now=now), state)
         err.print(f"state written; SHA-256 for the next run's --expect-state: {digest}", style="dim")
@@ -109,6 +112,7 @@ def verify(
 
 def _read(verifier: Verifier, audit: AuditConfig, starts: dict[int, int] | None) -> dict[str, str]:
     """Give every record to the verifier; return a description of what was read, for the report."""
+    # What was not read cannot be reported as missing or present, so the report says exactly what was read.
     scope = {"topic": audit.kafka_topic, "brokers": audit.kafka_brokers, "read with": f"telemetry {__version__}"}
     with ExitStack() as stack, progress("verifying") as (bar, task):
         if audit.storage_config is not None:

@@ -40,6 +40,7 @@ def verify_proof_file(
         _require_event(proven, event_id)
     except TelemetryError as exc:
         raise fail(exc) from exc
+    # The facts come from the proven record, never from the file beside it.
     facts = _facts(proven)
     if json:
         write_line(msgspec.json.encode(facts).decode())

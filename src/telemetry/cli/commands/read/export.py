@@ -85,11 +85,13 @@ def export(
     Exit code: 0, 3 when a record was damaged or altered, 5 when data keys were missing, 7 when the read could not be
     recorded.
     """
+    # A missing extra is reported before anything is opened or recorded.
     create_writer = writer_of(format_)
     if out is None and format_ is Format.PARQUET and sys.stdout.isatty():
         raise ConfigurationError(Problem("--out", "a terminal cannot show Parquet", "name a file"))
     within = read.read_range(end_offset=end_offset)
     if sealed:
+        # Nothing is opened, so no read has to be recorded, and no key has to be configured.
         _require_unfiltered(read, form, format_)
         audit = load(fallback_enabled=False, encryption_enabled=False).audit_config
         with read.sources(audit, within, label="copying") as sources, _target(out, force=force) as target:
@@ -146,10 +148,11 @@ def _write(trail: Trail, counter: EntryCounter, writer: EventWriter) -> None:
             try:
                 writer.write(opened)
             except ValueError as exc:
+                # Nothing of the event was written, so the next one can follow.
                 message = f"the event does not fit the schema: {exc}"
                 counter.withdraw(opened, MalformedRecordError(message))
         writer.close()
-    except BaseException:
+    except BaseException:  # an interrupt too: a half-written table must not get a valid end
         writer.discard()
         raise
 

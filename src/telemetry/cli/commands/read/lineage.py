@@ -82,11 +82,14 @@ def lineage(
         raise ConfigurationError(Problem("EVENT_ID", "is not the id of an event", "copy it from `tail --json`"))
     config = load(fallback_enabled=False, **({} if open_ else {"encryption_enabled": False}))
     audit = config.audit_config
+    # 1. Find the records that claim the id, and the checkpoints that cover them.
     records = _trace(audit, event_id, keys)
+    # 2. Record the read before anything is opened.
     if open_:
         access = Access(reader=reader, reason=reason, program="telemetry lineage")
         places = [str(one.raw.place) for one in records]
         record_access(config, access, sources=[{"kind": "records", "places": places}], filters={"ids": [event_id]})
+    # 3. Open them.
     opened = [_open(audit, one) if open_ else None for one in records]
     reasons = _reasons(audit, records)
     if json:
@@ -102,6 +105,7 @@ def lineage(
 
 def _trace(audit: AuditConfig, event_id: str, keys: Sequence[PublicKey]) -> list[Lineage]:
     created = created_at(event_id)
+    # The topic around the event's own time first: a trail can be years long.
     near = None if created is None else created - _EARLIER_SECONDS
     for since in [near, None] if near is not None else [None]:
         tracer = LineageTracer(event_id, trusted=keys)
@@ -127,7 +131,8 @@ def _open(audit: AuditConfig, record: Lineage) -> Entry:
 
 def _reasons(audit: AuditConfig, records: Sequence[Lineage]) -> dict[str, str]:
     """Return the reason for which each object that is still in the store was stored, by its name."""
-    names = {delivery.place.name for one in records for delivery in one.copies if delivery.place.name}
+    # The reason is in the header of the object only, and only objects that were not replayed are still there.
+    names = {copy.place.name for one in records for copy in one.copies if copy.place.name}
     if audit.storage_config is None or not names:
         return {}
     with StorageProviderFactory.create(audit.storage_config) as store:
@@ -147,6 +152,7 @@ def _exit_code(records: Sequence[Lineage], opened: Sequence[Entry | None]) -> in
     errors += [entry.error for entry in opened if isinstance(entry, DamagedRecord)]
     if len(records) > 1 or any(_means_altered(error) for error in errors):
         return TamperedError.exit_code
+    # 5 (no key) outranks 4 (not proven): without the key nothing was opened at all.
     return max((error.exit_code for error in errors), default=0)
 
 
@@ -169,8 +175,8 @@ def _as_dict(record: Lineage, entry: Entry | None, reasons: dict[str, str]) -> d
 def _steps(record: Lineage, entry: Entry | None, reasons: dict[str, str], *, has_keys: bool) -> Iterator[Step]:
     yield _call(record, entry)
     yield _sealing(record, entry)
-    for delivery in sorted(record.copies, key=_moment):
-        yield from _delivery_steps(record, delivery, reasons)
+    for copy in sorted(record.copies, key=_moment):
+        yield from _copy_steps(record, copy, reasons)
     if record.more_copies:
         yield Step(title=f"and {record.more_copies:,} more copies", style="yellow")
     yield _checkpoint(record, has_keys=has_keys)
@@ -211,34 +217,36 @@ def _sealing(record: Lineage, entry: Entry | None) -> Step:
     }
     if isinstance(entry, OpenedEvent):
         return Step(title="sealed; opened now, every byte agrees", style="green", facts=facts)
+    # Red only if the record was altered: a key service that is away says nothing about it.
     if isinstance(entry, DamagedRecord):
         style = "bold red" if _means_altered(entry.error) else "yellow"
         return Step(title="sealed; it does not open", style=style, facts=facts | {"why": str(entry.error)})
     return Step(title="sealed", facts=facts)
 
 
-def _delivery_steps(record: Lineage, delivery: RecordCopy, reasons: dict[str, str]) -> Iterator[Step]:
-    place = delivery.place
+def _copy_steps(record: Lineage, copy: RecordCopy, reasons: dict[str, str]) -> Iterator[Step]:
+    place = copy.place
     if place.name is not None:
         facts = {"object": place.name, "line": str(place.offset), "reason": reasons.get(place.name, "")}
         stored = parse_stored_name(place.name)
         rejected = stored is not None and stored.folder == REJECTED
         title = "rejected by Kafka; kept in the fallback" if rejected else "stored in the fallback; waiting for replay"
-        yield Step(title=title, time=delivery.stored_at, style="yellow", facts=facts)
+        yield Step(title=title, time=copy.stored_at, style="yellow", facts=facts)
         return
-    if delivery.replayed_from:
-        facts = {"object": delivery.replayed_from}
-        yield Step(title="stored in the fallback", time=delivery.stored_at, style="yellow", facts=facts)
-    title = "replayed to Kafka" if delivery.replayed_from else "delivered to Kafka"
-    if delivery is not record.copies[0]:
+    # A replayed record names its object in a header; the object itself is deleted.
+    if copy.replayed_from:
+        facts = {"object": copy.replayed_from}
+        yield Step(title="stored in the fallback", time=copy.stored_at, style="yellow", facts=facts)
+    title = "replayed to Kafka" if copy.replayed_from else "delivered to Kafka"
+    if copy is not record.copies[0]:
         title += ", an identical copy"
     facts = {"place": f"{place.source}, partition {place.partition}, offset {place.offset}"}
-    if delivery.batch is not None:
-        recovered = "" if delivery.sender == record.producer else f" of process {delivery.sender}, which recovered it"
-        facts["batch"] = f"{delivery.batch}{recovered}"
+    if copy.batch is not None:
+        recovered = "" if copy.sender == record.producer else f" of process {copy.sender}, which recovered it"
+        facts["batch"] = f"{copy.batch}{recovered}"
     if record.raw.key is not None:
         facts["Kafka key"] = record.raw.key.decode("utf-8", "replace")
-    yield Step(title=title, time=delivery.timestamp, style="green", facts=facts)
+    yield Step(title=title, time=copy.timestamp, style="green", facts=facts)
 
 
 def _checkpoint(record: Lineage, *, has_keys: bool) -> Step:
@@ -271,5 +279,5 @@ def _problem(record: Lineage) -> dict[str, str]:
     return {"why": str(record.problem)} if record.problem else {}
 
 
-def _moment(delivery: RecordCopy) -> str:
-    return delivery.timestamp or delivery.stored_at
+def _moment(copy: RecordCopy) -> str:
+    return copy.timestamp or copy.stored_at

@@ -82,6 +82,7 @@ def tail(
 
 def _selected(trail: Trail, counter: EntryCounter, *, last: int | None) -> Iterator[OpenedEvent]:
     events = (event for event in map(counter.event, trail) if event is not None)
+    # A queue of bounded length: memory holds only the events that will be shown.
     return events if last is None else iter(deque(events, maxlen=last))
 
 

@@ -19,6 +19,7 @@ from telemetry.sync import Telemetry
 BAD_LINES = 8
 """Exit code when some lines were not logged."""
 
+# A longer line is read in pieces, each of which is reported as a bad line: memory stays bounded.
 _MAX_LINE = 64 << 20
 _MAX_PATH_NAMES = 32
 _ARGUMENTS = frozenset(("event_type", "payload", "user_id", "wait_for"))
@@ -108,6 +109,7 @@ def log(
     mapping = LineMapping(event_type_field, user_id_field, payload_field, event_type, user_id, _fields(field or []))
     with Telemetry(load()) as telemetry:
         counts = _log_lines(telemetry, mapping, strict=strict)
+        # Not left to the end of the block, because the counts come from the report.
         report = telemetry.shutdown(timeout)
     summary = {
         "logged": counts.logged,
@@ -167,6 +169,7 @@ def _lines(stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
     number = 0
     while line := stream.readline(_MAX_LINE):
         number += 1
+        # An empty line is no event, but it counts as a line for editors and so for the reported numbers.
         if line.strip():
             yield number, line
 
