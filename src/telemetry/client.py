@@ -33,7 +33,7 @@ class Telemetry:
         from telemetry.audit.service import AuditService  # noqa: PLC0415
 
         self._runtime = Runtime(config)
-        self.audit = AuditService(self._runtime.pipeline)
+        self.audit = AuditService(self._runtime)
 
     @property
     def config(self) -> TelemetryConfig:

@@ -25,7 +25,7 @@ class Telemetry:
         from telemetry.audit.service import BlockingAuditService  # noqa: PLC0415
 
         self._runtime = Runtime(config)
-        self.audit = BlockingAuditService(self._runtime.pipeline)
+        self.audit = BlockingAuditService(self._runtime)
 
     @property
     def config(self) -> TelemetryConfig:

@@ -42,7 +42,7 @@ def seal(name):
                 keys.request().result(30)
                 key = keys.take(1)
             number = kids.setdefault(key.kid, len(kids))
-            out.write(number.to_bytes(4, "big") + (encryptor._ivs or encryptor._drawn_ivs()).pop())
+            out.write(number.to_bytes(4, "big") + (encryptor._ivs or encryptor._draw_ivs()).pop())
     (folder / f"{name}.kids").write_text("\\n".join(kids))
 
 runtime.start()

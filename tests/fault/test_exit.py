@@ -55,7 +55,7 @@ def test_a_program_that_ends_without_shutdown_saves_its_events_and_is_warned(
     assert len(set(told)) == EVENTS
     assert ids(on_topic(config_of(kafka.bootstrap_servers, tmp_path, spool=True))) == set(told)
     assert list((tmp_path / "spool").iterdir()) == []
-    assert done.stderr.count("the program ends without shutdown()") == 1
+    assert done.stderr.count("exiting without shutdown()") == 1
 
 
 def test_kafka_and_store_hang_at_the_end_and_the_spool_keeps_all(kafka: EmbeddedKafka, tmp_path: Path) -> None:
@@ -81,5 +81,5 @@ def test_kafka_and_store_hang_at_the_end_and_nothing_else_keeps_events(kafka: Em
 
     assert took < EXIT_SECONDS + _SLACK
     assert len(done.stdout.split()) == EVENTS
-    assert "events were lost at the end of the program" in done.stderr
+    assert "events were lost at exit" in done.stderr
     assert f"{EVENTS} accepted events could be kept nowhere" in done.stderr

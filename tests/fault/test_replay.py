@@ -256,7 +256,7 @@ def diverted_process(store: MemoryStore, config: AuditConfig) -> Iterator[tuple[
         return free.wait(PATIENCE)
 
     worker = worker_on(store, config, handler=handler, listener=Sender())
-    worker.divert(diverted=True)
+    worker.fallback_entered("unavailable")
     try:
         yield handler, is_free
     finally:
@@ -432,7 +432,7 @@ def test_unlistable_store_leaves_the_spool(
         raise StorageError(message)
 
     with monkeypatch.context() as patched:
-        patched.setattr("telemetry.audit.detour.listed", fails)
+        patched.setattr("telemetry.audit.assembly.listed", fails)
         with running(config) as telemetry:
             assert telemetry.audit.log("own", {}, "ada").wait_delivered(30).topic is not None
     assert {value["producer"] for value in on_topic(config)} & {batch[0].producer} == set()

@@ -39,7 +39,7 @@ class Full:
     def __init__(self, telemetry: Telemetry) -> None:
         self.telemetry = telemetry
         self.pipeline: AuditPipeline = telemetry._runtime.pipeline()
-        self.blocking = BlockingAuditService(telemetry._runtime.pipeline)
+        self.blocking = BlockingAuditService(telemetry._runtime)
         self.receipts: dict[int, Receipt] = {}
 
     async def until_waiting(self, count: int) -> None:

@@ -57,7 +57,7 @@ class AccountedLoad:
         self.raised: list[str] = []
         self.lost: UndeliveredError | None = None
         self._calls = itertools.count()
-        self._audit = AuditService(self.telemetry._runtime.pipeline)
+        self._audit = AuditService(self.telemetry._runtime)
         self._waits = waits
         self._rate = rate
         self._stop = threading.Event()

@@ -1,22 +1,30 @@
-"""What the pipeline tells OpenTelemetry. Attributes are few and never hold a user, a payload or a key."""
+"""Reports the pipeline to OpenTelemetry. Attributes are few and never contain a user, a payload or a key."""
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
 
+from telemetry.audit.record import SealedRecord
 from telemetry.version import __version__
 
 
 class Gauges(Protocol):
-    """What can be read from a pipeline at any moment."""
+    """Values that can be read from a pipeline at any moment."""
 
     def gauges(self) -> dict[str, float]:
         """Return the values by metric name."""
+
+
+class SealTimer(Protocol):
+    """Measures how long sealing takes; the intake, in a pipeline."""
+
+    def take_seal_time(self) -> tuple[float, int]:
+        """Return seconds spent on sealing since the last call, and of how many events."""
 
 
 _GAUGES: dict[str, tuple[str, str]] = {
@@ -37,7 +45,7 @@ _GAUGES: dict[str, tuple[str, str]] = {
 
 
 class AuditMetrics:
-    """The instruments of one pipeline, made through the OpenTelemetry API.
+    """The instruments of one pipeline, created through the OpenTelemetry API.
 
     Without an SDK they cost next to nothing.
 
@@ -56,7 +64,7 @@ class AuditMetrics:
             "audit.encryption.duration_ms", unit="ms", description="Mean time to seal one event, once a batch"
         )
         self._send_errors = meter.create_counter(
-            "audit.kafka.send_errors_total", unit="{error}", description="Times Kafka did not take what was sent"
+            "audit.kafka.send_errors_total", unit="{error}", description="Times Kafka did not accept what was sent"
         )
         self._batch = meter.create_histogram("audit.batch.size_events", unit="{event}", description="Events in a batch")
         self._fallback = meter.create_counter(
@@ -66,62 +74,82 @@ class AuditMetrics:
             "audit.fallback.replayed_total", unit="{event}", description="Stored events that reached the topic"
         )
         self._rejected = meter.create_counter(
-            "audit.fallback.rejected_total", unit="{event}", description="Stored events that Kafka will never take"
+            "audit.fallback.rejected_total", unit="{event}", description="Stored events that Kafka will never accept"
         )
         self._refused = meter.create_counter(
             "audit.events.refused_total", unit="{event}", description="log() calls that raised, by error"
         )
 
-    def observe(self, pipeline: Gauges) -> None:
-        """Let the SDK read the pipeline's gauges for as long as the pipeline lives."""
-        reference = weakref.ref(pipeline)
+    def observe(self, gauges: Gauges) -> None:
+        """Have the SDK read the gauges for as long as their object lives: a meter outlives a pipeline."""
+        reference = weakref.ref(gauges)
         for name, (unit, description) in _GAUGES.items():
             self._meter.create_observable_gauge(
                 name, callbacks=[_reader(reference, name)], unit=unit, description=description
             )
 
     def batch(self, events: int, seal_seconds: float, sealed: int) -> None:
-        """Note a batch handed on, and the sealing since the last one."""
+        """Record a batch that is sent, and the sealing since the last one."""
         self._batch.record(events, self._topic)
         if sealed:
             self._seal.record(seal_seconds / sealed * 1_000)
 
     def delivered(self, events: int) -> None:
-        """Note events acknowledged by Kafka."""
+        """Count events acknowledged by Kafka."""
         self._processed.add(events, {**self._topic, "outcome": "delivered"})
 
     def stored(self, events: int, *, provider: str, reason: str) -> None:
-        """Note events stored in the fallback."""
+        """Count events stored in the fallback."""
         self._processed.add(events, {**self._topic, "outcome": "stored"})
         self._fallback.add(events, {"provider": provider, "reason": reason})
 
     def failed(self, events: int) -> None:
-        """Note accepted events that failed."""
+        """Count accepted events that failed."""
         self._processed.add(events, {**self._topic, "outcome": "failed"})
 
     def refused(self, error: str, *, calls: int = 1) -> None:
-        """Note ``log()`` calls that raised."""
+        """Count ``log()`` calls that raised."""
         self._refused.add(calls, {"error": error})
 
     def send_error(self, kind: str) -> None:
-        """Note that Kafka did not take what was sent."""
+        """Count that Kafka did not accept what was sent."""
         self._send_errors.add(1, {**self._topic, "error": kind})
 
     def replayed(self, events: int) -> None:
-        """Note stored events that reached the topic."""
+        """Count stored events that reached the topic."""
         self._replayed.add(events, self._topic)
 
     def rejected(self, events: int, *, reason: str) -> None:
-        """Note stored events that Kafka will never take."""
+        """Count stored events that Kafka will never accept."""
         self._rejected.add(events, {**self._topic, "reason": reason})
+
+
+class BatchMetrics:
+    """Records the size of each batch, and the time that sealing its events took; the sender calls it.
+
+    Args:
+        metrics: The instruments.
+        timer: Measures sealing.
+    """
+
+    def __init__(self, metrics: AuditMetrics, *, timer: SealTimer) -> None:
+        self._metrics = metrics
+        self._timer = timer
+
+    def before_send(self, records: Sequence[SealedRecord]) -> Iterable[SealedRecord]:
+        """Record a batch; an empty one is none."""
+        if records:
+            seconds, sealed = self._timer.take_seal_time()
+            self._metrics.batch(len(records), seconds, sealed)
+        return ()
 
 
 def _reader(reference: weakref.ReferenceType[Gauges], name: str) -> Callable[[CallbackOptions], Iterable[Observation]]:
     def read(_options: CallbackOptions) -> Iterable[Observation]:
-        pipeline = reference()
-        if pipeline is None:
+        gauges = reference()
+        if gauges is None:
             return []
-        value = pipeline.gauges().get(name)
+        value = gauges.gauges().get(name)
         return [] if value is None else [Observation(value)]
 
     return read

@@ -1,4 +1,4 @@
-"""What ``Telemetry`` is made of, in blocking code: the life of a pipeline, across forks and to the end of the interpreter."""
+"""Starts, renews and ends the pipeline of a process: across forks, and until the interpreter exits."""
 
 from __future__ import annotations
 
@@ -7,24 +7,26 @@ import logging
 import os
 import sys
 import threading
-import time
 import weakref
 
+from telemetry.audit.assembly import assemble
 from telemetry.audit.pipeline import AuditPipeline
 from telemetry.audit.receipt import reset_after_fork
 from telemetry.audit.reports import ShutdownReport
 from telemetry.config import AuditConfig, TelemetryConfig
 from telemetry.exceptions import ConfigurationError, LifecycleError, Problem, TelemetryError
+from telemetry.system.deadline import Deadline
 
 logger = logging.getLogger("telemetry")
 
 EXIT_SECONDS = 5.0
+_LEAST_EXIT_SECONDS = 0.1
 
 _abandoned: list[AuditPipeline] = []
 """Pipelines of a parent process: their clients must not even be destroyed in a child."""
 
 _running: set[Runtime] = set()
-"""Started and not shut down. Their events are on the way, even when the application dropped the object."""
+"""Runtimes that were started and not shut down. Their events are on the way, even if the application dropped the object."""
 
 _known: weakref.WeakSet[Runtime] = weakref.WeakSet()
 
@@ -45,24 +47,23 @@ class Runtime:
         self.config = config
         self._lock = threading.Lock()
         self._pipeline: AuditPipeline | None = None
-        # The same while it may be used: asking for the process id is a system call, too much for each event.
+        # The same one, for as long as it may be used. `log()` reads only this: the process id is a system call, too slow
+        # for each event. A fork clears it, so the child comes to `_after_fork`.
         self._usable: AuditPipeline | None = None
         self._ended = False
         _known.add(self)
 
     def start(self) -> None:
-        """Check the configuration for real, and begin; calling it again does nothing."""
+        """Check keys, Kafka settings and store, and begin; calling it again does nothing."""
         with self._lock:
             if self._ended:
-                message = "telemetry was shut down; make a new Telemetry to start again"
+                message = "telemetry was shut down; create a new Telemetry to start again"
                 raise LifecycleError(message)
             if self._pipeline is not None and self._pipeline.pid == os.getpid():
                 return
             if self._pipeline is not None:
                 _abandoned.append(self._pipeline)
-            pipeline = AuditPipeline(self.config)
-            pipeline.start()
-            self._pipeline = self._usable = pipeline
+            self._pipeline = self._usable = assemble(self.config)
             _end_with_process(self)
 
     def pipeline(self) -> AuditPipeline:
@@ -84,7 +85,7 @@ class Runtime:
         return pipeline.shutdown(timeout)
 
     def renew_after_fork(self) -> None:
-        """Replace what a thread of the parent may have held at the moment of the fork."""
+        """Replace the lock, which a thread of the parent may have held at the moment of the fork."""
         self._lock = threading.Lock()
         self._usable = None
 
@@ -93,23 +94,23 @@ class Runtime:
         pipeline = self._pipeline
         if pipeline is None or self._ended or pipeline.pid != os.getpid():
             return
-        logger.warning("the program ends without shutdown(); events are saved for at most %g s", EXIT_SECONDS)
+        logger.warning("exiting without shutdown(); saving events for at most %g s", EXIT_SECONDS)
         try:
             self.shutdown(timeout)
         except TelemetryError:
-            logger.exception("events were lost at the end of the program")
+            logger.exception("events were lost at exit")
 
     def _after_fork(self) -> AuditPipeline:
-        """Make this child a pipeline of its own: nothing of the parent's may be used, or even released, here."""
-        self._require_running()  # at once: start() holds the lock while it checks everything
+        """Build a pipeline for this child: nothing of the parent's may be used, or even released, here."""
+        # At once, without the lock: start() holds it while it checks everything.
+        self._require_running()
         with self._lock:
             pipeline = self._require_running()
             if pipeline.pid == os.getpid():
                 return pipeline
             _abandoned.append(pipeline)
-            pipeline = AuditPipeline(self.config)
-            pipeline.start(check=False)
-            self._pipeline = self._usable = pipeline
+            # Without trials: the parent has made them, and a first log() should not wait for them.
+            pipeline = self._pipeline = self._usable = assemble(self.config, check=False)
             _end_with_process(self)
         return pipeline
 
@@ -123,7 +124,7 @@ class Runtime:
 
 
 def _end_with_process(runtime: Runtime) -> None:
-    """Have a runtime ended when its process ends, however that is done where Python code still runs."""
+    """Arrange that a runtime is ended when its process ends, in every way in which Python code still runs."""
     _running.add(runtime)
     atexit.unregister(_end_all)
     atexit.register(_end_all)
@@ -136,9 +137,10 @@ def _end_with_process(runtime: Runtime) -> None:
 
 
 def _end_all() -> None:
-    give_up = time.monotonic() + EXIT_SECONDS
+    # One limit for all of them, and a little for each: the first may have taken all of it.
+    deadline = Deadline(EXIT_SECONDS)
     for runtime in list(_running):
-        runtime.end_with_process(max(give_up - time.monotonic(), 0.1))
+        runtime.end_with_process(max(deadline.remaining, _LEAST_EXIT_SECONDS))
 
 
 def _renew_after_fork() -> None:

@@ -1,10 +1,9 @@
-"""``telemetry.audit``: the face of the pipeline towards an application."""
+"""Offers ``log()`` to an application: ``telemetry.audit``, for asyncio and for blocking code."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, get_args
+from typing import Any, Protocol, get_args
 
 from telemetry.audit.accept.intake import Ticket
 from telemetry.audit.pipeline import AuditPipeline
@@ -16,15 +15,26 @@ from telemetry.exceptions import EventError
 _LEVELS = get_args(WaitFor)
 
 
+class PipelineOwner(Protocol):
+    """Owns the pipeline of the present process, across forks; the runtime is one."""
+
+    def pipeline(self) -> AuditPipeline:
+        """Return the pipeline of this process.
+
+        Raises:
+            LifecycleError: Before ``start()`` or after ``shutdown()``.
+        """
+
+
 class AuditService:
     """Logs audit events without blocking the event loop.
 
     Args:
-        pipeline: Returns the pipeline of this process.
+        owner: Owner of the pipeline.
     """
 
-    def __init__(self, pipeline: Callable[[], AuditPipeline]) -> None:
-        self._pipeline = pipeline
+    def __init__(self, owner: PipelineOwner) -> None:
+        self._owner = owner
 
     async def log(
         self, event_type: str, payload: Any, user_id: str, *, wait_for: WaitFor | None = None, **fields: Any
@@ -37,8 +47,8 @@ class AuditService:
         Args:
             event_type: What happened, such as ``user_login``; 1 to 255 characters.
             payload: Any JSON-like value; dates, UUIDs, decimals, enums, bytes (as base64), dataclasses and pydantic
-                models are written as JSON has them.
-            user_id: Whose event it is; 1 to 1,024 characters.
+                models are converted to JSON.
+            user_id: The user the event belongs to; 1 to 1,024 characters.
             wait_for: ``accepted`` (sealed and queued), ``durable`` (on disk in the spool; without a spool as
                 ``delivered``) or ``delivered`` (acknowledged by Kafka or the fallback store); default: the
                 configuration's.
@@ -51,22 +61,22 @@ class AuditService:
         Raises:
             EventError: The event cannot be accepted; nothing was logged.
             BackpressureError: The queue stayed full for ``queue_full_timeout_ms``.
-            EncryptionError: No data key could be had.
+            EncryptionError: No data key could be obtained.
             LifecycleError: Before ``start()`` or after ``shutdown()``.
         """
-        pipeline = self._pipeline()
+        pipeline = self._owner.pipeline()
         level = _checked_level(wait_for) if wait_for else pipeline.default_wait
         accepted = pipeline.offer(event_type, payload, user_id, fields)
         if isinstance(accepted, Ticket):
             accepted = await self._wait(pipeline, accepted)
         if level != "accepted":
-            # Each coroutine between a task and what it waits for is run through at every step.
+            # Without a coroutine in between: asyncio runs through each of them at every step of a task that waits.
             await wait_until(accepted, DURABLE if level == "durable" else DELIVERED)
         return accepted
 
     def get_audit_stats(self) -> AuditStats:
         """Return a snapshot of the counts of this process."""
-        return self._pipeline().stats()
+        return self._owner.pipeline().stats()
 
     async def _wait(self, pipeline: AuditPipeline, ticket: Ticket) -> Receipt:
         future = asyncio.wrap_future(ticket.receipt)
@@ -74,8 +84,9 @@ class AuditService:
             await asyncio.wait([future], timeout=pipeline.patience(ticket))
         except asyncio.CancelledError:
             pipeline.withdraw(ticket)
-            future.cancel()  # nobody will look at what became of it
+            future.cancel()  # nothing will look at its result
             raise
+        # An event that was accepted at the last moment is accepted: the pipeline decides, under its lock.
         if not future.done() and pipeline.withdraw(ticket):
             future.cancel()
             raise pipeline.gave_up(ticket)
@@ -85,8 +96,8 @@ class AuditService:
 class BlockingAuditService:
     """Logs audit events from blocking code; the same pipeline, the same promises as :class:`AuditService`."""
 
-    def __init__(self, pipeline: Callable[[], AuditPipeline]) -> None:
-        self._pipeline = pipeline
+    def __init__(self, owner: PipelineOwner) -> None:
+        self._owner = owner
 
     def log(
         self, event_type: str, payload: Any, user_id: str, *, wait_for: WaitFor | None = None, **fields: Any
@@ -95,7 +106,7 @@ class BlockingAuditService:
 
         Wait on the receipt with ``wait_durable()`` and ``wait_delivered()``.
         """
-        pipeline = self._pipeline()
+        pipeline = self._owner.pipeline()
         level = _checked_level(wait_for) if wait_for else pipeline.default_wait
         accepted = pipeline.offer(event_type, payload, user_id, fields)
         if isinstance(accepted, Ticket):
@@ -108,7 +119,7 @@ class BlockingAuditService:
 
     def get_audit_stats(self) -> AuditStats:
         """Return a snapshot of the counts of this process."""
-        return self._pipeline().stats()
+        return self._owner.pipeline().stats()
 
     def _wait(self, pipeline: AuditPipeline, ticket: Ticket) -> Receipt:
         try:

@@ -53,7 +53,7 @@ class Worker:
         self._blocking = BlockingTelemetry(config)
         self._shared = Telemetry(config)
         # One pipeline behind both faces.
-        self._shared.audit._pipeline = self._blocking._runtime.pipeline
+        self._shared.audit._owner = self._blocking._runtime
         self._rate = rate
         self._stop = threading.Event()
         self._lock = threading.Lock()

@@ -65,13 +65,18 @@ class MemoryFallback:
             self._waiting.clear()
         return records
 
-    def divert(self, *, diverted: bool) -> None:
-        """Begin or end to probe."""
-        if diverted:
-            with self._lock:
-                # The sender has added back what Kafka refused; whatever is new from now on starts its own time.
-                self._waiting_since.clear()
-        self._diverted = diverted
+    def fallback_entered(self, reason: str) -> None:
+        """Begin to probe; called by the sender."""
+        del reason
+        with self._lock:
+            # The sender has added back the records that Kafka refused; every further record starts its own time.
+            self._waiting_since.clear()
+        self._diverted = True
+        self._worker.wake()
+
+    def fallback_left(self) -> None:
+        """End the probes; called by the sender."""
+        self._diverted = False
         self._worker.wake()
 
     def flush(self, timeout: float) -> bool:

@@ -78,9 +78,15 @@ class RetryWorker:
         """Begin to work in a thread of its own."""
         self._worker.start()
 
-    def divert(self, *, diverted: bool) -> None:
-        """Learn, in the sender's thread, whether this process sends its events to the fallback now."""
-        self._diverted = diverted
+    def fallback_entered(self, reason: str) -> None:
+        """Look for a way back to Kafka, with growing pauses; called by the sender."""
+        del reason
+        self._diverted = True
+        self._worker.wake()
+
+    def fallback_left(self) -> None:
+        """Look once a minute; called by the sender."""
+        self._diverted = False
         self._worker.wake()
 
     def close(self, timeout: float = 5.0) -> None:

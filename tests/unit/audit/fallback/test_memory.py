@@ -66,7 +66,7 @@ def test_records_come_back_in_order(bench: Bench) -> None:
 
 def test_sender_is_notified_when_kafka_answers(bench: Bench) -> None:
     bench.fallback.add(records(1), reason="unreachable")
-    bench.fallback.divert(diverted=True)
+    bench.fallback.fallback_entered("unreachable")
 
     assert bench.ready.wait(20)
 
@@ -79,12 +79,12 @@ def test_record_refused_forever_is_given_up(bench: Bench, caplog: pytest.LogCapt
     def try_again() -> int:
         nonlocal tries
         # As the sender does: it takes the records back, Kafka refuses them, they are added again.
-        bench.fallback.divert(diverted=False)
+        bench.fallback.fallback_left()
         taken = bench.fallback.take_back()
         if taken:
             tries += 1
             bench.fallback.add(taken, reason="too_large")
-        bench.fallback.divert(diverted=True)
+        bench.fallback.fallback_entered("unreachable")
         return bench.ledger.counts.failed
 
     with caplog.at_level(logging.ERROR):
@@ -102,7 +102,7 @@ def test_spool_keeps_records_without_end() -> None:
     bench.answer = TransportError("away")
     batch = records(3)
     bench.fallback.add(batch, reason="unreachable")
-    bench.fallback.divert(diverted=True)
+    bench.fallback.fallback_entered("unreachable")
 
     bench.fallback._expire()
 

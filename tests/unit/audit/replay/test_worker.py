@@ -99,7 +99,7 @@ def test_idle_worker_opens_nothing(bench: Bench) -> None:
 def test_sender_returns_once_all_is_replayed(bench: Bench) -> None:
     bench.handler.add(records(3), reason="outage")
     until(lambda: not bench.is_empty())
-    bench.worker.divert(diverted=True)
+    bench.worker.fallback_entered("unreachable")
 
     bench.worker.start()
 
@@ -110,7 +110,7 @@ def test_sender_returns_once_all_is_replayed(bench: Bench) -> None:
 def test_outage_is_waited_out(bench: Bench) -> None:
     bench.kafka.away = TransportError("away")
     bench.handler.add(records(3), reason="outage")
-    bench.worker.divert(diverted=True)
+    bench.worker.fallback_entered("unreachable")
     bench.worker.start()
     until(lambda: len(bench.kafka.transports) > 1, what="a second attempt")
     assert bench.sender.hints == 0
@@ -129,7 +129,7 @@ def test_object_replayed_by_another_process_is_forgotten(bench: Bench) -> None:
         for name in list(bench.store.objects):
             if name.startswith(f"{TOPIC}/"):
                 bench.store.delete(name)
-        bench.worker.divert(diverted=True)
+        bench.worker.fallback_entered("unreachable")
         bench.worker.start()
 
         assert bench.sender.has_returned.wait(PATIENCE)
@@ -145,7 +145,7 @@ def test_failing_store_is_tried_again(bench: Bench, caplog: pytest.LogCaptureFix
 
     bench.store.before = fail
     bench.worker.start()
-    bench.worker.divert(diverted=True)
+    bench.worker.fallback_entered("unreachable")
 
     until(bench.is_empty)
     assert sum("the replay tries again" in line for line in caplog.messages) == 1

@@ -1,0 +1,382 @@
+"""Builds the write side of one process, part by part, in the order in which a record passes them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from telemetry.audit.accept.draft import EventFactory
+from telemetry.audit.accept.encryptor import AuditEncryptor, ClearEncoder
+from telemetry.audit.accept.intake import Intake
+from telemetry.audit.accept.key_supply import KeySupply
+from telemetry.audit.accept.room import Room
+from telemetry.audit.accept.stream import ProducerStream
+from telemetry.audit.fallback.backlog import listed
+from telemetry.audit.fallback.handler import FallbackHandler
+from telemetry.audit.fallback.memory import MemoryFallback
+from telemetry.audit.gauges import PipelineGauges
+from telemetry.audit.ledger import Ledger
+from telemetry.audit.metrics import AuditMetrics, BatchMetrics
+from telemetry.audit.pipeline import AuditPipeline
+from telemetry.audit.record import SealedRecord
+from telemetry.audit.replay.worker import RetryWorker
+from telemetry.audit.self_audit import SelfAudit
+from telemetry.audit.send.batcher import AuditBatcher
+from telemetry.audit.send.checkpointer import Checkpointer, CheckpointSigner
+from telemetry.audit.send.connector import KafkaConnector
+from telemetry.audit.send.dispatcher import BatchObserver, Dispatcher
+from telemetry.audit.send.diversion import Diversion
+from telemetry.audit.send.fallback import DirectionListener, Fallback
+from telemetry.audit.send.sender_link import SenderLink
+from telemetry.audit.shutdown import KafkaTime, Shutdown
+from telemetry.audit.spool.adoption import AdoptedSegment, adopt_segments
+from telemetry.audit.spool.segment import SpoolSegment
+from telemetry.audit.spool.spool import Spool, open_folder
+from telemetry.config import AuditConfig, TelemetryConfig
+from telemetry.exceptions import ConfigurationError, Problem, SpoolError, StorageError
+from telemetry.format.value.message import context_of, source_of
+from telemetry.storage import StorageProvider, StorageProviderFactory
+
+logger = logging.getLogger("telemetry.audit")
+
+_SPOOL_PARTS = 2
+"""A segment has two tables, and each may have to hold everything that is not settled."""
+_UNDO_SECONDS = 1.0
+_TRIES_BEFORE_LOSS = 4
+"""Without a spool and a fallback, records are given up after the delivery time; they are tried this often before that."""
+_FALLBACK_SHARE, _KAFKA_ONLY_SHARE = 0.6, 0.95
+"""Parts of the time of a shutdown that Kafka gets with a fallback, which needs the rest, and without one."""
+
+
+def assemble(config: TelemetryConfig, *, check: bool = True) -> AuditPipeline:
+    """Build and start a pipeline.
+
+    If a step fails, everything that was opened before it is closed: no thread, file or lock is left, because the next
+    start may be in this process.
+
+    Args:
+        config: The whole configuration.
+        check: Try the key, Kafka's settings and the store first; a forked child skips that.
+
+    Raises:
+        ConfigurationError: The configuration cannot work.
+        EncryptionError: The key cannot be used.
+        StorageError: The fallback store cannot be used.
+        TransportError: Kafka cannot be reached and there is no fallback.
+    """
+    with ExitStack() as opened:
+        pipeline = _Assembly(config, opened, check=check).build()
+        opened.pop_all()
+        return pipeline
+
+
+class _Spooling(NamedTuple):
+    """The spool of this process, where there is one, and the segments of dead ones."""
+
+    spool: Spool | None
+    adopted: list[AdoptedSegment]
+
+
+class _Fallbacks(NamedTuple):
+    """The fallback, and the part that looks for the way back to Kafka.
+
+    With a store these are its handler and the worker that replays its objects; without one, memory is both.
+    """
+
+    fallback: Fallback
+    returning: DirectionListener
+    handler: FallbackHandler | None = None
+    worker: RetryWorker | None = None
+
+
+class _Assembly:
+    """Everything that several parts share while they are built; it is forgotten afterwards.
+
+    Args:
+        config: The whole configuration.
+        opened: Gets a callback for each part that must be closed if a later step fails.
+        check: Whether to try what can be tried.
+    """
+
+    def __init__(self, config: TelemetryConfig, opened: ExitStack, *, check: bool) -> None:
+        self._config = config
+        self._audit = config.audit_config
+        self._opened = opened
+        # Keys and store: what a running pipeline closes last, and a failed start too.
+        self._resources = opened.enter_context(ExitStack())
+        self._check = check
+        self._source = source_of(config.environment, config.service_name)
+        self._lock = threading.Lock()
+        self._kafka = KafkaConnector(self._audit)
+        self._metrics = AuditMetrics(topic=self._audit.kafka_topic)
+
+    def build(self) -> AuditPipeline:
+        """Return the pipeline; its threads run."""
+        audit = self._audit
+        # 1. The producer's stream, and everything that may refuse the start: signing key, data key, Kafka's settings,
+        #    store. Only then are segments of dead processes adopted.
+        factory = _event_factory(self._config)
+        signer = CheckpointSigner(audit.signing_config, source=self._source) if audit.signing_config else None
+        keys = self._open_keys()
+        if self._check:
+            self._kafka.check()
+        store = self._open_store()
+        stream = ProducerStream(self._sealer(keys), keys=keys, signer=signer)
+        # 2. The way of a record to the sender. The intake is built last, because it puts records into the others.
+        room = Room(lock=self._lock, max_events=audit.queue_max_events, max_bytes=_queue_bytes(audit))
+        ledger = Ledger(topic=audit.kafka_topic, metrics=self._metrics, room=room)
+        batcher = AuditBatcher(
+            lock=self._lock, max_bytes=audit.batch_size_kb << 10, max_delay=audit.batch_timeout_ms / 1_000
+        )
+        spool, adopted = self._open_spool(stream, batcher=batcher, room=room)
+        intake = Intake(stream, lock=self._lock, room=room, queue=spool or batcher, refusals=ledger)
+        # 3. The way of a record that Kafka does not accept, and back.
+        diversion = self._diversion(batcher, store)
+        fallbacks = self._open_fallback(store, ledger=ledger, owner=stream.producer, diversion=diversion)
+        after_backlog = self._queue_after_backlog(adopted, store, fallbacks.handler)
+        # 4. The observers of the sender, and the sender. The checkpoint of a batch comes last, after events of our own.
+        self_audit = SelfAudit(self._config, factory=factory, intake=intake, keys=keys)
+        checkpointer = self._checkpointer(stream, signer, spool)
+        observers: list[BatchObserver] = [self_audit, BatchMetrics(self._metrics, timer=intake)]
+        if checkpointer is not None:
+            observers.append(checkpointer)
+        dispatcher = Dispatcher(
+            stream.producer,
+            batcher=batcher,
+            fallback=fallbacks.fallback,
+            link=SenderLink(self._kafka, ledger=ledger, batcher=batcher),
+            diversion=diversion,
+            observers=observers,
+            listeners=[fallbacks.returning, self_audit],
+            adopted=_adopted_records(adopted, signer),
+        )
+        self._start(dispatcher, fallbacks.worker, after_backlog=after_backlog)
+        gauges = PipelineGauges(
+            room=room,
+            intake=intake,
+            batcher=batcher,
+            dispatcher=dispatcher,
+            keyring=keys.keyring if keys is not None else None,
+            spool=spool,
+            handler=fallbacks.handler,
+        )
+        self._metrics.observe(gauges)
+        # 5. The first events of the process are its own.
+        self_audit.started()
+        for segment in adopted:
+            self_audit.recovered(segment.producer)
+        ending = Shutdown(
+            intake=intake,
+            ledger=ledger,
+            self_audit=self_audit,
+            replay=fallbacks.worker,
+            spool=spool,
+            adopted=adopted,
+            checkpointer=checkpointer,
+            dispatcher=dispatcher,
+            kafka_time=KafkaTime(
+                seconds=self._kafka.deadline,
+                share=_FALLBACK_SHARE if audit.fallback_enabled else _KAFKA_ONLY_SHARE,
+            ),
+            resources=self._resources.pop_all(),
+        )
+        return AuditPipeline(
+            audit,
+            factory=factory,
+            intake=intake,
+            ledger=ledger,
+            dispatcher=dispatcher,
+            keys=keys,
+            gauges=gauges,
+            ending=ending,
+        )
+
+    def _open_keys(self) -> KeySupply | None:
+        if not self._audit.encryption_enabled:
+            logger.warning("encryption is off: anyone who reads the topic or the fallback store can read the events")
+            return None
+        keys = KeySupply(self._audit, context=context_of(self._source))
+        self._resources.callback(keys.close)
+        if self._check:
+            keys.check()
+        return keys
+
+    def _sealer(self, keys: KeySupply | None) -> AuditEncryptor | ClearEncoder:
+        if keys is None:
+            return ClearEncoder(source=self._source)
+        return AuditEncryptor(keys.keyring, source=self._source)
+
+    def _open_store(self) -> StorageProvider | None:
+        if not self._audit.fallback_enabled or self._audit.storage_config is None:
+            return None
+        store = StorageProviderFactory.create(self._audit.storage_config)
+        self._resources.callback(store.close)
+        if not self._check:
+            return store
+        try:
+            store.check()
+        except StorageError as exc:
+            if exc.retriable:
+                raise
+            raise ConfigurationError(Problem("storage_config", str(exc))) from exc
+        return store
+
+    def _open_spool(self, stream: ProducerStream, *, batcher: AuditBatcher, room: Room) -> _Spooling:
+        folder = self._audit.spool_path
+        if folder is None:
+            return _Spooling(None, [])
+        try:
+            return self._spool_in(folder, stream, batcher=batcher, room=room)
+        except SpoolError as exc:
+            raise ConfigurationError(Problem("spool_path", str(exc))) from exc
+
+    def _spool_in(self, folder: Path, stream: ProducerStream, *, batcher: AuditBatcher, room: Room) -> _Spooling:
+        part = self._audit.spool_max_bytes // _SPOOL_PARTS
+        open_folder(folder)
+        adopted = adopt_segments(folder, topic=self._audit.kafka_topic)
+        for segment in adopted:
+            self._opened.callback(segment.close)
+        segment_of_ours = SpoolSegment.create(
+            folder,
+            producer=stream.producer,
+            topic=self._audit.kafka_topic,
+            source=self._source,
+            flip_bytes=part // _SPOOL_PARTS,
+        )
+        spool = Spool(
+            segment_of_ours,
+            lock=self._lock,
+            queue=batcher,
+            tree=stream.tree,
+            room=room,
+            max_kept_bytes=part - _queue_bytes(self._audit),
+        )
+        self._opened.callback(spool.close)
+        return _Spooling(spool, adopted)
+
+    def _diversion(self, batcher: AuditBatcher, store: StorageProvider | None) -> Diversion:
+        if store is not None or self._audit.spool_path is not None:
+            return Diversion(batcher)
+        # Records that are given up after a while must be tried again a few times before that.
+        return Diversion(batcher, longest_pause=self._kafka.deadline / _TRIES_BEFORE_LOSS)
+
+    def _open_fallback(
+        self, store: StorageProvider | None, *, ledger: Ledger, owner: str, diversion: Diversion
+    ) -> _Fallbacks:
+        audit = self._audit
+        if store is None or audit.storage_config is None:
+            memory = MemoryFallback(
+                ledger=ledger,
+                patience=self._kafka.deadline if audit.spool_path is None else None,
+                kafka=self._kafka,
+                listener=diversion,
+            )
+            self._opened.callback(memory.close)
+            return _Fallbacks(memory, memory)
+        handler = FallbackHandler(
+            store,
+            provider=audit.storage_config.provider,
+            topic=audit.kafka_topic,
+            ledger=ledger,
+            max_object_bytes=audit.fallback_object_bytes,
+            max_object_seconds=audit.fallback_object_seconds,
+        )
+        self._opened.callback(handler.close)
+        worker = RetryWorker(
+            store,
+            topic=audit.kafka_topic,
+            kafka=self._kafka,
+            ledger=ledger,
+            owner=owner,
+            max_rate=audit.replay_max_events_per_second,
+            max_refusals=audit.max_retries,
+            handler=handler,
+            listener=diversion,
+        )
+        return _Fallbacks(handler, worker, handler, worker)
+
+    def _checkpointer(
+        self, stream: ProducerStream, signer: CheckpointSigner | None, spool: Spool | None
+    ) -> Checkpointer | None:
+        signing = self._audit.signing_config
+        if signer is None or signing is None:
+            return None
+        return Checkpointer(
+            stream,
+            signer=signer,
+            every_events=signing.every_events,
+            every_seconds=signing.every_seconds,
+            spool=spool,
+        )
+
+    def _queue_after_backlog(
+        self, adopted: list[AdoptedSegment], store: StorageProvider | None, handler: FallbackHandler | None
+    ) -> bool:
+        """Queue adopted records after what their processes stored before them; return whether they stored anything.
+
+        Where the store cannot say so, the segments are left to the next start: sent now, their records might overtake
+        older ones of the same key.
+        """
+        producers = {segment.producer for segment in adopted}
+        if handler is None or store is None or not producers:
+            return False
+        try:
+            backlog = [waiting for waiting in listed(store, self._audit.kafka_topic) if waiting.producer in producers]
+        except StorageError as exc:
+            logger.error("spool segments of dead processes were not adopted, the next start retries: %s", exc)  # noqa: TRY400 - the cause is in the line
+            for segment in adopted:
+                segment.close()
+            adopted.clear()
+            return False
+        handler.queue_after(backlog)
+        return bool(backlog)
+
+    def _start(self, dispatcher: Dispatcher, worker: RetryWorker | None, *, after_backlog: bool) -> None:
+        if self._check and not self._audit.fallback_enabled:
+            self._kafka.require()
+        dispatcher.start(after_backlog=after_backlog)
+        # Nothing was accepted yet, so there is nothing to wait for.
+        self._opened.callback(dispatcher.drain, kafka_seconds=0.0, total_seconds=_UNDO_SECONDS)
+        if worker is not None:
+            worker.start()
+            self._opened.callback(worker.close, _UNDO_SECONDS)
+
+
+def _event_factory(config: TelemetryConfig) -> EventFactory:
+    audit = config.audit_config
+    secret = audit.key_hmac_secret.get_secret_value().encode() if audit.key_hmac_secret else None
+    return EventFactory(
+        service_name=config.service_name,
+        environment=config.environment,
+        version=config.version,
+        max_event_bytes=audit.max_event_bytes,
+        hmac_secret=secret if audit.key_mode == "hmac" else None,
+        clear_fields=audit.clear_fields,
+    )
+
+
+def _queue_bytes(audit: AuditConfig) -> int:
+    """Return the bound of accepted events in bytes: what is not settled must fit into a table of the spool."""
+    if audit.spool_path is None:
+        return audit.queue_max_bytes
+    return min(audit.queue_max_bytes, audit.spool_max_bytes // _SPOOL_PARTS)
+
+
+def _adopted_records(
+    adopted: Iterable[AdoptedSegment], signer: CheckpointSigner | None
+) -> Iterator[list[SealedRecord]]:
+    """Yield the records of dead processes, oldest process first; each stream ends with a closing checkpoint."""
+    for segment in adopted:
+        yield from segment.records(partial(_closing_checkpoint, signer))
+
+
+def _closing_checkpoint(signer: CheckpointSigner | None, segment: AdoptedSegment) -> SealedRecord | None:
+    tree = segment.tree
+    if signer is None or tree is None or not tree.size:
+        return None
+    return signer.sign_recovered(tree, source=segment.source)
