@@ -107,8 +107,9 @@ class _Assembly:
         self._config = config
         self._audit = config.audit_config
         self._opened = opened
-        # Keys and store: what a running pipeline closes last, and a failed start too.
-        self._resources = opened.enter_context(ExitStack())
+        # Keys and store, which everything else uses: a shutdown closes them last, and so does a start that fails.
+        self._resources = ExitStack()
+        opened.callback(self._resources.close)
         self._check = check
         self._source = source_of(config.environment, config.service_name)
         self._lock = threading.Lock()
@@ -116,7 +117,7 @@ class _Assembly:
         self._metrics = AuditMetrics(topic=self._audit.kafka_topic)
 
     def build(self) -> AuditPipeline:
-        """Return the pipeline; its threads run."""
+        """Return the pipeline; its threads are running."""
         audit = self._audit
         # 1. The producer's stream, and everything that may refuse the start: signing key, data key, Kafka's settings,
         #    store. Only then are segments of dead processes adopted.
@@ -155,7 +156,7 @@ class _Assembly:
             listeners=[fallbacks.returning, self_audit],
             adopted=_adopted_records(adopted, signer),
         )
-        self._start(dispatcher, fallbacks.worker, after_backlog=after_backlog)
+        # 5. The parts that read, end and run all of this.
         gauges = PipelineGauges(
             room=room,
             intake=intake,
@@ -165,11 +166,6 @@ class _Assembly:
             spool=spool,
             handler=fallbacks.handler,
         )
-        self._metrics.observe(gauges)
-        # 5. The first events of the process are its own.
-        self_audit.started()
-        for segment in adopted:
-            self_audit.recovered(segment.producer)
         ending = Shutdown(
             intake=intake,
             ledger=ledger,
@@ -183,9 +179,9 @@ class _Assembly:
                 seconds=self._kafka.deadline,
                 share=_FALLBACK_SHARE if audit.fallback_enabled else _KAFKA_ONLY_SHARE,
             ),
-            resources=self._resources.pop_all(),
+            resources=self._resources,
         )
-        return AuditPipeline(
+        pipeline = AuditPipeline(
             audit,
             factory=factory,
             intake=intake,
@@ -195,6 +191,13 @@ class _Assembly:
             gauges=gauges,
             ending=ending,
         )
+        # 6. Start. The first events are the process's own; no step that may fail comes after them.
+        self._start(dispatcher, fallbacks.worker, after_backlog=after_backlog)
+        self._metrics.observe(gauges)
+        self_audit.started()
+        for segment in adopted:
+            self_audit.recovered(segment.producer)
+        return pipeline
 
     def _open_keys(self) -> KeySupply | None:
         if not self._audit.encryption_enabled:
@@ -241,21 +244,25 @@ class _Assembly:
         adopted = adopt_segments(folder, topic=self._audit.kafka_topic)
         for segment in adopted:
             self._opened.callback(segment.close)
-        segment_of_ours = SpoolSegment.create(
+        own = SpoolSegment.create(
             folder,
             producer=stream.producer,
             topic=self._audit.kafka_topic,
             source=self._source,
             flip_bytes=part // _SPOOL_PARTS,
         )
-        spool = Spool(
-            segment_of_ours,
-            lock=self._lock,
-            queue=batcher,
-            tree=stream.tree,
-            room=room,
-            max_kept_bytes=part - _queue_bytes(self._audit),
-        )
+        with ExitStack() as without_owner:
+            without_owner.callback(own.remove)
+            spool = Spool(
+                own,
+                lock=self._lock,
+                queue=batcher,
+                tree=stream.tree,
+                room=room,
+                max_kept_bytes=part - _queue_bytes(self._audit),
+            )
+            # From here on the spool removes its file, if nothing is left in it.
+            without_owner.pop_all()
         self._opened.callback(spool.close)
         return _Spooling(spool, adopted)
 
