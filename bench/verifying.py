@@ -21,11 +21,12 @@ from typing import BinaryIO
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from telemetry.format.proof.checkpoint import Checkpoint, encode_checkpoint_message, sign_checkpoint
+from telemetry.format.proof.checkpoint import Checkpoint, sign_checkpoint
+from telemetry.format.proof.checkpoint_message import encode_checkpoint_message
 from telemetry.format.proof.merkle import Frontier, leaf_hash
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.format.value import jwe
-from telemetry.format.value.message import key_hash, render_head, render_middle
+from telemetry.format.value.render import key_hash, render_head, render_middle
 from telemetry.reader.entry import Place, RawRecord
 from telemetry.reader.verify import Verifier
 

@@ -7,15 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry.exceptions import FormatError, TamperedError
-from telemetry.format.proof.checkpoint import (
-    Checkpoint,
-    decode_checkpoint_message,
-    encode_checkpoint_message,
-    open_checkpoint,
-    parse_text,
-    render_text,
-    sign_checkpoint,
-)
+from telemetry.format.proof.checkpoint import Checkpoint, open_checkpoint, parse_text, render_text, sign_checkpoint
+from telemetry.format.proof.checkpoint_message import decode_checkpoint_message, encode_checkpoint_message
 from telemetry.format.proof.merkle import Frontier, leaf_hash
 from telemetry.format.proof.signed_note import parse_note
 from telemetry.format.value.message import source_of

@@ -17,7 +17,7 @@ from telemetry.encryption import Context, DataKey, EncryptionProvider
 from telemetry.exceptions import KeyMismatchError
 from telemetry.format.value import jwe
 from telemetry.format.value.event import AuditEvent
-from telemetry.format.value.message import render, render_head, render_tail
+from telemetry.format.value.render import render, render_head, render_tail
 from telemetry.reader import OpenedEvent, RawRecord, RecordOpener
 from tests.services.sealed_records import (
     CLEAR_NAMES,

@@ -11,11 +11,13 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from telemetry.format.proof.checkpoint import Checkpoint, encode_checkpoint_message, sign_checkpoint
+from telemetry.format.proof.checkpoint import Checkpoint, sign_checkpoint
+from telemetry.format.proof.checkpoint_message import encode_checkpoint_message
 from telemetry.format.proof.merkle import Frontier, leaf_hash
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.format.value import jwe
-from telemetry.format.value.message import render, render_head, render_tail, source_of
+from telemetry.format.value.message import source_of
+from telemetry.format.value.render import render, render_head, render_tail
 from telemetry.reader.entry import Place, RawRecord
 from telemetry.reader.verify.verdicts import VerificationReport
 from telemetry.reader.verify.verifier import Verifier

@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from telemetry.format.proof.merkle import leaf_hash
 from telemetry.format.value import jwe
 from telemetry.format.value.event import AuditEvent
-from telemetry.format.value.message import render, render_head, render_tail, source_of
+from telemetry.format.value.message import source_of
+from telemetry.format.value.render import render, render_head, render_tail
 
 _DATA_KEY = bytes(range(32))
 _IV = bytes.fromhex("000102030405060708090a0b")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from telemetry.format.proof.checkpoint import decode_checkpoint_message
+from telemetry.format.proof.checkpoint_message import decode_checkpoint_message
 from telemetry.format.proof.consistency import consistency_path
 from telemetry.format.proof.merkle import inclusion_path, leaf_hash
 from tests.services import environment, required

@@ -9,7 +9,7 @@ from telemetry.audit.accept.encryptor import ClearEncoder
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.values import values_of, write_out
 from telemetry.format import canonical_base64
-from telemetry.format.value import message
+from telemetry.format.value import render
 from tests.support.accepted_records import PRODUCER, sealed_records
 
 
@@ -19,7 +19,7 @@ def _described(record: SealedRecord) -> bytes:
     parts = (record.iv, record.ciphertext[:-16], record.ciphertext[-16:])
     data = b".".join((record.jwe_header, b"", *map(canonical_base64.encode_url, parts)))
     tail = record.id_and_time_json + record.clear_tail
-    return message.render(
+    return render.render(
         record.value_head, sequence=record.sequence or 0, key=record.key, tail=tail, data=data, sealed=True
     )
 

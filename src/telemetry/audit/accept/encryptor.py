@@ -9,8 +9,8 @@ from telemetry.audit.accept.draft import EventDraft
 from telemetry.audit.record import SealedRecord
 from telemetry.encryption.data_key import ActiveKey, DataKeyring
 from telemetry.format.value import jwe
-from telemetry.format.value.message import render, render_head
 from telemetry.format.value.parts import FRAME_BYTES
+from telemetry.format.value.render import render, render_head
 from telemetry.format.value.template import beginning_of
 
 _IVS = Struct(f"{jwe.IV_BYTES}s" * 512)

@@ -14,7 +14,8 @@ from telemetry.audit.record import SealedRecord
 from telemetry.audit.spool.spool import Spool
 from telemetry.config import SigningConfig
 from telemetry.encryption.signing_key import SigningKey
-from telemetry.format.proof.checkpoint import Checkpoint, encode_checkpoint_message, sign_checkpoint
+from telemetry.format.proof.checkpoint import Checkpoint, sign_checkpoint
+from telemetry.format.proof.checkpoint_message import encode_checkpoint_message
 from telemetry.format.proof.merkle import Frontier
 
 

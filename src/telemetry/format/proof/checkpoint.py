@@ -1,7 +1,7 @@
 """Signs and reads checkpoints: how many records a producer has logged so far, and the root hash of their tree.
 
 A checkpoint is a C2SP tlog-checkpoint (https://c2sp.org/tlog-checkpoint) inside a signed note. The note travels on the
-topic in a record of its own, the checkpoint message.
+topic in a record of its own, the checkpoint message (``checkpoint_message.py``).
 """
 
 from __future__ import annotations
@@ -11,27 +11,18 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import msgspec
-
-from telemetry.exceptions import FormatError, MalformedRecordError, TamperedError
+from telemetry.exceptions import FormatError, TamperedError
 from telemetry.format import canonical_base64
 from telemetry.format.proof.merkle import HASH_BYTES, Frontier, split_hashes
-from telemetry.format.proof.signed_note import MAX_NOTE_BYTES, Note, PublicKey, Signer, open_note, parse_note, sign_note
+from telemetry.format.proof.signed_note import Note, PublicKey, Signer, open_note, parse_note, sign_note
 from telemetry.format.uuid7 import is_uuid
 from telemetry.format.value.message import MAX_SEQUENCE
 
-CHECKPOINT_TYPE = "telemetry.checkpoint"
-CHECKPOINT_CONTENT_TYPE = "text/plain"
-MAX_MESSAGE_BYTES = 2 * MAX_NOTE_BYTES
-
-_TYPE_TEXT = b'"%b"' % CHECKPOINT_TYPE.encode()
 _ORIGIN = "telemetry"
 _MAX_ORIGIN = 4_096
 _MAX_EXTENSIONS = 64
 _SIZE = re.compile(r"0|[1-9][0-9]{0,15}", re.ASCII)
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z", re.ASCII)
-
-_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,38 +85,6 @@ class Checkpoint:
     def tree(self) -> Frontier | None:
         """Return a tree that can be extended from here; None if the checkpoint has no frontier."""
         return None if self.frontier is None else Frontier(self.size, self.frontier)
-
-
-class CheckpointMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """The record of a checkpoint, parsed but not verified.
-
-    Attributes:
-        id: UUIDv7 of the record.
-        source: CloudEvents source of the producer's events.
-        producer: UUIDv7 of the producer.
-        time: When the checkpoint was created.
-        data: The signed note.
-    """
-
-    specversion: str
-    source: str
-    datacontenttype: str
-    producer: str
-    id: str
-    time: str
-    type: str
-    data: str
-
-
-class _Kind(msgspec.Struct):
-    """The two members that say whether a record is a checkpoint's."""
-
-    type: str
-    datacontenttype: str
-
-
-_decoder = msgspec.json.Decoder(CheckpointMessage)
-_kind_decoder = msgspec.json.Decoder(_Kind)
 
 
 def sign_checkpoint(checkpoint: Checkpoint, signer: Signer) -> str:
@@ -210,56 +169,6 @@ def parse_text(text: str) -> Checkpoint:
         frontier=_parse_frontier(known["frontier"], size, root) if "frontier" in known else None,
         extensions=extensions,
     )
-
-
-def encode_checkpoint_message(checkpoint: Checkpoint, note: str, *, event_id: str) -> bytes:
-    """Return the value of a checkpoint's record; its Kafka key is the producer.
-
-    Args:
-        checkpoint: The signed checkpoint.
-        note: The note that :func:`sign_checkpoint` returned for it.
-        event_id: UUIDv7 of the record.
-    """
-    message = CheckpointMessage(
-        specversion="1.0",
-        source=checkpoint.source,
-        datacontenttype=CHECKPOINT_CONTENT_TYPE,
-        producer=checkpoint.producer,
-        id=event_id,
-        time=checkpoint.time,
-        type=CHECKPOINT_TYPE,
-        data=note,
-    )
-    return _encode(message)
-
-
-def decode_checkpoint_message(value: bytes) -> CheckpointMessage | None:
-    """Return the record of a checkpoint; None if the value is not a checkpoint's.
-
-    Raises:
-        MalformedRecordError: The value says that it is a checkpoint and is not in the canonical form of one.
-    """
-    # Nearly all records are events: they are recognized without parsing.
-    if _TYPE_TEXT not in value:
-        return None
-    try:
-        kind = _kind_decoder.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    if kind.type != CHECKPOINT_TYPE or kind.datacontenttype != CHECKPOINT_CONTENT_TYPE:
-        return None
-    return _decode_canonical(value)
-
-
-def _decode_canonical(value: bytes) -> CheckpointMessage:
-    try:
-        message = _decoder.decode(value) if len(value) <= MAX_MESSAGE_BYTES else None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        message = None
-    if message is None or message.specversion != "1.0" or _encode(message) != value:
-        error = "the checkpoint's record is not in the form this format prescribes"
-        raise MalformedRecordError(error)
-    return message
 
 
 def _parse_origin(origin: str) -> tuple[str, str]:

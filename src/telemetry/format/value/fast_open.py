@@ -11,15 +11,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from telemetry.exceptions import MalformedRecordError
 from telemetry.format.value import jwe
 from telemetry.format.value.event import AuditEvent, decode_event
-from telemetry.format.value.message import (
-    DATA,
-    MAX_VALUE_BYTES,
-    SEQUENCE,
-    Message,
-    key_hash,
-    render_middle,
-    tail_of,
-)
+from telemetry.format.value.message import DATA, MAX_VALUE_BYTES, SEQUENCE, Message
+from telemetry.format.value.render import key_hash, render_middle, tail_of
 
 _MAX_KEYS = 4_096
 _MIN_JWE_CHARACTERS = jwe.IV_CHARACTERS + jwe.TAG_CHARACTERS + 2

@@ -12,7 +12,8 @@ import msgspec
 from telemetry.exceptions import MalformedRecordError
 from telemetry.format import canonical_base64
 from telemetry.format.uuid7 import is_uuid
-from telemetry.format.value.message import DATA, KEY_HASH, KEY_HASH_CHARACTERS, MAX_SEQUENCE, SEQUENCE, render_head
+from telemetry.format.value.message import DATA, KEY_HASH, KEY_HASH_CHARACTERS, MAX_SEQUENCE, SEQUENCE
+from telemetry.format.value.render import render_head
 
 MAX_HEAD_BYTES = 32 << 10
 

@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from telemetry.exceptions import TamperedError
 from telemetry.format.value import jwe
 from telemetry.format.value.event import AuditEvent, decode_event
-from telemetry.format.value.message import Message, expected_value, projection
+from telemetry.format.value.message import Message
+from telemetry.format.value.render import expected_value, projection
 
 
 def open_record(value: bytes, *, key: bytes | None, message: Message, cipher: AESGCM, kid: str) -> AuditEvent:

@@ -11,13 +11,8 @@ from typing import Protocol
 
 from telemetry.format import canonical_base64
 from telemetry.format.value.jwe import IV_BYTES, IV_CHARACTERS, TAG_BYTES, TAG_CHARACTERS
-from telemetry.format.value.message import (
-    KEY_HASH,
-    KEY_HASH_CHARACTERS,
-    MAX_SEQUENCE,
-    NUMBER_AND_KEY_HASH,
-    key_hash,
-)
+from telemetry.format.value.message import KEY_HASH, KEY_HASH_CHARACTERS, MAX_SEQUENCE, NUMBER_AND_KEY_HASH
+from telemetry.format.value.render import key_hash
 
 FRAME_BYTES = len(str(MAX_SEQUENCE)) + len(KEY_HASH) + KEY_HASH_CHARACTERS + IV_CHARACTERS + len(b'""...."}')
 """The most that a value has beside head, id and time, clear tail, JWE header and ciphertext with tag."""
@@ -77,7 +72,7 @@ def values_together(events: Sequence[SealedEvent], ciphertexts: Sequence[bytes])
 
 
 def _assemble(events: Sequence[SealedEvent], ciphertexts: Sequence[bytes], text: bytes) -> Iterator[bytes]:
-    """Yield each value in one step; ``message.render`` gives the same value from the JWE compact serialization.
+    """Yield each value in one step; ``render.render`` gives the same value from the JWE compact serialization.
 
     Args:
         events: The other parts of each value.

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from telemetry.format.value.event import SCHEMA_VERSION
-from telemetry.format.value.message import render_rest
+from telemetry.format.value.render import render_rest
 
 ID_AND_TIME = b',"id":"%b","time":"%b.%06dZ"'
 """Id, time up to the second, and microseconds; none of them needs an escape."""

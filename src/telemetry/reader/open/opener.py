@@ -8,7 +8,7 @@ from typing import Any
 from telemetry.encryption import EncryptionProvider
 from telemetry.encryption.unwrap_cache import UnwrapCache
 from telemetry.exceptions import MalformedRecordError, TelemetryError
-from telemetry.format.proof.checkpoint import decode_checkpoint_message
+from telemetry.format.proof.checkpoint_message import decode_checkpoint_message
 from telemetry.format.value.event import AuditEvent
 from telemetry.format.value.fast_open import KnownHeadDecoder
 from telemetry.format.value.message import SEQUENCE, Message, parse

@@ -10,7 +10,8 @@ from typing import Any
 
 from telemetry.exceptions import FormatError, MalformedRecordError, TamperedError, VerificationError
 from telemetry.format.objects.stored_name import parse_stored_name
-from telemetry.format.proof.checkpoint import Checkpoint, decode_checkpoint_message, read_unverified
+from telemetry.format.proof.checkpoint import Checkpoint, read_unverified
+from telemetry.format.proof.checkpoint_message import decode_checkpoint_message
 from telemetry.format.proof.signed_note import PublicKey, verify_note
 from telemetry.format.uuid7 import UUID_PATTERN, created_at
 from telemetry.format.value import jwe

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, product
 
 from telemetry.exceptions import FormatError, IncompleteError, MalformedRecordError, TamperedError
-from telemetry.format.proof.checkpoint import Checkpoint, decode_checkpoint_message, open_checkpoint
+from telemetry.format.proof.checkpoint import Checkpoint, open_checkpoint
+from telemetry.format.proof.checkpoint_message import decode_checkpoint_message
 from telemetry.format.proof.inclusion import InclusionProof
 from telemetry.format.proof.merkle import Frontier, InclusionPathBuilder, leaf_hash, split_hashes, verify_inclusion
 from telemetry.format.proof.signed_note import PublicKey

@@ -9,11 +9,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from telemetry.exceptions import FormatError, MalformedRecordError, TamperedError
-from telemetry.format.proof.checkpoint import CheckpointMessage, decode_checkpoint_message, read_unverified
+from telemetry.format.proof.checkpoint import read_unverified
+from telemetry.format.proof.checkpoint_message import CheckpointMessage, decode_checkpoint_message
 from telemetry.format.proof.signed_note import PublicKey, verify_note
 from telemetry.format.uuid7 import is_uuid
 from telemetry.format.value.head import parse_head, parse_loosely, parse_number_and_key
-from telemetry.format.value.message import SEQUENCE, key_hash
+from telemetry.format.value.message import SEQUENCE
+from telemetry.format.value.render import key_hash
 from telemetry.reader.entry import DamagedRecord, Place, RawRecord
 from telemetry.reader.verify.key_order import KeyOrder
 from telemetry.reader.verify.record_group import (

@@ -9,15 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from telemetry.exceptions import FormatError, MalformedRecordError, TamperedError
-from telemetry.format.proof.checkpoint import (
-    Checkpoint,
-    decode_checkpoint_message,
-    encode_checkpoint_message,
-    open_checkpoint,
-    parse_text,
-    render_text,
-    sign_checkpoint,
-)
+from telemetry.format.proof.checkpoint import Checkpoint, open_checkpoint, parse_text, render_text, sign_checkpoint
+from telemetry.format.proof.checkpoint_message import decode_checkpoint_message, encode_checkpoint_message
 from telemetry.format.proof.merkle import Frontier, leaf_hash
 from telemetry.format.proof.signed_note import PublicKey
 

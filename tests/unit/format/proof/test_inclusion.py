@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from telemetry.exceptions import FormatError, TamperedError, TelemetryError
-from telemetry.format.proof.checkpoint import decode_checkpoint_message
+from telemetry.format.proof.checkpoint_message import decode_checkpoint_message
 from telemetry.format.proof.inclusion import InclusionProof, decode_proof, describe_proof, encode_proof, verify_proof
 from telemetry.format.proof.merkle import InclusionPathBuilder, leaf_hash
 from tests.support.written_trail import Process, Signer

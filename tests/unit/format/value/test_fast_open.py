@@ -6,14 +6,14 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from telemetry.format.value import jwe, message
+from telemetry.format.value import jwe, message, render
 from telemetry.format.value.event import AuditEvent
 from telemetry.format.value.fast_open import KnownHeadDecoder
 
 DATA_KEY = bytes(range(32))
 URI, WRAPPED = "stub://kek", b"wrapped"
 KID = jwe.key_id(DATA_KEY, key_uri=URI, wrapped=WRAPPED)
-HEAD = message.render_head("/production/shop", "0198c0de-0000-7000-8000-00000000000a", key_uri=URI, wrapped_key=WRAPPED)
+HEAD = render.render_head("/production/shop", "0198c0de-0000-7000-8000-00000000000a", key_uri=URI, wrapped_key=WRAPPED)
 
 
 def sealed(
@@ -36,9 +36,9 @@ def sealed(
     data = jwe.seal(
         AESGCM(DATA_KEY), protected=jwe.protected_header(KID), iv=sequence.to_bytes(12, "big"), plaintext=plaintext
     )
-    tail = message.render_tail(event.id, time=event.time, event_type=event.event_type)
+    tail = render.render_tail(event.id, time=event.time, event_type=event.event_type)
     key = event.key.encode()
-    return key, message.render(head, sequence=sequence, key=key, tail=space + tail, data=data, sealed=True)
+    return key, render.render(head, sequence=sequence, key=key, tail=space + tail, data=data, sealed=True)
 
 
 @pytest.fixture

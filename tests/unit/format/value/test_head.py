@@ -14,7 +14,8 @@ from telemetry.format.value.head import (
     parse_sequence,
     start_of_data,
 )
-from telemetry.format.value.message import MAX_SEQUENCE, SEQUENCE, key_hash, render, render_head
+from telemetry.format.value.message import MAX_SEQUENCE, SEQUENCE
+from telemetry.format.value.render import key_hash, render, render_head
 
 PRODUCER = "0198c0de-0000-7000-8000-00000000000a"
 HEAD = render_head("/production/shop", PRODUCER, key_uri="stub://kek", wrapped_key=b"wrapped!")

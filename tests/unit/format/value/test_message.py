@@ -9,7 +9,8 @@ import pytest
 
 from telemetry.exceptions import MalformedRecordError
 from telemetry.format.value import message
-from telemetry.format.value.message import context_of, key_hash, parse, source_of
+from telemetry.format.value.message import context_of, parse, source_of
+from telemetry.format.value.render import key_hash
 
 ATTRIBUTES: dict[str, Any] = {
     "specversion": "1.0",

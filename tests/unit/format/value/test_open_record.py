@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from telemetry.exceptions import MalformedRecordError, TamperedError
 from telemetry.format.value import jwe
 from telemetry.format.value.event import AuditEvent, decode_event
-from telemetry.format.value.message import parse, render, render_head, render_tail
+from telemetry.format.value.message import parse
 from telemetry.format.value.open_record import open_clear_record, open_record, require_unaltered
+from telemetry.format.value.render import render, render_head, render_tail
 
 DATA_KEY = bytes(range(32))
 URI, WRAPPED = "stub://kek", b"wrapped"

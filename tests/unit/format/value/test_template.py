@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from telemetry.format.value.event import AuditEvent, decode_event
-from telemetry.format.value.message import DATA, render_tail
+from telemetry.format.value.message import DATA
+from telemetry.format.value.render import render_tail
 from telemetry.format.value.template import ID_AND_TIME, EventTemplate, beginning_of
 
 PRODUCER = "0198c0de-0000-7000-8000-00000000000a"

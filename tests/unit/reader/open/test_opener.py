@@ -9,7 +9,7 @@ import pytest
 from telemetry.encryption import Context
 from telemetry.encryption.unwrap_cache import UnwrapCache
 from telemetry.exceptions import KeyAccessDeniedError, MalformedRecordError
-from telemetry.format.proof.checkpoint import decode_checkpoint_message
+from telemetry.format.proof.checkpoint_message import decode_checkpoint_message
 from telemetry.reader import CheckpointEntry, DamagedRecord, OpenedEvent, Place, RawRecord, RecordOpener, SealedEntry
 from telemetry.reader.open import opener
 from tests.property.test_sealed_record import KnownProvider

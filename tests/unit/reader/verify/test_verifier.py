@@ -12,7 +12,7 @@ import pytest
 
 from telemetry.exceptions import StorageError
 from telemetry.format.proof.checkpoint import Checkpoint
-from telemetry.format.value.message import render, render_head
+from telemetry.format.value.render import render, render_head
 from telemetry.reader.entry import DamagedRecord, Place, RawRecord
 from telemetry.reader.verify.tree import stream_tree
 from telemetry.reader.verify.tree.leaf_window import PAGE_COST

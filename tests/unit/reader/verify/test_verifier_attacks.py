@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from telemetry.format.proof.checkpoint import decode_checkpoint_message, read_unverified
-from telemetry.format.value.message import key_hash
+from telemetry.format.proof.checkpoint import read_unverified
+from telemetry.format.proof.checkpoint_message import decode_checkpoint_message
+from telemetry.format.value.render import key_hash
 from telemetry.reader.entry import RawRecord
 from telemetry.reader.verify.verdicts import Finding, ProducerReport, Verdict
 from telemetry.reader.verify.verifier import Verifier
