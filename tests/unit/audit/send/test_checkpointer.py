@@ -14,7 +14,8 @@ from telemetry.audit.record import SealedRecord
 from telemetry.audit.send.checkpointer import Checkpointer, CheckpointSigner
 from telemetry.config import SigningConfig
 from telemetry.encryption.signing_key import SigningKey
-from telemetry.format.proof.checkpoint import Checkpoint, decode_checkpoint_message, read_unverified
+from telemetry.format.proof.checkpoint import Checkpoint, read_unverified
+from telemetry.format.proof.checkpoint_message import decode_checkpoint_message
 from telemetry.format.proof.merkle import Frontier, leaf_hash
 from tests.support.leftovers import records
 
