@@ -1,13 +1,19 @@
-"""Plaintext keys are reachable from no object once they are used up or closed, and never as bytes."""
+"""Plaintext keys are reachable from no object once they are used up or closed, and never as bytes.
+
+Each search looks at every object of a process. It runs in a process of its own, where neither the objects nor the
+threads of other tests take part: its result does not depend on what ran before, nor on how fast the machine is.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import copy
 import gc
+import multiprocessing
 import pickle
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +22,7 @@ from pydantic import SecretStr
 
 from telemetry import Telemetry
 from telemetry.config import EncryptionConfig
-from telemetry.encryption import DataKey
+from telemetry.encryption import DATA_KEY_BYTES, DataKey
 from telemetry.encryption.data_key import ActiveKey, DataKeyring
 from telemetry.encryption.providers.local_key import LocalKeyProvider
 from telemetry.encryption.unwrap_cache import OpenedKey, UnwrapCache
@@ -25,74 +31,70 @@ from telemetry.types import AuditConfig, StorageConfig
 
 CONTEXT = {"service": "shop"}
 KINDS = (ActiveKey, OpenedKey, DataKey)
+PATIENCE = 280
 
 
 class Watch:
-    """Every plaintext key that was made or unwrapped, written so that the search does not find the note itself."""
+    """Every plaintext key that was generated or unwrapped, in a form that the search does not find itself."""
 
     def __init__(self) -> None:
         self.seen: list[str] = []
-        self._of_other_tests = [found for found in gc.get_objects() if isinstance(found, KINDS)]
+        patch, init, unwrap = pytest.MonkeyPatch(), DataKey.__init__, LocalKeyProvider.unwrap
 
-    def note(self, key: bytes) -> None:
+        def noted(key: DataKey, *, plaintext: bytes, wrapped: bytes, key_uri: str) -> None:
+            self._note(plaintext)
+            init(key, plaintext=plaintext, wrapped=wrapped, key_uri=key_uri)
+
+        def unwrapped(provider: LocalKeyProvider, *arguments: Any) -> bytes:
+            plaintext = unwrap(provider, *arguments)
+            self._note(plaintext)
+            return plaintext
+
+        patch.setattr(DataKey, "__init__", noted)
+        patch.setattr(LocalKeyProvider, "unwrap", unwrapped)
+
+    def _note(self, key: bytes) -> None:
         self.seen.append(base64.b85encode(key).decode())
 
     def holders(self) -> list[str]:
-        """Return what still refers to one of the keys as bytes, or keeps a cipher made of one."""
+        """Return what still refers to one of the keys as bytes, or keeps a cipher of one."""
         for thread in threading.enumerate():
             if thread.name == "telemetry-keys":
-                thread.join(20)
+                thread.join(PATIENCE)
         gc.collect()
         keys = frozenset(base64.b85decode(text) for text in self.seen)
+        assert all(len(key) == DATA_KEY_BYTES for key in keys)
+        objects = gc.get_objects()
         held = [
             f"{type(holder).__name__} holds the bytes of a key"
-            for holder in gc.get_objects()
+            for holder in objects
             if holder is not keys
-            for found in gc.get_referents(holder)
-            if isinstance(found, bytes | bytearray) and bytes(found) in keys
+            for value in gc.get_referents(holder)
+            if isinstance(value, bytes | bytearray) and len(value) == DATA_KEY_BYTES and bytes(value) in keys
         ]
-        others = {id(found) for found in self._of_other_tests}
-        return held + [
-            type(found).__name__ for found in gc.get_objects() if isinstance(found, KINDS) and id(found) not in others
-        ]
+        return held + [type(each).__name__ for each in objects if isinstance(each, KINDS)]
 
 
-@pytest.fixture
-def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
-    watch, made, unwrap = Watch(), DataKey.__init__, LocalKeyProvider.unwrap
-
-    def noted(self: DataKey, *, plaintext: bytes, wrapped: bytes, key_uri: str) -> None:
-        watch.note(plaintext)
-        made(self, plaintext=plaintext, wrapped=wrapped, key_uri=key_uri)
-
-    def unwrapped(self: LocalKeyProvider, *arguments: Any) -> bytes:
-        plaintext = unwrap(self, *arguments)
-        watch.note(plaintext)
-        return plaintext
-
-    monkeypatch.setattr(DataKey, "__init__", noted)
-    monkeypatch.setattr(LocalKeyProvider, "unwrap", unwrapped)
-    return watch
+def encryption_in(folder: Path) -> EncryptionConfig:
+    return EncryptionConfig(provider="local_key", key_path=folder / "kek", passphrase=SecretStr("correct horse"))
 
 
-@pytest.fixture
-def encryption(tmp_path: Path) -> EncryptionConfig:
-    return EncryptionConfig(provider="local_key", key_path=tmp_path / "kek", passphrase=SecretStr("correct horse"))
-
-
-@pytest.fixture
-def config(encryption: EncryptionConfig, tmp_path: Path) -> Iterator[AuditConfig]:
+def log_and_shut_down(folder: Path) -> None:
+    watch = Watch()
     with EmbeddedKafka() as kafka:
-        yield AuditConfig(
+        config = AuditConfig(
             kafka_brokers=kafka.bootstrap_servers,
             security_protocol="PLAINTEXT",
-            encryption_config=encryption,
-            storage_config=StorageConfig(provider="local_file", base_path=tmp_path / "fallback"),
+            kafka_timeout_ms=60_000,
+            encryption_config=encryption_in(folder),
+            storage_config=StorageConfig(provider="local_file", base_path=folder / "fallback"),
             data_key_max_uses=50,
+            data_key_wait_ms=PATIENCE * 1_000,
         )
+        asyncio.run(_log(config, watch))
 
 
-async def test_keys_of_a_process_that_logs(config: AuditConfig, watch: Watch) -> None:
+async def _log(config: AuditConfig, watch: Watch) -> None:
     telemetry = Telemetry(config)
     await telemetry.start()
     for number in range(120):
@@ -101,20 +103,21 @@ async def test_keys_of_a_process_that_logs(config: AuditConfig, watch: Watch) ->
     # The sealing library keeps the key in use; nothing else does, and the two that are used up are gone.
     held = watch.holders()
     assert len(watch.seen) >= 4, "the trial and three data keys"
-    assert set(held) == {"ActiveKey"}
+    assert set(held) == {"ActiveKey"}, held
     assert len(held) <= 2, "the key in use, and the next one"
 
-    await telemetry.shutdown()
+    await telemetry.shutdown(PATIENCE)
     assert watch.holders() == []
 
 
-def test_keys_of_a_reader(encryption: EncryptionConfig, watch: Watch) -> None:
-    provider = LocalKeyProvider(encryption)
+def read_and_close(folder: Path) -> None:
+    watch = Watch()
+    provider = LocalKeyProvider(encryption_in(folder))
     cache = UnwrapCache(provider)
     for _ in range(3):
-        made = provider.generate_data_key(CONTEXT)
-        cache.open_key(made.wrapped, made.key_uri, CONTEXT)
-    del made
+        key = provider.generate_data_key(CONTEXT)
+        cache.open_key(key.wrapped, key.key_uri, CONTEXT)
+    del key
     assert watch.holders() == ["OpenedKey"] * 3
 
     cache.close()
@@ -122,11 +125,49 @@ def test_keys_of_a_reader(encryption: EncryptionConfig, watch: Watch) -> None:
     assert watch.holders() == []
 
 
-@pytest.mark.parametrize("take", [pickle.dumps, copy.copy, copy.deepcopy])
-def test_whatever_holds_a_key_is_not_copied(encryption: EncryptionConfig, take: Callable[[object], object]) -> None:
-    provider = LocalKeyProvider(encryption)
-    ring = DataKeyring(provider, context=CONTEXT, max_age=60, max_uses=10, max_bytes=1_000, grace=0)
-    ring.request().result(30)
+def wait_and_close(folder: Path) -> None:
+    watch = Watch()
+    provider = LocalKeyProvider(encryption_in(folder))
+    ring = DataKeyring(provider, context=CONTEXT, max_age=3_600, max_uses=10, max_bytes=1_000, grace=0)
+    waiting = ring.request()
+    waiting.result(PATIENCE)
+    ring.close()
+    assert waiting.result(0) is None
+    assert ring.last_error is None
+    assert watch.holders() == []
+    provider.close()
+
+
+def run_alone(life: Callable[[Path], None], folder: Path) -> None:
+    """Run a function in a process of its own; an assertion that fails there is printed there."""
+    process = multiprocessing.get_context("spawn").Process(target=life, args=(folder,))
+    process.start()
+    process.join(PATIENCE)
+    if process.is_alive():
+        process.kill()
+    assert process.exitcode == 0
+
+
+@pytest.mark.timeout(300)
+def test_keys_of_a_process_that_logs(tmp_path: Path) -> None:
+    run_alone(log_and_shut_down, tmp_path)
+
+
+@pytest.mark.timeout(300)
+def test_keys_of_a_reader(tmp_path: Path) -> None:
+    run_alone(read_and_close, tmp_path)
+
+
+@pytest.mark.timeout(300)
+def test_future_of_a_caller_keeps_no_key(tmp_path: Path) -> None:
+    run_alone(wait_and_close, tmp_path)
+
+
+@pytest.mark.parametrize("copying", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_holders_of_a_key_are_not_copied(copying: Callable[[object], object], tmp_path: Path) -> None:
+    provider = LocalKeyProvider(encryption_in(tmp_path))
+    ring = DataKeyring(provider, context=CONTEXT, max_age=3_600, max_uses=10, max_bytes=1_000, grace=0)
+    ring.request().result(60)
     key = ring.take(1)
     cache = UnwrapCache(provider)
     assert key is not None
@@ -134,23 +175,11 @@ def test_whatever_holds_a_key_is_not_copied(encryption: EncryptionConfig, take: 
     for holder in (key, opened, provider):
         assert not hasattr(holder, "__dict__") or holder is provider
         with pytest.raises(TypeError, match="cannot be pickled or copied"):
-            take(holder)
+            copying(holder)
     for keeper in (ring, cache):
-        if take is not copy.copy:  # a shallow copy shares the keys, which stay where they are
+        if copying is not copy.copy:  # a shallow copy shares the keys, which stay where they are
             with pytest.raises(TypeError):
-                take(keeper)
+                copying(keeper)
     ring.close()
     cache.close()
-    provider.close()
-
-
-def test_close_forgets_keys_that_callers_hold_on_to(encryption: EncryptionConfig, watch: Watch) -> None:
-    provider = LocalKeyProvider(encryption)
-    ring = DataKeyring(provider, context=CONTEXT, max_age=60, max_uses=10, max_bytes=1_000, grace=0)
-    waiting = ring.request()
-    waiting.result(30)
-    ring.close()
-    assert waiting.result(0) is None
-    assert ring.last_error is None
-    assert watch.holders() == []
     provider.close()
