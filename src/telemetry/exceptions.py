@@ -1,4 +1,4 @@
-"""Every error this library raises on purpose, in one tree.
+"""Defines every error that this library raises on purpose, in one tree.
 
     TelemetryError
     ├── ConfigurationError            the configuration cannot work; carries every problem found
@@ -37,8 +37,8 @@
         ├── TamperedError
         └── IncompleteError
 
-Each class has two attributes: ``retriable`` (the same call may succeed later) and ``exit_code`` (what the
-``telemetry`` command ends with). No message ever holds a payload, a key, a passphrase or a token.
+Each class has two attributes: ``retriable`` (the same call may succeed later) and ``exit_code`` (the exit
+code of the ``telemetry`` command). No message ever contains a payload, a key, a passphrase or a token.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ class BackpressureError(TelemetryError):
 
 
 class UndeliveredError(TelemetryError):
-    """Accepted events could be kept nowhere. ``count`` says how many, ``event_ids`` which."""
+    """Some accepted events could not be kept anywhere: ``count`` of them, with these ``event_ids``."""
 
     exit_code = 7
 
@@ -228,7 +228,7 @@ class KeyUnreachableError(KeyServiceError):
 
 
 class KeyMismatchError(KeyServiceError):
-    """The wrapped key was made by another key or for another context, or was altered."""
+    """The wrapped key belongs to another key or another context, or was altered."""
 
 
 class TransportError(TelemetryError):
@@ -257,13 +257,13 @@ class TransportTLSError(TransportError):
 
 
 class RecordTooLargeError(TransportError):
-    """The record is larger than Kafka or the topic takes."""
+    """The record is larger than Kafka or the topic accepts."""
 
     retriable = False
 
 
 class UnknownTopicError(TransportError):
-    """The topic does not exist; ``telemetry topic create`` makes one."""
+    """The topic does not exist; ``telemetry topic create`` creates one."""
 
     retriable = False
 

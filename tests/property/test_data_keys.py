@@ -79,7 +79,7 @@ class Life:
 
 @settings(deadline=None)
 @given(steps=steps)
-def test_bounds_hold_whatever_happens(steps: list[tuple[str, Any]]) -> None:
+def test_bounds_always_hold(steps: list[tuple[str, Any]]) -> None:
     life = Life()
     for what, value in steps:
         if what == "take":

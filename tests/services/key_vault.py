@@ -29,7 +29,7 @@ def provider_of(vault: FakeKeyVault, config: EncryptionConfig, *, token: str | N
     """Return a provider with a token of the fake; azure-identity's own sources all need Microsoft's servers."""
 
     class Provider(AzureKeyVaultProvider):
-        def _make_credential(self) -> FakeAzureCredential:
+        def _new_credential(self) -> FakeAzureCredential:
             return FakeAzureCredential(vault.token if token is None else token)
 
     return Provider(config)

@@ -1,4 +1,4 @@
-"""The configuration classes; users import them from ``telemetry.types``."""
+"""Defines the configuration classes; users import them from ``telemetry.types``."""
 
 from telemetry.config.audit import AuditConfig
 from telemetry.config.encryption import EncryptionConfig, SigningConfig

@@ -1,4 +1,4 @@
-"""What the audit pipeline does, with the specification's defaults."""
+"""Configures the audit pipeline, with the specification's defaults."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MIN_HMAC_SECRET_BYTES = 16
 
 
 class AuditConfig(ConfigModel):
-    """What the audit pipeline does. Durations end in ``_ms`` (milliseconds) or ``_seconds``, sizes in ``_kb`` or ``_bytes``.
+    """Configuration of the audit pipeline. Durations end in ``_ms`` (milliseconds) or ``_seconds``, sizes in ``_kb`` or ``_bytes``.
 
     ``kafka_config`` and the flat fields may both name brokers and topic: they must agree, or the flat one must be at its
     default. After construction the flat fields hold the values in force.
@@ -46,20 +46,20 @@ class AuditConfig(ConfigModel):
         kafka_topic: Topic of the trail; it must exist (``telemetry topic create``).
         batch_size_kb: A batch is sent when its sealed records reach this size, 1 to 10,240 KiB ...
         batch_timeout_ms: ... or when its first record is this old, 1 to 60,000 ms.
-        encryption_enabled: Seal events; without it they are readable for whoever reads the topic.
-        fallback_enabled: Store events while Kafka cannot take them.
+        encryption_enabled: Seal events; without it anyone who reads the topic can read them.
+        fallback_enabled: Store events while Kafka is not accepting them.
         kafka_timeout_ms: Limit of one delivery attempt.
         max_retries: Attempts after the first; together they bound how long a record waits for Kafka.
         security_protocol: ``PLAINTEXT``, ``SSL``, ``SASL_PLAINTEXT`` or ``SASL_SSL``; credentials in ``kafka_config``
             turn ``SSL`` into ``SASL_SSL`` and ``PLAINTEXT`` into ``SASL_PLAINTEXT``.
         kafka_config: Credentials and certificates.
         kafka_options: Further librdkafka settings; those that would weaken a promise are refused by name.
-        encryption_config: Which key service wraps the data keys; required while ``encryption_enabled``.
-        storage_config: Where events go while Kafka is away; required while ``fallback_enabled``.
-        signing_config: Which key signs checkpoints; without it the trail cannot be verified offline.
+        encryption_config: Key service that wraps the data keys; required while ``encryption_enabled``.
+        storage_config: Store of the events while Kafka is away; required while ``fallback_enabled``.
+        signing_config: Key that signs checkpoints; without it the trail cannot be verified offline.
         spool_path: Folder of the spool; accepted events then survive a crash of the process.
         spool_max_bytes: Bound of one process's spool segment, beside a log of some MiB; at most half of it may wait.
-        wait_for: What ``log()`` waits for: ``accepted``, ``durable`` or ``delivered``.
+        wait_for: State that ``log()`` waits for: ``accepted``, ``durable`` or ``delivered``.
         queue_max_events: Accepted events that may wait in memory.
         queue_max_bytes: Their sealed size in memory.
         queue_full_timeout_ms: How long ``log()`` waits for room before ``BackpressureError``.
@@ -78,7 +78,7 @@ class AuditConfig(ConfigModel):
             unless that event is delivered or stored), ``attempt`` (an error is logged, and the trail is opened all the
             same) or ``off``.
         fallback_object_bytes: During an outage, batches are merged into objects of this size ...
-        fallback_object_seconds: ... or of what came in this time.
+        fallback_object_seconds: ... or of the events of this time.
         replay_max_events_per_second: Upper bound of the replay rate.
     """
 
@@ -124,7 +124,7 @@ class AuditConfig(ConfigModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _take_from_kafka_config(cls, values: Any) -> Any:
+    def _fill_from_kafka_config(cls, values: Any) -> Any:
         """Let ``kafka_config`` fill the flat fields that are absent or at their default."""
         if not isinstance(values, Mapping):
             return values
@@ -157,7 +157,7 @@ class AuditConfig(ConfigModel):
     @field_validator("encryption_config", mode="before")
     @classmethod
     def _may_be_a_third_partys(cls, value: Any) -> Any:
-        """Build the configuration class that a registered provider brings, when the values are a plain mapping."""
+        """Build the configuration class of a registered provider, when the values are a plain mapping."""
         if not isinstance(value, Mapping):
             return value
         return ENCRYPTION.config_class(str(value.get("provider", "")), EncryptionConfig)(**value)
@@ -225,7 +225,7 @@ class AuditConfig(ConfigModel):
             Problem(
                 "key_hmac_secret",
                 f'is required with key_mode="hmac", at least {MIN_HMAC_SECRET_BYTES} bytes',
-                "take one from your secret store; every process of the trail needs the same",
+                "read one from your secret store; every process of the trail needs the same",
             )
         ]
 

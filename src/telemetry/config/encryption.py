@@ -1,4 +1,4 @@
-"""Which key service wraps the data keys, and where the signing key is."""
+"""Configures the key service that wraps the data keys, and the signing key."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def require_fields(model: ConfigModel, provider: str, required: dict[str, tuple[
 
 
 class EncryptionConfig(ConfigModel):
-    """Which key service wraps the data keys.
+    """Configuration of the key service that wraps the data keys.
 
     Attributes:
         provider: ``aws_kms``, ``azure_keyvault``, ``gcp_kms``, ``local_key``, or the name of a registered provider.
@@ -49,14 +49,14 @@ class EncryptionConfig(ConfigModel):
         key_ring: ``gcp_kms``: name of the key ring.
         gcp_key_name: ``gcp_kms``: name of the crypto key.
         gcp_credentials_path: ``gcp_kms``: service-account file instead of the default chain.
-        key_path: ``local_key``: key file; made on first use, mode 0600.
+        key_path: ``local_key``: key file; created on first use, mode 0600.
         passphrase: ``local_key``: protects the key file.
         pbkdf2_iterations: ``local_key``: PBKDF2-HMAC-SHA-256 rounds for a new file (OWASP: at least 600,000).
         endpoint_url: Private endpoint or emulator of the key service.
         ca_path: PEM file of the authorities that the endpoint's certificate must chain to.
         timeout_ms: Limit of one call to the key service, in milliseconds.
         max_retries: Attempts after the first for a throttled or unreachable key service.
-        writer_only: This process may wrap but not unwrap; ``start()`` then makes a trial wrap only.
+        writer_only: This process may wrap but not unwrap; ``start()`` then only wraps a trial key.
     """
 
     provider: str = Field(min_length=1)
@@ -101,7 +101,7 @@ class SigningConfig(ConfigModel):
     """The Ed25519 key that signs checkpoints.
 
     Attributes:
-        key_path: Key file made by ``telemetry keys init-signing``; mode 0600.
+        key_path: Key file created by ``telemetry keys init-signing``; mode 0600.
         passphrase: Protects the key file.
         every_events: A checkpoint after this many events.
         every_seconds: A checkpoint after this many seconds with new events.

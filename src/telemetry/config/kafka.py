@@ -1,4 +1,4 @@
-"""How to reach Kafka and who this process is there."""
+"""Configures the connection to Kafka and the identity of this process there."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"
 
 
 class KafkaConfig(ConfigModel):
-    """How to reach Kafka and who this process is there.
+    """Connection to Kafka and identity of this process there.
 
     Attributes:
         brokers: ``host:port,host:port``; may be given as ``AuditConfig.kafka_brokers`` instead.

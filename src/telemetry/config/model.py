@@ -1,4 +1,4 @@
-"""The base of every configuration class: frozen, strict, and one error for all problems."""
+"""Defines the base of every configuration class: frozen, strict, and one error for all problems."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where events go while Kafka cannot take them."""
+"""Configures the store of the events while Kafka is not accepting them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _REQUIRED: dict[str, tuple[str, ...]] = {
 
 
 class StorageConfig(ConfigModel):
-    """Where events go while Kafka cannot take them.
+    """Configuration of the store of the events while Kafka is not accepting them.
 
     Attributes:
         provider: ``aws_s3``, ``azure_blob``, ``gcp_storage``, ``local_file``, or the name of a registered provider.
@@ -41,7 +41,7 @@ class StorageConfig(ConfigModel):
         gcp_bucket_name: ``gcp_storage``: bucket.
         gcp_credentials_path: ``gcp_storage``: service-account file instead of the default chain.
         gcp_bearer_token: ``gcp_storage``: fixed OAuth 2.0 access token instead of the default chain.
-        base_path: ``local_file``: folder, made with mode 0700 when absent.
+        base_path: ``local_file``: folder; created with mode 0700 if it is absent.
         endpoint_url: Private endpoint or emulator of the store; ``http://`` only with ``allow_http``.
         allow_http: Permit an endpoint without TLS.
         ca_path: PEM file of authorities that are trusted beside the system's.

@@ -1,4 +1,4 @@
-"""Key services, and the life of the data keys they wrap."""
+"""Calls key services, and keeps the data keys that they wrap."""
 
 from telemetry.encryption.context import canonical
 from telemetry.encryption.factory import EncryptionProviderFactory

@@ -1,4 +1,4 @@
-"""Keeps the bodies of key-service calls, which hold plaintext data keys, out of the SDKs' debug logs."""
+"""Keeps the bodies of key-service calls, which contain plaintext data keys, out of the SDKs' debug logs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _calling = threading.local()
 
 
 class _DropsBodies(logging.Filter):
-    """Drops what a logger says while its own thread is inside :func:`confidential`."""
+    """Drops the lines of a logger while its own thread is inside :func:`confidential`."""
 
     def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - the signature of logging.Filter
         return not getattr(_calling, "depth", 0)
@@ -22,7 +22,7 @@ _FILTER = _DropsBodies()
 
 @contextmanager
 def confidential(*loggers: str) -> Iterator[None]:
-    """Drop what these loggers say in this thread until the block ends.
+    """Drop the lines of these loggers in this thread until the block ends.
 
     Args:
         loggers: Full names; a filter does not reach a logger's children.

@@ -1,4 +1,4 @@
-"""The one form in which a context is bound to a wrapped key, and the form of the keys themselves."""
+"""Defines the one form in which a context is bound to a wrapped key, and checks the form of the keys."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def canonical(context: Context) -> bytes:
     """Return a context as JSON with sorted names, no spaces and nothing escaped that need not be, in UTF-8.
 
     Raises:
-        KeyMismatchError: A lone surrogate, which no context that was ever bound to a key can have.
+        KeyMismatchError: It has a lone surrogate, and no context that was bound to a key can have one.
     """
     try:
         return json.dumps(dict(context), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
     except UnicodeEncodeError as exc:
-        message = "the context is not Unicode text; it cannot be that of a wrapped key"
+        message = "the context is not Unicode text, so no key was wrapped for it"
         raise KeyMismatchError(message) from exc
 
 
@@ -34,21 +34,19 @@ def require_data_key(plaintext: bytes, *, key_uri: str) -> bytes:
     """Return the unwrapped bytes if they are as long as a data key.
 
     Raises:
-        KeyMismatchError: They are not; so they were wrapped for something else.
+        KeyMismatchError: They are not, so they were wrapped for something else.
     """
     if len(plaintext) != DATA_KEY_BYTES:
-        message = (
-            f"what {key_uri} unwrapped is not a data key of {DATA_KEY_BYTES} bytes; it was made for something else"
-        )
+        message = f"the bytes that {key_uri} unwrapped are not a data key of {DATA_KEY_BYTES} bytes; they were wrapped for something else"
         raise KeyMismatchError(message)
     return plaintext
 
 
 def require_bounds(wrapped: bytes, key_uri: str) -> None:
-    """Refuse what cannot be a wrapped data key or its URI before anything is asked.
+    """Refuse bytes that cannot be a wrapped data key, or its URI, before the key service is called.
 
     Raises:
-        KeyMismatchError: Empty, too long, or a URI with characters that none has.
+        KeyMismatchError: They are empty or too long, or the URI has characters that no URI has.
     """
     if not 0 < len(wrapped) <= MAX_WRAPPED_BYTES:
         message = f"a wrapped data key has 1 to {MAX_WRAPPED_BYTES} bytes, this one {len(wrapped)}; it was altered"

@@ -43,7 +43,7 @@ class ActiveKey:
         fast_uses: Up to this many uses the keyring has nothing to do but count ...
         fast_bytes: ... and up to this many bytes ...
         fast_until: ... and up to this moment.
-        template: What the sealer keeps for this key.
+        template: Prepared bytes that the sealer keeps for this key.
     """
 
     __slots__ = (
@@ -154,7 +154,7 @@ class DataKeyring:
         self._closing = threading.Event()
         self._current: ActiveKey | None = None
         self._next: ActiveKey | None = None
-        # Whom the request that is under way will answer; None while there is no request.
+        # Futures that the request under way will finish; None while there is no request.
         self._waiters: list[Future[None]] | None = None
         self._pace = RetryPace()
         self.last_fetch_seconds = 0.0

@@ -1,4 +1,4 @@
-"""What a key service must do: make data keys and unwrap them again."""
+"""Defines what a key service does: it generates data keys and unwraps them again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from telemetry.config import EncryptionConfig
 DATA_KEY_BYTES = 32
 
 Context = Mapping[str, str]
-"""What a wrap is bound to: service, environment, purpose and format version."""
+"""Facts that a wrap is bound to: service, environment, purpose and format version."""
 
 
 class DataKey:
@@ -21,7 +21,7 @@ class DataKey:
     Attributes:
         plaintext: 32 bytes.
         wrapped: The same key, encrypted by the key service; 1 to 8,192 bytes.
-        key_uri: Which key wrapped it, such as ``aws-kms://arn:aws:kms:...``.
+        key_uri: URI of the key that wrapped it, such as ``aws-kms://arn:aws:kms:...``.
     """
 
     __slots__ = ("key_uri", "plaintext", "wrapped")
@@ -42,11 +42,11 @@ class DataKey:
 class EncryptionProvider(ABC):
     """A key service. Calls block, may come from several threads, and raise ``KeyServiceError`` subclasses only.
 
-    A provider is made by ``EncryptionProviderFactory.create(config)`` in the process that uses it; it must not
-    contact the service in ``__init__``.
+    ``EncryptionProviderFactory.create(config)`` creates a provider in the process that uses it; it must not contact the
+    service in ``__init__``.
 
     Attributes:
-        config_class: The configuration this provider takes; a subclass of ``EncryptionConfig`` may add fields.
+        config_class: Configuration class of this provider; a subclass of ``EncryptionConfig`` may add fields.
     """
 
     config_class: ClassVar[type[EncryptionConfig]] = EncryptionConfig
@@ -57,7 +57,7 @@ class EncryptionProvider(ABC):
 
     @abstractmethod
     def generate_data_key(self, context: Context) -> DataKey:
-        """Make a 256-bit data key, wrapped by the KEK and bound to ``context``."""
+        """Generate a 256-bit data key, wrapped by the KEK and bound to ``context``."""
 
     @abstractmethod
     def unwrap(self, wrapped: bytes, key_uri: str, context: Context) -> bytes:
@@ -65,14 +65,14 @@ class EncryptionProvider(ABC):
 
         Raises:
             KeyMismatchError: Other key, other context, or altered bytes.
-            KeyServiceError: Another subclass tells why the service refused or did not answer.
+            KeyServiceError: Another subclass says why the service refused or did not answer.
         """
 
     @abstractmethod
     def check(self) -> None:
-        """Make a trial wrap and unwrap (a trial wrap only with ``writer_only``); raise as the methods do."""
+        """Wrap and unwrap a trial key (only wrap it with ``writer_only``); raise as the methods do."""
 
-    def close(self) -> None:  # noqa: B027 - a provider that holds nothing has nothing to release
+    def close(self) -> None:  # noqa: B027 - most providers have something to release, but not all
         """Release connections and forget secrets. Calling it twice is fine."""
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""The Ed25519 key that signs checkpoints, in a file protected by a passphrase."""
+"""Signs checkpoints with an Ed25519 key from a file that a passphrase protects."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _PRIVATE_BYTES = 32
 class SigningKey:
     """Signs checkpoints (RFC 8032). The private key is in no ``repr``, pickle or copy.
 
-    Make one with :meth:`create` or :meth:`load`. Who has the public key can check the trail; who has this file and its
-    passphrase can forge it, so it belongs to the writers alone.
+    :meth:`create` and :meth:`load` return one. Anyone who has the public key can check the trail; anyone who has this file
+    and its passphrase can forge it, so it belongs to the writers alone.
     """
 
     __slots__ = ("_private", "_public")
@@ -39,7 +39,7 @@ class SigningKey:
 
     @classmethod
     def create(cls, path: Path, passphrase: str, *, name: str, iterations: int = _ITERATIONS) -> Self:
-        """Make a key and its file, mode 0600, which must not exist yet.
+        """Create a key and its file, mode 0600, which must not exist yet.
 
         Args:
             path: The file.
@@ -48,14 +48,14 @@ class SigningKey:
             iterations: PBKDF2 rounds, at least 600,000 (OWASP).
 
         Raises:
-            ConfigurationError: The file exists or cannot be made, or name or passphrase cannot be used.
+            ConfigurationError: The file exists or cannot be created, or name or passphrase cannot be used.
         """
         try:
             require_name(name)
         except FormatError as exc:
             raise ConfigurationError(Problem("name", str(exc), "choose another")) from exc
         key = cls(Ed25519PrivateKey.generate(), name=name)
-        made = create_key_file(
+        is_created = create_key_file(
             path,
             key._private.private_bytes_raw(),
             passphrase,
@@ -63,7 +63,7 @@ class SigningKey:
             iterations=iterations,
             public={"name": name, "public_key": key.public_key},
         )
-        if not made:
+        if not is_created:
             raise ConfigurationError(Problem("key_path", f"{path} exists already", "choose another path"))
         return key
 
@@ -111,7 +111,7 @@ class SigningKey:
 
 
 def describe(path: Path) -> KeyFileFacts:
-    """Return what may be shown of a signing-key file, such as its public key, without the passphrase.
+    """Return the public facts of a signing-key file, such as its public key, without the passphrase.
 
     Raises:
         ConfigurationError: No such file, unsafe owner or mode, or a damaged file.
@@ -135,7 +135,7 @@ def change_passphrase(path: Path, old: str, new: str, *, iterations: int = _ITER
 
 
 def _absent(path: Path) -> ConfigurationError:
-    problem = Problem("key_path", f"there is no signing key {path}", "make one with `telemetry keys init-signing`")
+    problem = Problem("key_path", f"there is no signing key {path}", "create one with `telemetry keys init-signing`")
     return ConfigurationError(problem)
 
 

@@ -26,7 +26,7 @@ class OpenedKey:
     """A data key that opens. Nothing of it is in a ``repr`` or a pickle.
 
     Attributes:
-        kid: Commitment computed from the key and what the record says of it; the caller compares it with the record's.
+        kid: Commitment computed from the key and the record's facts about it; the caller compares it with the record's.
         cipher: AES-256-GCM under the key.
     """
 

@@ -74,7 +74,7 @@ def durable_file(target: Path, *, replace: bool) -> Iterator[BinaryIO]:
             link_new(temporary, target)
         sync_folder(target.parent)
     finally:
-        # After a rename there is none; after a link or an exception there is.
+        # After a rename there is none left; after a link or an exception there is.
         with contextlib.suppress(OSError):
             temporary.unlink()
 
@@ -132,7 +132,7 @@ def open_private(path: Path) -> int:
 def link_new(source: Path, target: Path, *, guard: Path | None = None) -> None:
     """Give a file its name, which must be free; a rename would replace a file that appeared in between.
 
-    Where the file system has no hard links, the file is renamed under a lock that all of this library's writers take.
+    Where the file system has no hard links, the file is renamed under a lock that all of this library's writers acquire.
 
     Args:
         source: The temporary file; its name may remain.

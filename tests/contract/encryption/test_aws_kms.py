@@ -1,4 +1,4 @@
-"""What is particular to AWS KMS: whom it asks, what it may be told by a record, how it retries and gives up."""
+"""AWS KMS: the key that is called, the part a record may not steer, and retries that end."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_key_may_be_named_in_every_form(moto_kms: MotoKms, arn: str, form: str) 
         assert provider.unwrap(made.wrapped, made.key_uri, CONTEXT) == made.plaintext
 
 
-def test_alias_moved_to_a_new_key_leaves_old_records_readable(moto_kms: MotoKms) -> None:
+def test_moved_alias_leaves_old_records_readable(moto_kms: MotoKms) -> None:
     old, new = moto_kms.create_key(), moto_kms.create_key()
     alias = f"alias/moved-{new[-8:]}"
     moto_kms.client.create_alias(AliasName=alias, TargetKeyId=old.rpartition("/")[2])
@@ -129,7 +129,7 @@ def test_configured_key_is_the_only_one_asked(configured: str) -> None:
     assert kms.asked == []
 
 
-def test_alias_arn_of_another_account_is_asked_there_and_nowhere_else() -> None:
+def test_alias_of_another_account_stays_there() -> None:
     alias = f"arn:aws:kms:{REGION}:999999999999:alias/shared"
     theirs = SAME.replace(ACCOUNT, "999999999999")
     kms = RecordingKms(theirs)
@@ -140,14 +140,14 @@ def test_alias_arn_of_another_account_is_asked_there_and_nowhere_else() -> None:
         provider.unwrap(b"wrapped", f"aws-kms://{SAME}", CONTEXT)
 
 
-def test_replica_of_a_multi_region_key_reads_in_its_own_region() -> None:
+def test_multi_region_replica_reads_in_its_region() -> None:
     replica = REPLICATED.replace(REGION, "us-east-1")
     kms = RecordingKms(replica)
     assert provider_on(kms, replica, "us-east-1").unwrap(b"wrapped", f"aws-kms://{REPLICATED}", CONTEXT) == bytes(32)
     assert kms.asked == [replica]
 
 
-def test_key_of_another_region_is_not_the_same_key() -> None:
+def test_same_id_in_another_region_differs() -> None:
     elsewhere = SAME.replace(REGION, "us-east-1")
     with pytest.raises(KeyMismatchError):
         provider_on(RecordingKms(SAME), SAME).unwrap(b"wrapped", f"aws-kms://{elsewhere}", CONTEXT)
@@ -162,7 +162,7 @@ def test_answer_of_another_key_is_refused(answered: str) -> None:
         provider.unwrap(b"wrapped", f"aws-kms://{SAME}", CONTEXT)
 
 
-def test_key_that_another_one_unwrapped_is_not_shown_by_a_traceback() -> None:
+def test_traceback_hides_a_key_unwrapped_elsewhere() -> None:
     kms = RecordingKms(SAME[:-1] + "0")
     with pytest.raises(KeyMismatchError) as caught:
         provider_on(kms, SAME).unwrap(b"wrapped", f"aws-kms://{SAME}", CONTEXT)
@@ -230,7 +230,7 @@ def test_hanging_service_is_given_up(moto_kms: MotoKms, arn: str) -> None:
         assert provider.generate_data_key(CONTEXT).wrapped
 
 
-def test_close_ends_the_wait_for_the_next_try(moto_kms: MotoKms, arn: str) -> None:
+def test_close_ends_the_wait(moto_kms: MotoKms, arn: str) -> None:
     moto_kms.refuse("generate_data_key", code="ThrottlingException")
     provider = AwsKmsProvider(moto_kms.config(arn, max_retries=20))
     before = moto_kms.calls("generate_data_key")
@@ -242,7 +242,7 @@ def test_close_ends_the_wait_for_the_next_try(moto_kms: MotoKms, arn: str) -> No
         assert isinstance(asked.exception(20), KeyServiceError)
 
 
-def test_server_of_an_unknown_authority_is_not_trusted(moto_kms: MotoKms, arn: str, tmp_path: Path) -> None:
+def test_server_of_unknown_authority_is_refused(moto_kms: MotoKms, arn: str, tmp_path: Path) -> None:
     trustme.CA().cert_pem.write_to_path(tmp_path / "other.pem")
     config = moto_kms.config(arn, ca_path=tmp_path / "other.pem")
     before = moto_kms.calls("generate_data_key")

@@ -1,4 +1,4 @@
-"""What is particular to Key Vault: versions, key types, the context inside, and that the vault does every wrap itself."""
+"""Key Vault: versions, key types, the context inside, and that the vault does every wrap itself."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_version_that_does_not_exist(provider: AzureKeyVaultProvider) -> None:
         provider.unwrap(made.wrapped, made.key_uri[:-32] + "0" * 32, CONTEXT)
 
 
-def test_key_wrapped_by_somebody_else_without_a_context(
+def test_key_wrapped_elsewhere_without_context(
     key_vault: FakeKeyVault, provider: AzureKeyVaultProvider, name: str, kty: str
 ) -> None:
     # Whoever holds the public half of an RSA key can wrap; only with the context inside is it taken.
@@ -159,9 +159,7 @@ def test_key_wrapped_by_somebody_else_without_a_context(
             provider.unwrap(forged, made.key_uri, CONTEXT)
 
 
-def test_expired_key_wraps_no_more_but_still_unwraps(
-    key_vault: FakeKeyVault, provider: AzureKeyVaultProvider, name: str
-) -> None:
+def test_expired_key_still_unwraps(key_vault: FakeKeyVault, provider: AzureKeyVaultProvider, name: str) -> None:
     made = provider.generate_data_key(CONTEXT)
     key_vault.expire(name)
     with pytest.raises(KeyDisabledError, match="dates"):
@@ -223,7 +221,7 @@ def test_hanging_vault_is_given_up(key_vault: FakeKeyVault, tls: Tls, name: str)
         assert provider.generate_data_key(CONTEXT).wrapped
 
 
-def test_server_of_an_unknown_authority_is_not_trusted(key_vault: FakeKeyVault, name: str, tmp_path: Path) -> None:
+def test_server_of_unknown_authority_is_refused(key_vault: FakeKeyVault, name: str, tmp_path: Path) -> None:
     trustme.CA().cert_pem.write_to_path(tmp_path / "other.pem")
     before = key_vault.calls("get")
     config = vault_config(key_vault, tmp_path / "other.pem", name)
@@ -232,7 +230,7 @@ def test_server_of_an_unknown_authority_is_not_trusted(key_vault: FakeKeyVault, 
     assert key_vault.calls("get") == before
 
 
-def test_token_is_not_given_to_a_host_outside_the_vaults_domain(key_vault: FakeKeyVault, tls: Tls, name: str) -> None:
+def test_foreign_host_gets_no_token(key_vault: FakeKeyVault, tls: Tls, name: str) -> None:
     # Without endpoint_url the SDK compares the challenge's resource with the host that sent it.
     config = vault_config(key_vault, tls.ca_path, name, vault_url=key_vault.url, endpoint_url=None)
     before = key_vault.calls("get")
@@ -270,6 +268,6 @@ def test_credentials_of_azure_identity(config: EncryptionConfig) -> None:
     }
     for kind, fields in chosen.items():
         with AzureKeyVaultProvider(config.model_copy(update=fields)) as provider:
-            credential = provider._make_credential()
+            credential = provider._new_credential()
             assert type(credential).__name__ == kind
             credential.close()  # type: ignore[attr-defined]  # of azure-identity's classes

@@ -1,4 +1,4 @@
-"""Where credentials come from when none are configured, and exactly which rights writers and readers need."""
+"""Credentials come from the default chains when none are configured; writers and readers need exactly the documented rights."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class TestAwsRights:
             with pytest.raises(KeyAccessDeniedError, match="kms:Decrypt"):
                 writer.unwrap(made.wrapped, made.key_uri, CONTEXT)
 
-    def test_writer_that_does_not_say_so_is_told_at_the_start(self, config_of: Callable[..., EncryptionConfig]) -> None:
+    def test_undeclared_writer_is_refused_at_the_start(self, config_of: Callable[..., EncryptionConfig]) -> None:
         config = config_of("kms:GenerateDataKey")
         with (
             enable_iam_authentication(),

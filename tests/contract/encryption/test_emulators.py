@@ -1,4 +1,4 @@
-"""Each emulator does what the service's documentation says, asked through the service's own SDK."""
+"""Each emulator does what the service's documentation says, called through the service's own SDK."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def refused_as(code: str) -> Iterator[None]:
 class TestAwsKms:
     """docs.aws.amazon.com/kms/latest: APIReference/API_GenerateDataKey.html, API_Decrypt.html; developerguide/key-state.html."""
 
-    def test_generate_data_key_names_the_key_by_its_arn(self, moto_kms: MotoKms) -> None:
+    def test_generated_key_names_its_arn(self, moto_kms: MotoKms) -> None:
         arn, kms = moto_kms.create_key(), moto_kms.client
         answer = kms.generate_data_key(KeyId=arn.rpartition("/")[2], KeySpec="AES_256", EncryptionContext=CONTEXT)
         assert (answer["KeyId"], len(answer["Plaintext"])) == (arn, 32)
         opened = kms.decrypt(CiphertextBlob=answer["CiphertextBlob"], KeyId=arn, EncryptionContext=CONTEXT)
         assert (opened["KeyId"], opened["Plaintext"]) == (arn, answer["Plaintext"])
 
-    def test_altered_ciphertext_and_context_are_not_told_apart(self, moto_kms: MotoKms) -> None:
+    def test_altered_ciphertext_looks_like_other_context(self, moto_kms: MotoKms) -> None:
         arn, kms = moto_kms.create_key(), moto_kms.client
         blob = kms.generate_data_key(KeyId=arn, KeySpec="AES_256", EncryptionContext=CONTEXT)["CiphertextBlob"]
         with refused_as("InvalidCiphertextException"):
@@ -104,9 +104,7 @@ class TestKeyVault:
             wrapped = client.wrap_key(algorithm, b"k" * 32)
             assert client.unwrap_key(algorithm, wrapped.encrypted_key).key == b"k" * 32
 
-    def test_answer_names_the_version_also_without_one_in_the_path(
-        self, key_vault: FakeKeyVault, keys: KeyClient
-    ) -> None:
+    def test_answer_always_names_the_version(self, key_vault: FakeKeyVault, keys: KeyClient) -> None:
         name = f"sdk-{secrets.token_hex(4)}"
         key_vault.add_key(name, kty="oct-HSM")
         newest = key_vault.add_key(name, kty="oct-HSM")
@@ -190,9 +188,7 @@ class TestCloudKms:
         yield client
         client.transport.close()
 
-    def test_encrypt_names_the_primary_version_and_decrypt_finds_it(
-        self, cloud_kms: FakeCloudKms, kms: Any, key: str
-    ) -> None:
+    def test_decrypt_finds_the_version_that_encrypted(self, cloud_kms: FakeCloudKms, kms: Any, key: str) -> None:
         first = encrypt(kms, key)
         cloud_kms.add_version(key)
         second = encrypt(kms, key)
@@ -212,7 +208,7 @@ class TestCloudKms:
         with pytest.raises(InvalidArgument, match="checksum"):
             decrypt(kms, key, plain.ciphertext, ciphertext_crc32c=1)
 
-    def test_altered_ciphertext_and_other_data_are_not_told_apart(self, kms: Any, key: str) -> None:
+    def test_altered_ciphertext_looks_like_other_data(self, kms: Any, key: str) -> None:
         sealed = encrypt(kms, key, additional_authenticated_data=b"a").ciphertext
         for ciphertext, data in ((sealed, b"b"), (sealed[:-1], b"a"), (b"\xff" * 40, b"a"), (b"", b"a")):
             with pytest.raises(InvalidArgument, match="Decryption failed"):

@@ -1,4 +1,4 @@
-"""What is particular to Cloud KMS: versions, checksums both ways, credentials, and what a record may say."""
+"""Cloud KMS: versions, checksums both ways, credentials, and the part a record may not steer."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_data_altered_on_the_way_is_noticed(cloud_kms: FakeCloudKms, config_of: 
     assert "plaintext" not in shown
 
 
-def test_server_that_does_not_compare_checksums_is_refused(
+def test_server_without_checksums_is_refused(
     cloud_kms: FakeCloudKms, config_of: ConfigOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with GcpKmsProvider(config_of()) as provider:
@@ -173,9 +173,7 @@ def test_hanging_service_is_given_up(cloud_kms: FakeCloudKms, config_of: ConfigO
         assert time.monotonic() - began < 20
 
 
-def test_server_of_an_unknown_authority_is_not_trusted(
-    cloud_kms: FakeCloudKms, config_of: ConfigOf, tmp_path: Path
-) -> None:
+def test_server_of_unknown_authority_is_refused(cloud_kms: FakeCloudKms, config_of: ConfigOf, tmp_path: Path) -> None:
     trustme.CA().cert_pem.write_to_path(tmp_path / "other.pem")
     config = config_of(ca_path=tmp_path / "other.pem", timeout_ms=2_000)
     before = cloud_kms.calls("Encrypt")

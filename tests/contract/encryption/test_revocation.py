@@ -1,4 +1,4 @@
-"""A KEK that is disabled, or a right that is taken away, stops readers within the cache's bound and writers within the grace."""
+"""A disabled KEK, or a revoked right, stops readers within the cache's bound and writers within the grace."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def revoke(
     cloud_kms.allow_all()
 
 
-def test_reader_stops_within_the_bound_of_its_cache(
+def test_revoked_reader_stops_within_its_bound(
     provider: EncryptionProvider, revoke: Callable[[], None], way: Revocation
 ) -> None:
     clock = Clock()

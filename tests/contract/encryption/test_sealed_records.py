@@ -43,9 +43,7 @@ def test_every_byte_flipped(provider: EncryptionProvider, opener: RecordOpener) 
         assert_refused(opener, altered)
 
 
-def test_attributes_swapped_between_two_data_keys_of_a_service(
-    provider: EncryptionProvider, opener: RecordOpener
-) -> None:
+def test_attributes_swapped_between_data_keys(provider: EncryptionProvider, opener: RecordOpener) -> None:
     mine, other = Sealer(provider).seal(), Sealer(provider, producer=PRODUCERS[1]).seal("bob", span=2)
     theirs = attributes_of(other)
     for name in ("producer", "wrappedkey", "id", "traceparent", "data"):
@@ -61,7 +59,7 @@ def test_wrapped_key_and_event_of_another_service(provider: EncryptionProvider, 
     assert_refused(opener, rewritten(foreign, source=attributes_of(mine)["source"]))
 
 
-def test_kek_named_in_a_record_is_the_one_that_wrapped(provider: EncryptionProvider, opener: RecordOpener) -> None:
+def test_record_names_the_kek_that_wrapped(provider: EncryptionProvider, opener: RecordOpener) -> None:
     # Other versions, replicas and spellings of the same KEK, which a key service may well take.
     record = Sealer(provider).seal()
     uri = attributes_of(record)["keyid"]

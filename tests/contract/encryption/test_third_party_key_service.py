@@ -1,4 +1,4 @@
-"""The key service that the documentation shows works as it is printed, with the tests that it shows."""
+"""The key service of the documentation works as it is printed, with its tests."""
 
 from __future__ import annotations
 

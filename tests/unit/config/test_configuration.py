@@ -1,3 +1,5 @@
+"""Configurations that cannot work are refused with every problem at once, and no secret is shown."""
+
 from __future__ import annotations
 
 import pickle
@@ -38,21 +40,21 @@ def _start_error(config: AuditConfig) -> ConfigurationError:
     return caught.value
 
 
-def test_the_aws_example_constructs_and_its_credentials_ask_for_sasl_over_tls() -> None:
+def test_aws_example_constructs_with_sasl_over_tls() -> None:
     config = _aws("")
 
     assert config.security_protocol == "SASL_SSL"
     assert config.kafka_topic == "audit-logs"
 
 
-def test_the_local_example_constructs(tmp_path: Path) -> None:
+def test_local_example_constructs(tmp_path: Path) -> None:
     config = _local(tmp_path)
 
     assert config.security_protocol == "SSL"
     assert (config.batch_size_kb, config.batch_timeout_ms, config.max_retries) == (1, 100, 3)
 
 
-def test_an_empty_sasl_password_stops_the_start() -> None:
+def test_empty_sasl_password_stops_the_start() -> None:
     error = _start_error(_aws(""))
 
     assert [problem.field for problem in error.problems] == ["kafka_config.password"]
@@ -73,31 +75,31 @@ def test_every_problem_is_reported_at_once() -> None:
 
 
 @pytest.mark.parametrize("brokers", ["", "kafka", "kafka:0", "kafka:70000", "kafka:9092,", "ka fka:9092", "http://k:1"])
-def test_brokers_that_are_no_addresses(tmp_path: Path, brokers: str) -> None:
+def test_unusable_brokers_are_refused(tmp_path: Path, brokers: str) -> None:
     with pytest.raises(ConfigurationError, match="kafka_brokers"):
         _local(tmp_path, kafka_brokers=brokers)
 
 
-def test_what_is_said_twice_must_agree(tmp_path: Path) -> None:
+def test_fields_given_twice_must_agree(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="kafka_topic"):
         _local(tmp_path, kafka_topic="one", kafka_config={"topic": "two"})
 
 
-def test_kafka_config_fills_a_flat_field_at_its_default(tmp_path: Path) -> None:
+def test_kafka_config_fills_flat_fields(tmp_path: Path) -> None:
     config = _local(tmp_path, kafka_config={"topic": "from-kafka-config"})
 
     assert config.kafka_topic == "from-kafka-config"
 
 
 @pytest.mark.parametrize("field", ["encryption_config", "storage_config"])
-def test_an_unknown_provider_stops_the_start_and_names_the_known_ones(tmp_path: Path, field: str) -> None:
+def test_unknown_provider_is_refused_with_known_names(tmp_path: Path, field: str) -> None:
     error = _start_error(_local(tmp_path, **{field: {"provider": "nowhere"}}))
 
     assert "'nowhere' is unknown" in str(error)
     assert "local_" in str(error)
 
 
-def test_a_wrong_passphrase_stops_the_start_and_shows_neither(tmp_path: Path) -> None:
+def test_wrong_passphrase_is_refused_and_not_shown(tmp_path: Path) -> None:
     with Telemetry(_local(tmp_path, kafka_timeout_ms=100, max_retries=0)) as telemetry:
         telemetry.shutdown(1)
     wrong = {"provider": "local_key", "key_path": tmp_path / "key", "passphrase": "wrong-guess"}
@@ -109,7 +111,7 @@ def test_a_wrong_passphrase_stops_the_start_and_shows_neither(tmp_path: Path) ->
     assert "wrong-guess" not in str(error)
 
 
-def test_a_folder_that_cannot_be_made_stops_the_start(tmp_path: Path) -> None:
+def test_impossible_folder_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
 
     error = _start_error(
@@ -120,34 +122,32 @@ def test_a_folder_that_cannot_be_made_stops_the_start(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("option", ["acks", "enable.idempotence", "ssl.endpoint.identification.algorithm", "retries"])
-def test_a_setting_that_would_weaken_a_promise_is_refused_by_name(tmp_path: Path, option: str) -> None:
+def test_weakening_setting_is_refused_by_name(tmp_path: Path, option: str) -> None:
     error = _start_error(_local(tmp_path, kafka_options={option: "1"}))
 
     assert [problem.field for problem in error.problems] == [f"kafka_options.{option}"]
 
 
-def test_hmac_keys_need_a_secret_of_some_length(tmp_path: Path) -> None:
+def test_short_hmac_secret_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="key_hmac_secret"):
         _local(tmp_path, key_mode="hmac", key_hmac_secret="short")
 
 
-def test_secrets_are_in_no_repr_and_no_dump(tmp_path: Path) -> None:
+def test_secrets_are_not_shown_or_dumped(tmp_path: Path) -> None:
     config = TelemetryConfig(audit_config=_local(tmp_path))
 
     assert SECRET not in repr(config)
     assert SECRET not in config.model_dump_json()
 
 
-def test_the_configuration_cannot_be_changed(tmp_path: Path) -> None:
+def test_configuration_cannot_be_changed(tmp_path: Path) -> None:
     config = _local(tmp_path)
 
     with pytest.raises(ValueError, match="frozen"):
         config.batch_size_kb = 2
 
 
-def test_environment_wins_over_the_file_and_an_argument_over_both(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_argument_beats_environment_beats_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "telemetry.toml"
     file.write_text(
         'service_name = "file"\nenvironment = "file"\nversion = "file"\n[audit_config]\nkafka_brokers = "file:1"\n'
@@ -164,7 +164,7 @@ def test_environment_wins_over_the_file_and_an_argument_over_both(
 
 
 @pytest.mark.parametrize("content", ["not toml =", 'service_name = "x"\n[audit_config]\nunknown = 1\n'])
-def test_a_file_that_says_nothing_useful(tmp_path: Path, content: str) -> None:
+def test_unusable_file_is_refused(tmp_path: Path, content: str) -> None:
     file = tmp_path / "telemetry.toml"
     file.write_text(content)
 
@@ -172,18 +172,18 @@ def test_a_file_that_says_nothing_useful(tmp_path: Path, content: str) -> None:
         TelemetryConfig.load(file)
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_absent_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="is not a file"):
         TelemetryConfig.load(tmp_path / "absent.toml")
 
 
-def test_a_bare_audit_config_takes_its_name_from_opentelemetry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bare_audit_config_is_named_by_opentelemetry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_SERVICE_NAME", "from-otel")
 
     assert Telemetry(_local(tmp_path)).config.service_name == "from-otel"
 
 
-def test_a_configuration_error_survives_pickling() -> None:
+def test_configuration_error_survives_pickling() -> None:
     with pytest.raises(ConfigurationError) as caught:
         AuditConfig()  # type: ignore[call-arg]
 

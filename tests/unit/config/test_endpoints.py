@@ -88,7 +88,7 @@ def test_half_given_credentials_name_each_absent_field() -> None:
     ]
 
 
-def test_credentials_are_given_together_or_not_at_all() -> None:
+def test_credentials_come_together_or_not() -> None:
     assert not require_together(AWS, "aws_region", "aws_profile")
     config = AWS.model_copy(update={"aws_region": "eu-west-1", "aws_profile": "audit"})
     assert require_together(config, "aws_region", "aws_profile")

@@ -1,4 +1,4 @@
-"""The life of data keys: bounds, prefetch, one call in flight, grace, and what happens when the key service fails."""
+"""Data keys keep their bounds, are fetched ahead by one call at a time, and survive an outage within the grace."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def taken(ring: DataKeyring, size: int = 1) -> ActiveKey:
     return key
 
 
-def test_a_million_events_make_two_calls(ring_of: Callable[..., DataKeyring], keys: StubKeys) -> None:
+def test_million_events_need_two_calls(ring_of: Callable[..., DataKeyring], keys: StubKeys) -> None:
     ring = started(ring_of())
     assert all(ring.take(500) is not None for _ in range(1_000_000))
     assert keys.calls <= 2
@@ -97,7 +97,7 @@ def test_no_key_before_the_first_is_there(ring_of: Callable[..., DataKeyring], k
     assert taken(ring).kid
 
 
-def test_cap_of_uses_rotates_exactly_there_with_100_threads(ring_of: Callable[..., DataKeyring]) -> None:
+def test_100_threads_never_pass_the_uses(ring_of: Callable[..., DataKeyring]) -> None:
     cap, threads, each = 500, 100, 97
     ring, lock, used = started(ring_of(max_uses=cap)), threading.Lock(), Counter[str]()
 
@@ -157,7 +157,7 @@ def test_next_key_is_fetched_at_80_percent(
     assert taken(ring) is first, "it is used up before the next one comes into use"
 
 
-def test_prefetched_key_comes_into_use_at_the_age(ring_of: Callable[..., DataKeyring], clock: Clock) -> None:
+def test_prefetched_key_is_used_in_time(ring_of: Callable[..., DataKeyring], clock: Clock) -> None:
     rotated = Rotations()
     ring = started(ring_of(listener=rotated))
     first = taken(ring)
@@ -196,9 +196,7 @@ def test_key_prefetched_long_ago_is_not_promised(ring_of: Callable[..., DataKeyr
     assert taken(ring)
 
 
-def test_outage_is_survived_within_the_grace_and_not_past_it(
-    ring_of: Callable[..., DataKeyring], keys: StubKeys, clock: Clock
-) -> None:
+def test_outage_is_survived_within_the_grace(ring_of: Callable[..., DataKeyring], keys: StubKeys, clock: Clock) -> None:
     ring = started(ring_of())
     first = taken(ring)
     keys.failure = KeyUnreachableError("down")
@@ -229,7 +227,7 @@ def test_no_grace_for_uses_and_bytes(
     assert ring.take(1) is None
 
 
-def test_revoked_kek_stops_the_writer_within_the_grace(
+def test_revoked_kek_stops_writer_within_grace(
     ring_of: Callable[..., DataKeyring], keys: StubKeys, clock: Clock
 ) -> None:
     ring = started(ring_of(max_age=60.0, grace=5.0))
@@ -271,9 +269,7 @@ def test_hanging_service_has_one_call_in_flight(
     assert all(future.done() for future in waiting), "a usable key is there"
 
 
-def test_failed_call_fails_every_waiter_and_the_next_call_waits(
-    ring_of: Callable[..., DataKeyring], keys: StubKeys
-) -> None:
+def test_failed_call_delays_the_next_one(ring_of: Callable[..., DataKeyring], keys: StubKeys) -> None:
     ring = ring_of()
     keys.failure = KeyThrottledError("slow down")
     errors = [ring.request().exception(PATIENCE) for _ in range(3)]
@@ -285,9 +281,7 @@ def test_failed_call_fails_every_waiter_and_the_next_call_waits(
     assert time.monotonic() - began > 0.5
 
 
-def test_failed_prefetch_is_tried_again_later_and_not_at_once(
-    ring_of: Callable[..., DataKeyring], keys: StubKeys, clock: Clock
-) -> None:
+def test_failed_prefetch_is_retried_later(ring_of: Callable[..., DataKeyring], keys: StubKeys, clock: Clock) -> None:
     ring = started(ring_of())
     keys.failure = KeyUnreachableError("down")
     clock.now += 0.85 * HOUR
@@ -388,7 +382,7 @@ def test_no_thread_to_be_had(ring_of: Callable[..., DataKeyring], monkeypatch: p
     started(ring)
 
 
-def test_keys_are_in_no_repr_and_no_pickle(ring_of: Callable[..., DataKeyring], keys: StubKeys) -> None:
+def test_keys_are_not_shown_or_pickled(ring_of: Callable[..., DataKeyring], keys: StubKeys) -> None:
     ring = started(ring_of())
     key = taken(ring)
     plaintext = keys.keys[key.wrapped]

@@ -1,4 +1,4 @@
-"""Every error that an SDK can raise is told apart; a new one in a new release fails here."""
+"""Every error that an SDK can raise is mapped; a new one in a new release fails here."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def aws_error(code: str, status: int = 400) -> botocore.exceptions.ClientError:
 
 
 @pytest.mark.parametrize("operation", ["GenerateDataKey", "Decrypt"])
-def test_every_modelled_error_of_aws_kms_is_mapped(operation: str) -> None:
+def test_every_modelled_aws_error_is_mapped(operation: str) -> None:
     model = botocore.session.get_session().get_service_model("kms")
     codes = {shape.name for shape in model.operation_model(operation).error_shapes}
     assert codes
@@ -185,7 +185,7 @@ def test_answers_of_key_vault(status: int, body: dict[str, Any] | None, expected
     assert "the server's words" not in str(found)
 
 
-def test_value_that_key_vault_does_not_unwrap() -> None:
+def test_value_that_key_vault_refuses() -> None:
     error = azure.core.exceptions.HttpResponseError("bad")
     error.status_code = 400
     assert type(translated(AZURE, error, "unwrapkey with x")) is KeyMismatchError
@@ -220,7 +220,7 @@ def test_answers_of_cloud_kms(code: str) -> None:
     assert "the server's words" not in str(found)
 
 
-def test_invalid_arguments_of_cloud_kms_are_told_apart() -> None:
+def test_invalid_arguments_of_cloud_kms_differ() -> None:
     invalid: Any = google.api_core.exceptions.InvalidArgument
     altered = invalid("Decryption failed: the ciphertext is invalid.")
     on_the_way = invalid("The checksum in field ciphertext_crc32c did not match")
@@ -240,7 +240,7 @@ def test_errors_of_google_auth() -> None:
 
 
 @pytest.mark.parametrize("config", [AWS, AZURE, GCP], ids=["aws", "azure", "gcp"])
-def test_error_that_is_not_the_sdks_is_left_alone(config: EncryptionConfig) -> None:
+def test_foreign_error_is_left_alone(config: EncryptionConfig) -> None:
     assert translated(config, ZeroDivisionError()) is None
 
 
@@ -248,7 +248,7 @@ def test_error_that_is_not_the_sdks_is_left_alone(config: EncryptionConfig) -> N
 @pytest.mark.parametrize(
     "content", [b"", b"rubbish", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
 )
-def test_authorities_that_are_none_stop_the_start(config: EncryptionConfig, content: bytes, tmp_path: Path) -> None:
+def test_unusable_authorities_stop_the_start(config: EncryptionConfig, content: bytes, tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_bytes(content)
     with pytest.raises(ConfigurationError, match="ca_path"):
         EncryptionProviderFactory.create(config.model_copy(update={"ca_path": tmp_path / "ca.pem"}))

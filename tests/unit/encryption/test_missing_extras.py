@@ -1,4 +1,4 @@
-"""Without an extra every module can be imported, and the provider that needs it names it."""
+"""Without an extra every module can be imported, and the provider names the extra that it needs."""
 
 from __future__ import annotations
 

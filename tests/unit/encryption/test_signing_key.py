@@ -1,4 +1,4 @@
-"""The signing key's file: who may read it, and what a damaged or foreign one leads to."""
+"""The signing key's file: private, refused when damaged or foreign, and the same key after a new passphrase."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def key_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_a_loaded_key_signs_what_the_public_key_verifies(key_path: Path) -> None:
+def test_loaded_key_signs_verifiably(key_path: Path) -> None:
     key = SigningKey.load(key_path, PASSPHRASE)
     public = PublicKey.parse(key.public_key)
     assert key.name == public.name == "payments"
@@ -31,11 +31,11 @@ def test_a_loaded_key_signs_what_the_public_key_verifies(key_path: Path) -> None
     assert not public.verify(b"other", key.sign(b"text"))
 
 
-def test_the_public_key_is_shown_without_passphrase(key_path: Path) -> None:
+def test_public_key_is_shown_without_passphrase(key_path: Path) -> None:
     assert describe(key_path).public["public_key"] == SigningKey.load(key_path, PASSPHRASE).public_key
 
 
-def test_the_file_is_private_and_tells_nothing(key_path: Path) -> None:
+def test_file_is_private_and_reveals_nothing(key_path: Path) -> None:
     assert key_path.stat().st_mode & 0o777 == 0o600
     key = SigningKey.load(key_path, PASSPHRASE)
     private = key._private.private_bytes_raw()
@@ -43,14 +43,14 @@ def test_the_file_is_private_and_tells_nothing(key_path: Path) -> None:
     assert private.hex() not in repr(key)
 
 
-def test_an_existing_file_is_never_overwritten(key_path: Path) -> None:
+def test_existing_file_is_never_overwritten(key_path: Path) -> None:
     before = key_path.read_bytes()
     with pytest.raises(ConfigurationError, match="exists already"):
         SigningKey.create(key_path, PASSPHRASE, name="payments")
     assert key_path.read_bytes() == before
 
 
-def test_a_wrong_passphrase(key_path: Path) -> None:
+def test_wrong_passphrase_is_refused(key_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="passphrase") as caught:
         SigningKey.load(key_path, "wrong horse")
     assert "wrong horse" not in str(caught.value)
@@ -62,7 +62,7 @@ def test_no_such_file(tmp_path: Path) -> None:
             call(tmp_path / "absent")
 
 
-def test_a_file_that_others_may_read(key_path: Path, tmp_path: Path) -> None:
+def test_file_readable_by_others_is_refused(key_path: Path, tmp_path: Path) -> None:
     path = tmp_path / "signing.key"
     path.write_bytes(key_path.read_bytes())
     path.chmod(0o640)
@@ -78,7 +78,7 @@ def test_another_public_key_written_into_the_file(key_path: Path, tmp_path: Path
         SigningKey.load(path, PASSPHRASE)
 
 
-def test_a_key_file_for_another_purpose(tmp_path: Path) -> None:
+def test_key_file_for_another_purpose(tmp_path: Path) -> None:
     path = tmp_path / "local.key"
     local_key.create(path, PASSPHRASE)
     with pytest.raises(ConfigurationError, match="telemetry local_key"):
@@ -86,13 +86,13 @@ def test_a_key_file_for_another_purpose(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "two words", "a+b"])
-def test_a_name_that_cannot_stand_in_a_signature(tmp_path: Path, name: str) -> None:
+def test_name_unfit_for_a_signature(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigurationError, match="name"):
         SigningKey.create(tmp_path / "signing.key", PASSPHRASE, name=name)
     assert not (tmp_path / "signing.key").exists()
 
 
-def test_a_new_passphrase_keeps_the_key(key_path: Path, tmp_path: Path) -> None:
+def test_new_passphrase_keeps_the_key(key_path: Path, tmp_path: Path) -> None:
     path = tmp_path / "signing.key"
     path.write_bytes(key_path.read_bytes())
     path.chmod(0o600)
@@ -102,7 +102,7 @@ def test_a_new_passphrase_keeps_the_key(key_path: Path, tmp_path: Path) -> None:
         SigningKey.load(path, PASSPHRASE)
 
 
-def test_a_signing_key_cannot_be_pickled_or_copied(key_path: Path) -> None:
+def test_signing_key_is_not_pickled_or_copied(key_path: Path) -> None:
     key = SigningKey.load(key_path, PASSPHRASE)
     for attempt in (pickle.dumps, copy.copy, copy.deepcopy):
         with pytest.raises(TypeError, match="pickled or copied"):

@@ -1,4 +1,4 @@
-"""Unwrapped keys are kept within bounds, asked for once, and never longer than a revoked KEK may last."""
+"""Unwrapped keys are kept within bounds, fetched once, and never longer than a revoked KEK may last."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_100_threads_ask_once(keys: StubKeys) -> None:
     assert keys.calls == 1
 
 
-def test_revoked_kek_stops_the_reader_within_the_bound(keys: StubKeys, clock: Clock) -> None:
+def test_revoked_kek_stops_reader_within_bound(keys: StubKeys, clock: Clock) -> None:
     key, cache = made(keys), UnwrapCache(keys, max_age=60.0, clock=clock)
     cache.open_key(key.wrapped, key.key_uri, CONTEXT)
     keys.failure = KeyAccessDeniedError("revoked")
@@ -114,7 +114,7 @@ def test_error_is_remembered_for_a_moment_only(keys: StubKeys, clock: Clock) -> 
 
 
 @pytest.mark.parametrize("changed", ["wrapped", "key_uri", "context"])
-def test_whoever_differs_in_anything_is_another_key(keys: StubKeys, changed: str) -> None:
+def test_any_difference_is_another_key(keys: StubKeys, changed: str) -> None:
     key, cache = made(keys), UnwrapCache(keys)
     cache.open_key(key.wrapped, key.key_uri, CONTEXT)
     wrapped, uri, context = key.wrapped, key.key_uri, dict(CONTEXT)
@@ -133,7 +133,7 @@ def test_whoever_differs_in_anything_is_another_key(keys: StubKeys, changed: str
     ("wrapped", "uri"),
     [(b"", "stub://key"), (b"x" * 8_193, "stub://key"), (b"x", ""), (b"x", "s://" + "x" * 2_048), (b"x", "s://\n")],
 )
-def test_what_cannot_be_a_wrapped_key_is_not_asked_about(keys: StubKeys, wrapped: bytes, uri: str) -> None:
+def test_impossible_wrapped_key_makes_no_call(keys: StubKeys, wrapped: bytes, uri: str) -> None:
     with pytest.raises(KeyMismatchError):
         UnwrapCache(keys).open_key(wrapped, uri, CONTEXT)
     assert keys.calls == 0
@@ -145,7 +145,7 @@ def test_context_that_is_not_unicode(keys: StubKeys) -> None:
         UnwrapCache(keys).open_key(key.wrapped, key.key_uri, {"service": "\ud800"})
 
 
-def test_something_else_than_a_data_key_was_wrapped(keys: StubKeys) -> None:
+def test_wrapped_bytes_that_are_no_key(keys: StubKeys) -> None:
     keys.keys[b"short"] = b"k" * 16
     with pytest.raises(KeyMismatchError, match="32 bytes"):
         UnwrapCache(keys).open_key(b"short", "stub://key", CONTEXT)
@@ -186,7 +186,7 @@ def test_closed_cache_holds_nothing(keys: StubKeys) -> None:
     assert len(cache) == 0
 
 
-def test_opened_key_is_in_no_repr_and_no_pickle(keys: StubKeys) -> None:
+def test_opened_key_is_not_shown_or_pickled(keys: StubKeys) -> None:
     key = made(keys)
     opened = UnwrapCache(keys).open_key(key.wrapped, key.key_uri, CONTEXT)
     assert key.plaintext.hex() not in repr(opened)
@@ -200,7 +200,7 @@ class ThirdPartyError(KeyServiceError):
         super().__init__(f"refused with {code} in {region}")
 
 
-def test_remembered_error_of_a_class_with_arguments_of_its_own(keys: StubKeys) -> None:
+def test_remembered_error_with_other_arguments(keys: StubKeys) -> None:
     key, cache = made(keys), UnwrapCache(keys)
     keys.failure = ThirdPartyError(7, region="north")
     for _ in range(3):
@@ -209,7 +209,7 @@ def test_remembered_error_of_a_class_with_arguments_of_its_own(keys: StubKeys) -
     assert keys.calls == 1
 
 
-def test_key_that_arrives_after_the_close_is_not_kept(keys: StubKeys) -> None:
+def test_key_arriving_after_close_is_dropped(keys: StubKeys) -> None:
     key, cache = made(keys), UnwrapCache(keys)
     keys.gate.clear()
     with ThreadPoolExecutor(1) as pool:
@@ -221,7 +221,7 @@ def test_key_that_arrives_after_the_close_is_not_kept(keys: StubKeys) -> None:
     assert len(cache) == 0
 
 
-def test_keys_past_their_age_are_dropped_though_nobody_asks_for_them(keys: StubKeys, clock: Clock) -> None:
+def test_old_keys_are_dropped_unasked(keys: StubKeys, clock: Clock) -> None:
     cache = UnwrapCache(keys, max_age=60.0, clock=clock)
     for _ in range(5):
         key = made(keys)
@@ -233,7 +233,7 @@ def test_keys_past_their_age_are_dropped_though_nobody_asks_for_them(keys: StubK
 
 
 @pytest.mark.parametrize("changed", ["key_uri", "wrapped"])
-def test_kid_commits_to_what_the_record_says_of_the_key(keys: StubKeys, changed: str) -> None:
+def test_kid_commits_to_the_records_facts(keys: StubKeys, changed: str) -> None:
     # The stub unwraps under any URI, and the same key from two wrapped forms.
     key, cache = made(keys), UnwrapCache(keys)
     uri, wrapped = key.key_uri, key.wrapped

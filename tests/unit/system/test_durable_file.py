@@ -291,7 +291,7 @@ def test_link_in_place_is_not_followed(target: Path, leads: str, *, replace: boo
     assert (secret.read_bytes() if secret.exists() else OLD) == OLD
 
 
-def test_link_put_in_place_meanwhile_is_not_followed(target: Path) -> None:
+def test_link_created_meanwhile_is_not_followed(target: Path) -> None:
     secret = target.with_name("secret")
     secret.write_bytes(OLD)
 
@@ -327,7 +327,7 @@ def test_temporary_name_is_never_a_link(target: Path, monkeypatch: pytest.Monkey
     assert secret.read_bytes() == OLD
 
 
-def test_long_name_leaves_room_for_a_temporary_one(tmp_path: Path) -> None:
+def test_long_name_allows_a_temporary_one(tmp_path: Path) -> None:
     target = tmp_path / ("\N{GRINNING FACE}" * 63)
 
     write_durably(target, NEW, replace=False)

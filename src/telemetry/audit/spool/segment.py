@@ -1,4 +1,4 @@
-"""One spool file: SQLite in WAL mode, opened by one process at a time (https://sqlite.org/wal.html)."""
+"""Keeps records in one spool file: SQLite in WAL mode, opened by one process at a time (https://sqlite.org/wal.html)."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class SettledPrefix:
             self._settled.update(record.sequence for record in records if record.sequence is not None)
 
     def reopen(self, position: int) -> None:
-        """Count what begins at ``position`` as not settled after all: it is about to be committed late."""
+        """Count the records from ``position`` on as not settled after all: it is about to be committed late."""
         with self._lock:
             self._below = min(self._below, position)
 

@@ -209,7 +209,7 @@ class Spool:
         below = self._settled.below
         try:
             self._segment.append(records, settled_below=below, tree=tree)
-        except Exception as exc:  # noqa: BLE001 - the events must go on, whatever is wrong with the disk
+        except Exception as exc:  # noqa: BLE001 - the events must continue, with any fault of the disk
             self._disk.note_failure(exc)
             return False
         self._noted_below = below

@@ -1,1 +1,1 @@
-"""Wrap data keys with one key service each; imported only when configured."""
+"""Reaches the key services that are built in, each by its own SDK."""

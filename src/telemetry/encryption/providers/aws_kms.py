@@ -132,8 +132,8 @@ class AwsKmsProvider(RemoteKeyProvider):
     instance roles.
 
     The context is the encryption context, so KMS itself refuses another one, and CloudTrail shows it.
-    A reader asks KMS about the configured key only, whatever a record says: the key of a key id or key ARN (also a
-    replica of a multi-Region key), or, with an alias, any key of the alias's account, so that an alias may be moved
+    A reader asks KMS about the configured key only, never about one that a record names: the key of a key id or key ARN
+    (also a replica of a multi-Region key), or, with an alias, any key of the alias's account, so that an alias may be moved
     to a new key while old records stay readable.
 
     Args:

@@ -93,7 +93,7 @@ class AzureKeyVaultProvider(RemoteKeyProvider):
 
     A writer needs the data actions ``Microsoft.KeyVault/vaults/keys/read`` and ``.../keys/wrap/action`` (access policy:
     ``get``, ``wrapKey``), a reader ``.../keys/unwrap/action`` only (``unwrapKey``). A writer without it sets
-    ``writer_only``. The role *Key Vault Crypto Service Encryption User* holds all three.
+    ``writer_only``. The role *Key Vault Crypto Service Encryption User* includes all three.
 
     Credentials: ``azure_tenant_id``, ``azure_client_id`` and ``azure_client_secret``; else the default chain of
     azure-identity: environment, workload identity, managed identity (that of ``azure_client_id``, if given), developer
@@ -219,7 +219,7 @@ class AzureKeyVaultProvider(RemoteKeyProvider):
             raise KeyUnreachableError(message)
         return answer
 
-    def _make_credential(self) -> TokenCredential:
+    def _new_credential(self) -> TokenCredential:
         """Return the source of tokens; a test's vault has its own."""
         from azure import identity  # noqa: PLC0415 - absent without the extra
 
@@ -241,7 +241,7 @@ class AzureKeyVaultProvider(RemoteKeyProvider):
         trusted = ca_file(self.config)
         return KeyClient(
             self._url,
-            self._make_credential(),
+            self._new_credential(),
             verify_challenge_resource=self.config.endpoint_url is None,
             retry_total=0,
             connection_timeout=self._timeout,

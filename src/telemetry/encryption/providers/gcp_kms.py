@@ -225,7 +225,7 @@ class GcpKmsProvider(RemoteKeyProvider):
 
         path = self.config.ca_path
         trusted = read_certificates(path, field=f"{SECTION}ca_path") if path else None
-        self._credentials, self._request = self._make_credentials(), Request()
+        self._credentials, self._request = self._new_credentials(), Request()
         # Sovereign clouds are other universes; the credentials state to which one they belong.
         universe = getattr(self._credentials, "universe_domain", None) or _DEFAULT_UNIVERSE
         self._audience = f"https://cloudkms.{universe}/"
@@ -235,7 +235,7 @@ class GcpKmsProvider(RemoteKeyProvider):
         transport = KeyManagementServiceGrpcTransport(host=host, channel=channel)
         return kms_v1.KeyManagementServiceClient(transport=transport, client_options={"universe_domain": universe})
 
-    def _make_credentials(self) -> Any:
+    def _new_credentials(self) -> Any:
         import google.auth  # noqa: PLC0415 - absent without the extra
         from google.oauth2 import service_account  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Files that hold one key, encrypted under a passphrase (PBKDF2-HMAC-SHA-256 and AES-256-GCM)."""
+"""Reads and writes files with one key, encrypted under a passphrase (PBKDF2-HMAC-SHA-256 and AES-256-GCM)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from telemetry.format import canonical_base64
 from telemetry.system.durable_file import write_durably
 
 Passphrase = str | SecretStr
-"""A ``SecretStr`` is not shown by a traceback with local variables; a service that goes on running gives one."""
+"""A traceback with local variables does not show a ``SecretStr``; a service that keeps running passes one."""
 
 MIN_ITERATIONS = 600_000
 """OWASP Password Storage Cheat Sheet for PBKDF2-HMAC-SHA-256."""
@@ -42,11 +42,11 @@ _MAX_FILE_BYTES = 64 << 10
 
 @dataclass(frozen=True, slots=True)
 class KeyFileFacts:
-    """What may be shown of a key file.
+    """Facts of a key file that are not secret.
 
     Attributes:
         path: The file.
-        purpose: What the key is for.
+        purpose: Use that the key is for.
         iterations: PBKDF2 rounds.
         public: Public facts, such as a fingerprint or a public key.
     """
@@ -80,7 +80,7 @@ def create_key_file(
 def replace_key_file(
     path: Path, key: bytes, passphrase: Passphrase, *, purpose: str, iterations: int, public: dict[str, str]
 ) -> None:
-    """Write a key file anew under another passphrase; a crash leaves the old file or the new one."""
+    """Rewrite a key file under another passphrase; a crash leaves the old file or the new one."""
     data = _sealed(key, passphrase, purpose=purpose, iterations=iterations, public=public)
     try:
         write_durably(path, data, replace=True)
@@ -102,7 +102,7 @@ def read_key_file(path: Path, passphrase: Passphrase, *, purpose: str) -> tuple[
     try:
         key = AESGCM(_derive(passphrase, salt, content["iterations"])).decrypt(iv, sealed, _header(content))
     except InvalidTag:
-        # The file agrees with its own digest, so an accident did not change it.
+        # The file matches its own digest, so no accident changed it.
         raise _unusable(path, "does not open: the passphrase is wrong", "give the right passphrase") from None
     return key, _facts(path, content)
 
@@ -140,12 +140,12 @@ def _sealed(key: bytes, passphrase: Passphrase, *, purpose: str, iterations: int
 
 
 def _header(content: dict[str, Any]) -> bytes:
-    """Everything but the sealed key is associated data, so nobody changes it unnoticed."""
+    """Return everything but the sealed key: as associated data, so that nobody changes it unnoticed."""
     return msgspec.json.encode({name: content[name] for name in sorted(content) if name not in ("sealed", "sha256")})
 
 
 def _digest(content: dict[str, Any]) -> str:
-    """Tell a damaged file from a wrong passphrase. It protects nothing: whoever alters the file can alter it too."""
+    """Distinguish a damaged file from a wrong passphrase. It protects nothing: anyone who alters the file can alter it."""
     return hashlib.sha256(_header(content) + content["sealed"].encode()).hexdigest()
 
 
@@ -162,17 +162,17 @@ def _derive(passphrase: Passphrase, salt: bytes, iterations: int) -> bytes:
 def _parse(path: Path, purpose: str) -> dict[str, Any]:
     content = _decoded(path, _read_safely(path))
     if "version" in content and content["version"] != _VERSION:
-        raise _unusable(path, "is of a version that this library does not know", "upgrade telemetry-audit")
+        raise _unusable(path, "is of a version that this library does not support", "upgrade telemetry-audit")
     texts = all(isinstance(content.get(name), str) for name in ("purpose", "salt", "iv", "sealed", "sha256"))
     named = content.get("kdf") == _KDF and content.get("cipher") == _CIPHER
     if not texts or not named or type(content.get("iterations")) is not int or not _is_text_map(content.get("public")):
         raise _unusable(path, "is damaged, or not a key file of this library", "restore it from a backup")
     if not hmac.compare_digest(content["sha256"].encode(), _digest(content).encode()):
-        raise _unusable(path, "is damaged: it does not agree with its own digest", "restore it from a backup")
+        raise _unusable(path, "is damaged: it does not match its own digest", "restore it from a backup")
     if not MIN_ITERATIONS <= content["iterations"] <= MAX_ITERATIONS:
         raise _unusable(path, "has a number of rounds that is out of range", "restore it from a backup")
     if content["purpose"] != purpose:
-        raise _unusable(path, f"is a key file for {content['purpose'][:40]!r}", f"give one for {purpose!r}")
+        raise _unusable(path, f"is a key file for {content['purpose'][:40]!r}", f"name one for {purpose!r}")
     return content
 
 
@@ -181,8 +181,8 @@ def _require_name(path: Path) -> None:
         raise _unusable(path, "has no name that a file can have", "give the path of a key file")
 
 
-def _is_text_map(found: Any) -> bool:
-    return isinstance(found, dict) and all(isinstance(text, str) for text in found.values())
+def _is_text_map(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
 
 
 def _decoded(path: Path, data: bytes) -> dict[str, Any]:
@@ -205,12 +205,12 @@ def _unpack(path: Path, text: str) -> bytes:
 def _read_safely(path: Path) -> bytes:
     """Read the file unless somebody else may read or write it."""
     _require_name(path)
-    # Without O_NONBLOCK the opening of a FIFO waits for whoever writes into it.
+    # Without O_NONBLOCK, opening a FIFO waits until somebody writes into it.
     flags = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_NONBLOCK"))
     try:
         handle = os.open(path, flags)
     except FileNotFoundError as exc:
-        message = f"there is no key file {path}; make one with `telemetry keys init`"
+        message = f"there is no key file {path}; create one with `telemetry keys init`"
         raise KeyNotFoundError(message) from exc
     except OSError as exc:
         raise _unusable(path, f"cannot be read: {exc.strerror}", "check its owner and mode; links are refused") from exc

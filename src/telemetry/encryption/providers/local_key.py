@@ -152,7 +152,7 @@ class LocalKeyProvider(EncryptionProvider):
         return DataKey(plaintext=plaintext, wrapped=wrapped, key_uri=self._uri)
 
     def _opened(self, *, create: bool) -> AESGCM:
-        """Derive the key once; PBKDF2 takes a good part of a second on purpose."""
+        """Derive the key once; PBKDF2 is slow on purpose."""
         with self._lock:
             if self._cipher is None:
                 self._cipher = AESGCM(self._first_read(create=create))

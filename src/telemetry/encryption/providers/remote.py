@@ -83,7 +83,7 @@ class RemoteKeyProvider(EncryptionProvider):
 
         Args:
             ask: Called with the client.
-            doing: What is asked of which key, for messages.
+            doing: The call and its key, for messages.
         """
         for attempt in range(self.config.max_retries):
             try:

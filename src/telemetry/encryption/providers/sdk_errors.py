@@ -17,7 +17,7 @@ class SdkErrors:
     Attributes:
         service: Name of the service, for messages.
         names: This library's class by the name of the SDK's; the nearest base of an error decides.
-        remedies: What to do, by this library's class.
+        remedies: Remedy by this library's class.
     """
 
     service: str
@@ -33,7 +33,7 @@ class SdkErrors:
 
         Args:
             kind: Class of the error.
-            doing: What was asked of which key.
+            doing: The call and its key, such as ``encrypting a data key with NAME``.
             answer: The service's code for it; never its text, which may show what was sent.
         """
         remedy = self.remedies.get(kind, f"see the {self.service} documentation of this error")

@@ -175,7 +175,7 @@ def test_unreadable_segment_is_renamed(tmp_path: Path, caplog: pytest.LogCapture
 @pytest.mark.parametrize(
     ("age", "left"), [(0.0, 1), (3_600.0, 0), (-3_600.0, 1)], ids=["young", "old", "of the future"]
 )
-def test_empty_file_is_deleted_once_it_is_old(tmp_path: Path, age: float, left: int) -> None:
+def test_old_empty_file_is_deleted(tmp_path: Path, age: float, left: int) -> None:
     empty = tmp_path / "begun.spool"
     empty.touch(0o600)
     moment = time.time() - age

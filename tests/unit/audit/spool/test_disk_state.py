@@ -34,7 +34,7 @@ def test_failures_in_a_row_are_logged_once(disk: DiskState, caplog: pytest.LogCa
     assert "not durable until they are delivered: disk full; free space on its disk" in line.getMessage()
 
 
-def test_broken_disk_is_not_tried_at_every_batch(disk: DiskState) -> None:
+def test_broken_disk_is_tried_rarely(disk: DiskState) -> None:
     disk.note_failure(FULL)
     disk._patience = Deadline(60.0)
     assert not disk.may_try

@@ -301,7 +301,7 @@ def test_torn_last_write_is_no_damage(tmp_path: Path, cut: int, length: str) -> 
     segment.close()
 
 
-def test_log_of_a_few_bytes_is_no_damage(tmp_path: Path) -> None:
+def test_log_of_few_bytes_is_undamaged(tmp_path: Path) -> None:
     path, log = _left_with_log(tmp_path)
     log.write_bytes(log.read_bytes()[:20])
 

@@ -45,7 +45,7 @@ def test_large_table_gives_way_to_the_other(tables: AlternatingTables, connectio
     assert firsts(connection) == [[0, 10], [20]]
 
 
-def test_large_table_stays_while_the_other_is_full(tables: AlternatingTables, connection: sqlite3.Connection) -> None:
+def test_large_table_stays_beside_a_full_one(tables: AlternatingTables, connection: sqlite3.Connection) -> None:
     insert(tables, *(pack(first) for first in range(0, 80, 10)))
     assert firsts(connection) == [[0, 10], [20, 30, 40, 50, 60, 70]]
 

@@ -88,7 +88,7 @@ def test_cut_last_frame_is_a_torn_write(database: Path, cut: int) -> None:
     assert not lost_commits(database)
 
 
-def test_frames_of_an_earlier_round_are_not_lost(database: Path) -> None:
+def test_frames_of_earlier_rounds_are_ignored(database: Path) -> None:
     content = bytearray(wal_of(database).read_bytes())
     for frame in range(5, 10):
         # Salts of the round before, at bytes 8 to 16 of each frame's header.

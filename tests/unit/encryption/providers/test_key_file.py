@@ -1,4 +1,4 @@
-"""The key file: private, whole or absent, one key for two makers, and clear about what is wrong with it."""
+"""The key file: private, whole or absent, one key for two creators, and clear about its damage."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def rewrite(path: Path, *, digest: bool = True, **changes: Any) -> None:
     path.write_text(json.dumps(content))
 
 
-def test_file_is_made_private_in_a_private_folder(tmp_path: Path) -> None:
+def test_file_and_folder_are_private(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "kek.json"
     before = os.umask(0)
     try:
@@ -74,7 +74,7 @@ def test_form_of_the_file(path: Path) -> None:
     assert content["cipher"] == "AES-256-GCM"
 
 
-def test_kek_is_neither_in_the_file_nor_in_what_is_shown(path: Path) -> None:
+def test_kek_is_not_in_file_or_repr(path: Path) -> None:
     kek, _ = key_file.read_key_file(path, PASSPHRASE, purpose="telemetry local_key")
     shown = path.read_bytes() + repr(describe(path)).encode() + repr(provider_of(path)).encode()
     for form in (kek, kek.hex().encode(), base64.b64encode(kek), hashlib.sha256(kek).hexdigest().encode()[:32]):
@@ -90,13 +90,13 @@ def test_two_files_have_nothing_in_common(tmp_path: Path, made: bytes) -> None:
     assert first["public"]["fingerprint"] != second["public"]["fingerprint"]
 
 
-def test_wrong_passphrase_is_told_at_the_start(path: Path) -> None:
+def test_wrong_passphrase_stops_the_start(path: Path) -> None:
     with pytest.raises(ConfigurationError, match="passphrase is wrong") as caught:
         provider_of(path, "wrong one").check()
     assert "wrong one" not in str(caught.value)
 
 
-def test_wrong_passphrase_later_on_is_an_error_of_the_key_service(path: Path) -> None:
+def test_wrong_passphrase_later_is_access_denied(path: Path) -> None:
     with pytest.raises(KeyAccessDeniedError):
         provider_of(path, "wrong one").generate_data_key(CONTEXT)
 
@@ -212,7 +212,7 @@ def test_enormous_file_is_not_read(path: Path) -> None:
 
 
 @pytest.mark.parametrize("iterations", [599_999, 1, 0, -1, 100_000_001, 10**30, True, 600_000.0, "600000", None])
-def test_number_of_rounds_out_of_range_is_refused_before_deriving(
+def test_excessive_rounds_are_refused_before_deriving(
     path: Path, iterations: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rewrite(path, iterations=iterations)
@@ -305,7 +305,7 @@ def test_replaced_by_another_key_while_running(path: Path, tmp_path: Path) -> No
         running.unwrap(before.wrapped, before.key_uri, CONTEXT)
 
 
-def test_file_gone_or_opened_to_others_while_running(path: Path) -> None:
+def test_file_gone_or_readable_while_running(path: Path) -> None:
     running = provider_of(path)
     made = running.generate_data_key(CONTEXT)
     path.chmod(0o644)
@@ -323,7 +323,7 @@ def test_file_gone_or_opened_to_others_while_running(path: Path) -> None:
     assert not path.exists()
 
 
-def test_reader_never_makes_a_key(tmp_path: Path, path: Path) -> None:
+def test_reader_never_creates_a_key(tmp_path: Path, path: Path) -> None:
     made = provider_of(path).generate_data_key(CONTEXT)
     mistyped = tmp_path / "kek.jsno"
     with pytest.raises(KeyNotFoundError, match="telemetry keys init"):
@@ -344,7 +344,7 @@ def _wrap_first_key(path: str, start: Any, found: Any) -> None:
     found.put((key.wrapped, key.key_uri, key.plaintext))
 
 
-def test_processes_that_make_it_at_once_end_with_one_key(tmp_path: Path) -> None:
+def test_processes_at_once_create_one_key(tmp_path: Path) -> None:
     path, spawn = tmp_path / "kek.json", multiprocessing.get_context("spawn")
     start, found = spawn.Event(), spawn.Queue()
     workers = [spawn.Process(target=_wrap_first_key, args=(str(path), start, found)) for _ in range(3)]
@@ -361,7 +361,7 @@ def test_processes_that_make_it_at_once_end_with_one_key(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("problem", ["folder is a file", "read-only folder"])
-def test_file_that_cannot_be_made(tmp_path: Path, problem: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_that_cannot_be_created(tmp_path: Path, problem: str, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "keys"
     if problem == "folder is a file":
         folder.write_text("")
