@@ -1,0 +1,144 @@
+"""Checks the order in which a pipeline ends; docs/architecture.md lists it."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any, cast
+
+import pytest
+
+from telemetry.audit.receipt import Receipt
+from telemetry.audit.record import SealedRecord
+from telemetry.audit.reports import ShutdownReport
+from telemetry.audit.shutdown import KafkaTime, Shutdown
+from telemetry.exceptions import UndeliveredError
+
+
+class Part:
+    """Stands for one part of a pipeline: writes down what is called, and answers what it was given."""
+
+    def __init__(self, name: str, calls: list[str], **answers: Any) -> None:
+        self._name = name
+        self._calls = calls
+        self._answers = answers
+
+    def __getattr__(self, method: str) -> Any:
+        if method in self._answers and not callable(self._answers[method]):
+            return self._answers[method]
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            self._calls.append(f"{self._name}.{method}")
+            answer = self._answers.get(method)
+            return answer(*arguments, **named) if answer is not None else None
+
+        return call
+
+
+class Counts:
+    delivered = 5
+    stored = 3
+    failed = 1
+    refused = 2
+
+
+def _record(number: int) -> SealedRecord:
+    receipt = Receipt(event_id=f"event-{number}", producer="producer", sequence=number)
+    return SealedRecord(
+        event_id=f"event-{number}", producer="producer", sequence=number, key=b"key", size=10, receipt=receipt
+    )
+
+
+def _shutdown(
+    calls: list[str], *, left: list[SealedRecord] | None = None, spool_saves: bool = True, with_spool: bool = True
+) -> Shutdown:
+    def save(records: list[SealedRecord]) -> None:
+        for record in records:
+            if spool_saves:
+                record.segment = cast("Any", spool)
+
+    spool = Part("spool", calls, save=save)
+    resources = ExitStack()
+    resources.callback(calls.append, "resources.close")
+    parts: dict[str, Any] = {
+        "intake": Part("intake", calls, accepted=9),
+        "ledger": Part("ledger", calls, counts=Counts()),
+        "self_audit": Part("self_audit", calls),
+        "replay": Part("replay", calls),
+        "spool": spool if with_spool else None,
+        "adopted": [cast("Any", Part("adopted", calls))],
+        "checkpointer": Part("checkpointer", calls),
+        "dispatcher": Part("dispatcher", calls, drain=lambda **_: list(left or ())),
+    }
+    return Shutdown(kafka_time=KafkaTime(seconds=20.0, share=0.6), resources=resources, **parts)
+
+
+def test_parts_end_in_the_documented_order() -> None:
+    calls: list[str] = []
+
+    report = _shutdown(calls).run(30.0)
+
+    assert calls == [
+        "self_audit.stopped",
+        "intake.close",
+        "replay.close",
+        "spool.stop",
+        "checkpointer.expect_end",
+        "dispatcher.drain",
+        "ledger.close",
+        "spool.save",
+        "adopted.close",
+        "spool.close",
+        "ledger.kept",
+        "resources.close",
+    ]
+    assert report == ShutdownReport(delivered=5, stored=3, spooled=0, failed=1)
+
+
+def test_second_call_returns_the_same_report() -> None:
+    calls: list[str] = []
+    ending = _shutdown(calls)
+
+    first = ending.run(30.0)
+    count = len(calls)
+
+    assert ending.run(30.0) is first
+    assert len(calls) == count
+
+
+def test_rest_is_kept_in_the_spool() -> None:
+    calls: list[str] = []
+
+    report = _shutdown(calls, left=[_record(1), _record(2)]).run(30.0)
+
+    assert report.spooled == 2
+    assert "ledger.failed" not in calls
+
+
+@pytest.mark.parametrize("with_spool", [True, False], ids=["spool that rejects writes", "no spool"])
+def test_rest_without_a_place_is_raised_after_everything_is_closed(*, with_spool: bool) -> None:
+    calls: list[str] = []
+    ending = _shutdown(calls, left=[_record(1), _record(2)], spool_saves=False, with_spool=with_spool)
+
+    with pytest.raises(UndeliveredError) as caught:
+        ending.run(30.0)
+
+    assert caught.value.event_ids == ("event-1", "event-2")
+    assert calls[-2:] == ["resources.close", "ledger.failed"]
+    with pytest.raises(UndeliveredError):
+        ending.run(30.0)
+
+
+def test_settled_record_is_neither_kept_nor_lost() -> None:
+    calls: list[str] = []
+    record = _record(1)
+    assert record.receipt is not None
+    record.receipt._level = 2
+
+    report = _shutdown(calls, left=[record]).run(30.0)
+
+    assert report.spooled == 0
+
+
+def test_kafka_gets_its_share_of_the_time() -> None:
+    assert KafkaTime(seconds=20.0, share=0.6).of(10.0) == 6.0
+    assert KafkaTime(seconds=20.0, share=0.6).of(100.0) == 20.0
