@@ -94,7 +94,7 @@ def test_clock_is_set_by_an_hour_during_an_outage(
         until(lambda: load.stats.stored > before + 500)
         kafka.start_brokers()
         load.until_more(300)
-        books = load.shutdown(20)
+        books = load.shutdown(60)
 
     assert load.lost is None
     books.require_balance()
@@ -123,7 +123,7 @@ def test_objects_and_segments_from_before_the_step_are_sent_after_it(
     with running(config) as telemetry:
         after = [telemetry.audit.log("step", {"n": number}, "ada") for number in range(50)]
         for receipt in after:
-            receipt.wait_delivered(20)
+            receipt.wait_delivered(60)
         until(lambda: in_fallback(config) == [])
 
     expected = {receipt.event_id for receipt in (*receipts, *after)} | {record.event_id for record in left}

@@ -1,6 +1,6 @@
-"""Killed at random moments: every event whose durable wait returned is on the topic or in the fallback afterwards.
+"""Kills processes at random moments: every event that was durable is on the topic or in the fallback afterwards.
 
-``make test`` kills thirty processes, ``make fault-long`` five hundred; that result stands in docs/reliability.md.
+``make test`` kills thirty processes, ``make fault-long`` five hundred; docs/reliability.md has that result.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ IS_LONG = "CRASH_RUNS" in os.environ
 _SOON, _LATER, _BEFORE_ITS_FIRST_EVENT = 0.12, 1.5, 1.0
 """A process is killed within so many seconds: mostly soon, one in ten later, one in five counted from its start."""
 _ROUND, _ROUND_WITHOUT_KAFKA = 25, 4
-_START_SECONDS = 60.0
+_START_SECONDS = 180.0
+_MOST_RECOVERIES = 5
 _COLLECT_EVENTS = 4_000
 """The embedded Kafka keeps a few megabytes of each partition, and forgets what is older."""
 WORKER = Path(__file__).parents[1] / "support" / "workers" / "crash_worker.py"
@@ -47,7 +48,7 @@ def kafka() -> Iterator[EmbeddedKafka]:
 
 
 class Found(NamedTuple):
-    """What is kept of an event."""
+    """The parts of an event that are compared."""
 
     producer: str
     sequence: int
@@ -56,7 +57,7 @@ class Found(NamedTuple):
 
 
 class Crashes:
-    """Worker processes in one folder, and what they said was durable."""
+    """Worker processes in one folder, and the events that they called durable."""
 
     def __init__(self, kafka: EmbeddedKafka, folder: Path, *, seed: int) -> None:
         self._brokers = kafka.bootstrap_servers
@@ -103,10 +104,17 @@ class Crashes:
         return line.strip()
 
     def recover(self) -> None:
-        """Start a worker that only adopts what the dead ones left, and ends in good order."""
+        """Start a worker that adopts the segments of the dead ones, and ends in good order."""
         worker = self._start(tasks=0)
-        _, err = worker.communicate(timeout=60)
+        _, err = worker.communicate(timeout=180)
         assert worker.returncode == 0, err
+
+    def recover_all(self) -> None:
+        """Recover until no segment is left: a slow machine may need more than one shutdown's time."""
+        for _ in range(_MOST_RECOVERIES):
+            self.recover()
+            if not self.spool():
+                return
 
     def collect(self) -> None:
         """Read topic and fallback; the embedded Kafka forgets old records, so it is done now and then."""
@@ -136,7 +144,7 @@ class Crashes:
         """Return what an auditor would find in all that was collected."""
         return self._verifier.report()
 
-    def tell(self, text: str) -> None:
+    def print_progress(self, text: str) -> None:
         """Write where a long run stands to standard error."""
         if IS_LONG:
             sys.stderr.write(
@@ -177,7 +185,7 @@ def _assert_whole(crashes: Crashes) -> None:
     assert report.exit_code == 0, [str(finding) for producer in report.producers for finding in producer.findings]
 
 
-@pytest.mark.timeout(60 + 5 * RUNS)
+@pytest.mark.timeout(300 + 10 * RUNS)
 def test_killed_at_random_moments_while_logging(kafka: EmbeddedKafka, tmp_path: Path) -> None:
     crashes = Crashes(kafka, tmp_path, seed=20)
     began = time.monotonic()
@@ -192,15 +200,15 @@ def test_killed_at_random_moments_while_logging(kafka: EmbeddedKafka, tmp_path: 
         is_away = in_round >= _ROUND - _ROUND_WITHOUT_KAFKA
         if in_round == 0 or (not is_away and crashes.uncollected > _COLLECT_EVENTS):
             crashes.collect()
-            crashes.tell(f"{number} processes killed in {time.monotonic() - began:.0f} s")
+            crashes.print_progress(f"{number} processes killed in {time.monotonic() - began:.0f} s")
     kafka.start_brokers()
-    crashes.recover()
+    crashes.recover_all()
 
     _assert_whole(crashes)
     assert crashes.spool() == []
     report = crashes.report()
     copies = sum(producer.duplicates for producer in report.producers)
-    crashes.tell(
+    crashes.print_progress(
         f"the end: {RUNS} processes killed in {time.monotonic() - began:.0f} s, {len(report.producers)} of them left "
         f"records, {copies} copies beyond the first, the verifier says {report.verdict}"
     )
@@ -212,7 +220,7 @@ def test_killed_while_kafka_is_away(kafka: EmbeddedKafka, tmp_path: Path) -> Non
 
     for _ in range(4):
         crashes.run_and_kill()
-    crashes.recover()
+    crashes.recover_all()
     kafka.start_brokers()
 
     _assert_whole(crashes)
@@ -232,4 +240,4 @@ def test_a_live_process_is_not_robbed_of_its_spool(kafka: EmbeddedKafka, tmp_pat
         name for name in crashes.spool() if name.endswith(".spool")
     ]
     alive.kill()
-    alive.communicate(timeout=10)
+    alive.communicate(timeout=60)

@@ -39,7 +39,7 @@ def seal(name):
         for _ in range(events):
             key = keys.take(1)
             while key is None:
-                keys.request().result(30)
+                keys.request().result(120)
                 key = keys.take(1)
             number = kids.setdefault(key.kid, len(kids))
             out.write(number.to_bytes(4, "big") + (encryptor._ivs or encryptor._draw_ivs()).pop())
@@ -63,7 +63,7 @@ def test_parent_and_child_share_no_key_and_no_vector(tmp_path: Path) -> None:
         [sys.executable, "-W", "ignore", "-c", _SEALING, str(tmp_path), str(_EVENTS)],
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=280,
         check=False,
     )
     assert done.returncode == 0, done.stderr

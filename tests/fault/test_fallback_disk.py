@@ -73,7 +73,7 @@ def _fill(_disk: Disk, _telemetry: Telemetry) -> None:
 
 
 def _make_read_only(disk: Disk, telemetry: Telemetry) -> None:
-    telemetry.audit.log("step", {"n": -1}, "ada").wait_delivered(30)
+    telemetry.audit.log("step", {"n": -1}, "ada").wait_delivered(120)
     # Refused while a file is open for writing: the replay's lock is, now and then.
     until(lambda: _remounted(disk, "ro"), what="a moment without a writer")
 
@@ -109,9 +109,9 @@ def test_nothing_accepted_is_lost(
 
         disk.remount(heal)
         for receipt in accepted:
-            assert receipt.wait_delivered(60).fallback_object is not None
+            assert receipt.wait_delivered(120).fallback_object is not None
         kafka_beside.start_brokers()
-        until(lambda: not telemetry.audit.get_audit_stats().diverted, timeout=60, what="direct sending")
+        until(lambda: not telemetry.audit.get_audit_stats().diverted, timeout=180, what="direct sending")
 
     values = on_topic(config)
     assert {receipt.event_id for receipt in accepted} <= ids(values)

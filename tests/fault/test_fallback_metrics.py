@@ -60,13 +60,13 @@ def kafka_beside() -> Iterator[EmbeddedKafka]:
 def test_meter_shows_an_outage(meter: Meter, kafka_beside: EmbeddedKafka, tmp_path: Path) -> None:
     store = FaultyStore()
     config = quick_config(
-        kafka_beside.bootstrap_servers, tmp_path, storage_config=store.config, kafka_timeout_ms=1_000, max_retries=0
+        kafka_beside.bootstrap_servers, tmp_path, storage_config=store.config, kafka_timeout_ms=3_000, max_retries=0
     )
     with running(config) as telemetry:
         kafka_beside.stop_brokers()
         receipts = [telemetry.audit.log("step", {"n": number}, f"user-{number % 3}") for number in range(30)]
         for receipt in receipts:
-            assert receipt.wait_delivered(30).fallback_object is not None
+            assert receipt.wait_delivered(120).fallback_object is not None
 
         (point,) = meter.read()["audit.fallback.events_total"]
         assert point == ({"provider": config.storage_config.provider, "reason": "unavailable"}, 30)  # type: ignore[union-attr]
@@ -80,8 +80,8 @@ def test_meter_shows_an_outage(meter: Meter, kafka_beside: EmbeddedKafka, tmp_pa
         assert meter.value("audit.kafka.diverted") == 1
 
         kafka_beside.start_brokers()
-        until(lambda: meter.value("audit.fallback.replayed_total") == 30, timeout=90, what="the replay")
-        until(lambda: meter.value("audit.kafka.diverted") == 0, timeout=90, what="direct sending")
+        until(lambda: meter.value("audit.fallback.replayed_total") == 30, timeout=180, what="the replay")
+        until(lambda: meter.value("audit.kafka.diverted") == 0, timeout=180, what="direct sending")
         assert meter.value("audit.fallback.backlog_events") == 0
         assert meter.value("audit.fallback.oldest_age_seconds") == 0
         assert meter.value("audit.fallback.rejected_total") == 0
@@ -92,7 +92,7 @@ def test_meter_shows_what_kafka_refuses(meter: Meter, kafka_beside: EmbeddedKafk
     config = quick_config(kafka_beside.bootstrap_servers, tmp_path, storage_config=store.config)
     with running(config) as telemetry:
         kafka_beside.fail_produce(_TOO_LARGE, count=10_000)
-        telemetry.audit.log("step", {}, "ada").wait_delivered(30)
+        telemetry.audit.log("step", {}, "ada").wait_delivered(120)
         until(lambda: meter.value("audit.fallback.rejected_total") == 1, what="the refusal")
         kafka_beside.fail_produce(0, count=0)
 

@@ -118,7 +118,7 @@ def test_faults_that_pass(case: Case, parts: Parts) -> None:
         parts.last(load, case)
         parts.clear()
         load.until_more(200)
-        books = load.shutdown(20)
+        books = load.shutdown(60)
 
     assert load.lost is None
     books.require_balance()
@@ -171,7 +171,7 @@ def test_without_a_fallback_an_event_that_kafka_did_not_take_in_time_fails(parts
         until(lambda: load.stats.failed > 0, what="the first failure")
         parts.kafka.clear()
         load.until_more(200)
-        books = load.shutdown(20)
+        books = load.shutdown(60)
 
     assert load.lost is None
     books.require_balance()

@@ -1,6 +1,6 @@
 """A process that uses a key service may fork at any moment, and its children may use one of their own.
 
-gRPC does not survive a fork: of a hundred runs of this script two waited for ever, in a child that opened a channel.
+gRPC does not survive a fork: of a hundred runs of this script two waited forever, in a child that opened a channel.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def test_cloud_kms_before_and_after_fork(config: EncryptionConfig) -> None:
         input=json.dumps({name: value for name, value in given.items() if value is not None}),
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=280,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -122,6 +122,6 @@ def test_closing_ends_a_call_that_does_not_return(server: FakeCloudKms, config: 
         until(lambda: server.calls("Encrypt") > before)
         relay.close()
         with pytest.raises(KeyUnreachableError, match="has ended"):
-            hanging.result(25)
+            hanging.result(120)
     server.resume()
     assert not relay.is_alive

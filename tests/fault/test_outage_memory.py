@@ -1,4 +1,4 @@
-"""Memory stays bounded and steady through an outage. ``OUTAGE_SECONDS`` makes it a long one (``make outage-long``)."""
+"""Watches the memory through an outage; ``OUTAGE_SECONDS`` makes it a long one (``make outage-long``)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LONG_SECONDS = 120.0
 _ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.timeout(SECONDS + 120)
+@pytest.mark.timeout(SECONDS + 600)
 def test_memory_through_an_outage(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.support.workers.steady_worker", str(tmp_path), NOWHERE, str(SECONDS), str(_RATE)],
@@ -38,8 +38,9 @@ def test_memory_through_an_outage(tmp_path: Path) -> None:
         samples = _watch(process)
         assert process.stdout is not None
         counts = json.loads(process.stdout.read())
-    assert process.wait(60) == 0
+    assert process.wait(120) == 0
 
+    lasted = counts.pop("seconds")
     assert counts == {"logged": counts["logged"], "stored": counts["logged"], "delivered": 0}
     assert counts["logged"] > SECONDS * _RATE * 0.9
     objects = sum(1 for _ in tmp_path.rglob("*.jsonl"))
@@ -54,8 +55,8 @@ def test_memory_through_an_outage(tmp_path: Path) -> None:
     assert max(samples) < _MOST_BYTES
     if SECONDS >= _LONG_SECONDS:
         assert late - early < _GROWTH_BYTES
-    # By 8 MiB or 5 seconds, whichever is first: not one object a batch.
-    assert objects <= SECONDS / 2 + 10
+    # An object ends after 8 MiB or 5 seconds: there is not one for each batch.
+    assert objects <= lasted / 2 + 10
 
 
 def _watch(process: subprocess.Popen[str]) -> list[int]:

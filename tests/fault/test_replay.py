@@ -407,9 +407,9 @@ def test_adopted_events_wait_for_the_backlog(kafka_beside: EmbeddedKafka, tmp_pa
     with running(config) as telemetry:
         receipt = telemetry.audit.log("after", {}, "user-1")
         until(lambda: telemetry.audit.get_audit_stats().recovered == 20)
-        assert receipt.wait_delivered(30) is not None
+        assert receipt.wait_delivered(60) is not None
         until(lambda: not telemetry.audit.get_audit_stats().diverted, what="direct sending")
-        assert telemetry.audit.log("direct", {}, "user-1").wait_delivered(30).topic is not None
+        assert telemetry.audit.log("direct", {}, "user-1").wait_delivered(60).topic is not None
 
     order: dict[str, list[int]] = defaultdict(list)
     for value in on_topic(config):
@@ -434,7 +434,7 @@ def test_unlistable_store_leaves_the_spool(
     with monkeypatch.context() as patched:
         patched.setattr("telemetry.audit.assembly.listed", fails)
         with running(config) as telemetry:
-            assert telemetry.audit.log("own", {}, "ada").wait_delivered(30).topic is not None
+            assert telemetry.audit.log("own", {}, "ada").wait_delivered(60).topic is not None
     assert {value["producer"] for value in on_topic(config)} & {batch[0].producer} == set()
 
     with running(config) as telemetry:

@@ -43,7 +43,8 @@ def _config(kafka: EmbeddedKafka, folder: Path, keys: FaultyKeys, **changes: Any
     fixed: dict[str, Any] = {
         "encryption_enabled": True,
         "encryption_config": keys.config,
-        "kafka_timeout_ms": 300,
+        # Patient: a loaded machine must not cause an outage beside the one that a test is about.
+        "kafka_timeout_ms": 3_000,
         "self_audit": True,
     }
     return quick_config(kafka.bootstrap_servers, folder, **{**fixed, **changes})
@@ -66,16 +67,15 @@ def _own(config: AuditConfig) -> list[AuditEvent]:
 
 
 def test_a_whole_life_is_on_the_topic_and_sealed(kafka: EmbeddedKafka, keys: FaultyKeys, tmp_path: Path) -> None:
-    # Patient: a loaded machine must not make an outage of its own beside the one below.
-    config = _config(kafka, tmp_path, keys, spool_path=tmp_path / "spool", data_key_max_uses=20, kafka_timeout_ms=3_000)
+    config = _config(kafka, tmp_path, keys, spool_path=tmp_path / "spool", data_key_max_uses=20)
     # What a dead process left was sealed, or here not sealed, by itself.
     left = records(3)
     leave_segment(tmp_path / "spool", left)
     with running(config) as telemetry:
         for number in range(25):
-            telemetry.audit.log("login", {"n": number}, "ada").wait_delivered(20)
+            telemetry.audit.log("login", {"n": number}, "ada").wait_delivered(60)
         kafka.stop_brokers()
-        telemetry.audit.log("login", {}, "ada").wait_delivered(20)
+        telemetry.audit.log("login", {}, "ada").wait_delivered(60)
         until(lambda: telemetry.audit.get_audit_stats().diverted)
         kafka.start_brokers()
         until(lambda: not telemetry.audit.get_audit_stats().diverted)
@@ -108,13 +108,10 @@ def test_a_whole_life_is_on_the_topic_and_sealed(kafka: EmbeddedKafka, keys: Fau
 
 
 def test_an_outage_without_a_fallback_is_told_too(kafka: EmbeddedKafka, keys: FaultyKeys, tmp_path: Path) -> None:
-    # A patient deadline: a Kafka that has just come back on a busy machine must not make a second outage.
-    config = _config(
-        kafka, tmp_path, keys, spool_path=tmp_path / "spool", fallback_enabled=False, kafka_timeout_ms=3_000
-    )
+    config = _config(kafka, tmp_path, keys, spool_path=tmp_path / "spool", fallback_enabled=False)
     with running(config) as telemetry:
         kafka.stop_brokers()
-        telemetry.audit.log("login", {}, "ada").wait_durable(20)
+        telemetry.audit.log("login", {}, "ada").wait_durable(60)
         until(lambda: telemetry.audit.get_audit_stats().diverted)
         kafka.start_brokers()
         until(lambda: telemetry.audit.get_audit_stats().queued == 0)
@@ -129,7 +126,7 @@ def test_an_outage_that_the_process_does_not_see_the_end_of(
     config = _config(kafka, tmp_path, keys, spool_path=tmp_path / "spool", storage_config=FaultyStore().config)
     with running(config) as telemetry:
         kafka.stop_brokers()
-        telemetry.audit.log("login", {}, "ada").wait_delivered(20)
+        telemetry.audit.log("login", {}, "ada").wait_delivered(60)
     kafka.start_brokers()
     with running(config) as telemetry:
         until(lambda: telemetry.audit.get_audit_stats().replayed > 0)
@@ -150,7 +147,7 @@ def test_the_digest_is_that_of_the_configuration_without_its_secrets(
     def digest(environment: str, **changes: Any) -> str:
         audit = AuditConfig(**{**config.model_dump(exclude_unset=True), **changes})
         with Telemetry(TelemetryConfig(service_name="shop", environment=environment, audit_config=audit)) as telemetry:
-            telemetry.shutdown(10)
+            telemetry.shutdown(60)
         started = [event for event in _own(config) if event.event_type == "telemetry.started"]
         return str(started[-1].payload["configuration_sha256"])
 
@@ -166,7 +163,7 @@ def test_switched_off_nothing_of_it_is_written(kafka: EmbeddedKafka, keys: Fault
     config = _config(kafka, tmp_path, keys, self_audit=False, data_key_max_uses=5)
     with running(config) as telemetry:
         for number in range(12):
-            telemetry.audit.log("login", {"n": number}, "ada").wait_delivered(20)
+            telemetry.audit.log("login", {"n": number}, "ada").wait_delivered(60)
 
     assert [event.event_type for event in _events(config)] == ["login"] * 12
 
@@ -179,7 +176,7 @@ def test_secrets_are_in_none_of_the_events(kafka: EmbeddedKafka, keys: FaultyKey
     secret = "canary-0123456789abcdef"
     config = _config(kafka, tmp_path, keys, key_mode="hmac", key_hmac_secret=secret)
     with running(config) as telemetry:
-        telemetry.audit.log("login", {}, "ada").wait_delivered(20)
+        telemetry.audit.log("login", {}, "ada").wait_delivered(60)
 
     assert _own(config)
     assert secret not in json.dumps([event.payload for event in _own(config)])

@@ -49,7 +49,7 @@ def _hit(server: Server, count: int = _REQUESTS) -> bool:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(120)
     return len({entry.producer for entry in server.logged}) == 2
 
 
@@ -159,7 +159,7 @@ def test_no_signal_handler_is_installed(kafka: EmbeddedKafka, tmp_path: Path) ->
         spool_path=tmp_path / "spool",
     )
     with running(config) as telemetry:
-        telemetry.audit.log("login", {}, "ada").wait_delivered(20)
+        telemetry.audit.log("login", {}, "ada").wait_delivered(60)
         assert {number: signal.getsignal(number) for number in signal.valid_signals()} == before
 
     assert {number: signal.getsignal(number) for number in signal.valid_signals()} == before

@@ -72,20 +72,20 @@ def test_disk_becomes_full_and_has_room_again(
             kafka.set_latency(60.0)
             kept = _log(telemetry, 100, size=1_000)
             for receipt in kept:
-                receipt.wait_durable(20)
+                receipt.wait_durable(60)
             kept += _log(telemetry, 3_900, size=1_000)
             until(lambda: "database or disk is full; free space on its disk" in caplog.text)
             assert 100 <= sum(receipt.is_durable for receipt in kept) < 4_000
 
             disk.remount("size=64m")
             until(lambda: "the spool accepts writes again" in _logging_anew(telemetry, kept, caplog))
-            _log(telemetry, 1)[0].wait_durable(20)
+            _log(telemetry, 1)[0].wait_durable(60)
             kafka.set_latency(0.0)
             # The connection that hangs is given up here, not after its thirty seconds.
             kafka.stop_brokers()
             kafka.start_brokers()
             for receipt in kept:
-                receipt.wait_delivered(60)
+                receipt.wait_delivered(120)
         assert {receipt.event_id for receipt in kept} <= read_trail(config).everywhere
         assert _segments(config) == []
 
@@ -151,7 +151,7 @@ def test_disk_has_room_only_at_the_end(
         kafka.stop_brokers()
         receipts = _log(telemetry, 100)
         for receipt in receipts:
-            receipt.wait_durable(20)
+            receipt.wait_durable(60)
         _fill(disk.folder / "filler")
         receipts += _log(telemetry, 2_000, size=200)
         until(lambda: "database or disk is full" in caplog.text)
@@ -206,7 +206,7 @@ def test_disk_fails_without_kafka_and_store(
     kafka.stop_brokers()
     safe = _log(telemetry, 50)
     for receipt in safe:
-        receipt.wait_durable(20)
+        receipt.wait_durable(60)
     with failing_writes(_log_of(config)):
         unsafe = _log(telemetry, 50)
         until(lambda: "disk I/O error" in caplog.text)
@@ -231,7 +231,7 @@ def test_file_system_breaks_under_running_process(
             kafka.stop_brokers()
             receipts = _log(telemetry, 100)
             for receipt in receipts:
-                receipt.wait_durable(20)
+                receipt.wait_durable(60)
             _break(disk, how)
             receipts += _log(telemetry, 100)
             until(lambda: "events are not durable until they are delivered" in caplog.text)
@@ -358,7 +358,7 @@ def test_full_disk_does_not_delay_the_shutdown(
         with running(config) as telemetry, caplog.at_level(logging.ERROR, logger="telemetry"):
             receipts = _log(telemetry, 50)
             for receipt in receipts:
-                receipt.wait_delivered(20)
+                receipt.wait_delivered(120)
             _fill(disk.folder / "filler")
             receipts += _log(telemetry, 3_000, size=500)
         assert all(receipt.delivery is not None for receipt in receipts)

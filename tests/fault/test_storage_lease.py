@@ -24,11 +24,11 @@ import json, sys
 from telemetry.config import StorageConfig
 from telemetry.storage import StorageProviderFactory
 provider = StorageProviderFactory.create(StorageConfig(**json.loads(sys.stdin.readline())))
-with provider.lock("replay", owner="first", seconds=3.0) as lock:
+with provider.lock("replay", owner="first", seconds=10.0) as lock:
     print("held" if lock.is_held else "not held", flush=True)
     sys.stdin.read()
 """
-_WAIT_SECONDS = 60.0
+_WAIT_SECONDS = 120.0
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def test_killed_holder_is_replaced() -> None:
     with FakeGcs() as server, StorageProviderFactory.create(gcs_config_of(server)) as heir:
         with holder(server) as (process, answer):
             assert answer == "held"
-            with heir.lock("replay", owner="heir", seconds=3.0) as lock:
+            with heir.lock("replay", owner="heir", seconds=10.0) as lock:
                 assert not lock.is_held
             with holder(server) as (_, second_answer):
                 assert second_answer == "not held"
@@ -66,7 +66,7 @@ def test_killed_holder_is_replaced() -> None:
         deadline = time.monotonic() + _WAIT_SECONDS
         attempts, held = 0, False
         while not held and time.monotonic() < deadline:
-            with heir.lock("replay", owner="heir", seconds=3.0) as lock:
+            with heir.lock("replay", owner="heir", seconds=10.0) as lock:
                 held = lock.is_held
             attempts += 1
             pause.wait(0.05)

@@ -53,9 +53,9 @@ def test_queued_to_the_bound_then_waiting_then_refused(fault: str, kafka_beside:
 
         store.clear()
         for receipt in receipts:
-            assert receipt.wait_delivered(30).fallback_object is not None
+            assert receipt.wait_delivered(120).fallback_object is not None
         kafka_beside.start_brokers()
-        until(lambda: not telemetry.audit.get_audit_stats().diverted, timeout=90, what="the direct way")
+        until(lambda: not telemetry.audit.get_audit_stats().diverted, timeout=180, what="direct sending")
 
     values = on_topic(config)
     assert ids(values) == {receipt.event_id for receipt in receipts}

@@ -23,7 +23,7 @@ from tests.support.faulty_services import FaultyStore
 from tests.support.quick_telemetry import NOWHERE, quick_config
 from tests.support.until import until
 
-_PATIENCE = 20.0
+_PATIENCE = 120.0
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ async def test_a_call_that_is_cancelled_after_its_event_was_accepted_does_not_ta
     store: FaultyStore, tmp_path: Path
 ) -> None:
     with EmbeddedKafka() as kafka:
-        config = quick_config(kafka.bootstrap_servers, tmp_path, storage_config=store.config)
+        config = quick_config(kafka.bootstrap_servers, tmp_path, storage_config=store.config, kafka_timeout_ms=30_000)
         async with Telemetry(config) as telemetry:
             kafka.set_latency(0.5)
             levels: tuple[WaitFor, ...] = ("durable", "delivered")

@@ -1,4 +1,4 @@
-"""What a healthy cluster does to its clients: leaders move, quotas throttle, callers outnumber the queue."""
+"""Lets a healthy cluster disturb its clients: leaders move, quotas throttle, callers outnumber the queue."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from tests.support.until import until
 
 pytestmark = pytest.mark.services
 
-_LIMIT = 60.0
-_THROTTLED_LIMIT = 150.0
-"""What was sent, given up and sent again takes the quota half a minute each time."""
+_LIMIT = 120.0
+_THROTTLED_LIMIT = 400.0
+"""Records that are sent, given up and sent again use up the quota for half a minute each time."""
 _QUOTA = 100_000
 """Bytes a second."""
 
@@ -59,9 +59,9 @@ def test_leaders_move_when_a_broker_dies_and_returns(own_kafka: Callable[..., Ka
             compare(first, topic, load.accepted).require_complete()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
-    ("timeout_ms", "diverted"), [(10_000, False), (300, True)], ids=["within the limits", "past the limits"]
+    ("timeout_ms", "diverted"), [(10_000, False), (1_000, True)], ids=["within the limits", "past the limits"]
 )
 def test_quota_throttles_and_nothing_is_lost(
     timeout_ms: int, diverted: bool, kafka: KafkaBroker, topic: str, tmp_path: Path

@@ -1,4 +1,4 @@
-"""Each way in which a real broker accepts or refuses a client is diagnosed by its name."""
+"""Diagnoses every way to be let in or kept out by a real broker: each cause has its own name."""
 
 from __future__ import annotations
 

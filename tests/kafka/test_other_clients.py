@@ -1,4 +1,4 @@
-"""Clients that are not ours: the Java producer's partitions, the console consumer, kcat, and a JOSE library in Java."""
+"""Compares with other clients: the Java producer, the console consumer, kcat, and a JOSE library in Java."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.support.kafka_configs import audit_config, identity
 
 pytestmark = pytest.mark.services
 
-_LIMIT = 30.0
+_LIMIT = 60.0
 _PASSPHRASE = "other-clients-passphrase"
 
 
@@ -41,7 +41,7 @@ def _keys() -> list[bytes]:
 
 
 def test_partition_of_each_key_is_the_java_producers(kafka: KafkaBroker, topic: str) -> None:
-    """A user's events stay together, whichever client produces them."""
+    """So a user's events stay together with any producer."""
     name = f"{topic}-13"
     kafka.create_topic(name, partitions=13)
     kafka.add_acl("payments", name)
@@ -120,7 +120,7 @@ def _read_by_kcat(kafka: KafkaBroker, topic: str) -> list[str]:
         ["kcat", "-b", kafka.bootstrap("SSL"), *settings, "-C", "-t", topic, "-e", "-q", "-f", "%h\t%k\t%s\n"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=True,
     )
     return done.stdout.strip().split("\t")

@@ -1,4 +1,4 @@
-"""What a reader needs on a real broker: to read, and to leave a record of it; and the parts of a topic it can ask for."""
+"""Reads from a real broker: the rights that it needs, the record of the read, and parts of a topic."""
 
 from __future__ import annotations
 

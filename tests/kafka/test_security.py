@@ -1,4 +1,4 @@
-"""Every way to prove who one is, used by the whole library: events arrive, and nothing is lowered on the way."""
+"""Uses each form of credentials in the whole library: events arrive, and no protection is lowered."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.support.until import until
 
 pytestmark = pytest.mark.services
 
-_LIMIT = 20.0
+_LIMIT = 60.0
 _CREDENTIALS = [
     *(("SSL", form) for form in ("files", "text", "encrypted text", "keystore", "encrypted key")),
     *(

@@ -1,3 +1,5 @@
+"""Creates topics with ``telemetry topic create``."""
+
 from __future__ import annotations
 
 import os
@@ -21,7 +23,7 @@ def _create(kafka: KafkaBroker, topic: str, *options: str) -> subprocess.Complet
         ],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
         env={name: value for name, value in os.environ.items() if not name.startswith("TELEMETRY_")},
     )

@@ -1,4 +1,4 @@
-"""The transport alone on a real broker: a refusal fails it at once, and nothing else does."""
+"""Runs the transport alone on a real broker: a refusal fails it at once, and nothing else does."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from tests.services import environment, fetch
 from tests.services.kafka import kafka_java
 
-_SECONDS = 90.0
+_SECONDS = 300.0
 
 
 def run_class(name: str, arguments: Sequence[str]) -> str:

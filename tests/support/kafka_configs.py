@@ -1,4 +1,4 @@
-"""Configurations that reach a broker of the tests, in each of the ways a company may have set it up."""
+"""Configures clients of a broker of the tests, in each of the ways in which a company may set it up."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from telemetry.types import AuditConfig
 from tests.services.certificates import KEY_PASSWORD, Certificates
 from tests.services.kafka import USERS, KafkaBroker, Protocol
 
-QUICK: dict[str, Any] = {"kafka_timeout_ms": 1_000, "max_retries": 1}
+PATIENT: dict[str, Any] = {"kafka_timeout_ms": 15_000, "max_retries": 1}
+"""A busy machine must not cause an outage of its own: a test that is about an outage sets shorter limits."""
 
 
 def identity(certificates: Certificates, form: str, *, client: str = "payments") -> dict[str, Any]:
@@ -54,7 +55,7 @@ def audit_config(
         "kafka_config": kafka_config,
         "encryption_enabled": False,
         "fallback_enabled": False,
-        **QUICK,
+        **PATIENT,
         **fields,
     }
     return AuditConfig(**values)

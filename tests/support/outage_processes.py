@@ -1,4 +1,4 @@
-"""Processes that log and replay through an outage of a real broker, and what they left on the topic."""
+"""Runs processes that log and replay through an outage of a real broker, and reads what is on the topic."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Worker:
         """Send it a signal."""
         self.process.send_signal(number)
 
-    def wait(self, timeout: float = 90.0) -> int:
+    def wait(self, timeout: float = 300.0) -> int:
         """Wait for its end; return its exit code."""
         code = self.process.wait(timeout)
         for reader in self._readers:
@@ -79,7 +79,7 @@ def fields_for(broker: KafkaBroker, topic: str, storage: StorageConfig, **change
     fields = {
         **broker.audit_options("SSL"),
         "kafka_topic": topic,
-        "kafka_timeout_ms": 500,
+        "kafka_timeout_ms": 2_000,
         "max_retries": 1,
         "batch_timeout_ms": 10,
         "encryption_enabled": False,
@@ -119,9 +119,9 @@ class Topic:
         self._order: dict[tuple[str, bytes], list[int]] = defaultdict(list)
         self._sequences: dict[str, set[int]] = defaultdict(set)
         for message in broker.read(topic):
-            self._take(message)
+            self._add(message)
 
-    def _take(self, message: Message) -> None:
+    def _add(self, message: Message) -> None:
         value = json.loads(message.value() or b"{}")
         self.records += 1
         if dict(message.headers() or ()).get("telemetry-replay"):
@@ -137,10 +137,10 @@ class Topic:
         """How many records were replayed more than once."""
         return len(self.replayed) - len(set(self.replayed))
 
-    def tell(self, durable: int) -> None:
+    def print_numbers(self, durable: int) -> None:
         """Write the numbers to standard error."""
         sys.stderr.write(
-            f"{durable} events told durable; on the topic {len(self.ids)} events in {self.records} records, "
+            f"{durable} durable events; on the topic {len(self.ids)} events in {self.records} records, "
             f"{len(self.replayed)} of them replayed, {self.duplicates} of these twice\n"
         )
 

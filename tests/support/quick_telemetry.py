@@ -33,7 +33,7 @@ def quick_config(brokers: str, folder: Path, **changes: Any) -> AuditConfig:
 
 
 @contextmanager
-def running(config: AuditConfig, *, timeout: float = 15.0) -> Iterator[Telemetry]:
+def running(config: AuditConfig, *, timeout: float = 60.0) -> Iterator[Telemetry]:
     """Start telemetry, and shut it down even if the test fails; a lost event fails the test."""
     telemetry = Telemetry(config)
     telemetry.start()

@@ -19,7 +19,7 @@ from tests.services.ports import free_ports
 from tests.support.until import until
 
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
-_PATIENCE = 40.0
+_PATIENCE = 120.0
 
 
 class Logged(NamedTuple):

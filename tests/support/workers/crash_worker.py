@@ -1,4 +1,4 @@
-"""Logs until it is killed, and tells on standard output which events are durable."""
+"""Logs until it is killed, and prints the ids of durable events."""
 
 from __future__ import annotations
 

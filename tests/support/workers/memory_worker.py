@@ -1,4 +1,4 @@
-"""Logs at a steady rate until its standard input ends, keeps nothing of it, and tells the counts as JSON."""
+"""Logs at a steady rate until its standard input ends, and prints the counts as JSON."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Worker:
     def __init__(self, config: AuditConfig, *, rate: float) -> None:
         self._blocking = BlockingTelemetry(config)
         self._shared = Telemetry(config)
-        # One pipeline behind both faces.
+        # Both faces share one pipeline.
         self._shared.audit._owner = self._blocking._runtime
         self._rate = rate
         self._stop = threading.Event()
@@ -76,7 +76,7 @@ class Worker:
 
     def _shut_down(self) -> dict[str, int]:
         try:
-            report = self._blocking.shutdown(20)
+            report = self._blocking.shutdown(120)
         except UndeliveredError as exc:
             return {"failed": exc.count}
         return {

@@ -1,4 +1,4 @@
-"""Logs for many users while Kafka comes and goes, or replays, until it is killed; tells what is durable."""
+"""Logs for many users while Kafka comes and goes, or replays, until it is killed; prints the ids of durable events."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from telemetry.audit.replay.once import replay_now
 from telemetry.config import AuditConfig
 
 
-def _tell(line: str) -> None:
+def _print(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
@@ -26,7 +26,7 @@ async def _log_for(telemetry: Telemetry, user: int, pause: float, stop: asyncio.
         if stop.is_set():
             return
         receipt = await telemetry.audit.log("step", {"number": number}, f"user-{user}", wait_for="durable")
-        _tell(receipt.event_id)
+        _print(receipt.event_id)
         await asyncio.sleep(pause)
 
 
@@ -46,7 +46,7 @@ def main(work: str, fields: dict[str, Any], *, users: int, rate: float, lease: f
     if work == "log":
         asyncio.run(log(config, users=users, rate=rate))
     else:
-        replay_now(config, on_object=lambda name, _events: _tell(name))
+        replay_now(config, on_object=lambda name, _events: _print(name))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Programs that fork, spawn and run event loops while they log; each prints what was accepted, one event a line."""
+"""Forks, spawns and runs event loops while it logs; each process prints its accepted events, one a line."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from telemetry import Telemetry
+from telemetry.audit import runtime
 from telemetry.audit.receipt import Receipt
 from telemetry.sync import Telemetry as BlockingTelemetry
 from telemetry.types import AuditConfig
@@ -20,6 +21,9 @@ from telemetry.types import AuditConfig
 EVENTS = 100
 # Forking beside running threads is what this is about.
 warnings.simplefilter("ignore", DeprecationWarning)
+# On a busy machine the exit of a process may take longer than the product allows: nothing may be left behind here.
+runtime.EXIT_SECONDS = 100.0
+_SHUTDOWN_SECONDS = 100.0
 
 
 def config_of(brokers: str, folder: str) -> AuditConfig:
@@ -28,13 +32,15 @@ def config_of(brokers: str, folder: str) -> AuditConfig:
         kafka_brokers=brokers,
         security_protocol="PLAINTEXT",
         spool_path=Path(folder, "spool"),
+        # Patient: on a busy machine a slow answer must not send events to the fallback.
+        kafka_timeout_ms=30_000,
         batch_timeout_ms=5,
         encryption_config={"provider": "local_key", "key_path": f"{folder}/key", "passphrase": "process"},  # type: ignore[arg-type]
         storage_config={"provider": "local_file", "base_path": f"{folder}/fallback"},  # type: ignore[arg-type]
     )
 
 
-def tell(receipt: Receipt) -> None:
+def print_receipt(receipt: Receipt) -> None:
     """Print a receipt with one call, so that the lines of several processes do not mix."""
     os.write(1, f"{receipt.event_id} {receipt.producer} {receipt.sequence} {os.getpid()}\n".encode())
 
@@ -43,7 +49,7 @@ def log_some(telemetry: BlockingTelemetry, count: int = EVENTS) -> None:
     """Log events of this process."""
     for number in range(count):
         user = f"user-{os.getpid()}-{threading.get_ident() % 97}-{number % 5}"
-        tell(telemetry.audit.log("work", {"number": number}, user))
+        print_receipt(telemetry.audit.log("work", {"number": number}, user))
 
 
 def in_new_process(brokers: str, folder: str) -> None:
@@ -99,7 +105,7 @@ def fork_beside_threads(telemetry: BlockingTelemetry, brokers: str, folder: str)
         go.clear()
         if child == 0:
             _run_threads(lambda: log_some(telemetry, 25), 4)
-            telemetry.shutdown(20)
+            telemetry.shutdown(_SHUTDOWN_SECONDS)
             os._exit(0)
         children.append(child)
     codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
@@ -116,7 +122,7 @@ def grandchildren(telemetry: BlockingTelemetry, brokers: str, folder: str) -> No
         grandchild = os.fork()
         log_some(telemetry, 20)
         code = os.waitstatus_to_exitcode(os.waitpid(grandchild, 0)[1]) if grandchild else 0
-        telemetry.shutdown(20)
+        telemetry.shutdown(_SHUTDOWN_SECONDS)
         os._exit(code)
     log_some(telemetry, 20)
     assert os.waitpid(child, 0)[1] == 0
@@ -127,7 +133,7 @@ def loops_in_threads(telemetry: BlockingTelemetry, brokers: str, folder: str) ->
 
     async def task(shared: Telemetry) -> None:
         for number in range(20):
-            tell(await shared.audit.log("work", {"number": number}, "loops", wait_for="durable"))
+            print_receipt(await shared.audit.log("work", {"number": number}, "loops", wait_for="durable"))
 
     async def many(shared: Telemetry) -> None:
         await asyncio.gather(*(task(shared) for _ in range(20)))
@@ -138,7 +144,7 @@ def loops_in_threads(telemetry: BlockingTelemetry, brokers: str, folder: str) ->
     beside.start()
     _run_threads(lambda: asyncio.run(many(shared)), 6)
     beside.join()
-    asyncio.run(shared.shutdown(20))
+    asyncio.run(shared.shutdown(_SHUTDOWN_SECONDS))
 
 
 def many_runs(telemetry: BlockingTelemetry, brokers: str, folder: str) -> None:
@@ -146,7 +152,7 @@ def many_runs(telemetry: BlockingTelemetry, brokers: str, folder: str) -> None:
 
     async def log(shared: Telemetry) -> None:
         for number in range(20):
-            tell(await shared.audit.log("work", {"number": number}, "runs", wait_for="delivered"))
+            print_receipt(await shared.audit.log("work", {"number": number}, "runs", wait_for="delivered"))
 
     async def whole() -> None:
         async with Telemetry(config_of(brokers, folder)) as own:
@@ -156,7 +162,7 @@ def many_runs(telemetry: BlockingTelemetry, brokers: str, folder: str) -> None:
     asyncio.run(shared.start())
     for _ in range(5):
         asyncio.run(log(shared))
-    asyncio.run(shared.shutdown(20))
+    asyncio.run(shared.shutdown(_SHUTDOWN_SECONDS))
     for _ in range(3):
         asyncio.run(whole())
 
@@ -197,4 +203,4 @@ if __name__ == "__main__":
     telemetry.start()
     log_some(telemetry, 10)
     PROGRAMS[program](telemetry, brokers, folder)
-    telemetry.shutdown(20)
+    telemetry.shutdown(_SHUTDOWN_SECONDS)
