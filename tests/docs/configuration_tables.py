@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 from collections.abc import Iterator
@@ -52,9 +53,10 @@ def _default(field: Any) -> str:
 
 
 def _meanings(model: type[BaseModel]) -> dict[str, str]:
-    text = (model.__doc__ or "").partition("Attributes:\n")[2]
-    found = re.findall(r"^ {4,8}(\w+): (.*(?:\n {9,}.*)*)", text, re.MULTILINE)
-    return {name: re.sub(r"\s+", " ", meaning).replace("``", "`").replace("|", "\\|") for name, meaning in found}
+    # CPython 3.13 removes the common indentation of docstrings; here every version sees that form.
+    text = inspect.cleandoc(model.__doc__ or "").partition("Attributes:\n")[2]
+    entries = re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", text, re.MULTILINE)
+    return {name: re.sub(r"\s+", " ", meaning).replace("``", "`").replace("|", "\\|") for name, meaning in entries}
 
 
 def with_tables(page: str) -> str:
