@@ -71,7 +71,7 @@ def kafka() -> Iterator[EmbeddedKafka]:
 
 
 @pytest.mark.parametrize("step", [-HOUR, HOUR], ids=["back", "forward"])
-def test_clock_is_set_by_an_hour_during_an_outage(
+def test_clock_jumps_an_hour_during_an_outage(
     step: int, clock: WallClock, kafka: EmbeddedKafka, tmp_path: Path
 ) -> None:
     signing = SigningKey.create(tmp_path / "signing", "secret", name="audit")
@@ -106,9 +106,7 @@ def test_clock_is_set_by_an_hour_during_an_outage(
     assert report.verdict in (Verdict.COMPLETE, Verdict.DUPLICATE), report.to_dict()
 
 
-def test_objects_and_segments_from_before_the_step_are_sent_after_it(
-    clock: WallClock, kafka: EmbeddedKafka, tmp_path: Path
-) -> None:
+def test_clock_jump_leaves_nothing_unsent(clock: WallClock, kafka: EmbeddedKafka, tmp_path: Path) -> None:
     config = quick_config(kafka.bootstrap_servers, tmp_path, kafka_timeout_ms=300, spool_path=tmp_path / "spool")
     left = records(40)
     leave_segment(tmp_path / "spool", left)

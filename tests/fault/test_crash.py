@@ -227,7 +227,7 @@ def test_killed_while_kafka_is_away(kafka: EmbeddedKafka, tmp_path: Path) -> Non
     assert crashes.spool() == []
 
 
-def test_a_live_process_is_not_robbed_of_its_spool(kafka: EmbeddedKafka, tmp_path: Path) -> None:
+def test_live_process_keeps_its_spool(kafka: EmbeddedKafka, tmp_path: Path) -> None:
     crashes = Crashes(kafka, tmp_path, seed=22)
     alive = crashes._start(tasks=1)
     assert alive.stdout is not None

@@ -18,7 +18,7 @@ from tests.support.quick_telemetry import quick_config, running
 CAP, THREADS, EACH = 500, 100, 97
 
 
-def test_cap_of_uses_rotates_exactly_there_with_100_logging_threads(tmp_path: Path) -> None:
+def test_hundred_threads_rotate_keys_exactly(tmp_path: Path) -> None:
     keys, name = StubKeys(), f"stub-{uuid.uuid4().hex}"
 
     class Provider(StubKeys):

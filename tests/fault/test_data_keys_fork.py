@@ -58,7 +58,7 @@ os._exit(os.waitstatus_to_exitcode(status))
 """
 
 
-def test_parent_and_child_share_no_key_and_no_vector(tmp_path: Path) -> None:
+def test_fork_shares_no_key_and_no_vector(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", _SEALING, str(tmp_path), str(_EVENTS)],
         capture_output=True,

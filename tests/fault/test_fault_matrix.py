@@ -110,7 +110,7 @@ def parts(tmp_path: Path) -> Iterator[Parts]:
 
 
 @pytest.mark.parametrize("case", _cases(), ids="-".join)
-def test_faults_that_pass(case: Case, parts: Parts) -> None:
+def test_passing_faults_lose_nothing(case: Case, parts: Parts) -> None:
     config = parts.config()
     with AccountedLoad(config) as load:
         load.until_more(200)
@@ -146,7 +146,7 @@ def test_shutdown_while_the_faults_last(case: Case, parts: Parts, tmp_path: Path
     _recover(config, books)
 
 
-def test_nothing_is_left_that_could_keep_the_rest(parts: Parts) -> None:
+def test_shutdown_without_any_way_names_losses(parts: Parts) -> None:
     config = parts.config()
     with AccountedLoad(config) as load:
         load.until_more(200)
@@ -163,7 +163,7 @@ def test_nothing_is_left_that_could_keep_the_rest(parts: Parts) -> None:
     read_trail(config).require_all(books)
 
 
-def test_without_a_fallback_an_event_that_kafka_did_not_take_in_time_fails(parts: Parts) -> None:
+def test_late_event_fails_without_a_fallback(parts: Parts) -> None:
     config = parts.config(fallback_enabled=False)
     with AccountedLoad(config) as load:
         load.until_more(200)
@@ -180,7 +180,7 @@ def test_without_a_fallback_an_event_that_kafka_did_not_take_in_time_fails(parts
 
 
 @pytest.mark.services
-def test_a_real_broker_frozen_killed_delayed_and_stalled(own_kafka: Callable[..., KafkaBroker], tmp_path: Path) -> None:
+def test_real_broker_frozen_killed_delayed_stalled(own_kafka: Callable[..., KafkaBroker], tmp_path: Path) -> None:
     broker = own_kafka(proxied=["PLAINTEXT"])
     proxy = broker.proxy("PLAINTEXT")
     store, keys = FaultyStore(), FaultyKeys()

@@ -83,7 +83,7 @@ def config(server: FakeCloudKms, tmp_path: Path) -> EncryptionConfig:
     return kms_config(server, "kek", ca_path=tmp_path / "ca.pem", service_account=account, timeout_ms=30_000)
 
 
-def test_cloud_kms_before_and_after_fork(config: EncryptionConfig) -> None:
+def test_cloud_kms_works_across_forks(config: EncryptionConfig) -> None:
     given = {name: str(value) if isinstance(value, Path) else value for name, value in config}
     done = subprocess.run(
         [sys.executable, "-c", _FORKING],
@@ -97,7 +97,7 @@ def test_cloud_kms_before_and_after_fork(config: EncryptionConfig) -> None:
     assert done.stdout.endswith("done\n")
 
 
-def test_a_relay_makes_and_opens_data_keys_and_tells_errors(server: FakeCloudKms, config: EncryptionConfig) -> None:
+def test_relay_wraps_unwraps_and_reports_errors(server: FakeCloudKms, config: EncryptionConfig) -> None:
     relay = Relay(GcpKmsProvider, config, lost=KeyUnreachableError)
     try:
         name, wrapped = relay.call("_encrypt", b"k" * 32, b"context")
@@ -112,7 +112,7 @@ def test_a_relay_makes_and_opens_data_keys_and_tells_errors(server: FakeCloudKms
         relay.close()
 
 
-def test_closing_ends_a_call_that_does_not_return(server: FakeCloudKms, config: EncryptionConfig) -> None:
+def test_close_ends_a_hanging_call(server: FakeCloudKms, config: EncryptionConfig) -> None:
     relay = Relay(GcpKmsProvider, config, lost=KeyUnreachableError)
     relay.call("_encrypt", b"k" * 32, b"context")
     before = server.calls("Encrypt")

@@ -58,7 +58,7 @@ async def log(telemetry: Telemetry, count: int) -> list[str]:
     return [receipt.event_id for receipt in receipts]
 
 
-async def test_hanging_service_delays_nobody_until_the_key_is_used_up(config: AuditConfig, keys: StubKeys) -> None:
+async def test_hanging_service_blocks_after_the_last_use(config: AuditConfig, keys: StubKeys) -> None:
     async with Telemetry(config) as telemetry:
         keys.gate.clear()
         await log(telemetry, USES)
@@ -78,7 +78,7 @@ async def test_hanging_service_delays_nobody_until_the_key_is_used_up(config: Au
     assert keys.most_in_flight == 1
 
 
-async def test_service_that_stays_away_is_told_to_the_caller(config: AuditConfig, keys: StubKeys) -> None:
+async def test_lasting_outage_reaches_the_caller(config: AuditConfig, keys: StubKeys) -> None:
     impatient = config.model_copy(update={"data_key_wait_ms": 200})
     async with Telemetry(impatient) as telemetry:
         keys.gate.clear()
@@ -92,7 +92,7 @@ async def test_service_that_stays_away_is_told_to_the_caller(config: AuditConfig
     assert report.delivered + report.stored == USES + USES // 2, "what was refused was not logged, all else was"
 
 
-async def test_refusing_service_is_told_to_the_caller_and_forgiven(config: AuditConfig, keys: StubKeys) -> None:
+async def test_refusal_reaches_the_caller_and_passes(config: AuditConfig, keys: StubKeys) -> None:
     async with Telemetry(config) as telemetry:
         keys.failure = KeyAccessDeniedError("denied")
         await log(telemetry, USES)
@@ -104,7 +104,7 @@ async def test_refusing_service_is_told_to_the_caller_and_forgiven(config: Audit
     assert report.delivered + report.stored == USES + 10
 
 
-async def test_shutdown_does_not_wait_for_a_hanging_service(config: AuditConfig, keys: StubKeys) -> None:
+async def test_shutdown_ignores_a_hanging_key_service(config: AuditConfig, keys: StubKeys) -> None:
     telemetry = Telemetry(config)
     await telemetry.start()
     keys.gate.clear()

@@ -80,7 +80,7 @@ def _replay_begun(fields: dict[str, Any]) -> None:
     until(lambda: before - set(waiting(fields)), timeout=_PATIENCE, what="the first replayed object")
 
 
-def test_killed_twice_while_it_replays(broker: KafkaBroker, tmp_path: Path) -> None:
+def test_process_killed_twice_during_its_replay(broker: KafkaBroker, tmp_path: Path) -> None:
     moment = _Moment()
     topic = new_topic(broker)
     storage = StorageConfig(provider="local_file", base_path=tmp_path / "fallback")
@@ -128,7 +128,7 @@ def test_killed_twice_while_it_replays(broker: KafkaBroker, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("storage", ["aws_s3"], indirect=True)
-def test_the_command_is_killed_twice_while_it_replays(broker: KafkaBroker, storage: StorageConfig) -> None:
+def test_replay_command_killed_twice(broker: KafkaBroker, storage: StorageConfig) -> None:
     moment = _Moment()
     topic = new_topic(broker)
     fields = fields_for(broker, topic, storage)
@@ -180,7 +180,7 @@ def _until_unlocked(fields: dict[str, Any]) -> None:
         until(is_free, timeout=_PATIENCE, what="the end of the lease")
 
 
-def test_two_that_log_on_one_prefix_do_not_both_replay(broker: KafkaBroker, storage: StorageConfig) -> None:
+def test_one_prefix_has_one_replay(broker: KafkaBroker, storage: StorageConfig) -> None:
     topic = new_topic(broker)
     # Patient: what is not acknowledged in time is sent again, and that is no sign of two that replay.
     fields = fields_for(broker, topic, storage, replay_max_events_per_second=1_000, kafka_timeout_ms=3_000)
@@ -207,9 +207,7 @@ def test_two_that_log_on_one_prefix_do_not_both_replay(broker: KafkaBroker, stor
     found.require_order()
 
 
-def test_a_holder_that_was_stopped_for_long_does_no_harm_when_it_wakes(
-    broker: KafkaBroker, storage: StorageConfig
-) -> None:
+def test_stopped_holder_wakes_and_does_no_harm(broker: KafkaBroker, storage: StorageConfig) -> None:
     topic = new_topic(broker)
     fields = fields_for(broker, topic, storage)
     durable = _stored_by_a_process(broker, fields)

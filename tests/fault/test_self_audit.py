@@ -66,7 +66,7 @@ def _own(config: AuditConfig) -> list[AuditEvent]:
     return [event for event in _events(config) if event.event_type.startswith("telemetry.")]
 
 
-def test_a_whole_life_is_on_the_topic_and_sealed(kafka: EmbeddedKafka, keys: FaultyKeys, tmp_path: Path) -> None:
+def test_whole_life_is_on_the_topic(kafka: EmbeddedKafka, keys: FaultyKeys, tmp_path: Path) -> None:
     config = _config(kafka, tmp_path, keys, spool_path=tmp_path / "spool", data_key_max_uses=20)
     # What a dead process left was sealed, or here not sealed, by itself.
     left = records(3)
@@ -107,7 +107,7 @@ def test_a_whole_life_is_on_the_topic_and_sealed(kafka: EmbeddedKafka, keys: Fau
     assert {value["datacontenttype"] for value in sealed} == {"application/jose"}
 
 
-def test_an_outage_without_a_fallback_is_told_too(kafka: EmbeddedKafka, keys: FaultyKeys, tmp_path: Path) -> None:
+def test_outage_without_a_fallback_is_recorded(kafka: EmbeddedKafka, keys: FaultyKeys, tmp_path: Path) -> None:
     config = _config(kafka, tmp_path, keys, spool_path=tmp_path / "spool", fallback_enabled=False)
     with running(config) as telemetry:
         kafka.stop_brokers()
@@ -120,9 +120,7 @@ def test_an_outage_without_a_fallback_is_told_too(kafka: EmbeddedKafka, keys: Fa
     assert types.count("telemetry.fallback_entered") == types.count("telemetry.fallback_left") == 1
 
 
-def test_an_outage_that_the_process_does_not_see_the_end_of(
-    kafka: EmbeddedKafka, keys: FaultyKeys, tmp_path: Path
-) -> None:
+def test_process_ends_during_an_outage(kafka: EmbeddedKafka, keys: FaultyKeys, tmp_path: Path) -> None:
     config = _config(kafka, tmp_path, keys, spool_path=tmp_path / "spool", storage_config=FaultyStore().config)
     with running(config) as telemetry:
         kafka.stop_brokers()
@@ -139,9 +137,7 @@ def test_an_outage_that_the_process_does_not_see_the_end_of(
     assert next(event.event_type for event in _own(config) if event.producer == second) == "telemetry.started"
 
 
-def test_the_digest_is_that_of_the_configuration_without_its_secrets(
-    kafka: EmbeddedKafka, keys: FaultyKeys, tmp_path: Path
-) -> None:
+def test_digest_ignores_secrets(kafka: EmbeddedKafka, keys: FaultyKeys, tmp_path: Path) -> None:
     config = _config(kafka, tmp_path, keys)
 
     def digest(environment: str, **changes: Any) -> str:
@@ -159,7 +155,7 @@ def test_the_digest_is_that_of_the_configuration_without_its_secrets(
     assert digest("test", **secret) == digest("test", **{**secret, "key_hmac_secret": "fedcba9876543210"})
 
 
-def test_switched_off_nothing_of_it_is_written(kafka: EmbeddedKafka, keys: FaultyKeys, tmp_path: Path) -> None:
+def test_switched_off_it_writes_nothing(kafka: EmbeddedKafka, keys: FaultyKeys, tmp_path: Path) -> None:
     config = _config(kafka, tmp_path, keys, self_audit=False, data_key_max_uses=5)
     with running(config) as telemetry:
         for number in range(12):
@@ -172,7 +168,7 @@ def _documented() -> set[str]:
     return set(re.findall(r"^\| `(telemetry\.[a-z_]+)` \|", PAGE.read_text("utf-8"), re.MULTILINE))
 
 
-def test_secrets_are_in_none_of_the_events(kafka: EmbeddedKafka, keys: FaultyKeys, tmp_path: Path) -> None:
+def test_events_contain_no_secrets(kafka: EmbeddedKafka, keys: FaultyKeys, tmp_path: Path) -> None:
     secret = "canary-0123456789abcdef"
     config = _config(kafka, tmp_path, keys, key_mode="hmac", key_hmac_secret=secret)
     with running(config) as telemetry:

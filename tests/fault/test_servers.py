@@ -165,7 +165,7 @@ def test_no_signal_handler_is_installed(kafka: EmbeddedKafka, tmp_path: Path) ->
     assert {number: signal.getsignal(number) for number in signal.valid_signals()} == before
 
 
-def test_every_command_of_the_page_is_run_here() -> None:
+def test_every_documented_command_is_run() -> None:
     run = {*commands("gunicorn"), *commands("uvicorn"), *commands("python")}
 
     assert {line for block in blocks("sh") for line in block.splitlines()} == run

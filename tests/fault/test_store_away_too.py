@@ -26,7 +26,7 @@ def kafka_beside() -> Iterator[EmbeddedKafka]:
 
 
 @pytest.mark.parametrize("fault", ["failing", "hanging"])
-def test_queued_to_the_bound_then_waiting_then_refused(fault: str, kafka_beside: EmbeddedKafka, tmp_path: Path) -> None:
+def test_full_queue_waits_then_refuses(fault: str, kafka_beside: EmbeddedKafka, tmp_path: Path) -> None:
     store = FaultyStore()
     config = quick_config(
         kafka_beside.bootstrap_servers,

@@ -70,7 +70,7 @@ async def full(store: FaultyStore, tmp_path: Path) -> AsyncIterator[Full]:
         store.clear()
 
 
-async def test_tasks_and_threads_are_served_in_the_order_of_their_calls(full: Full, store: FaultyStore) -> None:
+async def test_calls_are_served_in_order(full: Full, store: FaultyStore) -> None:
     tasks, threads = [], []
     for number in range(1, 13):
         if number % 3:
@@ -86,7 +86,7 @@ async def test_tasks_and_threads_are_served_in_the_order_of_their_calls(full: Fu
     assert [full.receipts[number].sequence for number in range(13)] == list(range(13))
 
 
-async def test_many_who_wait_all_get_their_turn_though_new_calls_keep_coming(full: Full, store: FaultyStore) -> None:
+async def test_waiting_calls_are_not_overtaken(full: Full, store: FaultyStore) -> None:
     stop = threading.Event()
     newcomers: list[Receipt] = []
 
@@ -112,9 +112,7 @@ async def test_many_who_wait_all_get_their_turn_though_new_calls_keep_coming(ful
     assert not {receipt.sequence for receipt in newcomers} & set(range(21))
 
 
-async def test_a_call_that_is_cancelled_before_its_event_was_accepted_leaves_nothing(
-    full: Full, store: FaultyStore, tmp_path: Path
-) -> None:
+async def test_cancelled_call_leaves_nothing(full: Full, store: FaultyStore, tmp_path: Path) -> None:
     noise: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: noise.append(context))
     before, cancelled, behind = (asyncio.create_task(full.log(number)) for number in (1, 2, 3))
@@ -135,9 +133,7 @@ async def test_a_call_that_is_cancelled_before_its_event_was_accepted_leaves_not
     assert noise == []
 
 
-async def test_a_call_that_is_cancelled_after_its_event_was_accepted_does_not_take_it_back(
-    store: FaultyStore, tmp_path: Path
-) -> None:
+async def test_cancelled_wait_keeps_its_event(store: FaultyStore, tmp_path: Path) -> None:
     with EmbeddedKafka() as kafka:
         config = quick_config(kafka.bootstrap_servers, tmp_path, storage_config=store.config, kafka_timeout_ms=30_000)
         async with Telemetry(config) as telemetry:
@@ -159,9 +155,7 @@ async def test_a_call_that_is_cancelled_after_its_event_was_accepted_does_not_ta
     assert len(ids(values)) == 2
 
 
-async def test_calls_that_are_cancelled_while_others_are_accepted_lose_and_double_nothing(
-    store: FaultyStore, tmp_path: Path
-) -> None:
+async def test_cancelled_calls_lose_and_double_nothing(store: FaultyStore, tmp_path: Path) -> None:
     config = quick_config(
         NOWHERE,
         tmp_path,
@@ -193,7 +187,7 @@ async def test_calls_that_are_cancelled_while_others_are_accepted_lose_and_doubl
     assert sorted(int(value["sequence"]) for value in found) == list(range(stats.logged))
 
 
-async def test_who_waits_in_vain_is_told_and_logs_nothing(store: FaultyStore, tmp_path: Path) -> None:
+async def test_full_queue_refuses_waiting_calls(store: FaultyStore, tmp_path: Path) -> None:
     config = quick_config(NOWHERE, tmp_path, storage_config=store.config, queue_max_events=1, queue_full_timeout_ms=50)
     async with Telemetry(config) as telemetry:
         store.begin("hanging")
@@ -208,7 +202,7 @@ async def test_who_waits_in_vain_is_told_and_logs_nothing(store: FaultyStore, tm
     assert (stats.logged, stats.refused) == (1, 30)
 
 
-async def test_an_event_that_fails_fails_every_wait_with_its_reason(tmp_path: Path) -> None:
+async def test_failed_event_fails_every_wait(tmp_path: Path) -> None:
     with EmbeddedKafka() as kafka:
         config = quick_config(
             kafka.bootstrap_servers, tmp_path, fallback_enabled=False, kafka_timeout_ms=200, max_retries=0

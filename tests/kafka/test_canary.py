@@ -61,7 +61,7 @@ def _provoke_errors(telemetry: Telemetry) -> list[TelemetryError]:
     return errors
 
 
-def test_no_plaintext_of_a_payload_is_found_anywhere(
+def test_plaintext_is_found_nowhere(
     own_kafka: Callable[..., KafkaBroker],
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,

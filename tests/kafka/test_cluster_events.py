@@ -30,7 +30,7 @@ _QUOTA = 100_000
 """Bytes a second."""
 
 
-def test_leaders_move_when_a_broker_dies_and_returns(own_kafka: Callable[..., KafkaBroker], tmp_path: Path) -> None:
+def test_leaders_move_while_events_flow(own_kafka: Callable[..., KafkaBroker], tmp_path: Path) -> None:
     first = own_kafka()
     with SecondBroker(first, tmp_path / "second") as second:
         topic = "replicated"
@@ -104,9 +104,7 @@ def _is_done(stats: AuditStats) -> bool:
     return stats.queued == 0 and stats.replayed >= stats.stored and not stats.diverted
 
 
-def test_callers_that_outnumber_the_queue_never_deadlock_with_the_delivery_reports(
-    kafka: KafkaBroker, topic: str
-) -> None:
+def test_more_callers_than_queue_places(kafka: KafkaBroker, topic: str) -> None:
     """Each caller waits for its own report while the reports need the lock that the others hold in turn."""
     own = identity(kafka.certificates, "files")
     fields: dict[str, Any] = {"kafka_topic": topic, "queue_max_events": 8, "queue_full_timeout_ms": 60_000}

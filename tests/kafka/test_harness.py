@@ -62,7 +62,7 @@ def _code(error: KafkaError | None) -> str | None:
     return None if error is None else error.name()
 
 
-def test_certificate_holder_produces_and_consumes_over_mutual_tls(kafka: KafkaBroker, topic: str) -> None:
+def test_client_certificate_gets_in(kafka: KafkaBroker, topic: str) -> None:
     options = kafka.client_options("SSL")
     assert Client(options).send(topic, b"over TLS") is None
     consumer = Consumer({**options, "group.id": topic, "auto.offset.reset": "earliest"}, logger=_QUIET)
@@ -81,7 +81,7 @@ def test_name_of_this_machine_matches_the_certificate(kafka: KafkaBroker, topic:
 
 
 @pytest.mark.parametrize("client", [None, "foreign", "expired"])
-def test_without_a_good_client_certificate_nobody_gets_in(kafka: KafkaBroker, topic: str, client: str | None) -> None:
+def test_bad_client_certificate_is_refused(kafka: KafkaBroker, topic: str, client: str | None) -> None:
     intruder = Client(kafka.client_options("SSL", client=client), patience=1.5)
     intruder.until_error("_TRANSPORT", "_SSL")
     assert _code(intruder.send(topic)) == "_MSG_TIMED_OUT"
@@ -89,7 +89,7 @@ def test_without_a_good_client_certificate_nobody_gets_in(kafka: KafkaBroker, to
 
 
 @pytest.mark.parametrize("protocol", ["SSL_WRONG_HOST", "SSL_EXPIRED", "SSL_FOREIGN"])
-def test_client_refuses_a_server_that_cannot_prove_itself(kafka: KafkaBroker, topic: str, protocol: Protocol) -> None:
+def test_client_refuses_a_wrong_server(kafka: KafkaBroker, topic: str, protocol: Protocol) -> None:
     client = Client(kafka.client_options(protocol), patience=1.5)
     client.until_text("certificate verify failed")
     assert _code(client.send(topic)) == "_MSG_TIMED_OUT"
@@ -120,7 +120,7 @@ def test_topic_without_an_acl_is_refused(kafka: KafkaBroker) -> None:
     assert _code(Client(kafka.client_options("SSL")).send(name)) == "TOPIC_AUTHORIZATION_FAILED"
 
 
-def test_topic_is_never_made_by_a_misspelt_name(kafka: KafkaBroker) -> None:
+def test_misspelt_topic_is_not_created(kafka: KafkaBroker) -> None:
     assert _code(Client(kafka.client_options("PLAINTEXT"), patience=3.0).send("misspelt")) in {
         "_UNKNOWN_TOPIC",
         "UNKNOWN_TOPIC_OR_PART",
@@ -129,14 +129,14 @@ def test_topic_is_never_made_by_a_misspelt_name(kafka: KafkaBroker) -> None:
     assert "misspelt" not in kafka.admin().list_topics(timeout=_LIMIT).topics
 
 
-def test_each_test_has_a_topic_of_its_own(kafka: KafkaBroker, topic: str) -> None:
+def test_each_test_has_its_own_topic(kafka: KafkaBroker, topic: str) -> None:
     other = new_topic(kafka, partitions=2)
     assert other != topic
     topics = kafka.admin().list_topics(timeout=_LIMIT).topics
     assert [len(topics[name].partitions) for name in (topic, other)] == [4, 2]
 
 
-def test_records_survive_kill_and_restart_at_the_same_address(own_kafka: StartKafka) -> None:
+def test_records_survive_kill_and_restart(own_kafka: StartKafka) -> None:
     broker = own_kafka()
     topic, address = new_topic(broker), broker.bootstrap("SSL")
     client = Client(broker.client_options("SSL"))
@@ -149,7 +149,7 @@ def test_records_survive_kill_and_restart_at_the_same_address(own_kafka: StartKa
     assert sorted(message.value() or b"" for message in broker.read(topic)) == [b"after", b"before"]
 
 
-def test_frozen_broker_answers_nobody_until_it_is_thawed(own_kafka: StartKafka) -> None:
+def test_frozen_broker_does_not_answer(own_kafka: StartKafka) -> None:
     broker = own_kafka()
     topic = new_topic(broker)
     assert Client(broker.client_options("SSL")).send(topic, b"before") is None
@@ -161,7 +161,7 @@ def test_frozen_broker_answers_nobody_until_it_is_thawed(own_kafka: StartKafka) 
     assert sorted(message.value() or b"" for message in broker.read(topic)) == [b"after", b"before"]
 
 
-def test_options_reach_the_broker_and_proxied_listeners_can_be_cut(own_kafka: StartKafka) -> None:
+def test_options_apply_and_proxies_cut(own_kafka: StartKafka) -> None:
     broker = own_kafka(options={"message.max.bytes": "2000"}, proxied=("SSL",))
     topic = new_topic(broker)
     client = Client(broker.client_options("SSL"))
@@ -176,7 +176,7 @@ def test_options_reach_the_broker_and_proxied_listeners_can_be_cut(own_kafka: St
     assert [message.value() for message in broker.read(topic)] == [b"after"]
 
 
-def test_every_listener_is_on_the_loopback_address_only(kafka: KafkaBroker) -> None:
+def test_listeners_are_on_loopback_only(kafka: KafkaBroker) -> None:
     listening = {
         connection.laddr.port: connection.laddr.ip
         for connection in psutil.Process(kafka.process.pid).net_connections("tcp")
@@ -187,7 +187,7 @@ def test_every_listener_is_on_the_loopback_address_only(kafka: KafkaBroker) -> N
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent died")
-def test_server_dies_with_a_test_run_that_is_killed(tmp_path: Path) -> None:
+def test_server_dies_with_its_test_run(tmp_path: Path) -> None:
     script = (
         "import sys, time\n"
         "from pathlib import Path\n"

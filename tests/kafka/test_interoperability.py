@@ -20,9 +20,7 @@ from tests.services.kafka import KafkaBroker
 pytestmark = pytest.mark.services
 
 
-def test_a_stock_jose_and_a_stock_cloudevents_library_read_a_record(
-    kafka: KafkaBroker, topic: str, tmp_path: Path
-) -> None:
+def test_other_libraries_read_a_record(kafka: KafkaBroker, topic: str, tmp_path: Path) -> None:
     values = kafka.audit_options("SSL") | {
         "kafka_topic": topic,
         "encryption_config": {"provider": "local_key", "key_path": tmp_path / "key", "passphrase": "secret"},

@@ -40,7 +40,7 @@ def _keys() -> list[bytes]:
     return [*users, *(text.encode() for text in languages), *noise]
 
 
-def test_partition_of_each_key_is_the_java_producers(kafka: KafkaBroker, topic: str) -> None:
+def test_partitions_are_the_java_producers(kafka: KafkaBroker, topic: str) -> None:
     """So a user's events stay together with any producer."""
     name = f"{topic}-13"
     kafka.create_topic(name, partitions=13)
@@ -86,9 +86,7 @@ def _data_key(value: dict[str, Any], folder: Path) -> bytes:
         return provider.unwrap(base64.b64decode(value["wrappedkey"]), value["keyid"], context_of(value["source"]))
 
 
-def test_java_consumer_opens_an_event_with_a_jose_library_of_its_own(
-    kafka: KafkaBroker, topic: str, tmp_path: Path
-) -> None:
+def test_java_opens_an_event(kafka: KafkaBroker, topic: str, tmp_path: Path) -> None:
     value = _log_one(kafka, topic, tmp_path)
 
     told = run_source("OpenRecord.java", [kafka.bootstrap(), topic], stdin=_data_key(value, tmp_path).hex() + "\n")

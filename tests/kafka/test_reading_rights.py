@@ -41,7 +41,7 @@ def _config(kafka: KafkaBroker, topic: str, folder: Path, *, client: str, **chan
     return AuditConfig(**values)
 
 
-def test_an_auditor_needs_read_on_the_topic_and_no_right_on_any_group(kafka: KafkaBroker, topic: str) -> None:
+def test_auditor_needs_no_group_rights(kafka: KafkaBroker, topic: str) -> None:
     producer = Producer(kafka.client_options("PLAINTEXT"))
     for number in range(20):
         producer.produce(topic, b"value", str(number).encode())
@@ -54,12 +54,12 @@ def test_an_auditor_needs_read_on_the_topic_and_no_right_on_any_group(kafka: Kaf
     assert sorted(int(record.key or b"") for record in found) == list(range(20))
 
 
-def test_without_the_right_to_read_the_topic_is_refused(kafka: KafkaBroker, topic: str) -> None:
+def test_read_without_the_right_is_refused(kafka: KafkaBroker, topic: str) -> None:
     with _source(kafka, topic) as source, pytest.raises(TransportAuthorizationError):
         list(source)
 
 
-def test_a_reader_that_may_not_write_opens_nothing_unless_it_is_configured_to(
+def test_unrecordable_read_opens_nothing(
     kafka: KafkaBroker, topic: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with Telemetry(_config(kafka, topic, tmp_path, client="payments")) as telemetry:
@@ -123,7 +123,7 @@ def test_parts_of_a_topic(kafka: KafkaBroker, topic: str, within: ReadRange, exp
     assert progress.totals == [len(expected)]
 
 
-def test_a_group_continues_where_it_stopped(kafka: KafkaBroker, topic: str) -> None:
+def test_group_continues_where_it_stopped(kafka: KafkaBroker, topic: str) -> None:
     producer = Producer(kafka.client_options("PLAINTEXT"))
     values = kafka.audit_options("SSL") | {"kafka_topic": topic}
     config = AuditConfig(**values, encryption_enabled=False, fallback_enabled=False)

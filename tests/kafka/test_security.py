@@ -95,7 +95,7 @@ def _deny(broker: KafkaBroker, principal: str, topic: str) -> None:
         future.result(_LIMIT)
 
 
-def test_replaced_certificate_is_taken_up_without_a_restart(
+def test_replaced_certificate_needs_no_restart(
     kafka: KafkaBroker, topic: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Events flow all the time; in the end only the new certificate's principal may write."""
@@ -146,9 +146,7 @@ def _events(broker: KafkaBroker, topic: str) -> Iterator[dict[str, Any]]:
         yield msgspec.json.decode(bytes(record.value() or b""))["data"]
 
 
-def test_damaged_certificate_file_during_an_outage_ends_nothing(
-    own_kafka: Callable[..., KafkaBroker], tmp_path: Path
-) -> None:
+def test_damaged_certificate_during_an_outage(own_kafka: Callable[..., KafkaBroker], tmp_path: Path) -> None:
     """Recovery opens a new connection: with unusable files it is tried again, and succeeds once they are whole."""
     broker = own_kafka()
     topic = new_topic(broker)
@@ -196,7 +194,7 @@ def _oauth_broker(own_kafka: Callable[..., KafkaBroker], kafka: KafkaBroker, jwk
     )
 
 
-def test_token_of_an_identity_provider_lets_in_and_each_fault_has_its_name(
+def test_identity_token_gets_in(
     own_kafka: Callable[..., KafkaBroker], kafka: KafkaBroker, provider: IdentityProvider, tmp_path: Path
 ) -> None:
     broker = _oauth_broker(own_kafka, kafka, tmp_path / "jwks.json")

@@ -29,7 +29,7 @@ def _create(kafka: KafkaBroker, topic: str, *options: str) -> subprocess.Complet
     )
 
 
-def test_the_topic_is_made_to_keep_a_trail_and_only_once(kafka: KafkaBroker) -> None:
+def test_topic_is_created_once(kafka: KafkaBroker) -> None:
     topic = f"audit-{uuid.uuid4().hex}"
 
     made = _create(kafka, topic, "--partitions", "5", "--retention-days", "400")
@@ -52,7 +52,7 @@ def test_the_topic_is_made_to_keep_a_trail_and_only_once(kafka: KafkaBroker) -> 
     assert found.items() >= expected.items()
 
 
-def test_a_refused_topic_says_why(kafka: KafkaBroker) -> None:
+def test_refused_topic_says_why(kafka: KafkaBroker) -> None:
     refused = _create(kafka, f"audit-{uuid.uuid4().hex}", "--replication", "3")
 
     assert refused.returncode == 6

@@ -47,7 +47,7 @@ def test_any_flipped_bit_is_found(records: list[StoredRecord], data: st.DataObje
 
 
 @given(RECORDS, st.data())
-def test_any_part_cut_out_or_doubled_is_found(records: list[StoredRecord], data: st.DataObject) -> None:
+def test_any_missing_or_repeated_part(records: list[StoredRecord], data: st.DataObject) -> None:
     whole = encode_object(records, topic="t", producer="p", reason="r")
     begin = data.draw(st.integers(0, len(whole) - 1))
     end = data.draw(st.integers(begin + 1, len(whole)))

@@ -25,7 +25,7 @@ EXPECTED_SECONDS: dict[str, float] = {
     "tests/kafka/test_cluster_events.py::": 30,
     "tests/kafka/test_canary.py": 30,
     "tests/kafka/test_doctor.py": 30,
-    "tests/fault/test_fault_matrix.py::test_a_real_broker": 27,
+    "tests/fault/test_fault_matrix.py::test_real_broker": 27,
     "tests/kafka/test_spared_reports.py::": 25,
     "tests/kafka/test_batch_spans.py": 25,
     "tests/unit/audit/test_pipeline_faults.py": 25,

@@ -37,7 +37,7 @@ def _run(script: str) -> str:
         "socket.socket().connect_ex(('192.0.2.1', 9))",
     ],
 )
-def test_attempt_to_leave_the_machine_is_refused_and_remembered(attempt: str) -> None:
+def test_attempt_to_leave_the_machine_fails(attempt: str) -> None:
     told = _run(
         f"try:\n    {attempt}\nexcept NetworkForbiddenError:\n    print('refused')\n"
         "print(len(guard.take_attempts()), len(guard.take_attempts()))\n"
@@ -45,7 +45,7 @@ def test_attempt_to_leave_the_machine_is_refused_and_remembered(attempt: str) ->
     assert told == "refused\n1 0\n"
 
 
-def test_code_under_test_cannot_take_it_for_a_network_fault() -> None:
+def test_guard_is_no_network_fault() -> None:
     told = _run(
         "try:\n"
         "    try:\n        socket.create_connection(('192.0.2.1', 9))\n"
@@ -70,7 +70,7 @@ def test_this_machine_can_be_reached(listener: socket.socket, host: str) -> None
         assert host == "127.0.0.2"  # allowed, but nobody listens there
 
 
-def test_socket_pairs_and_socket_files_are_left_alone(tmp_path: Path) -> None:
+def test_local_sockets_are_allowed(tmp_path: Path) -> None:
     path = str(tmp_path / "s")
     with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as client:
         server.bind(path)

@@ -29,12 +29,12 @@ def test_independent_tests_are_spread() -> None:
 def test_most_exact_entry_counts() -> None:
     file = "tests/fault/test_fault_matrix.py"
 
-    assert expected_seconds(f"{file}::test_a_real_broker_frozen") == EXPECTED_SECONDS[f"{file}::test_a_real_broker"]
+    assert expected_seconds(f"{file}::test_real_broker_frozen") == EXPECTED_SECONDS[f"{file}::test_a_real_broker"]
     assert expected_seconds(f"{file}::test_faults") == EXPECTED_SECONDS[f"{file}::"]
     assert expected_seconds("tests/unit/test_package.py") == 0.0
 
 
-def test_long_work_comes_first_and_files_stay_together() -> None:
+def test_long_work_comes_first() -> None:
     names = ["a.py::1", "tests/fault/test_crash.py::1", "b.py::1", "a.py::2", "tests/fault/test_outage.py::1"]
     items: list[Any] = [SimpleNamespace(nodeid=name) for name in names]
 

@@ -59,7 +59,7 @@ def test_bytes_pass_in_both_directions(proxy: TcpProxy) -> None:
         assert proxy.connections == 1
 
 
-def test_cut_ends_what_is_open_and_takes_new_connections(proxy: TcpProxy) -> None:
+def test_cut_ends_open_connections_only(proxy: TcpProxy) -> None:
     with _connect(proxy) as client:
         assert _echo(client, b"a") == b"a"
         proxy.cut()
@@ -69,7 +69,7 @@ def test_cut_ends_what_is_open_and_takes_new_connections(proxy: TcpProxy) -> Non
         assert _echo(client, b"b") == b"b"
 
 
-def test_refused_until_accepted_again_on_the_same_port(proxy: TcpProxy) -> None:
+def test_port_stays_after_a_refusal(proxy: TcpProxy) -> None:
     with _connect(proxy) as client:
         assert _echo(client, b"a") == b"a"
         proxy.refuse()
@@ -81,7 +81,7 @@ def test_refused_until_accepted_again_on_the_same_port(proxy: TcpProxy) -> None:
         assert _echo(client, b"b") == b"b"
 
 
-def test_stalled_bytes_come_later_and_a_stalled_connection_can_be_cut(proxy: TcpProxy) -> None:
+def test_stalled_bytes_come_later(proxy: TcpProxy) -> None:
     with _connect(proxy) as client:
         proxy.stall()
         client.sendall(b"late")
