@@ -1,4 +1,4 @@
-"""The machine's clock is set back, or forward, by an hour: nothing waits for it, nothing is lost, nothing is out of order."""
+"""Sets the machine's clock back or forward by an hour: nothing waits, is lost or out of order."""
 
 from __future__ import annotations
 

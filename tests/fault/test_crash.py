@@ -145,7 +145,7 @@ class Crashes:
         return self._verifier.report()
 
     def print_progress(self, text: str) -> None:
-        """Write where a long run stands to standard error."""
+        """Write the progress of a long run to standard error."""
         if IS_LONG:
             sys.stderr.write(
                 f"\n{text}: {self.killed_early} by a clock that began with their start; {len(self.durable)} events were durable, "

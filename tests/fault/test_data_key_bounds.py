@@ -1,4 +1,4 @@
-"""No data key seals more than it may, however many threads log at once, and the next one is there in time."""
+"""Logs from a hundred threads: no data key seals more than it may, and the next one is ready in time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_hundred_threads_rotate_keys_exactly(tmp_path: Path) -> None:
     keys, name = StubKeys(), f"stub-{uuid.uuid4().hex}"
 
     class Provider(StubKeys):
-        def __new__(cls, _: EncryptionConfig) -> StubKeys:  # type: ignore[misc]  # the test's own, whoever asks
+        def __new__(cls, _: EncryptionConfig) -> StubKeys:  # type: ignore[misc]  # always the test's own object
             return keys
 
     EncryptionProviderFactory.register(name, Provider)

@@ -1,4 +1,4 @@
-"""Parent and child of a fork share no data key, and no key is ever used twice with one initialization vector."""
+"""Checks that a forked child has its own data keys, and that no key is used twice with one initialization vector."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from telemetry.format.value import jwe
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 
 _EVENTS = 500_000
-# Each process seals half a million events; what it seals is told as raw initialization vectors and key ids.
+# Each process seals half a million events and writes their raw initialization vectors and key ids.
 _SEALING = """
 import os, sys, warnings
 warnings.simplefilter("ignore", DeprecationWarning)  # forking beside threads is what this is about

@@ -1,4 +1,4 @@
-"""The folder of the fallback is on a disk that becomes full or read-only during an outage: nothing accepted is lost."""
+"""Fills the fallback's disk, or makes it read-only, during an outage: no accepted event is lost."""
 
 from __future__ import annotations
 

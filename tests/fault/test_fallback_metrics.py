@@ -1,4 +1,4 @@
-"""What an operator's meter reads of the fallback, through the SDK of OpenTelemetry."""
+"""Reads the fallback's metrics as an operator does, through the SDK of OpenTelemetry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kafka, store and key service are slow, hang, fail and come back, alone and together, during a load: the books balance.
+"""Slows, hangs and fails Kafka, store and key service, alone and together, under load: every call is accounted for.
 
 The load never stops while it happens, not even for the shutdown. ``FAULT_SECONDS`` makes each fault last so long and
 adds every combination that the short version leaves out.
@@ -42,7 +42,7 @@ def _all_cases() -> list[Case]:
 def _cases() -> list[Case]:
     """Return every fault alone, every pair of faults of any two parts, and all three parts together."""
     numbers = range(len(KINDS))
-    # A Latin square: whichever two parts are looked at, each pair of their states occurs.
+    # A Latin square: for any two parts, each pair of their states occurs.
     square = [(KINDS[kafka], KINDS[store], KINDS[(kafka + store) % 4]) for kafka in numbers for store in numbers]
     chosen = [case for case in _all_cases() if LONG or case.count("well") == 2 or case in square]
     return [*chosen, ("refusing", "well", "well")]
@@ -197,14 +197,14 @@ def test_real_broker_frozen_killed_delayed_stalled(own_kafka: Callable[..., Kafk
         load.until_more(200)
         broker.freeze()
         store.begin("failing")
-        until(lambda: load.stats.diverted, what="the detour round a frozen broker")
+        until(lambda: load.stats.diverted, what="the fallback during the freeze")
         broker.thaw()
         store.clear()
         load.until_more(200)
 
         broker.kill()
         keys.begin("hanging")
-        until(lambda: load.stats.diverted, what="the detour round a killed broker")
+        until(lambda: load.stats.diverted, what="the fallback after the kill")
         broker.start()
         keys.clear()
         load.until_more(200)
@@ -214,7 +214,7 @@ def test_real_broker_frozen_killed_delayed_stalled(own_kafka: Callable[..., Kafk
         keys.begin("slow")
         load.last(SECONDS)
         proxy.stall()
-        until(lambda: load.stats.diverted, what="the detour round a connection that stands still")
+        until(lambda: load.stats.diverted, what="the fallback during the stall")
         proxy.delay(0.0)
         proxy.resume()
         load.until_more(200)

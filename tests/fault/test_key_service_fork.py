@@ -1,4 +1,4 @@
-"""A process that uses a key service may fork at any moment, and its children may use one of their own.
+"""Forks a process that uses a key service at any moment: its children may use one of their own.
 
 gRPC does not survive a fork: of a hundred runs of this script two waited forever, in a child that opened a channel.
 """

@@ -1,4 +1,4 @@
-"""The key service hangs, fails and comes back while events are logged: nothing is lost, one call is in flight."""
+"""Hangs and fails the key service while events are logged: nothing is lost, and one call is in flight."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def name(keys: StubKeys) -> str:
     name = f"stub-{uuid.uuid4().hex}"
 
     class Provider(StubKeys):
-        def __new__(cls, _: EncryptionConfig) -> StubKeys:  # type: ignore[misc]  # the test's own, whoever asks
+        def __new__(cls, _: EncryptionConfig) -> StubKeys:  # type: ignore[misc]  # always the test's own object
             return keys
 
     EncryptionProviderFactory.register(name, Provider)

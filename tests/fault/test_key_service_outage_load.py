@@ -1,7 +1,7 @@
-"""The key service hangs while 5,000 events a second are logged: nothing is lost, and one call is in flight.
+"""Hangs the key service while 5,000 events a second are logged: nothing is lost, and one call is in flight.
 
-``make test`` runs a short version, ``make key-outage-long`` the long one, which also tells how late the event loop was; its
-results stand in docs/providers.md.
+``make test`` runs a short version, ``make key-outage-long`` the long one, which also prints how late the event loop
+was; docs/providers.md has its results.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def config(keys: StubKeys, tmp_path: Path) -> Iterator[AuditConfig]:
     name = f"stub-{uuid.uuid4().hex}"
 
     class Provider(StubKeys):
-        def __new__(cls, _: EncryptionConfig) -> StubKeys:  # type: ignore[misc]  # the test's own, whoever asks
+        def __new__(cls, _: EncryptionConfig) -> StubKeys:  # type: ignore[misc]  # always the test's own object
             return keys
 
     EncryptionProviderFactory.register(name, Provider)
@@ -61,7 +61,7 @@ def config(keys: StubKeys, tmp_path: Path) -> Iterator[AuditConfig]:
 
 
 class Pace:
-    """Logs so many events a second until told to stop, and notes how late the event loop was."""
+    """Logs at a steady rate until it is stopped, and records how late the event loop was."""
 
     def __init__(self, telemetry: Telemetry) -> None:
         self._telemetry = telemetry
@@ -101,13 +101,13 @@ async def test_hanging_service_under_load(config: AuditConfig, keys: StubKeys) -
         pace = Pace(telemetry)
         logging, watching = asyncio.create_task(pace.log()), asyncio.create_task(pace.watch())
         await asyncio.sleep(BEFORE_SECONDS / 2)
-        before, told = pace.logged, pace.take_lateness()
+        before, late_before = pace.logged, pace.take_lateness()
         keys.gate.clear()
         calls = keys.calls
         await asyncio.sleep(HANG_SECONDS)
         await asyncio.to_thread(keys.wait_for_calls, calls + 1)
         during = pace.logged - before
-        told_during = pace.take_lateness()
+        late_during = pace.take_lateness()
         assert (keys.calls - calls, keys.in_flight, keys.most_in_flight) == (1, 1, 1)
         keys.gate.set()
         await asyncio.to_thread(keys.wait_for_calls, calls + 2)  # the key that came late is used up in its turn
@@ -120,7 +120,7 @@ async def test_hanging_service_under_load(config: AuditConfig, keys: StubKeys) -
     assert during > 0
     if LONG:
         sys.stderr.write(
-            f"\nkey service at hand: event loop {told}\n"
+            f"\nkey service at hand: event loop {late_before}\n"
             f"hanging for {HANG_SECONDS:.0f} s: {during} events ({during / HANG_SECONDS:.0f}/s), 1 call in flight, "
-            f"event loop {told_during}\nin all {pace.logged} logged, {report.delivered} delivered, {report.stored} stored\n"
+            f"event loop {late_during}\nin all {pace.logged} logged, {report.delivered} delivered, {report.stored} stored\n"
         )

@@ -1,4 +1,4 @@
-"""Kafka is away for minutes while a process with a spool logs on: its memory stays flat, and the books balance.
+"""Logs with a spool while Kafka is away: memory stays flat, and every event is accounted for.
 
 ``make test`` runs a short version, ``make memory-long`` ten minutes of it, whose result is in docs/reliability.md.
 """

@@ -1,4 +1,4 @@
-"""The replay meets damaged, foreign, unreadable and refused objects: the rest goes on, and nothing is deleted unsent."""
+"""Replays damaged, foreign, unreadable and refused objects: the others go on, and nothing is deleted unsent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The library's own life is part of the trail: sealed events on the topic, where they are switched on."""
+"""Records the library's own life in the trail, as sealed events, where that is switched on."""
 
 from __future__ import annotations
 

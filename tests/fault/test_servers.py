@@ -1,4 +1,4 @@
-"""Real servers, started and ended as docs/operations.md says: every event of an answered request is on the topic."""
+"""Starts and ends real servers as docs/operations.md says: every event of an answered request is on the topic."""
 
 from __future__ import annotations
 

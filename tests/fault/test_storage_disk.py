@@ -1,4 +1,4 @@
-"""Real file systems that are full or read-only, and writers that are killed: clear errors, and nothing half-written."""
+"""Fills disks, makes them read-only and kills writers: the errors are clear, and no file is half written."""
 
 from __future__ import annotations
 

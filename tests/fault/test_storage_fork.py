@@ -1,4 +1,4 @@
-"""A cloud store goes on working in the children of a process that had used it (gunicorn prefork, multiprocessing)."""
+"""Uses a cloud store in the children of a process that used it before (gunicorn prefork, multiprocessing)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes that share a cloud store: one works, and when it is killed another takes over."""
+"""Kills the process that works on a shared cloud store: another one takes over."""
 
 from __future__ import annotations
 

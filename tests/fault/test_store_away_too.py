@@ -1,4 +1,4 @@
-"""Kafka and the store are both away: the queue fills to its bound, log() waits, then raises; every event is accounted for."""
+"""Takes Kafka and the store away: the queue fills to its bound, log() waits, then raises; no event is lost."""
 
 from __future__ import annotations
 

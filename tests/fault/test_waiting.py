@@ -1,4 +1,4 @@
-"""Calls that must wait: served in the order of the calls, cancelled without harm, and never lost once accepted."""
+"""Lets calls wait: they are served in order, cancelled without harm, and never lost once accepted."""
 
 from __future__ import annotations
 
@@ -180,9 +180,9 @@ async def test_cancelled_calls_lose_and_double_nothing(store: FaultyStore, tmp_p
         assert telemetry._runtime.pipeline()._intake.waiting == 0
     found = in_fallback(config)
 
-    told = {receipt.event_id for receipt in receipts}
-    # A call that is cancelled in the very moment of its acceptance keeps its event; nobody holds its receipt then.
-    assert told <= ids(found)
+    accepted = {receipt.event_id for receipt in receipts}
+    # A call that is cancelled in the moment of its acceptance keeps its event, and its receipt is lost.
+    assert accepted <= ids(found)
     assert len(found) == len(ids(found)) == stats.logged
     assert sorted(int(value["sequence"]) for value in found) == list(range(stats.logged))
 

@@ -55,9 +55,9 @@ def test_partitions_are_the_java_producers(kafka: KafkaBroker, topic: str) -> No
     assert transport.wait_empty(_LIMIT)
     transport.close()
 
-    told = run_source("Partitions.java", ["13"], stdin="".join(f"{record.key.hex()}\n" for record in records))
+    output = run_source("Partitions.java", ["13"], stdin="".join(f"{record.key.hex()}\n" for record in records))
 
-    assert [record.partition for record in records] == [int(line) for line in told.split()]
+    assert [record.partition for record in records] == [int(line) for line in output.split()]
     assert len({record.partition for record in records}) == 13
 
 
@@ -89,9 +89,9 @@ def _data_key(value: dict[str, Any], folder: Path) -> bytes:
 def test_java_opens_an_event(kafka: KafkaBroker, topic: str, tmp_path: Path) -> None:
     value = _log_one(kafka, topic, tmp_path)
 
-    told = run_source("OpenRecord.java", [kafka.bootstrap(), topic], stdin=_data_key(value, tmp_path).hex() + "\n")
+    output = run_source("OpenRecord.java", [kafka.bootstrap(), topic], stdin=_data_key(value, tmp_path).hex() + "\n")
 
-    key, event = told.splitlines()
+    key, event = output.splitlines()
     assert key == "user-1:payments"
     assert json.loads(event)["payload"] == {"answer": 42, "name": "Zoë"}
     assert json.loads(event)["user_id"] == "user-1"
@@ -101,8 +101,8 @@ def _read_by_console_consumer(kafka: KafkaBroker, topic: str) -> list[str]:
     where = ["--bootstrap-server", kafka.bootstrap(), "--topic", topic, "--from-beginning"]
     shown = ["--property", "print.key=true", "--property", "print.headers=true"]
     until = ["--max-messages", "1", "--timeout-ms", "30000"]
-    told = run_class("org.apache.kafka.tools.consumer.ConsoleConsumer", [*where, *shown, *until])
-    return told.strip().split("\t")
+    output = run_class("org.apache.kafka.tools.consumer.ConsoleConsumer", [*where, *shown, *until])
+    return output.strip().split("\t")
 
 
 def _read_by_kcat(kafka: KafkaBroker, topic: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The batcher against the plainest model of it: a list, a clock, and two triggers."""
+"""Compares the batcher with the plainest model of it: a list, a clock, and two triggers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkpoints of any producer are read as they were signed, and no flipped bit passes."""
+"""Reads checkpoints of any producer as they were signed: no flipped bit passes."""
 
 from __future__ import annotations
 

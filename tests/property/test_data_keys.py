@@ -1,4 +1,4 @@
-"""Whatever happens to time, sizes and the key service, no data key seals past its bounds."""
+"""Varies time, sizes and the key service: no data key seals past its bounds."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ steps = st.lists(
 
 
 class Life:
-    """A ring of keys in a world where time passes when told, and what was sealed with each key."""
+    """A key ring with a clock of the test's own, and the events that each key sealed."""
 
     def __init__(self) -> None:
         self.now = 0.0

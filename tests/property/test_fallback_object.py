@@ -1,4 +1,4 @@
-"""Whatever records go into a fallback object come out of it, and no change to it goes unnoticed."""
+"""Writes any records into a fallback object: they come out of it, and no change goes unnoticed."""
 
 from __future__ import annotations
 

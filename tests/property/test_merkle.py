@@ -1,4 +1,4 @@
-"""Trees of any size: proofs hold for what is in them and for nothing else."""
+"""Builds trees of any size: a proof is valid for a leaf of the tree and for nothing else."""
 
 from __future__ import annotations
 

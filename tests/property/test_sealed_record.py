@@ -1,4 +1,4 @@
-"""A record that was altered, moved or swapped in any way is refused with our own error; no other error is raised."""
+"""Alters, moves and swaps records in any way: each is refused with our own error, and no other error is raised."""
 
 from __future__ import annotations
 

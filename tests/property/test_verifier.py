@@ -1,4 +1,4 @@
-"""A trail as crashes, outages and replays leave it raises no alarm; whatever is done to it afterwards does."""
+"""Verifies trails as crashes, outages and replays leave them: they raise no alarm, and any later change does."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def lives(draw: st.DrawFn, number: int) -> list[RawRecord]:
     if process.tree.size == 0:
         records.append(process.log())
     if crashed:
-        # Whoever adopts the spool sends what was not settled once more, and signs the end.
+        # The process that adopts the spool sends unsettled records again, and signs the end.
         records += records[-draw(st.integers(0, 8)) or len(records) :]
     records.append(process.checkpoint(final=not crashed, recovered=crashed))
     return records

@@ -1,4 +1,4 @@
-"""A TCP proxy that lets a request through, and steals its answer."""
+"""Runs a TCP proxy that lets a request through and withholds its answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Azurite, the emulator of Azure Blob Storage, on 127.0.0.1."""
+"""Runs Runs Azurite, the emulator of Azure Blob Storage, on 127.0.0.1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Containers in the emulator of Azure Blob Storage: obstore works in containers and makes none."""
+"""Creates containers in the emulator of Azure Blob Storage, because obstore creates none."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ def make_container(service: BlobService, name: str) -> None:
     try:
         connection.request("PUT", f"{path}?restype=container", headers={**headers, "Content-Length": "0"})
         answer = connection.getresponse()
-        told = answer.read()
+        reason = answer.read()
     finally:
         connection.close()
     if answer.status != _CREATED:
-        message = f"Azurite refused to make the container {name}: {answer.status} {told[:300]!r}"
+        message = f"Azurite refused to create the container {name}: {answer.status} {reason[:300]!r}"
         raise RuntimeError(message)
 
 

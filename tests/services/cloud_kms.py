@@ -1,4 +1,4 @@
-"""Configurations for the fake Cloud KMS."""
+"""Configures providers for the fake Cloud KMS."""
 
 from __future__ import annotations
 

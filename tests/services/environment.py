@@ -1,4 +1,4 @@
-"""What the tests may see of the machine's environment: no credentials, no proxies, no foreign CA bundles."""
+"""Removes credentials, proxies and foreign CA bundles from the environment of the tests."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _DUMMIES = {
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     "AWS_EC2_METADATA_DISABLED": "true",
-    # Whoever asks the metadata service of a cloud is refused at once on this machine.
+    # A client that asks the metadata service of a cloud is refused at once on this machine.
     "GCE_METADATA_HOST": "127.0.0.1:9",
     "NO_GCE_CHECK": "true",
 }

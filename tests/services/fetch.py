@@ -65,10 +65,12 @@ def azurite_program() -> Path:
 def require_java() -> str:
     """Return the path of a Java runtime that Kafka 4 accepts."""
     java = program("java")
-    told = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=_ASK_SECONDS, check=False).stderr
-    found = re.search(r'version "(\d+)', told)
-    if found is None or int(found.group(1)) < _OLDEST_JAVA:
-        message = f"Apache Kafka needs Java {_OLDEST_JAVA} or later; {java} says: {told.splitlines()[:1]}"
+    output = subprocess.run(
+        [java, "-version"], capture_output=True, text=True, timeout=_ASK_SECONDS, check=False
+    ).stderr
+    version = re.search(r'version "(\d+)', output)
+    if version is None or int(version.group(1)) < _OLDEST_JAVA:
+        message = f"Apache Kafka needs Java {_OLDEST_JAVA} or later; {java} says: {output.splitlines()[:1]}"
         raise ServiceUnavailableError(message)
     return java
 
@@ -123,8 +125,8 @@ def _run(command: list[str], *, folder: Path) -> None:
         message = f"{command[0]} did not end within {_FETCH_SECONDS:g} s in {folder}"
         raise ServiceUnavailableError(message) from exc
     if done.returncode != 0:
-        told = (done.stdout + done.stderr)[-2_000:]
-        message = f"{command[0]} failed in {folder}:\n{told}"
+        output = (done.stdout + done.stderr)[-2_000:]
+        message = f"{command[0]} failed in {folder}:\n{output}"
         raise ServiceUnavailableError(message)
 
 

@@ -1,4 +1,4 @@
-"""Configurations that reach the Cloud Storage of the tests."""
+"""Configures stores that reach the Cloud Storage of the tests."""
 
 from __future__ import annotations
 

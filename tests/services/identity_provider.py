@@ -1,4 +1,4 @@
-"""A token endpoint (OAuth 2.0 client credentials, RFC 6749 4.4) over TLS on 127.0.0.1, and the keys that brokers check."""
+"""Runs a token endpoint over TLS (client credentials, RFC 6749 4.4), and publishes the keys that brokers check."""
 
 from __future__ import annotations
 

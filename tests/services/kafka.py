@@ -88,15 +88,15 @@ class KafkaBroker(KafkaAccess):
     """One broker with its own folder, certificates, ports and process.
 
     Listeners: ``PLAINTEXT`` (every right; for the harness), ``SSL`` (client certificate required), ``SASL_SSL`` and
-    ``SASL_PLAINTEXT`` (PLAIN, SCRAM-SHA-256, SCRAM-SHA-512; users in ``USERS``), and three whose certificate a client
+    ``SASL_PLAINTEXT`` (PLAIN, SCRAM-SHA-256, SCRAM-SHA-512; users in ``USERS``), and three with a certificate that a client
     must refuse: ``SSL_WRONG_HOST``, ``SSL_EXPIRED``, ``SSL_FOREIGN``.
 
     Args:
         folder: A folder of its own; data, certificates and log are kept in it.
-        certificates: Certificates made before; made here if not given.
+        certificates: Certificates created before; created here if not given.
         options: Lines added to server.properties, for example ``{"message.max.bytes": "2000"}``.
         proxied: Listeners that clients reach through a ``TcpProxy`` only: ``bootstrap()`` and the address that the
-            broker tells its clients are the proxy's; see ``proxy()``.
+            broker gives its clients are the proxy's; see ``proxy()``.
         java_options: Further options of the broker's Java virtual machine.
         is_archived: Whether Java may map the archive of the broker's classes.
         shared: A broker that another process runs; this object then reaches it, and does not start or stop it.

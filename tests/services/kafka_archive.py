@@ -1,4 +1,4 @@
-"""Prepares what makes a broker start in half the time: its classes parsed beforehand, and its storage formatted.
+"""Archives a broker's classes, so that the brokers of the tests start in half the time.
 
 Java maps an archive of classes that one broker used before it ended (class-data sharing, JEP 350), and ignores an
 archive that another Java or other jars wrote.

@@ -1,4 +1,4 @@
-"""Configurations and providers for the fake Key Vault."""
+"""Configures and creates providers for the fake Key Vault."""
 
 from __future__ import annotations
 

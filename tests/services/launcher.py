@@ -1,4 +1,4 @@
-"""Become another program that the kernel kills when the parent dies. Run as a script: launcher.py PARENT PROGRAM ...
+"""Becomes another program that the kernel kills when the parent dies; run as ``launcher.py PARENT PROGRAM ...``.
 
 A separate program, because running Python code between fork and exec is not safe in a process with threads.
 """

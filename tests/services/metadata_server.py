@@ -1,4 +1,4 @@
-"""The servers on a cloud's own machines that give workloads their credentials, on 127.0.0.1."""
+"""Runs on 127.0.0.1 the servers that give workloads on a cloud's machines their credentials."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""No test talks to anything but this machine.
+"""Keeps every test from talking to anything but this machine.
 
 Python's audit hooks see every connection that Python code opens. Libraries in C and Rust are not seen: what they are
-told to connect to is in the tests themselves.
+asked to connect to is in the tests themselves.
 """
 
 from __future__ import annotations

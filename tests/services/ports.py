@@ -1,4 +1,4 @@
-"""Ports for servers that must keep theirs across a restart."""
+"""Chooses ports for servers that must keep theirs across a restart."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _LAUNCHER = Path(__file__).with_name("launcher.py")
 _LOG_TAIL_BYTES = 4_000
 _POLL_SECONDS = 0.05
 _SIGNAL_SECONDS = 20.0
-# The kernel's parent-death signal follows the thread that made the child, so all are made by one lasting thread.
+# The kernel's parent-death signal follows the thread that created the child: one lasting thread creates them all.
 _SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="service-spawner")
 
 
@@ -121,7 +121,7 @@ class ServiceProcess:
         self._await(_SIGNAL_SECONDS)
 
     def freeze(self) -> None:
-        """Stop the server's threads (SIGSTOP): its connections stay open and nobody answers. Returns when it stands."""
+        """Stop the server's threads (SIGSTOP): its connections stay open and nobody answers. Returns when they are stopped."""
         self._signal(signal.SIGSTOP)
         server = psutil.Process(self.pid)
         self.wait_until(lambda: server.status() == psutil.STATUS_STOPPED, timeout=_SIGNAL_SECONDS)

@@ -1,4 +1,4 @@
-"""Whether a missing service skips a test or fails it."""
+"""Decides whether a missing service skips a test or fails it."""
 
 from __future__ import annotations
 

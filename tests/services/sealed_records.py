@@ -1,4 +1,4 @@
-"""Records sealed as a process seals them, for whoever wants to alter them."""
+"""Seals records as a process does, for tests that alter them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Sealer:
     Args:
         provider: Wraps the data key.
         producer: UUIDv7 of the stream.
-        service: Whose events they are.
+        service: The service that the events belong to.
         hmac_secret: For ``key_mode="hmac"``.
         clear_fields: Event fields to project outside.
     """

@@ -1,4 +1,4 @@
-"""A key service in the test itself: it counts its calls, and fails or hangs when told."""
+"""Runs a key service in the test itself that counts its calls, and fails or hangs on request."""
 
 from __future__ import annotations
 

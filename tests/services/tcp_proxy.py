@@ -1,4 +1,4 @@
-"""A TCP proxy on 127.0.0.1 that can cut, delay, stall and refuse the connections that pass through it."""
+"""Runs a TCP proxy on 127.0.0.1 that can cut, delay, stall and refuse its connections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sealed records as they come from the intake."""
+"""Seals records as the intake does."""
 
 from __future__ import annotations
 

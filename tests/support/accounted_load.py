@@ -113,7 +113,7 @@ class AccountedLoad:
         time.sleep(seconds)
 
     def stop(self) -> None:
-        """Log no more; raises what a writer died of."""
+        """Stop logging; raise the error that ended a writer."""
         self._stop.set()
         for thread in self._threads:
             thread.join(PATIENCE)

@@ -1,4 +1,4 @@
-"""Real file systems of a test's own, which become full, read-only or fail, and a disk that fails for a while."""
+"""Mounts real file systems that become full or read-only, or that fail, some for a while only."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Disk:
             unavailable(f"root may not mount a file system here: {done.stderr.strip()}")
 
     def unmount(self) -> None:
-        """Take it away, whoever still has files open in it."""
+        """Unmount it, even if files are open in it."""
         _run("umount", "--lazy", str(self.folder))
 
     def remount(self, options: str) -> None:
@@ -71,8 +71,8 @@ def small_disk(folder: Path, *, size: str) -> Iterator[Disk]:
 @contextmanager
 def ext4_disk(folder: Path, image: Path) -> Iterator[Disk]:
     """An ext4 file system in a file, which can fail."""
-    with image.open("wb") as made:
-        made.truncate(_IMAGE_BYTES)
+    with image.open("wb") as file:
+        file.truncate(_IMAGE_BYTES)
     try:
         made_fs = _run("mkfs.ext4", "-q", "-E", "nodiscard", str(image))
     except FileNotFoundError:
@@ -85,7 +85,7 @@ def ext4_disk(folder: Path, image: Path) -> Iterator[Disk]:
 def failing_writes(path: Path) -> Iterator[None]:
     """Make this process's writes to an open file fail with EIO, as those to a broken disk do, and heal it at the end.
 
-    The file's descriptor is made to stand for memory that another process does not have: the kernel then answers EIO.
+    The file's descriptor is replaced by one for memory that another process does not have: the kernel answers EIO.
     """
     with ExitStack() as stack:
         owner = stack.enter_context(subprocess.Popen(["sleep", "600"]))

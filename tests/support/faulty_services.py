@@ -1,4 +1,4 @@
-"""A Kafka, a store and a key service of third parties that are slow, hang or fail when a test says so."""
+"""Runs a Kafka, a store and a key service that are slow, hang or fail on request."""
 
 from __future__ import annotations
 

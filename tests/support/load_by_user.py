@@ -74,7 +74,7 @@ class LoadByUser:
         return self.telemetry.audit.get_audit_stats()
 
     def stop(self) -> None:
-        """Log no more; raises what a writer died of."""
+        """Stop logging; raise the error that ended a writer."""
         if self._stop.is_set():
             return
         self._stop.set()
@@ -129,16 +129,16 @@ class LoadByUser:
 
 @dataclass
 class Comparison:
-    """What the topic has, against what was accepted.
+    """The topic compared with the accepted events.
 
     Attributes:
         accepted: Events that ``log()`` accepted.
         records: Records on the topic.
-        duplicates: Records whose ``id`` was there before.
+        duplicates: Records with an ``id`` that an earlier record has.
         missing: Accepted events that are not on the topic.
         unknown: Records that were never accepted.
-        disordered: Users whose events, duplicates removed, do not stand in the order of the calls.
-        altered: Duplicates whose bytes differ from the first.
+        disordered: Users with events that, without duplicates, are not in the order of the calls.
+        altered: Duplicates that differ from the first record.
     """
 
     accepted: int = 0

@@ -1,4 +1,4 @@
-"""The least that a store can be: what a lease must make do with."""
+"""Stores objects in a dictionary, with the least that a lease needs."""
 
 from __future__ import annotations
 

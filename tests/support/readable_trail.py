@@ -1,4 +1,4 @@
-"""A trail on an embedded Kafka whose events are as their users made them, and the command that reads it."""
+"""Writes eight events to an embedded Kafka, and runs the commands that read them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files and commands of ``docs/operations.md``, run as real processes on a free port."""
+"""Runs the files and commands of ``docs/operations.md`` as real processes on a free port."""
 
 from __future__ import annotations
 

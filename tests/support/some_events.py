@@ -1,4 +1,4 @@
-"""Opened events without a trail: what mappings, filters and writers are given."""
+"""Creates opened events without a trail, as input of mappings, filters and writers."""
 
 from __future__ import annotations
 

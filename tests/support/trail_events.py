@@ -1,4 +1,4 @@
-"""Events in the manner of a cloud provider's audit log: nested, with nulls, errors and every script of the world."""
+"""Creates events like those of a cloud's audit log: nested, with nulls, errors and many scripts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trails as the write side leaves them on a topic, made in memory: real seals, real signatures, real places."""
+"""Writes trails in memory as the write side leaves them on a topic: sealed, signed and placed."""
 
 from __future__ import annotations
 
