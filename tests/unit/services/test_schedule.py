@@ -29,7 +29,7 @@ def test_independent_tests_are_spread() -> None:
 def test_most_exact_entry_counts() -> None:
     file = "tests/fault/test_fault_matrix.py"
 
-    assert expected_seconds(f"{file}::test_real_broker_frozen") == EXPECTED_SECONDS[f"{file}::test_a_real_broker"]
+    assert expected_seconds(f"{file}::test_real_broker_frozen") == EXPECTED_SECONDS[f"{file}::test_real_broker"]
     assert expected_seconds(f"{file}::test_faults") == EXPECTED_SECONDS[f"{file}::"]
     assert expected_seconds("tests/unit/test_package.py") == 0.0
 
