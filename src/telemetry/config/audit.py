@@ -35,6 +35,18 @@ _WITH_SASL: dict[SecurityProtocol, SecurityProtocol] = {"SSL": "SASL_SSL", "PLAI
 MIN_HMAC_SECRET_BYTES = 16
 
 
+_OFF = frozenset(("false", "0", "off", "no", "f", "n"))
+# Switch, section that it makes required, remedy.
+_SECTIONS = (
+    (
+        "encryption_enabled",
+        "encryption_config",
+        "add EncryptionConfig(provider=...), or set encryption_enabled=False to log in the clear",
+    ),
+    ("fallback_enabled", "storage_config", "add StorageConfig(provider=...), or set fallback_enabled=False"),
+)
+
+
 class AuditConfig(ConfigModel):
     """Configuration of the audit pipeline. Durations end in ``_ms`` (milliseconds) or ``_seconds``, sizes in ``_kb`` or ``_bytes``.
 
@@ -129,6 +141,7 @@ class AuditConfig(ConfigModel):
         if not isinstance(values, Mapping):
             return values
         merged = dict(values)
+        # Before validation, because `kafka_brokers` is required and may be given as `kafka_config.brokers` alone.
         for flat, nested in (("kafka_brokers", "brokers"), ("kafka_topic", "topic")):
             given = _nested_value(merged.get("kafka_config"), nested)
             default = cls.model_fields[flat].get_default()
@@ -230,16 +243,6 @@ class AuditConfig(ConfigModel):
         ]
 
 
-_SECTIONS = (
-    (
-        "encryption_enabled",
-        "encryption_config",
-        "add EncryptionConfig(provider=...), or set encryption_enabled=False to log in the clear",
-    ),
-    ("fallback_enabled", "storage_config", "add StorageConfig(provider=...), or set fallback_enabled=False"),
-)
-
-
 def _absent_sections(values: Any) -> list[Problem]:
     if not isinstance(values, Mapping):
         return []
@@ -248,9 +251,6 @@ def _absent_sections(values: Any) -> list[Problem]:
         for switch, section, remedy in _SECTIONS
         if values.get(section) is None and str(values.get(switch, True)).lower() not in _OFF
     ]
-
-
-_OFF = frozenset(("false", "0", "off", "no", "f", "n"))
 
 
 def _nested_value(config: Any, name: str) -> Any:

@@ -27,6 +27,7 @@ def require_fields(model: ConfigModel, provider: str, required: dict[str, tuple[
         )
 
 
+# One class for all providers, as the specification's examples construct it; each provider reads its own fields.
 class EncryptionConfig(ConfigModel):
     """Configuration of the key service that wraps the data keys.
 
@@ -92,7 +93,7 @@ class EncryptionConfig(ConfigModel):
     writer_only: bool = False
 
     @model_validator(mode="after")
-    def _has_what_its_provider_needs(self) -> Self:
+    def _has_the_fields_of_its_provider(self) -> Self:
         require_fields(self, self.provider, _REQUIRED)
         return self
 

@@ -81,6 +81,6 @@ class StorageConfig(ConfigModel):
     max_retries: int = Field(default=3, ge=0, le=20)
 
     @model_validator(mode="after")
-    def _has_what_its_provider_needs(self) -> Self:
+    def _has_the_fields_of_its_provider(self) -> Self:
         require_fields(self, self.provider, _REQUIRED)
         return self

@@ -10,7 +10,7 @@ class Worker:
     """A daemon thread that one object owns.
 
     The loop asks :attr:`is_stopping` or pauses in :meth:`pause`, which returns at once when the worker is woken or
-    stopped. A daemon thread never keeps a program from ending: whoever owns it saves its work in ``stop``.
+    stopped. A daemon thread never keeps a program from ending: its owner saves its work in ``stop``.
 
     Args:
         name: Name of the thread, as operators see it in a stack dump.
@@ -56,7 +56,7 @@ class Worker:
         return self.is_stopping
 
     def rest(self, seconds: float) -> bool:
-        """Wait in the loop for ``seconds``, whoever wakes it; return whether the worker is stopping."""
+        """Wait in the loop for ``seconds``, also when it is woken; return whether the worker is stopping."""
         return self._stopping.wait(seconds)
 
     def ask_to_stop(self) -> None:

@@ -149,7 +149,7 @@ def test_version_that_does_not_exist(provider: AzureKeyVaultProvider) -> None:
 def test_key_wrapped_elsewhere_without_context(
     key_vault: FakeKeyVault, provider: AzureKeyVaultProvider, name: str, kty: str
 ) -> None:
-    # Whoever holds the public half of an RSA key can wrap; only with the context inside is it taken.
+    # Anyone with the public half of an RSA key can wrap; the result is accepted only with the context inside.
     made = provider.generate_data_key(CONTEXT)
     version = made.key_uri[-32:]
     for payload in (bytes(32), bytes(64), bytes(24)):

@@ -34,6 +34,7 @@ class DiskState:
 
     def note_failure(self, error: Exception) -> None:
         """Record that a commit failed; the first one in a row is logged."""
+        # From the end of the failed commit on: one that hung for long is not tried again at once.
         self._patience = Deadline(_RETRY_SECONDS)
         if self._broken_since is None:
             self._broken_since = time.monotonic()

@@ -40,6 +40,7 @@ class AlternatingTables:
     def __init__(self, connection: sqlite3.Connection, *, flip_bytes: int) -> None:
         self._connection = connection
         self._flip_bytes = min(flip_bytes, MAX_FLIP_BYTES)
+        # Index of the table that receives packs, its bytes since it became active, and each table's last position.
         self._active = 0
         self._active_bytes = 0
         self._highest = [-1, -1]

@@ -95,10 +95,13 @@ def read_key_file(path: Path, passphrase: Passphrase, *, purpose: str) -> tuple[
         KeyNotFoundError: There is no such file.
         ConfigurationError: Wrong passphrase, unsafe owner or mode, or a damaged file.
     """
+    # 1. Everything that can be checked without the passphrase: owner, mode, form, digest, purpose.
     content = _parse(path, purpose)
+    # 2. The sizes, before PBKDF2 spends its time on them.
     salt, iv, sealed = (_unpack(path, content[name]) for name in ("salt", "iv", "sealed"))
     if len(salt) not in _SALT_SIZES or len(iv) != _IV_BYTES:
         raise _unusable(path, "has a salt or initialization vector of the wrong length", "restore it from a backup")
+    # 3. The passphrase, by the tag of AES-GCM; it also covers every other field, the public ones too.
     try:
         key = AESGCM(_derive(passphrase, salt, content["iterations"])).decrypt(iv, sealed, _header(content))
     except InvalidTag:
@@ -160,17 +163,23 @@ def _derive(passphrase: Passphrase, salt: bytes, iterations: int) -> bytes:
 
 
 def _parse(path: Path, purpose: str) -> dict[str, Any]:
+    # 1. The file is private, and JSON.
     content = _decoded(path, _read_safely(path))
+    # 2. The version comes first: a later one may have other fields.
     if "version" in content and content["version"] != _VERSION:
         raise _unusable(path, "is of a version that this library does not support", "upgrade telemetry-audit")
+    # 3. Every field has its type, and the algorithms are the only ones that are accepted.
     texts = all(isinstance(content.get(name), str) for name in ("purpose", "salt", "iv", "sealed", "sha256"))
     named = content.get("kdf") == _KDF and content.get("cipher") == _CIPHER
     if not texts or not named or type(content.get("iterations")) is not int or not _is_text_map(content.get("public")):
         raise _unusable(path, "is damaged, or not a key file of this library", "restore it from a backup")
+    # 4. No accident changed a byte.
     if not hmac.compare_digest(content["sha256"].encode(), _digest(content).encode()):
         raise _unusable(path, "is damaged: it does not match its own digest", "restore it from a backup")
+    # 5. Too few rounds would be a weak file, too many a start that never ends.
     if not MIN_ITERATIONS <= content["iterations"] <= MAX_ITERATIONS:
         raise _unusable(path, "has a number of rounds that is out of range", "restore it from a backup")
+    # 6. A signing key must not wrap data keys, nor the other way round.
     if content["purpose"] != purpose:
         raise _unusable(path, f"is a key file for {content['purpose'][:40]!r}", f"name one for {purpose!r}")
     return content

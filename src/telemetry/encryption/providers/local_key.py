@@ -117,14 +117,17 @@ class LocalKeyProvider(EncryptionProvider):
     def unwrap(self, wrapped: bytes, key_uri: str, context: Context) -> bytes:
         """Return the data key."""
         with _as_key_service_error():
-            cipher = self._opened(create=False)
+            cipher, uri = self._opened(create=False)
+        # 1. The record names this key, and not another one.
         require_bounds(wrapped, key_uri)
-        if not hmac.compare_digest(key_uri.encode(), self._uri.encode()):
-            message = f"the data key was wrapped by another key than that of {self._path} ({self._uri})"
+        if not hmac.compare_digest(key_uri.encode(), uri.encode()):
+            message = f"the data key was wrapped by another key than that of {self._path} ({uri})"
             raise KeyMismatchError(message)
+        # 2. The bytes have the form that this provider gives them.
         if len(wrapped) != _WRAPPED_BYTES or wrapped[:1] != _WRAP_VERSION:
             message = "the wrapped data key does not have the form that local_key gives it; it was altered"
             raise KeyMismatchError(message)
+        # 3. Neither they nor the context were altered.
         try:
             return cipher.decrypt(wrapped[1 : 1 + _IV_BYTES], wrapped[1 + _IV_BYTES :], _associated(context))
         except InvalidTag as exc:
@@ -146,13 +149,14 @@ class LocalKeyProvider(EncryptionProvider):
             self._cipher = None
 
     def _generate(self, context: Context) -> DataKey:
-        cipher = self._opened(create=True)
+        cipher, uri = self._opened(create=True)
         plaintext, iv = secrets.token_bytes(DATA_KEY_BYTES), os.urandom(_IV_BYTES)
         wrapped = _WRAP_VERSION + iv + cipher.encrypt(iv, plaintext, _associated(context))
-        return DataKey(plaintext=plaintext, wrapped=wrapped, key_uri=self._uri)
+        return DataKey(plaintext=plaintext, wrapped=wrapped, key_uri=uri)
 
-    def _opened(self, *, create: bool) -> AESGCM:
-        """Derive the key once; PBKDF2 is slow on purpose."""
+    def _opened(self, *, create: bool) -> tuple[AESGCM, str]:
+        """Return cipher and URI of the KEK, which is derived once: PBKDF2 is slow on purpose."""
+        # Both under one lock: a file that is replaced in between must not give one key the other's name.
         with self._lock:
             if self._cipher is None:
                 self._cipher = AESGCM(self._first_read(create=create))
@@ -161,7 +165,7 @@ class LocalKeyProvider(EncryptionProvider):
                 if SCHEME + describe(self._path).public.get("fingerprint", "") != self._uri:
                     self._cipher = AESGCM(self._read())
                 self._identity = now
-            return self._cipher
+            return self._cipher, self._uri
 
     def _first_read(self, *, create: bool) -> bytes:
         try:
