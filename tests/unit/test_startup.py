@@ -20,6 +20,7 @@ PIPELINE = {
 }
 SETTINGS = {"pydantic_settings", "dotenv", "importlib.metadata"}
 COMMAND = {"typer", "rich"}
+PYDANTIC = {"pydantic", "importlib.metadata"}
 CONFIGURATION = {"pydantic", "telemetry.config", "msgspec"} | SETTINGS
 
 SCRIPT = """
@@ -55,12 +56,9 @@ def _command(words: str) -> str:
         ("from telemetry.audit.runtime import Runtime", SETTINGS | COMMAND, 480),
         (_command("'--version'"), PIPELINE | CONFIGURATION | COMMAND | {"typing"}, 15),
         (_command("'--help'"), PIPELINE | CONFIGURATION | {"rich.progress"}, 400),
-        # Typer's own parameters are checked by pydantic.
-        (
-            _command("'keys', '--help'"),
-            PIPELINE | {"telemetry.config", "msgspec", "pydantic_settings", "rich.progress"},
-            520,
-        ),
+        # Typer checks the values of options with pydantic, those before the subcommand too.
+        (_command("'keys', '--help'"), PIPELINE | CONFIGURATION - PYDANTIC | {"rich.progress"}, 520),
+        (_command("'keys', 'init', '--help'"), PIPELINE | CONFIGURATION - PYDANTIC | {"rich.progress"}, 520),
     ],
     ids=lambda value: value.strip().splitlines()[0] if isinstance(value, str) else "",
 )

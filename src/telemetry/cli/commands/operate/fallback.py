@@ -20,7 +20,9 @@ from telemetry.format.objects.fallback_object import FallbackObject, decode_obje
 from telemetry.format.objects.stored_name import QUARANTINE, REJECTED, WAITING, below, parse_object_name
 from telemetry.storage import StorageProvider, StoredObject
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Look at the fallback store, and bring it back to Kafka."
+)
 
 # No subcommand opens an event: all of them work without a key, for operators who must not read the trail.
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]

@@ -16,7 +16,11 @@ from telemetry.exceptions import ConfigurationError, Problem, TelemetryError
 if TYPE_CHECKING:
     from telemetry.encryption.providers.key_file import KeyFileFacts
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Create and maintain key files: of the provider local_key, and for signing.",
+)
 
 KeyPath = Annotated[Path, typer.Argument(help="The key file.")]
 # There is no option for the passphrase itself: other users of the machine see the words of a command.

@@ -11,14 +11,15 @@ from telemetry.cli.output.console import err
 from telemetry.cli.output.examples import examples
 from telemetry.exceptions import ConfigurationError, Problem
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Create the topic of a trail.")
 
 _DAY_MS = 86_400_000
 
 
 @app.callback()
 def _group() -> None:
-    """Make this a group: without a callback, an application with a single command is that command."""
+    # Without a callback, an application with a single command would be that command, not a group.
+    """Create the topic of a trail."""
 
 
 @app.command(epilog=examples("telemetry topic create -c telemetry.toml --partitions 12 --retention-days 400"))
