@@ -18,7 +18,7 @@ def main() -> None:
 
         code = run()
     except ModuleNotFoundError as exc:
-        if exc.name not in {"typer", "rich"}:
+        if (exc.name or "").partition(".")[0] not in {"typer", "rich"}:
             raise
         from telemetry.exceptions import MissingExtraError  # noqa: PLC0415 - not needed otherwise
 

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from telemetry.cli import main
+from telemetry.version import __version__
+
+
+def _main(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["telemetry", *words])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    return int(caught.value.code or 0)
+
+
+@pytest.mark.parametrize("absent", ["typer", "rich"])
+def test_absent_extra_is_named(absent: str) -> None:
+    code = f"import sys; sys.modules[{absent!r}] = None; sys.argv = ['telemetry', 'tail']; import telemetry.__main__ as m; m.main()"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False)
+
+    assert done.returncode == 2
+    assert "pip install 'telemetry-audit[cli]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_version_alone_is_answered(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["telemetry", "--version"])
+
+    main()
+
+    assert capsys.readouterr().out == f"telemetry {__version__}\n"
+
+
+def test_unknown_option_ends_with_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _main(monkeypatch, "--no-such-option") == 2
