@@ -23,6 +23,7 @@ from telemetry.storage.lock import Lock
 from telemetry.storage.names import MAX_NAME_BYTES, clean_prefix, require_name, require_safe
 from telemetry.storage.provider import StorageProvider, StoredObject, require_size
 from telemetry.system.durable_file import link_new, sync
+from telemetry.system.file_errors import storage_error
 
 _INTERNAL = "@internal"
 """Folder of temporary and lock files; no object's name can contain an ``@``."""
@@ -226,4 +227,4 @@ def _translated(doing: str, path: Path) -> Iterator[None]:
         message = f"{doing} {str(path)!r} failed: there is no such file"
         raise StorageNotFoundError(message) from exc
     except OSError as exc:
-        raise folder.translate(exc, doing=doing, path=path) from exc
+        raise storage_error(exc, doing=doing, path=path, place="base_path") from exc

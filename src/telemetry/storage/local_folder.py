@@ -15,11 +15,7 @@ from typing import NamedTuple
 
 from telemetry.exceptions import (
     StorageAccessDeniedError,
-    StorageError,
-    StorageFullError,
     StorageLimitError,
-    StorageNotFoundError,
-    StorageUnreachableError,
 )
 from telemetry.storage.provider import MAX_OBJECT_BYTES
 from telemetry.system.durable_file import create_private, sync
@@ -32,35 +28,12 @@ _READ_FLAGS = (
     os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 ) | getattr(os, "O_BINARY", 0)
 
-_ERRORS: dict[int, tuple[type[StorageError], str]] = {
-    errno.ENOSPC: (StorageFullError, "free some space, or move base_path to a larger disk"),
-    errno.EDQUOT: (StorageFullError, "raise the quota of this user, or move base_path"),
-    errno.EFBIG: (StorageFullError, "the file system accepts no file of this size"),
-    errno.EROFS: (StorageAccessDeniedError, "the file system is read-only: remount it writable, or move base_path"),
-    errno.EACCES: (StorageAccessDeniedError, "give this process's user read, write and search permission on it"),
-    errno.EPERM: (StorageAccessDeniedError, "give this process's user read, write and search permission on it"),
-    errno.ELOOP: (StorageAccessDeniedError, "it is a symbolic link, and those are not followed: remove it"),
-    errno.ENOTDIR: (StorageAccessDeniedError, "a file is in the place of a folder: remove it, or move base_path"),
-    errno.ENOENT: (StorageNotFoundError, "there is no such file or folder"),
-    errno.ENAMETOOLONG: (StorageLimitError, "use a shorter base_path, prefix or topic"),
-    errno.ETIMEDOUT: (StorageUnreachableError, "the file server does not answer"),
-    errno.ESTALE: (StorageUnreachableError, "the file server has forgotten the folder: mount it again"),
-    errno.ENOTCONN: (StorageUnreachableError, "the file server is not connected"),
-    errno.EHOSTDOWN: (StorageUnreachableError, "the file server is down"),
-}
-
 
 class Entry(NamedTuple):
     """One name in a folder: a file's size, or None for a folder."""
 
     path: Path
     size: int | None
-
-
-def translate(exc: OSError, *, doing: str, path: Path) -> StorageError:
-    """Return our own error for ``exc``: what failed, on which path, why, and what to do."""
-    kind, remedy = _ERRORS.get(exc.errno or 0, (StorageError, "look at the system log for the disk's state"))
-    return kind(f"{doing} {str(path)!r} failed: {exc.strerror or type(exc).__name__} ({remedy})")
 
 
 def create_folders(folder: Path, *, below: Path) -> None:

@@ -18,8 +18,8 @@ from telemetry.reader.verify.tree.parked import ParkedInterval
 from telemetry.reader.verify.tree.proven import RecordCounts
 from telemetry.reader.verify.tree.stream_tree import TreeSnapshot
 from telemetry.reader.verify.verdicts import Finding
-from telemetry.storage.local_folder import translate
 from telemetry.system.durable_file import write_durably
+from telemetry.system.file_errors import storage_error
 
 STATE_VERSION = 1
 MAX_STATE_BYTES = 1 << 30
@@ -156,7 +156,7 @@ class VerifierState(msgspec.Struct, kw_only=True):
         try:
             write_durably(path, self.to_bytes(), replace=True)
         except OSError as exc:
-            raise translate(exc, doing="writing the verifier's state", path=path) from exc
+            raise storage_error(exc, doing="writing the verifier's state", path=path, place="the state file") from exc
 
     @classmethod
     def load(cls, path: Path, *, expected_digest: str | None = None) -> VerifierState | None:
@@ -180,7 +180,7 @@ class VerifierState(msgspec.Struct, kw_only=True):
             message = f"the verifier's state {path} is expected and does not exist: it was removed"
             raise TamperedError(message) from None
         except OSError as exc:
-            raise translate(exc, doing="reading the verifier's state", path=path) from exc
+            raise storage_error(exc, doing="reading the verifier's state", path=path, place="the state file") from exc
         if len(data) > MAX_STATE_BYTES:
             message = f"the verifier's state {path} is larger than {MAX_STATE_BYTES} bytes"
             raise FormatError(message)
