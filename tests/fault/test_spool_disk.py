@@ -315,12 +315,18 @@ from telemetry.sync import Telemetry
 from telemetry.types import AuditConfig
 config = AuditConfig(kafka_brokers=sys.argv[2], security_protocol="PLAINTEXT", encryption_enabled=False,
     fallback_enabled=False, spool_path=Path(sys.argv[3]))
+telemetry = Telemetry(config)
+# Modules load when they are needed, and the other user may not be allowed to read those of this interpreter.
+try:
+    Telemetry(config.model_copy(update={"spool_path": Path("/proc/absent")})).start()
+except ConfigurationError:
+    pass
 if int(sys.argv[1]):
     os.setgroups([])
     os.setgid(int(sys.argv[1]))
     os.setuid(int(sys.argv[1]))
 try:
-    Telemetry(config).start()
+    telemetry.start()
 except ConfigurationError as exc:
     print(exc)
 else:
