@@ -73,6 +73,7 @@ class OutstandingRecords:
             rest = _without_acknowledgement(self._records)
             self._records.clear()
             self._sent_at.clear()
+            self._removed = self._added
         return rest
 
     def end_waits(self) -> None:
