@@ -79,7 +79,7 @@ def test_unusable_passphrase_file(name: str, tmp_path: Path) -> None:
     assert not (tmp_path / "key").exists()
 
 
-def test_first_line_of_a_passphrase_file_is_used_unchanged(tmp_path: Path) -> None:
+def test_first_line_is_the_unchanged_passphrase(tmp_path: Path) -> None:
     # \x85 and U+2028 end a line for Python's str, but not in a file.
     passphrase, file = "one\u2028two \x85 ", tmp_path / "passphrase"
     file.write_bytes(f"{passphrase}\r\nsecond line\n".encode())

@@ -22,7 +22,7 @@ def _csv_row(**fields: Any) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "'"])
-def test_text_that_a_spreadsheet_runs_gets_an_apostrophe(start: str) -> None:
+def test_spreadsheet_formula_gets_an_apostrophe(start: str) -> None:
     text = f"{start}HYPERLINK(A1)"
 
     assert _csv_row(user_id=text)["user_id"] == f"'{text}"
