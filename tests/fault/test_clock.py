@@ -54,14 +54,14 @@ class WallClock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> WallClock:
-    made = WallClock()
-    monkeypatch.setattr(time, "time", made.time)
-    monkeypatch.setattr(time, "time_ns", made.time_ns)
-    monkeypatch.setattr(uuid_utils, "uuid7", made.uuid7)
-    monkeypatch.setattr(checkpointer, "datetime", made)
+    wall_clock = WallClock()
+    monkeypatch.setattr(time, "time", wall_clock.time)
+    monkeypatch.setattr(time, "time_ns", wall_clock.time_ns)
+    monkeypatch.setattr(uuid_utils, "uuid7", wall_clock.uuid7)
+    monkeypatch.setattr(checkpointer, "datetime", wall_clock)
     defaults: dict[str, Any] = EventFactory.__init__.__kwdefaults__ or {}
-    monkeypatch.setitem(defaults, "wall_clock", made.time_ns)
-    return made
+    monkeypatch.setitem(defaults, "wall_clock", wall_clock.time_ns)
+    return wall_clock
 
 
 @pytest.fixture

@@ -79,5 +79,6 @@ def pairs_of(path: Path, kids: list[str]) -> list[bytes]:
     data, size = path.read_bytes(), 4 + jwe.IV_BYTES
     names = [json.dumps(kid).encode() for kid in kids]
     return [
-        names[int.from_bytes(data[at : at + 4], "big")] + data[at + 4 : at + size] for at in range(0, len(data), size)
+        names[int.from_bytes(data[start : start + 4], "big")] + data[start + 4 : start + size]
+        for start in range(0, len(data), size)
     ]

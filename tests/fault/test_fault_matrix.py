@@ -103,10 +103,10 @@ class Parts:
 def parts(tmp_path: Path) -> Iterator[Parts]:
     most = (SECONDS + 20) * RATE * _BYTES_A_RECORD
     with EmbeddedKafka(partitions=int(most / _BYTES_A_PARTITION) + 8) as broker:
-        made = Parts(broker, tmp_path)
-        yield made
-        made.store.clear()
-        made.keys.clear()
+        surroundings = Parts(broker, tmp_path)
+        yield surroundings
+        surroundings.store.clear()
+        surroundings.keys.clear()
 
 
 @pytest.mark.parametrize("case", _cases(), ids="-".join)

@@ -105,7 +105,7 @@ class Watched:
     def print_numbers(self, case: str, counts: dict[str, int]) -> None:
         """Write what was seen to standard error."""
         step = _SAMPLES // 10
-        tenths = [statistics.median(self.memory[at : at + step]) / 2**20 for at in range(0, _SAMPLES, step)]
+        tenths = [statistics.median(self.memory[start : start + step]) / 2**20 for start in range(0, _SAMPLES, step)]
         sys.stderr.write(
             f"\n{case}, {SECONDS:g} s: resident MiB by tenths of the time {' '.join(f'{size:.1f}' for size in tenths)}, "
             f"at most {max(self.memory) / 2**20:.1f}; spool at most {max(self.spool) / 2**20:.1f} MiB; {counts}\n"

@@ -42,11 +42,11 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
     """A broker of this file's own, which its tests stop and start again."""
     with ExitStack() as stack:
         try:
-            made = stack.enter_context(KafkaBroker(tmp_path_factory.mktemp("kafka-away")))
+            own = stack.enter_context(KafkaBroker(tmp_path_factory.mktemp("kafka-away")))
         except ServiceUnavailableError as exc:
             unavailable(str(exc))
-        grant_common(made)
-        yield made
+        grant_common(own)
+        yield own
 
 
 class _Moment:

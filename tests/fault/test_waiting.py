@@ -64,9 +64,9 @@ async def full(store: FaultyStore, tmp_path: Path) -> AsyncIterator[Full]:
     )
     async with Telemetry(config) as telemetry:
         store.begin("hanging")
-        made = Full(telemetry)
-        await made.log(0)
-        yield made
+        service = Full(telemetry)
+        await service.log(0)
+        yield service
         store.clear()
 
 

@@ -32,10 +32,10 @@ def _create(kafka: KafkaBroker, topic: str, *options: str) -> subprocess.Complet
 def test_topic_is_created_once(kafka: KafkaBroker) -> None:
     topic = f"audit-{uuid.uuid4().hex}"
 
-    made = _create(kafka, topic, "--partitions", "5", "--retention-days", "400")
+    created = _create(kafka, topic, "--partitions", "5", "--retention-days", "400")
     again = _create(kafka, topic)
 
-    assert made.returncode == 0, made.stderr
+    assert created.returncode == 0, created.stderr
     assert again.returncode == 2
     assert "exists already" in again.stderr
     admin = kafka.admin()

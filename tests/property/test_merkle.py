@@ -51,8 +51,8 @@ def test_any_inclusion_path(size: int, data: st.DataObject) -> None:
     with pytest.raises(TamperedError):
         merkle.verify_inclusion(bytes(32), index=index, size=size, path=path, root=root)
     if path:
-        at = data.draw(st.integers(0, len(path) - 1))
-        altered = [*path[:at], bytes(32), *path[at + 1 :]]
+        index = data.draw(st.integers(0, len(path) - 1))
+        altered = [*path[:index], bytes(32), *path[index + 1 :]]
         with pytest.raises(TamperedError):
             merkle.verify_inclusion(leaves[index], index=index, size=size, path=altered, root=root)
 

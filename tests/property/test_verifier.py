@@ -128,8 +128,8 @@ def test_deleted_record_is_missing(records: list[RawRecord], data: st.DataObject
 @bounded
 @given(trails(), st.data())
 def test_altered_byte_of_an_event_is_found(records: list[RawRecord], data: st.DataObject) -> None:
-    at = data.draw(st.sampled_from([at for at, record in enumerate(records) if is_event(record)]))
-    records[at] = flipped(records[at], data)
+    position = data.draw(st.sampled_from([position for position, record in enumerate(records) if is_event(record)]))
+    records[position] = flipped(records[position], data)
     report = verify(records)
     # A record that names another producer is missing here and proven by nobody there.
     assert report.exit_code in (3, 4)
@@ -138,8 +138,8 @@ def test_altered_byte_of_an_event_is_found(records: list[RawRecord], data: st.Da
 @bounded
 @given(trails(), st.data())
 def test_altered_checkpoint_proves_nothing_false(records: list[RawRecord], data: st.DataObject) -> None:
-    at = data.draw(st.sampled_from([at for at, record in enumerate(records) if not is_event(record)]))
-    records[at] = flipped(records[at], data)
+    position = data.draw(st.sampled_from([position for position, record in enumerate(records) if not is_event(record)]))
+    records[position] = flipped(records[position], data)
     report = verify(records)
     # An altered signature line may read as that of an unknown key, which is ignored where others have signed the same.
     assert report.exit_code in (3, 4) or report.total("proven") == report.total("records")
@@ -148,15 +148,15 @@ def test_altered_checkpoint_proves_nothing_false(records: list[RawRecord], data:
 @bounded
 @given(trails(), st.data())
 def test_replaced_kafka_key_is_named(records: list[RawRecord], data: st.DataObject) -> None:
-    at = data.draw(st.sampled_from([at for at, record in enumerate(records) if is_event(record)]))
+    position = data.draw(st.sampled_from([position for position, record in enumerate(records) if is_event(record)]))
     keys = st.sampled_from([record.key for record in records])
     key = data.draw(st.none() | st.binary(max_size=40) | keys)
-    assume(key != records[at].key)
-    records[at] = records[at]._replace(key=key)
+    assume(key != records[position].key)
+    records[position] = records[position]._replace(key=key)
     report = verify(records)
     findings = [finding for producer in report.producers for finding in producer.of(Verdict.TAMPERED)]
     assert report.exit_code == 3
-    assert ("key", str(records[at].place)) in {(finding.field, finding.place) for finding in findings}
+    assert ("key", str(records[position].place)) in {(finding.field, finding.place) for finding in findings}
 
 
 def is_event(record: RawRecord) -> bool:
@@ -200,8 +200,8 @@ _CHANGES: list[Callable[[bytes], bytes]] = [
 def test_malformed_records_are_findings_not_errors(
     records: list[RawRecord], change: Callable[[bytes], bytes], data: st.DataObject
 ) -> None:
-    at = data.draw(st.integers(0, len(records) - 1))
-    before = records[at].value or b""
+    position = data.draw(st.integers(0, len(records) - 1))
+    before = records[position].value or b""
     assume(change(before) != before)
-    records[at] = records[at]._replace(value=change(before))
+    records[position] = records[position]._replace(value=change(before))
     assert verify(records).exit_code in (3, 4)

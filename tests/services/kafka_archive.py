@@ -20,7 +20,7 @@ def prepare_kafka() -> Path:
     """Fetch the jars and archive the classes of a broker; return the folder of the jars."""
     libs = fetch.kafka_libs()
     with fetch.locked("kafka-classes"):
-        stamp = archive_file().with_suffix(".made-by")
+        stamp = archive_file().with_suffix(".written-by")
         if not archive_file().exists() or not stamp.exists() or stamp.read_text() != _identity():
             _archive()
             stamp.write_text(_identity())

@@ -1,4 +1,4 @@
-"""AWS KMS as moto emulates it, over TLS on 127.0.0.1, made to behave as the service does where moto does not.
+"""Runs AWS KMS as moto emulates it, over TLS on 127.0.0.1, and corrects it where the service behaves differently.
 
 Moto lets disabled keys work and calls a wrong key "access denied". The service refuses by key state
 (docs.aws.amazon.com/kms/latest/developerguide/key-state.html) and answers IncorrectKeyException when ``KeyId`` is not the

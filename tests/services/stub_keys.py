@@ -10,7 +10,7 @@ from telemetry.encryption import Context, DataKey, EncryptionProvider
 
 
 class StubKeys(EncryptionProvider):
-    """Keeps every key it made; ``gate`` lets calls through while it is set."""
+    """Keeps every key that it created; ``gate`` lets calls through while it is set."""
 
     def __init__(self, config: EncryptionConfig | None = None) -> None:  # noqa: ARG002 - the signature of the ABC
         self.gate = threading.Event()

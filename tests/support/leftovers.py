@@ -23,11 +23,11 @@ def records(count: int, *, producer: str | None = None, first: int = 0, size: in
     producer = producer or str(uuid_utils.uuid7())
     factory = EventFactory(service_name="shop", environment="production", version="", max_event_bytes=1 << 20)
     encoder = ClearEncoder(source=source_of("production", "shop"))
-    made = []
+    batch = []
     for sequence in range(first, first + count):
         draft = factory.draft("login", {"n": sequence, "pad": "x" * size}, f"user-{sequence % 3}", {})
-        made.append(encoder.seal(draft, producer, sequence))
-    return made
+        batch.append(encoder.seal(draft, producer, sequence))
+    return batch
 
 
 def leave_segment(folder: Path, left: Sequence[SealedRecord], *, topic: str = "audit-events", settled: int = 0) -> Path:

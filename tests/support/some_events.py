@@ -29,8 +29,8 @@ def make_event(**fields: Any) -> AuditEvent:
 
 def opened(place: Place | None = None, **fields: Any) -> OpenedEvent:
     """Return an opened event."""
-    at = place or Place("audit-events", 2, 41)
-    return OpenedEvent(make_event(**fields), at, sealed=True, raw=RawRecord(None, None, at))
+    position = place or Place("audit-events", 2, 41)
+    return OpenedEvent(make_event(**fields), position, sealed=True, raw=RawRecord(None, None, position))
 
 
 FULL: dict[str, Any] = {
