@@ -1,1 +1,1 @@
-"""What the write side and the read side share of Kafka: settings, errors, the client's log."""
+"""Configures Kafka's client, translates its errors and log lines, and finds out why Kafka cannot be used."""

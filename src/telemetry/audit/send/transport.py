@@ -44,13 +44,6 @@ class TransportListener(Protocol):
         """Learn that :attr:`KafkaTransport.failure` is set; called in the thread that noticed it, mostly the polling one."""
 
 
-class TransportOpener(Protocol):
-    """Opens transports, as :meth:`KafkaConnector.open` does."""
-
-    def __call__(self, listener: TransportListener, *, name: str) -> KafkaTransport:
-        """Open a transport with a polling thread called ``name``."""
-
-
 class KafkaTransport:
     """One idempotent Kafka producer and the thread that polls it.
 
