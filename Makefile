@@ -13,8 +13,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 ARGS ?= tests
-# One more than the cores of a small machine: many tests wait for a server.
-WORKERS ?= 3
+# Twice the cores of a small machine: many tests wait for a server.
+WORKERS ?= 4
 # Any Python 3 runs the set-up; it chooses the one for the environment.
 ANY_PYTHON := $(firstword $(shell command -v python3) $(PYTHON) python3)
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \

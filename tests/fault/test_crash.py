@@ -104,7 +104,7 @@ class Crashes:
         return line.strip()
 
     def recover(self) -> None:
-        """Start a worker that adopts the segments of the dead ones, and ends in good order."""
+        """Start a worker that adopts the segments of the dead ones, and shuts down cleanly."""
         worker = self._start(tasks=0)
         _, err = worker.communicate(timeout=180)
         assert worker.returncode == 0, err

@@ -185,7 +185,7 @@ class KafkaBroker(KafkaAccess):
                 return
 
     def stop(self) -> None:
-        """End the broker in good order (SIGTERM)."""
+        """End the broker cleanly (SIGTERM)."""
         self.process.stop()
 
     def close(self) -> None:

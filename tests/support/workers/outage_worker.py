@@ -31,7 +31,7 @@ async def _log_for(telemetry: Telemetry, user: int, pause: float, stop: asyncio.
 
 
 async def log(config: AuditConfig, *, users: int, rate: float) -> None:
-    """Log until SIGTERM, then shut down in good order."""
+    """Log until SIGTERM, then shut down cleanly."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with Telemetry(config) as telemetry:
