@@ -1,6 +1,6 @@
-"""What ``log()`` returns: proof of acceptance, and a way to wait for more.
+"""Defines the receipt that ``log()`` returns: proof of acceptance, and a way to wait for more.
 
-The class is what an application sees and cannot change; the functions below it are the pipeline's half.
+An application sees the class and cannot change a receipt; the functions below the class are the pipeline's half.
 """
 
 # ruff: noqa: SLF001 - both halves are in this file
@@ -20,7 +20,7 @@ ACCEPTED, DURABLE, DELIVERED = 0, 1, 2
 
 
 class Delivery(NamedTuple):
-    """Where an event came to rest.
+    """The place where an event was delivered or stored.
 
     Attributes:
         topic: Kafka topic, or None while it is in the fallback store.
@@ -39,6 +39,9 @@ class Receipt(msgspec.Struct, eq=False, gc=False):
     """Proof that an event was accepted, and a way to wait until it is safer still.
 
     A receipt belongs to no event loop: any loop and any thread may wait on it. Cancelling a wait never cancels the event.
+
+    The pipeline writes the level, place and error without a lock: each is written once, by the thread that learned it.
+    Only the list of waiters is locked, by one lock for all receipts; most receipts never have a waiter.
 
     Attributes:
         event_id: UUIDv7 of the event.
@@ -96,11 +99,19 @@ class Receipt(msgspec.Struct, eq=False, gc=False):
         return self.delivery or Delivery()
 
     def wait_durable(self, timeout: float | None = None) -> None:
-        """Block as :meth:`durable` waits, for at most ``timeout`` seconds (``TimeoutError``)."""
+        """Block until the event is durable, as :meth:`durable` does.
+
+        Args:
+            timeout: Seconds to wait at most; None to wait without a limit.
+
+        Raises:
+            TimeoutError: The time is over; the event is still on its way.
+            TelemetryError: The event failed; the error says why.
+        """
         self._block(DURABLE, timeout)
 
     def wait_delivered(self, timeout: float | None = None) -> Delivery:
-        """Block as :meth:`delivered` waits, for at most ``timeout`` seconds (``TimeoutError``)."""
+        """Block until the event is delivered, as :meth:`delivered` does; arguments and errors as :meth:`wait_durable`."""
         self._block(DELIVERED, timeout)
         return self.delivery or Delivery()
 
@@ -130,7 +141,8 @@ class Receipt(msgspec.Struct, eq=False, gc=False):
                 self._waiters = [waiter]
             else:
                 self._waiters.append(waiter)
-        # The pipeline sets the level first and looks for waiters then; looking here again closes the gap between.
+        # The pipeline sets the level first and looks for waiters second. Checking the level again here closes the gap: the
+        # level was set after our caller looked, and the pipeline looked for waiters before this one was added.
         if self._reached(waiter[0]):
             notify([self])
 
@@ -139,7 +151,7 @@ class Receipt(msgspec.Struct, eq=False, gc=False):
             self._waiters = [other for other in self._waiters or () if other is not waiter] or None
 
     def _take_ready(self) -> list[_Waiter]:
-        """Return the waiters whose level is reached, and keep the others; the lock is held."""
+        """Remove and return the waiters whose level is reached; the lock is held."""
         reached = self._level if self._error is None else DELIVERED
         waiters = self._waiters or []
         ready = [waiter for waiter in waiters if waiter[0] <= reached]
@@ -148,13 +160,13 @@ class Receipt(msgspec.Struct, eq=False, gc=False):
 
 
 _Waiter = tuple[int, asyncio.AbstractEventLoop | None, Any]
-"""The level that is waited for; the loop and its future, or None and a ``threading.Event``."""
+"""The level to wait for; then a loop and its future, or None and a ``threading.Event``."""
 
 _lock = threading.Lock()
 
 
 async def wait_until(receipt: Receipt, level: int) -> None:
-    """Wait as ``durable()`` and ``delivered()`` do, for their level."""
+    """Wait for a level, as ``durable()`` and ``delivered()`` do."""
     if not receipt._reached(level):
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
@@ -168,7 +180,7 @@ async def wait_until(receipt: Receipt, level: int) -> None:
     receipt._raise_unless(level)
 
 
-# The pipeline's half of a receipt. Each function returns whether anyone waits on it and :func:`notify` is due.
+# The pipeline's half of a receipt. Each function returns whether a call waits, so that :func:`notify` is due.
 
 
 def mark_durable(receipt: Receipt) -> bool:
@@ -198,7 +210,7 @@ def mark_failed(receipt: Receipt, error: TelemetryError) -> bool:
 
 
 def notify(receipts: Iterable[Receipt]) -> None:
-    """Wake everybody who waits on these receipts, with one call per event loop."""
+    """Wake all calls that wait on these receipts, with one call into each event loop."""
     with _lock:
         ready = [waiter for receipt in receipts for waiter in receipt._take_ready()]
     by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
@@ -208,7 +220,7 @@ def notify(receipts: Iterable[Receipt]) -> None:
         else:
             by_loop.setdefault(loop, []).append(waiting)
     for loop, futures in by_loop.items():
-        # A loop that is closed by now has nobody left who could be woken.
+        # No task of a loop that is closed by now can be woken.
         if not loop.is_closed():
             _wake_in(loop, futures)
 
@@ -217,6 +229,7 @@ def _wake_in(loop: asyncio.AbstractEventLoop, futures: list[asyncio.Future[None]
     try:
         loop.call_soon_threadsafe(_finish, futures)
     except RuntimeError:
+        # Closed between the two calls; any other reason is an error.
         if not loop.is_closed():
             raise
 

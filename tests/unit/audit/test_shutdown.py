@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import ExitStack
 from typing import Any, cast
 
 import pytest
 
+from telemetry.audit.ledger import Ledger
+from telemetry.audit.metrics import AuditMetrics
 from telemetry.audit.receipt import Receipt
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.reports import ShutdownReport
@@ -49,7 +52,12 @@ def _record(number: int) -> SealedRecord:
 
 
 def _shutdown(
-    calls: list[str], *, left: list[SealedRecord] | None = None, spool_saves: bool = True, with_spool: bool = True
+    calls: list[str],
+    *,
+    left: list[SealedRecord] | None = None,
+    spool_saves: bool = True,
+    with_spool: bool = True,
+    **others: Any,
 ) -> Shutdown:
     def save(records: list[SealedRecord]) -> None:
         for record in records:
@@ -69,7 +77,7 @@ def _shutdown(
         "checkpointer": Part("checkpointer", calls),
         "dispatcher": Part("dispatcher", calls, drain=lambda **_: list(left or ())),
     }
-    return Shutdown(kafka_time=KafkaTime(seconds=20.0, share=0.6), resources=resources, **parts)
+    return Shutdown(kafka_time=KafkaTime(seconds=20.0, share=0.6), resources=resources, **{**parts, **others})
 
 
 def test_parts_end_in_the_documented_order() -> None:
@@ -142,3 +150,54 @@ def test_settled_record_is_neither_kept_nor_lost() -> None:
 def test_kafka_gets_its_share_of_the_time() -> None:
     assert KafkaTime(seconds=20.0, share=0.6).of(10.0) == 6.0
     assert KafkaTime(seconds=20.0, share=0.6).of(100.0) == 20.0
+
+
+@pytest.mark.parametrize(("timeout", "replay", "spool"), [(10.0, 2.0, 3.0), (1_000.0, 5.0, 300.0)])
+def test_replay_and_spool_get_their_share(timeout: float, replay: float, spool: float) -> None:
+    limits: dict[str, float] = {}
+    ending = _shutdown(
+        [],
+        replay=Part("replay", [], close=lambda limit: limits.update(replay=limit)),
+        spool=Part("spool", [], stop=lambda limit: limits.update(spool=limit)),
+        dispatcher=Part("dispatcher", [], drain=lambda **given: limits.update(given) or []),
+    )
+
+    ending.run(timeout)
+
+    assert (limits["replay"], limits["spool"]) == (replay, spool)
+    assert 0 < limits["total_seconds"] <= timeout
+    assert limits["kafka_seconds"] == pytest.approx(min(limits["total_seconds"] * 0.6, 20.0))
+
+
+def test_late_acknowledgement_is_not_counted() -> None:
+    ledger = Ledger(topic="t", metrics=AuditMetrics(topic="t"))
+    left = [_record(1), _record(2)]
+
+    report = _shutdown([], left=left, ledger=ledger).run(10.0)
+    ledger.delivered(left)
+
+    assert report.spooled == 2
+    assert ledger.counts.delivered == 0
+
+
+@pytest.mark.parametrize("spool_saves", [True, False])
+def test_concurrent_calls_end_it_once(*, spool_saves: bool) -> None:
+    calls: list[str] = []
+    ending = _shutdown(calls, left=[_record(1)], spool_saves=spool_saves)
+    outcomes: list[object] = []
+
+    def run() -> None:
+        try:
+            outcomes.append(ending.run(10.0))
+        except UndeliveredError as exc:
+            outcomes.append(exc)
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+
+    assert len(outcomes) == 4
+    assert len({id(outcome) for outcome in outcomes}) == 1
+    assert calls.count("dispatcher.drain") == 1

@@ -1,4 +1,4 @@
-"""Collects sealed records until a batch is big enough or old enough."""
+"""Batches sealed records until they are large enough or old enough to send."""
 
 from __future__ import annotations
 
@@ -7,15 +7,21 @@ import time
 from collections.abc import Callable, Sequence
 
 from telemetry.audit.record import SealedRecord
+from telemetry.system.deadline import Deadline
+
+_SHORTEST_WAIT_SECONDS = 0.0005
 
 
 class AuditBatcher:
-    """Collects sealed records and hands them on as one list when either trigger is reached.
+    """Collects sealed records and returns them as one list when either bound is reached.
 
-    Under load a batch holds all that came in while the sender was busy, so it grows by itself.
+    Under load a batch has everything that came in while the sender was busy, so it grows by itself.
+
+    Callers of ``log()``, or the spool thread, add; the sender takes. A thread is notified only if it sleeps, because that
+    costs a system call.
 
     Args:
-        lock: Held by whoever calls :meth:`add`; shared with the intake so that an event takes one lock only.
+        lock: The caller of :meth:`add` must hold it; shared with the intake so that an event takes one lock only.
         max_bytes: A batch of this size is ready.
         max_delay: A batch whose first record waited this many seconds is ready.
         clock: Monotonic seconds.
@@ -44,7 +50,7 @@ class AuditBatcher:
 
     @property
     def oldest(self) -> float | None:
-        """When the first waiting record came in, by ``clock``; None while there is none."""
+        """When the oldest record came in, by ``clock``; None while there is none."""
         return self._opened_at if self._records else None
 
     def add(self, record: SealedRecord) -> None:
@@ -54,12 +60,13 @@ class AuditBatcher:
             self._opened_at = self._clock()
         records.append(record)
         self._bytes += record.size
+        # The first record shortens the sleep of the sender to the age of a batch; the one that fills the batch ends it.
         if self._asleep and (len(records) == 1 or self._bytes >= self._max_bytes):
             self._asleep = False
             self._changed.notify()
 
     def extend(self, records: Sequence[SealedRecord]) -> None:
-        """Append records; takes the lock."""
+        """Append records; acquires the lock."""
         if not records:
             return
         with self._changed:
@@ -71,7 +78,7 @@ class AuditBatcher:
                 self._changed.notify()
 
     def wake(self) -> None:
-        """Make a waiting :meth:`take` return at once; takes the lock."""
+        """Have a waiting :meth:`take` return at once; acquires the lock."""
         with self._changed:
             self._woken = True
             self._asleep = False
@@ -84,13 +91,13 @@ class AuditBatcher:
             timeout: Longest wait in seconds.
 
         Returns:
-            The records of the batch in order; an empty list after ``timeout`` or :meth:`wake`, except that
-            a batch that is ready is never held back.
+            The records of the batch in order; an empty list after ``timeout`` or :meth:`wake`, unless a batch is ready
+            by then.
         """
-        give_up = self._clock() + timeout
+        deadline = Deadline(timeout, clock=self._clock)
         with self._changed:
             while not self._ready() and not self._woken:
-                wait = self._until_ready(give_up)
+                wait = self._until_ready(deadline)
                 if wait <= 0:
                     break
                 self._asleep = True
@@ -100,7 +107,7 @@ class AuditBatcher:
             return self._swap() if self._ready() else []
 
     def take_all(self) -> list[SealedRecord]:
-        """Return every record at once, however few; takes the lock."""
+        """Return every record at once, however few; acquires the lock."""
         with self._changed:
             return self._swap()
 
@@ -109,11 +116,11 @@ class AuditBatcher:
             return False
         return self._bytes >= self._max_bytes or self._clock() >= self._opened_at + self._max_delay
 
-    def _until_ready(self, give_up: float) -> float:
-        now = self._clock()
-        wait = give_up - now
+    def _until_ready(self, deadline: Deadline) -> float:
+        wait = deadline.remaining
         if self._records:
-            wait = min(wait, max(self._opened_at + self._max_delay - now, 0.0005))
+            # A little more than nothing: a wait that ends a moment too early must not become a busy loop.
+            wait = min(wait, max(self._opened_at + self._max_delay - self._clock(), _SHORTEST_WAIT_SECONDS))
         return wait
 
     def _swap(self) -> list[SealedRecord]:
