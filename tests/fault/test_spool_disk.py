@@ -310,6 +310,9 @@ def _fill(path: Path) -> None:
 _UNPRIVILEGED = """
 import os, sys
 from pathlib import Path
+# Before the rights are given away: the interpreter of a test may be in a folder that only root can read.
+from telemetry.audit.assembly import assemble
+from telemetry.audit.runtime import Runtime
 from telemetry.exceptions import ConfigurationError
 from telemetry.sync import Telemetry
 from telemetry.types import AuditConfig
