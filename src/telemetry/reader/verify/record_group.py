@@ -55,13 +55,13 @@ class RecordGroup:
 
     def add(self, sequence: int, value: bytes, place: Place) -> None:
         """Add a record: compare its JWE header with that of the first record."""
-        if value.find(self.data_start) < 0 or not self.data_start:
-            if len(self.mismatched) < MAX_SIGHTINGS:
-                self.mismatched.append(Sighting(sequence, place))
-        else:
+        # Without a JWE header nothing matches, although every value contains the empty text.
+        if self.data_start in value and self.data_start:
             self.count += 1
             if self.count <= MAX_SIGHTINGS:
                 self.first.append(Sighting(sequence, place))
+        elif len(self.mismatched) < MAX_SIGHTINGS:
+            self.mismatched.append(Sighting(sequence, place))
 
     @property
     def is_sealed(self) -> bool:
