@@ -392,7 +392,7 @@ def _widen(broker: KafkaBroker, topic: str) -> None:
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[change])
     admin = broker.admin()
     for future in admin.incremental_alter_configs([resource]).values():
-        future.result(30)
+        future.result(60)
 
 
 def test_adopted_events_wait_for_the_backlog(kafka_beside: EmbeddedKafka, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_auditor_needs_no_group_rights(kafka: KafkaBroker, topic: str) -> None:
     producer = Producer(kafka.client_options("PLAINTEXT"))
     for number in range(20):
         producer.produce(topic, b"value", str(number).encode())
-    producer.flush(30)
+    producer.flush(60)
     kafka.add_acl("stranger", topic, ("READ", "DESCRIBE"))
 
     with _source(kafka, topic) as source:
@@ -111,7 +111,7 @@ def test_parts_of_a_topic(kafka: KafkaBroker, topic: str, within: ReadRange, exp
     producer = Producer(kafka.client_options("PLAINTEXT"))
     for number in range(20):
         producer.produce(topic, b"v", b"%d" % number, partition=1, timestamp=(1_700_000_000 + number) * 1_000)
-    assert producer.flush(30) == 0
+    assert producer.flush(60) == 0
     progress = _Totals()
     values = kafka.audit_options("SSL") | {"kafka_topic": topic}
     config = AuditConfig(**values, encryption_enabled=False, fallback_enabled=False)
@@ -131,7 +131,7 @@ def test_group_continues_where_it_stopped(kafka: KafkaBroker, topic: str) -> Non
     for part in range(2):
         for number in range(part * 5, part * 5 + 5):
             producer.produce(topic, b"v", b"%d" % number, partition=1)
-        assert producer.flush(30) == 0
+        assert producer.flush(60) == 0
         with KafkaSource(config, within=ReadRange(group="auditors")) as source:
             read.append([int(record.key or b"") for record in source])
 

@@ -41,7 +41,7 @@ def test_topic_is_created_once(kafka: KafkaBroker) -> None:
     admin = kafka.admin()
     assert len(admin.list_topics(topic, timeout=10).topics[topic].partitions) == 5
     resource = ConfigResource(ResourceType.TOPIC, topic)
-    found = {name: entry.value for name, entry in admin.describe_configs([resource])[resource].result(10).items()}
+    found = {name: entry.value for name, entry in admin.describe_configs([resource])[resource].result(60).items()}
     expected = {
         "cleanup.policy": "delete",
         "message.timestamp.type": "LogAppendTime",

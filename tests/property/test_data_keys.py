@@ -65,7 +65,7 @@ class Life:
         if self.keys.failure is not None:
             return
         self.now += LONGEST_BACK_OFF
-        self.ring.request().result(20)
+        self.ring.request().result(60)
         self.settle()
         before = sum(self.uses.values())
         self.take(1)

@@ -46,7 +46,7 @@ JAVA_OPTIONS = (
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     "-Djava.net.preferIPv4Stack=true",
 )
-_START_SECONDS = 90.0
+_START_SECONDS = 180.0
 _START_ATTEMPTS = 3
 _READY_TOPIC = "harness-ready"
 

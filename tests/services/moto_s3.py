@@ -15,7 +15,7 @@ from telemetry.config import StorageConfig
 from tests.services.ports import free_ports
 from tests.services.process import ServiceProcess
 
-_START_SECONDS = 60.0
+_START_SECONDS = 180.0
 
 
 class MotoBuckets:

@@ -23,7 +23,7 @@ from tests.services.required import ServiceUnavailableError
 _LAUNCHER = Path(__file__).with_name("launcher.py")
 _LOG_TAIL_BYTES = 4_000
 _POLL_SECONDS = 0.05
-_SIGNAL_SECONDS = 20.0
+_SIGNAL_SECONDS = 60.0
 # The kernel's parent-death signal follows the thread that created the child: one lasting thread creates them all.
 _SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="service-spawner")
 

@@ -58,7 +58,7 @@ class Sealer:
         self._keyring = DataKeyring(
             provider, context=context_of(source), max_age=3_600, max_uses=1_000, max_bytes=1 << 30, grace=0
         )
-        self._keyring.request().result(30)
+        self._keyring.request().result(60)
         self._encryptor = AuditEncryptor(self._keyring, source=source)
         self._producer = producer
         self._sequence = 0

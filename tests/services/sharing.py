@@ -29,7 +29,7 @@ from tests.support.until import until
 
 _KEY = "services_folder"
 _POLL_SECONDS = 0.05
-_START_SECONDS = 110.0
+_START_SECONDS = 250.0
 
 Described = Mapping[str, Any]
 """What reaches a service, as JSON can carry it."""

@@ -25,6 +25,6 @@ def sealed_records(count: int, *, uses_of_a_key: int, size: int = 0) -> Iterator
     for sequence in range(count):
         draft = factory.draft("login", {"n": sequence, "text": "ü" * (size + sequence % 7)}, f"user-{sequence % 3}", {})
         while (record := encryptor.seal(draft, PRODUCER, sequence)) is None:
-            keyring.request().result(10)
+            keyring.request().result(60)
         yield record
     keyring.close()

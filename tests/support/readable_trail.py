@@ -80,7 +80,7 @@ class ReadableTrail:
         producer = Producer({"bootstrap.servers": self.kafka.bootstrap_servers})
         for record in records:
             producer.produce(topic, record.value, record.key)
-        assert producer.flush(30) == 0
+        assert producer.flush(60) == 0
 
     def run(self, command: str, *options: str) -> Ended:
         return run(command, "-c", str(self.file), *options)

@@ -12,7 +12,7 @@ from tests.services.ports import free_ports
 from tests.services.process import ServiceProcess
 from tests.support.java import run_class
 
-_START_SECONDS = 60.0
+_START_SECONDS = 180.0
 
 
 class SecondBroker:
@@ -45,7 +45,7 @@ class SecondBroker:
         """Start and wait until the cluster counts two brokers."""
         self.process.start()
         admin = self._first.admin()
-        self.process.wait_until(lambda: len(admin.list_topics(timeout=5.0).brokers) == 2, timeout=_START_SECONDS)
+        self.process.wait_until(lambda: len(admin.list_topics(timeout=30.0).brokers) == 2, timeout=_START_SECONDS)
 
     def _settings(self, folder: Path) -> str:
         text = (self._first.folder / "server.properties").read_text()
