@@ -53,6 +53,7 @@ class UnheldSequences(SeenSequences):
         """Remember a sequence; return False if it was seen before."""
         is_new = super().add(sequence)
         if len(self._starts) > MAX_UNHELD_RANGES:
+            # Interval 0 now ends where interval 1 ended: their gap is closed.
             self._starts.pop(1)
             self._ends.pop(0)
         return is_new

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -12,7 +12,7 @@ from telemetry.reader.entry import OpenedEvent
 
 Kind = Literal["text", "integer", "boolean", "time", "json"]
 
-_INTEGER_LIMIT = 1 << 63
+_INTEGER_LIMIT = 1 << 63  # a column of Parquet has 64 bits; JSON and Python have no limit
 
 _encode = msgspec.json.Encoder().encode
 
@@ -29,6 +29,13 @@ class Column(NamedTuple):
     kind: Kind = "text"
 
 
+class EventMapping(Protocol):
+    """Converts an opened event to a record, a JSON object."""
+
+    def __call__(self, opened: OpenedEvent, /) -> dict[str, Any]:
+        """Return the record."""
+
+
 class Schema(NamedTuple):
     """A form in which events are exported.
 
@@ -36,13 +43,13 @@ class Schema(NamedTuple):
         name: Name that the command uses.
         version: Version of the published schema.
         columns: Columns of the table.
-        record: Function that converts an opened event to a record, a JSON object.
+        record: Converts an opened event to a record.
     """
 
     name: str
     version: str
     columns: Sequence[Column]
-    record: Callable[[OpenedEvent], dict[str, Any]]
+    record: EventMapping
 
 
 def row_of(record: Mapping[str, Any], columns: Sequence[Column]) -> list[Any]:

@@ -138,6 +138,7 @@ class Prover:
             checkpoint = open_checkpoint(note, self._trusted)
         except (FormatError, TamperedError):
             return  # not signed by a trusted key; another checkpoint may cover the record
+        # The nearest checkpoints on both sides: the fewer records between them, the fewer the proof needs.
         tree = checkpoint.tree()
         if checkpoint.producer != self._producer:
             return

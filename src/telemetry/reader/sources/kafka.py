@@ -69,6 +69,7 @@ class KafkaSource:
                 "logger": self._client_log.logger,
             }
         )
+        # stop() may set _stopping in another thread; the thread that reads looks at it between two requests.
         self._closed = self._stopping = self._located = False
         self.bounds: dict[int, tuple[int, int]] = {}
 
@@ -79,6 +80,7 @@ class KafkaSource:
             TransportError: Kafka cannot be reached, or refuses.
         """
         self.locate()
+        # The next iteration finds its own range.
         self._located = False
         ends = self.bounds
         remaining = {partition for partition, (start, end) in ends.items() if start < end}
@@ -202,6 +204,7 @@ class KafkaSource:
         return bounds
 
     def _note_error(self, error: KafkaError) -> None:
+        # The client calls this inside consume() and other requests, in the thread that reads.
         if self._may_ignore(error):
             return
         self._last_error = error

@@ -150,6 +150,7 @@ class StreamCheck:
                 "or by a rotated key whose public key was not given"
             )
             self.tampered(reason, place=place, field="signature")
+        # Anyone who may write to the topic can write these, so their number is bounded.
         if len(self.untrusted) < MAX_UNTRUSTED:
             self.untrusted.append(UntrustedCheckpoint(checkpoint, signers, place))
 
@@ -165,6 +166,7 @@ class StreamCheck:
         """Return what a later verification needs to continue from here."""
         tree = self.tree.snapshot()
         required = self._required
+        # Proven up to its last record: the tree of today contains the one that was verified earlier.
         if required is not None and self.tree.is_proven(required.size - 1):
             required = None
         return StreamSnapshot(

@@ -55,6 +55,7 @@ class StreamReporter:
         self._scope = scope
         self._owners = owners
         latest = check.trusted.latest
+        # Only a recent signature shows that the producer is running: anyone can write recent records.
         self._is_open = check.trusted.closing is None and latest is not None and scope.is_recent(latest)
 
     def report(self) -> ProducerReport:
@@ -167,6 +168,7 @@ class StreamReporter:
                 reason = "absent, although a checkpoint covers it"
                 if interval.end <= self._check.required_size:
                     reason = "absent, although it was verified earlier"
+                # Records without room were seen: they are unproven, not missing.
                 for first, last in self._check.tree.parked.gaps(interval):
                     yield Finding(Verdict.MISSING, reason, first, last)
         if not self._is_open and self._scope.to_end:

@@ -265,6 +265,7 @@ class FindingList:
 
     def add(self, finding: Finding) -> None:
         """Keep or count a finding; drop it if the same one was added just before."""
+        # A bound for each verdict: a flood of one kind must not hide another.
         kept = self._kept.setdefault(finding.verdict, [])
         if len(kept) >= self._most:
             self.more += 1

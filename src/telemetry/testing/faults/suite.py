@@ -127,7 +127,7 @@ def _result(name: str, cause: Callable[[FaultLab, int], _Observed], folder: Path
     try:
         with FaultLab.opened(folder) as lab:
             counts, message = cause(lab, rounds)
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)  # at once: many rounds fill a disk
     except _NotPossibleError as exc:
         return FaultResult(name, FaultOutcome.SKIPPED, str(exc), seconds=time.monotonic() - began)
     except (TelemetryError, OSError) as exc:

@@ -1,3 +1,5 @@
+"""A file of records is read line by line, from each program that writes one, and damage is reported with its place."""
+
 from __future__ import annotations
 
 import json
@@ -9,13 +11,11 @@ import pytest
 
 from telemetry.exceptions import ConfigurationError, MalformedRecordError, StorageError, TamperedError
 from telemetry.format.objects.fallback_object import StoredRecord, encode_object
-from telemetry.reader import DamagedRecord, FallbackSource, FileSource, Place, RawRecord
+from telemetry.reader import DamagedRecord, FileSource, Place, RawRecord
 from telemetry.reader.sources import lines as lines_module
 from telemetry.reader.sources.lines import write_line
-from tests.support.memory_store import MemoryStore
 
 PRODUCER = "0198c0de-0000-7000-8000-000000000001"
-NAME = f"audit-events/2026/01/31/0198c0de-1111-7222-8333-444455556666-{PRODUCER}-0-2.jsonl"
 
 
 def _object() -> bytes:
@@ -68,18 +68,6 @@ def test_altered_object_is_reported_and_read(tmp_path: Path) -> None:
     assert isinstance(damaged, DamagedRecord)
     assert isinstance(damaged.error, TamperedError)
     assert [record.key for record in rest if isinstance(record, RawRecord)] == [b"key-0", b"key-9", b"key-2"]
-
-
-def test_altered_stored_object_keeps_its_other_records() -> None:
-    store = MemoryStore()
-    store.put(NAME, _object().replace(b"key-1", b"key-9") + b"rubbish\n")
-
-    damaged, *rest = FallbackSource(store, topic="audit-events")
-
-    assert isinstance(damaged, DamagedRecord)
-    assert [record.key for record in rest if isinstance(record, RawRecord)] == [b"key-0", b"key-9", b"key-2"]
-    assert isinstance(rest[-1], DamagedRecord)
-    assert (rest[-1].place.name, rest[-1].place.offset) == (NAME, 5)
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ class ProvenDigests:
         digests = array("Q", bytes(leaves))[:: HASH_BYTES // DIGEST_BYTES]
         if not digests:
             return
+        # A chunk grows while records are proven in sequence, up to a bound: memory is given back in whole chunks.
         at = bisect_right(self._starts, start)
         if at and start == self._starts[at - 1] + len(self._chunks[at - 1]) and len(self._chunks[at - 1]) < _CHUNK:
             self._chunks[at - 1].extend(digests)
@@ -89,6 +90,7 @@ class DigestBudget:
     def count_more(self, count: int) -> None:
         """Count more digests, and drop the oldest chunks while there are too many."""
         self._count += count
+        # The last chunk may still grow, so it stays.
         while self._count > self._most and len(self._chunks) > 1:
             owner, start = self._chunks.popleft()
             self._count -= owner.forget(start)

@@ -68,6 +68,7 @@ class LeafWindow:
             self._budget.remaining -= PAGE_COST
             page = self._pages[number] = _Page()
         rank = page.rank(slot)
+        # Inserted in order: at most 255 leaf hashes of the page move, usually none.
         page.leaves[rank:rank] = leaf
         page.mask |= 1 << slot
         self._budget.remaining -= 1
@@ -102,6 +103,7 @@ class LeafWindow:
         removed = []
         for number, first, last in self._parts(start, end):
             page = self._pages[number]
+            # Packed in order, so the leaf hashes of a range lie side by side.
             low, high = page.rank(first), page.rank(last)
             removed.append(bytes(page.leaves[low:high]))
             del page.leaves[low:high]
@@ -184,6 +186,6 @@ def _bits(mask: int, first: int, last: int) -> Iterator[int]:
     """Yield the slots in ``[first, last)`` whose bit is set."""
     mask = mask >> first & ((1 << last - first) - 1)
     while mask:
-        low = mask & -mask
+        low = mask & -mask  # the lowest bit that is set
         yield first + low.bit_length() - 1
         mask ^= low

@@ -115,6 +115,7 @@ class ParkedIntervals:
         Returns:
             Whether it is proven; it is not parked any more then.
         """
+        # Some leaf hashes found no room: the root cannot be computed.
         if interval.tree is None:
             return False
         leaves = leaves or self._held.window.read(interval.held_from, interval.end)
@@ -123,6 +124,7 @@ class ParkedIntervals:
         if tree.root() != interval.checkpoint.root:
             interval.refuted = True
             return False
+        # From here on its records are like all proven ones: digests instead of leaf hashes.
         self._intervals.remove(interval)
         self._held.window.take(interval.held_from, interval.end)
         self._proven.remember(interval.held_from, leaves)
@@ -134,6 +136,7 @@ class ParkedIntervals:
         disputed = [sequence for sequence in copies.conflicts if interval.held_from <= sequence < interval.end]
         if interval.tree is None or not disputed:
             return
+        # The record read first may be the forgery, and its copy the record that was signed.
         leaves = self._held.window.read(interval.held_from, interval.end)
         for chosen in _choices(copies, disputed):
             trial = bytearray(leaves)

@@ -106,6 +106,7 @@ class StreamTree:
             leaf: Leaf hash of its value.
             place: Where the record is.
         """
+        # Nearly every record takes this path: no search, no copy of a leaf hash.
         if sequence == self._next_sequence:
             self._tail += leaf
             self._last = sequence
@@ -114,10 +115,12 @@ class StreamTree:
             if self._ahead or self._next_sequence >= self._due:
                 self._advance()
             return True
+        # A number that was seen is a copy; any other came out of sequence.
         known = self._known(sequence)
         if known is None:
             return self._add_out_of_sequence(sequence, leaf)
         if not known:
+            # Proven so long ago that its digest was dropped: neither equal nor altered can be said.
             self.counts.uncompared += 1
         elif leaf.startswith(known):
             self.counts.duplicates += 1
@@ -141,6 +144,7 @@ class StreamTree:
 
     def finish(self) -> None:
         """Park every interval that a gap cuts off, and judge the copies by the trees; may be called again."""
+        # Each jump ends at a checkpoint, so there are at most as many as checkpoints pending.
         self._advance()
         while self._jump():
             pass
@@ -227,6 +231,7 @@ class StreamTree:
         self.counts.records += 1
         if sequence > self._next_sequence:
             self._ahead += 1
+            # So many records after a gap: it will hardly be filled by records that are only late.
             if self._ahead > JUMP_LEAVES:
                 self._jump()
         else:
@@ -237,6 +242,7 @@ class StreamTree:
         """Go as far as records in sequence and checkpoints lead."""
         pending = self.signed.pending
         while True:
+            # Records that were ahead may now continue the sequence.
             if self._ahead:
                 run = self.held.window.take_run(self._next_sequence)
                 self._tail += run
