@@ -53,13 +53,13 @@ def _config(kafka: EmbeddedKafka, folder: Path, keys: FaultyKeys, **changes: Any
 def _events(config: AuditConfig) -> list[AuditEvent]:
     """Return the opened events of the topic, each process's in order."""
     assert config.encryption_config is not None
-    found = []
+    events = []
     with EncryptionProviderFactory.create(config.encryption_config) as provider, KafkaSource(config) as source:
         for entry in TrailReader(source, provider=provider):
             assert not isinstance(entry, DamagedRecord)
             if isinstance(entry, OpenedEvent):
-                found.append(entry.event)
-    return sorted(found, key=lambda event: (event.producer, event.sequence))
+                events.append(entry.event)
+    return sorted(events, key=lambda event: (event.producer, event.sequence))
 
 
 def _own(config: AuditConfig) -> list[AuditEvent]:

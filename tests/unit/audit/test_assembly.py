@@ -66,24 +66,24 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    made = Bench(tmp_path)
+    parts = Bench(tmp_path)
 
     def counted(owner: type, name: str) -> None:
         close: Callable[[Any], None] = owner.close  # type: ignore[attr-defined]
 
         def closing(part: Any) -> None:
-            made.closed.append(name)
+            parts.closed.append(name)
             close(part)
 
         monkeypatch.setattr(owner, "close", closing)
 
     counted(KeySupply, "keys")
-    store = type(StorageProviderFactory.create(made.store.config))
+    store = type(StorageProviderFactory.create(parts.store.config))
     counted(store, "store")
-    monkeypatch.setattr(store, "check", lambda _store: made.store.faults.meet("check"))
-    yield made
-    made.keys.clear()
-    made.store.clear()
+    monkeypatch.setattr(store, "check", lambda _store: parts.store.faults.meet("check"))
+    yield parts
+    parts.keys.clear()
+    parts.store.clear()
 
 
 def test_pipeline_that_is_shut_down_leaves_nothing(bench: Bench) -> None:
@@ -96,7 +96,7 @@ def test_pipeline_that_is_shut_down_leaves_nothing(bench: Bench) -> None:
     bench.require_nothing_left()
 
 
-def test_unusable_signing_key_stops_before_anything_is_opened(bench: Bench, tmp_path: Path) -> None:
+def test_unusable_signing_key_opens_nothing(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "signing").write_text("not a key")
 
     with pytest.raises(ConfigurationError):
@@ -201,7 +201,7 @@ def _fail(*_arguments: object, **_named: object) -> None:
     raise EncryptionError(message)
 
 
-def test_kafka_must_answer_where_there_is_no_fallback(bench: Bench) -> None:
+def test_unreachable_kafka_without_fallback_stops_start(bench: Bench) -> None:
     config = bench.config(fallback_enabled=False)
 
     with pytest.raises(TransportError):

@@ -11,7 +11,7 @@ from tests.support.quick_telemetry import NOWHERE, quick_config
 from tests.support.until import until
 
 
-def test_every_gauge_of_a_whole_pipeline_is_read(tmp_path: Path) -> None:
+def test_whole_pipeline_has_every_gauge(tmp_path: Path) -> None:
     config = quick_config(
         NOWHERE,
         tmp_path,

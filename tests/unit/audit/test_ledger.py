@@ -36,8 +36,8 @@ class Bench:
     def __init__(self, count: int = 3) -> None:
         self.room = Room(lock=threading.Lock(), max_events=100, max_bytes=1 << 20)
         self.ledger = Ledger(topic="audit-events", metrics=AuditMetrics(topic="audit-events"), room=self.room)
-        self.made = records(count)
-        for offset, record in enumerate(self.made):
+        self.records = records(count)
+        for offset, record in enumerate(self.records):
             record.receipt = Receipt(record.event_id, record.producer, record.sequence or 0)
             record.partition, record.offset = 2, offset
             self.room.free_events -= 1
@@ -45,11 +45,11 @@ class Bench:
 
     @property
     def receipts(self) -> list[Receipt]:
-        return receipts_of(self.made)
+        return receipts_of(self.records)
 
 
-def receipts_of(made: Sequence[SealedRecord]) -> list[Receipt]:
-    return [record.receipt for record in made if record.receipt is not None]
+def receipts_of(batch: Sequence[SealedRecord]) -> list[Receipt]:
+    return [record.receipt for record in batch if record.receipt is not None]
 
 
 @pytest.fixture
@@ -57,17 +57,17 @@ def bench() -> Bench:
     return Bench()
 
 
-def settle(ledger: Ledger, how: str, made: list[SealedRecord]) -> None:
+def settle(ledger: Ledger, how: str, batch: list[SealedRecord]) -> None:
     if how == "delivered":
-        ledger.delivered(made)
+        ledger.delivered(batch)
     elif how == "stored":
-        ledger.stored(made, name="object", provider="memory", reason="unreachable")
+        ledger.stored(batch, name="object", provider="memory", reason="unreachable")
     else:
-        ledger.failed(made, FAILURE)
+        ledger.failed(batch, FAILURE)
 
 
 def test_delivered_event_knows_its_place(bench: Bench) -> None:
-    bench.ledger.delivered(bench.made)
+    bench.ledger.delivered(bench.records)
 
     assert [receipt.delivery for receipt in bench.receipts] == [
         Delivery("audit-events", 2, offset) for offset in range(3)
@@ -76,14 +76,14 @@ def test_delivered_event_knows_its_place(bench: Bench) -> None:
 
 
 def test_stored_event_knows_its_object(bench: Bench) -> None:
-    settle(bench.ledger, "stored", bench.made)
+    settle(bench.ledger, "stored", bench.records)
 
     assert {receipt.delivery for receipt in bench.receipts} == {Delivery(fallback_object="object")}
     assert bench.ledger.counts.stored == 3
 
 
 def test_failed_event_raises_its_reason(bench: Bench) -> None:
-    settle(bench.ledger, "failed", bench.made)
+    settle(bench.ledger, "failed", bench.records)
 
     assert bench.ledger.counts.failed == 3
     for receipt in bench.receipts:
@@ -93,29 +93,29 @@ def test_failed_event_raises_its_reason(bench: Bench) -> None:
 
 @pytest.mark.parametrize("how", ["delivered", "stored", "failed"])
 def test_settled_event_gives_its_room_back(bench: Bench, how: str) -> None:
-    settle(bench.ledger, how, bench.made[:2])
+    settle(bench.ledger, how, bench.records[:2])
 
-    assert bench.room.used == (1, bench.made[2].size)
+    assert bench.room.used == (1, bench.records[2].size)
 
 
 @pytest.mark.parametrize("how", ["delivered", "stored", "failed"])
 def test_settled_event_leaves_its_segment(bench: Bench, how: str) -> None:
     one, another = Segment(), Segment()
-    bench.made[0].segment = bench.made[2].segment = one
-    bench.made[1].segment = another
+    bench.records[0].segment = bench.records[2].segment = one
+    bench.records[1].segment = another
 
-    settle(bench.ledger, how, bench.made)
+    settle(bench.ledger, how, bench.records)
 
-    assert one.acknowledged == [bench.made[0], bench.made[2]]
-    assert another.acknowledged == [bench.made[1]]
+    assert one.acknowledged == [bench.records[0], bench.records[2]]
+    assert another.acknowledged == [bench.records[1]]
 
 
 def test_spool_withholds_before_room_is_given_back(bench: Bench) -> None:
     segment = Segment(bench.room)
-    for record in bench.made:
+    for record in bench.records:
         record.segment = segment
 
-    bench.ledger.delivered(bench.made)
+    bench.ledger.delivered(bench.records)
 
     assert bench.room.used == (0, 100)
 
@@ -133,7 +133,7 @@ def test_waiting_calls_are_notified(bench: Bench, how: str) -> None:
     threads = [threading.Thread(target=wait, args=(receipt,)) for receipt in bench.receipts]
     for thread in threads:
         thread.start()
-    settle(bench.ledger, how, bench.made)
+    settle(bench.ledger, how, bench.records)
     for thread in threads:
         thread.join(60)
 
@@ -144,7 +144,7 @@ def test_records_without_receipt_are_recovered(bench: Bench) -> None:
     adopted = records(2)
     checkpoint = SealedRecord.written("c", producer="p", sequence=None, key=b"p", value=b"note")
 
-    bench.ledger.delivered([*adopted, checkpoint, *bench.made[:1]])
+    bench.ledger.delivered([*adopted, checkpoint, *bench.records[:1]])
 
     assert bench.ledger.counts.recovered == 2
     assert bench.ledger.counts.delivered == 1
@@ -154,18 +154,18 @@ def test_records_without_receipt_are_recovered(bench: Bench) -> None:
 def test_closed_ledger_counts_nothing_twice(bench: Bench) -> None:
     bench.ledger.close()
 
-    bench.ledger.delivered(bench.made)
-    settle(bench.ledger, "stored", bench.made)
+    bench.ledger.delivered(bench.records)
+    settle(bench.ledger, "stored", bench.records)
     assert bench.ledger.counts.settled == 0
     assert not any(receipt.is_settled for receipt in bench.receipts)
 
     # What is left is failed after the end, by the shutdown itself.
-    settle(bench.ledger, "failed", bench.made)
+    settle(bench.ledger, "failed", bench.records)
     assert bench.ledger.counts.failed == 3
 
 
-def test_kept_event_is_not_settled_but_its_callers_return(bench: Bench) -> None:
-    bench.ledger.kept(bench.made)
+def test_kept_event_releases_its_callers(bench: Bench) -> None:
+    bench.ledger.kept(bench.records)
 
     assert bench.ledger.counts.settled == 0
     for receipt in bench.receipts:

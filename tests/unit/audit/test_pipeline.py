@@ -43,11 +43,11 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(tmp_path)
-    yield made
-    made.store.clear()
-    made.keys.clear()
-    made.pipeline.shutdown(20)
+    parts = Bench(tmp_path)
+    yield parts
+    parts.store.clear()
+    parts.keys.clear()
+    parts.pipeline.shutdown(20)
 
 
 def fill(bench: Bench) -> None:
@@ -75,7 +75,7 @@ def test_full_queue_has_the_patience_for_room(bench: Bench) -> None:
     assert bench.pipeline.stats().refused == 1
 
 
-def test_missing_key_has_a_patience_of_its_own(tmp_path: Path) -> None:
+def test_missing_key_has_its_own_patience(tmp_path: Path) -> None:
     bench = Bench(tmp_path, data_key_max_uses=1, queue_max_events=100)
     bench.keys.begin("hanging")
     while isinstance(offered := bench.offer(), Receipt):

@@ -1,4 +1,4 @@
-"""A pipeline whose parts fail in ways that nobody planned: every accepted event is still accounted for."""
+"""Breaks the parts of a pipeline in unplanned ways, and checks that every accepted event is accounted for."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def broker() -> Iterator[EmbeddedKafka]:
         yield embedded
 
 
-def test_a_key_comes_into_use_just_before_the_shutdown(broker: EmbeddedKafka, tmp_path: Path) -> None:
+def test_key_rotated_just_before_shutdown(broker: EmbeddedKafka, tmp_path: Path) -> None:
     keys = FaultyKeys()
     config = quick_config(
         broker.bootstrap_servers,
@@ -55,7 +55,7 @@ def test_a_key_comes_into_use_just_before_the_shutdown(broker: EmbeddedKafka, tm
     assert all(receipt.delivery is not None for receipt in receipts)
 
 
-def test_a_start_that_failed_can_be_repeated_and_keeps_no_thread(tmp_path: Path) -> None:
+def test_failed_start_keeps_no_thread(tmp_path: Path) -> None:
     config = quick_config(
         NOWHERE, tmp_path, fallback_enabled=False, kafka_timeout_ms=50, max_retries=0, spool_path=tmp_path / "spool"
     )
@@ -69,9 +69,7 @@ def test_a_start_that_failed_can_be_repeated_and_keeps_no_thread(tmp_path: Path)
     assert list((tmp_path / "spool").iterdir()) == []
 
 
-def test_a_failed_start_leaves_the_segments_of_dead_processes_to_the_next(
-    tmp_path: Path, broker: EmbeddedKafka
-) -> None:
+def test_failed_start_leaves_dead_processes_segments(tmp_path: Path, broker: EmbeddedKafka) -> None:
     left = records(3)
     leave_segment(tmp_path / "spool", left)
     config = quick_config(
@@ -88,9 +86,7 @@ def test_a_failed_start_leaves_the_segments_of_dead_processes_to_the_next(
     assert list((tmp_path / "spool").iterdir()) == []
 
 
-def test_a_durable_event_outlives_an_outage_that_is_longer_than_the_delivery_time(
-    broker: EmbeddedKafka, tmp_path: Path
-) -> None:
+def test_durable_event_outlives_a_long_outage(broker: EmbeddedKafka, tmp_path: Path) -> None:
     config = quick_config(
         broker.bootstrap_servers,
         tmp_path,
@@ -111,7 +107,7 @@ def test_a_durable_event_outlives_an_outage_that_is_longer_than_the_delivery_tim
         assert receipt.wait_delivered(20).topic == config.kafka_topic
 
 
-def test_an_event_without_spool_and_fallback_fails_with_an_error_line(
+def test_lost_event_without_spool_is_logged(
     tmp_path: Path, broker: EmbeddedKafka, caplog: pytest.LogCaptureFixture
 ) -> None:
     config = quick_config(
@@ -127,9 +123,7 @@ def test_an_event_without_spool_and_fallback_fails_with_an_error_line(
     assert any("1 accepted event" in record.getMessage() for record in caplog.records)
 
 
-def test_a_record_that_kafka_never_takes_does_not_block_the_others_where_there_is_no_fallback(
-    broker: EmbeddedKafka, tmp_path: Path
-) -> None:
+def test_refused_record_without_fallback_blocks_no_other(broker: EmbeddedKafka, tmp_path: Path) -> None:
     config = quick_config(
         broker.bootstrap_servers, tmp_path, fallback_enabled=False, kafka_timeout_ms=5_000, max_retries=1
     )
@@ -143,7 +137,7 @@ def test_a_record_that_kafka_never_takes_does_not_block_the_others_where_there_i
         assert telemetry.audit.log("login", {}, "ada").wait_delivered(20).topic == config.kafka_topic
 
 
-def test_a_third_partys_store_raises_something_of_its_own(tmp_path: Path) -> None:
+def test_foreign_exception_of_a_store_loses_nothing(tmp_path: Path) -> None:
     store = FaultyStore()
     config = quick_config(NOWHERE, tmp_path, kafka_timeout_ms=50, max_retries=0, storage_config=store.config)
     with running(config) as telemetry:
@@ -156,7 +150,7 @@ def test_a_third_partys_store_raises_something_of_its_own(tmp_path: Path) -> Non
     assert [value["id"] for value in in_fallback(config)] == [receipt.event_id]
 
 
-def test_the_sender_cannot_end_in_time_and_its_events_are_counted(broker: EmbeddedKafka, tmp_path: Path) -> None:
+def test_stuck_sender_events_are_counted_as_lost(broker: EmbeddedKafka, tmp_path: Path) -> None:
     config = quick_config(
         broker.bootstrap_servers, tmp_path, fallback_enabled=False, kafka_timeout_ms=20_000, max_retries=3
     )
@@ -175,7 +169,7 @@ def test_the_sender_cannot_end_in_time_and_its_events_are_counted(broker: Embedd
             receipt.wait_delivered(0)
 
 
-def test_every_lost_event_is_named_however_many_they_are(broker: EmbeddedKafka, tmp_path: Path) -> None:
+def test_every_lost_event_is_named(broker: EmbeddedKafka, tmp_path: Path) -> None:
     config = quick_config(broker.bootstrap_servers, tmp_path, fallback_enabled=False, kafka_timeout_ms=20_000)
     telemetry = Telemetry(config)
     telemetry.start()
@@ -189,7 +183,7 @@ def test_every_lost_event_is_named_however_many_they_are(broker: EmbeddedKafka, 
     assert set(caught.value.event_ids) == {receipt.event_id for receipt in receipts}
 
 
-def test_the_time_is_over_while_the_sender_takes_back_what_kafka_has(
+def test_shutdown_during_a_slow_take_back(
     broker: EmbeddedKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = quick_config(broker.bootstrap_servers, tmp_path, fallback_enabled=False, kafka_timeout_ms=20_000)
@@ -216,7 +210,7 @@ def test_the_time_is_over_while_the_sender_takes_back_what_kafka_has(
     assert caught.value.count == 50
 
 
-def test_what_is_acknowledged_after_the_end_is_not_counted_twice(broker: EmbeddedKafka, tmp_path: Path) -> None:
+def test_late_store_acknowledgement_is_not_counted(broker: EmbeddedKafka, tmp_path: Path) -> None:
     store = FaultyStore()
     config = quick_config(NOWHERE, tmp_path, storage_config=store.config, spool_path=tmp_path / "spool")
     telemetry = Telemetry(config)
@@ -236,7 +230,7 @@ def test_what_is_acknowledged_after_the_end_is_not_counted_twice(broker: Embedde
     assert all(receipt.delivery is None for receipt in receipts)
 
 
-def test_a_checkpoint_that_stays_is_not_counted_among_the_events(broker: EmbeddedKafka, tmp_path: Path) -> None:
+def test_spooled_checkpoint_is_no_event(broker: EmbeddedKafka, tmp_path: Path) -> None:
     store = FaultyStore()
     SigningKey.create(tmp_path / "signing", "secret", name="audit")
     config = quick_config(
@@ -260,7 +254,7 @@ def test_a_checkpoint_that_stays_is_not_counted_among_the_events(broker: Embedde
     assert report == ShutdownReport(delivered=0, stored=0, spooled=35)
 
 
-def test_a_second_shutdown_says_again_that_events_were_lost(tmp_path: Path, broker: EmbeddedKafka) -> None:
+def test_second_shutdown_raises_the_loss_again(tmp_path: Path, broker: EmbeddedKafka) -> None:
     config = quick_config(broker.bootstrap_servers, tmp_path, fallback_enabled=False)
     telemetry = Telemetry(config)
     telemetry.start()
@@ -273,7 +267,7 @@ def test_a_second_shutdown_says_again_that_events_were_lost(tmp_path: Path, brok
         telemetry.shutdown(0.5)
 
 
-def test_two_threads_shut_down_at_once_and_both_get_the_report(broker: EmbeddedKafka, tmp_path: Path) -> None:
+def test_concurrent_shutdowns_return_one_report(broker: EmbeddedKafka, tmp_path: Path) -> None:
     config = quick_config(broker.bootstrap_servers, tmp_path)
     telemetry = Telemetry(config)
     telemetry.start()
@@ -310,7 +304,7 @@ def test_every_call_that_raised_is_counted(tmp_path: Path, broker: EmbeddedKafka
         assert telemetry.audit.get_audit_stats().refused == 1
 
 
-def test_calls_that_wait_when_the_shutdown_comes_are_refused_and_counted(tmp_path: Path) -> None:
+def test_calls_waiting_at_shutdown_are_refused(tmp_path: Path) -> None:
     store = FaultyStore()
     config = quick_config(
         NOWHERE,
@@ -369,7 +363,7 @@ class Role(str, Enum):  # noqa: UP042 - this is what many applications have
     ADMIN = "admin"
 
 
-def test_an_enum_as_user_id_is_read_back_untampered(broker: EmbeddedKafka, tmp_path: Path) -> None:
+def test_enum_as_user_id_opens_untampered(broker: EmbeddedKafka, tmp_path: Path) -> None:
     config = quick_config(broker.bootstrap_servers, tmp_path)
     with running(config) as telemetry:
         telemetry.audit.log(Role.ADMIN, {"role": Role.ADMIN}, Role.ADMIN, actor_id=Role.ADMIN)
@@ -378,7 +372,7 @@ def test_an_enum_as_user_id_is_read_back_untampered(broker: EmbeddedKafka, tmp_p
     assert [type(entry) for entry in entries] == [OpenedEvent]
 
 
-def test_the_last_segment_of_a_process_is_gone_when_all_is_delivered(broker: EmbeddedKafka, tmp_path: Path) -> None:
+def test_delivered_events_leave_no_segment(broker: EmbeddedKafka, tmp_path: Path) -> None:
     config = quick_config(broker.bootstrap_servers, tmp_path, spool_path=tmp_path / "spool")
     with running(config) as telemetry:
         telemetry.audit.log("login", {}, "ada", wait_for="durable")

@@ -16,23 +16,23 @@ def frontier_of(values: list[bytes]) -> bytes:
 
 
 def test_tree_has_every_record_in_order() -> None:
-    made = records(20)
-    tree = ProducerTree(made[0].producer, hashed=True)
+    batch = records(20)
+    tree = ProducerTree(batch[0].producer, hashed=True)
 
-    tree.absorb(made[:7])
-    state = tree.absorb(made[7:])
+    tree.absorb(batch[:7])
+    state = tree.absorb(batch[7:])
 
     assert state is not None
-    assert (state.producer, state.size) == (made[0].producer, 20)
-    assert state.frontier == frontier_of([record.value for record in made])
+    assert (state.producer, state.size) == (batch[0].producer, 20)
+    assert state.frontier == frontier_of([record.value for record in batch])
     assert tree.state() == state
 
 
 def test_record_absorbed_twice_counts_once() -> None:
-    made = records(5)
-    tree = ProducerTree(made[0].producer, hashed=True)
+    batch = records(5)
+    tree = ProducerTree(batch[0].producer, hashed=True)
 
-    assert tree.absorb(made) == tree.absorb(made)
+    assert tree.absorb(batch) == tree.absorb(batch)
 
 
 def test_records_of_other_producers_are_skipped() -> None:
@@ -46,31 +46,31 @@ def test_records_of_other_producers_are_skipped() -> None:
 
 
 def test_no_tree_without_signatures() -> None:
-    made = records(2)
-    tree = ProducerTree(made[0].producer, hashed=False)
+    batch = records(2)
+    tree = ProducerTree(batch[0].producer, hashed=False)
 
-    assert tree.absorb(made) is None
+    assert tree.absorb(batch) is None
     assert tree.state() is None
 
 
-def test_hashed_records_keep_the_value_that_was_hashed() -> None:
-    made = list(sealed_records(3, uses_of_a_key=10))
-    values = [record.value for record in made]
-    assert all(record.ciphertext for record in made)
+def test_hashed_records_keep_the_hashed_value() -> None:
+    batch = list(sealed_records(3, uses_of_a_key=10))
+    values = [record.value for record in batch]
+    assert all(record.ciphertext for record in batch)
 
-    ProducerTree(PRODUCER, hashed=True).absorb(made)
+    ProducerTree(PRODUCER, hashed=True).absorb(batch)
 
-    assert not any(record.ciphertext for record in made)
-    assert [record.value for record in made] == values
+    assert not any(record.ciphertext for record in batch)
+    assert [record.value for record in batch] == values
 
 
 def test_two_threads_hash_each_record_once() -> None:
-    made = records(600)
-    tree = ProducerTree(made[0].producer, hashed=True)
+    batch = records(600)
+    tree = ProducerTree(batch[0].producer, hashed=True)
 
     def absorb() -> None:
-        for first in range(0, len(made), 20):
-            tree.absorb(made[first : first + 20])
+        for first in range(0, len(batch), 20):
+            tree.absorb(batch[first : first + 20])
 
     threads = [threading.Thread(target=absorb) for _ in range(2)]
     for thread in threads:
@@ -81,4 +81,4 @@ def test_two_threads_hash_each_record_once() -> None:
     state = tree.state()
     assert state is not None
     assert state.size == 600
-    assert state.frontier == frontier_of([record.value for record in made])
+    assert state.frontier == frontier_of([record.value for record in batch])

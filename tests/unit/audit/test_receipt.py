@@ -49,7 +49,7 @@ def _later(action: threading.Thread) -> None:
     action.start()
 
 
-async def test_a_task_is_woken_by_another_thread() -> None:
+async def test_task_is_woken_by_another_thread() -> None:
     receipt = _receipt()
     waiting = asyncio.create_task(receipt.delivered())
     await asyncio.sleep(0)
@@ -68,7 +68,7 @@ async def test_delivery_makes_durable_too() -> None:
     assert receipt.is_durable
 
 
-async def test_durable_does_not_wake_who_waits_for_delivery() -> None:
+async def test_durable_wakes_no_wait_for_delivery() -> None:
     receipt = _receipt()
     waiting = asyncio.create_task(receipt.delivered())
     await asyncio.sleep(0)
@@ -80,7 +80,7 @@ async def test_durable_does_not_wake_who_waits_for_delivery() -> None:
     assert await asyncio.wait_for(waiting, 10) == DELIVERY
 
 
-async def test_cancelling_one_wait_leaves_the_other_and_the_event() -> None:
+async def test_cancelled_wait_leaves_the_other_waiting() -> None:
     receipt = _receipt()
     first, second = asyncio.create_task(receipt.delivered()), asyncio.create_task(receipt.delivered())
     await asyncio.sleep(0)
@@ -92,7 +92,7 @@ async def test_cancelling_one_wait_leaves_the_other_and_the_event() -> None:
     assert await asyncio.wait_for(second, 10) == DELIVERY
 
 
-async def test_a_failed_event_fails_its_receipt_with_the_reason() -> None:
+async def test_failed_event_raises_its_reason() -> None:
     receipt = _receipt()
     waiting = asyncio.create_task(receipt.delivered())
     await asyncio.sleep(0)
@@ -105,7 +105,7 @@ async def test_a_failed_event_fails_its_receipt_with_the_reason() -> None:
     assert caught.value is error
 
 
-def test_a_thread_waits_and_gives_up_in_time() -> None:
+def test_thread_gives_up_after_its_timeout() -> None:
     receipt = _receipt()
 
     with pytest.raises(TimeoutError):
@@ -114,24 +114,24 @@ def test_a_thread_waits_and_gives_up_in_time() -> None:
     assert receipt.wait_delivered(10) == DELIVERY
 
 
-def test_tasks_of_several_loops_and_threads_wait_on_one_receipt() -> None:
-    receipt, found = _receipt(), []
+def test_several_loops_wait_on_one_receipt() -> None:
+    receipt, deliveries = _receipt(), []
 
     def run() -> None:
-        found.append(asyncio.run(asyncio.wait_for(receipt.delivered(), 10)))
+        deliveries.append(asyncio.run(asyncio.wait_for(receipt.delivered(), 10)))
 
     threads = [threading.Thread(target=run) for _ in range(4)]
-    threads.append(threading.Thread(target=lambda: found.append(receipt.wait_delivered(10))))
+    threads.append(threading.Thread(target=lambda: deliveries.append(receipt.wait_delivered(10))))
     for thread in threads:
         thread.start()
     _reach(receipt, DELIVERED, DELIVERY)
     for thread in threads:
         thread.join(10)
 
-    assert found == [DELIVERY] * 5
+    assert deliveries == [DELIVERY] * 5
 
 
-def test_a_loop_that_is_closed_by_now_disturbs_nobody() -> None:
+def test_closed_loop_disturbs_no_other_waiter() -> None:
     receipt = _receipt()
 
     async def give_up() -> None:

@@ -22,15 +22,15 @@ from tests.support.quick_telemetry import NOWHERE, quick_config
 
 @pytest.fixture
 def config(tmp_path: Path) -> AuditConfig:
-    made: AuditConfig = quick_config(NOWHERE, tmp_path)
-    return made
+    parts: AuditConfig = quick_config(NOWHERE, tmp_path)
+    return parts
 
 
 @pytest.fixture
 def runtime(config: AuditConfig) -> Iterator[Runtime]:
-    made = Runtime(config)
-    yield made
-    made.shutdown(10)
+    parts = Runtime(config)
+    yield parts
+    parts.shutdown(10)
 
 
 def log(runtime: Runtime) -> Receipt:
@@ -116,7 +116,7 @@ def test_failed_start_can_be_repeated(tmp_path: Path) -> None:
         assert runtime.shutdown(20).delivered == 1
 
 
-def test_end_of_the_process_saves_events(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
+def test_exit_without_shutdown_saves_events(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
     runtime.start()
     receipt = log(runtime)
 
@@ -126,7 +126,7 @@ def test_end_of_the_process_saves_events(runtime: Runtime, caplog: pytest.LogCap
     assert "exiting without shutdown(); saving events for at most 5 s" in caplog.text
 
 
-def test_end_of_the_process_after_shutdown_is_silent(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
+def test_exit_after_shutdown_is_silent(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
     runtime.start()
     runtime.shutdown(10)
     caplog.clear()
@@ -136,7 +136,7 @@ def test_end_of_the_process_after_shutdown_is_silent(runtime: Runtime, caplog: p
     assert "exiting" not in caplog.text
 
 
-def test_end_of_the_process_logs_lost_events(
+def test_exit_logs_lost_events(
     runtime: Runtime, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runtime.start()
@@ -164,7 +164,7 @@ def test_foreign_process_leaves_the_pipeline_alone(runtime: Runtime, monkeypatch
     assert pipeline.shutdown(10) == ShutdownReport(delivered=0, stored=0)
 
 
-def test_forked_child_gets_a_pipeline_of_its_own(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_forked_child_gets_its_own_pipeline(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     runtime.start()
     ours = runtime.pipeline()
     # As in a child: another process id, and the hook that Python calls after a fork.

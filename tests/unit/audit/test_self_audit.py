@@ -98,7 +98,7 @@ def test_each_change_is_an_event(bench: Bench) -> None:
     assert b'"logged":7,"refused":2' in stopped
 
 
-def test_rotated_key_is_logged_with_the_next_batch(bench: Bench) -> None:
+def test_rotated_key_is_logged_with_next_batch(bench: Bench) -> None:
     bench.keys.waiting = [("kid-1", "fixed://kek")]
     assert bench.events == []
 

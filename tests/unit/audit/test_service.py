@@ -16,10 +16,10 @@ from tests.support.quick_telemetry import NOWHERE, quick_config
 
 @pytest.fixture
 def runtime(tmp_path: Path) -> Iterator[Runtime]:
-    made = Runtime(quick_config(NOWHERE, tmp_path))
-    made.start()
-    yield made
-    made.shutdown(20)
+    parts = Runtime(quick_config(NOWHERE, tmp_path))
+    parts.start()
+    yield parts
+    parts.shutdown(20)
 
 
 async def test_both_faces_number_one_stream(runtime: Runtime) -> None:

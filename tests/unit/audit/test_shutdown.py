@@ -123,7 +123,7 @@ def test_rest_is_kept_in_the_spool() -> None:
 
 
 @pytest.mark.parametrize("with_spool", [True, False], ids=["spool that rejects writes", "no spool"])
-def test_rest_without_a_place_is_raised_after_everything_is_closed(*, with_spool: bool) -> None:
+def test_lost_rest_is_raised_after_closing(*, with_spool: bool) -> None:
     calls: list[str] = []
     ending = _shutdown(calls, left=[_record(1), _record(2)], spool_saves=False, with_spool=with_spool)
 

@@ -25,43 +25,43 @@ def _described(record: SealedRecord) -> bytes:
 
 
 @pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 300])
-def test_values_are_as_described_for_a_few_and_for_many(count: int) -> None:
-    made = list(sealed_records(count, uses_of_a_key=100))
+def test_values_equal_the_described_format(count: int) -> None:
+    batch = list(sealed_records(count, uses_of_a_key=100))
 
-    assert list(values_of(made)) == [_described(record) for record in made] == [record.value for record in made]
+    assert list(values_of(batch)) == [_described(record) for record in batch] == [record.value for record in batch]
 
 
-def test_a_batch_of_more_than_is_encoded_at_once() -> None:
-    made = list(sealed_records(30, uses_of_a_key=100, size=60_000))
-    assert sum(record.size for record in made) > 4 << 20
+def test_batch_larger_than_one_portion() -> None:
+    batch = list(sealed_records(30, uses_of_a_key=100, size=60_000))
+    assert sum(record.size for record in batch) > 4 << 20
 
-    assert list(values_of(made)) == [_described(record) for record in made]
+    assert list(values_of(batch)) == [_described(record) for record in batch]
 
 
 def test_what_is_sent_is_not_kept() -> None:
-    made = list(sealed_records(20, uses_of_a_key=100))
-    held = [record.ciphertext for record in made]
+    batch = list(sealed_records(20, uses_of_a_key=100))
+    held = [record.ciphertext for record in batch]
 
-    assert len(list(values_of(made))) == len(made)
+    assert len(list(values_of(batch))) == len(batch)
 
-    assert [record.ciphertext for record in made] == held
+    assert [record.ciphertext for record in batch] == held
     assert all(held)
 
 
 def test_what_is_needed_twice_is_kept() -> None:
-    made = list(sealed_records(20, uses_of_a_key=100))
-    expected = [_described(record) for record in made]
+    batch = list(sealed_records(20, uses_of_a_key=100))
+    expected = [_described(record) for record in batch]
 
-    write_out(made)
+    write_out(batch)
 
-    assert not any(record.ciphertext for record in made)
-    assert [record.value for record in made] == list(values_of(made)) == expected
+    assert not any(record.ciphertext for record in batch)
+    assert [record.value for record in batch] == list(values_of(batch)) == expected
 
 
 def test_records_in_every_state_in_one_batch() -> None:
-    made = list(sealed_records(30, uses_of_a_key=4))
-    expected = [_described(record) for record in made]
-    for record in made[::3]:
+    batch = list(sealed_records(30, uses_of_a_key=4))
+    expected = [_described(record) for record in batch]
+    for record in batch[::3]:
         record.write(record.value)
     draft = EventFactory(service_name="shop", environment="production", version="", max_event_bytes=1 << 20).draft(
         "login", {}, "ada", {}
@@ -69,6 +69,6 @@ def test_records_in_every_state_in_one_batch() -> None:
     clear = ClearEncoder(source="/production/shop").seal(draft, PRODUCER, 30)
     checkpoint = SealedRecord.written("c", producer=PRODUCER, sequence=None, key=b"p", value=b"note")
 
-    found = list(values_of([*made, clear, checkpoint]))
+    values = list(values_of([*batch, clear, checkpoint]))
 
-    assert found == [*expected, clear.value, b"note"]
+    assert values == [*expected, clear.value, b"note"]

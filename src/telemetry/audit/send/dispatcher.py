@@ -173,7 +173,7 @@ class Dispatcher:
         try:
             self._check_state()
         except Exception:
-            # The records in hand must be forwarded, whatever failed.
+            # The records in hand are forwarded in any case.
             logger.exception("sender error, continuing")
         added = self._observe(records)
         self._forward([*records, *added] if added else records)

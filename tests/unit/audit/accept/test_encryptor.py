@@ -1,4 +1,4 @@
-"""What sealing costs the key service, and that no initialization vector is used twice with a key."""
+"""Counts what sealing costs the key service, and checks that no initialization vector is reused under a key."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def draft() -> EventDraft:
 
 
 def sealed(encryptor: AuditEncryptor, ring: DataKeyring, event: EventDraft, number: int) -> SealedRecord:
-    found = encryptor.seal(event, PRODUCER, number)
-    while found is None:
+    record = encryptor.seal(event, PRODUCER, number)
+    while record is None:
         ring.request().result(PATIENCE)
-        found = encryptor.seal(event, PRODUCER, number)
-    return found
+        record = encryptor.seal(event, PRODUCER, number)
+    return record
 
 
-def test_a_million_sealed_events_make_two_calls() -> None:
+def test_million_sealed_events_make_two_calls() -> None:
     keys = StubKeys()
     ring, event, uses = ring_on(keys), draft(), Counter[bytes]()
     encryptor = AuditEncryptor(ring, source=SOURCE)
@@ -51,7 +51,7 @@ def test_a_million_sealed_events_make_two_calls() -> None:
     ring.close()
 
 
-def test_no_call_with_a_data_key_at_hand() -> None:
+def test_sealing_with_a_key_makes_no_call() -> None:
     keys = StubKeys()
     ring, event = ring_on(keys), draft()
     encryptor = AuditEncryptor(ring, source=SOURCE)
@@ -63,12 +63,12 @@ def test_no_call_with_a_data_key_at_hand() -> None:
     ring.close()
 
 
-def test_no_vector_is_used_twice_with_a_key() -> None:
+def test_no_vector_is_reused_under_a_key() -> None:
     keys = StubKeys()
     ring, event = ring_on(keys, max_uses=20_000), draft()
     encryptor = AuditEncryptor(ring, source=SOURCE)
-    made = [sealed(encryptor, ring, event, number) for number in range(100_000)]
-    assert len({found.jwe_header for found in made}) == 5
-    assert len({(found.jwe_header, found.iv) for found in made}) == len(made)
-    assert {len(found.iv) for found in made} == {12}
+    all_records = [sealed(encryptor, ring, event, number) for number in range(100_000)]
+    assert len({record.jwe_header for record in all_records}) == 5
+    assert len({(record.jwe_header, record.iv) for record in all_records}) == len(all_records)
+    assert {len(record.iv) for record in all_records} == {12}
     ring.close()

@@ -61,9 +61,9 @@ class Bench:
         return self.intake.offer(self.draft(number, size))
 
     def ticket(self, number: int = 0, size: int = 0) -> Ticket:
-        found = self.offer(number, size)
-        assert isinstance(found, Ticket)
-        return found
+        offered = self.offer(number, size)
+        assert isinstance(offered, Ticket)
+        return offered
 
     def settle(self, count: int = 1) -> None:
         settled = [record for record in self.appended if not record.reported][:count]
@@ -76,7 +76,7 @@ def _receipt(ticket: Ticket) -> Receipt:
     return ticket.receipt.result(0)
 
 
-def test_sequences_have_no_hole_whatever_was_refused_meanwhile() -> None:
+def test_refused_event_leaves_no_hole() -> None:
     bench = Bench(max_events=2)
     bench.offer()
     bench.offer()
@@ -88,7 +88,7 @@ def test_sequences_have_no_hole_whatever_was_refused_meanwhile() -> None:
     assert [record.sequence for record in bench.appended] == [0, 1, 2]
 
 
-def test_who_waits_is_served_in_the_order_of_the_calls() -> None:
+def test_waiting_calls_are_accepted_in_order() -> None:
     bench = Bench(max_events=1)
     bench.offer(0)
     tickets = [bench.ticket(number) for number in range(1, 6)]
@@ -98,7 +98,7 @@ def test_who_waits_is_served_in_the_order_of_the_calls() -> None:
     assert [_receipt(ticket).sequence for ticket in tickets] == [1, 2, 3, 4, 5]
 
 
-def test_a_newcomer_does_not_overtake_who_waits_for_more_room() -> None:
+def test_small_event_overtakes_no_large_one() -> None:
     bench = Bench(max_events=10, max_bytes=70_000)
     bench.offer(size=30_000)
     large = bench.ticket(1, size=30_000)
@@ -108,7 +108,7 @@ def test_a_newcomer_does_not_overtake_who_waits_for_more_room() -> None:
     assert (_receipt(large).sequence, _receipt(small).sequence) == (1, 2)
 
 
-def test_one_who_gives_up_makes_way_for_those_behind() -> None:
+def test_withdrawn_call_unblocks_those_after_it() -> None:
     bench = Bench(max_events=10, max_bytes=70_000)
     bench.offer(size=30_000)
     large, small = bench.ticket(1, size=30_000), bench.ticket(2, size=10)
@@ -119,7 +119,7 @@ def test_one_who_gives_up_makes_way_for_those_behind() -> None:
     assert not large.receipt.done()
 
 
-def test_an_event_larger_than_the_whole_bound_passes_alone() -> None:
+def test_event_larger_than_the_bound_passes_alone() -> None:
     bench = Bench(max_events=10, max_bytes=1 << 16)
 
     assert isinstance(bench.offer(size=1 << 17), Receipt)
@@ -128,7 +128,7 @@ def test_an_event_larger_than_the_whole_bound_passes_alone() -> None:
     assert _receipt(waiting).sequence == 1
 
 
-def test_the_bounds_are_those_of_what_is_not_settled() -> None:
+def test_bounds_count_unsettled_events() -> None:
     bench = Bench(max_events=3)
     for _ in range(3):
         bench.offer()
@@ -140,7 +140,7 @@ def test_the_bounds_are_those_of_what_is_not_settled() -> None:
     assert bench.room.used[0] == 1
 
 
-def test_without_a_key_events_wait_and_one_asks_for_it() -> None:
+def test_events_without_key_wait_and_request_one() -> None:
     bench = Bench()
     bench.sealing.has_key = False
     tickets = [bench.ticket(number) for number in range(3)]
@@ -153,7 +153,7 @@ def test_without_a_key_events_wait_and_one_asks_for_it() -> None:
     assert [_receipt(ticket).sequence for ticket in tickets] == [0, 1, 2]
 
 
-def test_a_key_that_cannot_be_had_fails_who_waits_with_the_reason() -> None:
+def test_unavailable_key_fails_waiting_calls() -> None:
     bench = Bench()
     bench.sealing.has_key = False
     tickets = [bench.ticket(), bench.ticket()]
@@ -169,7 +169,7 @@ def test_a_key_that_cannot_be_had_fails_who_waits_with_the_reason() -> None:
     assert bench.appended == []
 
 
-def test_a_waiter_that_is_cancelled_in_the_moment_of_acceptance_keeps_its_event() -> None:
+def test_call_cancelled_at_acceptance_keeps_its_event() -> None:
     bench = Bench(max_events=1)
     bench.offer()
     ticket = bench.ticket()
@@ -180,7 +180,7 @@ def test_a_waiter_that_is_cancelled_in_the_moment_of_acceptance_keeps_its_event(
     assert not bench.intake.withdraw(ticket)
 
 
-def test_after_the_end_nothing_is_accepted_and_who_waits_hears_of_it() -> None:
+def test_closed_intake_refuses_waiting_calls() -> None:
     bench = Bench(max_events=1)
     bench.offer()
     ticket = bench.ticket()
@@ -197,7 +197,7 @@ def test_after_the_end_nothing_is_accepted_and_who_waits_hears_of_it() -> None:
     assert len(bench.appended) == 1
 
 
-def test_calls_withdrawals_and_room_in_many_threads_lose_and_double_nothing() -> None:
+def test_many_threads_lose_and_double_nothing() -> None:
     bench = Bench(max_events=5)
     accepted: list[Receipt] = []
     withdrawn: list[Ticket] = []
@@ -206,13 +206,13 @@ def test_calls_withdrawals_and_room_in_many_threads_lose_and_double_nothing() ->
     def call(seed: int) -> None:
         dice = random.Random(seed)  # noqa: S311 - who gives up, no secret
         for number in range(200):
-            found = bench.offer(number)
-            if isinstance(found, Receipt):
-                accepted.append(found)
-            elif dice.random() < 0.3 and bench.intake.withdraw(found):
-                withdrawn.append(found)
+            offered = bench.offer(number)
+            if isinstance(offered, Receipt):
+                accepted.append(offered)
+            elif dice.random() < 0.3 and bench.intake.withdraw(offered):
+                withdrawn.append(offered)
             else:
-                accepted.append(found.receipt.result(30))
+                accepted.append(offered.receipt.result(30))
 
     def settle() -> None:
         while not ended.is_set():
@@ -234,5 +234,5 @@ def test_calls_withdrawals_and_room_in_many_threads_lose_and_double_nothing() ->
     assert bench.intake.waiting == 0
 
 
-def test_a_result_of_a_ticket_is_a_future_of_its_own() -> None:
+def test_ticket_has_a_future() -> None:
     assert isinstance(Ticket(Bench().draft()).receipt, Future)

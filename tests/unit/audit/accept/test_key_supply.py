@@ -42,10 +42,10 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(tmp_path)
-    yield made
-    made.service.clear()
-    made.keys.close()
+    parts = Bench(tmp_path)
+    yield parts
+    parts.service.clear()
+    parts.keys.close()
 
 
 def test_key_arrives_for_the_calls_that_wait(bench: Bench) -> None:
@@ -88,7 +88,7 @@ def test_unreachable_service_refuses_the_calls_that_wait(bench: Bench) -> None:
     assert isinstance(bench.keys.missing(), KeyUnreachableError)
 
 
-def test_bug_in_a_provider_is_our_own_error(bench: Bench) -> None:
+def test_foreign_exception_becomes_an_encryption_error(bench: Bench) -> None:
     bench.service.faults.failure = RuntimeError("a bug")
 
     bench.keys.request(bench.waiters)

@@ -73,7 +73,7 @@ def test_used_is_what_was_taken() -> None:
     assert bounded.used == (1, 500)
 
 
-def test_withheld_bytes_stay_used_until_they_are_less() -> None:
+def test_withheld_bytes_stay_used_until_released() -> None:
     bounded = room(max_bytes=10_000)
     take(bounded, 4_000)
     take(bounded, 4_000)

@@ -1,4 +1,4 @@
-"""What the batcher's two sides do to each other across threads; its rules are in tests/property."""
+"""Checks the two sides of the batcher across threads; its rules are in tests/property."""
 
 from __future__ import annotations
 
@@ -12,47 +12,47 @@ LONG = 30.0
 
 
 def _taken_in_thread(batcher: AuditBatcher) -> tuple[threading.Thread, list[list[SealedRecord]]]:
-    found: list[list[SealedRecord]] = []
-    thread = threading.Thread(target=lambda: found.append(batcher.take(LONG)))
+    batches: list[list[SealedRecord]] = []
+    thread = threading.Thread(target=lambda: batches.append(batcher.take(LONG)))
     thread.start()
-    return thread, found
+    return thread, batches
 
 
-def test_who_sleeps_is_woken_by_a_full_batch() -> None:
+def test_full_batch_wakes_the_sender() -> None:
     lock = threading.Lock()
     batcher = AuditBatcher(lock=lock, max_bytes=1, max_delay=LONG)
-    thread, found = _taken_in_thread(batcher)
+    thread, batches = _taken_in_thread(batcher)
     (record,) = records(1)
 
     with lock:
         batcher.add(record)
 
     thread.join(LONG / 2)
-    assert found == [[record]]
+    assert batches == [[record]]
 
 
-def test_who_sleeps_is_woken_for_the_first_record_and_takes_it_when_it_is_old_enough() -> None:
+def test_old_batch_is_taken_after_its_delay() -> None:
     batcher = AuditBatcher(lock=threading.Lock(), max_bytes=1 << 30, max_delay=0.05)
-    thread, found = _taken_in_thread(batcher)
-    made = records(2)
+    thread, batches = _taken_in_thread(batcher)
+    batch = records(2)
 
-    batcher.extend(made)
+    batcher.extend(batch)
 
     thread.join(LONG / 2)
-    assert found == [made]
+    assert batches == [batch]
 
 
-def test_who_sleeps_is_woken_for_the_end() -> None:
+def test_wake_returns_an_empty_batch() -> None:
     batcher = AuditBatcher(lock=threading.Lock(), max_bytes=1 << 30, max_delay=LONG)
-    thread, found = _taken_in_thread(batcher)
+    thread, batches = _taken_in_thread(batcher)
 
     batcher.wake()
 
     thread.join(LONG / 2)
-    assert found == [[]]
+    assert batches == [[]]
 
 
-def test_nothing_is_lost_or_reordered_between_many_threads_and_one_taker() -> None:
+def test_many_threads_keep_each_stream_in_order() -> None:
     lock = threading.Lock()
     batcher = AuditBatcher(lock=lock, max_bytes=2_000, max_delay=0.001)
     streams = [records(500) for _ in range(4)]

@@ -29,7 +29,7 @@ def signer(tmp_path: Path) -> CheckpointSigner:
 
 
 class Bench:
-    """A checkpointer whose last checkpoint can be made older."""
+    """A checkpointer whose last checkpoint can be batch older."""
 
     def __init__(self, signer: CheckpointSigner, *, every_events: int = 10, every_seconds: float = 3_600.0) -> None:
         self.stream = ProducerStream(ClearEncoder(source=SOURCE), signer=signer)
@@ -168,13 +168,13 @@ def test_hashing_and_signing_in_two_threads(signer: CheckpointSigner) -> None:
     spool = SpoolStub()
     stream = ProducerStream(ClearEncoder(source=SOURCE), signer=signer)
     checkpointer = Checkpointer(stream, signer=signer, every_events=20, every_seconds=600.0, spool=spool)  # type: ignore[arg-type]
-    made = records(400, producer=stream.producer)
+    batch = records(400, producer=stream.producer)
     stream.next_sequence = 400
     done = threading.Event()
 
     def hash_all() -> None:
         for first in range(0, 400, 10):
-            stream.tree.absorb(made[first : first + 10])
+            stream.tree.absorb(batch[first : first + 10])
         done.set()
 
     spool_thread = threading.Thread(target=hash_all)

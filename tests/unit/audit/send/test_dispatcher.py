@@ -19,10 +19,10 @@ AWAY = TransportError("no broker is reachable")
 
 @pytest.fixture
 def bench() -> Iterator[SenderBench]:
-    made = SenderBench()
-    yield made
-    made.kafka.gate.set()
-    made.end(kafka_seconds=0.1, total_seconds=1.0)
+    parts = SenderBench()
+    yield parts
+    parts.kafka.gate.set()
+    parts.end(kafka_seconds=0.1, total_seconds=1.0)
 
 
 def test_direct_batches_reach_kafka_in_order(bench: SenderBench) -> None:
@@ -242,7 +242,7 @@ def test_drain_stores_records_that_kafka_leaves_unacknowledged(bench: SenderBenc
     assert bench.fallback.reasons == ["unavailable"]
 
 
-def test_drain_of_a_diverted_sender_uses_the_fallback(bench: SenderBench) -> None:
+def test_diverted_sender_drains_into_the_fallback(bench: SenderBench) -> None:
     batch = records(3)
     bench.dispatcher.start()
     bench.divert(AWAY)
@@ -251,7 +251,7 @@ def test_drain_of_a_diverted_sender_uses_the_fallback(bench: SenderBench) -> Non
     assert bench.end() == batch
 
 
-def test_stuck_sender_keeps_no_record_from_shutdown(bench: SenderBench, caplog: pytest.LogCaptureFixture) -> None:
+def test_stuck_sender_hides_no_record(bench: SenderBench, caplog: pytest.LogCaptureFixture) -> None:
     outstanding, in_client, queued = records(3), records(2), records(4)
     bench.kafka.acknowledges = False
     bench.dispatcher.start()
@@ -268,7 +268,7 @@ def test_stuck_sender_keeps_no_record_from_shutdown(bench: SenderBench, caplog: 
     assert "the sender did not end in time" in caplog.text
 
 
-def test_stuck_take_back_keeps_no_record_from_shutdown(bench: SenderBench) -> None:
+def test_stuck_take_back_hides_no_record(bench: SenderBench) -> None:
     leaving, queued = records(3), records(2)
     bench.kafka.acknowledges = False
     bench.dispatcher.start()

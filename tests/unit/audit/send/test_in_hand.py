@@ -22,7 +22,7 @@ def test_record_is_written_down_before_each_step() -> None:
     assert places(in_hand) == (3, 4, 0)
 
 
-def test_record_that_leaves_is_in_two_places_until_it_arrived() -> None:
+def test_leaving_record_is_kept_until_it_arrived() -> None:
     in_hand, outstanding = RecordsInHand(), records(5)
 
     in_hand.leaving_transport(outstanding)
