@@ -20,6 +20,7 @@ class FakeKafka:
         away: Why no probe succeeds, or None.
         refuse: Returns why Kafka refuses a record, or None.
         acknowledges: Cleared, records are sent and stay without an acknowledgement.
+        is_slow: Whether Kafka acknowledges a record only when somebody waits for it.
         transports: Every transport that was opened.
     """
 
@@ -29,6 +30,7 @@ class FakeKafka:
         self.refuse: Callable[[SealedRecord], TransportError | None] = lambda _record: None
         self.acknowledges = threading.Event()
         self.acknowledges.set()
+        self.is_slow = False
         self.transports: list[FakeTransport] = []
 
     def open_patient(self, _listener: TransportListener, *, name: str) -> FakeTransport:
@@ -54,7 +56,8 @@ class FakeTransport:
     def __init__(self, kafka: FakeKafka) -> None:
         self._kafka = kafka
         self._sent: list[SealedRecord] = []
-        self._changed = threading.Condition()
+        self._headers: dict[int, Sequence[tuple[str, bytes]]] = {}
+        self._changed = threading.Condition(threading.RLock())
         self.failure: TransportError | None = None
         self.is_ended = False
 
@@ -64,24 +67,25 @@ class FakeTransport:
         for record in records:
             assert not record.reported, "a record was sent again without forgetting its report"
             self._sent.append(record)
-            if self.failure is not None or not self._kafka.acknowledges.is_set():
-                continue
-            error = self._kafka.refuse(record)
-            record.reported = True
-            if error is None:
-                self._kafka.topic.append((record, headers))
-            else:
-                record.error = KafkaError(KafkaError.MSG_SIZE_TOO_LARGE)
-                self.fail(error)
+            self._headers[id(record)] = headers
+            if not self._kafka.is_slow:
+                self._report(record)
 
     def wait_for(self, records: Sequence[SealedRecord]) -> bool:
         """Wait until the records are acknowledged or the transport failed."""
         with self._changed:
             for record in records:
+                if self._kafka.is_slow:
+                    self._report(record)
                 assert self._changed.wait_for(lambda record=record: record.reported or self.failure, timeout=60)  # type: ignore[misc]
                 if record.error is not None or not record.reported:
                     return False
         return True
+
+    @property
+    def sent(self) -> list[SealedRecord]:
+        """Every record that was sent, in order."""
+        return list(self._sent)
 
     def take_back(self) -> list[SealedRecord]:
         """End the transport; return what was not acknowledged."""
@@ -100,3 +104,15 @@ class FakeTransport:
         with self._changed:
             self.failure = self.failure or error
             self._changed.notify_all()
+
+    def _report(self, record: SealedRecord) -> None:
+        """Acknowledge or refuse a record; after a refusal no further one is reported on."""
+        if self.failure is not None or record.reported or not self._kafka.acknowledges.is_set():
+            return
+        error = self._kafka.refuse(record)
+        record.reported = True
+        if error is None:
+            self._kafka.topic.append((record, self._headers[id(record)]))
+        else:
+            record.error = KafkaError(KafkaError.MSG_SIZE_TOO_LARGE)
+            self.fail(error)

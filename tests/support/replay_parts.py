@@ -75,13 +75,15 @@ class ReplayBench:
 
 
 @contextmanager
-def handler_on(store: MemoryStore, *, max_bytes: int = 1 << 20, seconds: float = 60.0) -> Iterator[FallbackHandler]:
+def handler_on(
+    store: MemoryStore, *, max_bytes: int = 1 << 20, seconds: float = 60.0, books: Ledger | None = None
+) -> Iterator[FallbackHandler]:
     """Yield a handler that stores objects of the topic."""
     handler = FallbackHandler(
         store,
         provider="memory",
         topic=TOPIC,
-        ledger=ledger(),
+        ledger=books or ledger(),
         max_object_bytes=max_bytes,
         max_object_seconds=seconds,
     )

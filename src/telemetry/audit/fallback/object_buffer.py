@@ -100,8 +100,8 @@ class ObjectBuffer:
         pending = _encode(self._records[:count], topic=self._topic, reason=self._reason)
         del self._records[:count]
         self._bytes -= size
-        # What is left begins a new wait; a whole further object is due at once.
-        self._opened_at = now if self._bytes < self._max_bytes else 0.0
+        # What is left begins a new wait, unless it fills a further object: that one is due at once by its size.
+        self._opened_at = now
         return pending
 
     def take_all(self) -> list[SealedRecord]:

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 import pytest
 
 from telemetry.audit.fallback.backlog import listed
+from telemetry.audit.receipt import Receipt
 from telemetry.exceptions import StorageUnreachableError
 from telemetry.format.objects.fallback_object import decode_object
 from tests.support.leftovers import records, stored
 from tests.support.memory_store import MemoryStore
-from tests.support.replay_parts import TOPIC, handler_on
+from tests.support.replay_parts import TOPIC, handler_on, ledger
 from tests.support.until import PATIENCE, until
 
 
@@ -211,3 +212,35 @@ def test_pause_lets_records_gather() -> None:
         handler.pause_new_objects(0.0)
         handler.add(batch, reason="unavailable")
         until(lambda: store.writes == 1)
+
+
+def test_records_taken_back_are_not_settled_twice() -> None:
+    store, batch, books = GatedStore(), records(2), ledger()
+    for record in batch:
+        record.receipt = Receipt(event_id=record.event_id, producer=record.producer, sequence=record.sequence or 0)
+    store.gate.clear()
+    with handler_on(store, seconds=0.0, books=books) as handler:
+        handler.add(batch, reason="unavailable")
+        until(lambda: store.writes == 1)
+
+        # The store hangs: the shutdown takes the records back, and the end of the pipeline settles them.
+        assert handler.close() == batch
+        store.gate.set()
+
+        until(lambda: not handler.is_drained, what="the late write")
+        assert books.counts.stored == 0
+
+
+def test_stored_records_are_settled() -> None:
+    store, batch, books = GatedStore(), records(2), ledger()
+    for record in batch:
+        record.receipt = Receipt(event_id=record.event_id, producer=record.producer, sequence=record.sequence or 0)
+    with handler_on(store, books=books) as handler:
+        handler.add(batch, reason="unavailable")
+        assert handler.flush(PATIENCE)
+
+        until(lambda: books.counts.stored == 2)
+        (name,) = store.objects
+        assert [record.receipt.wait_delivered(PATIENCE).fallback_object for record in batch if record.receipt] == [
+            name
+        ] * 2

@@ -135,6 +135,26 @@ def test_object_replayed_by_another_process_is_forgotten(bench: Bench) -> None:
         assert bench.sender.has_returned.wait(PATIENCE)
 
 
+class LateStore(MemoryStore):
+    """The write of an event's object returns only after the object was replayed."""
+
+    def put(self, name: str, data: bytes) -> None:
+        super().put(name, data)
+        if name.startswith(f"{TOPIC}/"):
+            until(lambda: name not in self.objects, what="the replay")
+
+
+def test_object_replayed_before_its_write_returned() -> None:
+    with bench_on(LateStore()) as bench:
+        bench.handler.add(records(3), reason="outage")
+        until(lambda: not bench.is_empty())
+        bench.worker.fallback_entered("outage")
+
+        bench.worker.start()
+
+        assert bench.sender.has_returned.wait(PATIENCE)
+
+
 def test_failing_store_is_tried_again(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     stored(bench.store, records(3))
     failures = iter(range(3))
@@ -166,16 +186,17 @@ def test_bug_in_the_store_is_survived(bench: Bench, caplog: pytest.LogCaptureFix
     assert "the replay failed; it tries again" in caplog.messages
 
 
-def test_close_ends_a_wait_for_kafka(bench: Bench) -> None:
+def test_close_ends_a_wait_for_kafka(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     bench.kafka.acknowledges.clear()
     name = stored(bench.store, records(3))
     bench.worker.start()
-    until(lambda: any(transport._sent for transport in bench.kafka.transports), what="the sending")
+    until(lambda: any(transport.sent for transport in bench.kafka.transports), what="the sending")
 
     bench.worker.close(PATIENCE)
 
     assert not bench.worker._worker.is_alive
     assert name in bench.store.objects, "an object that is not acknowledged stays"
+    assert caplog.messages == [], "the wait ended because the transport failed, not by the patience of the fake"
 
 
 def test_close_before_start(bench: Bench) -> None:
