@@ -60,8 +60,8 @@ GCP = EncryptionConfig(provider="gcp_kms", project_id="p", location="global", ke
 
 
 def errors_of(module: ModuleType) -> list[type[Exception]]:
-    found = inspect.getmembers(module, inspect.isclass)
-    return [kind for _, kind in found if issubclass(kind, Exception) and not issubclass(kind, Warning)]
+    classes = inspect.getmembers(module, inspect.isclass)
+    return [kind for _, kind in classes if issubclass(kind, Exception) and not issubclass(kind, Warning)]
 
 
 def translated(config: EncryptionConfig, error: Exception, doing: str = "making a data key") -> KeyServiceError | None:
@@ -180,9 +180,9 @@ def test_answers_of_key_vault(status: int, body: dict[str, Any] | None, expected
     error.status_code = status
     if body is not None:
         error.error = azure.core.exceptions.ODataV4Format({"message": "", **body})
-    found = translated(AZURE, error)
-    assert type(found) is expected
-    assert "the server's words" not in str(found)
+    raised = translated(AZURE, error)
+    assert type(raised) is expected
+    assert "the server's words" not in str(raised)
 
 
 def test_value_that_key_vault_refuses() -> None:
@@ -215,9 +215,9 @@ def test_every_error_of_google_is_mapped(kind: type[Exception]) -> None:
 def test_answers_of_cloud_kms(code: str) -> None:
     from_status: Any = google.api_core.exceptions.from_grpc_status
     error = from_status(grpc.StatusCode[code], "the server's words")
-    found = translated(GCP, error, "encrypting a data key")
-    assert type(found) is gcp_kms.GRPC_CODES[code]
-    assert "the server's words" not in str(found)
+    raised = translated(GCP, error, "encrypting a data key")
+    assert type(raised) is gcp_kms.GRPC_CODES[code]
+    assert "the server's words" not in str(raised)
 
 
 def test_invalid_arguments_of_cloud_kms_differ() -> None:

@@ -44,7 +44,7 @@ def keys() -> Iterator[StubKeys]:
     stub.gate.set()
 
 
-def made(keys: StubKeys) -> DataKey:
+def new_key(keys: StubKeys) -> DataKey:
     key = keys.generate_data_key(CONTEXT)
     keys.calls = 0
     return key
@@ -55,7 +55,7 @@ def kid_of(key: DataKey) -> str:
 
 
 def test_key_is_unwrapped_once(keys: StubKeys) -> None:
-    key, cache = made(keys), UnwrapCache(keys)
+    key, cache = new_key(keys), UnwrapCache(keys)
     opened = [cache.open_key(key.wrapped, key.key_uri, CONTEXT) for _ in range(1_000)]
     assert keys.calls == 1
     assert opened[0].kid == kid_of(key)
@@ -63,7 +63,7 @@ def test_key_is_unwrapped_once(keys: StubKeys) -> None:
 
 
 def test_100_threads_ask_once(keys: StubKeys) -> None:
-    key, cache = made(keys), UnwrapCache(keys)
+    key, cache = new_key(keys), UnwrapCache(keys)
     keys.gate.clear()
     with ThreadPoolExecutor(100) as pool:
         asked = [pool.submit(cache.open_key, key.wrapped, key.key_uri, CONTEXT) for _ in range(100)]
@@ -74,7 +74,7 @@ def test_100_threads_ask_once(keys: StubKeys) -> None:
 
 
 def test_revoked_kek_stops_reader_within_bound(keys: StubKeys, clock: Clock) -> None:
-    key, cache = made(keys), UnwrapCache(keys, max_age=60.0, clock=clock)
+    key, cache = new_key(keys), UnwrapCache(keys, max_age=60.0, clock=clock)
     cache.open_key(key.wrapped, key.key_uri, CONTEXT)
     keys.failure = KeyAccessDeniedError("revoked")
     clock.now += 59.9
@@ -85,7 +85,7 @@ def test_revoked_kek_stops_reader_within_bound(keys: StubKeys, clock: Clock) -> 
 
 
 def test_being_used_does_not_lengthen_a_life(keys: StubKeys, clock: Clock) -> None:
-    key, cache = made(keys), UnwrapCache(keys, max_age=60.0, clock=clock)
+    key, cache = new_key(keys), UnwrapCache(keys, max_age=60.0, clock=clock)
     for _ in range(20):
         cache.open_key(key.wrapped, key.key_uri, CONTEXT)
         clock.now += 10.0
@@ -93,7 +93,7 @@ def test_being_used_does_not_lengthen_a_life(keys: StubKeys, clock: Clock) -> No
 
 
 def test_bounded_in_number(keys: StubKeys) -> None:
-    many, cache = [made(keys) for _ in range(30)], UnwrapCache(keys, max_entries=10)
+    many, cache = [new_key(keys) for _ in range(30)], UnwrapCache(keys, max_entries=10)
     for key in many:
         cache.open_key(key.wrapped, key.key_uri, CONTEXT)
         cache.open_key(many[0].wrapped, many[0].key_uri, CONTEXT)
@@ -102,7 +102,7 @@ def test_bounded_in_number(keys: StubKeys) -> None:
 
 
 def test_error_is_remembered_for_a_moment_only(keys: StubKeys, clock: Clock) -> None:
-    key, cache = made(keys), UnwrapCache(keys, clock=clock)
+    key, cache = new_key(keys), UnwrapCache(keys, clock=clock)
     keys.failure = KeyAccessDeniedError("denied")
     for _ in range(100):
         with pytest.raises(KeyAccessDeniedError, match="denied"):
@@ -115,11 +115,11 @@ def test_error_is_remembered_for_a_moment_only(keys: StubKeys, clock: Clock) -> 
 
 @pytest.mark.parametrize("changed", ["wrapped", "key_uri", "context"])
 def test_any_difference_is_another_key(keys: StubKeys, changed: str) -> None:
-    key, cache = made(keys), UnwrapCache(keys)
+    key, cache = new_key(keys), UnwrapCache(keys)
     cache.open_key(key.wrapped, key.key_uri, CONTEXT)
     wrapped, uri, context = key.wrapped, key.key_uri, dict(CONTEXT)
     if changed == "wrapped":
-        wrapped = made(keys).wrapped
+        wrapped = new_key(keys).wrapped
     elif changed == "key_uri":
         uri += "2"
     else:
@@ -140,7 +140,7 @@ def test_impossible_wrapped_key_makes_no_call(keys: StubKeys, wrapped: bytes, ur
 
 
 def test_context_that_is_not_unicode(keys: StubKeys) -> None:
-    key = made(keys)
+    key = new_key(keys)
     with pytest.raises(KeyMismatchError):
         UnwrapCache(keys).open_key(key.wrapped, key.key_uri, {"service": "\ud800"})
 
@@ -152,7 +152,7 @@ def test_wrapped_bytes_that_are_no_key(keys: StubKeys) -> None:
 
 
 def test_provider_that_raises_anything(keys: StubKeys) -> None:
-    key = made(keys)
+    key = new_key(keys)
     keys.failure = ZeroDivisionError("secret detail")
     with pytest.raises(KeyUnreachableError) as caught:
         UnwrapCache(keys).open_key(key.wrapped, key.key_uri, CONTEXT)
@@ -160,14 +160,14 @@ def test_provider_that_raises_anything(keys: StubKeys) -> None:
 
 
 def test_configuration_that_turns_out_unusable(keys: StubKeys) -> None:
-    key = made(keys)
+    key = new_key(keys)
     keys.failure = ConfigurationError("set aws_region")
     with pytest.raises(KeyServiceError, match="set aws_region"):
         UnwrapCache(keys).open_key(key.wrapped, key.key_uri, CONTEXT)
 
 
 def test_interrupted_reader_does_not_leave_others_waiting(keys: StubKeys, monkeypatch: pytest.MonkeyPatch) -> None:
-    key, cache = made(keys), UnwrapCache(keys)
+    key, cache = new_key(keys), UnwrapCache(keys)
 
     def interrupt(*_: object) -> bytes:
         raise KeyboardInterrupt
@@ -180,14 +180,14 @@ def test_interrupted_reader_does_not_leave_others_waiting(keys: StubKeys, monkey
 
 
 def test_closed_cache_holds_nothing(keys: StubKeys) -> None:
-    key, cache = made(keys), UnwrapCache(keys)
+    key, cache = new_key(keys), UnwrapCache(keys)
     cache.open_key(key.wrapped, key.key_uri, CONTEXT)
     cache.close()
     assert len(cache) == 0
 
 
 def test_opened_key_is_not_shown_or_pickled(keys: StubKeys) -> None:
-    key = made(keys)
+    key = new_key(keys)
     opened = UnwrapCache(keys).open_key(key.wrapped, key.key_uri, CONTEXT)
     assert key.plaintext.hex() not in repr(opened)
     for take in (pickle.dumps, copy.copy, copy.deepcopy):
@@ -201,7 +201,7 @@ class ThirdPartyError(KeyServiceError):
 
 
 def test_remembered_error_with_other_arguments(keys: StubKeys) -> None:
-    key, cache = made(keys), UnwrapCache(keys)
+    key, cache = new_key(keys), UnwrapCache(keys)
     keys.failure = ThirdPartyError(7, region="north")
     for _ in range(3):
         with pytest.raises(ThirdPartyError, match="refused with 7 in north"):
@@ -210,7 +210,7 @@ def test_remembered_error_with_other_arguments(keys: StubKeys) -> None:
 
 
 def test_key_arriving_after_close_is_dropped(keys: StubKeys) -> None:
-    key, cache = made(keys), UnwrapCache(keys)
+    key, cache = new_key(keys), UnwrapCache(keys)
     keys.gate.clear()
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(cache.open_key, key.wrapped, key.key_uri, CONTEXT)
@@ -224,10 +224,10 @@ def test_key_arriving_after_close_is_dropped(keys: StubKeys) -> None:
 def test_old_keys_are_dropped_unasked(keys: StubKeys, clock: Clock) -> None:
     cache = UnwrapCache(keys, max_age=60.0, clock=clock)
     for _ in range(5):
-        key = made(keys)
+        key = new_key(keys)
         cache.open_key(key.wrapped, key.key_uri, CONTEXT)
     clock.now += 61
-    key = made(keys)
+    key = new_key(keys)
     cache.open_key(key.wrapped, key.key_uri, CONTEXT)
     assert len(cache) == 1
 
@@ -235,7 +235,7 @@ def test_old_keys_are_dropped_unasked(keys: StubKeys, clock: Clock) -> None:
 @pytest.mark.parametrize("changed", ["key_uri", "wrapped"])
 def test_kid_commits_to_the_records_facts(keys: StubKeys, changed: str) -> None:
     # The stub unwraps under any URI, and the same key from two wrapped forms.
-    key, cache = made(keys), UnwrapCache(keys)
+    key, cache = new_key(keys), UnwrapCache(keys)
     uri, wrapped = key.key_uri, key.wrapped
     if changed == "key_uri":
         uri += "/2"

@@ -33,17 +33,17 @@ def _all(adopted: AdoptedSegment) -> list[SealedRecord]:
 
 
 def test_file_is_deleted_when_all_is_settled(tmp_path: Path) -> None:
-    made = records(1_200)
-    leave_segment(tmp_path, made)
+    logged = records(1_200)
+    leave_segment(tmp_path, logged)
     adopted = _adopt_one(tmp_path)
 
-    found = _all(adopted)
-    assert [(record.sequence, record.key, record.value) for record in found] == [
-        (record.sequence, record.key, record.value) for record in made
+    recovered = _all(adopted)
+    assert [(record.sequence, record.key, record.value) for record in recovered] == [
+        (record.sequence, record.key, record.value) for record in logged
     ]
-    adopted.acknowledge(found[:-1])
+    adopted.acknowledge(recovered[:-1])
     assert list(tmp_path.glob("*.spool"))
-    adopted.acknowledge(found[-1:])
+    adopted.acknowledge(recovered[-1:])
 
     assert list(tmp_path.iterdir()) == []
 
@@ -51,8 +51,8 @@ def test_file_is_deleted_when_all_is_settled(tmp_path: Path) -> None:
 def test_adopter_dies_too_and_little_is_repeated(tmp_path: Path) -> None:
     leave_segment(tmp_path, records(5_000))
     adopted = _adopt_one(tmp_path)
-    found = _all(adopted)
-    adopted.acknowledge(found[:2_500])
+    recovered = _all(adopted)
+    adopted.acknowledge(recovered[:2_500])
     adopted.close()
 
     again = _all(_adopt_one(tmp_path))
@@ -63,8 +63,8 @@ def test_adopter_dies_too_and_little_is_repeated(tmp_path: Path) -> None:
 
 def test_oldest_process_comes_first(tmp_path: Path) -> None:
     older, newer = records(2), records(2)
-    for made in (newer, older):
-        leave_segment(tmp_path, made)
+    for logged in (newer, older):
+        leave_segment(tmp_path, logged)
 
     adopted = adopt_segments(tmp_path, topic=TOPIC)
 
@@ -95,25 +95,25 @@ def test_segment_of_another_version_is_left(tmp_path: Path, caplog: pytest.LogCa
 
 
 def test_readable_part_of_damaged_segment_is_sent(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    made = records(60, size=2_000)
-    producer = made[0].producer
+    logged = records(60, size=2_000)
+    producer = logged[0].producer
     segment = SpoolSegment.create(tmp_path, producer=producer, topic=TOPIC, source="/production/shop")
     for first in range(0, 60, 10):
-        segment.append(made[first : first + 10], settled_below=0, tree=TreeState(producer, first + 10, b""))
+        segment.append(logged[first : first + 10], settled_below=0, tree=TreeState(producer, first + 10, b""))
     segment.close()
     path = segment.path
     content = bytearray(path.read_bytes())
-    at = content.index(made[25].value[:200])
-    content[at + 100] ^= 0xFF
+    start = content.index(logged[25].value[:200])
+    content[start + 100] ^= 0xFF
     path.write_bytes(bytes(content))
 
     with caplog.at_level(logging.ERROR):
         adopted = _adopt_one(tmp_path)
-        found = _all(adopted)
-        adopted.acknowledge(found)
+        recovered = _all(adopted)
+        adopted.acknowledge(recovered)
 
     # The commit with the altered byte is lost as a whole; nothing altered is sent.
-    assert [record.sequence for record in found] == [*range(20), *range(30, 60)]
+    assert [record.sequence for record in recovered] == [*range(20), *range(30, 60)]
     assert "damaged" in caplog.text
     assert [entry.name for entry in tmp_path.iterdir()] == [f"{producer}.damaged"]
     assert adopt_segments(tmp_path, topic=TOPIC) == []
@@ -142,9 +142,9 @@ def test_records_come_without_a_failing_checkpoint(tmp_path: Path, caplog: pytes
         message = "the state of the tree is malformed"
         raise FormatError(message)
 
-    found = [record for chunk in adopted.records(fail) for record in chunk]
+    recovered = [record for chunk in adopted.records(fail) for record in chunk]
 
-    assert len(found) == 3
+    assert len(recovered) == 3
     assert "no closing checkpoint" in caplog.text
     adopted.close()
 
@@ -154,9 +154,9 @@ def test_unsettled_closing_checkpoint_keeps_the_segment(tmp_path: Path) -> None:
     adopted = _adopt_one(tmp_path)
     checkpoint = SealedRecord.written("c", producer="p", sequence=None, key=b"p", value=b"note")
 
-    found = [record for chunk in adopted.records(lambda _segment: checkpoint) for record in chunk]
-    assert found[-1] is checkpoint
-    adopted.acknowledge(found[:-1])
+    recovered = [record for chunk in adopted.records(lambda _segment: checkpoint) for record in chunk]
+    assert recovered[-1] is checkpoint
+    adopted.acknowledge(recovered[:-1])
     assert list(tmp_path.glob("*.spool"))
     adopted.acknowledge([checkpoint])
 

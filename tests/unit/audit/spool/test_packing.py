@@ -13,35 +13,35 @@ from tests.support.accepted_records import PRODUCER, sealed_records
 
 
 def test_values_come_back_across_data_keys() -> None:
-    made = list(sealed_records(50, uses_of_a_key=8))
-    for record in made[::5]:
+    logged = list(sealed_records(50, uses_of_a_key=8))
+    for record in logged[::5]:
         record.write(record.value)
 
-    found = [row for packed in pack(made, Progress()) for row in unpack(packed.content)]
+    rows = [row for packed in pack(logged, Progress()) for row in unpack(packed.content)]
 
-    assert found == [(record.sequence, record.event_id, record.key, record.value) for record in made]
+    assert rows == [(record.sequence, record.event_id, record.key, record.value) for record in logged]
 
 
 def test_packing_writes_no_value_out() -> None:
-    made = list(sealed_records(3, uses_of_a_key=100))
+    logged = list(sealed_records(3, uses_of_a_key=100))
 
-    assert [packed.content for packed in pack(made, Progress())]
+    assert [packed.content for packed in pack(logged, Progress())]
 
-    assert all(record.ciphertext for record in made)
+    assert all(record.ciphertext for record in logged)
 
 
 def test_checkpoint_is_not_packed() -> None:
     checkpoint = SealedRecord.written("c", producer=PRODUCER, sequence=None, key=b"p", value=b"note")
-    made = [*sealed_records(1, uses_of_a_key=100), checkpoint]
+    logged = [*sealed_records(1, uses_of_a_key=100), checkpoint]
 
-    assert [(packed.first, packed.last) for packed in pack(made, Progress())] == [(0, 0)]
+    assert [(packed.first, packed.last) for packed in pack(logged, Progress())] == [(0, 0)]
     assert list(pack([checkpoint], Progress())) == []
 
 
 def test_large_commit_is_split() -> None:
-    made = list(sealed_records(2_500, uses_of_a_key=10_000))
+    logged = list(sealed_records(2_500, uses_of_a_key=10_000))
 
-    assert [(packed.first, packed.last) for packed in pack(made, Progress())] == [
+    assert [(packed.first, packed.last) for packed in pack(logged, Progress())] == [
         (0, 999),
         (1_000, 1_999),
         (2_000, 2_499),

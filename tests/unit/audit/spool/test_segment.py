@@ -34,26 +34,26 @@ def _adopted(path: Path) -> SpoolSegment:
     return segment
 
 
-def _rows(made: list[SealedRecord]) -> list[Row]:
-    return [(record.sequence or 0, record.event_id, record.key, record.value) for record in made]
+def _rows(logged: list[SealedRecord]) -> list[Row]:
+    return [(record.sequence or 0, record.event_id, record.key, record.value) for record in logged]
 
 
 def test_committed_records_come_back_byte_by_byte(tmp_path: Path) -> None:
-    made = records(2_500)
-    path = leave_segment(tmp_path, made)
+    logged = records(2_500)
+    path = leave_segment(tmp_path, logged)
 
     segment = _adopted(path)
 
-    assert list(segment.rows()) == _rows(made)
+    assert list(segment.rows()) == _rows(logged)
     assert segment.about is not None
-    assert (segment.about.producer, segment.about.topic) == (made[0].producer, "audit-events")
+    assert (segment.about.producer, segment.about.topic) == (logged[0].producer, "audit-events")
     assert segment.damage == ""
     segment.close()
 
 
 def test_settled_records_do_not_come_back(tmp_path: Path) -> None:
-    made = records(10)
-    path = leave_segment(tmp_path, made, settled=7)
+    logged = records(10)
+    path = leave_segment(tmp_path, logged, settled=7)
 
     segment = _adopted(path)
 
@@ -62,16 +62,16 @@ def test_settled_records_do_not_come_back(tmp_path: Path) -> None:
 
 
 def test_tree_of_the_last_commit_comes_back(tmp_path: Path) -> None:
-    made = records(4)
-    segment = _segment(tmp_path, made[0].producer)
-    segment.append(made[:2], settled_below=0, tree=TreeState(made[0].producer, 2, b"two"))
-    segment.append(made[2:], settled_below=0, tree=TreeState(made[0].producer, 4, b"four"))
+    logged = records(4)
+    segment = _segment(tmp_path, logged[0].producer)
+    segment.append(logged[:2], settled_below=0, tree=TreeState(logged[0].producer, 2, b"two"))
+    segment.append(logged[2:], settled_below=0, tree=TreeState(logged[0].producer, 4, b"four"))
     segment.note_settled(3)
     segment.close()
 
     again = _adopted(segment.path)
 
-    assert again.tree == TreeState(made[0].producer, 4, b"four")
+    assert again.tree == TreeState(logged[0].producer, 4, b"four")
     assert again.settled_below == 3
     again.close()
 
@@ -79,36 +79,38 @@ def test_tree_of_the_last_commit_comes_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize("noted_at", [1, 3, 7, None])
 def test_progress_of_the_last_commit_comes_back(tmp_path: Path, noted_at: int | None) -> None:
     """It is in the row, or in the notes for a commit without records; here also across tables that change roles."""
-    made = records(400, size=10_000)
-    segment = _segment(tmp_path, made[0].producer, flip_bytes=1 << 19)
-    for number, at in enumerate(range(0, 400, 40)):
+    logged = records(400, size=10_000)
+    segment = _segment(tmp_path, logged[0].producer, flip_bytes=1 << 19)
+    for number, start in enumerate(range(0, 400, 40)):
         segment.append(
-            made[at : at + 40], settled_below=max(at - 60, 0), tree=TreeState(made[0].producer, at + 40, b"%d" % at)
+            logged[start : start + 40],
+            settled_below=max(start - 60, 0),
+            tree=TreeState(logged[0].producer, start + 40, b"%d" % start),
         )
         if number == noted_at:
-            segment.note_settled(max(at - 50, 0))
+            segment.note_settled(max(start - 50, 0))
     segment.close()
 
     again = _adopted(segment.path)
 
-    assert again.tree == TreeState(made[0].producer, 400, b"360")
+    assert again.tree == TreeState(logged[0].producer, 400, b"360")
     assert again.settled_below == 300
-    assert list(again.rows()) == _rows(made[300:])
+    assert list(again.rows()) == _rows(logged[300:])
     again.close()
 
 
 def test_records_committed_late_come_back_in_order(tmp_path: Path) -> None:
     """A disk failed in between: records saved at the end come before those that were committed already."""
-    made = records(30)
-    segment = _segment(tmp_path, made[0].producer)
-    segment.append(made[:10], settled_below=0, tree=None)
-    segment.append(made[20:], settled_below=20, tree=None)
-    segment.append(made[10:20], settled_below=10, tree=None)
+    logged = records(30)
+    segment = _segment(tmp_path, logged[0].producer)
+    segment.append(logged[:10], settled_below=0, tree=None)
+    segment.append(logged[20:], settled_below=20, tree=None)
+    segment.append(logged[10:20], settled_below=10, tree=None)
     segment.close()
 
     again = _adopted(segment.path)
 
-    assert list(again.rows()) == _rows(made[10:])
+    assert list(again.rows()) == _rows(logged[10:])
     again.close()
 
 
@@ -137,14 +139,14 @@ def test_living_process_keeps_its_segment(tmp_path: Path) -> None:
 
 def test_one_of_four_threads_adopts_the_segment(tmp_path: Path) -> None:
     path = leave_segment(tmp_path, records(3))
-    found: list[SpoolSegment] = []
+    adopted: list[SpoolSegment] = []
     begin = threading.Barrier(4)
 
     def adopt() -> None:
         begin.wait()
         segment = SpoolSegment.adopt(path)
         if segment is not None:
-            found.append(segment)
+            adopted.append(segment)
 
     threads = [threading.Thread(target=adopt) for _ in range(4)]
     for thread in threads:
@@ -152,8 +154,8 @@ def test_one_of_four_threads_adopts_the_segment(tmp_path: Path) -> None:
     for thread in threads:
         thread.join(30)
 
-    assert len(found) == 1
-    found[0].close()
+    assert len(adopted) == 1
+    adopted[0].close()
 
 
 _ADOPTER = """
@@ -211,38 +213,38 @@ def test_kill_before_the_first_commit_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_failed_commit_leaves_nothing(tmp_path: Path) -> None:
-    made = records(3)
-    segment = _segment(tmp_path, made[0].producer)
-    segment.append(made[:1], settled_below=0, tree=None)
+    logged = records(3)
+    segment = _segment(tmp_path, logged[0].producer)
+    segment.append(logged[:1], settled_below=0, tree=None)
     segment._connection.execute("PRAGMA max_page_count = 1")
 
     with pytest.raises(SpoolError, match="free space on its disk"):
-        segment.append(records(1, producer=made[0].producer, first=1, size=200_000), settled_below=0, tree=None)
+        segment.append(records(1, producer=logged[0].producer, first=1, size=200_000), settled_below=0, tree=None)
     segment._connection.execute("PRAGMA max_page_count = 100000")
-    segment.append(made[2:], settled_below=0, tree=None)
+    segment.append(logged[2:], settled_below=0, tree=None)
 
     assert [row[0] for row in segment.rows()] == [0, 2]
     segment.close()
 
 
 def test_overwritten_bytes_are_noticed_or_harmless(tmp_path: Path) -> None:
-    made = [record for first in range(0, 300, 30) for record in records(30, producer=PRODUCER, first=first, size=300)]
+    logged = [record for first in range(0, 300, 30) for record in records(30, producer=PRODUCER, first=first, size=300)]
     path = tmp_path / f"{PRODUCER}.spool"
     segment = _segment(tmp_path, PRODUCER)
     for first in range(0, 300, 30):
-        segment.append(made[first : first + 30], settled_below=0, tree=None)
+        segment.append(logged[first : first + 30], settled_below=0, tree=None)
     segment.close()
-    whole, expected = path.read_bytes(), set(_rows(made))
+    whole, expected = path.read_bytes(), set(_rows(logged))
 
-    for at in range(0, len(whole), 997):
+    for start in range(0, len(whole), 997):
         damaged = bytearray(whole)
-        damaged[at : at + 3] = bytes(byte ^ 0x55 for byte in damaged[at : at + 3])
+        damaged[start : start + 3] = bytes(byte ^ 0x55 for byte in damaged[start : start + 3])
         path.write_bytes(bytes(damaged))
-        found, noticed = _salvage(path)
+        salvaged, noticed = _salvage(path)
 
         # No altered bytes are accepted as a record, and a record is missing only when the damage was noticed.
-        assert found <= expected
-        assert noticed or found == expected
+        assert salvaged <= expected
+        assert noticed or salvaged == expected
 
 
 def _salvage(path: Path) -> tuple[set[Row], bool]:
@@ -252,23 +254,23 @@ def _salvage(path: Path) -> tuple[set[Row], bool]:
     except DamagedSegmentError:
         return set(), True
     assert segment is not None
-    found: set[Row] = set()
+    salvaged: set[Row] = set()
     noticed = bool(segment.damage)
     try:
-        found.update(segment.rows())
+        salvaged.update(segment.rows())
     except SpoolError:
         noticed = True
-        found.update(segment.rows_backwards())
+        salvaged.update(segment.rows_backwards())
     segment.close()
-    return found, noticed
+    return salvaged, noticed
 
 
 @pytest.mark.parametrize("part", [0.0005, 0.2, 0.5, 0.8, 0.9])
 def test_log_damaged_in_its_middle_is_kept(tmp_path: Path, part: float) -> None:
     path, log = _left_with_log(tmp_path)
     content = bytearray(log.read_bytes())
-    at = int(len(content) * part)
-    content[at] ^= 0xFF
+    start = int(len(content) * part)
+    content[start] ^= 0xFF
     log.write_bytes(bytes(content))
 
     try:
@@ -295,9 +297,9 @@ def test_torn_last_write_is_no_damage(tmp_path: Path, cut: int, length: str) -> 
     segment = _adopted(path)
 
     assert segment.damage == ""
-    found = [row[0] for row in segment.rows()]
-    assert found == list(range(len(found)))
-    assert len(found) >= 18
+    positions = [row[0] for row in segment.rows()]
+    assert positions == list(range(len(positions)))
+    assert len(positions) >= 18
     segment.close()
 
 

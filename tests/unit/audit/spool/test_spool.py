@@ -46,19 +46,19 @@ class Bench:
     """A spool, with a list in place of the batcher."""
 
     def __init__(self, folder: Path) -> None:
-        self.made = records(20)
-        for record in self.made:
+        self.logged = records(20)
+        for record in self.logged:
             record.receipt = Receipt(event_id=record.event_id, producer=record.producer, sequence=record.sequence or 0)
         self.segment = SpoolSegment.create(
-            folder, producer=self.made[0].producer, topic="audit-events", source="/production/shop"
+            folder, producer=self.logged[0].producer, topic="audit-events", source="/production/shop"
         )
         self.lock = threading.Lock()
         self.forwarded: list[SealedRecord] = []
-        self.spool = spool_on(self.segment, lock=self.lock, queue=self.forwarded, producer=self.made[0].producer)
+        self.spool = spool_on(self.segment, lock=self.lock, queue=self.forwarded, producer=self.logged[0].producer)
 
-    def add(self, *made: SealedRecord) -> None:
+    def add(self, *logged: SealedRecord) -> None:
         with self.lock:
-            for record in made:
+            for record in logged:
                 self.spool.add(record)
 
     def fail_with(self, error: BaseException | None) -> None:
@@ -79,39 +79,39 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(tmp_path)
-    yield made
-    made.spool.close()
+    bench = Bench(tmp_path)
+    yield bench
+    bench.spool.close()
 
 
-def _receipts(made: Sequence[SealedRecord]) -> list[Receipt]:
-    return [record.receipt for record in made if record.receipt is not None]
+def _receipts(logged: Sequence[SealedRecord]) -> list[Receipt]:
+    return [record.receipt for record in logged if record.receipt is not None]
 
 
 def test_records_are_durable_before_they_go_on(bench: Bench) -> None:
-    bench.add(*bench.made)
+    bench.add(*bench.logged)
 
-    for receipt in _receipts(bench.made):
+    for receipt in _receipts(bench.logged):
         receipt.wait_durable(10)
     until(lambda: len(bench.forwarded) == 20)
-    assert bench.forwarded == bench.made
-    assert [row[1] for row in bench.segment.rows()] == [record.event_id for record in bench.made]
+    assert bench.forwarded == bench.logged
+    assert [row[1] for row in bench.segment.rows()] == [record.event_id for record in bench.logged]
 
 
 def test_all_settled_and_closed_leaves_no_file(bench: Bench, tmp_path: Path) -> None:
-    bench.add(*bench.made)
+    bench.add(*bench.logged)
     until(lambda: len(bench.forwarded) == 20)
-    bench.spool.acknowledge(bench.made)
+    bench.spool.acknowledge(bench.logged)
 
     assert bench.spool.close() == 0
     assert list(tmp_path.iterdir()) == []
 
 
 def test_unsettled_records_stay_for_the_next_process(bench: Bench) -> None:
-    bench.add(*bench.made)
+    bench.add(*bench.logged)
     until(lambda: len(bench.forwarded) == 20)
     # In no order: acknowledgements come from several partitions.
-    bench.spool.acknowledge([bench.made[number] for number in (3, 1, 0, 7, 2)])
+    bench.spool.acknowledge([bench.logged[number] for number in (3, 1, 0, 7, 2)])
     # Progress is committed without further records.
     until(lambda: bench.spool._noted_below == 4)
 
@@ -126,22 +126,22 @@ def test_unsettled_records_stay_for_the_next_process(bench: Bench) -> None:
 @pytest.mark.parametrize("error", [SpoolError("disk full"), OSError(5, "Input/output error"), RuntimeError("a bug")])
 def test_disk_fails_and_works_again(bench: Bench, error: Exception, caplog: pytest.LogCaptureFixture) -> None:
     bench.fail_with(error)
-    bench.add(*bench.made[:10])
+    bench.add(*bench.logged[:10])
     until(lambda: len(bench.forwarded) == 10)
     assert bench.spool._disk.is_broken
-    assert not any(receipt.is_durable for receipt in _receipts(bench.made))
+    assert not any(receipt.is_durable for receipt in _receipts(bench.logged))
     assert "not durable until they are delivered" in caplog.text
 
     bench.fail_with(None)
     bench.try_the_disk_again()
-    bench.add(*bench.made[10:])
+    bench.add(*bench.logged[10:])
 
-    for receipt in _receipts(bench.made[10:]):
+    for receipt in _receipts(bench.logged[10:]):
         receipt.wait_durable(10)
     assert not bench.spool._disk.is_broken
     assert [row[0] for row in bench.segment.rows()] == list(range(10, 20))
     # The ones that are not on disk do not keep the noted position from rising.
-    bench.spool.acknowledge(bench.made[10:])
+    bench.spool.acknowledge(bench.logged[10:])
     assert bench.spool._settled.below == 20
 
 
@@ -149,31 +149,31 @@ def test_hanging_disk_delays_neither_events_nor_shutdown(bench: Bench, caplog: p
     entered, go_on = threading.Event(), threading.Event()
     append = bench.segment.append
 
-    def hang(made: Sequence[SealedRecord], *, settled_below: int, tree: TreeState | None) -> None:
+    def hang(logged: Sequence[SealedRecord], *, settled_below: int, tree: TreeState | None) -> None:
         entered.set()
         go_on.wait(30)
-        append(made, settled_below=settled_below, tree=tree)
+        append(logged, settled_below=settled_below, tree=tree)
 
     bench.segment.append = hang  # type: ignore[method-assign, assignment]
-    bench.add(*bench.made[:1])
+    bench.add(*bench.logged[:1])
     assert entered.wait(10)
-    bench.add(*bench.made[1:])
+    bench.add(*bench.logged[1:])
 
     bench.spool.stop(0.1)
 
-    assert bench.forwarded == bench.made
+    assert bench.forwarded == bench.logged
     assert "does not answer, 20 events continue unspooled" in caplog.text
     go_on.set()
     assert bench.spool._worker.join(10)
-    assert bench.forwarded == bench.made
+    assert bench.forwarded == bench.logged
 
 
 def test_unsettled_checkpoint_keeps_the_segment(bench: Bench) -> None:
     checkpoint = SealedRecord.written("c", producer="p", sequence=None, key=b"p", value=b"note")
     bench.spool.keep_open_for(checkpoint)
-    bench.add(*bench.made)
+    bench.add(*bench.logged)
     until(lambda: len(bench.forwarded) == 20)
-    bench.spool.acknowledge(bench.made)
+    bench.spool.acknowledge(bench.logged)
 
     assert bench.spool.close() == 1
     assert bench.segment.path.exists()
@@ -181,38 +181,38 @@ def test_unsettled_checkpoint_keeps_the_segment(bench: Bench) -> None:
 
 def test_rejected_records_are_saved_in_their_place(bench: Bench) -> None:
     bench.fail_with(SpoolError("disk full"))
-    bench.add(*bench.made[:5])
+    bench.add(*bench.logged[:5])
     until(lambda: len(bench.forwarded) == 5)
     bench.fail_with(None)
     bench.try_the_disk_again()
-    bench.add(*bench.made[5:15])
+    bench.add(*bench.logged[5:15])
     until(lambda: len(bench.forwarded) == 15)
     bench.fail_with(SpoolError("disk full"))
-    bench.add(*bench.made[15:])
+    bench.add(*bench.logged[15:])
     until(lambda: len(bench.forwarded) == 20)
-    bench.spool.acknowledge(bench.made[5:10])
+    bench.spool.acknowledge(bench.logged[5:10])
     bench.spool.stop()
 
     bench.fail_with(None)
-    bench.spool.save([*bench.made[15:], *bench.made[:5]])
+    bench.spool.save([*bench.logged[15:], *bench.logged[:5]])
 
-    assert all(receipt.is_durable for receipt in _receipts(bench.made))
+    assert all(receipt.is_durable for receipt in _receipts(bench.logged))
     assert bench.spool.close() == 15
     adopted = SpoolSegment.adopt(bench.segment.path)
     assert adopted is not None
-    assert [row[1] for row in adopted.rows()] == [record.event_id for record in bench.made]
+    assert [row[1] for row in adopted.rows()] == [record.event_id for record in bench.logged]
     adopted.close()
 
 
 def test_disk_rejects_writes_until_the_end(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     bench.fail_with(SpoolError("disk full"))
-    bench.add(*bench.made)
+    bench.add(*bench.logged)
     until(lambda: len(bench.forwarded) == 20)
     bench.spool.stop()
 
-    bench.spool.save(bench.made)
+    bench.spool.save(bench.logged)
 
-    assert not any(record.segment for record in bench.made)
+    assert not any(record.segment for record in bench.logged)
     assert "still rejects writes at the end of the process: disk full" in caplog.text
     assert bench.spool.close() == 0
 

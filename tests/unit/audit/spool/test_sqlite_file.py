@@ -60,11 +60,11 @@ def test_foreign_file_is_not_opened(tmp_path: Path) -> None:
     ids=lambda value: str(value) if isinstance(value, Exception) else "",
 )
 def test_error_names_file_reason_and_remedy(error: Exception, expected: type[SpoolError], remedy: str) -> None:
-    found = translated(error, PATH, "write")
-    assert type(found) is expected
-    assert found.retriable is (expected is SpoolError)
+    raised = translated(error, PATH, "write")
+    assert type(raised) is expected
+    assert raised.retriable is (expected is SpoolError)
     for part in (str(PATH), str(error), remedy):
-        assert part in str(found)
+        assert part in str(raised)
 
 
 @pytest.mark.parametrize("code", [sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_BUSY | 1 << 8])

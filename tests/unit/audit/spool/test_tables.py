@@ -75,11 +75,11 @@ def test_only_later_packs_follow_all(tables: AlternatingTables) -> None:
 
 def test_packs_are_found_across_both_tables(tables: AlternatingTables) -> None:
     insert(tables, pack(0), pack(10), pack(20))
-    found, position = [], -1
+    positions, position = [], -1
     while stored := tables.next_after(position):
         position = stored[0]
-        found.append(position)
-    assert found == [0, 10, 20]
+        positions.append(position)
+    assert positions == [0, 10, 20]
     last = [tables.last_before(table, 1_000) for table in TABLES]
     assert [stored[0] for stored in last if stored is not None] == [10, 20]
     assert tables.last_before(TABLES[1], 20) is None

@@ -31,7 +31,7 @@ def provider_of(path: Path, passphrase: str = PASSPHRASE) -> LocalKeyProvider:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+def file_bytes(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The bytes of a key file; PBKDF2 takes its time, so it is made once."""
     path = tmp_path_factory.mktemp("made") / "kek.json"
     create(path, PASSPHRASE)
@@ -39,10 +39,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest.fixture
-def path(tmp_path: Path, made: bytes) -> Path:
+def path(tmp_path: Path, file_bytes: bytes) -> Path:
     path = tmp_path / "kek.json"
     path.touch(mode=0o600)
-    path.write_bytes(made)
+    path.write_bytes(file_bytes)
     return path
 
 
@@ -82,9 +82,9 @@ def test_kek_is_not_in_file_or_repr(path: Path) -> None:
     assert PASSPHRASE.encode() not in shown
 
 
-def test_two_files_have_nothing_in_common(tmp_path: Path, made: bytes) -> None:
+def test_two_files_have_nothing_in_common(tmp_path: Path, file_bytes: bytes) -> None:
     create(tmp_path / "second.json", PASSPHRASE)
-    first, second = json.loads(made), json.loads((tmp_path / "second.json").read_bytes())
+    first, second = json.loads(file_bytes), json.loads((tmp_path / "second.json").read_bytes())
     for name in ("salt", "iv", "sealed"):
         assert first[name] != second[name]
     assert first["public"]["fingerprint"] != second["public"]["fingerprint"]
@@ -167,13 +167,13 @@ def test_no_regular_file(tmp_path: Path, kind: str) -> None:
         provider_of(path).check()
 
 
-@pytest.mark.parametrize("at", range(0, 600, 7))
-def test_every_damaged_byte_is_found(path: Path, made: bytes, at: int) -> None:
-    at %= len(made)
-    damaged = made[:at] + bytes((made[at] ^ 0x04,)) + made[at + 1 :]
+@pytest.mark.parametrize("position", range(0, 600, 7))
+def test_every_damaged_byte_is_found(path: Path, file_bytes: bytes, position: int) -> None:
+    position %= len(file_bytes)
+    damaged = file_bytes[:position] + bytes((file_bytes[position] ^ 0x04,)) + file_bytes[position + 1 :]
     path.write_bytes(damaged)
     try:
-        same = json.loads(damaged) == json.loads(made)
+        same = json.loads(damaged) == json.loads(file_bytes)
     except ValueError:
         same = False
     if same:
@@ -191,8 +191,8 @@ def test_path_that_no_file_can_have(path: str) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 100])
-def test_truncated_file(path: Path, made: bytes, size: int) -> None:
-    path.write_bytes(made[:size])
+def test_truncated_file(path: Path, file_bytes: bytes, size: int) -> None:
+    path.write_bytes(file_bytes[:size])
     with pytest.raises(ConfigurationError, match="damaged"):
         provider_of(path).check()
 
@@ -261,8 +261,8 @@ def test_key_is_derived_once_by_many_threads(path: Path, monkeypatch: pytest.Mon
     provider = provider_of(path)
     assert derived == [], "nothing is derived before it is needed"
     with ThreadPoolExecutor(20) as pool:
-        made = list(pool.map(lambda _: provider.generate_data_key(CONTEXT), range(100)))
-        assert all(pool.map(lambda key: provider.unwrap(key.wrapped, key.key_uri, CONTEXT) == key.plaintext, made))
+        keys = list(pool.map(lambda _: provider.generate_data_key(CONTEXT), range(100)))
+        assert all(pool.map(lambda key: provider.unwrap(key.wrapped, key.key_uri, CONTEXT) == key.plaintext, keys))
     assert len(derived) == 1
 
 
@@ -278,7 +278,9 @@ def test_change_of_passphrase_keeps_the_key(path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_failed_change_of_passphrase_leaves_the_file(path: Path, made: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_change_of_passphrase_leaves_the_file(
+    path: Path, file_bytes: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(ConfigurationError, match="passphrase is wrong"):
         change_passphrase(path, "wrong", "another one")
     with pytest.raises(ConfigurationError, match="empty"):
@@ -291,7 +293,7 @@ def test_failed_change_of_passphrase_leaves_the_file(path: Path, made: bytes, mo
         patch.setattr(os, "fsync", full)
         with pytest.raises(ConfigurationError, match="No space left"):
             change_passphrase(path, PASSPHRASE, "another one")
-    assert path.read_bytes() == made
+    assert path.read_bytes() == file_bytes
     assert [entry.name for entry in path.parent.iterdir()] == ["kek.json"]
 
 
@@ -307,16 +309,16 @@ def test_replaced_by_another_key_while_running(path: Path, tmp_path: Path) -> No
 
 def test_file_gone_or_readable_while_running(path: Path) -> None:
     running = provider_of(path)
-    made = running.generate_data_key(CONTEXT)
+    key = running.generate_data_key(CONTEXT)
     path.chmod(0o644)
     with pytest.raises(KeyAccessDeniedError, match="chmod 600"):
-        running.unwrap(made.wrapped, made.key_uri, CONTEXT)
+        running.unwrap(key.wrapped, key.key_uri, CONTEXT)
     path.chmod(0o600)
-    assert running.unwrap(made.wrapped, made.key_uri, CONTEXT) == made.plaintext
+    assert running.unwrap(key.wrapped, key.key_uri, CONTEXT) == key.plaintext
     path.unlink()
     for act in (
         lambda: running.generate_data_key(CONTEXT),
-        lambda: running.unwrap(made.wrapped, made.key_uri, CONTEXT),
+        lambda: running.unwrap(key.wrapped, key.key_uri, CONTEXT),
     ):
         with pytest.raises(KeyNotFoundError):
             act()
@@ -324,39 +326,39 @@ def test_file_gone_or_readable_while_running(path: Path) -> None:
 
 
 def test_reader_never_creates_a_key(tmp_path: Path, path: Path) -> None:
-    made = provider_of(path).generate_data_key(CONTEXT)
+    key = provider_of(path).generate_data_key(CONTEXT)
     mistyped = tmp_path / "kek.jsno"
     with pytest.raises(KeyNotFoundError, match="telemetry keys init"):
-        provider_of(mistyped).unwrap(made.wrapped, made.key_uri, CONTEXT)
+        provider_of(mistyped).unwrap(key.wrapped, key.key_uri, CONTEXT)
     assert not mistyped.exists()
 
 
-def test_existing_file_is_never_overwritten(path: Path, made: bytes) -> None:
+def test_existing_file_is_never_overwritten(path: Path, file_bytes: bytes) -> None:
     with pytest.raises(ConfigurationError, match="exists already"):
         create(path, PASSPHRASE)
-    assert path.read_bytes() == made
+    assert path.read_bytes() == file_bytes
 
 
-def _wrap_first_key(path: str, start: Any, found: Any) -> None:
+def _wrap_first_key(path: str, start: Any, result: Any) -> None:
     provider = provider_of(Path(path))
     start.wait()
     key = provider.generate_data_key(CONTEXT)
-    found.put((key.wrapped, key.key_uri, key.plaintext))
+    result.put((key.wrapped, key.key_uri, key.plaintext))
 
 
 def test_processes_at_once_create_one_key(tmp_path: Path) -> None:
     path, spawn = tmp_path / "kek.json", multiprocessing.get_context("spawn")
-    start, found = spawn.Event(), spawn.Queue()
-    workers = [spawn.Process(target=_wrap_first_key, args=(str(path), start, found)) for _ in range(3)]
+    start, result = spawn.Event(), spawn.Queue()
+    workers = [spawn.Process(target=_wrap_first_key, args=(str(path), start, result)) for _ in range(3)]
     for worker in workers:
         worker.start()
     start.set()
-    made = [found.get(timeout=60) for _ in workers]
+    wraps = [result.get(timeout=60) for _ in workers]
     for worker in workers:
         worker.join()
-    assert len({uri for _, uri, _ in made}) == 1
+    assert len({uri for _, uri, _ in wraps}) == 1
     reader = provider_of(path)
-    assert all(reader.unwrap(wrapped, uri, CONTEXT) == plaintext for wrapped, uri, plaintext in made)
+    assert all(reader.unwrap(wrapped, uri, CONTEXT) == plaintext for wrapped, uri, plaintext in wraps)
     assert [entry.name for entry in tmp_path.iterdir()] == ["kek.json"]
 
 
