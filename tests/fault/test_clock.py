@@ -34,7 +34,7 @@ _TIME, _TIME_NS, _UUID7 = time.time, time.time_ns, uuid_utils.uuid7
 
 
 class WallClock:
-    """What this process takes for the time of day; the monotonic clock goes on, as it does on a real machine."""
+    """The time of day of this process; the monotonic clock goes on, as on a real machine."""
 
     def __init__(self) -> None:
         self.ahead = 0

@@ -141,7 +141,7 @@ class Crashes:
         return len(self.durable - self.found.keys())
 
     def report(self) -> VerificationReport:
-        """Return what an auditor would find in all that was collected."""
+        """Return the verifier's report on everything that was collected."""
         return self._verifier.report()
 
     def print_progress(self, text: str) -> None:

@@ -86,7 +86,7 @@ class Parts:
                 part.begin(kind)
 
     def last(self, load: AccountedLoad, case: Case) -> None:
-        """Let the faults last, and make sure that the pipeline met them."""
+        """Let the faults last until the pipeline has met them."""
         begun = len(self.keys.faults.calls), len(self.store.faults.calls)
         load.last(SECONDS)
         if case[0] not in ("well", "slow"):
@@ -237,7 +237,7 @@ def test_real_broker_frozen_killed_delayed_stalled(own_kafka: Callable[..., Kafk
 
 
 def _recover(config: AuditConfig, books: Books) -> None:
-    """Let another process send what stayed in the spool."""
+    """Let another process send the events that stayed in the spool."""
     assert config.spool_path is not None
     with running(config) as telemetry:
         until(lambda: telemetry.audit.get_audit_stats().recovered >= books.spooled)

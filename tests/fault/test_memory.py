@@ -90,7 +90,7 @@ class Process:
 
 
 class Watched:
-    """What was seen of a process while Kafka was away."""
+    """Samples of a process while Kafka was away."""
 
     def __init__(self) -> None:
         self.memory: list[int] = []
@@ -103,7 +103,7 @@ class Watched:
         return statistics.median(self.memory[-quarter:]) - statistics.median(self.memory[quarter : 2 * quarter])
 
     def print_numbers(self, case: str, counts: dict[str, int]) -> None:
-        """Write what was seen to standard error."""
+        """Write the samples to standard error."""
         step = _SAMPLES // 10
         tenths = [statistics.median(self.memory[start : start + step]) / 2**20 for start in range(0, _SAMPLES, step)]
         sys.stderr.write(

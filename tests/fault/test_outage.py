@@ -168,7 +168,7 @@ def _stored_by_a_process(broker: KafkaBroker, fields: dict[str, Any]) -> set[str
 
 
 def _until_unlocked(fields: dict[str, Any]) -> None:
-    """Wait until a dead holder's lease is over: nobody may replay before."""
+    """Wait until a dead holder's lease is over: no other process may replay before."""
     config = AuditConfig(**fields)
     assert config.storage_config is not None
     with StorageProviderFactory.create(config.storage_config) as store:

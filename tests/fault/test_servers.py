@@ -41,7 +41,7 @@ def kafka() -> Iterator[EmbeddedKafka]:
 
 
 def _hit(server: Server, count: int = _REQUESTS) -> bool:
-    """Make requests from several threads; return whether two processes have answered by now."""
+    """Make requests from several threads; return whether two processes have answered."""
     threads = [
         threading.Thread(target=lambda: [server.request(f"/{number}") for number in range(count // 4)])
         for _ in range(4)

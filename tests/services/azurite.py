@@ -20,7 +20,7 @@ _START_SECONDS = 180.0
 
 @dataclass(frozen=True)
 class BlobService:
-    """What a client needs to reach the emulator.
+    """The address and account with which a client reaches the emulator.
 
     Attributes:
         account_name: Storage account.

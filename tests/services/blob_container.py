@@ -35,7 +35,7 @@ def blob_config(service: BlobService, **fields: Any) -> StorageConfig:
 
 
 def make_container(service: BlobService, name: str) -> None:
-    """Make a container, by a request signed as learn.microsoft.com/rest/api/storageservices/authorize-with-shared-key says."""
+    """Create a container, by a request signed as learn.microsoft.com/rest/api/storageservices/authorize-with-shared-key says."""
     endpoint = urlsplit(service.endpoint)
     path = f"{endpoint.path}/{name}"
     headers = {"x-ms-date": email.utils.formatdate(usegmt=True), "x-ms-version": _VERSION}

@@ -16,7 +16,7 @@ def grant_common(broker: KafkaBroker) -> None:
 
 
 def new_topic(broker: KafkaBroker, *, partitions: int = 4) -> str:
-    """Create a topic of a name of its own that the principals may write and read."""
+    """Create a topic with a unique name that the principals may write and read."""
     name = f"audit-{uuid.uuid4().hex}"
     broker.create_topic(name, partitions=partitions)
     broker.add_acl(PRINCIPALS, name)

@@ -71,7 +71,7 @@ def kafka_java(*options: str, is_archived: bool = True) -> list[str]:
 
 @dataclass(frozen=True)
 class SharedBroker:
-    """What another process needs to know of a running broker.
+    """The facts with which another process reaches a running broker.
 
     Attributes:
         folder: The broker's folder.

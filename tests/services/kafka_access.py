@@ -46,7 +46,7 @@ QUIET.propagate = False
 
 
 class KafkaAccess(ABC):
-    """What tests do with a broker, without regard to who started it.
+    """The part of a broker that tests use, whichever process started it.
 
     Attributes:
         certificates: Certificates of the broker and of its clients.

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 
 class MetadataServer:
-    """Answers each path with a fixed object, or text, and notes what it was asked.
+    """Answers each path with a fixed object, or text, and records the requests.
 
     Args:
         answers: From the path, without the query, to the answer.

@@ -30,7 +30,7 @@ _ID, _SECRET = "test-access-key", "test-secret-key"
 
 
 class MotoKms:
-    """One emulator in this process. Moto's state is the process's: make one at a time.
+    """One emulator in this process. Moto's state belongs to the process: create one at a time.
 
     Args:
         tls: Server side of TLS, for ``localhost``.
@@ -93,7 +93,7 @@ class MotoKms:
         )
 
     def create_key(self, *, multi_region: bool = False) -> str:
-        """Make a key and return its ARN."""
+        """Create a key and return its ARN."""
         arn: str = self.client.create_key(MultiRegion=multi_region)["KeyMetadata"]["Arn"]
         return _renamed(arn) if multi_region else arn
 
@@ -135,7 +135,7 @@ class MotoKms:
         self._gate.clear()
 
     def resume(self) -> None:
-        """Answer what waits, and everything after it."""
+        """Answer the waiting requests, and all later ones."""
         self._gate.set()
 
     def _patch(self, name: str, find: Callable[..., Key | None]) -> None:

@@ -22,7 +22,7 @@ class NetworkForbiddenError(BaseException):
 
 
 class NetworkGuard:
-    """Refuses and remembers every attempt to leave the machine. An audit hook cannot be taken away: make one only."""
+    """Refuses and remembers every attempt to leave the machine. An audit hook cannot be removed: create one guard only."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -52,6 +52,6 @@ class StubKeys(EncryptionProvider):
         """Nothing to try."""
 
     def wait_for_calls(self, count: int) -> None:
-        """Wait until so many calls have begun."""
+        """Wait until this many calls have begun."""
         with self.entered:
             assert self.entered.wait_for(lambda: self.calls >= count, timeout=20)

@@ -89,7 +89,7 @@ class TcpProxy:
         self._call(self._resume)
 
     def delay(self, seconds: float) -> None:
-        """Hold every chunk of bytes back for so many seconds; 0 ends the delay."""
+        """Delay every chunk of bytes by some seconds; 0 ends the delay."""
         self._delay = seconds
 
     def _call(self, work: Callable[[], Coroutine[None, None, None]]) -> None:

@@ -15,7 +15,7 @@ PRODUCER = "018f3b1c-0000-7000-8000-000000000001"
 
 
 def sealed_records(count: int, *, uses_of_a_key: int, size: int = 0) -> Iterator[SealedRecord]:
-    """Yield records as they come from the intake, with a new data key every so many."""
+    """Yield records as they come from the intake, with a new data key after every ``uses_of_a_key`` records."""
     source = source_of("production", "shop")
     keyring = DataKeyring(
         StubKeys(), context=context_of(source), max_age=60, max_uses=uses_of_a_key, max_bytes=1 << 30, grace=0

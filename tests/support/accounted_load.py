@@ -99,7 +99,7 @@ class AccountedLoad:
         return self.pipeline.stats()
 
     def until_more(self, events: int) -> None:
-        """Wait until so many more events went to Kafka on the direct way."""
+        """Wait until this many more events were delivered to Kafka directly."""
         goal = self.stats.delivered + events
         until(
             lambda: not self.stats.diverted and self.stats.delivered >= goal,
@@ -122,7 +122,7 @@ class AccountedLoad:
             raise self._broken[0]
 
     def shutdown(self, timeout: float) -> Books:
-        """End the pipeline in time while all writers go on to log, and return what became of everything."""
+        """End the pipeline while all writers go on logging, and return the accounts."""
         began = time.monotonic()
         spooled = failed = 0
         try:
@@ -211,7 +211,7 @@ class AccountedLoad:
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """What became of every call, by the pipeline's own counts.
+    """The outcome of every call, by the pipeline's own counts.
 
     Attributes:
         calls: Calls of ``log()``.
@@ -232,7 +232,7 @@ class Books:
     receipts: list[Receipt] = field(repr=False)
 
     def require_balance(self) -> None:
-        """Fail unless every call is accounted for once, and every receipt says what the counts say."""
+        """Fail unless every call is counted once, and the receipts agree with the counts."""
         assert self.calls == self.raised + len(self.receipts), self
         assert len(self.receipts) == self.delivered + self.stored + self.spooled + self.failed, self
         outcomes = Counter(_outcome(receipt) for receipt in self.receipts)
@@ -243,7 +243,7 @@ class Books:
 
 
 def _outcome(receipt: Receipt) -> str:
-    """Say what a receipt says; one that still waits raises ``TimeoutError`` and fails the test."""
+    """Return the outcome that a receipt reports; one that still waits raises ``TimeoutError``."""
     try:
         delivery = receipt.wait_delivered(0)
     except TelemetryError:

@@ -54,7 +54,7 @@ class Disk:
         assert _run("mount", "-o", f"remount,{options}", str(self.folder)).returncode == 0
 
     def fail(self) -> None:
-        """Make every operation fail with EIO until it is mounted anew (ext4)."""
+        """Make every operation fail with EIO until it is mounted again (ext4)."""
         handle = os.open(self.folder, os.O_RDONLY)
         try:
             fcntl.ioctl(handle, _EXT4_SHUTDOWN, _WITHOUT_FLUSHING_THE_LOG)
@@ -64,7 +64,7 @@ class Disk:
 
 @contextmanager
 def small_disk(folder: Path, *, size: str) -> Iterator[Disk]:
-    """A file system in memory that holds so much (``2m``); :meth:`Disk.remount` with ``size=`` gives it more."""
+    """A file system in memory of a size (``2m``); :meth:`Disk.remount` with ``size=`` gives it more."""
     yield from _mounted(Disk(folder, kind="tmpfs", source="tmpfs", options=f"size={size}"))
 
 
@@ -83,7 +83,7 @@ def ext4_disk(folder: Path, image: Path) -> Iterator[Disk]:
 
 @contextmanager
 def failing_writes(path: Path) -> Iterator[None]:
-    """Make this process's writes to an open file fail with EIO, as those to a broken disk do, and heal it at the end.
+    """Make this process's writes to an open file fail with EIO, as on a broken disk, and repair it at the end.
 
     The file's descriptor is replaced by one for memory that another process does not have: the kernel answers EIO.
     """

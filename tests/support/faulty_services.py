@@ -25,7 +25,7 @@ _NOT_ENOUGH_REPLICAS = 19
 
 
 class Faults:
-    """What goes wrong, from now on, with every call.
+    """The fault that every call meets.
 
     Attributes:
         delay: Seconds that each call takes.
@@ -55,12 +55,12 @@ class Faults:
             raise self.failure
 
     def wait_for(self, operation: str, *, count: int = 1) -> None:
-        """Wait until so many calls of an operation have begun."""
+        """Wait until this many calls of an operation have begun."""
         with self._began:
             assert self._began.wait_for(lambda: self.calls.count(operation) >= count, timeout=20)
 
     def begin(self, kind: str, failure: Exception) -> None:
-        """Make every call ``slow``, ``hanging`` or ``failing``."""
+        """Let every call be ``slow``, ``hanging`` or ``failing``."""
         if kind == "slow":
             self.delay = _SLOW_SECONDS
         elif kind == "hanging":
@@ -69,7 +69,7 @@ class Faults:
             self.failure = failure
 
     def clear(self) -> None:
-        """Nothing goes wrong any more."""
+        """End the fault."""
         self.delay, self.failure = 0.0, None
         self.gate.set()
 
@@ -85,7 +85,7 @@ class FaultyKafka:
         self.broker = broker
 
     def begin(self, kind: str) -> None:
-        """Make it ``slow``, ``hanging``, ``failing`` (connections are refused) or ``refusing`` (records are)."""
+        """Let it be ``slow``, ``hanging``, ``failing`` (connections are refused) or ``refusing`` (records are)."""
         if kind == "slow":
             self.broker.set_latency(_SLOW_SECONDS)
         elif kind == "hanging":
@@ -96,7 +96,7 @@ class FaultyKafka:
             self.broker.fail_produce(_NOT_ENOUGH_REPLICAS, count=10_000)
 
     def clear(self) -> None:
-        """Nothing goes wrong any more."""
+        """End the fault."""
         self.broker.set_latency(0)
         self.broker.start_brokers()
         self.broker.fail_produce(0, count=0)
@@ -126,11 +126,11 @@ class FaultyStore:
         self.config = StorageConfig(provider=name)
 
     def begin(self, kind: str) -> None:
-        """Make it ``slow``, ``hanging`` or ``failing``."""
+        """Let it be ``slow``, ``hanging`` or ``failing``."""
         self.faults.begin(kind, StorageUnreachableError("the store is away"))
 
     def clear(self) -> None:
-        """Nothing goes wrong any more."""
+        """End the fault."""
         self.faults.clear()
 
 
@@ -159,11 +159,11 @@ class FaultyKeys:
         self.config = EncryptionConfig(provider=name)
 
     def begin(self, kind: str) -> None:
-        """Make it ``slow``, ``hanging`` or ``failing``."""
+        """Let it be ``slow``, ``hanging`` or ``failing``."""
         self.faults.begin(kind, KeyUnreachableError("the key service is away"))
 
     def clear(self) -> None:
-        """Nothing goes wrong any more."""
+        """End the fault."""
         self.faults.clear()
 
 

@@ -31,7 +31,7 @@ def records(count: int, *, producer: str | None = None, first: int = 0, size: in
 
 
 def leave_segment(folder: Path, left: Sequence[SealedRecord], *, topic: str = "audit-events", settled: int = 0) -> Path:
-    """Leave what a process leaves that was killed after it had spooled these records."""
+    """Write the segment of a process that was killed after it spooled these records."""
     folder.mkdir(parents=True, exist_ok=True)
     segment = SpoolSegment.create(
         folder, producer=left[0].producer, topic=topic, source=source_of("production", "shop")

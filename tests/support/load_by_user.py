@@ -89,7 +89,7 @@ class LoadByUser:
         until(lambda: condition(self.stats), timeout=timeout, state=lambda: self.stats)
 
     def until_more(self, events: int) -> None:
-        """Wait until so many more events are delivered to Kafka directly, with nothing in the fallback."""
+        """Wait until this many more events are delivered to Kafka directly."""
         goal = self.stats.delivered + events
         self.until(lambda stats: not stats.diverted and stats.delivered >= goal)
 
@@ -150,7 +150,7 @@ class Comparison:
     altered: int = 0
 
     def require_complete(self) -> None:
-        """Fail unless every event is there, in order, and duplicates are recognisable."""
+        """Fail unless every event is on the topic in order, and duplicates are equal."""
         assert (self.missing, self.unknown, self.altered, self.disordered) == (0, 0, 0, []), self
         assert self.records == self.accepted + self.duplicates, self
 

@@ -27,7 +27,7 @@ USERS = 100
 
 
 class Worker:
-    """A process, and the lines it has said so far."""
+    """A process, and the lines that it has printed."""
 
     def __init__(self, work: str, fields: dict[str, Any], *, rate: float = 600.0, lease: float = 30.0) -> None:
         settings = json.dumps({"users": USERS, "rate": rate, "lease": lease})
@@ -110,7 +110,7 @@ def waiting(fields: dict[str, Any]) -> list[str]:
 
 
 class Topic:
-    """What is on a topic: events and how each came there."""
+    """The events of a topic, and which of them were replayed."""
 
     def __init__(self, broker: KafkaBroker, topic: str) -> None:
         self.ids: set[str] = set()

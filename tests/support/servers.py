@@ -23,7 +23,7 @@ _PATIENCE = 120.0
 
 
 class Logged(NamedTuple):
-    """What a request was answered with: the receipt of its event."""
+    """The receipt of the event that a request logged."""
 
     event_id: str
     producer: str
@@ -59,7 +59,7 @@ def lay_out(folder: Path, brokers: str) -> AuditConfig:
 
 
 class Server:
-    """One command of the page, with a port of its own.
+    """One command of the page, on its own port.
 
     Args:
         folder: Where its files are.
@@ -121,7 +121,7 @@ class Server:
         return self.process.wait(_PATIENCE)
 
     def output(self) -> str:
-        """Return what it wrote."""
+        """Return the server's output."""
         return self._log.read_text("utf-8")
 
     def _listens(self) -> bool:

@@ -11,7 +11,7 @@ PRODUCER = "0198c0de-0000-7000-8000-000000000001"
 
 
 def make_event(**fields: Any) -> AuditEvent:
-    """Return an event; what is not given has a plain value."""
+    """Return an event; fields that are not given have plain values."""
     values: dict[str, Any] = {
         "id": "0198c0de-1111-7222-8333-444455556666",
         "time": "2026-01-31T12:00:00.123456Z",

@@ -60,7 +60,7 @@ class Worker:
         self._calls = self._raised = 0
 
     def run(self) -> dict[str, int]:
-        """Log until standard input ends; return what became of every call."""
+        """Log until standard input ends; return the outcomes of all calls."""
         self._blocking.start()
         sys.stdout.write("started\n")
         sys.stdout.flush()
