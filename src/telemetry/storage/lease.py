@@ -104,10 +104,10 @@ def hold_lease(provider: EpochStore, name: str, *, owner: str, seconds: float, w
     """Try to take the lease ``name``; see ``StorageProvider.lock``.
 
     Args:
-        provider: Where the epochs are kept.
+        provider: Store of the epochs.
         name: Name of the lock.
         owner: Name of this process, for the operator; no secret.
-        seconds: How long it outlives a holder that died; renewed three times within it.
+        seconds: Time by which it outlives a holder that died; renewed three times within it.
         watch: The provider's memory of what it saw in earlier attempts.
     """
     lease = _Lease(provider, name, owner=owner, seconds=seconds, watch=watch)

@@ -17,7 +17,7 @@ class Lock:
     """Whether this process is the only holder, asked anew each time: a lease can be lost while it is in use.
 
     Args:
-        holder: Asked each time.
+        holder: Lease or file lock that is asked each time.
     """
 
     __slots__ = ("_holder",)

@@ -89,7 +89,7 @@ def translate(exc: BaseException, *, doing: str, remedy: str) -> StorageError:
     """Return our own error for one of obstore's.
 
     Args:
-        exc: What obstore raised.
+        exc: The exception that obstore raised.
         doing: Description of the operation, with the object and the store.
         remedy: Advice for denied access: the permission that is needed.
     """

@@ -96,7 +96,7 @@ class StorageProvider(ABC):
         Args:
             name: Name of the lock, in the same alphabet as objects.
             owner: Name of this process, for the operator who looks at the lock; no secret.
-            seconds: How long a lease outlives a holder that died; more than 0.
+            seconds: Time by which a lease outlives a holder that died; more than 0.
         """
         return hold_lease(self, name, owner=owner, seconds=seconds, watch=self._watch)
 

@@ -53,7 +53,7 @@ def listed(
     """Yield the objects of a topic as the store lists them.
 
     Args:
-        store: Where they are.
+        store: Store of the objects.
         topic: Topic of the objects.
         on_foreign: Called with each name that does not have the form of an object's name.
     """

@@ -29,7 +29,7 @@ class StoredBatch(NamedTuple):
     """An object of this process that waits for replay.
 
     Attributes:
-        events: How many events it contains.
+        events: Number of its events.
         size: Its bytes.
         stored_at: Monotonic seconds.
     """
@@ -45,11 +45,11 @@ class FallbackHandler:
     Until then they stay in memory (and in the spool, where there is one), in order. A store that fails is tried again
     without end; the pipeline's bounds then make ``log()`` wait and raise.
 
-    The sender adds, takes back and flushes. A thread of the handler's own writes one object at a time, outside the lock.
-    The replay's thread forgets objects that left the store. One condition guards what they share and announces changes.
+    The sender adds, takes back and flushes. The handler's own thread writes one object at a time, outside the lock. The
+    replay's thread forgets objects that left the store. One condition guards what they share and announces changes.
 
     Args:
-        store: Where objects go.
+        store: Store that receives the objects.
         provider: Name of the store, for metrics.
         topic: Topic of the records.
         ledger: Settles stored records.

@@ -30,8 +30,8 @@ class MemoryFallback:
     Args:
         ledger: Settles records whose time is over.
         patience: Seconds that a record may wait, however often it is sent meanwhile; None where the spool keeps it anyway.
-        kafka: Asked whether Kafka can be used.
-        listener: Notified that Kafka answers again.
+        kafka: Connector that says whether Kafka can be used.
+        listener: Object that is notified when Kafka answers again.
     """
 
     def __init__(self, *, ledger: Ledger, patience: float | None, kafka: KafkaProbe, listener: ReadyListener) -> None:

@@ -26,7 +26,7 @@ class DeletionQueue:
 
     Args:
         pool: Threads that delete.
-        store: Where the objects are.
+        store: Store of the objects.
         outcomes: Records each object that is gone.
     """
 
@@ -45,7 +45,7 @@ class DeletionQueue:
 
         Args:
             waiting: The object; Kafka has acknowledged all of its records.
-            events: How many of these are events.
+            events: Number of events among these.
         """
         self._begun.append(_Deletion(waiting, events, self._pool.submit(self._store.delete, waiting.name)))
 

@@ -49,7 +49,7 @@ class KafkaLink:
     Only :meth:`fail` may be called from another thread than the one that replays.
 
     Args:
-        kafka: Opens transports.
+        kafka: Connector that opens transports.
     """
 
     def __init__(self, kafka: PatientConnector) -> None:

@@ -32,7 +32,7 @@ class ObjectReader:
     """Reads one topic's objects, pass after pass.
 
     Args:
-        store: Where the objects are.
+        store: Store of the objects.
         topic: Topic of the objects.
         quarantine: Receives objects that are damaged or foreign.
         outcomes: Records each object that is no longer in its place.

@@ -72,7 +72,7 @@ def drain_store(store: StorageProvider, replayer: Replayer, *, topic: str, owner
     """Replay until nothing waits in the store.
 
     Args:
-        store: Where the objects are.
+        store: Store of the objects.
         replayer: Replays them.
         topic: Topic of the objects.
         owner: Name of this process, for the operator who looks at the store's lock.

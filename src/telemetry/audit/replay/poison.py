@@ -28,12 +28,13 @@ class PoisonFilter:
     the whole object is rejected only after ``max_refusals`` further attempts.
 
     Args:
-        store: Where the objects are.
+        store: Store of the objects.
         quarantine: Stores what is rejected.
         outcomes: Records what became of the object.
         link: Connection to Kafka.
         sender: Sends parts of the object.
-        max_refusals: How often an object may be refused because a right is missing; None never to reject it for that.
+        max_refusals: Number of times that an object may be refused because a right is missing; None never to reject it
+            for that.
     """
 
     def __init__(

@@ -35,12 +35,12 @@ logger = logging.getLogger("telemetry.replay")
 
 
 class Quarantine:
-    """Two folders of a store: ``rejected/`` for records that Kafka refused, ``quarantine/`` for damaged or foreign objects.
+    """Two folders of a store: ``rejected/`` for what Kafka refused, ``quarantine/`` for damaged or foreign objects.
 
     Every move creates the copy first and deletes the original afterwards. Killed in between, it leaves both.
 
     Args:
-        store: Where the objects are.
+        store: Store of the objects.
         topic: Topic of the objects.
     """
 

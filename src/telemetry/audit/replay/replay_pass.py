@@ -29,13 +29,13 @@ class Replayer:
     are sent twice are recognised as duplicates by ``id``.
 
     Args:
-        store: Where the objects are.
+        store: Store of the objects.
         topic: Topic of the objects, to which they go.
-        kafka: Opens transports.
+        kafka: Connector that opens transports.
         outcomes: Records what became of each object.
         max_rate: Events a second.
-        max_refusals: How often an object may be refused because a right is missing before it is rejected; None never
-            to reject it for that.
+        max_refusals: Number of times that an object may be refused because a right is missing before it is rejected;
+            None never to reject it for that.
     """
 
     def __init__(

@@ -67,7 +67,7 @@ def take_turn(store: StorageProvider, *, topic: str, owner: str, stop: StopSigna
     """Yield this process's turn, or None if another process replays the topic's objects now; never waits.
 
     Args:
-        store: Where the objects are.
+        store: Store of the objects.
         topic: Topic of the objects.
         owner: Name of this process, for the operator who looks at the lock.
         stop: Says whether the replay should end early.

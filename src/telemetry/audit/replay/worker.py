@@ -33,15 +33,15 @@ class RetryWorker:
     this process is left in the store and Kafka answers, it notifies the sender.
 
     Args:
-        store: Where the objects are.
+        store: Store of the objects.
         topic: Topic of the objects, to which they go.
-        kafka: Opens transports of the worker's own.
+        kafka: Connector that opens the transports of the worker.
         ledger: Counts what was replayed and rejected.
         owner: Name of this process, for the operator who looks at the store's lock.
         max_rate: Events a second.
-        max_refusals: How often an object may be refused because a right is missing before it is rejected.
+        max_refusals: Number of times that an object may be refused because a right is missing before it is rejected.
         handler: Handler that stores this process's objects.
-        listener: Notified when Kafka answers and nothing of this process is left in the store.
+        listener: Object that is notified when Kafka answers and nothing of this process is left in the store.
     """
 
     def __init__(
