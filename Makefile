@@ -38,7 +38,7 @@ test: setup services ## run every test, with real Kafka and Azurite where Java, 
 kafka-long: setup services ## kill, freeze and cut off a real broker again and again under load; minutes
 	@KAFKA_LONG=1 $(BIN)/python -m pytest -s -p no:randomly tests/kafka/test_load_under_faults.py
 
-check: setup ## lint, types, layers, lock files, and a look over the tree
+check: setup ## lint, types, import contracts, lock files, and the rules of the house
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -47,6 +47,7 @@ check: setup ## lint, types, layers, lock files, and a look over the tree
 	@test "$$($(BIN)/python .ci/lock_digest.py)" = "$$(cat requirements/inputs.sha256)" \
 		|| { echo "requirements/ is older than pyproject.toml: run make lock"; exit 1; }
 	@.ci/check_tree
+	@$(BIN)/python .ci/check_house.py
 
 key-outage-long: setup ## let the key service hang for a minute under load, and measure the event loop; docs/reliability.md
 	@KEY_OUTAGE_LONG=1 $(BIN)/python -m pytest -s -p no:randomly tests/fault/test_key_service_outage_load.py

@@ -39,7 +39,7 @@ def checked() -> list[Group]:
 
 
 def rivals(size: int) -> Group:
-    """Return the pipeline and whom it is held against."""
+    """Return the pipeline and the libraries it is compared with."""
     return [(name, _pipeline(name, size)) for name in _EVENTS]
 
 

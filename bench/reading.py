@@ -31,7 +31,7 @@ def _fill(spec: Spec, **changes: Any) -> None:
 
 
 def opened(spec: Spec) -> Result:
-    """``TrailReader`` with the key: every event decrypted and held against its clear part."""
+    """``TrailReader`` with the key: every event decrypted and compared with its clear part."""
     return _read(spec, with_key=True)
 
 

@@ -23,7 +23,7 @@ _CLEAR = [("content-type", b"application/octet-stream")]
 def hand_rolled(spec: Spec) -> Result:
     """Send with aiokafka what ``json`` encodes and one AES-256-GCM key seals, in an envelope that names its key.
 
-    It does what this library's record does and no more: whoever reads it knows which KEK to ask for the data key. There
+    It does what this library's record does and no more: anyone who reads it knows which KEK to ask for the data key. There
     is no rotation, no spool and no fallback. Batching and compression are as this library sets them.
     """
     return asyncio.run(_hand_rolled(spec, compression="lz4"))

@@ -1,4 +1,4 @@
-"""The commands and the example of docs/verification.md, run as they stand there."""
+"""The commands and the example of docs/verification.md, run exactly as written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The evidence report: complete, self-contained, and not to be written to by whoever wrote the trail."""
+"""The evidence report: complete, self-contained, and safe from what the writer of the trail put into it."""
 
 from __future__ import annotations
 

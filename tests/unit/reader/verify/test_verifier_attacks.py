@@ -34,7 +34,7 @@ def found(producer: ProducerReport, verdict: Verdict) -> Finding:
 
 
 def position(records: list[RawRecord], sequence: int) -> int:
-    """Return where the record with this sequence stands in the list."""
+    """Return the index of the record with this sequence."""
     return next(at for at, record in enumerate(records) if f'"sequence":{sequence},'.encode() in (record.value or b""))
 
 
