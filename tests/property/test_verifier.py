@@ -1,4 +1,4 @@
-"""Verifies trails as crashes, outages and replays leave them: they raise no alarm, and any later change does."""
+"""A trail after crashes, outages and replays raises no alarm; any change made to it afterwards does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One event's life out of its records, and what somebody may do to it."""
+"""One event is traced through its records, and a forged record is not mistaken for it."""
 
 from __future__ import annotations
 

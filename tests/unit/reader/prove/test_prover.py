@@ -1,4 +1,4 @@
-"""Proofs of single records, made from a trail in any order."""
+"""Single records are proven from a trail in any order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The evidence report: complete, self-contained, and safe from what the writer of the trail put into it."""
+"""The evidence report: complete, self-contained, and safe from markup that an attacker wrote on the trail."""
 
 from __future__ import annotations
 

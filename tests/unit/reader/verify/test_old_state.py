@@ -1,4 +1,4 @@
-"""A verification goes on from states that release 077af88 wrote."""
+"""A verification continues from states that release 077af88 wrote."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_old_state_without_room_is_continued() -> None:
     assert producer.of(Verdict.UNVERIFIABLE)
 
 
-def test_old_state_is_written_anew_unchanged() -> None:
+def test_old_state_is_written_again_unchanged() -> None:
     """A verification that reads nothing more writes the same state, but for its serial, time and predecessor."""
     for name, digest in (("verifier.state", DIGEST), ("verifier-without-room.state", DIGEST_WITHOUT_ROOM)):
         state = load(name, digest)

@@ -1,4 +1,4 @@
-"""Records with the head of a data key and another JWE header are told from the rest by their number."""
+"""Records with the head of a data key and another JWE header are recognised by being fewer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verification in instalments: what the state must carry, and what it gives away when somebody tampers with it."""
+"""A verification in instalments equals one run, and its state reveals a rewritten past."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.written_trail import LATER, TOPIC, DataKey, Process, Signer, 
 
 
 def verified(records: list[RawRecord], state: VerifierState | None = None) -> tuple[VerificationReport, VerifierState]:
-    """Verify the records as what follows a state; return the report and the next state, which went through bytes."""
+    """Verify records that follow a state; return the report and the next state, encoded and decoded."""
     verifier = Verifier([Signer().public], state=state)
     verifier.observe_all(records)
     report = verifier.report(now=LATER)
@@ -24,7 +24,7 @@ def verified(records: list[RawRecord], state: VerifierState | None = None) -> tu
 
 
 def again(records: list[RawRecord], state: VerifierState) -> VerificationReport:
-    """Verify a source that is read anew from its beginning, against a state."""
+    """Verify a source that is read again from its beginning, with a state."""
     return verify(records, state=state, continued=False)
 
 

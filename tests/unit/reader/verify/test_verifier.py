@@ -1,4 +1,4 @@
-"""What a verification says of trails that nobody has touched, and what it keeps in memory meanwhile."""
+"""Trails that nobody has touched raise no alarm, and memory is bounded while they are read."""
 
 from __future__ import annotations
 
@@ -217,9 +217,9 @@ class TestReport:
     def test_report_becomes_json(self) -> None:
         records = topic(Process().run(95))
         del records[12]
-        told = json.loads(json.dumps(verify(records).to_dict()))
-        assert (told["verdict"], told["exit_code"]) == ("missing", 4)
-        assert told["producers"][0]["findings"][0]["first"] == 11
+        values = json.loads(json.dumps(verify(records).to_dict()))
+        assert (values["verdict"], values["exit_code"]) == ("missing", 4)
+        assert values["producers"][0]["findings"][0]["first"] == 11
 
     def test_reading_continues_after_a_report(self) -> None:
         records = topic(Process().run(95))

@@ -1,4 +1,4 @@
-"""What somebody who can write to the topic, or to the auditor's disk, may try; each attack is named rightly."""
+"""Attacks of somebody who can write to the topic or to the auditor's disk: each gets the right verdict."""
 
 from __future__ import annotations
 
@@ -356,7 +356,7 @@ class TestReplaceKey:
         finding = found(only(records), Verdict.TAMPERED)
         assert (finding.range, finding.field, finding.place) == ("42", "key", str(records[at].place))
 
-    def test_plain_kafka_key_in_a_hashed_stream(self) -> None:
+    def test_hashed_kafka_key_in_a_plain_stream(self) -> None:
         records = topic(Process().run(95))
         at = position(records, 42)
         records[at] = records[at]._replace(key=b"0123456789abcdef" * 4)

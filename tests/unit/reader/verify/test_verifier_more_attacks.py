@@ -1,4 +1,4 @@
-"""Attacks at the edges, several at once, and among several producers; what was not touched raises no alarm."""
+"""Attacks at the edges, several at once, and among several producers; untouched records raise no alarm."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def named(producer: ProducerReport) -> dict[Verdict, list[str]]:
 
 
 class TestEdges:
-    @pytest.mark.parametrize(("sequence", "told"), [(0, "0"), (94, "94")])
-    def test_first_and_last_record_deleted(self, sequence: int, told: str) -> None:
+    @pytest.mark.parametrize(("sequence", "missing"), [(0, "0"), (94, "94")])
+    def test_first_and_last_record_deleted(self, sequence: int, missing: str) -> None:
         process = Process()
         records = topic(process.run(95))
         del records[position(records, process, sequence)]
-        assert named(verify(records).producer(process.producer)) == {Verdict.MISSING: [told]}
+        assert named(verify(records).producer(process.producer)) == {Verdict.MISSING: [missing]}
 
     def test_final_checkpoint_deleted(self) -> None:
         records = topic(Process().run(95))[:-1]
@@ -55,7 +55,7 @@ class TestEdges:
         report = verify(records)
         assert (report.verdict, report.exit_code) == (Verdict.UNVERIFIABLE, 4)
 
-    def test_checkpoints_without_events_are_missing_events(self) -> None:
+    def test_events_deleted_between_checkpoints_are_missing(self) -> None:
         records = topic(record for record in Process().run(30) if b"telemetry.checkpoint" in (record.value or b""))
         assert named(verify(records).producers[0])[Verdict.MISSING] == ["0-9", "10-19", "20-29"]
 
