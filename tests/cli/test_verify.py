@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import copy
 import json
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,8 @@ class SignedTrail:
     def __init__(self, kafka: EmbeddedKafka, folder: Path, *, events: int) -> None:
         self.kafka = kafka
         self._folder = folder
+        self._rewritten = "rewritten"
+        self._records: list[RawRecord] = []
         self._key = SigningKey.create(folder / "signing", "secret", name="audit")
         with Telemetry(self._config()) as telemetry:
             for number in range(events):
@@ -37,13 +41,22 @@ class SignedTrail:
         }
         return AuditConfig(**{**values, **changes})
 
+    def for_one_test(self) -> SignedTrail:
+        """Return the same trail for a test that rewrites it, on a topic that no other test has."""
+        trail = copy.copy(self)
+        trail._rewritten = f"rewritten-{uuid.uuid4().hex}"
+        return trail
+
     def records(self) -> list[RawRecord]:
-        with KafkaSource(self._config()) as source:
-            return list(source)
+        """Return the records as they were written; rewriting changes another topic."""
+        if not self._records:
+            with KafkaSource(self._config()) as source:
+                self._records += source
+        return list(self._records)
 
     def rewrite(self, records: list[RawRecord]) -> None:
         """Put records on a topic of their own and verify that one from now on."""
-        self.topic = "rewritten"
+        self.topic = self._rewritten
         self.kafka.create_topic(self.topic, partitions=4)
         self.append(records)
 
@@ -76,10 +89,15 @@ class SignedTrail:
         return code, out.decode(), err
 
 
-@pytest.fixture
-def trail(tmp_path: Path) -> Iterator[SignedTrail]:
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SignedTrail]:
     with EmbeddedKafka() as kafka:
-        yield SignedTrail(kafka, tmp_path, events=100)
+        yield SignedTrail(kafka, tmp_path_factory.mktemp("trail"), events=100)
+
+
+@pytest.fixture
+def trail(written: SignedTrail) -> SignedTrail:
+    return written.for_one_test()
 
 
 def test_whole_trail_is_complete_without_a_key(trail: SignedTrail) -> None:

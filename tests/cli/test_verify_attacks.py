@@ -24,10 +24,15 @@ from tests.support.written_trail import Process, Signer
 Attack = Callable[[list[RawRecord]], list[RawRecord]]
 
 
-@pytest.fixture
-def trail(tmp_path: Path) -> Iterator[SignedTrail]:
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SignedTrail]:
     with EmbeddedKafka() as kafka:
-        yield SignedTrail(kafka, tmp_path, events=60)
+        yield SignedTrail(kafka, tmp_path_factory.mktemp("trail"), events=60)
+
+
+@pytest.fixture
+def trail(written: SignedTrail) -> SignedTrail:
+    return written.for_one_test()
 
 
 def at(records: list[RawRecord], sequence: int) -> int:
