@@ -117,7 +117,10 @@ class _Assembly:
         self._metrics = AuditMetrics(topic=self._audit.kafka_topic)
 
     def build(self) -> AuditPipeline:
-        """Return the pipeline; its threads are running."""
+        """Return the pipeline; its threads are running.
+
+        This is one function on purpose: the order of its lines is the order in which a record passes the parts.
+        """
         audit = self._audit
         # 1. The producer's stream, and everything that may refuse the start: signing key, data key, Kafka's settings,
         #    store. Only then are segments of dead processes adopted.
