@@ -285,6 +285,34 @@ def test_stuck_take_back_hides_no_record(bench: SenderBench) -> None:
     assert len(left) == 5
 
 
+def test_stuck_return_hides_no_record(bench: SenderBench) -> None:
+    diverted = records(3)
+    bench.dispatcher.start()
+    bench.divert(AWAY)
+    bench.log(diverted)
+    until(lambda: len(bench.fallback) == 3)
+    bench.kafka.gate.clear()
+    bench.diversion.kafka_is_ready()
+    until(lambda: len(bench.kafka.opened) == 2 and bench.kafka.opened[1].is_stuck)
+
+    # Neither the fallback nor the transport has them now.
+    assert bench.end(kafka_seconds=0.1, total_seconds=0.3) == diverted
+
+
+def test_stuck_checkpoint_hides_no_record() -> None:
+    batch, (checkpoint,) = records(2), records(1)
+    bench = SenderBench(observers=[Adding(checkpoint)])
+    bench.kafka.gate.clear()
+    bench.dispatcher.start()
+    bench.log(batch)
+    until(lambda: bench.kafka.opened[0].is_stuck)
+
+    left = bench.end(kafka_seconds=0.1, total_seconds=0.3)
+
+    assert {id(record) for record in left} == {id(record) for record in (*batch, checkpoint)}
+    bench.kafka.gate.set()
+
+
 def test_oldest_is_that_of_the_transport(bench: SenderBench) -> None:
     bench.dispatcher.start()
     assert bench.dispatcher.oldest is None
