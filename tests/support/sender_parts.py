@@ -29,6 +29,7 @@ class ControlledKafka:
         version: Of the certificate files.
         refusal: Raised by every attempt to open a transport, or None.
         explained: Errors whose cause was asked for.
+        crash: Raised by every ``send``, as a bug would be, or None.
         gate: Cleared, transports do not return from ``send`` and ``take_back``.
     """
 
@@ -38,6 +39,7 @@ class ControlledKafka:
         self.version = b"1"
         self.refusal: ConfigurationError | None = None
         self.explained: list[TransportError] = []
+        self.crash: Exception | None = None
         self.gate = threading.Event()
         self.gate.set()
 
@@ -89,6 +91,8 @@ class ControlledTransport:
     def send(self, records: Sequence[SealedRecord], *, headers: Sequence[tuple[str, bytes]] = ()) -> None:
         """Send records; acknowledge them if Kafka does."""
         self._wait_at_gate()
+        if self._kafka.crash is not None:
+            raise self._kafka.crash
         self.headers.append(headers)
         with self._changed:
             self._sent += records

@@ -130,24 +130,27 @@ class Dispatcher:
         self._end = Deadline(kafka_seconds)
         self._worker.ask_to_stop()
         self._batcher.wake()
-        is_over = self._worker.join(min(kafka_seconds + _TICK_SECONDS, total_seconds))
-        stuck = [] if is_over else self._stop_waiting(total_seconds - kafka_seconds)
+        self._worker.join(min(kafka_seconds + _TICK_SECONDS, total_seconds))
+        # Not asked of the thread: one that died of an error has ended too, with records in hand.
+        stuck = [] if self._in_hand.is_over else self._stop_waiting(total_seconds - kafka_seconds)
         self._fallback.flush(max(total.remaining, _LEAST_FLUSH_SECONDS))
         left = [*stuck, *self._fallback.close(), *self._batcher.take_all()]
         # By identity: a sender that goes on after all may have moved a record to the next place meanwhile.
         return list({id(record): record for record in left}.values())
 
     def _stop_waiting(self, timeout: float) -> list[SealedRecord]:
-        """Make a sender that waits for Kafka's client take its records back; return them if it does not."""
+        """Make a sender that waits for Kafka's client take its records back; return them if it does not, or has died."""
         transport = self._transport
         if transport is not None:
             transport.fail(TransportError(_LATE))
-        if self._worker.join(timeout):
+        self._worker.join(timeout)
+        if self._in_hand.is_over:
             return []
-        logger.error("the sender did not end in time; its events are saved without it")
-        # The sender is stuck in a client that does not return, and may go on at any moment. All places are read in the
-        # order in which a record passes them, so that none moves from a place not read yet to one read already; the
-        # transport is looked up only after the batch, because a record that was in the batch may be in it by now.
+        if self._worker.is_alive:
+            logger.error("the sender did not end in time; its events are saved without it")
+        # A sender that is stuck in a client may go on at any moment. So all places are read in the order in which a record
+        # passes them, and none moves from a place not read yet to one read already. The transport is looked up only after
+        # the batch, because a record that was in the batch may be in it by now.
         queued, batch = self._batcher.take_all(), self._in_hand.batch
         transport = self._transport
         outstanding = transport.outstanding() if transport is not None else []
@@ -164,8 +167,9 @@ class Dispatcher:
                     time.sleep(_PACE_SECONDS)
             self._step(self._batcher.take_all())
             self._finish()
+            self._in_hand.passed_on()
         except Exception:
-            logger.exception("the sender failed; events stay in memory and in the spool")
+            logger.exception("the sender failed; its events are saved at shutdown, and later ones wait")
             raise
 
     def _step(self, records: list[SealedRecord]) -> None:

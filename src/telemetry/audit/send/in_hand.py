@@ -18,12 +18,14 @@ class RecordsInHand:
         batch: The batch that was taken from the batcher last.
         forwarded: The records that were given to the transport, or to the fallback, last.
         leaving: The records that are leaving a transport that failed.
+        is_over: Whether the sender has ended and passed everything on.
     """
 
     def __init__(self) -> None:
         self.batch: Sequence[SealedRecord] = ()
         self.forwarded: Sequence[SealedRecord] = ()
         self.leaving: Sequence[SealedRecord] = ()
+        self.is_over = False
 
     def batch_taken(self, records: Sequence[SealedRecord]) -> None:
         """Write down the batch that was taken from the batcher."""
@@ -40,3 +42,8 @@ class RecordsInHand:
     def left_transport(self) -> None:
         """Write down that they are in the fallback."""
         self.leaving = ()
+
+    def passed_on(self) -> None:
+        """Write down that the sender ends and that nothing is left with it."""
+        self.batch = self.forwarded = self.leaving = ()
+        self.is_over = True

@@ -272,7 +272,10 @@ def test_stuck_take_back_hides_no_record(bench: SenderBench) -> None:
     leaving, queued = records(3), records(2)
     bench.kafka.acknowledges = False
     bench.dispatcher.start()
-    bench.log(leaving)
+    # In two batches: the sender remembers the last one in any case.
+    bench.log(leaving[:2])
+    until(lambda: len(bench.kafka.opened[0]) == 2)
+    bench.log(leaving[2:])
     until(lambda: len(bench.kafka.opened[0]) == 3)
     bench.kafka.gate.clear()
     bench.kafka.opened[0].fail(AWAY)
@@ -283,6 +286,18 @@ def test_stuck_take_back_hides_no_record(bench: SenderBench) -> None:
 
     assert {id(record) for record in left} == {id(record) for record in (*leaving, *queued)}
     assert len(left) == 5
+
+
+def test_stuck_diversion_hides_no_batch(bench: SenderBench) -> None:
+    batch = records(3)
+    bench.dispatcher.start()
+    bench.kafka.gate.clear()
+    # The sender is not woken for the failure: it finds it with the batch in hand.
+    bench.kafka.opened[0].failure = AWAY
+    bench.log(batch)
+    until(lambda: bench.kafka.opened[0].is_stuck)
+
+    assert bench.end(kafka_seconds=0.1, total_seconds=0.3) == batch
 
 
 def test_stuck_return_hides_no_record(bench: SenderBench) -> None:
@@ -311,6 +326,21 @@ def test_stuck_checkpoint_hides_no_record() -> None:
 
     assert {id(record) for record in left} == {id(record) for record in (*batch, checkpoint)}
     bench.kafka.gate.set()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_crashed_sender_hides_no_record(bench: SenderBench, caplog: pytest.LogCaptureFixture) -> None:
+    outstanding, in_hand, queued = records(3), records(2), records(4)
+    bench.kafka.acknowledges = False
+    bench.dispatcher.start()
+    bench.log(outstanding)
+    until(lambda: len(bench.kafka.opened[0]) == 3)
+    bench.kafka.crash = RuntimeError("a bug")
+    bench.log(in_hand)
+    until(lambda: "the sender failed" in caplog.text)
+    bench.log(queued)
+
+    assert bench.end() == [*outstanding, *in_hand, *queued]
 
 
 def test_oldest_is_that_of_the_transport(bench: SenderBench) -> None:
