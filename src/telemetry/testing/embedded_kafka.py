@@ -77,6 +77,7 @@ class EmbeddedKafka:
         self._broker_ids = range(1, brokers + 1)
         self._partitions = partitions
         self._topic = topic
+        # Tests inject faults from several threads. Reentrant: start() creates its topic and closes after a failure.
         self._lock = threading.RLock()
         self._library: ctypes.CDLL | None = None
         self._handle: int | None = None
@@ -121,6 +122,7 @@ class EmbeddedKafka:
             self._pid = os.getpid()
             self._handle = _new_silent_client(self._library)
             self._cluster = self._library.rd_kafka_mock_cluster_new(self._handle, len(self._broker_ids))
+            # No port was free, or there is no memory: librdkafka gives no reason here.
             if not self._cluster:
                 self.close()
                 message = "the embedded Kafka could not be started: no free port on 127.0.0.1 or no memory"
@@ -209,6 +211,7 @@ class EmbeddedKafka:
             if count == 0:
                 library.rd_kafka_mock_clear_request_errors(cluster, _API_KEY_PRODUCE)
                 return
+            # The array, because the plain function takes a variable number of arguments, which ctypes may pass wrongly.
             errors = (ctypes.c_int * count)(*([error_code] * count))
             library.rd_kafka_mock_push_request_errors_array(cluster, _API_KEY_PRODUCE, count, errors)
 

@@ -65,6 +65,7 @@ def _initiator(event: AuditEvent) -> dict[str, Any]:
 
 def _target(event: AuditEvent) -> dict[str, Any]:
     """Return the entity; the user's account if somebody else acted on it; otherwise the service itself."""
+    # CADF requires a target: without an entity, the account or the service is what was acted upon.
     if event.entity or event.entity_id:
         kind = f"data/{quote(event.entity.strip('/'), safe='/')}" if event.entity else "data"
         return present(id=_identifier(event.entity_id or event.entity or ""), typeURI=kind, name=event.entity_id)

@@ -20,6 +20,7 @@ def to_cloudevent(opened: OpenedEvent) -> dict[str, Any]:
     Source: CloudEvents 1.0.2, sections "Required Attributes" and "Type System".
     """
     event = opened.event
+    # A path, so that a subscriber can filter by the kind of entity.
     subject = "/".join(part for part in (event.entity, event.entity_id) if part)
     return present(
         specversion=VERSION,

@@ -72,6 +72,7 @@ def to_ocsf(opened: OpenedEvent) -> dict[str, Any]:
         "metadata": _metadata(event),
         "unmapped": _unmapped(opened),
     }
+    # status_id does not distinguish a denial from a failure.
     if event.outcome is not None:
         record["status_detail"] = event.outcome
     if kind is not _BASE:
@@ -119,6 +120,7 @@ def _of_authentication(event: AuditEvent) -> dict[str, Any]:
 
 
 def _of_api(event: AuditEvent) -> dict[str, Any]:
+    # The class requires an operation and a service, but no resource.
     api = {"operation": event.event_type, "service": {"name": event.service_name}}
     if not event.entity and not event.entity_id:
         return {"api": api}

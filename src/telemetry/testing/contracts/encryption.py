@@ -135,6 +135,7 @@ class EncryptionProviderContract:
         data_keys = _created_by_threads(provider)
         with ThreadPoolExecutor(_THREADS) as pool:
             opened = list(pool.map(lambda key: peer.unwrap(key.wrapped, key.key_uri, CONTEXT), data_keys))
+        # Not _equal: a failure must not print the keys.
         _require(opened == [key.plaintext for key in data_keys], "another instance does not unwrap the keys")
         _require(_unwrap(provider, data_keys[0]) == data_keys[0].plaintext, "the instance does not unwrap its own key")
 
@@ -167,6 +168,7 @@ class EncryptionProviderContract:
         altered = [
             whole[:at] + bytes((whole[at] ^ 1,)) + whole[at + 1 :] for at in {*range(0, size, step), 0, 1, 2, size - 1}
         ]
+        # Cut, extended, doubled, empty, zeroed, and larger than any wrapped key: parsers fail on these before they decrypt.
         altered += [
             b"",
             b"\x00",
@@ -185,6 +187,7 @@ class EncryptionProviderContract:
         data_key = provider.generate_data_key(CONTEXT)
         scheme, _, rest = data_key.key_uri.partition("://")
         uris = ["", scheme, f"{scheme}://", f"other-{scheme}://{rest}", f"{scheme}://evil.example/{rest}"]
+        # Spaces, line ends, NULs and path steps: what a URI parser and a comparison of texts may read differently.
         uris += [
             f"{data_key.key_uri}/../x",
             f" {data_key.key_uri}",
@@ -192,6 +195,7 @@ class EncryptionProviderContract:
             f"{data_key.key_uri}\x00",
             f"{data_key.key_uri}\u00e9",
         ]
+        # The last is the metadata service of a cloud: an SDK that calls any URI would hand out credentials.
         uris += [data_key.key_uri.replace(rest, rest[::-1]), f"{scheme}://{'x' * 100_000}", "https://169.254.169.254/"]
         for uri in uris:
             _require_mismatch(provider, data_key.wrapped, uri)
@@ -234,8 +238,10 @@ class EncryptionProviderContract:
                 duplicate(data_key)
         with pytest.raises(KeyMismatchError) as caught:
             provider.unwrap(data_key.wrapped, data_key.key_uri, {**CONTEXT, "service": "other"})
+        # Error trackers such as Sentry record the local variables of every frame.
         with_locals = TracebackException.from_exception(caught.value, capture_locals=True)
         _require_absent(data_key, "".join(with_locals.format()))
+        # The causes too: the SDK's own errors may quote a request or a response.
         error: BaseException | None = caught.value
         while error is not None:
             _require_absent(data_key, f"{error!r} {error} {vars(error)}")
@@ -254,6 +260,7 @@ class EncryptionProviderContract:
         data_key = provider.generate_data_key(CONTEXT)
         provider.close()
         provider.close()
+        # A provider may reconnect by itself; what it must not do is fail with an error that nobody handles.
         with suppress(TelemetryError):
             provider.generate_data_key(CONTEXT)
         with suppress(TelemetryError):
@@ -310,6 +317,7 @@ def _require_refusal(provider: EncryptionProvider, data_key: DataKey, error: typ
 
 def _require_absent(data_key: DataKey, shown: str) -> None:
     key = data_key.plaintext
+    # As bytes, in base64 of both alphabets, in hexadecimal: the forms in which a log or a repr would show it.
     forms = (
         key.hex(),
         base64.b64encode(key).decode(),

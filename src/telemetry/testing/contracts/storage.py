@@ -93,6 +93,7 @@ class StorageProviderContract:
         """Other bytes under an existing name raise ``StorageConflictError`` and change nothing."""
         name = f"{folder}/a"
         provider.put(name, b"first")
+        # By the instance that wrote it, which may know the name, and by another, which must ask the store.
         for writer in (provider, peer):
             for data in (b"second", b"", b"first and more"):
                 with pytest.raises(StorageConflictError):
@@ -146,6 +147,7 @@ class StorageProviderContract:
 
     def test_listing_by_prefix(self, provider: StorageProvider, folder: str) -> None:
         """A prefix is compared with the beginning of the whole name, and may end inside a part of it."""
+        # "-" sorts before "/", so a store that lists folder by folder gives another order than that of the names.
         names = [f"{folder}/{rest}" for rest in ("a/1", "a/2/x", "a-b/1", "ab", "b", ".hidden", "_")]
         for name in names:
             provider.put(name, b"x")
@@ -218,6 +220,7 @@ class StorageProviderContract:
         self, provider: StorageProvider, peer: StorageProvider, folder: str
     ) -> None:
         """After ``close()``, which may be called twice, a write either raises or really happens."""
+        # Silence would be a lost event: its receipt would say that it is stored.
         provider.close()
         provider.close()
         try:
@@ -229,6 +232,7 @@ class StorageProviderContract:
     def test_errors_are_of_this_library(self, provider: StorageProvider, folder: str) -> None:
         """Any failed read raises a ``StorageError``, so that callers can act on it."""
         provider.put(f"{folder}/a", b"x")
+        # Below an object, where a file system has no folder; and longer than a file name may be.
         for name in (f"{folder}/a/below", f"{folder}/" + "n" * 250):
             with pytest.raises(StorageError):
                 provider.get(name)

@@ -37,6 +37,7 @@ _PARTITIONS = 8
 _LONGEST_HANG = 60.0
 _TICK_SECONDS = 0.02
 
+# One for the process: the pipeline creates its provider itself, so the fault cannot reach the instance.
 _key_service = threading.Event()
 _key_service.set()
 
@@ -126,6 +127,7 @@ class FaultLab:
         fields: dict[str, Any] = {
             "kafka_brokers": self.kafka.bootstrap_servers,
             "security_protocol": "PLAINTEXT",
+            # Short, because the faults are local: a frozen broker counts as away after less than a second.
             "kafka_timeout_ms": 400,
             "max_retries": 1,
             "batch_timeout_ms": 5,
@@ -199,6 +201,7 @@ class FaultLab:
     def _in_spool(self) -> set[str]:
         ids: set[str] = set()
         for path in self.spool.glob(f"*{SUFFIX}"):
+            # None: its process is alive, or another one has adopted or settled it.
             segment = SpoolSegment.adopt(path)
             if segment is not None:
                 ids.update(event_id for _, event_id, _, _ in segment.rows())

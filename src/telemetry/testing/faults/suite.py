@@ -159,11 +159,13 @@ def _processes_killed(lab: FaultLab, rounds: int) -> _Observed:
 
 def _kill_one(lab: FaultLab) -> set[str]:
     with lab.start_worker("endless") as worker:
+        # If the process hangs before its first event, the suite must not hang with it.
         guard = threading.Timer(PATIENCE, worker.kill)
         guard.start()
         lines = iter(worker.stdout or ())
         first = next(lines, "").strip()
         guard.cancel()
+        # At random after the first durable event: over many rounds, within every step of the pipeline.
         moment = random.uniform(0.0, _LATEST_KILL_SECONDS)  # noqa: S311 - no secret
         killer = threading.Timer(moment, worker.kill)
         killer.start()
@@ -295,6 +297,7 @@ def _everything_at_once(lab: FaultLab, _rounds: int) -> _Observed:
             for receipt in lab.log(telemetry, _EVENTS):
                 receipt.wait_durable(PATIENCE)
             began = time.monotonic()
+            # Nothing can be sent or stored, so all events must be in the spool when it returns.
             counts = lab.shut_down(telemetry, _SHORT_SHUTDOWN)
             took = time.monotonic() - began
         finally:
