@@ -50,7 +50,7 @@ def _room_result(check: str, folder: Path, needed: int) -> CheckResult:
 
 
 def clock_result(topic: TopicFacts | None, *, now: float | None = None) -> CheckResult:
-    """Compare this machine's clock with the newest record of the topic, whose time is the broker's.
+    """Compare this machine's clock with the newest record of the topic, which carries the broker's time.
 
     Args:
         topic: Facts about the topic; None if the examination did not get that far.
