@@ -6,7 +6,7 @@ import ipaddress
 import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from telemetry.exceptions import ConfigurationError, Problem
 
@@ -29,17 +29,23 @@ def checked_url(
     Raises:
         ConfigurationError: Another scheme, or anything but host, port and path.
     """
-    try:
-        parts = urlsplit(url)
-        is_plain = parts.hostname and not (parts.username or parts.query or parts.fragment)
-    except ValueError:  # such as a bracket that is not closed
-        is_plain = False
-    if not is_plain or parts.scheme not in ("http", "https"):
+    parts = _plain_parts(url)
+    if parts is None or parts.scheme not in ("http", "https"):
         problem = Problem(field, "is not a plain URL", "write https://HOST or https://HOST:PORT")
         raise ConfigurationError(problem)
     if parts.scheme == "http" and not allow_http:
         raise ConfigurationError(Problem(field, no_tls, remedy))
     return url.rstrip("/")
+
+
+def _plain_parts(url: str) -> SplitResult | None:
+    """Return the parts of a URL that has nothing but scheme, host, port and path; None for any other."""
+    try:
+        parts = urlsplit(url)
+        is_plain = parts.hostname and not (parts.username or parts.query or parts.fragment)
+    except ValueError:  # such as a bracket that is not closed
+        return None
+    return parts if is_plain else None
 
 
 def is_this_machine(url: str) -> bool:
