@@ -1,6 +1,9 @@
+"""Fetches only jars of the committed digests, and names a program that is missing or too old."""
+
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,9 +12,16 @@ from tests.services import fetch
 from tests.services.required import ServiceUnavailableError
 
 
+@pytest.fixture(autouse=True)
+def _java_is_searched_anew() -> Iterator[None]:
+    fetch.require_java.cache_clear()
+    yield
+    fetch.require_java.cache_clear()
+
+
 @pytest.fixture
 def jars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a folder with two jars of which the committed digests are known."""
+    """Return a folder with two jars that have committed digests."""
     folder = tmp_path / "jars"
     folder.mkdir()
     lines = []
@@ -25,7 +35,7 @@ def jars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_jars_of_the_committed_digests_are_taken(jars: Path) -> None:
+def test_jars_of_committed_digests_are_accepted(jars: Path) -> None:
     assert fetch._wrong_jars(jars) == set()
 
 
@@ -45,7 +55,7 @@ def test_missing_program_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         fetch.require_java()
 
 
-def test_too_old_java_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_too_old_java_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     java = tmp_path / "java"
     java.write_text("#!/bin/sh\necho 'openjdk version \"11.0.2\" 2019-01-15' >&2\n")
     java.chmod(0o755)
