@@ -40,8 +40,9 @@ class Receipt(msgspec.Struct, eq=False, gc=False):
 
     A receipt belongs to no event loop: any loop and any thread may wait on it. Cancelling a wait never cancels the event.
 
-    The pipeline writes the level, place and error without a lock: each is written once, by the thread that learned it.
-    Only the list of waiters is locked, by one lock for all receipts; most receipts never have a waiter.
+    The pipeline writes level, place and error without a lock: the spool thread marks an event durable before it passes the
+    record on, and only after that can the ledger settle it. Only the list of waiters is locked, by one lock for all
+    receipts; most receipts never have a waiter.
 
     Attributes:
         event_id: UUIDv7 of the event.
