@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from telemetry import TelemetryConfig
+from telemetry.audit.pipeline import AuditPipeline
 from telemetry.audit.receipt import Receipt
 from telemetry.audit.reports import ShutdownReport
 from telemetry.audit.runtime import EXIT_SECONDS, Runtime
@@ -176,4 +177,21 @@ def test_forked_child_gets_its_own_pipeline(runtime: Runtime, monkeypatch: pytes
     assert theirs is not ours
     assert runtime.pipeline() is theirs
     assert log(runtime).producer != ours._intake._stream.producer
+    ours.shutdown(10)
+
+
+def test_threads_of_a_child_share_one_pipeline(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime.start()
+    ours = runtime.pipeline()
+    monkeypatch.setattr(ours, "pid", os.getpid() + 1)
+    runtime.renew_after_fork()
+    pipelines: list[AuditPipeline] = []
+    threads = [threading.Thread(target=lambda: pipelines.append(runtime.pipeline())) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    assert len(pipelines) == 4
+    assert len({id(pipeline) for pipeline in pipelines}) == 1
     ours.shutdown(10)
