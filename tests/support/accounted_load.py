@@ -31,8 +31,8 @@ THREADS, TASKS = 8, 200
 RATE = 2_000.0
 _SHUTDOWN_SLACK = 60.0
 """Seconds that a busy machine may add to the time that a shutdown was given; a shutdown that hangs adds more."""
-_MOST_SECONDS_BEHIND = 4.0
-"""A machine that cannot keep the rate logs more slowly, so that the way back to Kafka is open to it as well."""
+_MOST_SECONDS_BEHIND, _FEW_SECONDS_BEHIND = 8.0, 0.2
+"""A machine that is too slow for the rate pauses until few events are missing on the topic, and then goes on."""
 _LOOK_SECONDS = 0.05
 _REST_SECONDS = 2.0
 
@@ -177,8 +177,8 @@ class AccountedLoad:
         if now - self._looked > _LOOK_SECONDS:
             self._looked = now
             stats = self.stats
-            missing = stats.queued + stats.stored - stats.replayed
-            self._behind = missing > _MOST_SECONDS_BEHIND * self._rate
+            missing = (stats.queued + stats.stored - stats.replayed) / self._rate
+            self._behind = missing > (_FEW_SECONDS_BEHIND if self._behind else _MOST_SECONDS_BEHIND)
         return self._behind
 
     def _run_tasks(self, _number: int) -> None:
