@@ -23,7 +23,7 @@ def test_file_stays_on_one_worker() -> None:
 
 
 def test_independent_tests_are_spread() -> None:
-    assert scope_of("tests/cli/test_keys.py::test_x[1]") == "tests/cli/test_keys.py::test_x[1]"
+    assert scope_of("tests/cli/test_fallback.py::test_x[1]") == "tests/cli/test_fallback.py::test_x[1]"
 
 
 def test_most_exact_entry_counts() -> None:
