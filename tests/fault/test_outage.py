@@ -143,7 +143,7 @@ def test_replay_command_killed_twice(broker: KafkaBroker, storage: StorageConfig
             worker.wait()
         assert waiting(fields)
         _until_unlocked(fields)
-    with Worker("replay", fields, lease=1.0) as worker:
+    with Worker("replay", fields, lease=30.0) as worker:
         assert worker.wait() == 0, worker.errors[-20:]
 
     found = Topic(broker, topic)
@@ -197,7 +197,7 @@ def test_one_prefix_has_one_replay(broker: KafkaBroker, storage: StorageConfig) 
             logger.signal(signal.SIGTERM)
         assert [logger.wait() for logger in loggers] == [0, 0]
         durable = {line for logger in loggers for line in logger.lines}
-    with Worker("replay", fields, lease=1.0) as last:
+    with Worker("replay", fields, lease=30.0) as last:
         assert last.wait() == 0, last.errors[-20:]
 
     found = Topic(broker, topic)
@@ -213,12 +213,12 @@ def test_stopped_holder_wakes_and_does_no_harm(broker: KafkaBroker, storage: Sto
     durable = _stored_by_a_process(broker, fields)
     slow = fields | {"replay_max_events_per_second": 200}
 
-    with Worker("replay", slow, lease=1.0) as sleeper:
+    with Worker("replay", slow, lease=3.0) as sleeper:
         _some(sleeper, 1)
         sleeper.signal(signal.SIGSTOP)
         if storage.provider == "local_file":
             # The system knows that the holder lives: nobody else may work.
-            with Worker("replay", fields, lease=1.0) as other:
+            with Worker("replay", fields, lease=30.0) as other:
                 assert other.wait() != 0
                 assert any("another process replays" in line for line in other.errors)
             sleeper.signal(signal.SIGCONT)
@@ -226,7 +226,7 @@ def test_stopped_holder_wakes_and_does_no_harm(broker: KafkaBroker, storage: Sto
             assert Topic(broker, topic).duplicates == 0
         else:
             _until_unlocked(fields)
-            with Worker("replay", fields, lease=1.0) as heir:
+            with Worker("replay", fields, lease=30.0) as heir:
                 assert heir.wait() == 0, heir.errors[-20:]
             before = len(Topic(broker, topic).replayed)
             sleeper.signal(signal.SIGCONT)
