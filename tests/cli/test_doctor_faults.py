@@ -59,7 +59,7 @@ def test_interrupt_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
     ) as doctor:
         until(lambda: list(tmp_path.glob("telemetry-faults-*/0/spool/*")), what="the first process's spool")
         doctor.send_signal(signal.SIGINT)
-        _, err = doctor.communicate(timeout=60)
+        _, err = doctor.communicate(timeout=180)
 
     assert doctor.returncode == 130
     assert "Traceback" not in err

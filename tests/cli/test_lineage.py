@@ -105,12 +105,12 @@ def test_copy_is_listed_and_altered_one_reported(kafka: KafkaBroker, tmp_path: P
     producer = Producer(kafka.client_options())
 
     producer.produce(topic, value, key)
-    assert producer.flush(30) == 0
+    assert producer.flush(60) == 0
     code, report = trail.lineage(event_id, *trail.public_key)
     assert (code, len(report["records"][0]["deliveries"])) == (0, 2)
 
     producer.produce(topic, value.replace(b"user_login", b"user_logon"), key)
-    assert producer.flush(30) == 0
+    assert producer.flush(60) == 0
     code, report = trail.lineage(event_id, *trail.public_key)
     assert code == 3
     assert sorted(one["proven"] for one in report["records"]) == [False, True]

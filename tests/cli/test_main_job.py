@@ -169,7 +169,7 @@ def test_broker_stopped_between_two_processes(own_kafka: Callable[..., KafkaBrok
     process = trail.start("log", *LOG_OPTIONS)
     assert process.stdin is not None
     _until(lambda: not trail.stored(), process)
-    process.communicate(timeout=60)
+    process.communicate(timeout=180)
     assert trail.run("fallback replay")[0] == 0
     _assert_complete(events, trail.tail())
 
@@ -192,7 +192,7 @@ def test_broker_stopped_during_one_process(own_kafka: Callable[..., KafkaBroker]
     process.stdin.write(_lines(events[2 * third :]))
     process.stdin.flush()
     _until(lambda: not trail.stored(), process)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=180)
 
     assert process.returncode == 0, err
     assert json.loads(out)["logged"] == EVENTS

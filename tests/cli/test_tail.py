@@ -214,7 +214,7 @@ def test_interrupt_ends_following(own_trail: ReadableTrail) -> None:
         assert process.stdout is not None
         assert json.loads(process.stdout.readline())["payload"] == {"number": 1}
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=180)
     finally:
         process.kill()
 

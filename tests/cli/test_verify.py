@@ -65,7 +65,7 @@ class SignedTrail:
         producer = Producer({"bootstrap.servers": self.kafka.bootstrap_servers})
         for record in records:
             producer.produce(self.topic, record.value, record.key, partition=record.place.partition or 0)
-        assert producer.flush(30) == 0
+        assert producer.flush(60) == 0
 
     topic = "audit-events"
 

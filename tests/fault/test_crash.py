@@ -240,4 +240,4 @@ def test_live_process_keeps_its_spool(kafka: EmbeddedKafka, tmp_path: Path) -> N
         name for name in crashes.spool() if name.endswith(".spool")
     ]
     alive.kill()
-    alive.communicate(timeout=60)
+    alive.communicate(timeout=180)

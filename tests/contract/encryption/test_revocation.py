@@ -127,7 +127,7 @@ def test_writer_stops_within_its_grace(
     ring = DataKeyring(
         provider, context=CONTEXT, max_age=AGE, max_uses=1_000_000, max_bytes=1 << 30, grace=GRACE, clock=clock
     )
-    ring.request().result(30)
+    ring.request().result(60)
     key = ring.take(1)
     revoke()
     clock.now = 0.9 * AGE
@@ -140,6 +140,6 @@ def test_writer_stops_within_its_grace(
     clock.now = AGE + GRACE
     assert ring.take(1) is None
     with pytest.raises(way.error):
-        ring.request().result(30)
+        ring.request().result(60)
     assert ring.take(1) is None
     ring.close()

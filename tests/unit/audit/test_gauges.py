@@ -48,7 +48,7 @@ def test_gauges_follow_an_outage(tmp_path: Path) -> None:
     assert pipeline.gauges()["audit.queue.events"] == 0
     assert pipeline.gauges()["audit.fallback.backlog_bytes"] > 0
     assert not isinstance(waiting, Receipt)
-    assert waiting.receipt.result(20).is_settled
+    assert waiting.receipt.result(60).is_settled
     pipeline.shutdown(10)
 
 

@@ -106,7 +106,7 @@ def test_ticket_is_not_withdrawn_after_acceptance(bench: Bench) -> None:
     ticket = bench.ticket()
     bench.store.clear()
 
-    assert ticket.receipt.result(30).sequence == 2
+    assert ticket.receipt.result(60).sequence == 2
     assert not bench.pipeline.withdraw(ticket)
 
 

@@ -104,7 +104,7 @@ def test_durable_event_outlives_a_long_outage(broker: EmbeddedKafka, tmp_path: P
         assert telemetry.audit.get_audit_stats().failed == 0
         broker.start_brokers()
 
-        assert receipt.wait_delivered(20).topic == config.kafka_topic
+        assert receipt.wait_delivered(60).topic == config.kafka_topic
 
 
 def test_lost_event_without_spool_is_logged(
@@ -117,7 +117,7 @@ def test_lost_event_without_spool_is_logged(
         broker.stop_brokers()
         receipt = telemetry.audit.log("login", {}, "ada")
         with pytest.raises(TransportError):
-            receipt.wait_delivered(20)
+            receipt.wait_delivered(60)
         broker.start_brokers()
 
     assert any("1 accepted event" in record.getMessage() for record in caplog.records)
@@ -131,10 +131,10 @@ def test_refused_record_without_fallback_blocks_no_other(broker: EmbeddedKafka, 
         broker.fail_produce(10, count=1_000)
         poison = telemetry.audit.log("login", {}, "ada")
         with pytest.raises(TransportError):
-            poison.wait_delivered(20)
+            poison.wait_delivered(60)
         broker.fail_produce(0, count=0)
 
-        assert telemetry.audit.log("login", {}, "ada").wait_delivered(20).topic == config.kafka_topic
+        assert telemetry.audit.log("login", {}, "ada").wait_delivered(60).topic == config.kafka_topic
 
 
 def test_foreign_exception_of_a_store_loses_nothing(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_foreign_exception_of_a_store_loses_nothing(tmp_path: Path) -> None:
         store.faults.wait_for("put", count=4)
         store.faults.clear()
 
-        assert receipt.wait_delivered(20).fallback_object is not None
+        assert receipt.wait_delivered(60).fallback_object is not None
     assert [value["id"] for value in in_fallback(config)] == [receipt.event_id]
 
 
@@ -246,7 +246,7 @@ def test_spooled_checkpoint_is_no_event(broker: EmbeddedKafka, tmp_path: Path) -
     broker.stop_brokers()
     store.begin("failing")
     for number in range(35):
-        telemetry.audit.log("login", {"n": number}, "ada").wait_durable(20)
+        telemetry.audit.log("login", {"n": number}, "ada").wait_durable(60)
 
     report = telemetry.shutdown(2)
     store.clear()

@@ -69,7 +69,7 @@ def test_100_threads_ask_once(keys: StubKeys) -> None:
         asked = [pool.submit(cache.open_key, key.wrapped, key.key_uri, CONTEXT) for _ in range(100)]
         keys.wait_for_calls(1)
         keys.gate.set()
-        assert {future.result(20).kid for future in asked} == {kid_of(key)}
+        assert {future.result(60).kid for future in asked} == {kid_of(key)}
     assert keys.calls == 1
 
 
@@ -217,7 +217,7 @@ def test_key_arriving_after_close_is_dropped(keys: StubKeys) -> None:
         keys.wait_for_calls(1)
         cache.close()
         keys.gate.set()
-        asked.result(20)
+        asked.result(60)
     assert len(cache) == 0
 
 

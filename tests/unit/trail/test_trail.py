@@ -245,7 +245,7 @@ def test_damaged_record_does_not_end_the_stream(rig: Rig) -> None:
     for value in broken:
         producer.produce("audit-events", value, records[0].key, partition=2)
     producer.produce("audit-events", records[0].value, records[0].key, partition=2)
-    assert producer.flush(30) == 0
+    assert producer.flush(60) == 0
 
     with open_trail(rig.config(read_audit="off")) as trail:
         entries = list(trail)

@@ -212,7 +212,7 @@ def test_many_threads_lose_and_double_nothing() -> None:
             elif dice.random() < 0.3 and bench.intake.withdraw(offered):
                 withdrawn.append(offered)
             else:
-                accepted.append(offered.receipt.result(30))
+                accepted.append(offered.receipt.result(60))
 
     def settle() -> None:
         while not ended.is_set():

@@ -107,7 +107,7 @@ def test_rotations_are_remembered_for_the_self_audit(tmp_path: Path, self_audit:
     taken: list[tuple[str, str]] = []
     for _ in range(3):
         while bench.keys.keyring.take(1) is None:
-            bench.keys.keyring.request().result(20)
+            bench.keys.keyring.request().result(60)
         taken += bench.keys.take_rotations()
 
     assert len({kid for kid, _ in taken}) == len(taken) == (3 if self_audit else 0)

@@ -41,12 +41,12 @@ def test_object_stored_during_a_listing_is_kept() -> None:
     store, batch = MemoryStore(), records(4)
     with handler_on(store) as handler:
         handler.add(batch[:2], reason="unavailable")
-        assert handler.flush(10)
+        assert handler.flush(60)
         before = sorted(store.objects)
 
         def listing() -> Iterator[str]:
             handler.add(batch[2:], reason="unavailable")
-            assert handler.flush(10)
+            assert handler.flush(60)
             yield from before
 
         handler.keep_only(listing())
@@ -63,7 +63,7 @@ def test_batches_are_merged_by_bytes_or_seconds() -> None:
     with handler_on(store, max_bytes=size // 4) as handler:
         for record in batch:
             handler.add([record], reason="unavailable")
-        assert handler.flush(10)
+        assert handler.flush(60)
     objects = [decode_object(data) for data in store.objects.values()]
     assert 4 <= len(objects) <= 6
     assert sum(opened.header.count for opened in objects) == 400
@@ -92,7 +92,7 @@ def test_records_stay_while_an_object_waits() -> None:
     store, batch = MemoryStore(), records(4)
     with handler_on(store) as handler:
         handler.add(batch[:2], reason="unavailable")
-        assert handler.flush(10)
+        assert handler.flush(60)
         handler.add(batch[2:], reason="unavailable")
         assert handler.take_back() is None
 

@@ -25,7 +25,7 @@ def fork_and_try(lock: GatedLock) -> int:
     """Return 0 if the child could take the lock."""
     child = os.fork()
     if child == 0:
-        os._exit(0 if lock.acquire(timeout=5) else 1)
+        os._exit(0 if lock.acquire(timeout=60) else 1)
     return exit_code_of_child(child)
 
 
@@ -48,7 +48,7 @@ def test_fork_waits_for_a_held_lock() -> None:
 
     assert events == ["call ended", "forked"]
     assert code == 0, "the lock was held in the child"
-    assert lock.acquire(timeout=5), "the lock was held in the parent"
+    assert lock.acquire(timeout=60), "the lock was held in the parent"
     lock.release()
 
 
@@ -82,7 +82,7 @@ def test_hanging_disk_does_not_prevent_a_fork(monkeypatch: pytest.MonkeyPatch) -
     # The lock of the hanging call is left to its holder.
     assert not stuck.acquire(timeout=0.01)
     stuck.release()
-    assert free.acquire(timeout=5)
+    assert free.acquire(timeout=60)
     free.release()
 
 

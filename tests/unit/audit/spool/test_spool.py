@@ -92,7 +92,7 @@ def test_records_are_durable_before_they_go_on(bench: Bench) -> None:
     bench.add(*bench.logged)
 
     for receipt in _receipts(bench.logged):
-        receipt.wait_durable(10)
+        receipt.wait_durable(60)
     until(lambda: len(bench.forwarded) == 20)
     assert bench.forwarded == bench.logged
     assert [row[1] for row in bench.segment.rows()] == [record.event_id for record in bench.logged]
@@ -137,7 +137,7 @@ def test_disk_fails_and_works_again(bench: Bench, error: Exception, caplog: pyte
     bench.add(*bench.logged[10:])
 
     for receipt in _receipts(bench.logged[10:]):
-        receipt.wait_durable(10)
+        receipt.wait_durable(60)
     assert not bench.spool._disk.is_broken
     assert [row[0] for row in bench.segment.rows()] == list(range(10, 20))
     # The ones that are not on disk do not keep the noted position from rising.

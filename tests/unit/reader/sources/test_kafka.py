@@ -36,7 +36,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AuditCon
     with EmbeddedKafka() as broker:
         config = quick_config(broker.bootstrap_servers, tmp_path)
         with running(config) as telemetry:
-            telemetry.audit.log("login", {}, "ada").wait_delivered(20)
+            telemetry.audit.log("login", {}, "ada").wait_delivered(60)
         yield config
 
 

@@ -22,7 +22,7 @@ def consumer() -> Iterator[Consumer]:
         producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
         for number in range(RECORDS):
             producer.produce("events", b"%d" % number, partition=0)
-        assert producer.flush(30) == 0
+        assert producer.flush(60) == 0
         consumer = Consumer({"bootstrap.servers": kafka.bootstrap_servers, "group.id": "test"})
         yield consumer
         consumer.close()
