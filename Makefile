@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 ARGS ?= tests
 # Twice the cores of a small machine: many tests wait for a server.
-WORKERS ?= 4
+WORKERS ?= 6
 # Any Python 3 runs the set-up; it chooses the one for the environment.
 ANY_PYTHON := $(firstword $(shell command -v python3) $(PYTHON) python3)
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
