@@ -24,7 +24,7 @@ _ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 @contextmanager
 def mounted(folder: Path, options: str) -> Iterator[Path]:
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
-        pytest.skip("mounting a small file system needs root")
+        unavailable("mounting a small file system needs root")
     folder.mkdir()
     done = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder],

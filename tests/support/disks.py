@@ -39,7 +39,7 @@ class Disk:
     def mount(self) -> None:
         """Mount it; skips the test, or fails it under ``REQUIRE_SERVICES``, where that is not allowed."""
         if not hasattr(os, "geteuid") or os.geteuid() != 0:
-            pytest.skip("mounting a file system needs root")
+            unavailable("mounting a file system needs root")
         self.folder.mkdir(parents=True, exist_ok=True)
         done = _run("mount", "-t", self._kind, "-o", self._options, str(self._source), str(self.folder))
         if done.returncode != 0:
@@ -76,7 +76,7 @@ def ext4_disk(folder: Path, image: Path) -> Iterator[Disk]:
     try:
         made_fs = _run("mkfs.ext4", "-q", "-E", "nodiscard", str(image))
     except FileNotFoundError:
-        pytest.skip("mkfs.ext4 is not installed")
+        unavailable("mkfs.ext4 is not installed")
     assert made_fs.returncode == 0, made_fs.stderr
     yield from _mounted(Disk(folder, kind="ext4", source=image, options="loop"))
 
