@@ -1,0 +1,37 @@
+"""Attacks on the trail, each as one test that asserts what must happen instead.
+
+An attack that still succeeds is a strict xfail; the commit that mends it removes the mark and weakens nothing.
+``forge`` writes what an attacker can write, ``site`` is the attacked service and the commands of its auditor.
+
+Attackers: **W** may write to the topic and has no key. **S** is another service with seal rights of its own. **R** is a
+reader, who may unwrap. **F** may put objects into the fallback store. **L** is a local user, or a bug that writes files.
+**K** has a signing key of another service, or an old one. **B** operates the broker. The letter begins the file's name.
+
+==== ============================================================= =====================================================
+item attack                                                        test
+==== ============================================================= =====================================================
+1.1  L plants a spool segment as another user                      test_l_planted_segment: owned_by_a_stranger
+1.1  L plants a spool segment through a bug of the application     test_l_planted_segment: of_our_own_user
+1.1  L puts an old segment back; the end is cut off the topic      test_l_old_segment
+1.1  L links a segment's name to the application's database        test_l_linked_database
+1.2  K closes another service's stream that was cut off            test_k_other_services: closes
+1.2  K signs another service's rewritten stream                    test_k_other_services: rewrites
+1.2  K proves an event of another service that never was           test_k_other_services: proves
+1.2  K signs with a reader's key                                   test_k_other_services: reader
+1.2  K signs with a key that was rotated out                       test_k_retired_key
+1.5  S hides another service's events as "duplicates"              test_s_displaced_events
+1.5  W hides sealed records behind unsealed ones                   test_w_displaced_records
+1.6  W has a clear event exported as if it was sealed              test_w_downgrade
+1.7  W makes every event unprovable with 1,129 records             test_w_unprovable: whole_stream
+1.7  W makes one event unprovable with 17 records                  test_w_unprovable: one_event
+1.8  B deletes a whole producer                                    test_b_absent_producer
+1.8  W copies the staging topic to production                      test_w_copied_topic
+1.8  B shows two auditors two histories                            test_b_two_histories
+1.8  B rewrites the past with checkpoints that run backward        test_b_times: backward
+1.8  B adds events of ten years ago                                test_b_times: long_ago
+1.10 W turns the alarm red with one record                         test_w_red_alarm: one_record
+1.10 W keeps the alarm red with a continued state                  test_w_red_alarm: stays
+1.10 nobody attacks: an idle service looks cut off                 test_w_red_alarm: idle
+1.16 B dates a checkpoint in the future and cuts the end off       test_b_future
+==== ============================================================= =====================================================
+"""

@@ -1,0 +1,174 @@
+"""Runs the attacked service on an embedded Kafka, and the commands of its auditor."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from telemetry.config import TelemetryConfig
+from telemetry.encryption import EncryptionProvider, EncryptionProviderFactory
+from telemetry.encryption.signing_key import SigningKey
+from telemetry.reader import KafkaSource, RawRecord
+from telemetry.sync import Telemetry
+from telemetry.testing import EmbeddedKafka
+from telemetry.types import EncryptionConfig
+from tests.attacks.forge import TOPIC, produce
+from tests.support.in_process import Ended, run
+
+PASSPHRASE = "correct horse battery staple"
+
+
+class KeyFiles:
+    """A KEK and a signing key in files, which every site of the session uses.
+
+    Args:
+        folder: Folder of the files.
+
+    Attributes:
+        signing: The signing key.
+        provider: The key service.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.kek, self._signing_path = folder / "kek", folder / "signing"
+        self.signing = SigningKey.create(self._signing_path, PASSPHRASE, name="payments")
+        self.provider: EncryptionProvider = EncryptionProviderFactory.create(EncryptionConfig(**self.encryption))
+        self.provider.check()
+
+    @property
+    def public_key(self) -> str:
+        """What the service's trail is verified with."""
+        return self.signing.public_key
+
+    @property
+    def encryption(self) -> dict[str, Any]:
+        """Fields of the ``encryption_config``."""
+        return {"provider": "local_key", "key_path": str(self.kek), "passphrase": PASSPHRASE}
+
+    @property
+    def signs(self) -> dict[str, Any]:
+        """Fields of the ``signing_config``."""
+        return {"key_path": str(self._signing_path), "passphrase": PASSPHRASE}
+
+
+class Site:
+    """The service ``payments`` in production: its Kafka, and the commands with its auditor's configuration.
+
+    Args:
+        kafka: A Kafka with the topic ``audit-events``.
+        folder: Folder of its configuration, spool and fallback store.
+        keys: Its key files.
+    """
+
+    def __init__(self, kafka: EmbeddedKafka, folder: Path, keys: KeyFiles) -> None:
+        self.kafka = kafka
+        self.folder = folder
+        self.keys = keys
+        self.file = folder / "telemetry.toml"
+        self._write_file()
+
+    def config(self, *, service: str = "payments", environment: str = "production", **audit: Any) -> TelemetryConfig:
+        """Return the configuration of a process that logs here."""
+        values = {**self._fields(), "signing_config": self.keys.signs, **audit}
+        return TelemetryConfig(service_name=service, environment=environment, audit_config=values)  # type: ignore[arg-type]
+
+    def log(self, event_types: Iterable[str], **config: Any) -> None:
+        """Log events as one process of a service does, from its start to its shutdown."""
+        with Telemetry(self.config(**config)) as telemetry:
+            for number, event_type in enumerate(event_types):
+                telemetry.audit.log(event_type, {"amount": number}, f"user-{number % 3}")
+
+    def put(self, records: Sequence[RawRecord]) -> None:
+        """Write records to the topic as anyone who may write there can."""
+        produce(self.kafka.bootstrap_servers, records)
+
+    def records(self, topic: str = TOPIC) -> list[RawRecord]:
+        """Return the records of a topic, with their headers."""
+        audit = self.config(kafka_topic=topic, signing_config=None).audit_config
+        with KafkaSource(audit, headers=True) as source:
+            return list(source)
+
+    @contextmanager
+    def rewritten(self, records: Sequence[RawRecord]) -> Iterator[Site]:
+        """Yield the same site after its broker's operator exchanged the content of the topic, whose name stays."""
+        folder = self.folder / "rewritten"
+        folder.mkdir()
+        with EmbeddedKafka() as kafka:
+            other = Site(kafka, folder, self.keys)
+            other.put(records)
+            yield other
+
+    def run(self, command: str, *options: str) -> Ended:
+        """Run a command with the auditor's configuration file."""
+        return run(command, "-c", str(self.file), *options)
+
+    def verify(self, *options: str) -> Verified:
+        """Verify the trail, with the service's public key unless the options name trusted keys."""
+        if not {"--public-key", "--trust"} & set(options):
+            options = ("--public-key", self.keys.public_key, *options)
+        ended = self.run("verify", "--json", *options)
+        assert ended.out, ended.err
+        return Verified(ended, json.loads(ended.out))
+
+    def _fields(self) -> dict[str, Any]:
+        return {
+            "kafka_brokers": self.kafka.bootstrap_servers,
+            "security_protocol": "PLAINTEXT",
+            "kafka_timeout_ms": 20_000,
+            "read_audit": "off",
+            "fallback_enabled": False,
+            "encryption_config": self.keys.encryption,
+        }
+
+    def _write_file(self) -> None:
+        fields = self._fields()
+        table = fields.pop("encryption_config")
+        lines = [
+            'service_name = "payments"',
+            "[audit_config]",
+            *(f"{name} = {json.dumps(value)}" for name, value in fields.items()),
+            "[audit_config.encryption_config]",
+            *(f"{name} = {json.dumps(value)}" for name, value in table.items()),
+        ]
+        self.file.write_text("\n".join(lines))
+        self.file.chmod(0o600)
+
+
+class Verified:
+    """What ``verify --json`` said.
+
+    Args:
+        ended: Exit code and output.
+        report: The report.
+
+    Attributes:
+        code: Exit code.
+        verdict: Verdict on the whole trail.
+        err: What it wrote for people.
+    """
+
+    def __init__(self, ended: Ended, report: dict[str, Any]) -> None:
+        self.code = ended.code
+        self.err = ended.err
+        self.report = report
+        self.verdict: str = report["verdict"]
+
+    def of(self, producer: str) -> dict[str, Any]:
+        """Return the report on one producer; empty where there is none."""
+        return next((each for each in self.report["producers"] if each["producer"] == producer), {})
+
+    def proven(self, producer: str) -> int:
+        """Return how many events of a producer are proven."""
+        return int(self.of(producer).get("proven", 0))
+
+    @property
+    def findings(self) -> str:
+        """Every finding as one text, to look for what is named in it."""
+        producers = [finding for each in self.report["producers"] for finding in each["findings"]]
+        return json.dumps([*self.report["findings"], *producers])
+
+    def __repr__(self) -> str:
+        return f"Verified(code={self.code}, {json.dumps(self.report, indent=1)})"
