@@ -1,0 +1,252 @@
+"""Judges signatures by the trust file, or by keys that were named on the command line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
+
+from telemetry.format.proof.signed_note import PublicKey
+from telemetry.reader.trust.judgement import Judgement, Role, Statement, TimeBasis
+
+LATE = timedelta(days=7)
+"""Default delay that is accepted between the signing and the appending of a record whose key has ended meanwhile."""
+READER_SERVICE = "telemetry-reader"
+"""Service name under which readers record their reads."""
+WITNESS_SERVICE = "telemetry-witness"
+"""Service name of a witness."""
+
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z", re.ASCII)
+_SIGNERS = frozenset({Role.SERVICE, Role.GATEWAY})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustedKey:
+    """A public key and what it may sign.
+
+    Attributes:
+        public: The key.
+        roles: What it may sign.
+        sources: Patterns of the sources for which it may sign; ``*`` matches within one part of the path.
+        topics: Topics for which it may sign; None for any.
+        not_before: Nothing earlier is believed.
+        not_after: Nothing signed later is believed; what was signed before may be appended late.
+        revoked_from: Nothing signed or appended from then on is believed: the key is in wrong hands.
+    """
+
+    public: PublicKey
+    roles: frozenset[Role]
+    sources: tuple[str, ...]
+    topics: tuple[str, ...] | None = None
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+    revoked_from: datetime | None = None
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether anything depends on when the key signed."""
+        return any((self.not_before, self.not_after, self.revoked_from))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRule:
+    """What is expected of a source.
+
+    Attributes:
+        name: Pattern of the source.
+        clear_until: Events dated before this may be in the clear.
+        expect: Least number of producers that must be on the trail.
+    """
+
+    name: str
+    clear_until: datetime | None = None
+    expect: int | None = None
+
+
+@dataclass(slots=True)
+class TrustPolicy:
+    """Who may sign what.
+
+    Attributes:
+        keys: The trusted keys. One public key may occur more than once, with different rights.
+        rules: What is expected of sources.
+        late: Delay that is accepted between signing and appending, where a key has ended meanwhile.
+        binds_first_source: Each key may sign for one service: the first one for which it is seen to sign.
+    """
+
+    keys: tuple[TrustedKey, ...]
+    rules: tuple[SourceRule, ...] = ()
+    late: timedelta = LATE
+    binds_first_source: bool = False
+    _bound: dict[PublicKey, str] = field(default_factory=dict)
+
+    @classmethod
+    def of_keys(cls, keys: Iterable[PublicKey]) -> TrustPolicy:
+        """Return the policy of keys that were named without rights: each one is the key of one service.
+
+        A service that reads its own trail signs its reads with the same key, so readers' sources do not count.
+        """
+        roles = _SIGNERS | {Role.READER}
+        return cls(
+            tuple(TrustedKey(public=key, roles=roles, sources=("/*/*",)) for key in dict.fromkeys(keys)),
+            binds_first_source=True,
+        )
+
+    def candidates(self) -> tuple[PublicKey, ...]:
+        """Return every key under which a signature is worth checking."""
+        return tuple(dict.fromkeys(key.public for key in self.keys))
+
+    def judge(self, key: PublicKey, statement: Statement) -> Judgement:
+        """Return whether a signature that was verified is believed.
+
+        Args:
+            key: The key that made it.
+            statement: What it signed.
+        """
+        entries = [entry for entry in self.keys if entry.public == key]
+        if not entries:
+            return _refused(key, "the key is not trusted")
+        judgements = [self._judge_entry(entry, statement) for entry in entries]
+        # One entry that admits the statement is enough; otherwise the last one that was reached says most.
+        accepted = next((judgement for judgement in judgements if judgement.accepted), None)
+        if accepted is None:
+            return judgements[-1]
+        return self._bind(accepted, statement)
+
+    def bind(self, key: PublicKey, source: str) -> None:
+        """Continue with what an earlier verification has seen: this key signs for this source."""
+        if self.binds_first_source and service_of(source) != READER_SERVICE:
+            self._bound.setdefault(key, source)
+
+    def clear_until(self, source: str) -> datetime | None:
+        """Return until when events of a source may be in the clear; None if they never may."""
+        times = [rule.clear_until for rule in self.rules if rule.clear_until and matches(rule.name, source)]
+        return max(times, default=None)
+
+    def _judge_entry(self, entry: TrustedKey, statement: Statement) -> Judgement:
+        """Judge a statement by one entry of the trust file.
+
+        1. The key has one of the roles that may sign this.
+        2. It may sign for this source.
+        3. It may sign for this topic, if the statement names one.
+        4. The time lies inside the key's dates.
+        """
+        # 1.
+        if not entry.roles & statement.roles:
+            wanted = " or ".join(sorted(statement.roles))
+            has = ", ".join(sorted(entry.roles))
+            return _refused(entry.public, f"the key has the role {has}, and only the role {wanted} may sign this")
+        # 2.
+        if statement.source and not any(matches(pattern, statement.source) for pattern in entry.sources):
+            return _refused(entry.public, f"the key may not sign for {statement.source}")
+        # 3.
+        if statement.topic is not None and entry.topics is not None and statement.topic not in entry.topics:
+            return _refused(entry.public, f"the key may not sign for the topic {statement.topic}")
+        # 4.
+        return _judge_time(entry, statement, self.late)
+
+    def _bind(self, judgement: Judgement, statement: Statement) -> Judgement:
+        """Bind a key that was named without rights to the first service for which it signs."""
+        if not self.binds_first_source or not statement.source or service_of(statement.source) == READER_SERVICE:
+            return judgement
+        first = self._bound.setdefault(judgement.key, statement.source)
+        if first == statement.source:
+            return judgement
+        reason = (
+            f"the key signs for {first} already; a key that may sign for {statement.source} too needs a trust file "
+            "that says so"
+        )
+        return _refused(judgement.key, reason)
+
+
+def roles_of(source: str) -> frozenset[Role]:
+    """Return the roles of which one may sign checkpoints of a source."""
+    service = service_of(source)
+    if service == READER_SERVICE:
+        return frozenset({Role.READER})
+    return frozenset({Role.WITNESS}) if service == WITNESS_SERVICE else _SIGNERS
+
+
+def service_of(source: str) -> str:
+    """Return the last part of a source, as it is written there."""
+    return source.rpartition("/")[2]
+
+
+def matches(pattern: str, source: str) -> bool:
+    """Return whether a pattern matches a source; ``*`` does not match across a slash."""
+    parts, wanted = source.split("/"), pattern.split("/")
+    return len(parts) == len(wanted) and all(fnmatchcase(part, glob) for part, glob in zip(parts, wanted, strict=True))
+
+
+def _judge_time(entry: TrustedKey, statement: Statement, late: timedelta) -> Judgement:
+    signed_at = _parsed(statement.signed_at)
+    independent, basis = _independent_time(statement)
+    if signed_at is None:
+        return _refused(entry.public, "the time that it states is not a time", basis)
+    for time, end in ((signed_at, timedelta(0)), (independent, late)):
+        reason = _outside(entry, time, end) if time is not None else ""
+        if reason:
+            return _refused(entry.public, reason, basis)
+    return Judgement(accepted=True, key=entry.public, reason=_why(entry), time_basis=basis, is_dated=entry.is_dated)
+
+
+def _outside(entry: TrustedKey, time: datetime, late: timedelta) -> str:
+    """Return why a time lies outside the dates of a key; empty if it does not."""
+    if entry.revoked_from is not None and time >= entry.revoked_from:
+        return f"the key is revoked from {_text(entry.revoked_from)} on"
+    if entry.not_before is not None and time < entry.not_before:
+        return f"the key is valid from {_text(entry.not_before)} on"
+    # A record may wait in a fallback store while its key ends; it may not wait for ever.
+    if entry.not_after is not None and time - entry.not_after > late:
+        return f"the key was valid until {_text(entry.not_after)}"
+    return ""
+
+
+def _independent_time(statement: Statement) -> tuple[datetime | None, TimeBasis]:
+    """Return the earliest time that does not come from the signer, and where it comes from."""
+    if statement.rostered_at is not None:
+        return _from_epoch(statement.rostered_at), TimeBasis.ROSTER
+    if statement.appended_at is not None:
+        return _from_epoch(statement.appended_at), TimeBasis.APPEND
+    return None, TimeBasis.SELF
+
+
+def _why(entry: TrustedKey) -> str:
+    role = ", ".join(sorted(entry.roles))
+    return f"{role} key for {', '.join(entry.sources)}{_dates(entry)}"
+
+
+def _dates(entry: TrustedKey) -> str:
+    parts = (
+        (" from ", entry.not_before),
+        (" until ", entry.not_after),
+        (", revoked from ", entry.revoked_from),
+    )
+    return "".join(f"{word}{_text(time)}" for word, time in parts if time is not None)
+
+
+def _refused(key: PublicKey, reason: str, basis: TimeBasis = TimeBasis.SELF) -> Judgement:
+    return Judgement(accepted=False, key=key, reason=reason, time_basis=basis)
+
+
+def _parsed(time: str) -> datetime | None:
+    # Checkpoints come from outside: a text of the right form may still name no day of any year.
+    if not _TIME.fullmatch(time):
+        return None
+    try:
+        return datetime.fromisoformat(time)
+    except ValueError:
+        return None
+
+
+def _from_epoch(seconds: float) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+def _text(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
