@@ -19,6 +19,11 @@ item attack                                                        test
 1.2  K proves an event of another service that never was           test_k_other_services: proves
 1.2  K signs with a reader's key                                   test_k_other_services: reader
 1.2  K signs with a key that was rotated out                       test_k_retired_key
+1.3  W leaves a transaction open: later events are not shown       test_w_transactions: tail, export
+1.3  W leaves a transaction open: verify sees no later process     test_w_transactions: verify, is_a_finding
+1.3  W aborts a transaction: what it wrote is not counted          test_w_transactions: aborted
+1.4  W writes a record that cannot be unpacked                     test_w_bombs: hides, verifiable, named, in_a_row
+1.4  W writes a record that unpacks to all memory, in each codec   test_w_bombs: costs_bounded_memory
 1.5  S hides another service's events as "duplicates"              test_s_displaced_events
 1.5  W hides sealed records behind unsealed ones                   test_w_displaced_records
 1.6  W has a clear event exported as if it was sealed              test_w_downgrade
@@ -29,6 +34,12 @@ item attack                                                        test
 1.8  B shows two auditors two histories                            test_b_two_histories
 1.8  B rewrites the past with checkpoints that run backward        test_b_times: backward
 1.8  B adds events of ten years ago                                test_b_times: long_ago
+1.9  W invents producers until the verifier has no memory          test_w_exhaustion: cost_bounded_memory
+1.9  W uses up the room for leaves that arrive out of order        test_w_exhaustion: forged_gaps
+1.9  W invents producers until the state cannot be loaded          test_w_exhaustion: leave_state_small
+1.9  W makes the table of duplicates quadratic                     test_w_exhaustion: falling_sequences
+1.9  W fills report and output with invented producers             test_w_exhaustion: leave_report, leave_output
+1.9  W reorders a user's events with the last possible sequence    test_w_exhaustion: last_possible_sequence
 1.10 W turns the alarm red with one record                         test_w_red_alarm: one_record
 1.10 W keeps the alarm red with a continued state                  test_w_red_alarm: stays
 1.10 nobody attacks: an idle service looks cut off                 test_w_red_alarm: idle
