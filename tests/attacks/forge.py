@@ -36,6 +36,7 @@ from tests.support.written_trail import DataKey, Signer
 
 TOPIC = "audit-events"
 LEAVES_HEADER = "telemetry-leaves"
+SPOOL_TABLES = ("batch_a", "batch_b")
 STRANGER_UID = 2_001
 """Another local user, where the tests may give files away."""
 
@@ -249,29 +250,31 @@ def plant_segment(folder: Path, records: Sequence[RawRecord], writer: Writer, *,
         mode: Mode of the file; with 0666 it also gets another owner, where the test may give files away.
     """
     path = folder / f"{writer.producer}.spool"
-    pack = msgspec.msgpack.encode(
-        [
-            [1, 0, writer.tree.size, writer.tree.to_bytes()],
-            [[number, str(uuid.uuid4()), record.key, record.value] for number, record in enumerate(records)],
-            b"",
-            b"",
-            [],
-        ]
-    )
-    about = msgspec.msgpack.encode([3, writer.producer, TOPIC, writer.source])
     with sqlite3.connect(path) as connection:
-        for table in ("batch_a", "batch_b"):
+        for table in SPOOL_TABLES:
             connection.execute(f"CREATE TABLE {table} (first INTEGER PRIMARY KEY, records BLOB NOT NULL, crc INTEGER)")
-        connection.execute(
-            "CREATE TABLE note (name TEXT PRIMARY KEY, content BLOB NOT NULL, crc INTEGER) WITHOUT ROWID"
-        )
-        connection.execute("INSERT INTO note VALUES ('about', ?, ?)", (about, zlib.crc32(about)))
+        plant_identity(connection, writer)
+        pack = spool_pack(records, writer)
         connection.execute("INSERT INTO batch_a VALUES (0, ?, ?)", (pack, zlib.crc32(pack)))
     connection.close()
     path.chmod(mode)
     if mode & 0o022:
         give_away(path)
     return path
+
+
+def plant_identity(connection: sqlite3.Connection, writer: Writer) -> None:
+    """Write the part of a spool segment that says whose it is."""
+    about = msgspec.msgpack.encode([3, writer.producer, TOPIC, writer.source])
+    connection.execute("CREATE TABLE note (name TEXT PRIMARY KEY, content BLOB NOT NULL, crc INTEGER) WITHOUT ROWID")
+    connection.execute("INSERT INTO note VALUES ('about', ?, ?)", (about, zlib.crc32(about)))
+
+
+def spool_pack(records: Sequence[RawRecord], writer: Writer) -> bytes:
+    """Return events as a row of a spool segment has them, with the writer's tree."""
+    progress = [1, 0, writer.tree.size, writer.tree.to_bytes()]
+    rows = [[number, str(uuid.uuid4()), record.key, record.value] for number, record in enumerate(records)]
+    return msgspec.msgpack.encode([progress, rows, b"", b"", []])
 
 
 def give_away(path: Path) -> None:
