@@ -126,3 +126,16 @@ def test_unusable_key_file_is_refused_and_kept(kind: str, tmp_path: Path) -> Non
 
 def test_key_file_without_a_name() -> None:
     assert _keys("init", "").code == 2
+
+
+def test_storage_secret_is_random_and_private(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    created = _keys("storage-secret", "create", str(path))
+    content = path.read_bytes()
+    again = _keys("storage-secret", "create", str(path))
+
+    assert (created.code, again.code) == (0, 2), created.err
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert len(content) == 45
+    assert content.strip().decode() not in created.out.decode() + created.err
+    assert path.read_bytes() == content

@@ -69,6 +69,12 @@ class AuditConfig(ConfigModel):
         encryption_config: Key service that wraps the data keys; required while ``encryption_enabled``.
         storage_config: Store of the events while Kafka is away; required while ``fallback_enabled``.
         signing_config: Key that signs checkpoints; without it the trail cannot be verified offline.
+        storage_secret: Secret of the service, shared by its replicas, under which spool and fallback objects are sealed: a
+            passphrase of at least 16 characters, or 32 random bytes in base64 or hexadecimal; default: derived from the
+            signing key, else from the local key.
+        storage_secret_file: File whose first line is that secret (``telemetry keys storage-secret create``).
+        former_storage_secrets: Earlier secrets, which still open what was stored under them.
+        former_storage_secret_files: Files with earlier secrets.
         spool_path: Folder of the spool; accepted events then survive a crash of the process.
         spool_max_bytes: Bound of one process's spool segment, beside a log of some MiB; at most half of it may wait.
         wait_for: State that ``log()`` waits for: ``accepted``, ``durable`` or ``delivered``.
@@ -109,6 +115,10 @@ class AuditConfig(ConfigModel):
     storage_config: SerializeAsAny[StorageConfig] | None = None
     signing_config: SigningConfig | None = None
 
+    storage_secret: SecretStr | None = None
+    storage_secret_file: Path | None = None
+    former_storage_secrets: tuple[SecretStr, ...] = ()
+    former_storage_secret_files: tuple[Path, ...] = ()
     spool_path: Path | None = None
     spool_max_bytes: int = Field(default=1 << 30, ge=1 << 20)
     wait_for: WaitFor = "accepted"
@@ -206,6 +216,8 @@ class AuditConfig(ConfigModel):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         problems = [*self._disagreements(), *_absent_sections(self.__dict__), *self._unfit_keys()]
+        if self.storage_secret is not None and self.storage_secret_file is not None:
+            problems.append(Problem("storage_secret_file", "is given beside storage_secret", "keep one of them"))
         if self.data_key_max_bytes < self.max_event_bytes:
             problems.append(Problem("data_key_max_bytes", "is smaller than max_event_bytes", "raise it"))
         if problems:

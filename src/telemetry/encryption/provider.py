@@ -72,6 +72,14 @@ class EncryptionProvider(ABC):
     def check(self) -> None:
         """Wrap and unwrap a trial key (only wrap it with ``writer_only``); raise as the methods do."""
 
+    def storage_secrets(self) -> tuple[bytes, ...]:
+        """Return secrets of 32 bytes that only the holder of the KEK can compute, that of the present KEK first.
+
+        Spool and fallback objects are sealed under it where no other storage secret is configured. A KEK that never
+        leaves its key service gives none, which is the default.
+        """
+        return ()
+
     def close(self) -> None:  # noqa: B027 - most providers have something to release, but not all
         """Release connections and forget secrets. Calling it twice is fine."""
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NoReturn, Self
 
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from telemetry.encryption.providers.key_file import (
     KeyFileFacts,
@@ -101,6 +103,15 @@ class SigningKey:
     def sign(self, text: bytes) -> bytes:
         """Return the 64 bytes of the signature."""
         return self._private.sign(text)
+
+    def derive_secret(self, info: bytes) -> bytes:
+        """Return 32 bytes that only the holder of the key can compute (HKDF-SHA-256, RFC 5869).
+
+        Args:
+            info: Use of the bytes; another use gets other bytes.
+        """
+        derivation = HKDF(algorithm=hashes.SHA256(), length=_PRIVATE_BYTES, salt=None, info=info)
+        return derivation.derive(self._private.private_bytes_raw())
 
     def __repr__(self) -> str:
         return f"SigningKey({self.public_key!r})"

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from telemetry.config import EncryptionConfig
 from telemetry.encryption.context import canonical, require_bounds
@@ -41,6 +43,7 @@ logger = logging.getLogger("telemetry.encryption")
 PURPOSE = "telemetry local_key"
 SCHEME = "local-key://"
 
+_STORAGE = b"telemetry local_key storage v1"
 _WRAP_VERSION = b"\x01"
 _IV_BYTES = 12
 _KEK_BYTES = 32
@@ -101,6 +104,7 @@ class LocalKeyProvider(EncryptionProvider):
         self._cipher: AESGCM | None = None
         self._identity: tuple[int, ...] = ()
         self._uri = ""
+        self._storage_secret = b""
 
     def __repr__(self) -> str:
         return f"LocalKeyProvider(path={str(self._path)!r})"
@@ -134,6 +138,12 @@ class LocalKeyProvider(EncryptionProvider):
             message = "the wrapped data key was altered, or belongs to another service or environment"
             raise KeyMismatchError(message) from exc
 
+    def storage_secrets(self) -> tuple[bytes, ...]:
+        """Return what is derived from the KEK."""
+        with _as_key_service_error(), self._lock:
+            self._open(create=True)
+            return (self._storage_secret,)
+
     def check(self) -> None:
         """Open the key file, which is created on first use, and wrap and unwrap a trial key.
 
@@ -147,6 +157,7 @@ class LocalKeyProvider(EncryptionProvider):
         """Forget the KEK."""
         with self._lock:
             self._cipher = None
+            self._storage_secret = b""
 
     def _generate(self, context: Context) -> DataKey:
         cipher, uri = self._opened(create=True)
@@ -158,14 +169,17 @@ class LocalKeyProvider(EncryptionProvider):
         """Return cipher and URI of the KEK, which is derived once: PBKDF2 is slow on purpose."""
         # Both under one lock: a file that is replaced in between must not give one key the other's name.
         with self._lock:
-            if self._cipher is None:
-                self._cipher = AESGCM(self._first_read(create=create))
-            elif self._identity != (now := self._look()):
-                # The file changed: another passphrase around the same key needs no new derivation.
-                if SCHEME + describe(self._path).public.get("fingerprint", "") != self._uri:
-                    self._cipher = AESGCM(self._read())
-                self._identity = now
-            return self._cipher, self._uri
+            return self._open(create=create), self._uri
+
+    def _open(self, *, create: bool) -> AESGCM:
+        if self._cipher is None:
+            self._cipher = AESGCM(self._first_read(create=create))
+        elif self._identity != (now := self._look()):
+            # The file changed: another passphrase around the same key needs no new derivation.
+            if SCHEME + describe(self._path).public.get("fingerprint", "") != self._uri:
+                self._cipher = AESGCM(self._read())
+            self._identity = now
+        return self._cipher
 
     def _first_read(self, *, create: bool) -> bytes:
         try:
@@ -194,6 +208,7 @@ class LocalKeyProvider(EncryptionProvider):
             )
             raise ConfigurationError(problem)
         self._uri = SCHEME + fingerprint(kek)
+        self._storage_secret = HKDF(hashes.SHA256(), length=_KEK_BYTES, salt=None, info=_STORAGE).derive(kek)
         self._identity = self._look()
         return kek
 

@@ -22,6 +22,13 @@ app = typer.Typer(
     help="Create and maintain key files: of the provider local_key, and for signing.",
 )
 
+storage_secret = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="The secret under which a service seals its spool and its fallback objects.",
+)
+app.add_typer(storage_secret, name="storage-secret")
+
 KeyPath = Annotated[Path, typer.Argument(help="The key file.")]
 # There is no option for the passphrase itself: other users of the machine see the words of a command.
 PassphraseFile = Annotated[
@@ -110,6 +117,22 @@ def export_public(path: KeyPath) -> None:
         write_line(signing_key.describe(path).public["public_key"])
     except TelemetryError as exc:
         raise fail(exc) from exc
+
+
+@storage_secret.command("create", epilog=examples("telemetry keys storage-secret create /etc/shop/storage.secret"))
+def create_storage_secret(path: Annotated[Path, typer.Argument(help="File to write; it must not exist.")]) -> None:
+    """Create a file with 32 random bytes, mode 0600, for storage_secret_file; give a copy to each replica."""
+    import secrets
+
+    from telemetry.format import canonical_base64
+    from telemetry.system.durable_file import write_durably
+
+    try:
+        write_durably(path, canonical_base64.encode(secrets.token_bytes(32)).encode() + b"\n", replace=False)
+    except OSError as exc:
+        problem = Problem("path", f"{path} cannot be created: {exc.strerror}", "choose another path")
+        raise fail(ConfigurationError(problem)) from exc
+    err.print(f"Created {path}. What is stored under it opens with it alone, or through the key service: back it up.")
 
 
 def _passphrase(file: Path | None, variable: str, *, confirm: bool, label: str = "Passphrase") -> str:
