@@ -43,6 +43,8 @@ item attack                                                        test
 1.10 W turns the alarm red with one record                         test_w_red_alarm: one_record
 1.10 W keeps the alarm red with a continued state                  test_w_red_alarm: stays
 1.10 nobody attacks: an idle service looks cut off                 test_w_red_alarm: idle
+1.12 W seals under another key of the account                      test_w_planted_kek
+1.14 W makes each reader call the key service for every record     test_w_unknown_keys
 1.16 B dates a checkpoint in the future and cuts the end off       test_b_future
 ==== ============================================================= =====================================================
 """
