@@ -44,7 +44,7 @@ def run(events: int, *, profiled: bool) -> float:
         grant_common(broker)
         fields: dict[str, Any] = {
             "kafka_topic": new_topic(broker),
-            "encryption_config": {"provider": "local_key", "key_path": folder / "key", "passphrase": "bench"},
+            "encryption_config": {"provider": "local_key", "key_path": folder / "key", "passphrase": "correct horse"},
             "storage_config": {"provider": "local_file", "base_path": folder / "fallback"},
         }
         fill(fields, events)

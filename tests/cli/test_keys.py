@@ -13,7 +13,7 @@ from telemetry.format.proof.signed_note import PublicKey
 from tests.support.in_process import Ended, run
 
 
-def _keys(*words: str, passphrase: str | None = "first", new: str | None = None) -> Ended:
+def _keys(*words: str, passphrase: str | None = "first passphrase", new: str | None = None) -> Ended:
     given = {"TELEMETRY_PASSPHRASE": passphrase, "TELEMETRY_NEW_PASSPHRASE": new}
     return run("keys", *words, environment={name: value for name, value in given.items() if value is not None})
 
@@ -22,8 +22,8 @@ def test_passphrase_changes_and_the_key_stays(tmp_path: Path) -> None:
     path = tmp_path / "key"
     created = _keys("init", str(path))
     shown = _keys("show", str(path), passphrase=None)
-    changed = _keys("change-passphrase", str(path), new="second")
-    again = _keys("change-passphrase", str(path), new="third")
+    changed = _keys("change-passphrase", str(path), new="second passphrase")
+    again = _keys("change-passphrase", str(path), new="third passphrase")
     after = _keys("show", str(path), passphrase=None)
 
     assert (created.code, shown.code, changed.code) == (0, 0, 0), created.err + changed.err
@@ -32,7 +32,7 @@ def test_passphrase_changes_and_the_key_stays(tmp_path: Path) -> None:
     assert "Passphrase changed" in changed.err
     assert again.code == 2
     assert "passphrase is wrong" in again.err
-    assert "first" not in created.out.decode() + created.err + path.read_text("utf-8")
+    assert "first passphrase" not in created.out.decode() + created.err + path.read_text("utf-8")
 
 
 def test_existing_file_is_left_alone(tmp_path: Path) -> None:
@@ -84,13 +84,13 @@ def test_first_line_is_the_unchanged_passphrase(tmp_path: Path) -> None:
     passphrase, file = "one\u2028two \x85 ", tmp_path / "passphrase"
     file.write_bytes(f"{passphrase}\r\nsecond line\n".encode())
     created = _keys("init", str(tmp_path / "key"), "--passphrase-file", str(file), passphrase=None)
-    changed = _keys("change-passphrase", str(tmp_path / "key"), passphrase=passphrase, new="another")
+    changed = _keys("change-passphrase", str(tmp_path / "key"), passphrase=passphrase, new="another passphrase")
     assert (created.code, changed.code) == (0, 0), created.err + changed.err
 
 
 def test_processes_that_race_leave_one_key(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "telemetry", "keys", "init", str(tmp_path / "key")]
-    environment = os.environ | {"TELEMETRY_PASSPHRASE": "first"}
+    environment = os.environ | {"TELEMETRY_PASSPHRASE": "first passphrase"}
     racing = [
         subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(4)
     ]
@@ -117,7 +117,7 @@ def test_unusable_key_file_is_refused_and_kept(kind: str, tmp_path: Path) -> Non
     before = path.read_bytes()
 
     for command in ("show", "change-passphrase"):
-        refused = _keys(command, str(tmp_path / kind), new="another")
+        refused = _keys(command, str(tmp_path / kind), new="another passphrase")
         assert refused.code == 2, (command, refused)
         assert refused.err
 

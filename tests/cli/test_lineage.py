@@ -33,9 +33,9 @@ class SignedTrail(Trail):
 
     def __init__(self, folder: Path, broker: KafkaBroker, **audit: Any) -> None:
         super().__init__(folder, broker, new_topic(broker), **audit)
-        key = SigningKey.create(folder / "signing", "secret", name="audit")
+        key = SigningKey.create(folder / "signing", "correct horse", name="audit")
         self.public_key = ("--public-key", key.public_key)
-        self.tables["signing_config"] = {"key_path": str(folder / "signing"), "passphrase": "secret"}
+        self.tables["signing_config"] = {"key_path": str(folder / "signing"), "passphrase": "correct horse"}
         self.configure(**audit)
 
     def log_some(self, count: int) -> list[str]:

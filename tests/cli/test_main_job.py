@@ -54,7 +54,11 @@ class Trail:
         self._options = broker.audit_options("SSL") | {"kafka_topic": topic} | PATIENT
         self.tables: dict[str, dict[str, Any]] = {
             "kafka_config": self._options.pop("kafka_config"),
-            "encryption_config": {"provider": "local_key", "key_path": str(folder / "key"), "passphrase": "secret"},
+            "encryption_config": {
+                "provider": "local_key",
+                "key_path": str(folder / "key"),
+                "passphrase": "correct horse",
+            },
             "storage_config": storage or {"provider": "local_file", "base_path": str(self.fallback)},
         }
         self.configure(**audit)

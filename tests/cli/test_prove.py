@@ -74,7 +74,7 @@ def test_proof_is_checked_offline(proven: Proven, tmp_path: Path) -> None:
 
 
 def test_untrusted_key_proves_nothing(proven: Proven, tmp_path: Path) -> None:
-    stranger = SigningKey.create(tmp_path / "stranger", "secret", name="audit").public_key
+    stranger = SigningKey.create(tmp_path / "stranger", "correct horse", name="audit").public_key
 
     checked = proven._replace(public_key=stranger).check(tmp_path, proven.proof)
 

@@ -27,10 +27,10 @@ def _verify(trail: ReadableTrail, *keys: str) -> Ended:
 
 
 def test_signed_reads_leave_a_trail_that_verifies(trail: ReadableTrail) -> None:
-    key = SigningKey.create(trail.folder / "signing", "secret", name="readers").public_key
+    key = SigningKey.create(trail.folder / "signing", "correct horse", name="readers").public_key
     trail.configure(read_audit="required")
     unsigned = trail.file.read_text()
-    table = {"key_path": str(trail.folder / "signing"), "passphrase": "secret"}
+    table = {"key_path": str(trail.folder / "signing"), "passphrase": "correct horse"}
     lines = [f"{name} = {json.dumps(value)}" for name, value in table.items()]
     trail.file.write_text("\n".join([unsigned, "[audit_config.signing_config]", *lines]))
 

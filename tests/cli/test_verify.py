@@ -26,7 +26,7 @@ class SignedTrail:
         self._folder = folder
         self._rewritten = "rewritten"
         self._records: list[RawRecord] = []
-        self._key = SigningKey.create(folder / "signing", "secret", name="audit")
+        self._key = SigningKey.create(folder / "signing", "correct horse", name="audit")
         with Telemetry(self._config()) as telemetry:
             for number in range(events):
                 telemetry.audit.log("work", {"number": number}, f"user-{number % 5}")
@@ -35,9 +35,13 @@ class SignedTrail:
         values: dict[str, Any] = {
             "kafka_brokers": self.kafka.bootstrap_servers,
             "security_protocol": "PLAINTEXT",
-            "encryption_config": {"provider": "local_key", "key_path": self._folder / "key", "passphrase": "secret"},
+            "encryption_config": {
+                "provider": "local_key",
+                "key_path": self._folder / "key",
+                "passphrase": "correct horse",
+            },
             "storage_config": {"provider": "local_file", "base_path": self._folder / "fallback"},
-            "signing_config": {"key_path": self._folder / "signing", "passphrase": "secret", "every_events": 20},
+            "signing_config": {"key_path": self._folder / "signing", "passphrase": "correct horse", "every_events": 20},
         }
         return AuditConfig(**{**values, **changes})
 

@@ -11,7 +11,7 @@ from telemetry.types import AuditConfig
 from tests.support.in_process import run
 
 ROOT = Path(__file__).parents[2]
-PASSPHRASE = "change me"
+PASSPHRASE = "correct horse battery staple"
 
 
 def _blocks(page: str, language: str) -> list[str]:

@@ -26,13 +26,13 @@ security_protocol = "PLAINTEXT"
 [audit_config.encryption_config]
 provider = "local_key"
 key_path = "audit.key"
-passphrase = "secret"
+passphrase = "correct horse"
 [audit_config.storage_config]
 provider = "local_file"
 base_path = "fallback"
 [audit_config.signing_config]
 key_path = "audit-signing.key"
-passphrase = "secret"
+passphrase = "correct horse"
 """
 
 
@@ -49,7 +49,7 @@ def test_keys_verification_and_the_example_in_python(tmp_path: Path, monkeypatch
     monkeypatch.chdir(tmp_path)
     keys, each_time = _blocks("sh")
     (example,) = _blocks("python")
-    Path("passphrase").write_text("secret\n")
+    Path("passphrase").write_text("correct horse\n")
     _run(keys, tmp_path)
     with EmbeddedKafka() as kafka:
         Path("telemetry.toml").write_text(CONFIG.format(brokers=kafka.bootstrap_servers))

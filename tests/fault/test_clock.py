@@ -74,7 +74,7 @@ def kafka() -> Iterator[EmbeddedKafka]:
 def test_clock_jumps_an_hour_during_an_outage(
     step: int, clock: WallClock, kafka: EmbeddedKafka, tmp_path: Path
 ) -> None:
-    signing = SigningKey.create(tmp_path / "signing", "secret", name="audit")
+    signing = SigningKey.create(tmp_path / "signing", "correct horse", name="audit")
     config = quick_config(
         kafka.bootstrap_servers,
         tmp_path,
@@ -83,7 +83,7 @@ def test_clock_jumps_an_hour_during_an_outage(
         encryption_enabled=True,
         encryption_config=FaultyKeys().config,
         data_key_max_uses=500,
-        signing_config={"key_path": tmp_path / "signing", "passphrase": "secret", "every_events": 100},
+        signing_config={"key_path": tmp_path / "signing", "passphrase": "correct horse", "every_events": 100},
     )
     with AccountedLoad(config, waits=True) as load:
         load.until_more(300)

@@ -66,13 +66,13 @@ class Crashes:
         self.killed_early = 0
         self.durable: set[str] = set()
         self.found: dict[str, Found] = {}
-        key = SigningKey.create(folder / "signing", "crash", name="crash")
+        key = SigningKey.create(folder / "signing", "correct horse", name="crash")
         self._verifier = Verifier([PublicKey.parse(key.public_key)])
         self._next: dict[int | None, int] = defaultdict(int)
         self.config = AuditConfig(
             kafka_brokers=self._brokers,
             security_protocol="PLAINTEXT",
-            encryption_config={"provider": "local_key", "key_path": folder / "key", "passphrase": "crash"},  # type: ignore[arg-type]
+            encryption_config={"provider": "local_key", "key_path": folder / "key", "passphrase": "correct horse"},  # type: ignore[arg-type]
             storage_config={"provider": "local_file", "base_path": folder / "fallback"},  # type: ignore[arg-type]
         )
 

@@ -27,7 +27,7 @@ folder, events = Path(sys.argv[1]), int(sys.argv[2])
 runtime = Runtime(AuditConfig(
     kafka_brokers="127.0.0.1:1", security_protocol="PLAINTEXT",
     storage_config=StorageConfig(provider="local_file", base_path=folder / "fallback"),
-    encryption_config=EncryptionConfig(provider="local_key", key_path=folder / "kek", passphrase="secret"),
+    encryption_config=EncryptionConfig(provider="local_key", key_path=folder / "kek", passphrase="correct horse"),
     data_key_max_uses=100_000,
 ))
 

@@ -154,7 +154,7 @@ def test_no_signal_handler_is_installed(kafka: EmbeddedKafka, tmp_path: Path) ->
     config = AuditConfig(
         kafka_brokers=kafka.bootstrap_servers,
         security_protocol="PLAINTEXT",
-        encryption_config={"provider": "local_key", "key_path": tmp_path / "key", "passphrase": "signals"},  # type: ignore[arg-type]
+        encryption_config={"provider": "local_key", "key_path": tmp_path / "key", "passphrase": "correct horse"},  # type: ignore[arg-type]
         storage_config={"provider": "local_file", "base_path": tmp_path / "fallback"},  # type: ignore[arg-type]
         spool_path=tmp_path / "spool",
     )

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.services
 def test_other_libraries_read_a_record(kafka: KafkaBroker, topic: str, tmp_path: Path) -> None:
     values = kafka.audit_options("SSL") | {
         "kafka_topic": topic,
-        "encryption_config": {"provider": "local_key", "key_path": tmp_path / "key", "passphrase": "secret"},
+        "encryption_config": {"provider": "local_key", "key_path": tmp_path / "key", "passphrase": "correct horse"},
         "storage_config": {"provider": "local_file", "base_path": tmp_path / "fallback"},
     }
     config = TelemetryConfig(service_name="shop", environment="test", audit_config=AuditConfig(**values))

@@ -37,7 +37,7 @@ def _source(kafka: KafkaBroker, topic: str) -> KafkaSource:
 
 def _config(kafka: KafkaBroker, topic: str, folder: Path, *, client: str, **changes: Any) -> AuditConfig:
     values = kafka.audit_options("SSL", client=client) | {"kafka_topic": topic, "fallback_enabled": False, **changes}
-    values["encryption_config"] = {"provider": "local_key", "key_path": folder / "key", "passphrase": "secret"}
+    values["encryption_config"] = {"provider": "local_key", "key_path": folder / "key", "passphrase": "correct horse"}
     return AuditConfig(**values)
 
 

@@ -44,7 +44,11 @@ class ReadableTrail:
         values: dict[str, Any] = {
             "kafka_brokers": self.kafka.bootstrap_servers,
             "security_protocol": "PLAINTEXT",
-            "encryption_config": {"provider": "local_key", "key_path": self.folder / "key", "passphrase": "secret"},
+            "encryption_config": {
+                "provider": "local_key",
+                "key_path": self.folder / "key",
+                "passphrase": "correct horse",
+            },
             "storage_config": {"provider": "local_file", "base_path": self.folder / "fallback"},
         }
         return AuditConfig(**values)
@@ -61,7 +65,7 @@ class ReadableTrail:
             "encryption_config": {
                 "provider": "local_key",
                 "key_path": str(self.folder / "key"),
-                "passphrase": "secret",
+                "passphrase": "correct horse",
             },
             "storage_config": {"provider": "local_file", "base_path": str(self.folder / "fallback")},
         }

@@ -14,6 +14,7 @@ from telemetry.audit.pipeline import AuditPipeline
 from telemetry.audit.receipt import reset_after_fork
 from telemetry.audit.reports import ShutdownReport
 from telemetry.config import AuditConfig, TelemetryConfig
+from telemetry.config.passphrases import GOOD_CHARACTERS, short_passphrases, weak_passphrases
 from telemetry.exceptions import ConfigurationError, LifecycleError, Problem, TelemetryError
 from telemetry.system.deadline import Deadline
 
@@ -36,15 +37,18 @@ class Runtime:
 
     Args:
         config: A ``TelemetryConfig``, or a bare ``AuditConfig``.
+        for_reading: Only the event that records a read is logged. A short passphrase does not keep a reader from an old
+            trail.
     """
 
-    def __init__(self, config: TelemetryConfig | AuditConfig) -> None:
+    def __init__(self, config: TelemetryConfig | AuditConfig, *, for_reading: bool = False) -> None:
         if isinstance(config, AuditConfig):
             config = TelemetryConfig(audit_config=config)
         if not isinstance(config, TelemetryConfig):
             problem = Problem("config", f"is of type {type(config).__name__}", "give a TelemetryConfig or AuditConfig")
             raise ConfigurationError(problem)
         self.config = config
+        self._for_reading = for_reading
         self._lock = threading.Lock()
         self._pipeline: AuditPipeline | None = None
         # The same one, for as long as it may be used. `log()` reads only this: the process id is a system call, too slow
@@ -63,6 +67,8 @@ class Runtime:
                 return
             if self._pipeline is not None:
                 _abandoned.append(self._pipeline)
+            if not self._for_reading:
+                _require_long_passphrases(self.config.audit_config)
             self._pipeline = self._usable = assemble(self.config)
             _end_with_process(self)
 
@@ -121,6 +127,18 @@ class Runtime:
             message = f"telemetry is {state}; call start() first, and log before shutdown()"
             raise LifecycleError(message)
         return pipeline
+
+
+def _require_long_passphrases(config: AuditConfig) -> None:
+    problems = short_passphrases(config)
+    if problems:
+        raise ConfigurationError(*problems)
+    for field in weak_passphrases(config):
+        logger.warning(
+            "%s has fewer than %d characters; set a longer one with `telemetry keys change-passphrase`",
+            field,
+            GOOD_CHARACTERS,
+        )
 
 
 def _end_with_process(runtime: Runtime) -> None:

@@ -8,6 +8,7 @@ from telemetry.config import AuditConfig, TelemetryConfig
 from telemetry.doctor.kafka import kafka_results
 from telemetry.doctor.machine import clock_result, disk_results
 from telemetry.doctor.report import CheckResult, Report, Status
+from telemetry.doctor.secrets import secret_results
 from telemetry.doctor.stores import key_result, spool_results, store_results
 from telemetry.exceptions import ConfigurationError, EncryptionError
 from telemetry.kafka.diagnose.examination import EXAMINATION_SECONDS
@@ -21,7 +22,7 @@ def examine(
     timeout: float = EXAMINATION_SECONDS,
     on_result: Callable[[CheckResult], None] = lambda _result: None,
 ) -> Report:
-    """Check configuration, key, Kafka, fallback store, spool, disk and clock.
+    """Check configuration, secrets, key, Kafka, fallback store, spool, disk and clock.
 
     It writes no record to the topic. The key service wraps and unwraps a trial key; the store keeps a trial object for a
     moment.
@@ -45,6 +46,7 @@ def _results(config: AuditConfig, timeout: float) -> Iterator[CheckResult]:
     # The first failure decides the exit code, so the checks go from the cause to its effects: what the operator wrote,
     # the services it names, then this machine.
     yield _configuration_result(config)
+    yield from secret_results(config)
     yield key_result(config)
     examination = examine_kafka(config, timeout=timeout)
     yield from kafka_results(config, examination)

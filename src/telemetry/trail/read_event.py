@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from telemetry.audit.receipt import Receipt
+from telemetry.audit.reports import SHUTDOWN_SECONDS
+from telemetry.audit.runtime import Runtime
+from telemetry.audit.service import BlockingAuditService
 from telemetry.config import TelemetryConfig
 from telemetry.exceptions import ConfigurationError, ReadNotRecordedError, TelemetryError, TransportError
-from telemetry.sync import Telemetry
 
 logger = logging.getLogger("telemetry.reading")
 
@@ -94,8 +96,10 @@ def _log(config: TelemetryConfig, who: str, payload: dict[str, Any], *, fallback
     changes = {"fallback_enabled": fallback, "spool_path": None, "self_audit": False, "clear_fields": ()}
     soon = {"fallback_object_seconds": 0.05, "batch_timeout_ms": 1}
     audit = config.audit_config.model_copy(update={**changes, **soon})
-    with Telemetry(config.model_copy(update={"audit_config": audit})) as telemetry:
-        return telemetry.audit.log(
+    runtime = Runtime(config.model_copy(update={"audit_config": audit}), for_reading=True)
+    runtime.start()
+    try:
+        return BlockingAuditService(runtime).log(
             EVENT_TYPE,
             payload,
             who,
@@ -105,6 +109,8 @@ def _log(config: TelemetryConfig, who: str, payload: dict[str, Any], *, fallback
             entity_id=audit.kafka_topic,
             outcome="success",
         )
+    finally:
+        runtime.shutdown(SHUTDOWN_SECONDS)
 
 
 def _person(access: Access) -> dict[str, Any]:

@@ -28,9 +28,9 @@ async def main(brokers: str, folder: str, tasks: int) -> None:
         kafka_timeout_ms=1_000,
         max_retries=1,
         spool_path=Path(folder, "spool"),
-        encryption_config={"provider": "local_key", "key_path": f"{folder}/key", "passphrase": "crash"},  # type: ignore[arg-type]
+        encryption_config={"provider": "local_key", "key_path": f"{folder}/key", "passphrase": "correct horse"},  # type: ignore[arg-type]
         storage_config={"provider": "local_file", "base_path": f"{folder}/fallback"},  # type: ignore[arg-type]
-        signing_config={"key_path": f"{folder}/signing", "passphrase": "crash", "every_events": 100},  # type: ignore[arg-type]
+        signing_config={"key_path": f"{folder}/signing", "passphrase": "correct horse", "every_events": 100},  # type: ignore[arg-type]
         fallback_object_seconds=0.2,
     )
     async with Telemetry(config) as telemetry:

@@ -36,7 +36,7 @@ def config_of(case: str, brokers: str, folder: Path) -> AuditConfig:
         queue_full_timeout_ms=100,
         fallback_object_seconds=1.0,
         fallback_enabled=case == "fallback",
-        encryption_config={"provider": "local_key", "key_path": folder / "key", "passphrase": "memory"},  # type: ignore[arg-type]
+        encryption_config={"provider": "local_key", "key_path": folder / "key", "passphrase": "correct horse"},  # type: ignore[arg-type]
         **fields,
     )
 

@@ -33,7 +33,7 @@ def config_of(brokers: str, folder: str) -> AuditConfig:
         # Patient: on a busy machine a slow answer must not send events to the fallback.
         kafka_timeout_ms=30_000,
         batch_timeout_ms=5,
-        encryption_config={"provider": "local_key", "key_path": f"{folder}/key", "passphrase": "process"},  # type: ignore[arg-type]
+        encryption_config={"provider": "local_key", "key_path": f"{folder}/key", "passphrase": "correct horse"},  # type: ignore[arg-type]
         storage_config={"provider": "local_file", "base_path": f"{folder}/fallback"},  # type: ignore[arg-type]
     )
 

@@ -19,7 +19,7 @@ def main(folder: Path, *, brokers: str, seconds: float, rate: float) -> None:
     config = AuditConfig(
         kafka_brokers=brokers,
         security_protocol="PLAINTEXT",
-        encryption_config=EncryptionConfig(provider="local_key", key_path=folder / "key", passphrase="memory"),  # type: ignore[arg-type]
+        encryption_config=EncryptionConfig(provider="local_key", key_path=folder / "key", passphrase="correct horse"),  # type: ignore[arg-type]
         storage_config=StorageConfig(provider="local_file", base_path=folder / "fallback"),
     )
     body = {"order": "x" * 40, "items": [{"sku": f"sku-{n}", "count": n} for n in range(8)], "total": 12.5}

@@ -38,7 +38,7 @@ class Bench:
         self.closed: list[str] = []
         self._folder = folder
         self._before = {thread.ident for thread in threading.enumerate()}
-        SigningKey.create(folder / "signing", "secret", name="audit")
+        SigningKey.create(folder / "signing", "correct horse", name="audit")
 
     def config(self, **changes: Any) -> TelemetryConfig:
         values: dict[str, Any] = {
@@ -46,7 +46,7 @@ class Bench:
             "encryption_config": self.keys.config,
             "storage_config": self.store.config,
             "spool_path": self.spool,
-            "signing_config": {"key_path": self._folder / "signing", "passphrase": "secret"},
+            "signing_config": {"key_path": self._folder / "signing", "passphrase": "correct horse"},
             "self_audit": True,
         }
         audit: AuditConfig = quick_config(NOWHERE, self._folder, **{**values, **changes})

@@ -232,14 +232,14 @@ def test_late_store_acknowledgement_is_not_counted(broker: EmbeddedKafka, tmp_pa
 
 def test_spooled_checkpoint_is_no_event(broker: EmbeddedKafka, tmp_path: Path) -> None:
     store = FaultyStore()
-    SigningKey.create(tmp_path / "signing", "secret", name="audit")
+    SigningKey.create(tmp_path / "signing", "correct horse", name="audit")
     config = quick_config(
         broker.bootstrap_servers,
         tmp_path,
         storage_config=store.config,
         spool_path=tmp_path / "spool",
         kafka_timeout_ms=200,
-        signing_config={"key_path": tmp_path / "signing", "passphrase": "secret", "every_events": 10},
+        signing_config={"key_path": tmp_path / "signing", "passphrase": "correct horse", "every_events": 10},
     )
     telemetry = Telemetry(config)
     telemetry.start()

@@ -60,7 +60,11 @@ class Rig:
             "kafka_timeout_ms": 20_000,
             "max_retries": 0,
             "fallback_enabled": False,
-            "encryption_config": {"provider": "local_key", "key_path": self.folder / "key", "passphrase": "secret"},
+            "encryption_config": {
+                "provider": "local_key",
+                "key_path": self.folder / "key",
+                "passphrase": "correct horse",
+            },
         }
         return AuditConfig(**{**values, **changes})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import logging
 import os
 import secrets
 import stat
@@ -19,9 +20,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 from pydantic import SecretStr
 
+from telemetry.config.passphrases import GOOD_CHARACTERS, require_long
 from telemetry.exceptions import ConfigurationError, KeyNotFoundError, Problem
 from telemetry.format import canonical_base64
 from telemetry.system.durable_file import write_durably
+
+logger = logging.getLogger("telemetry.encryption")
 
 Passphrase = str | SecretStr
 """A traceback with local variables does not show a ``SecretStr``; a service that keeps running passes one."""
@@ -66,7 +70,7 @@ def create_key_file(
         False when a file of that name exists already (it is left alone).
 
     Raises:
-        ConfigurationError: An empty passphrase, too few rounds, or a folder that cannot be written.
+        ConfigurationError: A passphrase of fewer than 8 characters, too few rounds, or a folder that cannot be written.
     """
     _require_name(path)
     data = _sealed(key, passphrase, purpose=purpose, iterations=iterations, public=public)
@@ -120,8 +124,7 @@ def _facts(path: Path, content: dict[str, Any]) -> KeyFileFacts:
 
 
 def _sealed(key: bytes, passphrase: Passphrase, *, purpose: str, iterations: int, public: dict[str, str]) -> bytes:
-    if not passphrase:
-        raise ConfigurationError(Problem("passphrase", "is empty", "choose a long one"))
+    _require_long(passphrase)
     if not MIN_ITERATIONS <= iterations <= MAX_ITERATIONS:
         problem = Problem("pbkdf2_iterations", "is out of range", f"use {MIN_ITERATIONS} to {MAX_ITERATIONS}")
         raise ConfigurationError(problem)
@@ -152,8 +155,22 @@ def _digest(content: dict[str, Any]) -> str:
     return hashlib.sha256(_header(content) + content["sealed"].encode()).hexdigest()
 
 
+def _require_long(passphrase: Passphrase) -> None:
+    text = _text_of(passphrase)
+    require_long(text)
+    if len(text) < GOOD_CHARACTERS:
+        logger.warning(
+            "the passphrase of a key file has fewer than %d characters; change it with `telemetry keys change-passphrase`",
+            GOOD_CHARACTERS,
+        )
+
+
+def _text_of(passphrase: Passphrase) -> str:
+    return passphrase if isinstance(passphrase, str) else passphrase.get_secret_value()
+
+
 def _derive(passphrase: Passphrase, salt: bytes, iterations: int) -> bytes:
-    text = passphrase if isinstance(passphrase, str) else passphrase.get_secret_value()
+    text = _text_of(passphrase)
     try:
         secret = text.encode()
     except UnicodeEncodeError:

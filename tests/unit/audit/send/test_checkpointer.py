@@ -24,8 +24,10 @@ SOURCE = "/production/shop"
 
 @pytest.fixture
 def signer(tmp_path: Path) -> CheckpointSigner:
-    SigningKey.create(tmp_path / "signing", "secret", name="audit")
-    return CheckpointSigner(SigningConfig(key_path=tmp_path / "signing", passphrase=SecretStr("secret")), source=SOURCE)
+    SigningKey.create(tmp_path / "signing", "correct horse", name="audit")
+    return CheckpointSigner(
+        SigningConfig(key_path=tmp_path / "signing", passphrase=SecretStr("correct horse")), source=SOURCE
+    )
 
 
 class Bench:

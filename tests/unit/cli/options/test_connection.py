@@ -20,7 +20,7 @@ def _given(**options: Any) -> dict[str, Any]:
 
 
 def test_options_fill_the_configuration(tmp_path: Path) -> None:
-    (tmp_path / "passphrase").write_text("secret\n")
+    (tmp_path / "passphrase").write_text("correct horse\n")
     options = _given(
         brokers="kafka:9093",
         topic="trail",
