@@ -18,5 +18,6 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> KeyFiles:
 @pytest.fixture
 def site(keys: KeyFiles, tmp_path: Path) -> Iterator[Site]:
     """The attacked service, with a Kafka that no other test writes to."""
-    with EmbeddedKafka() as kafka:
+    # One partition: what is written first is read first.
+    with EmbeddedKafka(partitions=1) as kafka:
         yield Site(kafka, tmp_path, keys)

@@ -26,6 +26,7 @@ from telemetry.format import canonical_base64
 from telemetry.format.proof.checkpoint import Checkpoint
 from telemetry.format.proof.checkpoint_message import encode_checkpoint_message
 from telemetry.format.proof.merkle import Frontier, leaf_hash
+from telemetry.format.proof.signed_note import Signer as NoteSigner
 from telemetry.format.proof.signed_note import sign_note
 from telemetry.format.value import jwe
 from telemetry.format.value.event import AuditEvent
@@ -80,7 +81,7 @@ class Writer:
         producer: str | None = None,
         service: str = "payments",
         environment: str = "production",
-        signer: Signer | None = None,
+        signer: NoteSigner | None = None,
         key: SealingKey | DataKey | None = None,
         is_sealed: bool = True,
         first: int = 0,
@@ -90,7 +91,7 @@ class Writer:
         self.producer = producer or f"0198c0de-0000-7000-8000-{number:012x}"
         self.service, self.environment = service, environment
         self.source = source_of(environment, service)
-        self.signer = signer or Signer()
+        self.signer: NoteSigner = signer or Signer()
         self.key = (key or DataKey(number)) if is_sealed else None
         self.sequence = first
         self.topic = topic
@@ -141,7 +142,7 @@ class Writer:
         return RawRecord(kafka_key, value, Place(TOPIC))
 
     def checkpoint(
-        self, *, final: bool = False, recovered: bool = False, signer: Signer | None = None, time: str | None = None
+        self, *, final: bool = False, recovered: bool = False, signer: NoteSigner | None = None, time: str | None = None
     ) -> RawRecord:
         """Return a signed checkpoint of what was logged so far, with the leaves of its interval beside the note."""
         self.clock += timedelta(milliseconds=1)

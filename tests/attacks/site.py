@@ -11,11 +11,12 @@ from typing import Any
 from telemetry.config import TelemetryConfig
 from telemetry.encryption import EncryptionProvider, EncryptionProviderFactory
 from telemetry.encryption.signing_key import SigningKey
+from telemetry.format.value.message import source_of
 from telemetry.reader import KafkaSource, RawRecord
 from telemetry.sync import Telemetry
 from telemetry.testing import EmbeddedKafka
 from telemetry.types import EncryptionConfig
-from tests.attacks.forge import TOPIC, produce
+from tests.attacks.forge import TOPIC, SealingKey, Writer, produce
 from tests.support.in_process import Ended, run
 
 PASSPHRASE = "correct horse battery staple"
@@ -81,6 +82,11 @@ class Site:
             for number, event_type in enumerate(event_types):
                 telemetry.audit.log(event_type, {"amount": number}, f"user-{number % 3}")
 
+    def writer(self, number: int = 1, *, service: str = "payments", **changes: Any) -> Writer:
+        """Return a process of a service that this site's keys open; its checkpoints are signed by the site's key."""
+        key = SealingKey(self.keys.provider, source_of("production", service))
+        return Writer(number, **{"service": service, "key": key, "signer": self.keys.signing, **changes})
+
     def put(self, records: Sequence[RawRecord]) -> None:
         """Write records to the topic as anyone who may write there can."""
         produce(self.kafka.bootstrap_servers, records)
@@ -96,7 +102,7 @@ class Site:
         """Yield the same site after its broker's operator exchanged the content of the topic, whose name stays."""
         folder = self.folder / "rewritten"
         folder.mkdir()
-        with EmbeddedKafka() as kafka:
+        with EmbeddedKafka(partitions=1) as kafka:
             other = Site(kafka, folder, self.keys)
             other.put(records)
             yield other
