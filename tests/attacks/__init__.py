@@ -45,6 +45,14 @@ item attack                                                        test
 1.10 nobody attacks: an idle service looks cut off                 test_w_red_alarm: idle
 1.12 W seals under another key of the account                      test_w_planted_kek
 1.14 W makes each reader call the key service for every record     test_w_unknown_keys
+1.11 F has the service publish what it puts into the store         test_f_replay: junk, forged_event
+1.11 F takes an event out of a waiting object                      test_f_replay: event_less
+1.11 F takes the lock of the replay for ever                       test_f_replay: lease_without_end, never_ours
+1.11 F stops every listing of the store by a name                  test_f_names
+1.11 F makes a whole stream unprovable with rivals in the store    test_f_copies: rivals
+1.11 S with F hides another service's events from --from all       test_f_copies: displace
+1.11 F fills the memory of readers with newlines                   test_f_memory: newlines
+1.11 F fills the memory of the service with small records          test_f_memory: small_records
 1.16 B dates a checkpoint in the future and cuts the end off       test_b_future
 ==== ============================================================= =====================================================
 """
