@@ -17,6 +17,7 @@
     │       ├── KeyThrottledError
     │       ├── KeyUnreachableError
     │       └── KeyMismatchError      wrong key, other context, or altered wrapped key
+    │           └── KeyNotListedError the configuration lists no such key; the key service was not called
     ├── TransportError                Kafka refused or did not answer
     │   ├── TransportAuthenticationError
     │   ├── TransportAuthorizationError
@@ -61,6 +62,7 @@ __all__ = [
     "KeyDisabledError",
     "KeyMismatchError",
     "KeyNotFoundError",
+    "KeyNotListedError",
     "KeyServiceError",
     "KeyThrottledError",
     "KeyUnreachableError",
@@ -229,6 +231,10 @@ class KeyUnreachableError(KeyServiceError):
 
 class KeyMismatchError(KeyServiceError):
     """The wrapped key belongs to another key or another context, or was altered."""
+
+
+class KeyNotListedError(KeyMismatchError):
+    """A record names a KEK that is neither the configured one nor among ``previous_keys``; no key service was called."""
 
 
 class TransportError(TelemetryError):

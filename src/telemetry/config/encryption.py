@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, SerializeAsAny, model_validator
 
 from telemetry.config.model import ConfigModel
+from telemetry.config.previous_keys import with_previous_keys
 from telemetry.exceptions import ConfigurationError, Problem
 
 _REQUIRED: dict[str, tuple[str, ...]] = {
@@ -58,6 +59,8 @@ class EncryptionConfig(ConfigModel):
         timeout_ms: Limit of one call to the key service, in milliseconds.
         max_retries: Attempts after the first for a throttled or unreachable key service.
         writer_only: This process may wrap but not unwrap; ``start()`` then only wraps a trial key.
+        previous_keys: Earlier keys of the trail that readers accept besides the current one, each with the fields of its
+            provider; an entry of the same provider has every field that it does not set from the current key.
     """
 
     provider: str = Field(min_length=1)
@@ -91,6 +94,12 @@ class EncryptionConfig(ConfigModel):
     timeout_ms: int = Field(default=5_000, ge=1, le=600_000)
     max_retries: int = Field(default=3, ge=0, le=20)
     writer_only: bool = False
+    previous_keys: tuple[SerializeAsAny[EncryptionConfig], ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _completes_previous_keys(cls, values: Any) -> Any:
+        return with_previous_keys(values, EncryptionConfig)
 
     @model_validator(mode="after")
     def _has_the_fields_of_its_provider(self) -> Self:

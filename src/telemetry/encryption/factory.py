@@ -5,6 +5,7 @@ from __future__ import annotations
 from telemetry.config import EncryptionConfig
 from telemetry.config.builtins import ENCRYPTION
 from telemetry.config.provider_table import ProviderFactory
+from telemetry.encryption.listed_keys import ListedKeys
 from telemetry.encryption.provider import EncryptionProvider
 
 
@@ -16,3 +17,16 @@ class EncryptionProviderFactory(ProviderFactory[EncryptionProvider, EncryptionCo
 
     table = ENCRYPTION
     base_config = EncryptionConfig
+
+    @classmethod
+    def create(cls, config: EncryptionConfig) -> EncryptionProvider:
+        """Create the provider that ``config`` names; with ``previous_keys`` it unwraps by their providers too.
+
+        Raises:
+            ConfigurationError: Unknown name, or a configuration that a provider cannot use.
+            MissingExtraError: The dependencies of a provider are not installed.
+        """
+        current = super().create(config)
+        if not config.previous_keys:
+            return current
+        return ListedKeys(current, [super(EncryptionProviderFactory, cls).create(key) for key in config.previous_keys])

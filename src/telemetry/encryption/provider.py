@@ -68,6 +68,13 @@ class EncryptionProvider(ABC):
             KeyServiceError: Another subclass says why the service refused or did not answer.
         """
 
+    def admits(self, key_uri: str) -> bool:  # noqa: ARG002 - a provider that knows its keys overrides this
+        """Whether a record's KEK may be one of this configuration, judged by its URI alone; the service is not called.
+
+        With ``previous_keys`` only providers that admit a URI are asked to unwrap. The default admits every URI.
+        """
+        return True
+
     @abstractmethod
     def check(self) -> None:
         """Wrap and unwrap a trial key (only wrap it with ``writer_only``); raise as the methods do."""

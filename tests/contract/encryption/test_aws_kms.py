@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from traceback import TracebackException
@@ -15,7 +15,7 @@ import trustme
 from pydantic import SecretStr
 
 from telemetry.config import EncryptionConfig
-from telemetry.encryption import DataKey
+from telemetry.encryption import DataKey, EncryptionProviderFactory
 from telemetry.encryption.providers.aws_kms import AwsKmsProvider
 from telemetry.exceptions import (
     ConfigurationError,
@@ -23,6 +23,7 @@ from telemetry.exceptions import (
     KeyDisabledError,
     KeyMismatchError,
     KeyNotFoundError,
+    KeyNotListedError,
     KeyServiceError,
     KeyThrottledError,
     KeyUnreachableError,
@@ -83,17 +84,78 @@ def test_key_may_be_named_in_every_form(moto_kms: MotoKms, arn: str, form: str) 
         assert provider.unwrap(made.wrapped, made.key_uri, CONTEXT) == made.plaintext
 
 
-def test_moved_alias_leaves_old_records_readable(moto_kms: MotoKms) -> None:
+@pytest.fixture
+def moved(moto_kms: MotoKms) -> tuple[str, str, Callable[[], None]]:
+    """An alias, the ARN of the key that it names, and a function that moves it to another key."""
     old, new = moto_kms.create_key(), moto_kms.create_key()
     alias = f"alias/moved-{new[-8:]}"
     moto_kms.client.create_alias(AliasName=alias, TargetKeyId=old.rpartition("/")[2])
+
+    def move() -> None:
+        moto_kms.client.update_alias(AliasName=alias, TargetKeyId=new.rpartition("/")[2])
+
+    return alias, old, move
+
+
+def test_moved_alias_changes_no_running_process(
+    moto_kms: MotoKms, moved: tuple[str, str, Callable[[], None]], caplog: pytest.LogCaptureFixture
+) -> None:
+    alias, old, move = moved
     with AwsKmsProvider(moto_kms.config(alias)) as provider:
         before = provider.generate_data_key(CONTEXT)
-        moto_kms.client.update_alias(AliasName=alias, TargetKeyId=new.rpartition("/")[2])
+        assert not caplog.records
+        move()
         after = provider.generate_data_key(CONTEXT)
-        assert [before.key_uri, after.key_uri] == [f"aws-kms://{old}", f"aws-kms://{new}"]
+        assert [before.key_uri, after.key_uri] == [f"aws-kms://{old}"] * 2
+        assert "was moved to another key" in caplog.text
         for made in (before, after):
             assert provider.unwrap(made.wrapped, made.key_uri, CONTEXT) == made.plaintext
+
+
+def test_former_key_of_an_alias_is_read_when_listed(
+    moto_kms: MotoKms, moved: tuple[str, str, Callable[[], None]]
+) -> None:
+    alias, old, move = moved
+    with AwsKmsProvider(moto_kms.config(alias)) as writer:
+        before = writer.generate_data_key(CONTEXT)
+    move()
+    with AwsKmsProvider(moto_kms.config(alias)) as reader:
+        with pytest.raises(KeyMismatchError, match="previous_keys") as caught:
+            reader.unwrap(before.wrapped, before.key_uri, CONTEXT)
+        assert old in str(caught.value)
+        reader.check()
+        with pytest.raises(KeyNotListedError, match="was not called"):
+            reader.unwrap(before.wrapped, before.key_uri, CONTEXT)
+    with EncryptionProviderFactory.create(moto_kms.config(alias, previous_keys=[{"kms_key_id": old}])) as reader:
+        assert reader.unwrap(before.wrapped, before.key_uri, CONTEXT) == before.plaintext
+        after = reader.generate_data_key(CONTEXT)
+        assert after.key_uri != before.key_uri
+        assert reader.unwrap(after.wrapped, after.key_uri, CONTEXT) == after.plaintext
+
+
+@pytest.mark.parametrize("is_resolved", [False, True])
+@pytest.mark.parametrize("form", ["alias", "alias arn"])
+def test_key_of_a_developer_in_the_same_account(moto_kms: MotoKms, arn: str, form: str, is_resolved: bool) -> None:
+    name = f"alias/trail-{arn[-8:]}"
+    moto_kms.client.create_alias(AliasName=name, TargetKeyId=arn.rpartition("/")[2])
+    alias = name if form == "alias" else arn.rpartition(":")[0] + f":{name}"
+    with AwsKmsProvider(moto_kms.config(moto_kms.create_key())) as developer:
+        forged = developer.generate_data_key(CONTEXT)
+    with AwsKmsProvider(moto_kms.config(alias)) as reader:
+        if is_resolved:
+            reader.check()
+        with pytest.raises(KeyMismatchError):
+            reader.unwrap(forged.wrapped, forged.key_uri, CONTEXT)
+
+
+def test_reader_needs_no_right_but_decrypt_for_an_alias(moto_kms: MotoKms, arn: str) -> None:
+    alias = f"alias/read-{arn[-8:]}"
+    moto_kms.client.create_alias(AliasName=alias, TargetKeyId=arn.rpartition("/")[2])
+    with AwsKmsProvider(moto_kms.config(arn)) as writer:
+        made = writer.generate_data_key(CONTEXT)
+    moto_kms.refuse("generate_data_key")
+    with AwsKmsProvider(moto_kms.config(alias)) as reader:
+        assert reader.unwrap(made.wrapped, made.key_uri, CONTEXT) == made.plaintext
 
 
 @pytest.mark.parametrize(
@@ -117,7 +179,7 @@ def test_record_cannot_steer_the_reader(configured: str, named: str) -> None:
     with pytest.raises(KeyMismatchError):
         provider_on(kms, configured).unwrap(b"wrapped", f"aws-kms://{named}", CONTEXT)
     # A bare id or alias has no account of its own; it is asked about in the caller's, and the answer tells.
-    assert kms.asked in ([], [SAME.rpartition("/")[2]])
+    assert kms.asked in ([], [configured])
 
 
 @pytest.mark.parametrize("configured", [SAME, SAME.rpartition("/")[2]])
@@ -135,7 +197,9 @@ def test_alias_of_another_account_stays_there() -> None:
     kms = RecordingKms(theirs)
     provider = provider_on(kms, alias)
     assert provider.unwrap(b"wrapped", f"aws-kms://{theirs}", CONTEXT) == bytes(32)
-    assert kms.asked == [theirs]
+    assert kms.asked == [alias]
+    assert provider.unwrap(b"wrapped", f"aws-kms://{theirs}", CONTEXT) == bytes(32)
+    assert kms.asked == [alias, theirs]
     with pytest.raises(KeyMismatchError):
         provider.unwrap(b"wrapped", f"aws-kms://{SAME}", CONTEXT)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from telemetry.encryption import EncryptionProvider
+from telemetry.encryption.listed_keys import ListedKeys
 from telemetry.testing import EncryptionProviderContract
 from tests.contract.encryption.conftest import Tls
 from tests.services.key_vault import provider_of, vault_config
@@ -33,6 +34,11 @@ class TestAzureKeyVault(EncryptionProviderContract):
         key_vault.add_key(name, kty=kty)
         with provider_of(key_vault, vault_config(key_vault, tls.ca_path, name)) as provider:
             yield provider
+
+    @pytest.fixture
+    def successor(self, provider: EncryptionProvider, other: EncryptionProvider) -> EncryptionProvider:
+        # The factory's own provider would ask Microsoft's servers for a token.
+        return ListedKeys(other, [provider])
 
     @pytest.fixture
     def disable(self, key_vault: FakeKeyVault, name: str) -> Callable[[], None]:

@@ -110,6 +110,7 @@ def test_configured_secret_wins_and_others_are_found(tmp_path: Path) -> None:
 def test_local_key_gives_a_secret_in_each_process(tmp_path: Path) -> None:
     config = EncryptionConfig(provider="local_key", key_path=tmp_path / "key", passphrase=SecretStr(PASSPHRASE))
     with EncryptionProviderFactory.create(config) as first, EncryptionProviderFactory.create(config) as second:
+        first.check()
         assert first.storage_secrets() == second.storage_secrets()
         assert len(first.storage_secrets()[0]) == 32
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import re
+import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from telemetry.config import EncryptionConfig
 from telemetry.config.endpoints import require_together
 from telemetry.encryption.context import require_bounds, require_data_key
+from telemetry.encryption.listed_keys import not_listed
 from telemetry.encryption.provider import Context, DataKey
+from telemetry.encryption.providers.aws_key import SCHEME, Arn, AwsKey
 from telemetry.encryption.providers.remote import (
     SECTION,
     RemoteKeyProvider,
@@ -32,11 +34,8 @@ from telemetry.exceptions import (
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
 
-SCHEME = "aws-kms://"
-_ARN = re.compile(r"arn:(aws[a-z0-9-]*):kms:([a-z0-9-]+):([0-9]{12}):(key|alias)/([A-Za-z0-9/_-]{1,256})")
-_ID = re.compile(r"[A-Za-z0-9-]{1,256}")
-_ALIAS = re.compile(r"alias/[A-Za-z0-9/_-]{1,250}")
-_MULTI_REGION = "mrk-"
+logger = logging.getLogger("telemetry.encryption")
+
 
 # Errors of GenerateDataKey and Decrypt (docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html and
 # API_GenerateDataKey.html) and those common to all actions (CommonErrors.html).
@@ -117,6 +116,7 @@ _REMEDIES: Mapping[type[KeyServiceError], str] = {
     KeyUnreachableError: "check endpoint_url, the network and timeout_ms",
     KeyMismatchError: "the wrapped key or its context was altered, or another key wrapped it",
 }
+_MOVED = "this process keeps the former one; restart it to use the new key, and list the former in previous_keys"
 ERRORS = SdkErrors(service="AWS KMS", names=_NAMES, remedies=_REMEDIES)
 
 
@@ -132,9 +132,9 @@ class AwsKmsProvider(RemoteKeyProvider):
     instance roles.
 
     The context is the encryption context, so KMS itself refuses another one, and CloudTrail shows it.
-    A reader asks KMS about the configured key only, never about one that a record names: the key of a key id or key ARN
-    (also a replica of a multi-Region key), or, with an alias, any key of the alias's account, so that an alias may be moved
-    to a new key while old records stay readable.
+    A reader asks KMS about the configured key only (also a replica of a multi-Region key), never about one that a record
+    names. An alias is resolved once, by the first answer of KMS; a provider keeps that key if the alias is moved. The key
+    that it named before must then be listed in ``previous_keys``, or its records are refused.
 
     Args:
         config: ``kms_key_id`` is required: key id, key ARN, alias name (``alias/NAME``) or alias ARN.
@@ -146,14 +146,13 @@ class AwsKmsProvider(RemoteKeyProvider):
 
     def __init__(self, config: EncryptionConfig) -> None:
         super().__init__(config)
-        self._key_id = config.kms_key_id or ""
-        self._configured = _Arn.parse(self._key_id)
-        if self._configured is None and not _ALIAS.fullmatch(self._key_id) and not _ID.fullmatch(self._key_id):
+        self._key = AwsKey(config.kms_key_id or "")
+        if not self._key.is_well_formed:
             raise misconfigured(
                 field="kms_key_id", reason="is not a KMS key", remedy="give a key id, key ARN, alias/NAME or alias ARN"
             )
-        self._region = config.aws_region or (self._configured.region if self._configured else None)
-        if self._configured and self._region != self._configured.region:
+        self._region = config.aws_region or self._key.region
+        if self._key.region not in (None, self._region):
             raise misconfigured(field="aws_region", reason="is not the region of kms_key_id", remedy="leave it out")
         self._endpoint = checked_endpoint(config.endpoint_url, field="endpoint_url") if config.endpoint_url else None
         self._explicit = require_together(config, "aws_access_key_id", "aws_secret_access_key", section=SECTION)
@@ -164,14 +163,15 @@ class AwsKmsProvider(RemoteKeyProvider):
 
     def generate_data_key(self, context: Context) -> DataKey:
         """Generate a data key (GenerateDataKey, AES_256)."""
-        doing = f"generating a data key with {self._key_id}"
-        answer = self._call(
-            lambda kms: kms.generate_data_key(KeyId=self._key_id, KeySpec="AES_256", EncryptionContext=dict(context)),
-            doing=doing,
-        )
-        arn = _Arn.parse(answer["KeyId"])
-        if arn is None or arn.kind != "key" or not self._admits(arn):
-            message = f"{doing} was answered by another key; check endpoint_url"
+        key = self._key
+        # By the alias, not by the key that it named at first: a policy may admit requests by the alias only.
+        answer = self._generate(key.text, context)
+        if key.is_moved(answer["KeyId"]):
+            logger.warning("%s was moved to another key; %s", key, _MOVED)
+            answer = self._generate(key.asked, context)
+        arn = key.resolve(answer["KeyId"])
+        if arn is None:
+            message = f"generating a data key with {key} was answered by another key; check endpoint_url"
             raise KeyMismatchError(message)
         return DataKey(
             plaintext=require_data_key(answer["Plaintext"], key_uri=str(arn)),
@@ -182,41 +182,41 @@ class AwsKmsProvider(RemoteKeyProvider):
     def unwrap(self, wrapped: bytes, key_uri: str, context: Context) -> bytes:
         """Unwrap a data key (Decrypt) with the configured key."""
         require_bounds(wrapped, key_uri)
-        arn = _Arn.parse(key_uri.removeprefix(SCHEME)) if key_uri.startswith(SCHEME) else None
-        if arn is None or arn.kind != "key" or not self._admits(arn):
-            message = (
-                f"the record names {key_uri!r} as its KEK, which is not the configured {self._key_id}; "
-                "the key service was not called"
-            )
-            raise KeyMismatchError(message)
-        answer = self._call(
-            lambda kms: kms.decrypt(
-                CiphertextBlob=wrapped, KeyId=self._asked_key(arn), EncryptionContext=dict(context)
-            ),
-            doing=f"unwrapping a data key with {arn}",
-        )
-        answered = _Arn.parse(answer["KeyId"])
-        if answered is None or not answered.is_same_key(arn):
+        named = _named_by(key_uri)
+        if named is None or not self._key.may_be(named):
+            raise not_listed(key_uri, configured=f"the configured {self._key}")
+        answer = self._decrypt(wrapped, named, context)
+        answered = self._key.resolve(answer["KeyId"])
+        if answered is None or not answered.is_same_key(named):
             del answer  # it has a data key, and a traceback with local variables must not show it
             message = f"the record names {key_uri!r} as its KEK, but another key unwrapped it; it was altered"
             raise KeyMismatchError(message)
         return require_data_key(answer["Plaintext"], key_uri=key_uri)
 
-    def _admits(self, arn: _Arn) -> bool:
-        """Whether the key of a record is the configured one, or may be one that the configured alias named earlier."""
-        configured = self._configured
-        if configured is None:
-            return self._key_id.startswith("alias/") or arn.name == self._key_id
-        if configured.kind == "key":
-            return arn.is_same_key(configured)
-        return (arn.partition, arn.account) == (configured.partition, configured.account)
+    def admits(self, key_uri: str) -> bool:
+        """Whether a URI names the configured key, or one that an alias may name which is not resolved yet."""
+        named = _named_by(key_uri)
+        return named is not None and self._key.may_be(named)
 
-    def _asked_key(self, arn: _Arn) -> str:
-        """Return the key to name in the request; account and region never come from the record."""
-        configured = self._configured
-        if configured is None:
-            return arn.name  # KMS looks up a bare id in the caller's own account
-        return str(configured if configured.kind == "key" else configured._replace(kind="key", name=arn.name))
+    def _generate(self, key: str, context: Context) -> Any:
+        return self._call(
+            lambda kms: kms.generate_data_key(KeyId=key, KeySpec="AES_256", EncryptionContext=dict(context)),
+            doing=f"generating a data key with {key}",
+        )
+
+    def _decrypt(self, wrapped: bytes, named: Arn, context: Context) -> Any:
+        # An alias that is not resolved yet is named itself: KMS then refuses what another key wrapped.
+        asked = self._key.asked
+        try:
+            return self._call(
+                lambda kms: kms.decrypt(CiphertextBlob=wrapped, KeyId=asked, EncryptionContext=dict(context)),
+                doing=f"unwrapping a data key with {asked}",
+            )
+        except KeyMismatchError as exc:
+            if not self._key.is_alias:
+                raise
+            message = f"{exc}; the record names {named}: if the alias named it earlier, list it in previous_keys"
+            raise KeyMismatchError(message) from exc
 
     def _connect(self) -> KMSClient:
         import boto3  # noqa: PLC0415 - absent without the extra
@@ -266,28 +266,9 @@ class AwsKmsProvider(RemoteKeyProvider):
         return None
 
 
-class _Arn(NamedTuple):
-    """An Amazon resource name of a KMS key or alias."""
-
-    partition: str
-    region: str
-    account: str
-    kind: str
-    name: str
-
-    @classmethod
-    def parse(cls, text: str) -> _Arn | None:
-        match = _ARN.fullmatch(text)
-        return cls(*match.groups()) if match else None
-
-    def is_same_key(self, other: _Arn) -> bool:
-        """Whether both are one key, or replicas of one multi-Region key."""
-        if self.name.startswith(_MULTI_REGION):
-            return self._replace(region=other.region) == other
-        return self == other
-
-    def __str__(self) -> str:
-        return f"arn:{self.partition}:kms:{self.region}:{self.account}:{self.kind}/{self.name}"
+def _named_by(key_uri: str) -> Arn | None:
+    """Return the key in a record's URI, or None if it names none of KMS."""
+    return Arn.of_key(key_uri.removeprefix(SCHEME)) if key_uri.startswith(SCHEME) else None
 
 
 def _kind_of_status(response: Any) -> type[KeyServiceError]:

@@ -15,6 +15,7 @@ from urllib.parse import quote, urlsplit
 from telemetry.config import EncryptionConfig
 from telemetry.config.endpoints import require_together
 from telemetry.encryption.context import context_digest, require_bounds, require_data_key
+from telemetry.encryption.listed_keys import not_listed
 from telemetry.encryption.provider import DATA_KEY_BYTES, Context, DataKey
 from telemetry.encryption.providers.remote import (
     SECTION,
@@ -127,6 +128,7 @@ class AzureKeyVaultProvider(RemoteKeyProvider):
             raise misconfigured(
                 field="key_name", reason="is not the name of a key", remedy="use letters, digits and hyphens"
             )
+        self._prefix = f"{SCHEME}{self._vault}/{self._name}/"
         self._pinned = config.key_version
         if self._pinned is not None and not _VERSION.fullmatch(self._pinned):
             raise misconfigured(field="key_version", reason="is not a version", remedy="give its 32 hexadecimal digits")
@@ -159,6 +161,10 @@ class AzureKeyVaultProvider(RemoteKeyProvider):
             raise KeyMismatchError(message)
         return require_data_key(plaintext[:DATA_KEY_BYTES], key_uri=key_uri)
 
+    def admits(self, key_uri: str) -> bool:
+        """Whether a URI names a version of the configured key."""
+        return key_uri.startswith(self._prefix) and _VERSION.fullmatch(key_uri[len(self._prefix) :]) is not None
+
     def _version_to_wrap_with(self) -> tuple[str, int]:
         """Return the newest version of the key, or the configured one, and its kind, if it may be used."""
         doing = f"looking up the key {self._name} in {self._vault}"
@@ -179,15 +185,9 @@ class AzureKeyVaultProvider(RemoteKeyProvider):
 
     def _version_of(self, key_uri: str) -> str:
         """Return the version that a record names, if it names the configured vault and key."""
-        prefix = f"{SCHEME}{self._vault}/{self._name}/"
-        version = key_uri[len(prefix) :]
-        if not key_uri.startswith(prefix) or not _VERSION.fullmatch(version):
-            message = (
-                f"the record names {key_uri!r} as its KEK, which is not a version of the configured {prefix[:-1]}; "
-                "the key service was not called"
-            )
-            raise KeyMismatchError(message)
-        return version
+        if not self.admits(key_uri):
+            raise not_listed(key_uri, configured=f"a version of the configured {self._prefix[:-1]}")
+        return key_uri[len(self._prefix) :]
 
     def _post(self, version: str, operation: str, kind: int, value: bytes) -> dict[str, Any]:
         doing = f"{operation} with {SCHEME}{self._vault}/{self._name}/{version}"

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from telemetry.config import EncryptionConfig
 from telemetry.config.endpoints import read_certificates
 from telemetry.encryption.context import canonical, require_bounds, require_data_key
+from telemetry.encryption.listed_keys import not_listed
 from telemetry.encryption.provider import DATA_KEY_BYTES, Context, DataKey
 from telemetry.encryption.providers.remote import SECTION, RemoteKeyProvider, checked_endpoint, misconfigured
 from telemetry.encryption.providers.sdk_errors import SdkErrors
@@ -142,14 +143,14 @@ class GcpKmsProvider(RemoteKeyProvider):
     def unwrap(self, wrapped: bytes, key_uri: str, context: Context) -> bytes:
         """Have Cloud KMS decrypt a data key."""
         require_bounds(wrapped, key_uri)
-        named = key_uri.removeprefix(SCHEME)
-        if not key_uri.startswith(SCHEME) or not (named == self._key or self._is_version(named)):
-            message = (
-                f"the record names {key_uri!r} as its KEK, which is not the configured {self._key}; "
-                "the key service was not called"
-            )
-            raise KeyMismatchError(message)
+        if not self.admits(key_uri):
+            raise not_listed(key_uri, configured=f"the configured {self._key}")
         return require_data_key(self._reach("_decrypt", wrapped, canonical(context)), key_uri=key_uri)
+
+    def admits(self, key_uri: str) -> bool:
+        """Whether a URI names the configured key, or a version of it."""
+        named = key_uri.removeprefix(SCHEME)
+        return key_uri.startswith(SCHEME) and (named == self._key or self._is_version(named))
 
     def close(self) -> None:
         """Release the connection; see ``RemoteKeyProvider.close``."""

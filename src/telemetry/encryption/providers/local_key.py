@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from telemetry.config import EncryptionConfig
 from telemetry.encryption.context import canonical, require_bounds
+from telemetry.encryption.listed_keys import not_listed
 from telemetry.encryption.provider import DATA_KEY_BYTES, Context, DataKey, EncryptionProvider
 from telemetry.encryption.providers.key_file import (
     MIN_ITERATIONS,
@@ -36,6 +37,7 @@ from telemetry.exceptions import (
     KeyMismatchError,
     KeyNotFoundError,
     Problem,
+    TelemetryError,
 )
 
 logger = logging.getLogger("telemetry.encryption")
@@ -125,8 +127,7 @@ class LocalKeyProvider(EncryptionProvider):
         # 1. The record names this key, and not another one.
         require_bounds(wrapped, key_uri)
         if not hmac.compare_digest(key_uri.encode(), uri.encode()):
-            message = f"the data key was wrapped by another key than that of {self._path} ({uri})"
-            raise KeyMismatchError(message)
+            raise not_listed(key_uri, configured=f"that of {self._path} ({uri})")
         # 2. The bytes have the form that this provider gives them.
         if len(wrapped) != _WRAPPED_BYTES or wrapped[:1] != _WRAP_VERSION:
             message = "the wrapped data key does not have the form that local_key gives it; it was altered"
@@ -139,10 +140,19 @@ class LocalKeyProvider(EncryptionProvider):
             raise KeyMismatchError(message) from exc
 
     def storage_secrets(self) -> tuple[bytes, ...]:
-        """Return what is derived from the KEK."""
+        """Return what is derived from the KEK; the file must exist, as it does after :meth:`check`."""
         with _as_key_service_error(), self._lock:
-            self._open(create=True)
+            self._open(create=False)
             return (self._storage_secret,)
+
+    def admits(self, key_uri: str) -> bool:
+        """Whether a URI names the key in the file; of a file that cannot be read, any key of a file may be."""
+        if not key_uri.startswith(SCHEME):
+            return False
+        try:
+            return key_uri == SCHEME + describe(self._path).public.get("fingerprint", "")
+        except TelemetryError:
+            return True
 
     def check(self) -> None:
         """Open the key file, which is created on first use, and wrap and unwrap a trial key.

@@ -17,7 +17,7 @@ from typing import ClassVar
 import pytest
 
 from telemetry.config import EncryptionConfig
-from telemetry.encryption import DATA_KEY_BYTES, DataKey, EncryptionProvider
+from telemetry.encryption import DATA_KEY_BYTES, DataKey, EncryptionProvider, EncryptionProviderFactory
 from telemetry.exceptions import (
     KeyAccessDeniedError,
     KeyDisabledError,
@@ -94,6 +94,16 @@ class EncryptionProviderContract:
     def other(self) -> EncryptionProvider:
         """A provider of the same kind on another key."""
         pytest.skip("no other key: override the fixture 'other'")
+
+    @pytest.fixture
+    def successor(self, provider: EncryptionProvider, other: EncryptionProvider) -> Iterator[EncryptionProvider]:
+        """The key of ``other`` as the current one, with that of ``provider`` in ``previous_keys``."""
+        previous, current = getattr(provider, "config", None), getattr(other, "config", None)
+        if not isinstance(previous, EncryptionConfig) or not isinstance(current, EncryptionConfig):
+            pytest.skip("the provider has no attribute 'config': override the fixture 'successor'")
+        config = current.model_copy(update={"previous_keys": (previous,)})
+        with EncryptionProviderFactory.create(config) as successor:
+            yield successor
 
     @pytest.fixture
     def disable(self) -> Callable[[], None]:
@@ -207,6 +217,23 @@ class EncryptionProviderContract:
         _require_mismatch(provider, foreign.wrapped, mine.key_uri)
         _require_mismatch(provider, foreign.wrapped, foreign.key_uri)
         _require_mismatch(provider, mine.wrapped, foreign.key_uri)
+
+    def test_previous_key_is_read_when_listed(
+        self, provider: EncryptionProvider, other: EncryptionProvider, successor: EncryptionProvider
+    ) -> None:
+        """A reader with a new key opens what a listed previous key wrapped; a reader without the list does not."""
+        before = provider.generate_data_key(CONTEXT)
+        after = successor.generate_data_key(CONTEXT)
+        _require(after.key_uri != before.key_uri, "the previous key still wraps")
+        for data_key in (before, after, before):
+            _require(_unwrap(successor, data_key) == data_key.plaintext, "a listed key does not unwrap")
+        _require(successor.admits(before.key_uri) and successor.admits(after.key_uri), "a listed key is not admitted")
+        _require_mismatch(other, before.wrapped, before.key_uri)
+        # A listed key unwraps what it wrapped itself, for its own context, and nothing else.
+        _require_mismatch(successor, before.wrapped, after.key_uri)
+        _require_mismatch(successor, after.wrapped, before.key_uri)
+        with pytest.raises(KeyMismatchError):
+            successor.unwrap(before.wrapped, before.key_uri, {**CONTEXT, "service": "other"})
 
     def test_disabled_key(self, provider: EncryptionProvider, disable: Callable[[], None]) -> None:
         """A disabled key wraps nothing, unwraps nothing, and fails the check."""
