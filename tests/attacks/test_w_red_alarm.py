@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import pytest
+
+from telemetry.format.proof.checkpoint_message import CheckpointMessage, decode_checkpoint_message
+from telemetry.reader import Place, RawRecord
+from telemetry.sync import Telemetry
+from tests.attacks.forge import TOPIC, Writer, rival
+from tests.attacks.site import Site
+from tests.support.until import until
+from tests.support.written_trail import Signer
+
+
+def junk(kind: str) -> list[RawRecord]:
+    """Return records that touch no trusted stream, as anyone may write them."""
+    stranger = Writer(66, signer=Signer(9, "stranger"))
+    if kind == "hello":
+        return [RawRecord(None, b"hello", Place(TOPIC))]
+    if kind == "tombstone":
+        return [RawRecord(b"alice:payments", None, Place(TOPIC))]
+    if kind == "clear event":
+        return [Writer(66, is_sealed=False).event("wire_transfer")]
+    if kind == "sealed junk":
+        return [rival(stranger.event(), number) for number in range(3)]
+    return stranger.run(3)
+
+
+@pytest.mark.xfail(strict=True, reason="anyone can raise the alarm")
+@pytest.mark.parametrize("kind", ["hello", "tombstone", "clear event", "sealed junk", "stranger's stream"])
+def test_one_record_does_not_turn_the_alarm_red(site: Site, kind: str) -> None:
+    payments = Writer(signer=site.keys.signing)
+    site.put([*payments.run(3), *junk(kind)])
+
+    verified = site.verify()
+    strict = site.run("verify", "--public-key", site.keys.public_key, "--strict")
+
+    assert verified.code == 0
+    assert verified.of(payments.producer)["verdict"] == "complete"
+    assert verified.proven(payments.producer) == 3
+    # It is counted all the same, and an operator may want to fail on it.
+    assert "foreign" in str(verified.report)
+    assert strict.code == 3
+
+
+@pytest.mark.xfail(strict=True, reason="a finding on a record of nobody is kept in the state")
+def test_alarm_stays_green_with_a_continued_state(site: Site) -> None:
+    payments, state = Writer(signer=site.keys.signing), str(site.folder / "state")
+    site.put([*payments.run(3, every=3, end=False), *junk("hello")])
+    first = site.verify("--state", state, "--continue", "--live", "3600")
+    site.put([payments.event(), payments.checkpoint(final=True)])
+
+    second = site.verify("--state", state, "--continue")
+    third = site.verify("--state", state, "--continue")
+
+    assert [first.code, second.code, third.code] == [0, 0, 0]
+    assert third.proven(payments.producer) == 4
+
+
+@pytest.mark.xfail(strict=True, reason="an idle service signs nothing, and looks cut off")
+def test_idle_service_signs_its_last_size_again(site: Site) -> None:
+    config = site.config(checkpoint_heartbeat_seconds=0.2)
+    with Telemetry(config) as telemetry:
+        telemetry.audit.log("user_login", {}, "alice", wait_for="delivered")
+        until(lambda: len(checkpoints(site)) > 2, what="an idle service signed twice more")
+        alive = site.verify("--live", "30")
+    closed = checkpoints(site)
+
+    assert alive.code == 0
+    assert {each.data.split("\n")[1] for each in closed} == {"1"}
+    times = [each.time for each in closed]
+    assert times == sorted(set(times)), "the times of a producer only grow"
+    assert site.verify().verdict == "complete"
+
+
+def checkpoints(site: Site) -> list[CheckpointMessage]:
+    messages = [decode_checkpoint_message(record.value or b"") for record in site.records()]
+    return [message for message in messages if message is not None]
