@@ -41,6 +41,7 @@ class RawRecord(NamedTuple):
         place: Its place.
         timestamp: Kafka's timestamp in seconds since the epoch, or None.
         headers: Kafka headers, if they were requested. Nothing protects them: they can be altered unnoticed.
+        append_time: ``timestamp``, where the broker set it when it appended the record (LogAppendTime); otherwise None.
     """
 
     key: bytes | None
@@ -48,6 +49,30 @@ class RawRecord(NamedTuple):
     place: Place
     timestamp: float | None = None
     headers: tuple[tuple[str, bytes], ...] = ()
+    append_time: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldEvents:
+    """Events that wait in a sealed fallback object, as its signed header lists them; their content was not opened.
+
+    Attributes:
+        producer: UUIDv7 of the producer.
+        first: Sequence of the first event; the others follow without a gap.
+        leaves: Leaf hashes of the events, one after the other.
+        place: Place of the object.
+        signer: Id of the key that signed the header, in hexadecimal; empty if it is not signed.
+        signed: Bytes that were signed.
+        signature: Ed25519 signature over them; not verified here.
+    """
+
+    producer: str
+    first: int
+    leaves: bytes
+    place: Place
+    signer: str = ""
+    signed: bytes = b""
+    signature: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ code { font: .86em ui-monospace, monospace; overflow-wrap: anywhere; }
 
 _SENTENCES = {
     Verdict.COMPLETE: "Every record is present and is what was signed, up to the last checkpoint of each producer.",
+    Verdict.FOREIGN: "Every record of the trusted streams is present and is what was signed. Other records are on the trail that no trusted key proves.",
     Verdict.UNVERIFIABLE: "There is no evidence of tampering, but no trusted signature proves some of the records.",
     Verdict.TRUNCATED: "At least one producer's stream has no signed end: its last records may be missing.",
     Verdict.MISSING: "Records are missing.",

@@ -12,12 +12,12 @@ import msgspec
 from telemetry.exceptions import FormatError, TamperedError
 from telemetry.format.proof.checkpoint import Checkpoint
 from telemetry.format.proof.merkle import HASH_BYTES, Frontier
+from telemetry.reader.verify.saved import SavedCheckpoint, SavedFinding
 from telemetry.reader.verify.stream_check import StreamSnapshot
 from telemetry.reader.verify.tree.copies import DifferingCopy
 from telemetry.reader.verify.tree.parked import ParkedInterval
 from telemetry.reader.verify.tree.proven import RecordCounts
 from telemetry.reader.verify.tree.stream_tree import TreeSnapshot
-from telemetry.reader.verify.verdicts import Finding
 from telemetry.system.durable_file import write_durably
 from telemetry.system.file_errors import storage_error
 
@@ -34,7 +34,7 @@ class ParkedState(msgspec.Struct, kw_only=True):
 
     start: int
     end: int
-    checkpoint: Checkpoint
+    checkpoint: SavedCheckpoint
     need: int
     held_from: int
     tree: bytes | None
@@ -60,15 +60,15 @@ class StreamState(msgspec.Struct, kw_only=True):
     runs: list[tuple[int, bytes]]
     unheld: list[tuple[int, int]]
     parked: list[ParkedState]
-    pending: list[Checkpoint]
+    pending: list[SavedCheckpoint]
     signed: dict[int, bytes]
-    passed: Checkpoint | None
-    latest: Checkpoint | None
-    closing: Checkpoint | None
+    passed: SavedCheckpoint | None
+    latest: SavedCheckpoint | None
+    closing: SavedCheckpoint | None
     counts: dict[str, int]
     checkpoints: int
     keys: list[str]
-    findings: list[Finding]
+    findings: list[SavedFinding]
     copies: list[DifferingCopy]
     altered: list[DifferingCopy]
 
@@ -93,7 +93,7 @@ class VerifierState(msgspec.Struct, kw_only=True):
     saved_at: str
     positions: dict[str, dict[int, int]]
     streams: list[StreamState]
-    findings: list[Finding]
+    findings: list[SavedFinding]
 
     @property
     def digest(self) -> str:
@@ -201,16 +201,16 @@ def encode_stream(snapshot: StreamSnapshot) -> StreamState:
         runs=tree.runs,
         unheld=tree.unheld,
         parked=[_encode_parked(interval) for interval in tree.parked],
-        pending=tree.pending,
+        pending=[SavedCheckpoint.of(checkpoint) for checkpoint in tree.pending],
         signed=dict(sorted(tree.roots.items())[-_ROOTS_KEPT:]),
         # What was verified once must not be forgotten because something else was found in its place.
-        passed=snapshot.required or tree.passed,
-        latest=snapshot.latest,
-        closing=snapshot.closing,
+        passed=_save(snapshot.required or tree.passed),
+        latest=_save(snapshot.latest),
+        closing=_save(snapshot.closing),
         counts=asdict(tree.counts),
         checkpoints=snapshot.checkpoints,
         keys=snapshot.keys,
-        findings=snapshot.findings,
+        findings=[SavedFinding.of(finding) for finding in snapshot.findings],
         copies=tree.conflicts,
         altered=tree.altered,
     )
@@ -237,9 +237,9 @@ def decode_stream(saved: StreamState) -> StreamSnapshot:
         runs=saved.runs,
         unheld=saved.unheld,
         parked=[_decode_parked(interval) for interval in saved.parked],
-        pending=saved.pending,
+        pending=[checkpoint.restored() for checkpoint in saved.pending],
         roots=saved.signed,
-        passed=saved.passed,
+        passed=_restore(saved.passed),
         counts=RecordCounts(**{field.name: saved.counts.get(field.name, 0) for field in fields(RecordCounts)}),
         conflicts=saved.copies,
         altered=saved.altered,
@@ -249,17 +249,25 @@ def decode_stream(saved: StreamState) -> StreamSnapshot:
         tree=tree,
         keys=saved.keys,
         checkpoints=saved.checkpoints,
-        latest=saved.latest,
-        closing=saved.closing,
-        findings=saved.findings,
+        latest=_restore(saved.latest),
+        closing=_restore(saved.closing),
+        findings=[finding.restored() for finding in saved.findings],
     )
+
+
+def _save(checkpoint: Checkpoint | None) -> SavedCheckpoint | None:
+    return None if checkpoint is None else SavedCheckpoint.of(checkpoint)
+
+
+def _restore(saved: SavedCheckpoint | None) -> Checkpoint | None:
+    return None if saved is None else saved.restored()
 
 
 def _encode_parked(interval: ParkedInterval) -> ParkedState:
     return ParkedState(
         start=interval.start,
         end=interval.end,
-        checkpoint=interval.checkpoint,
+        checkpoint=SavedCheckpoint.of(interval.checkpoint),
         need=interval.absent,
         held_from=interval.held_from,
         tree=interval.tree.to_bytes() if interval.tree is not None else None,
@@ -271,7 +279,7 @@ def _decode_parked(saved: ParkedState) -> ParkedInterval:
     return ParkedInterval(
         start=saved.start,
         end=saved.end,
-        checkpoint=saved.checkpoint,
+        checkpoint=saved.checkpoint.restored(),
         absent=saved.need,
         held_from=saved.held_from,
         tree=Frontier.from_bytes(saved.tree) if saved.tree is not None else None,

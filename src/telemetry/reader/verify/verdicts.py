@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
+
+from telemetry.reader.verify.foreign import NO_FOREIGN_RECORDS, ForeignRecords
 
 MAX_FINDINGS = 1_000
 """Findings of one verdict that are kept of one producer; further ones are counted."""
@@ -24,6 +26,7 @@ class Verdict(StrEnum):
     Attributes:
         COMPLETE: Every record is there and is what was signed, up to the last checkpoint.
         DUPLICATE: Records are on the trail more than once, byte for byte the same; harmless.
+        FOREIGN: Records that no trusted key proves, and that touch no trusted stream.
         UNVERIFIABLE: There is no evidence of tampering, but nothing proves the records.
         TRUNCATED: The stream has no signed end: neither a final checkpoint nor one of a recovery.
         MISSING: Sequences are absent.
@@ -33,6 +36,7 @@ class Verdict(StrEnum):
 
     COMPLETE = "complete"
     DUPLICATE = "duplicate"
+    FOREIGN = "foreign"
     UNVERIFIABLE = "unverifiable"
     TRUNCATED = "truncated"
     MISSING = "missing"
@@ -49,9 +53,10 @@ class Verdict(StrEnum):
         """Exit code of the command for this verdict."""
         if self in (Verdict.TAMPERED, Verdict.REORDERED):
             return EXIT_TAMPERED
-        return EXIT_FINE if self in (Verdict.COMPLETE, Verdict.DUPLICATE) else EXIT_INCOMPLETE
+        return EXIT_FINE if self in _HARMLESS else EXIT_INCOMPLETE
 
 
+_HARMLESS = frozenset({Verdict.COMPLETE, Verdict.DUPLICATE, Verdict.FOREIGN})
 _SEVERITY = {verdict: severity for severity, verdict in enumerate(Verdict)}
 
 
@@ -67,6 +72,8 @@ class Finding:
         place: Place of the record, as text; empty where it is not known.
         field: Part of the record that differs; empty where it is not known.
         exact: Whether all records from ``first`` to ``last`` are concerned; if False, at least one of them is.
+        leaf: Leaf hash of the record that is absent or altered, in hexadecimal; of several records, the SHA-256 of
+            their leaf hashes, one after the other. Empty where it is not known.
     """
 
     verdict: Verdict
@@ -76,6 +83,7 @@ class Finding:
     place: str = ""
     field: str = ""
     exact: bool = True
+    leaf: str = ""
 
     @property
     def range(self) -> str:
@@ -100,7 +108,20 @@ class Finding:
             "place": self.place or None,
             "field": self.field or None,
             "exact": self.exact,
+            "leaf": self.leaf or None,
         }
+
+
+class Acknowledgements(Protocol):
+    """Findings that an auditor has looked into, and that shall not count any more."""
+
+    def covers(self, finding: Finding, stream: str) -> bool:
+        """Return whether exactly this finding is acknowledged.
+
+        Args:
+            finding: The finding.
+            stream: Producer that it concerns; empty for none.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,8 +142,10 @@ class ProducerReport:
         is_closed: Whether a final checkpoint, or one of a recovery, ends the stream.
         is_open: Whether the producer was still running when the trail was read.
         keys: Names and ids of the trusted keys that signed.
+        believed: For each of these keys, why it is believed: its role, its sources, its dates, and by which clock.
         findings: What an auditor has to know; the worst first.
         more_findings: How many findings were left out.
+        acknowledged: Findings that an auditor has acknowledged; they do not count.
     """
 
     producer: str
@@ -138,13 +161,15 @@ class ProducerReport:
     is_closed: bool = False
     is_open: bool = False
     keys: tuple[str, ...] = ()
+    believed: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     more_findings: int = 0
+    acknowledged: tuple[Finding, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
-        """The worst verdict; duplicates alone leave a stream complete."""
-        verdicts = [finding.verdict for finding in self.findings if finding.verdict is not Verdict.DUPLICATE]
+        """The worst verdict; copies and foreign records alone leave a stream complete."""
+        verdicts = [finding.verdict for finding in self.findings if finding.verdict not in _HARMLESS]
         return max(verdicts, key=lambda verdict: verdict.severity, default=Verdict.COMPLETE)
 
     @property
@@ -166,8 +191,10 @@ class ProducerReport:
             "is_closed": self.is_closed,
             "is_open": self.is_open,
             "keys": list(self.keys),
+            "believed": list(self.believed),
             "findings": [finding.to_dict() for finding in self.findings],
             "more_findings": self.more_findings,
+            "acknowledged": [finding.to_dict() for finding in self.acknowledged],
         }
 
 
@@ -183,6 +210,9 @@ class VerificationReport:
         checked_at: Time of the report, RFC 3339.
         trusted_keys: Public keys that were trusted.
         continued_from: Digest of the state that this run continued from, in hexadecimal; empty for none.
+        foreign: Records that no trusted key proves, and that touch no trusted stream.
+        notes: What is worth knowing and no finding, such as a source whose signing key changed.
+        acknowledged: Findings that concern no producer and that an auditor has acknowledged; they do not count.
     """
 
     producers: tuple[ProducerReport, ...]
@@ -192,11 +222,16 @@ class VerificationReport:
     checked_at: str = ""
     trusted_keys: tuple[str, ...] = ()
     continued_from: str = ""
+    foreign: ForeignRecords = NO_FOREIGN_RECORDS
+    notes: tuple[str, ...] = ()
+    acknowledged: tuple[Finding, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
         """The worst verdict of all."""
         verdicts = [finding.verdict for finding in self.findings] + [report.verdict for report in self.producers]
+        if self.foreign.total:
+            verdicts.append(Verdict.FOREIGN)
         return max(verdicts, key=lambda verdict: verdict.severity, default=Verdict.COMPLETE)
 
     @property
@@ -235,6 +270,9 @@ class VerificationReport:
             "continued_from": self.continued_from or None,
             "findings": [finding.to_dict() for finding in self.findings],
             "more_findings": self.more_findings,
+            "acknowledged": [finding.to_dict() for finding in self.acknowledged],
+            "foreign": self.foreign.to_dict(),
+            "notes": list(self.notes),
             "producers": [report.to_dict() for report in self.producers],
         }
 

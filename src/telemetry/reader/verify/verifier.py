@@ -19,6 +19,7 @@ from telemetry.format.value.render import key_hash
 from telemetry.reader.entry import DamagedRecord, Place, RawRecord
 from telemetry.reader.verify.key_order import KeyOrder
 from telemetry.reader.verify.record_group import MAX_SIGHTINGS, RecordGroup
+from telemetry.reader.verify.saved import SavedFinding
 from telemetry.reader.verify.state import VerifierState, decode_stream, encode_stream
 from telemetry.reader.verify.stream_check import MAX_GROUPS, StreamCheck
 from telemetry.reader.verify.stream_report import Scope, StreamReporter
@@ -110,7 +111,7 @@ class Verifier:
             self._records += 1
             self._findings.add(Finding(Verdict.TAMPERED, str(record.error), place=str(record.place)))
             return
-        key, value, place, _, _ = record
+        key, value, place, _, _, _ = record
         self._records += 1
         source, partition, offset, _ = place
         if partition is not None:
@@ -194,7 +195,7 @@ class Verifier:
             saved_at=_rfc3339(now),
             positions=positions,
             streams=[encode_stream(stream.snapshot()) for stream in self._streams.values()],
-            findings=list(self._findings.sorted()),
+            findings=[SavedFinding.of(finding) for finding in self._findings.sorted()],
         )
 
     def _observe_event(self, group: RecordGroup, start: int, key: bytes | None, value: bytes, place: Place) -> None:
@@ -319,13 +320,13 @@ class Verifier:
             for saved in state.streams:
                 self._streams[saved.producer].restore(decode_stream(saved))
             for finding in state.findings:
-                self._findings.add(finding)
+                self._findings.add(finding.restored())
             return
         # Read from the beginning, the records must lead to each tree that was signed then; nothing else is kept.
         for saved in state.streams:
             stream = self._streams[saved.producer]
             if saved.passed is not None:
-                stream.require_earlier_root(saved.passed)
+                stream.require_earlier_root(saved.passed.restored())
 
 
 class _Streams(dict[str, StreamCheck]):

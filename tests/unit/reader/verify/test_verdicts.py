@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from telemetry.reader.verify.foreign import ForeignKind, ForeignTally
 from telemetry.reader.verify.verdicts import Finding, FindingList, ProducerReport, Verdict, VerificationReport
 
 PRODUCER = "0198c0de-0000-7000-8000-000000000001"
@@ -12,6 +13,7 @@ def test_exit_code_of_each_verdict() -> None:
     assert codes == {
         Verdict.COMPLETE: 0,
         Verdict.DUPLICATE: 0,
+        Verdict.FOREIGN: 0,
         Verdict.UNVERIFIABLE: 4,
         Verdict.TRUNCATED: 4,
         Verdict.MISSING: 4,
@@ -67,3 +69,13 @@ def test_copied_list_grows_alone() -> None:
     copy = findings.copy()
     copy.add(Finding(Verdict.MISSING, "absent", 2, 2))
     assert (len(findings.sorted()), len(copy.sorted())) == (1, 2)
+
+
+def test_foreign_records_do_no_harm() -> None:
+    tally = ForeignTally()
+    for number in range(30):
+        tally.add(ForeignKind.JUNK, reason="no record", place=number)
+    trail = VerificationReport(producers=(), foreign=tally.summary({ForeignKind.STREAM: 5}))
+    assert (trail.verdict, trail.exit_code) == (Verdict.FOREIGN, 0)
+    assert (trail.foreign.total, len(trail.foreign.examples)) == (35, 20)
+    assert trail.to_dict()["foreign"]["counts"] == {"junk": 30, "stream": 5}
