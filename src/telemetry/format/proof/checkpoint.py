@@ -7,22 +7,23 @@ topic in a record of its own, the checkpoint message (``checkpoint_message.py``)
 from __future__ import annotations
 
 import hmac
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from telemetry.exceptions import FormatError, TamperedError
 from telemetry.format import canonical_base64
-from telemetry.format.proof.merkle import HASH_BYTES, Frontier, split_hashes
+from telemetry.format.proof.checkpoint_text import (
+    Lines,
+    decode_base64,
+    origin_of,
+    parse_size,
+    parse_time,
+    parse_topic,
+    split_lines,
+)
+from telemetry.format.proof.key_span import KeySpan, require_cover
+from telemetry.format.proof.merkle import Frontier, split_hashes
 from telemetry.format.proof.signed_note import Note, PublicKey, Signer, open_note, parse_note, sign_note
-from telemetry.format.uuid7 import is_uuid
-from telemetry.format.value.message import MAX_SEQUENCE
-
-_ORIGIN = "telemetry"
-_MAX_ORIGIN = 4_096
-_MAX_EXTENSIONS = 64
-_SIZE = re.compile(r"0|[1-9][0-9]{0,15}", re.ASCII)
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,11 @@ class Checkpoint:
         recovered: Signed by the process that adopted the spool of a dead one; the stream ends here.
         frontier: Roots of the complete subtrees, largest first. A verifier can begin at this checkpoint, so that a lost
             or altered record does not make everything after it unprovable.
+        topic: Kafka topic that it was written for; None in version 1.
+        interval: Size of the producer's checkpoint before this one; the records from there up to ``size`` are this one's
+            interval. None in version 1, and where the size before is not known.
+        keys: Data keys that sealed the records of the interval, in order; empty where they are in the clear, and where
+            the interval is not known.
         extensions: Extension lines that this version does not know, unchanged.
     """
 
@@ -50,11 +56,24 @@ class Checkpoint:
     final: bool = False
     recovered: bool = False
     frontier: tuple[bytes, ...] | None = None
+    topic: str | None = None
+    interval: int | None = None
+    keys: tuple[KeySpan, ...] = ()
     extensions: tuple[str, ...] = ()
 
     @classmethod
     def of(  # noqa: D417 - the others are this class's own attributes
-        cls, tree: Frontier, *, source: str, producer: str, time: str, final: bool = False, recovered: bool = False
+        cls,
+        tree: Frontier,
+        *,
+        source: str,
+        producer: str,
+        time: str,
+        final: bool = False,
+        recovered: bool = False,
+        topic: str | None = None,
+        interval: int | None = None,
+        keys: tuple[KeySpan, ...] = (),
     ) -> Checkpoint:
         """Return the checkpoint of a tree in its present state.
 
@@ -70,12 +89,15 @@ class Checkpoint:
             final=final,
             recovered=recovered,
             frontier=tree.roots,
+            topic=topic,
+            interval=interval,
+            keys=keys,
         )
 
     @property
     def origin(self) -> str:
         """First line of the note; it names the producer."""
-        return f"{_ORIGIN}{self.source}/{self.producer}"
+        return origin_of(self.source, self.producer)
 
     @property
     def is_closing(self) -> bool:
@@ -135,6 +157,11 @@ def render_text(checkpoint: Checkpoint) -> str:
         lines.append("recovered")
     if checkpoint.frontier is not None:
         lines.append(f"frontier {canonical_base64.encode(b''.join(checkpoint.frontier))}".rstrip())
+    if checkpoint.topic is not None:
+        lines.append(f"topic {checkpoint.topic}")
+    if checkpoint.interval is not None:
+        lines.append(f"interval {checkpoint.interval}")
+    lines += [f"key {span}" for span in checkpoint.keys]
     return "\n".join([*lines, *checkpoint.extensions]) + "\n"
 
 
@@ -145,75 +172,42 @@ def parse_text(text: str) -> Checkpoint:
         FormatError: The text is not a checkpoint of this format.
         TamperedError: The frontier does not lead to the root hash.
     """
-    lines = text.removesuffix("\n").split("\n")
-    if not 4 <= len(lines) <= 3 + _MAX_EXTENSIONS or not all(lines):  # noqa: PLR2004 - three lines and the time
-        message = "the checkpoint does not have origin, size, root and time"
-        raise FormatError(message)
-    source, producer = _parse_origin(lines[0])
-    if not _SIZE.fullmatch(lines[1]) or int(lines[1]) > MAX_SEQUENCE + 1:
-        message = "the checkpoint's tree size is not a number of records"
-        raise FormatError(message)
-    size, root = int(lines[1]), _decode_base64(lines[2], "root hash")
-    if len(root) != HASH_BYTES:
-        message = "the checkpoint's root hash is not 32 bytes long"
-        raise FormatError(message)
-    known, extensions = _sort_extensions(lines[3:])
+    lines = split_lines(text)
+    known, size, root = lines.known, lines.size, lines.root
     return Checkpoint(
-        source=source,
-        producer=producer,
+        source=lines.source,
+        producer=lines.producer,
         size=size,
         root=root,
-        time=_parse_time(known.get("time", "")),
+        time=parse_time(known.get("time", "")),
         final="final" in known,
         recovered="recovered" in known,
         frontier=_parse_frontier(known["frontier"], size, root) if "frontier" in known else None,
-        extensions=extensions,
+        topic=parse_topic(known["topic"]) if "topic" in known else None,
+        interval=_parse_interval(lines),
+        keys=lines.keys,
+        extensions=lines.unknown,
     )
 
 
-def _parse_origin(origin: str) -> tuple[str, str]:
-    head, _, producer = origin.rpartition("/")
-    source = head.removeprefix(_ORIGIN)
-    if len(origin) > _MAX_ORIGIN or head == source or not source.startswith("/") or not is_uuid(producer):
-        message = "the checkpoint's origin is not telemetry/ENVIRONMENT/SERVICE/PRODUCER"
-        raise FormatError(message)
-    return source, producer
-
-
-def _sort_extensions(lines: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
-    # A line that is known may occur once: with two, it would depend on the reader which one counts.
-    known: dict[str, str] = {}
-    unknown = []
-    for line in lines:
-        name, _, rest = line.partition(" ")
-        if name not in ("time", "final", "recovered", "frontier"):
-            unknown.append(line)
-        elif name in known or (name in ("final", "recovered") and line != name):
-            message = f"the checkpoint's line {name!r} is repeated or malformed"
+def _parse_interval(lines: Lines) -> int | None:
+    known = lines.known
+    if "interval" not in known:
+        if lines.keys:
+            message = "the checkpoint names data keys and not the interval in which they were used"
             raise FormatError(message)
-        else:
-            known[name] = rest
-    return known, tuple(unknown)
-
-
-def _parse_time(time: str) -> str:
-    if not _TIME.fullmatch(time):
-        message = "the checkpoint's time is not RFC 3339 in UTC"
+        return None
+    start = parse_size(known["interval"])
+    if start > lines.size or "topic" not in known:
+        message = "the checkpoint's interval begins after its end, or has no topic"
         raise FormatError(message)
-    return time
+    require_cover(lines.keys, start, lines.size)
+    return start
 
 
 def _parse_frontier(text: str, size: int, root: bytes) -> tuple[bytes, ...]:
-    hashes = split_hashes(_decode_base64(text, "frontier"))
+    hashes = split_hashes(decode_base64(text, "frontier"))
     if not hmac.compare_digest(Frontier(size, hashes).root(), root):
         message = "the checkpoint's frontier does not lead to its root hash"
         raise TamperedError(message)
     return tuple(hashes)
-
-
-def _decode_base64(text: str, part: str) -> bytes:
-    data = canonical_base64.decode(text)
-    if data is None:
-        message = f"the checkpoint's {part} is not base64 in its canonical form"
-        raise FormatError(message)
-    return data

@@ -58,6 +58,11 @@ def key_id(data_key: bytes, *, key_uri: str, wrapped: bytes) -> str:
     return canonical_base64.encode_url(hmac.digest(data_key, text, "sha256")).decode()
 
 
+def is_kid(text: str) -> bool:
+    """Return whether a text is the commitment to a data key, in its canonical form."""
+    return _KID.fullmatch(text) is not None
+
+
 def protected_header(kid: str) -> bytes:
     """Return the base64url protected header for a data key; it is constant for the key's life."""
     return canonical_base64.encode_url(b'{"alg":"dir","enc":"A256GCM","kid":"%b"}' % kid.encode())
@@ -119,7 +124,7 @@ def _kid_of(protected: bytes) -> str:
         raise MalformedRecordError(message) from exc
     # The header is rendered again from its one variable part: no other member, order or spelling gets through.
     kid = header.get("kid") if isinstance(header, dict) else None
-    if not isinstance(kid, str) or not _KID.fullmatch(kid) or protected_header(kid) != protected:
+    if not isinstance(kid, str) or not is_kid(kid) or protected_header(kid) != protected:
         message = 'the JWE header is not {"alg":"dir","enc":"A256GCM","kid":...} with a data-key commitment'
         raise MalformedRecordError(message)
     return kid

@@ -11,12 +11,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from telemetry.exceptions import FormatError, MalformedRecordError, TamperedError
 from telemetry.format.proof.checkpoint import Checkpoint, open_checkpoint, parse_text, render_text, sign_checkpoint
 from telemetry.format.proof.checkpoint_message import decode_checkpoint_message, encode_checkpoint_message
+from telemetry.format.proof.key_span import MAX_WRITTEN_SPANS, KeySpan
 from telemetry.format.proof.merkle import Frontier, leaf_hash
 from telemetry.format.proof.signed_note import PublicKey
+from telemetry.format.value import jwe
 
 PRODUCER = "0198c0de-0000-7000-8000-00000000000a"
 SOURCE = "/production/card%20payments"
 TIME = "2026-01-02T03:04:05.678901Z"
+KIDS = [jwe.key_id(bytes(32), key_uri=f"stub://{number}", wrapped=b"") for number in range(64)]
 
 
 class Key:
@@ -59,6 +62,64 @@ def test_first_lines_follow_tlog_checkpoint() -> None:
     assert origin == f"telemetry/production/card%20payments/{PRODUCER}"
     assert size == "1"
     assert root == "lqKW0iTyhcZ77pPDD4owkVfw2qNdxbh+QQt4YwoJz8c="
+
+
+def in_version_2(size: int = 5, *, start: int = 3, kids: int = 2) -> Checkpoint:
+    keys = tuple(KeySpan(KIDS[number], start + number, start + number) for number in range(kids))
+    return dataclasses.replace(checkpoint_of(size), topic="audit-events", interval=start, keys=keys)
+
+
+def test_lines_of_version_2_follow_the_frontier() -> None:
+    lines = render_text(in_version_2()).splitlines()
+    assert lines[4].startswith("frontier ")
+    assert lines[5:] == ["topic audit-events", "interval 3", f"key {KIDS[0]} 3 3", f"key {KIDS[1]} 4 4"]
+
+
+@pytest.mark.parametrize(("start", "kids"), [(0, 5), (3, 2), (4, 1), (5, 0), (0, 0)])
+def test_version_2_round_trip(start: int, kids: int) -> None:
+    checkpoint = in_version_2(start=start, kids=kids)
+    assert open_checkpoint(sign_checkpoint(checkpoint, Key()), [Key().public]) == checkpoint
+
+
+def test_most_data_keys_that_are_written_fit_former_readers() -> None:
+    checkpoint = in_version_2(MAX_WRITTEN_SPANS, start=0, kids=MAX_WRITTEN_SPANS)
+    lines = render_text(dataclasses.replace(checkpoint, final=True, recovered=True)).splitlines()
+    assert len(lines) <= 3 + 64
+    assert len(sign_checkpoint(checkpoint, Key())) < 8_192
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["topic audit events"],
+        ["topic " + "x" * 250],
+        ["topic ", "interval 3"],
+        ["topic t", "topic t"],
+        ["interval 3"],
+        ["topic t", "interval 6"],
+        ["topic t", "interval -1"],
+        ["topic t", "interval 9999999999999999"],
+        ["topic t", "interval 3", "interval 3"],
+        ["topic t", "key {} 3 4"],
+        ["topic t", "interval 3", "key {} 3 3"],
+        ["topic t", "interval 3", "key {} 3 5"],
+        ["topic t", "interval 3", "key {} 2 4"],
+        ["topic t", "interval 3", "key {} 4 4"],
+        ["topic t", "interval 3", "key {} 4 3"],
+        ["topic t", "interval 3", "key {} 3 3", "key {} 3 4"],
+        ["topic t", "interval 3", "key {} 4 4", "key {} 3 3"],
+        ["topic t", "interval 3", "key {} 3"],
+        ["topic t", "interval 3", "key {} 03 4"],
+        ["topic t", "interval 3", "key {}\t3 4"],
+        ["topic t", "interval 3", "key " + "A" * 42 + "B 3 4"],
+        ["topic t", "interval 3", "key {} 3 " + "9" * 5_000],
+        ["topic t", "interval 0", *["key {} 0 0"] * 65],
+    ],
+)
+def test_malformed_line_of_version_2_is_refused(lines: list[str]) -> None:
+    text = render_text(checkpoint_of()) + "".join(line.format(KIDS[0]) + "\n" for line in lines)
+    with pytest.raises(FormatError):
+        parse_text(text)
 
 
 def test_unknown_extension_lines_survive() -> None:
@@ -107,6 +168,10 @@ def test_every_line_is_signed() -> None:
         (2, "not base64"),
         (3, "time yesterday"),
         (3, "time 2026-01-02T03:04:05+01:00"),
+        (3, "time 2026-02-30T03:04:05Z"),
+        (3, "time 2026-01-02T24:00:00Z"),
+        (3, "time 2026-01-02T03:04:60Z"),
+        (3, "time 0000-01-02T03:04:05Z"),
         (3, "tome 2026-01-02T03:04:05Z"),
         (4, "final and more"),
         (4, "frontier AAAA"),
