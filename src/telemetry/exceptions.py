@@ -33,7 +33,8 @@
     │   └── StorageUnreachableError
     ├── SpoolError                    the spool cannot be written or read
     ├── FormatError                   bytes do not follow the published format
-    │   └── MalformedRecordError      (also a TamperedError)
+    │   ├── MalformedRecordError      (also a TamperedError)
+    │   └── NewerReaderNeededError    an event of a later version of the format
     └── VerificationError
         ├── TamperedError
         └── IncompleteError
@@ -69,6 +70,7 @@ __all__ = [
     "LifecycleError",
     "MalformedRecordError",
     "MissingExtraError",
+    "NewerReaderNeededError",
     "Problem",
     "ReadNotRecordedError",
     "RecordTooLargeError",
@@ -343,3 +345,7 @@ class IncompleteError(VerificationError):
 
 class MalformedRecordError(FormatError, TamperedError):
     """A record that this library cannot have written: it is malformed, hence altered."""
+
+
+class NewerReaderNeededError(FormatError):
+    """The event uses a feature of the format that only later versions read: it is sound, and this library is too old."""

@@ -23,7 +23,7 @@ _WILDCARDS = re.compile(r"[*?\[]")
 _FIELDS = tuple(
     name
     for name in AuditEvent.__struct_fields__
-    if name not in ("payload", "metadata", "schema_version", "clear_fields")
+    if name not in ("payload", "metadata", "schema_version", "features", "clear_fields", "dedup")
 )
 
 _encode = msgspec.json.Encoder().encode

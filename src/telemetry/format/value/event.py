@@ -3,15 +3,37 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from telemetry.exceptions import MalformedRecordError
+from telemetry.format.value.features import DEDUP, HIDDEN_EVENT_TYPE, HIDDEN_TYPE, PLAIN_VERSION, require_known
 
-SCHEMA_VERSION = 1
+MAX_DEDUP = 256
+"""Characters of a value by which repeated calls are recognized, and of the name of their caller."""
 
 Outcome = Literal["success", "failure", "denied"]
+
+_DedupText = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_DEDUP)]
+_Digest = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]\Z")]
+
+
+class Dedup(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What makes two events of a source repeats of one call: the same value, caller and digest.
+
+    Attributes:
+        value: Given by the caller; the same in each repeat.
+        digest: base64url(SHA-256) of what the caller gave: the same value with another digest is a conflict.
+        caller: Whose value it is; values of different callers have nothing to do with each other.
+    """
+
+    value: _DedupText
+    digest: _Digest
+    caller: _DedupText | None = None
+
+    def __repr__(self) -> str:
+        return f"Dedup(digest={self.digest!r})"
 
 
 class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -28,7 +50,8 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         version: Version of that service.
         producer: UUIDv7 of the process stream that logged it.
         sequence: Number within that stream, from 0 without holes.
-        schema_version: Version of this structure.
+        schema_version: Version of this structure: 1, or 2 if the event uses features.
+        features: What a reader must know to read the event, sorted (``features.py``); empty in version 1.
         session_id: Session of the user.
         actor_id: Person or program that acted, if not the user.
         entity: Kind of the thing acted upon.
@@ -46,6 +69,7 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         trace_flags: W3C trace flags.
         kafka_key: The Kafka key, if it is not ``user_id:service_name``.
         clear_fields: Fields that are projected outside the sealed part.
+        dedup: By what repeated calls are recognized, if the caller said so.
     """
 
     id: str
@@ -59,6 +83,7 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     producer: str
     sequence: int
     schema_version: int
+    features: tuple[str, ...] = ()
     session_id: str | None = None
     actor_id: str | None = None
     entity: str | None = None
@@ -76,6 +101,7 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     trace_flags: int | None = None
     kafka_key: str | None = None
     clear_fields: tuple[str, ...] = ()
+    dedup: Dedup | None = None
 
     def __repr__(self) -> str:
         return f"AuditEvent(id={self.id!r}, event_type={self.event_type!r}, sequence={self.sequence})"
@@ -91,6 +117,11 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def key(self) -> str:
         """The Kafka key."""
         return self.kafka_key if self.kafka_key is not None else f"{self.user_id}:{self.service_name}"
+
+    @property
+    def clear_type(self) -> str:
+        """The event type as it is outside the sealed part."""
+        return HIDDEN_EVENT_TYPE if HIDDEN_TYPE in self.features else self.event_type
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields that are set, as plain values."""
@@ -113,7 +144,16 @@ METADATA_FIELDS = (
 )
 """The named keyword arguments of ``log()``."""
 
+
+class _Version(msgspec.Struct):
+    """The members that say which reader an event needs; every version has them in this form."""
+
+    schema_version: int
+    features: tuple[str, ...] = ()
+
+
 _decoder = msgspec.json.Decoder(AuditEvent)
+_version_decoder = msgspec.json.Decoder(_Version)
 # Id and time are rendered outside without escapes: a text with quotes could pass for other attributes.
 _PLAIN = re.compile(r"[0-9A-Za-z:.+-]+", re.ASCII)
 
@@ -122,17 +162,34 @@ def decode_event(plaintext: bytes) -> AuditEvent:
     """Return the event of a record's plaintext.
 
     Raises:
-        MalformedRecordError: The bytes are not an event, or one of a version that this library does not know.
+        NewerReaderNeededError: The event is of a later version, or uses features that only later versions know.
+        MalformedRecordError: The bytes are not an event.
     """
     try:
         event = _decoder.decode(plaintext)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        # A later version may define members that this one cannot decode: then the version is the reason.
+        _require_known_version(plaintext)
         message = "the sealed bytes are not an audit event"
         raise MalformedRecordError(message) from exc
+    if event.schema_version != PLAIN_VERSION or event.features or event.dedup is not None:
+        _require_known_features(event)
     if not _PLAIN.fullmatch(event.id + event.time):
         message = "the event's id or time contains a character that neither can have"
         raise MalformedRecordError(message)
-    if event.schema_version != SCHEMA_VERSION:
-        message = f"the event has schema version {event.schema_version}; this library reads {SCHEMA_VERSION}"
-        raise MalformedRecordError(message)
     return event
+
+
+def _require_known_version(plaintext: bytes) -> None:
+    try:
+        version = _version_decoder.decode(plaintext)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return
+    require_known(version.schema_version, version.features)
+
+
+def _require_known_features(event: AuditEvent) -> None:
+    require_known(event.schema_version, event.features)
+    if (DEDUP in event.features) != (event.dedup is not None):
+        message = "the event's features do not say what it contains"
+        raise MalformedRecordError(message)

@@ -8,7 +8,7 @@ import pybase64
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from telemetry.exceptions import MalformedRecordError
+from telemetry.exceptions import FormatError
 from telemetry.format.value import jwe
 from telemetry.format.value.event import AuditEvent, decode_event
 from telemetry.format.value.message import DATA, MAX_VALUE_BYTES, SEQUENCE, Message
@@ -79,7 +79,7 @@ class KnownHeadDecoder:
         # 3.
         try:
             event = decode_event(plaintext)
-        except MalformedRecordError:
+        except FormatError:
             return None
         # 4. The bytes of head, JWE header and end were compared above, so this completes the whole value.
         expected_key = event.key.encode()

@@ -125,7 +125,7 @@ def tail_of(event: AuditEvent) -> bytes:
     return render_tail(
         event.id,
         time=event.time,
-        event_type=event.event_type,
+        event_type=event.clear_type,
         traceparent=event.traceparent,
         clear=projected(event) if event.clear_fields else None,
     )
@@ -144,7 +144,7 @@ def projection(event: AuditEvent) -> dict[str, Any]:
         "specversion": "1.0",
         "id": event.id,
         "source": source_of(event.environment, event.service_name),
-        "type": event.event_type,
+        "type": event.clear_type,
         "time": event.time,
         "producer": event.producer,
         "sequence": event.sequence,

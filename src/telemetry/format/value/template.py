@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from telemetry.format.value.event import SCHEMA_VERSION
+from telemetry.format.value.features import PLAIN_VERSION
 from telemetry.format.value.render import render_rest
 
 ID_AND_TIME = b',"id":"%b","time":"%b.%06dZ"'
@@ -52,7 +52,7 @@ class EventTemplate:
         """Return the slices of an event type."""
         # The type is free text, so it is the one part of the clear members that may need escapes.
         encoded = _encode(event_type)
-        sealed_type = b',"schema_version":%d,"event_type":%b,"user_id":' % (SCHEMA_VERSION, encoded)
+        sealed_type = b',"schema_version":%d,"event_type":%b,"user_id":' % (PLAIN_VERSION, encoded)
         clear_type = b',"type":%b' % encoded
         return sealed_type, clear_type, clear_type + render_rest(None, None)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from telemetry.format.value.event import SCHEMA_VERSION
+from telemetry.format.value.features import PLAIN_VERSION
 from telemetry.reader.entry import OpenedEvent
 from telemetry.reader.mappings.table import Column, Schema, present
 
@@ -29,7 +29,7 @@ def event_record(opened: OpenedEvent) -> dict[str, Any]:
 
 EVENT = Schema(
     "event",
-    str(SCHEMA_VERSION),
+    str(PLAIN_VERSION),
     (
         Column("time", "time"),
         *map(Column, _TEXTS),
@@ -38,7 +38,10 @@ EVENT = Schema(
         Column("trace_flags", "integer"),
         Column("sensitive", "boolean"),
         Column("sealed", "boolean"),
-        *(Column(name, "json") for name in ("payload", "metadata", "clear_fields", "kafka", "stored")),
+        *(
+            Column(name, "json")
+            for name in ("payload", "metadata", "features", "dedup", "clear_fields", "kafka", "stored")
+        ),
         Column("kafka_key"),
     ),
     event_record,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from telemetry.exceptions import MalformedRecordError, TamperedError
+from telemetry.exceptions import MalformedRecordError, NewerReaderNeededError, TamperedError
 from telemetry.format.value import jwe
 from telemetry.format.value.event import AuditEvent, decode_event
 from telemetry.format.value.message import parse
@@ -73,8 +73,14 @@ class TestSteps:
             opened(value_of(), data_key=bytes(32))
 
     def test_4_plaintext_that_is_no_event(self) -> None:
-        with pytest.raises(MalformedRecordError, match="schema version 2"):
+        with pytest.raises(MalformedRecordError, match="schema version"):
             opened(value_of({**EVENT, "schema_version": 2}))
+
+    def test_4_event_of_a_later_version_is_not_tampered(self) -> None:
+        with pytest.raises(NewerReaderNeededError, match="newer reader") as caught:
+            opened(value_of({**EVENT, "schema_version": 2, "features": ["brand-new"]}))
+
+        assert not isinstance(caught.value, TamperedError)
 
     def test_5_cleartext_that_the_event_contradicts(self) -> None:
         with pytest.raises(TamperedError, match="'type'"):
