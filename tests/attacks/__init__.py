@@ -43,8 +43,6 @@ item attack                                                        test
 1.10 W turns the alarm red with one record                         test_w_red_alarm: one_record
 1.10 W keeps the alarm red with a continued state                  test_w_red_alarm: stays
 1.10 nobody attacks: an idle service looks cut off                 test_w_red_alarm: idle
-1.12 W seals under another key of the account                      test_w_planted_kek
-1.14 W makes each reader call the key service for every record     test_w_unknown_keys
 1.11 F has the service publish what it puts into the store         test_f_replay: junk, forged_event
 1.11 F takes an event out of a waiting object                      test_f_replay: event_less
 1.11 F takes the lock of the replay for ever                       test_f_replay: lease_without_end, never_ours
@@ -53,6 +51,14 @@ item attack                                                        test
 1.11 S with F hides another service's events from --from all       test_f_copies: displace
 1.11 F fills the memory of readers with newlines                   test_f_memory: newlines
 1.11 F fills the memory of the service with small records          test_f_memory: small_records
+1.12 W seals under another key of the account                      test_w_planted_kek
+1.13 R seals new events with a data key of the past                test_r_seals
+1.14 W makes each reader call the key service for every record     test_w_unknown_keys
+1.15 W erases lines of an auditor's terminal                       test_w_terminal: lineage, json
+1.15 F does so, or ends `fallback show` with a traceback           test_w_terminal: fallback_show
 1.16 B dates a checkpoint in the future and cuts the end off       test_b_future
+1.17 L has a report written through a link                         test_l_files: report
+1.17 L changes a configuration, passphrase, key or state           test_l_files: refused
+1.17 L creates the folder of the store first                       test_l_files: store
 ==== ============================================================= =====================================================
 """
