@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+
 from telemetry.config import TelemetryConfig
 from telemetry.encryption import EncryptionProvider, EncryptionProviderFactory
 from telemetry.encryption.signing_key import SigningKey
@@ -119,6 +121,27 @@ class Site:
         assert ended.out, ended.err
         return Verified(ended, json.loads(ended.out))
 
+    def witness(self, rosters: Path) -> tuple[str, ...]:
+        """Have a witness look at the topic once and publish its roster; return the options of a verifier that requires it.
+
+        Args:
+            rosters: Folder of the rosters, out of the broker's reach.
+        """
+        ended = self.run_witness(rosters)
+        assert ended.code == 0, ended.err
+        witness = SigningKey.load(_witness_key(rosters), SecretStr(PASSPHRASE)).public_key
+        required = ("--require-witness", witness, "--roster", rosters.absolute().as_uri())
+        return "--public-key", self.keys.public_key, *required
+
+    def run_witness(self, rosters: Path) -> Ended:
+        """Run the witness once, with the key that it has beside its rosters."""
+        key = _witness_key(rosters)
+        if not key.exists():
+            SigningKey.create(key, PASSPHRASE, name="witness")
+        self._write_file("witness.toml", signing_config={"key_path": str(key), "passphrase": PASSPHRASE})
+        options = ("--once", "--roster", rosters.absolute().as_uri(), "--public-key", self.keys.public_key)
+        return run("witness", "-c", str(self.folder / "witness.toml"), *options)
+
     def _fields(self) -> dict[str, Any]:
         return {
             "kafka_brokers": self.kafka.bootstrap_servers,
@@ -129,18 +152,21 @@ class Site:
             "encryption_config": self.keys.encryption,
         }
 
-    def _write_file(self) -> None:
+    def _write_file(self, name: str = "telemetry.toml", **tables: dict[str, Any]) -> None:
         fields = self._fields()
-        table = fields.pop("encryption_config")
-        lines = [
-            'service_name = "payments"',
-            "[audit_config]",
-            *(f"{name} = {json.dumps(value)}" for name, value in fields.items()),
-            "[audit_config.encryption_config]",
-            *(f"{name} = {json.dumps(value)}" for name, value in table.items()),
-        ]
-        self.file.write_text("\n".join(lines))
-        self.file.chmod(0o600)
+        tables["encryption_config"] = fields.pop("encryption_config")
+        lines = ['service_name = "payments"', "[audit_config]"]
+        lines += [f"{field} = {json.dumps(value)}" for field, value in fields.items()]
+        for table, values in tables.items():
+            lines.append(f"[audit_config.{table}]")
+            lines += [f"{field} = {json.dumps(value)}" for field, value in values.items()]
+        file = self.folder / name
+        file.write_text("\n".join(lines))
+        file.chmod(0o600)
+
+
+def _witness_key(rosters: Path) -> Path:
+    return rosters.with_name("witness-key")
 
 
 class Verified:
