@@ -11,14 +11,16 @@ reader, who may unwrap. **F** may put objects into the fallback store. **L** is 
 item attack                                                        test
 ==== ============================================================= =====================================================
 1.1  L plants a spool segment as another user                      test_l_planted_segment: owned_by_a_stranger
-1.1  L plants a spool segment through a bug of the application     test_l_planted_segment: of_our_own_user
+1.1  L plants a spool segment through a bug of the application     test_l_planted_segment: by_our_own_user, others_may_write
 1.1  L puts an old segment back; the end is cut off the topic      test_l_old_segment
-1.1  L links a segment's name to the application's database        test_l_linked_database
+1.1  L links a segment's name to the application's database        test_l_linked_database: linked
+1.1  L plants a database whose view answers with endless records   test_l_linked_database: view
+1.1  L plants a segment of another service                         test_l_planted_segment: of_another_service
 1.2  K closes another service's stream that was cut off            test_k_other_services: closes
 1.2  K signs another service's rewritten stream                    test_k_other_services: rewrites
 1.2  K proves an event of another service that never was           test_k_other_services: proves
 1.2  K signs with a reader's key                                   test_k_other_services: reader
-1.2  K signs with a key that was rotated out                       test_k_retired_key
+1.2  K signs with a key that was rotated out                       test_k_retired_key: rotated_out, revoked
 1.3  W leaves a transaction open: later events are not shown       test_w_transactions: tail, export
 1.3  W leaves a transaction open: verify sees no later process     test_w_transactions: verify, is_a_finding
 1.3  W aborts a transaction: what it wrote is not counted          test_w_transactions: aborted
@@ -29,11 +31,13 @@ item attack                                                        test
 1.6  W has a clear event exported as if it was sealed              test_w_downgrade
 1.7  W makes every event unprovable with 1,129 records             test_w_unprovable: whole_stream
 1.7  W makes one event unprovable with 17 records                  test_w_unprovable: one_event
-1.8  B deletes a whole producer                                    test_b_absent_producer
-1.8  W copies the staging topic to production                      test_w_copied_topic
-1.8  B shows two auditors two histories                            test_b_two_histories
-1.8  B rewrites the past with checkpoints that run backward        test_b_times: backward
-1.8  B adds events of ten years ago                                test_b_times: long_ago
+1.8  B deletes a whole producer                                    test_b_absent_producer: producer, service
+1.8  W copies the staging topic to production                      test_w_copied_topic: staging, other_environment, copied
+1.8  B deletes the end of a process that never came back           test_b_absent_producer: end_of_a_process
+1.8  B shows two auditors two histories                            test_b_two_histories: two_auditors, witness_refuses
+1.8  B rewrites the past with the service's own key                test_b_two_histories: past_is_rewritten
+1.8  B rewrites the past with checkpoints that run backward        test_b_times: run_back
+1.8  B adds events of ten years ago                                test_b_times: long_ago, future
 1.9  W invents producers until the verifier has no memory          test_w_exhaustion: cost_bounded_memory
 1.9  W uses up the room for leaves that arrive out of order        test_w_exhaustion: forged_gaps
 1.9  W invents producers until the state cannot be loaded          test_w_exhaustion: leave_state_small
