@@ -103,7 +103,6 @@ def test_last_possible_sequence_reorders_nothing() -> None:
     assert [finding for finding in stream.findings if finding.verdict is Verdict.REORDERED] == []
 
 
-@pytest.mark.xfail(strict=True, reason="the table of duplicates moves all its entries for each record")
 def test_falling_sequences_cost_no_more_than_rising_ones() -> None:
     # Gaps, so that no two of the numbers become one interval.
     rising = list(records_of_strangers(1, sequences=range(0, 120_000, 2)))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +21,20 @@ def test_each_sequence_is_new_once(order: list[int], left_out: int) -> None:
             assert seen.add(sequence)
             assert not seen.add(sequence)
     assert seen.add(left_out)
+
+
+@given(st.lists(st.integers(0, 300), max_size=300), st.integers(1, 4))
+def test_small_blocks_remember_the_same(order: list[int], block: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("telemetry.reader.seen_sequences._BLOCK", block)
+        seen, known = UnheldSequences(), set[int]()
+        for sequence in order:
+            assert seen.add(sequence) == (sequence not in known)
+            known.add(sequence)
+        ranges = seen.ranges()
+    assert [sequence for start, end in ranges for sequence in range(start, end)] == sorted(known)
+    # Neighbours are one interval, so that memory grows with the gaps.
+    assert all(end < start for (_, end), (start, _) in pairwise(ranges))
 
 
 def gaps(present: set[int], start: int, end: int) -> list[int]:
