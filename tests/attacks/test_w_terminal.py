@@ -41,7 +41,6 @@ def on_terminal(*arguments: str) -> str:
     return written.decode()
 
 
-@pytest.mark.xfail(strict=True, reason="the time of a step is printed as it is")
 def test_lineage_prints_no_escape_of_a_forged_time(site: Site) -> None:
     genuine = site.writer()
     event = genuine.event()
@@ -58,7 +57,6 @@ def test_lineage_prints_no_escape_of_a_forged_time(site: Site) -> None:
     assert "\x1b" not in ended.err
 
 
-@pytest.mark.xfail(strict=True, reason="--json writes C1 and bidi characters as they are, on a terminal too")
 def test_json_of_tail_is_neutral_on_a_terminal(site: Site) -> None:
     site.put([site.writer().event(f"login{_C1}", user=f"alice{_BIDI}")])
 
@@ -68,7 +66,6 @@ def test_json_of_tail_is_neutral_on_a_terminal(site: Site) -> None:
     assert [character for character in _OBEYED if character in shown] == []
 
 
-@pytest.mark.xfail(strict=True, reason="--json writes C1 and bidi characters as they are, on a terminal too")
 def test_json_of_lineage_is_neutral_on_a_terminal(site: Site) -> None:
     event = Writer(3, is_sealed=False).event(f"login{_C1}", user=f"alice{_BIDI}")
     site.put([event])
@@ -88,7 +85,6 @@ def store(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.xfail(strict=True, reason="the records of an object are shown as they are")
 def test_fallback_show_is_neutral_on_a_terminal(site: Site, store: Path) -> None:
     forged = Writer(3, is_sealed=False)
     path = plant(store, stored([forged.event(f"login{_C1}{_BIDI}")], first=0), producer=forged.producer)
@@ -100,7 +96,6 @@ def test_fallback_show_is_neutral_on_a_terminal(site: Site, store: Path) -> None
     assert [character for character in _OBEYED if character in shown] == []
 
 
-@pytest.mark.xfail(strict=True, reason="the value of a record is parsed as JSON, whatever it is")
 @pytest.mark.parametrize("value", [b"hello", b"[1]", b"{", b"1", b'"text"', b"", b"[" * 2_000], ids=repr)
 def test_fallback_show_survives_junk(site: Site, store: Path, value: bytes) -> None:
     producer = "0198c0de-ffff-7000-8000-000000000001"

@@ -43,7 +43,7 @@ def draw(console: Console, steps: Sequence[Step]) -> None:
                 (f"{mark} ", step.style),
                 (escape_control(step.title), "bold"),
                 ("  " if time else "", ""),
-                (time, "dim"),
+                (escape_control(time), "dim"),
             )
         )
         for name, text in step.facts.items():

@@ -2,12 +2,21 @@ from __future__ import annotations
 
 import io
 
+import msgspec
 import pytest
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from telemetry.cli.commands.read import tail
-from telemetry.cli.output.console import escape_control, escape_markup, fail
+from telemetry.cli.output.console import (
+    NeutralConsole,
+    escape_control,
+    escape_json,
+    escape_markup,
+    fail,
+    write_line,
+)
 from telemetry.exceptions import ConfigurationError, Problem, StorageError
 from telemetry.format.value.event import AuditEvent
 
@@ -69,3 +78,40 @@ def test_every_problem_is_shown_with_its_remedy(capsys: pytest.CaptureFixture[st
 def test_error_ends_with_its_own_code(capsys: pytest.CaptureFixture[str]) -> None:
     assert fail(StorageError("the store [/bold] is away")).exit_code == 6
     assert "the store [/bold] is away" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["\x9b31m", "\u202e\u2066", "\x7f\x80", "\U000e0041", "Grüße 😀", "\\u202e"])
+def test_escaped_json_means_the_same(text: str) -> None:
+    line = msgspec.json.encode({"name": text}).decode()
+    assert escape_json(line).isprintable()
+    assert msgspec.json.decode(escape_json(line)) == {"name": text}
+
+
+def test_console_shows_no_control_of_a_text() -> None:
+    written = io.StringIO()
+    console = NeutralConsole(file=written, force_terminal=True, soft_wrap=True, highlight=False)
+    table = Table("name")
+    table.add_row("\x9b2J\x1b]0;pwned\x07")
+
+    console.print("[red]\x1b[1A\u202e[/]", "two\nlines", table)
+
+    shown = written.getvalue()
+    assert "\x1b[31m\\x1b" in shown
+    assert "two\nlines" in shown
+    for character in ("\x9b", "\x1b]", "\x1b[1A", "\u202e", "\x07"):
+        assert character not in shown
+
+
+def test_line_for_a_terminal_is_neutral(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal, pipe = _Terminal(), io.StringIO()
+    for stream in (terminal, pipe):
+        monkeypatch.setattr("sys.stdout", stream)
+        write_line('{"type":"\x9b2J\u202e"}')
+
+    assert terminal.getvalue() == '{"type":"\\u009b2J\\u202e"}\n'
+    assert pipe.getvalue() == '{"type":"\x9b2J\u202e"}\n'
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True

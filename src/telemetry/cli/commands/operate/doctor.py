@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +12,7 @@ import typer
 from rich.table import Table
 
 from telemetry.cli.options.connection import Loader, with_connection
-from telemetry.cli.output.console import escape_markup, out, progress
+from telemetry.cli.output.console import escape_markup, out, progress, write_line
 from telemetry.cli.output.examples import examples
 from telemetry.doctor import CheckResult, Report, Status, examine, refused_configuration
 from telemetry.exceptions import ConfigurationError
@@ -80,7 +79,7 @@ def doctor(
         # Each result is shown at once: a server that is away takes seconds to examine.
         report = examine(config, timeout=timeout, on_result=_ignore if as_json else _show)
     if as_json:
-        sys.stdout.write(msgspec.json.encode(report.as_dict()).decode() + "\n")
+        write_line(msgspec.json.encode(report.as_dict()).decode())
     else:
         _conclude(report)
     if report.exit_code:
@@ -101,12 +100,12 @@ def _run_fault_suite(folder: Path, *, rounds: int, as_json: bool) -> None:
         # A script finds JSON on standard output in this case too.
         if as_json:
             refused = {"ok": False, "exit_code": exc.exit_code, "faults": [], "error": str(exc)}
-            sys.stdout.write(msgspec.json.encode(refused).decode() + "\n")
+            write_line(msgspec.json.encode(refused).decode())
         raise
     exit_code = next((result.exit_code for result in results if result.exit_code), 0)
     if as_json:
         report = {"ok": exit_code == 0, "exit_code": exit_code, "faults": [result.as_dict() for result in results]}
-        sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
+        write_line(msgspec.json.encode(report).decode())
     else:
         _show_faults(results)
     if exit_code:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import typer
@@ -75,9 +75,8 @@ def show(load: Loader, name: Annotated[str, typer.Argument(help="Name as `fallba
         decoded = decode_object(store.get(name))
     write_line(msgspec.json.encode(decoded.header).decode())
     for record in decoded.records:
-        value = msgspec.json.decode(record.value)
-        value.pop("data", None)  # sealed, and long
-        write_line(msgspec.json.encode({"key": record.key.decode(), "value": value}).decode())
+        line = {"key": record.key.decode(), "value": _clear_part(record.value)}
+        write_line(msgspec.json.encode(line).decode())
 
 
 @app.command(
@@ -175,6 +174,17 @@ def export(
     err.print(f"{written}, [bold]{damaged}[/] objects damaged")
     if damaged:
         raise typer.Exit(TamperedError.exit_code)
+
+
+def _clear_part(value: bytes) -> Any:
+    """Return a record's value without its data; as text if it is not an event, because anyone may have stored it."""
+    try:
+        parts = msgspec.json.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return value.decode("utf-8", "backslashreplace")
+    if isinstance(parts, dict):
+        parts.pop("data", None)  # sealed, and long
+    return parts
 
 
 def _complain(listed: _Listed, reason: str) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, BinaryIO, cast
 
 import typer
 from rich.text import Text
@@ -20,6 +20,7 @@ from telemetry.cli.output.console import err, escape_control, escape_markup
 from telemetry.cli.output.counter import MAX_REPORTED, EntryCounter
 from telemetry.cli.output.examples import examples
 from telemetry.cli.output.new_file import new_file
+from telemetry.cli.output.terminal import TerminalStream
 from telemetry.cli.output.writers import EventWriter, writer_of
 from telemetry.exceptions import ConfigurationError, MalformedRecordError, Problem, TamperedError, TelemetryError
 from telemetry.reader import DamagedRecord, RawRecord
@@ -176,7 +177,8 @@ def _target(out: Path | None, *, force: bool) -> Iterator[BinaryIO]:
             yield stream
         return
     try:
-        yield sys.stdout.buffer
+        # On a terminal people look at it; other programs get the exact bytes.
+        yield cast("BinaryIO", TerminalStream(sys.stdout.buffer)) if sys.stdout.isatty() else sys.stdout.buffer
     except BrokenPipeError:
         # The reader has seen enough, as with `| head`. Python flushes the buffer at exit: let it flush into nothing.
         nowhere = os.open(os.devnull, os.O_WRONLY)
