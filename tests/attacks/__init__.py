@@ -46,6 +46,7 @@ item attack                                                        test
 1.9  W reorders a user's events with the last possible sequence    test_w_exhaustion: last_possible_sequence
 1.10 W turns the alarm red with one record                         test_w_red_alarm: one_record
 1.10 W keeps the alarm red with a continued state                  test_w_red_alarm: stays
+1.10 W turns the alarm red; looked into, it stays red for ever     test_w_red_alarm: acknowledged
 1.10 nobody attacks: an idle service looks cut off                 test_w_red_alarm: idle
 1.11 F has the service publish what it puts into the store         test_f_replay: junk, forged_event
 1.11 F takes an event out of a waiting object                      test_f_replay: event_less

@@ -11,8 +11,7 @@ import os
 import sqlite3
 import uuid
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -225,20 +224,6 @@ def produce(brokers: str, records: Sequence[RawRecord], *, topic: str = TOPIC, *
     if left:
         message = f"{left} records were not delivered"
         raise TimeoutError(message)
-
-
-@contextmanager
-def open_transaction(brokers: str, record: RawRecord, *, topic: str = TOPIC, **options: Any) -> Iterator[Producer]:
-    """Begin a transaction, write one record in it, and leave it open; aborted at the end, so that the topic recovers."""
-    producer = Producer({"bootstrap.servers": brokers, "transactional.id": str(uuid.uuid4()), **options})
-    producer.init_transactions(60)
-    producer.begin_transaction()
-    producer.produce(topic, record.value, record.key, partition=record.place.partition or 0)
-    producer.flush(60)
-    try:
-        yield producer
-    finally:
-        producer.abort_transaction(60)
 
 
 def plant_segment(folder: Path, records: Sequence[RawRecord], writer: Writer, *, mode: int = 0o600) -> Path:

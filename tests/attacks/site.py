@@ -142,6 +142,22 @@ class Site:
         options = ("--once", "--roster", rosters.absolute().as_uri(), "--public-key", self.keys.public_key)
         return run("witness", "-c", str(self.folder / "witness.toml"), *options)
 
+    def acknowledge(self, *findings: str, by: Path) -> tuple[str, str]:
+        """Have an auditor acknowledge findings by their ids; return the option that names the signed file.
+
+        Args:
+            findings: Ids of the findings, from ``verify --json``.
+            by: The auditor's signing key.
+        """
+        self._write_file("auditor.toml", signing_config={"key_path": str(by), "passphrase": PASSPHRASE})
+        file = self.folder / "acknowledged"
+        ended = run(
+            *("acknowledge", *findings, "-c", str(self.folder / "auditor.toml"), "--out", str(file)),
+            *("--reason", "a test of the alarm", "--author", "the auditor", "--expires", "2099-01-01"),
+        )
+        assert ended.code == 0, ended.err
+        return "--acknowledged", str(file)
+
     def _fields(self) -> dict[str, Any]:
         return {
             "kafka_brokers": self.kafka.bootstrap_servers,

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import pytest
 
+from telemetry.encryption.signing_key import SigningKey
 from telemetry.format.proof.checkpoint_message import CheckpointMessage, decode_checkpoint_message
 from telemetry.reader import Place, RawRecord
 from telemetry.sync import Telemetry
-from tests.attacks.forge import TOPIC, Writer, rival
-from tests.attacks.site import Site
+from tests.attacks.forge import TOPIC, Writer, rival, trust_file
+from tests.attacks.site import PASSPHRASE, Site
 from tests.support.until import until
 from tests.support.written_trail import Signer
 
@@ -54,6 +55,30 @@ def test_alarm_stays_green_with_a_continued_state(site: Site) -> None:
 
     assert [first.code, second.code, third.code] == [0, 0, 0]
     assert third.proven(payments.producer) == 4
+
+
+@pytest.mark.xfail(strict=True, reason="a finding cannot be acknowledged")
+def test_acknowledged_finding_is_red_no_more(site: Site) -> None:
+    """A rival of a signed record is a finding; when it was looked into, it must not hide the next one."""
+    payments, key = Writer(signer=site.keys.signing), site.folder / "auditor"
+    auditor = SigningKey.create(key, PASSPHRASE, name="auditor")
+    trust = trust_file(
+        site.folder / "trust.toml",
+        {"public": site.keys.public_key, "roles": ["service"], "sources": ["/production/payments"]},
+        {"public": auditor.public_key, "roles": ["auditor"], "sources": ["/production/payments"]},
+    )
+    honest = payments.run(3)
+    site.put([*honest, rival(honest[0], 0)])
+    red = site.verify(*trust)
+    acknowledged = site.acknowledge(*[finding["id"] for finding in red.of(payments.producer)["findings"]], by=key)
+
+    green = site.verify(*trust, *acknowledged)
+    site.put([rival(honest[1], 1)])
+    red_again = site.verify(*trust, *acknowledged)
+
+    assert [red.code, green.code, red_again.code] == [3, 0, 3]
+    assert green.of(payments.producer)["acknowledged"]
+    assert len(red_again.of(payments.producer)["findings"]) == 1
 
 
 @pytest.mark.xfail(strict=True, reason="an idle service signs nothing, and looks cut off")
