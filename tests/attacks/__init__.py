@@ -65,5 +65,12 @@ item attack                                                        test
 1.17 L has a report written through a link                         test_l_files: report
 1.17 L changes a configuration, passphrase, key or state           test_l_files: refused
 1.17 L creates the folder of the store first                       test_l_files: store
+1.18 L has the plaintext data key sent without TLS                 test_l_environment: without_tls
+1.18 R switches off the record of a read                           test_l_environment: without_a_record
+1.18 L forges the verifier's state                                 test_l_environment: forged_state
+1.18 L reads users, types and services that wait on the disk       test_l_at_rest
+1.18 nobody attacks: an error quotes the names of members          test_s_own_names: member
+1.18 S forges the library's own events                             test_s_own_names: of_the_library
+1.18 S gives two users one Kafka key                               test_s_own_names: two_keys
 ==== ============================================================= =====================================================
 """
