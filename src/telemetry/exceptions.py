@@ -16,6 +16,7 @@
     │       ├── KeyDisabledError      disabled, pending deletion or destroyed
     │       ├── KeyThrottledError
     │       ├── KeyUnreachableError
+    │       ├── UnknownKeysError      not asked: too many keys of forged records came before
     │       └── KeyMismatchError      wrong key, other context, or altered wrapped key
     │           └── KeyNotListedError the configuration lists no such key; the key service was not called
     ├── TransportError                Kafka refused or did not answer
@@ -89,6 +90,7 @@ __all__ = [
     "TransportError",
     "TransportTLSError",
     "UndeliveredError",
+    "UnknownKeysError",
     "UnknownTopicError",
     "VerificationError",
 ]
@@ -229,6 +231,26 @@ class KeyUnreachableError(KeyServiceError):
     """The key service did not answer in time, or answered with a server error."""
 
     retriable = True
+
+
+class UnknownKeysError(KeyServiceError):
+    """The key service was not asked, because too many wrapped keys before this one were not its own.
+
+    Anyone who may write to the topic can write records with keys that nobody wrapped, and each would cost a call.
+
+    Attributes:
+        data_key: Digest that names the wrapped key.
+    """
+
+    retriable = True
+
+    def __init__(self, message: str = "", *, data_key: bytes = b"") -> None:
+        super().__init__(
+            message
+            or "not opened: too many unknown keys; the key service was not asked about this record's data key, because "
+            "those of too many records before it were forged. Read a smaller part of the topic, or read it again"
+        )
+        self.data_key = data_key
 
 
 class KeyMismatchError(KeyServiceError):

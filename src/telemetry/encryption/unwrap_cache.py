@@ -16,10 +16,20 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from telemetry.encryption.context import canonical, require_bounds, require_data_key
 from telemetry.encryption.provider import Context, EncryptionProvider
-from telemetry.exceptions import KeyServiceError, KeyUnreachableError, TelemetryError
+from telemetry.encryption.unwrap_budget import UnwrapBudget
+from telemetry.exceptions import (
+    KeyMismatchError,
+    KeyNotListedError,
+    KeyServiceError,
+    KeyUnreachableError,
+    TelemetryError,
+    UnknownKeysError,
+)
 from telemetry.format.value import jwe
+from telemetry.system.clock import Clock
 
 _ERROR_SECONDS = 1.0
+_MAX_MISMATCHES = 10_000
 
 
 class OpenedKey:
@@ -44,6 +54,21 @@ class OpenedKey:
         raise TypeError(message)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """The record that a data key is needed for.
+
+    Attributes:
+        producer: As the record names it; it may be forged.
+        kid: Name of the data key in the record; it may be forged too.
+        waited: Whether the record waited for its turn in the budget.
+    """
+
+    producer: str
+    kid: str
+    waited: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class _Entry:
     result: OpenedKey | KeyServiceError
@@ -53,11 +78,13 @@ class _Entry:
 class UnwrapCache:
     """Calls the key service once for each wrapped key, however many records and threads need it.
 
-    A key whose KEK was revoked opens records for ``max_age`` at most. An error is remembered for a second only,
-    so that a stream of records under one unusable key does not storm the service.
+    A key whose KEK was revoked opens records for ``max_age`` at most. An error is remembered for a second only, so that a
+    stream of records under one unusable key does not storm the service; a mismatch, which stays one, as long as a key.
+    Forged records have a new key each: the budget bounds what those cost.
 
     Args:
         provider: Unwraps the keys.
+        budget: Bounds the mismatches of those who name themselves when they ask for a key.
         max_entries: How many keys are kept; the one unused for longest goes first.
         max_age: Seconds for which a key is kept.
         clock: Monotonic seconds.
@@ -67,23 +94,34 @@ class UnwrapCache:
         self,
         provider: EncryptionProvider,
         *,
+        budget: UnwrapBudget | None = None,
         max_entries: int = 1_000,
         max_age: float = 3_600.0,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Clock = time.monotonic,
     ) -> None:
         self._provider = provider
+        self._budget = budget or UnwrapBudget()
         self._max_entries = max_entries
         self._max_age = max_age
         self._clock = clock
         self._lock = threading.Lock()
         self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
+        # Apart from the keys: a flood of forged records must not drive these out.
+        self._mismatches: OrderedDict[bytes, _Entry] = OrderedDict()
         self._requested: dict[bytes, Future[OpenedKey]] = {}
         self._closed = False
 
-    def open_key(self, wrapped: bytes, key_uri: str, context: Context) -> OpenedKey:
+    def open_key(self, wrapped: bytes, key_uri: str, context: Context, *, asker: Asker | None = None) -> OpenedKey:
         """Return the data key of a record.
 
+        Args:
+            wrapped: The wrapped key.
+            key_uri: The KEK that wrapped it, as the record names it.
+            context: The context that it is bound to.
+            asker: The record, for the budget; None where no stranger can ask.
+
         Raises:
+            UnknownKeysError: Too many keys were mismatches; the same call may succeed later.
             KeyServiceError: The subclass says why it is not available; ``KeyMismatchError`` for one that was altered.
         """
         require_bounds(wrapped, key_uri)
@@ -96,30 +134,44 @@ class UnwrapCache:
                 # Not a new one: a third party's class may need other arguments.
                 raise known.with_traceback(None)
             requested = self._requested.get(name)
+            if requested is None and asker is not None and not self._may_ask(asker):
+                raise UnknownKeysError(data_key=name)
             ours = Future[OpenedKey]()
             if requested is None:
                 self._requested[name] = ours
         if requested is not None:
             return requested.result()
-        return self._request(name, ours, partial(self._unwrapped, wrapped, key_uri, context), key_uri)
+        try:
+            return self._request(name, ours, partial(self._unwrapped, wrapped, key_uri, context), key_uri)
+        except KeyNotListedError:
+            raise  # it cost no call
+        except KeyMismatchError:
+            if asker is not None:
+                self._budget.mismatch(asker.producer, asker.kid)
+            raise
 
     def close(self) -> None:
         """Forget every key, also one that is on its way."""
         with self._lock:
             self._closed = True
             self._entries.clear()
+            self._mismatches.clear()
 
     def __len__(self) -> int:
         return len(self._entries)
 
+    def _may_ask(self, asker: Asker) -> bool:
+        return self._budget.allow(asker.producer, asker.kid, waited=asker.waited)
+
     def _find(self, name: bytes) -> OpenedKey | KeyServiceError | None:
-        entry = self._entries.get(name)
+        entries = self._mismatches if name in self._mismatches else self._entries
+        entry = entries.get(name)
         if entry is None:
             return None
         if self._clock() >= entry.until:
-            del self._entries[name]
+            del entries[name]
             return None
-        self._entries.move_to_end(name)
+        entries.move_to_end(name)
         return entry.result
 
     def _unwrapped(self, wrapped: bytes, key_uri: str, context: Context) -> OpenedKey:
@@ -134,7 +186,7 @@ class UnwrapCache:
         try:
             opened = unwrap()
         except KeyServiceError as exc:
-            self._finish_request(name, _Entry(exc, self._clock() + _ERROR_SECONDS))
+            self._remember_error(name, exc)
             ours.set_exception(exc)
             raise
         except TelemetryError as exc:  # a configuration that turned out to be unusable
@@ -155,6 +207,20 @@ class UnwrapCache:
         self._finish_request(name, _Entry(opened, requested_at + self._max_age))
         ours.set_result(opened)
         return opened
+
+    def _remember_error(self, name: bytes, error: KeyServiceError) -> None:
+        # A key that is not listed costs no call, and may be in the key file a moment later.
+        if not isinstance(error, KeyMismatchError) or isinstance(error, KeyNotListedError):
+            self._finish_request(name, _Entry(error, self._clock() + _ERROR_SECONDS))
+            return
+        self._finish_request(name, None)
+        with self._lock:
+            if self._closed:
+                return
+            # Its text only: thousands of errors with their causes and frames would be megabytes.
+            self._mismatches[name] = _Entry(KeyMismatchError(str(error)), self._clock() + self._max_age)
+            while len(self._mismatches) > _MAX_MISMATCHES:
+                self._mismatches.popitem(last=False)
 
     def _finish_request(self, name: bytes, entry: _Entry | None) -> None:
         with self._lock:

@@ -54,6 +54,17 @@ def kid_of(key: DataKey) -> str:
     return jwe.key_id(key.plaintext, key_uri=key.key_uri, wrapped=key.wrapped)
 
 
+def test_forged_keys_do_not_displace_keys(keys: StubKeys) -> None:
+    key, cache = new_key(keys), UnwrapCache(keys, max_entries=2)
+    cache.open_key(key.wrapped, key.key_uri, CONTEXT)
+    keys.failure = KeyMismatchError("nobody wrapped this")
+    for number in (*range(50), *range(50)):
+        with pytest.raises(KeyMismatchError):
+            cache.open_key(b"forged %d" % number, key.key_uri, CONTEXT)
+    cache.open_key(key.wrapped, key.key_uri, CONTEXT)
+    assert keys.calls == 51
+
+
 def test_key_is_unwrapped_once(keys: StubKeys) -> None:
     key, cache = new_key(keys), UnwrapCache(keys)
     opened = [cache.open_key(key.wrapped, key.key_uri, CONTEXT) for _ in range(1_000)]

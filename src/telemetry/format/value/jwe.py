@@ -103,6 +103,15 @@ def parse(compact: bytes) -> Jwe:
     return Jwe(protected, _kid_of(protected), raw_iv, canonical_base64.decode_url(ciphertext) + raw_tag)
 
 
+def kid_of(compact: bytes) -> str:
+    """Return the ``kid`` of a compact serialization of which nothing else is looked at.
+
+    Raises:
+        MalformedRecordError: The header is not in the form that :func:`protected_header` gives it.
+    """
+    return _kid_of(compact[:_HEADER_CHARACTERS].partition(b".")[0])
+
+
 def open_(cipher: AESGCM, jwe: Jwe) -> bytes:
     """Return the plaintext.
 

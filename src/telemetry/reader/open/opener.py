@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from telemetry.encryption import EncryptionProvider
-from telemetry.encryption.unwrap_cache import UnwrapCache
+from telemetry.encryption.unwrap_budget import UnwrapBudget
+from telemetry.encryption.unwrap_cache import Asker, UnwrapCache
 from telemetry.exceptions import MalformedRecordError, TelemetryError
 from telemetry.format.proof.checkpoint_message import decode_checkpoint_message
+from telemetry.format.value import jwe
 from telemetry.format.value.event import AuditEvent
 from telemetry.format.value.fast_open import KnownHeadDecoder
 from telemetry.format.value.message import SEQUENCE, Message, parse
@@ -28,15 +31,29 @@ class RecordOpener:
     """
 
     def __init__(self, provider: EncryptionProvider | None) -> None:
-        self._keys = UnwrapCache(provider) if provider is not None else None
+        self._budget = UnwrapBudget()
+        self._keys = UnwrapCache(provider, budget=self._budget) if provider is not None else None
         self._heads: dict[bytes, _KnownHead] = {}
 
-    def open(self, raw: RawRecord) -> Entry:
-        """Return the entry of a record; a damaged record is an entry too, never an exception."""
+    def open(self, raw: RawRecord, *, waited: bool = False) -> Entry:
+        """Return the entry of a record; a damaged record is an entry too, never an exception.
+
+        Args:
+            raw: The record.
+            waited: Whether it was refused with ``UnknownKeysError`` before, and has waited for its turn.
+        """
         try:
-            return self._open(raw)
+            return self._open(raw, waited=waited)
         except TelemetryError as exc:
             return DamagedRecord(raw.place, exc, raw)
+
+    def list_keys(self, kids: Iterable[str]) -> None:
+        """Ask for these data keys at once, however many forged ones came before: a proven checkpoint lists them."""
+        self._budget.list_keys(kids)
+
+    def seconds_to_wait(self) -> float:
+        """Return the seconds until a record that waits may be opened."""
+        return self._budget.wait()
 
     def close(self) -> None:
         """Forget the data keys."""
@@ -44,7 +61,7 @@ class RecordOpener:
         if self._keys is not None:
             self._keys.close()
 
-    def _open(self, raw: RawRecord) -> Entry:
+    def _open(self, raw: RawRecord, *, waited: bool) -> Entry:
         """Try the decoders in turn, the one that most records need first.
 
         1. A record without a value is damaged.
@@ -78,12 +95,15 @@ class RecordOpener:
         if self._keys is None:
             return _sealed_entry(raw, message)
         # 6.
-        event = self._open_fully(raw.key, value, message, self._keys)
+        event = self._open_fully(raw, message, self._keys, waited=waited)
         return OpenedEvent(event, raw.place, sealed=True, raw=raw)
 
-    def _open_fully(self, key: bytes | None, value: bytes, message: Message, keys: UnwrapCache) -> AuditEvent:
-        data_key = keys.open_key(message.wrapped_key, message.key_uri, message.context)
-        event = open_record(value, key=key, message=message, cipher=data_key.cipher, kid=data_key.kid)
+    def _open_fully(self, raw: RawRecord, message: Message, keys: UnwrapCache, *, waited: bool) -> AuditEvent:
+        value, producer = raw.value or b"", str(message.attributes["producer"])
+        asker = Asker(producer=producer, kid=jwe.kid_of(message.data), waited=waited)
+        data_key = keys.open_key(message.wrapped_key, message.key_uri, message.context, asker=asker)
+        event = open_record(value, key=raw.key, message=message, cipher=data_key.cipher, kid=data_key.kid)
+        self._budget.success(producer)
         # Only now is it certain that head and data key belong together.
         if len(self._heads) >= _MAX_HEADS:
             self._heads.clear()

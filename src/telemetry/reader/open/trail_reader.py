@@ -10,6 +10,7 @@ from telemetry.encryption import EncryptionProvider
 from telemetry.reader.entry import DamagedRecord, Entry, OpenedEvent, RawRecord, SealedEntry
 from telemetry.reader.open.duplicates import Duplicates
 from telemetry.reader.open.opener import RecordOpener
+from telemetry.reader.open.patient import PATIENCE_SECONDS, PatientOpener
 
 _ASYNC_CHUNK = 256
 
@@ -21,6 +22,8 @@ class TrailReader:
         source: Raw records: a ``KafkaSource``, a ``FallbackSource``, a ``FileSource``, or several in a row.
         provider: Unwraps data keys; None leaves events sealed.
         duplicates: Also yield the duplicates of events that were delivered more than once.
+        patience: Seconds after the end of the source in which records are still opened that had to wait because too many
+            forged ones came before; the rest is yielded as not opened.
 
     Attributes:
         duplicates_dropped: Number of records that were not yielded because their event was yielded before.
@@ -33,17 +36,18 @@ class TrailReader:
         *,
         provider: EncryptionProvider | None,
         duplicates: bool = False,
+        patience: float = PATIENCE_SECONDS,
     ) -> None:
         self._source = source
         self._opener = RecordOpener(provider)
+        self._opening = PatientOpener(self._opener, seconds=patience)
         self._seen = None if duplicates else Duplicates()
         self.duplicates_dropped = 0
         self.damaged = 0
 
     def __iter__(self) -> Iterator[Entry]:
         """Yield the entries; a damaged record is an entry too and does not end the stream."""
-        for raw in self._source:
-            entry = raw if isinstance(raw, DamagedRecord) else self._opener.open(raw)
+        for entry in self._opening.entries(self._source):
             if isinstance(entry, DamagedRecord):
                 self.damaged += 1
             elif not self._remember(entry):
@@ -72,6 +76,7 @@ class TrailReader:
 
     def stop(self) -> None:
         """End an endless stream soon; can be called from any thread."""
+        self._opening.stop()
         stop = getattr(self._source, "stop", None)
         if stop is not None:
             stop()
