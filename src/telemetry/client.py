@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NoReturn, Self
 
 from telemetry.audit.reports import SHUTDOWN_SECONDS, ShutdownReport
 
@@ -70,6 +70,13 @@ class Telemetry:
         import asyncio  # noqa: PLC0415 - loaded by now in a program that awaits
 
         return await asyncio.to_thread(self._runtime.shutdown, timeout)
+
+    def __copy__(self) -> Self:
+        return self  # there is one pipeline, and it belongs to this process
+
+    def __reduce__(self) -> NoReturn:
+        message = "Telemetry cannot be pickled: create one in each process, or share this one by fork()"
+        raise TypeError(message)
 
     async def __aenter__(self) -> Self:
         await self.start()

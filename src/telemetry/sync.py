@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NoReturn, Self
 
 from telemetry.audit.reports import SHUTDOWN_SECONDS, ShutdownReport
 
@@ -39,6 +39,13 @@ class Telemetry:
     def shutdown(self, timeout: float = SHUTDOWN_SECONDS) -> ShutdownReport:
         """Deliver or keep what was accepted, within ``timeout`` seconds, and stop."""
         return self._runtime.shutdown(timeout)
+
+    def __copy__(self) -> Self:
+        return self  # there is one pipeline, and it belongs to this process
+
+    def __reduce__(self) -> NoReturn:
+        message = "Telemetry cannot be pickled: create one in each process, or share this one by fork()"
+        raise TypeError(message)
 
     def __enter__(self) -> Self:
         self.start()

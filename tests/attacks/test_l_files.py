@@ -39,7 +39,6 @@ def test_report_is_private(trail: Site, tmp_path: Path) -> None:
     assert report.stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.xfail(strict=True, reason="the mode of the configuration file is not looked at")
 @pytest.mark.parametrize("mode", [0o666, 0o622, 0o602])
 def test_configuration_that_others_may_write_is_refused(trail: Site, mode: int) -> None:
     trail.file.chmod(mode)
@@ -50,7 +49,6 @@ def test_configuration_that_others_may_write_is_refused(trail: Site, mode: int) 
     assert str(trail.file) in ended.err
 
 
-@pytest.mark.xfail(strict=True, reason="the owner of the configuration file is not looked at")
 def test_configuration_of_another_user_is_refused(trail: Site) -> None:
     give_away(trail.file)
     if trail.file.stat().st_uid == trail.folder.stat().st_uid:
@@ -59,7 +57,6 @@ def test_configuration_of_another_user_is_refused(trail: Site) -> None:
     assert trail.run("tail").code == 2
 
 
-@pytest.mark.xfail(strict=True, reason="the mode of the passphrase file is not looked at")
 @pytest.mark.parametrize("mode", [0o666, 0o622])
 def test_loose_passphrase_file_is_refused(trail: Site, tmp_path: Path, mode: int) -> None:
     loose = tmp_path / "passphrase"
@@ -84,7 +81,6 @@ def test_state_that_others_may_write_is_refused(trail: Site, tmp_path: Path) -> 
     assert str(state) in ended.err
 
 
-@pytest.mark.xfail(strict=True, reason="the mode of a private key of TLS is not looked at")
 @pytest.mark.parametrize("mode", [0o666, 0o644])
 def test_loose_private_key_of_tls_is_refused(trail: Site, tmp_path: Path, mode: int) -> None:
     key, certificate = tmp_path / "tls.key", tmp_path / "tls.pem"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import (
     Field,
@@ -21,6 +21,7 @@ from telemetry.config.builtins import ENCRYPTION, STORAGE
 from telemetry.config.encryption import EncryptionConfig, SigningConfig
 from telemetry.config.kafka import KafkaConfig, SecurityProtocol
 from telemetry.config.model import ConfigModel, problems_of
+from telemetry.config.secret_files import SecretFiles
 from telemetry.config.storage import StorageConfig
 from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.format.value.message import CLEAR_ATTRIBUTES
@@ -89,6 +90,7 @@ class AuditConfig(ConfigModel):
         data_key_wait_ms: How long ``log()`` waits for a data key before ``EncryptionError``.
         key_mode: Kafka key: ``clear`` is ``user_id:service_name``, ``hmac`` its HMAC-SHA-256 in hexadecimal.
         key_hmac_secret: Secret for ``key_mode="hmac"``, at least 16 bytes, the same in every process of a trail.
+        key_hmac_secret_file: File whose first line is ``key_hmac_secret``.
         clear_fields: Event fields to show outside the sealed part too.
         trace_batches: Draw an OpenTelemetry span for each batch sent to Kafka; never with a key in it.
         self_audit: Log the library's own life (started, stopped, fallback entered and left, ...) as events.
@@ -99,6 +101,10 @@ class AuditConfig(ConfigModel):
         fallback_object_seconds: ... or of the events of this time.
         replay_max_events_per_second: Upper bound of the replay rate.
     """
+
+    secret_files: ClassVar[SecretFiles] = {
+        "key_hmac_secret_file": "key_hmac_secret",
+    }
 
     kafka_brokers: str
     kafka_topic: str = "audit-events"
@@ -135,6 +141,7 @@ class AuditConfig(ConfigModel):
 
     key_mode: Literal["clear", "hmac"] = "clear"
     key_hmac_secret: SecretStr | None = None
+    key_hmac_secret_file: Path | None = None
     clear_fields: tuple[str, ...] = ()
     trace_batches: bool = False
     self_audit: bool = False

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import Field, SecretStr, SerializeAsAny, model_validator
 
 from telemetry.config.model import ConfigModel
 from telemetry.config.previous_keys import with_previous_keys
+from telemetry.config.secret_files import SecretFiles
 from telemetry.exceptions import ConfigurationError, Problem
 
 _REQUIRED: dict[str, tuple[str, ...]] = {
@@ -39,13 +40,16 @@ class EncryptionConfig(ConfigModel):
         aws_profile: ``aws_kms``: profile of the shared AWS configuration.
         aws_access_key_id: ``aws_kms``: explicit credentials instead of the default chain.
         aws_secret_access_key: ``aws_kms``: goes with ``aws_access_key_id``.
+        aws_secret_access_key_file: File whose first line is ``aws_secret_access_key``.
         aws_session_token: ``aws_kms``: goes with temporary credentials.
+        aws_session_token_file: File whose first line is ``aws_session_token``.
         vault_url: ``azure_keyvault``: ``https://NAME.vault.azure.net``.
         key_name: ``azure_keyvault``: name of an RSA or oct-HSM key.
         key_version: ``azure_keyvault``: version to wrap with; default: the newest.
         azure_tenant_id: ``azure_keyvault``: with client id and secret, explicit credentials.
         azure_client_id: ``azure_keyvault``: application, or user-assigned managed identity when no secret is given.
         azure_client_secret: ``azure_keyvault``: explicit credentials instead of the default chain.
+        azure_client_secret_file: File whose first line is ``azure_client_secret``.
         project_id: ``gcp_kms``: project of the key ring.
         location: ``gcp_kms``: location of the key ring, such as ``europe-west1`` or ``global``.
         key_ring: ``gcp_kms``: name of the key ring.
@@ -53,6 +57,7 @@ class EncryptionConfig(ConfigModel):
         gcp_credentials_path: ``gcp_kms``: service-account file instead of the default chain.
         key_path: ``local_key``: key file; created on first use, mode 0600.
         passphrase: ``local_key``: protects the key file.
+        passphrase_file: File whose first line is ``passphrase``.
         pbkdf2_iterations: ``local_key``: PBKDF2-HMAC-SHA-256 rounds for a new file (OWASP: at least 600,000).
         endpoint_url: Private endpoint or emulator of the key service.
         ca_path: PEM file of the authorities that the endpoint's certificate must chain to.
@@ -63,6 +68,13 @@ class EncryptionConfig(ConfigModel):
             provider; an entry of the same provider has every field that it does not set from the current key.
     """
 
+    secret_files: ClassVar[SecretFiles] = {
+        "aws_secret_access_key_file": "aws_secret_access_key",
+        "aws_session_token_file": "aws_session_token",
+        "azure_client_secret_file": "azure_client_secret",
+        "passphrase_file": "passphrase",
+    }
+
     provider: str = Field(min_length=1)
 
     kms_key_id: str | None = None
@@ -70,7 +82,9 @@ class EncryptionConfig(ConfigModel):
     aws_profile: str | None = None
     aws_access_key_id: str | None = None
     aws_secret_access_key: SecretStr | None = None
+    aws_secret_access_key_file: Path | None = None
     aws_session_token: SecretStr | None = None
+    aws_session_token_file: Path | None = None
 
     vault_url: str | None = None
     key_name: str | None = None
@@ -78,6 +92,7 @@ class EncryptionConfig(ConfigModel):
     azure_tenant_id: str | None = None
     azure_client_id: str | None = None
     azure_client_secret: SecretStr | None = None
+    azure_client_secret_file: Path | None = None
 
     project_id: str | None = None
     location: str | None = None
@@ -87,6 +102,7 @@ class EncryptionConfig(ConfigModel):
 
     key_path: Path | None = None
     passphrase: SecretStr | None = None
+    passphrase_file: Path | None = None
     pbkdf2_iterations: int = Field(default=600_000, ge=600_000, le=100_000_000)
 
     endpoint_url: str | None = None
@@ -113,11 +129,17 @@ class SigningConfig(ConfigModel):
     Attributes:
         key_path: Key file created by ``telemetry keys init-signing``; mode 0600.
         passphrase: Protects the key file.
+        passphrase_file: File whose first line is ``passphrase``.
         every_events: A checkpoint after this many events.
         every_seconds: A checkpoint after this many seconds with new events.
     """
 
+    secret_files: ClassVar[SecretFiles] = {
+        "passphrase_file": "passphrase",
+    }
+
     key_path: Path
     passphrase: SecretStr
+    passphrase_file: Path | None = None
     every_events: int = Field(default=1_000, ge=1, le=1_000_000)
     every_seconds: float = Field(default=10.0, gt=0, le=86_400)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
+from telemetry.config.secret_files import require_unchangeable
 from telemetry.exceptions import ConfigurationError, Problem
 
 if TYPE_CHECKING:
@@ -81,8 +82,9 @@ def read_certificates(path: Path, *, field: str) -> bytes:
     """Return the bytes of a PEM file.
 
     Raises:
-        ConfigurationError: It cannot be read.
+        ConfigurationError: It cannot be read, or another user could have written it.
     """
+    require_unchangeable(path, field=field)
     try:
         return path.expanduser().read_bytes()
     except OSError as exc:
@@ -93,8 +95,9 @@ def require_certificates(path: Path, *, field: str) -> None:
     """Check that a file has certificates in PEM: no SDK reports that clearly.
 
     Raises:
-        ConfigurationError: It has none, or cannot be read.
+        ConfigurationError: It has none, cannot be read, or another user could have written it.
     """
+    require_unchangeable(path, field=field)
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path.expanduser())
     except ssl.SSLError as exc:

@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, field_validator
 from telemetry.config.audit import AuditConfig
 from telemetry.config.model import ConfigModel, problems_of
 from telemetry.exceptions import ConfigurationError, Problem
+from telemetry.system.file_trust import find_fault
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _MAX_NAME = 200
@@ -61,7 +62,8 @@ class TelemetryConfig(ConfigModel):
     def load(cls, path: str | Path | None = None, **overrides: Any) -> Self:
         """Read a TOML file and ``TELEMETRY_*`` variables (nested by ``__``).
 
-        The order is: argument, environment, file, default.
+        The order is: argument, environment, file, default. The environment may make a protection stricter than the file,
+        never weaker, and a file that another user could have written is refused (docs/configuration.md).
 
         Args:
             path: TOML file; without it only the environment is read.
@@ -96,6 +98,10 @@ def _readable(path: str | Path | None) -> Path | None:
         raise ConfigurationError(Problem(str(file), "is not a file", "give the path of a TOML file"))
     if not os.access(file, os.R_OK):
         raise ConfigurationError(Problem(str(file), "cannot be read", "check its owner and mode"))
+    # Anyone who writes into it decides where the events go, and under which key.
+    fault = find_fault(file)
+    if fault is not None:
+        raise ConfigurationError(Problem(str(file), f"is not believed: {fault}", fault.remedy))
     return file
 
 

@@ -51,6 +51,10 @@ class EncryptionProvider(ABC):
 
     config_class: ClassVar[type[EncryptionConfig]] = EncryptionConfig
 
+    def __reduce__(self) -> NoReturn:
+        message = "a key provider cannot be pickled or copied"
+        raise TypeError(message)
+
     @abstractmethod
     def __init__(self, config: EncryptionConfig) -> None:
         """Keep the configuration; raise ``MissingExtraError`` or ``ConfigurationError`` if it cannot be used."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from telemetry.config import AuditConfig, KafkaConfig
 from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.kafka.extra_options import passed_to_every_client, refused_settings
+from telemetry.system.file_trust import FileFault, find_fault, is_readable_by_all
 
+_PRIVATE_FILES = frozenset({"ssl_key_location", "ssl_keystore_location"})
 _THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -18,7 +21,7 @@ def common_options(config: AuditConfig) -> dict[str, Any]:
     Raises:
         ConfigurationError: An empty password, a missing file, or a setting that would weaken a promise.
     """
-    problems = [*refused_settings(config), *_unusable_credentials(config), *_missing_files(config)]
+    problems = [*refused_settings(config), *_unusable_credentials(config), *_unusable_files(config)]
     if problems:
         raise ConfigurationError(*problems)
     options: dict[str, Any] = {
@@ -112,22 +115,32 @@ def _open_token_url(kafka: KafkaConfig) -> list[Problem]:
     return [Problem("kafka_config.oauth_token_url", reason, "use https://")]
 
 
-def _missing_files(config: AuditConfig) -> list[Problem]:
+def _unusable_files(config: AuditConfig) -> list[Problem]:
     if config.kafka_config is None:
         return []
     problems = []
     names = ("ssl_ca_location", "ssl_certificate_location", "ssl_key_location", "ssl_keystore_location")
     for name in names:
         path = getattr(config.kafka_config, name)
-        if path is None or (name == "ssl_ca_location" and path.is_dir()):
+        if path is None:
             continue
         try:
-            with path.open("rb"):
-                pass
+            fault = _fault_of(path, is_private=name in _PRIVATE_FILES)
         except OSError as exc:
-            reason = f"cannot be read: {exc.strerror}"
-            problems.append(Problem(f"kafka_config.{name}", f"{path} {reason}", "check path, owner and mode"))
+            fault = FileFault(path, f"cannot be read: {exc.strerror}", "check path, owner and mode")
+        if fault is not None:
+            problems.append(Problem(f"kafka_config.{name}", str(fault), fault.remedy))
     return problems
+
+
+def _fault_of(path: Path, *, is_private: bool) -> FileFault | None:
+    if not path.is_dir():  # librdkafka takes a folder of authorities, too
+        with path.open("rb"):
+            pass
+    # Kubernetes lets the group of a pod read its keys, so the group may.
+    if is_private and is_readable_by_all(path):
+        return FileFault(path, "has a private key and may be read by others", f"chmod o-r {path}")
+    return find_fault(path)
 
 
 def _tls_options(kafka: KafkaConfig) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from telemetry.config import StorageConfig
+from telemetry.config.secret_files import require_unchangeable
 from telemetry.exceptions import ConfigurationError, MissingExtraError, Problem
 from telemetry.storage.object_store import ObjectStoreProvider, Permissions, checked_endpoint
 
@@ -87,6 +88,8 @@ class _GoogleCredentials:
 
     def _load(self, config: StorageConfig) -> Any:
         path = config.gcp_credentials_path
+        if path is not None:
+            require_unchangeable(path, field="gcp_credentials_path")
         try:
             return self._accounts.Credentials.from_service_account_file(str(path), scopes=_SCOPES)
         except (OSError, ValueError) as exc:

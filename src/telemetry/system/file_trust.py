@@ -125,8 +125,7 @@ def _steps(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
 def _fault_on_the_way(place: Path, status: os.stat_result) -> FileFault | None:
     if stat.S_ISLNK(status.st_mode):
         return _fault_of_owner(place, status, "is a link of another user")
-    is_shared = not status.st_mode & stat.S_ISVTX and _others_write(status) and not _is_own_group(status)
-    if is_shared:
+    if not status.st_mode & stat.S_ISVTX and _others_write(status) and not _has_a_group_of_choice(status):
         return FileFault(place, "is a folder that others may write to", f"chmod go-w {place}")
     return _fault_of_owner(place, status, "is a folder of another user")
 
@@ -150,8 +149,15 @@ def _others_write(status: os.stat_result) -> bool:
     return bool(by_group or status.st_mode & stat.S_IWOTH)
 
 
-def _is_own_group(status: os.stat_result) -> bool:
-    """Whether a folder is open only to the private group of this user, as Ubuntu creates the folders of a home."""
+def _has_a_group_of_choice(status: os.stat_result) -> bool:
+    """Whether a folder is open only to a group that root chose for it, or to the private group of this user.
+
+    The first is how Debian and macOS install ``/usr/local``, the second how Ubuntu creates the folders of a home.
+    """
+    if status.st_mode & stat.S_IWOTH:
+        return False
+    if status.st_uid == ROOT:
+        return True
     import grp  # noqa: PLC0415 - not on every system
     import pwd  # noqa: PLC0415
 
@@ -159,4 +165,4 @@ def _is_own_group(status: os.stat_result) -> bool:
         user, group = pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(status.st_gid)
     except KeyError:
         return False
-    return not status.st_mode & stat.S_IWOTH and group.gr_name == user and not set(group.gr_mem) - {user}
+    return group.gr_name == user and not set(group.gr_mem) - {user}

@@ -30,6 +30,9 @@ class Limits(Protocol):
     timeout_ms: int
     max_retries: int
 
+    def handed_over(self) -> dict[str, Any]:
+        """Return what another process creates the same configuration from, with its secrets."""
+
 
 Config = TypeVar("Config", bound=Limits)
 
@@ -58,7 +61,7 @@ class Relay:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
-        self._connection.send((provider, config))
+        self._connection.send((provider, type(config), config.handed_over()))
 
     def call(self, method: str, *arguments: object) -> Any:
         """Return what the method of the provider returns, or raise what it raises; only a ``TelemetryError`` is passed on."""
@@ -106,9 +109,9 @@ class Relay:
 def serve(descriptor: int) -> None:
     """Do what the owner asks until it closes the connection."""
     with Connection(descriptor) as connection, contextlib.suppress(EOFError, ConnectionError):
-        make, config = connection.recv()
+        make, kind, values = connection.recv()
         try:
-            provider = make(config)
+            provider = make(kind(**values))
         except TelemetryError as exc:
             connection.recv()
             connection.send((None, exc))

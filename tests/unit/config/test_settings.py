@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from telemetry.config import TelemetryConfig
 from telemetry.config.settings import load_settings
+from telemetry.exceptions import ConfigurationError
 
 WITHOUT_A_FILE = """
 import sys
@@ -55,3 +57,103 @@ def test_file_fills_what_the_environment_leaves(tmp_path: Path, monkeypatch: pyt
 
     assert loaded["service_name"] == "shop"
     assert (loaded["audit_config"].kafka_brokers, loaded["audit_config"].kafka_topic) == ("localhost:9092", "trail")
+
+
+STATED = """
+[audit_config]
+kafka_brokers = "localhost:9092"
+encryption_enabled = true
+fallback_enabled = false
+read_audit = "required"
+security_protocol = "SSL"
+key_mode = "hmac"
+key_hmac_secret = "0123456789abcdef"
+clear_fields = ["user_id"]
+self_audit = true
+[audit_config.encryption_config]
+provider = "local_key"
+key_path = "key"
+passphrase = "correct horse"
+pbkdf2_iterations = 700000
+"""
+
+
+@pytest.fixture
+def stated(tmp_path: Path) -> Path:
+    file = tmp_path / "telemetry.toml"
+    file.write_text(STATED)
+    file.chmod(0o600)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("READ_AUDIT", "off"),
+        ("READ_AUDIT", "attempt"),
+        ("ENCRYPTION_ENABLED", "false"),
+        ("ENCRYPTION_ENABLED", "0"),
+        ("ENCRYPTION_ENABLED", "No"),
+        ("SECURITY_PROTOCOL", "PLAINTEXT"),
+        ("SECURITY_PROTOCOL", "SASL_PLAINTEXT"),
+        ("KEY_MODE", "clear"),
+        ("CLEAR_FIELDS", '["user_id", "entity_id"]'),
+        ("SELF_AUDIT", "false"),
+        ("ENCRYPTION_CONFIG__PBKDF2_ITERATIONS", "600_000"),
+        ("ENCRYPTION_CONFIG", '{"pbkdf2_iterations": 600000}'),
+    ],
+)
+def test_environment_does_not_weaken_the_file(
+    stated: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(f"TELEMETRY_AUDIT_CONFIG__{variable}", value)
+
+    with pytest.raises(ConfigurationError, match="made weaker by TELEMETRY_AUDIT_CONFIG__"):
+        TelemetryConfig.load(stated)
+
+
+def test_environment_as_one_object_does_not_weaken_either(stated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TELEMETRY_AUDIT_CONFIG", '{"read_audit": "off"}')
+
+    with pytest.raises(ConfigurationError, match="read_audit"):
+        TelemetryConfig.load(stated)
+
+
+def test_environment_makes_the_file_stricter(stated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stated.write_text(STATED.replace('"required"', '"attempt"').replace('"SSL"', '"PLAINTEXT"'))
+    monkeypatch.setenv("TELEMETRY_AUDIT_CONFIG__READ_AUDIT", "required")
+    monkeypatch.setenv("TELEMETRY_AUDIT_CONFIG__SECURITY_PROTOCOL", "SSL")
+    monkeypatch.setenv("TELEMETRY_AUDIT_CONFIG__CLEAR_FIELDS", "[]")
+    monkeypatch.setenv("TELEMETRY_AUDIT_CONFIG__ENCRYPTION_CONFIG__PBKDF2_ITERATIONS", "800000")
+
+    audit = TelemetryConfig.load(stated).audit_config
+
+    assert (audit.read_audit, audit.security_protocol, audit.clear_fields) == ("required", "SSL", ())
+    assert audit.encryption_config is not None
+    assert audit.encryption_config.pbkdf2_iterations == 800_000
+
+
+def test_what_the_file_leaves_open_the_environment_decides(stated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stated.write_text(STATED.replace('read_audit = "required"', ""))
+    monkeypatch.setenv("TELEMETRY_AUDIT_CONFIG__READ_AUDIT", "off")
+
+    assert TelemetryConfig.load(stated).audit_config.read_audit == "off"
+
+
+@pytest.mark.parametrize("mode", [0o606, 0o666, 0o602])
+def test_file_that_others_may_write_is_not_believed(stated: Path, mode: int) -> None:
+    stated.chmod(mode)
+
+    with pytest.raises(ConfigurationError, match=r"is not believed: .* may be written by others") as caught:
+        TelemetryConfig.load(stated)
+
+    assert caught.value.problems[0].remedy == f"chmod go-w {stated}"
+
+
+def test_secrets_that_all_may_read_are_warned_about(stated: Path, caplog: pytest.LogCaptureFixture) -> None:
+    TelemetryConfig.load(stated)
+    assert "may be read" not in caplog.text
+
+    stated.chmod(0o644)
+    TelemetryConfig.load(stated)
+    assert "has secrets and may be read by every user" in caplog.text

@@ -98,11 +98,14 @@ def test_folder_with_sticky_bit_is_fine(file: Path) -> None:
     assert _fault(file.parent).reason == "may be written by others"
 
 
-def test_folder_of_another_group(file: Path) -> None:
+def test_group_may_write_only_to_folders_of_root(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _give_away(file.parent, uid=0, gid=STRANGER)
     file.parent.chmod(0o775)
+    assert find_fault(file) is None
 
-    assert _fault(file).place == file.parent
+    _give_away(file.parent, uid=STRANGER, gid=STRANGER)
+    monkeypatch.setattr(os, "geteuid", lambda: STRANGER)
+    assert (_fault(file).place, _fault(file).reason) == (file.parent, "is a folder that others may write to")
 
 
 def test_folder_of_another_user_far_above(file: Path) -> None:

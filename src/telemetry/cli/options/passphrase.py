@@ -1,28 +1,43 @@
-"""Reads a passphrase from the first line of a file."""
+"""Reads a passphrase from the first line of a file, or of a pipe such as a shell's ``<(...)``."""
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 from telemetry.exceptions import ConfigurationError, Problem
 
 _MAX_PASSPHRASE_BYTES = 4_096
+_FIELD = "passphrase_file"
 
 
 def read_passphrase(path: Path) -> str:
     """Return the first line of a passphrase file.
 
     Raises:
-        ConfigurationError: It cannot be read, or its first line is empty or too long.
+        ConfigurationError: Another user could have written it, it cannot be read, or its first line is empty or too long.
     """
+    # Imported here: a help text needs no configuration.
+    from telemetry.config.secret_files import first_line, read_secret  # noqa: PLC0415
+
     try:
-        with path.open("rb") as file:  # a pipe is fine, as of a shell's <(...)
-            line = file.readline(_MAX_PASSPHRASE_BYTES + 1)
-        passphrase = line.decode("utf-8").rstrip("\r\n")
+        if _is_own_pipe(path):
+            return first_line(_line_of_pipe(path), path)
+        return read_secret(path).get_secret_value()
+    except ConfigurationError as exc:
+        raise ConfigurationError(*(Problem(_FIELD, item.reason, item.remedy) for item in exc.problems)) from None
     except (OSError, ValueError) as exc:
-        problem = Problem("passphrase_file", f"{path} cannot be read as UTF-8 text", "check its path and its mode")
-        raise ConfigurationError(problem) from exc
-    if not passphrase or len(line) > _MAX_PASSPHRASE_BYTES:
-        reason = f"the first line of {path} is {'too long' if passphrase else 'empty'}"
-        raise ConfigurationError(Problem("passphrase_file", reason, "write the passphrase into its first line"))
-    return passphrase
+        reason = f"{path} cannot be read: {getattr(exc, 'strerror', None) or 'it is not a path'}"
+        raise ConfigurationError(Problem(_FIELD, reason, "check its path and its mode")) from exc
+
+
+def _is_own_pipe(path: Path) -> bool:
+    """Whether it is a pipe that this user or root opened; everybody else could write into their own."""
+    status = path.stat()
+    return stat.S_ISFIFO(status.st_mode) and (os.name != "posix" or status.st_uid in (os.geteuid(), 0))
+
+
+def _line_of_pipe(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.readline(_MAX_PASSPHRASE_BYTES + 1)

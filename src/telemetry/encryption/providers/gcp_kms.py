@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from telemetry.config import EncryptionConfig
 from telemetry.config.endpoints import read_certificates
+from telemetry.config.secret_files import require_unchangeable
 from telemetry.encryption.context import canonical, require_bounds, require_data_key
 from telemetry.encryption.listed_keys import not_listed
 from telemetry.encryption.provider import DATA_KEY_BYTES, Context, DataKey
@@ -243,6 +244,7 @@ class GcpKmsProvider(RemoteKeyProvider):
         path = self.config.gcp_credentials_path
         if path is None:
             return google.auth.default(scopes=_SCOPES)[0]
+        require_unchangeable(path, field=f"{SECTION}gcp_credentials_path")
         try:
             load: Any = service_account.Credentials.from_service_account_file
             # Tokens that the account signs itself need no server.

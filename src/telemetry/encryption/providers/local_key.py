@@ -11,7 +11,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
@@ -110,10 +109,6 @@ class LocalKeyProvider(EncryptionProvider):
 
     def __repr__(self) -> str:
         return f"LocalKeyProvider(path={str(self._path)!r})"
-
-    def __reduce__(self) -> NoReturn:
-        message = "a key provider cannot be pickled or copied"
-        raise TypeError(message)
 
     def generate_data_key(self, context: Context) -> DataKey:
         """Generate a data key and wrap it."""
