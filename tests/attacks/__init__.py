@@ -24,8 +24,9 @@ item attack                                                        test
 1.3  W leaves a transaction open: later events are not shown       test_w_transactions: tail, export
 1.3  W leaves a transaction open: verify sees no later process     test_w_transactions: verify, is_a_finding
 1.3  W aborts a transaction: what it wrote is not counted          test_w_transactions: aborted
-1.4  W writes a record that cannot be unpacked                     test_w_bombs: hides, verifiable, named, in_a_row
+1.4  W writes a record that cannot be unpacked                     test_w_bombs: hides, verifiable, named, passed
 1.4  W writes a record that unpacks to all memory, in each codec   test_w_bombs: costs_bounded_memory
+1.4  B damages a batch on the broker's disk                        test_b_damaged_batch
 1.5  S hides another service's events as "duplicates"              test_s_displaced_events
 1.5  W hides sealed records behind unsealed ones                   test_w_displaced_records
 1.6  W has a clear event exported as if it was sealed              test_w_downgrade

@@ -45,7 +45,8 @@ class BrokerTrail:
         fields = self._fields() | {"signing_config": self._secret_file("signing")}
         with Telemetry(AuditConfig(**fields)) as telemetry:
             for event_type in event_types:
-                telemetry.audit.log(event_type, {"amount": 1}, "alice")
+                # One by one, so that each event is a batch of its own, and the closing checkpoint too.
+                telemetry.audit.log(event_type, {"amount": 1}, "alice", wait_for="delivered")
 
     def tail(self) -> tuple[int, list[str]]:
         """Return the exit code of ``tail``, and the type of each event that it shows."""
