@@ -45,6 +45,7 @@ item attack                                                        test
 1.9  W makes the table of duplicates quadratic                     test_w_exhaustion: falling_sequences
 1.9  W fills report and output with invented producers             test_w_exhaustion: leave_report, leave_output
 1.9  W reorders a user's events with the last possible sequence    test_w_exhaustion: last_possible_sequence
+1.9  W invents producers until a reader has no memory              test_w_exhaustion: cost_readers
 1.10 W turns the alarm red with one record                         test_w_red_alarm: one_record
 1.10 W keeps the alarm red with a continued state                  test_w_red_alarm: stays
 1.10 W turns the alarm red; looked into, it stays red for ever     test_w_red_alarm: acknowledged
