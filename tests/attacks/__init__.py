@@ -74,5 +74,6 @@ item attack                                                        test
 1.18 nobody attacks: an error quotes the names of members          test_s_own_names: member
 1.18 S forges the library's own events                             test_s_own_names: of_the_library
 1.18 S gives two users one Kafka key                               test_s_own_names: two_keys
+1.18 L has stored objects sent without TLS                         test_l_environment: leaves_without_tls
 ==== ============================================================= =====================================================
 """

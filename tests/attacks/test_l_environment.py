@@ -10,11 +10,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from telemetry.config import EncryptionConfig
+from telemetry.config import EncryptionConfig, StorageConfig
 from telemetry.encryption import EncryptionProviderFactory
 from telemetry.exceptions import TelemetryError
 from telemetry.format.value.message import context_of
 from telemetry.reader.verify.state import VerifierState
+from telemetry.storage import StorageProviderFactory
 from tests.attacks.forge import TOPIC, give_away
 from tests.attacks.site import Site
 from tests.support.in_process import run
@@ -114,3 +115,22 @@ def test_forged_state_skips_no_record(site: Site, tmp_path: Path) -> None:
 
     assert ended.code not in (0, 1)
     assert str(path) in ended.err
+
+
+@pytest.mark.xfail(strict=True, reason="the Azure client takes the address of an emulator from its environment")
+def test_stored_object_never_leaves_without_tls(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_USE_EMULATOR", "true")
+    monkeypatch.setenv("AZURITE_BLOB_STORAGE_URL", listener.url)
+    config = StorageConfig(
+        provider="azure_blob",
+        account_name="account",
+        container_name="container",
+        azure_account_key="eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4",  # type: ignore[arg-type]
+        max_retries=0,
+        timeout_ms=2_000,
+    )
+
+    with pytest.raises(TelemetryError), StorageProviderFactory.create(config) as store:
+        store.put("object", b"content")
+
+    assert listener.requests == 0
