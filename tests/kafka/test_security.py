@@ -83,7 +83,7 @@ class _Rotated:
 
     def _replace(self, source: Path, target: Path) -> None:
         fresh = target.with_suffix(".new")
-        shutil.copyfile(source, fresh)
+        shutil.copy(source, fresh)  # with its mode: nobody else may read a key
         fresh.rename(target)
 
 
