@@ -83,7 +83,6 @@ def test_data_key_is_never_asked_for_without_tls(
     assert listener.requests == 0
 
 
-@pytest.mark.xfail(strict=True, reason="the environment overrules the configuration file, in everything")
 def test_read_without_a_record_is_not_possible(site: Site) -> None:
     site.log(["login"] * 3)
     site.file.write_text(site.file.read_text().replace('read_audit = "off"', 'read_audit = "required"'))

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 from telemetry.audit.accept.draft import EventFactory
+from telemetry.audit.accept.fields import OwnEventType
 from telemetry.audit.accept.intake import Intake
 from telemetry.audit.record import SealedRecord
 from telemetry.config import TelemetryConfig
@@ -89,7 +90,7 @@ class SelfAudit:
             return
         # The sender may still have something to log when the shutdown has closed the intake; it must not fail for that.
         with contextlib.suppress(LifecycleError):
-            self._intake.offer(self._factory.draft(f"telemetry.{what}", payload, USER_ID, {}))
+            self._intake.offer(self._factory.draft(OwnEventType(f"telemetry.{what}"), payload, USER_ID, {}))
 
     def _digest(self) -> dict[str, str]:
         text = json.dumps(self._config.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))

@@ -45,7 +45,7 @@ class AuditService:
         of ``wait_for``. Events of one user stay in the order of the calls.
 
         Args:
-            event_type: What happened, such as ``user_login``; 1 to 255 characters.
+            event_type: What happened, such as ``user_login``; 1 to 255 characters. ``telemetry.`` begins the library's own.
             payload: Any JSON-like value; dates, UUIDs, decimals, enums, bytes (as base64), dataclasses and pydantic
                 models are converted to JSON.
             user_id: The user the event belongs to; 1 to 1,024 characters.

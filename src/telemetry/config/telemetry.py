@@ -29,13 +29,13 @@ class TelemetryConfig(ConfigModel):
     """Who logs, and how.
 
     Attributes:
-        service_name: Name of the service; default: ``OTEL_SERVICE_NAME``, else the program's name.
+        service_name: Name of the service, without a colon; default: ``OTEL_SERVICE_NAME``, else the program's name.
         environment: Deployment environment, such as ``production``.
         version: Version of the service.
         audit_config: The audit pipeline.
     """
 
-    service_name: str = Field(default_factory=default_service_name)
+    service_name: str = Field(default_factory=default_service_name, validate_default=True)
     environment: str = "production"
     version: str = ""
     audit_config: AuditConfig
@@ -46,6 +46,16 @@ class TelemetryConfig(ConfigModel):
         if not value.strip() or len(value) > _MAX_NAME or _CONTROL.search(value):
             raise ConfigurationError(
                 Problem("", f"must be 1 to {_MAX_NAME} characters without control characters", "choose a plain name")
+            )
+        return value
+
+    @field_validator("service_name")
+    @classmethod
+    def _separates_user_and_service(cls, value: str) -> str:
+        # The Kafka key is user_id:service_name: with a colon in both, two users of two services could share one.
+        if ":" in value:
+            raise ConfigurationError(
+                Problem("", "has a colon, which ends the user id in the Kafka key", "leave it out")
             )
         return value
 

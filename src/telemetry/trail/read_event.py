@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from telemetry.audit.accept.fields import OwnEventType
 from telemetry.audit.receipt import Receipt
 from telemetry.audit.reports import SHUTDOWN_SECONDS
 from telemetry.audit.runtime import Runtime
@@ -100,7 +101,7 @@ def _log(config: TelemetryConfig, who: str, payload: dict[str, Any], *, fallback
     runtime.start()
     try:
         return BlockingAuditService(runtime).log(
-            EVENT_TYPE,
+            OwnEventType(EVENT_TYPE),
             payload,
             who,
             wait_for="delivered",

@@ -190,3 +190,14 @@ def test_configuration_error_survives_pickling() -> None:
     copied = pickle.loads(pickle.dumps(caught.value))  # noqa: S301 - made two lines above
 
     assert [problem.field for problem in copied.problems] == [problem.field for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize("name", ["b:c", ":", "urn:shop:payments"])
+def test_colon_in_a_service_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    # The user `a:b` of the service `c` and the user `a` of the service `b:c` would have one Kafka key.
+    with pytest.raises(ConfigurationError, match="service_name: has a colon"):
+        TelemetryConfig(service_name=name, audit_config=_local(tmp_path))
+
+    monkeypatch.setenv("OTEL_SERVICE_NAME", name)
+    with pytest.raises(ConfigurationError, match="service_name: has a colon"):
+        TelemetryConfig(audit_config=_local(tmp_path))

@@ -17,8 +17,10 @@ from telemetry.audit.accept.fields import (
     MAX_EVENT_TYPE,
     MAX_USER_ID,
     OptionalFields,
+    OwnEventType,
     checked_fields,
     plain_text,
+    require_unreserved,
 )
 from telemetry.audit.accept.json_exact import NotExactError, encode_exact, explain, jsonable, require_exact
 from telemetry.exceptions import EventTooLargeError
@@ -144,6 +146,9 @@ class EventFactory:
         """Check an event type and return its slices; they are remembered, since an application has few types."""
         text = plain_text("event_type", event_type, MAX_EVENT_TYPE)
         slices = self._template.of_type(text)
+        if isinstance(event_type, OwnEventType):
+            return slices  # not remembered: the same text of an application is refused
+        require_unreserved(text)
         if len(self._types) < _REMEMBERED_TYPES:
             self._types[text] = slices
         return slices

@@ -17,8 +17,16 @@ MAX_FIELD = 4_096
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
 _NAMED = frozenset(METADATA_FIELDS)
+_RESERVED = "telemetry."
+"""Begin of the types by which the trail says who read it, and when logging began, stopped or was diverted."""
 _OUTCOMES = frozenset(("success", "failure", "denied"))
 _TEXT_MODULES = frozenset(("uuid", "uuid_utils", "ipaddress"))
+
+
+class OwnEventType(str):
+    """Type of an event that the library logs about itself, such as ``telemetry.read``; an application's text is never one."""
+
+    __slots__ = ()
 
 
 class OptionalFields(msgspec.Struct, omit_defaults=True):
@@ -41,6 +49,17 @@ class OptionalFields(msgspec.Struct, omit_defaults=True):
     trace_flags: int | None = None
     kafka_key: str | None = None
     clear_fields: list[str] | None = None
+
+
+def require_unreserved(event_type: str) -> None:
+    """Check that an event type does not look like one of the library's own.
+
+    Raises:
+        EventError: It begins with ``telemetry.``, in any case of letters.
+    """
+    if event_type.lower().startswith(_RESERVED):
+        message = f"event_type begins with {_RESERVED!r}, as the library's own events do; choose another name"
+        raise EventError(message)
 
 
 def checked_fields(arguments: Mapping[str, Any]) -> OptionalFields:

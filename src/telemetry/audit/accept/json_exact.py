@@ -1,4 +1,4 @@
-"""Encodes any JSON-like value as JSON that says exactly the same, or refuses it by path, never by value."""
+"""Encodes any JSON-like value as JSON that says exactly the same, or refuses it by place, never by value or name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ _CONTAINERS = (Mapping, list, tuple, set, frozenset)
 _LEAVES = frozenset((str, int, bool, type(None), bytes, bytearray))
 _TEXT = frozenset((str,))
 _MAX_DEPTH = 200
-_MAX_KEY_IN_PATH = 64
 _PLAIN_ONLY = orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
 
@@ -94,10 +93,12 @@ def explain(value: Any, root: str) -> EventError:
         root: The argument it was passed as; the path begins with it.
 
     Returns:
-        An error that names the path of the first unfit part and the reason, without any value.
+        An error that gives the place of the first unfit part and the reason: ``payload.#2[0]`` is the first item of the
+        second member. Names of members are values too: an application may have a person's name in one.
     """
     for path, reason in _unfit_parts(value, root, ()):
-        return EventError(f"{path} {reason}; log only JSON-like values")
+        hint = " (#1 is the first member of an object)" if "#" in path else ""
+        return EventError(f"{path} {reason}; log only JSON-like values{hint}")
     return EventError(f"{root} cannot be written as JSON; log only JSON-like values")
 
 
@@ -154,8 +155,8 @@ def _unfit_parts(value: Any, path: str, parents: tuple[int, ...]) -> Iterator[tu
     below = (*parents, id(value))
     if isinstance(value, Mapping):
         yield from _unfit_keys(value, path)
-        for name, child in value.items():
-            yield from _unfit_parts(child, f"{path}.{_shown(name)}", below)
+        for number, child in enumerate(value.values(), 1):
+            yield from _unfit_parts(child, f"{path}.#{number}", below)
     else:
         for index, child in enumerate(value):
             yield from _unfit_parts(child, f"{path}[{index}]", below)
@@ -196,9 +197,3 @@ def _cannot_encode(value: Any) -> bool:
 
 def _has_surrogate(text: str) -> bool:
     return any("\ud800" <= character <= "\udfff" for character in text)
-
-
-def _shown(name: object) -> str:
-    """Return a key for the path: at most 64 characters that no terminal interprets."""
-    text = str(name) if isinstance(name, str | int) else type(name).__name__
-    return text.encode("ascii", "backslashreplace").decode()[:_MAX_KEY_IN_PATH]

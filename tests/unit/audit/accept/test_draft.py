@@ -17,6 +17,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from pydantic import BaseModel
 
 from telemetry.audit.accept.draft import EventDraft, EventFactory
+from telemetry.audit.accept.fields import OwnEventType
 from telemetry.exceptions import EventError, EventTooLargeError
 
 CANARY = "canary-31c8"
@@ -67,29 +68,52 @@ def _deep() -> Any:
 @pytest.mark.parametrize(
     ("payload", "path"),
     [
-        ({"a": [{"b": float("nan")}]}, "payload.a[0].b"),
-        ({"a": float("inf")}, "payload.a"),
-        ({"a": Decimal("NaN")}, "payload.a"),
-        ({"a": CANARY + "\ud800"}, "payload.a"),
+        ({"a": [{"b": float("nan")}]}, "payload.#1[0].#1"),
+        ({"a": float("inf")}, "payload.#1"),
+        ({"a": Decimal("NaN")}, "payload.#1"),
+        ({"a": CANARY + "\ud800"}, "payload.#1"),
         ({"\udfff": CANARY}, "payload"),
-        ({"a": object()}, "payload.a"),
-        ({"a": {"b": [1, lambda: CANARY]}}, "payload.a.b[1]"),
+        ({"a": object()}, "payload.#1"),
+        ({"a": {"b": [1, lambda: CANARY]}}, "payload.#1.#1[1]"),
         ({(1, 2): CANARY}, "payload"),
         ({1: CANARY, "1": "other"}, "payload"),
-        (_self_containing(), "payload.me[0]"),
+        (_self_containing(), "payload.#2[0]"),
         ({"a": Point(float("nan"))}, "payload"),
         ({"a": Order(total=float("inf"))}, "payload"),
         (_deep(), "payload"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_inexact_payload_is_refused_by_path(payload: Any, path: str) -> None:
+def test_inexact_payload_is_refused_by_place(payload: Any, path: str) -> None:
     with pytest.raises(EventError) as caught:
         _body(payload)
 
     assert str(caught.value).startswith(f"{path} ") or str(caught.value).startswith(f"{path}[")
     assert CANARY not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+def test_names_of_members_are_not_in_an_error() -> None:
+    payload = {"patients": {f"{CANARY}@example.com": [1.5, float("nan")]}}
+
+    with pytest.raises(EventError, match=r"payload\.#1\.#1\[1\] is NaN or infinite") as caught:
+        _body(payload)
+
+    assert CANARY not in str(caught.value)
+    assert "#1 is the first member" in str(caught.value)
+
+
+@pytest.mark.parametrize("event_type", ["telemetry.read", "telemetry.started", "Telemetry.X", "telemetry."])
+def test_types_of_the_library_are_not_for_applications(event_type: str) -> None:
+    factory = _factory()
+    # The library's own event of that type does not open the way for the application's.
+    own = factory.draft(OwnEventType(event_type), {}, "telemetry", {})
+    assert _decoded(own)["event_type"] == event_type
+
+    for _ in range(2):
+        with pytest.raises(EventError, match=r"event_type begins with 'telemetry\.'"):
+            factory.draft(event_type, {}, "ada", {})
+    assert _body({}, event_type="telemetry_read")["event_type"] == "telemetry_read"
 
 
 def test_usual_types_become_json() -> None:
@@ -140,7 +164,7 @@ def test_unfit_fields(field: str, value: Any) -> None:
 
 
 def test_unfit_metadata_is_named_by_its_path() -> None:
-    with pytest.raises(EventError, match=r"metadata\.ticket"):
+    with pytest.raises(EventError, match=r"metadata\.#1"):
         _body({}, ticket=float("nan"))
 
 
