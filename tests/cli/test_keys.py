@@ -35,6 +35,32 @@ def test_passphrase_changes_and_the_key_stays(tmp_path: Path) -> None:
     assert "first passphrase" not in created.out.decode() + created.err + path.read_text("utf-8")
 
 
+def test_rotation_keeps_the_former_key(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    created = _keys("init", str(path))
+    wrong = _keys("rotate", str(path), passphrase="wrong passphrase")
+    rotated = _keys("rotate", str(path))
+    shown = _keys("show", str(path), passphrase=None)
+
+    assert (wrong.code, rotated.code, shown.code) == (2, 0, 0), rotated.err
+    assert rotated.out == shown.out
+    assert json.loads(shown.out)["earlier"] == json.loads(created.out)["fingerprint"]
+    assert "Replace the copies" in rotated.err
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_signing_key_is_not_rotated_as_a_kek(tmp_path: Path) -> None:
+    path = tmp_path / "signing"
+    _keys("init-signing", str(path), "--name", "shop-audit")
+    before = path.read_bytes()
+
+    refused = _keys("rotate", str(path))
+
+    assert refused.code == 2
+    assert "telemetry signing" in refused.err
+    assert path.read_bytes() == before
+
+
 def test_existing_file_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "key"
     _keys("init", str(path))

@@ -39,10 +39,11 @@ def test_generator_still_makes_the_same() -> None:
     assert make() == json.loads(_VECTORS.read_bytes())
 
 
-def test_published_key_file_and_wrapped_key(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["key_file", "rotated_key_file"])
+def test_published_key_file_and_wrapped_key(tmp_path: Path, name: str) -> None:
     vectors, path = json.loads(_VECTORS.read_bytes()), tmp_path / "kek.json"
     path.touch(mode=0o600)
-    path.write_text(json.dumps(vectors["key_file"]))
+    path.write_text(json.dumps(vectors[name]))
     config = EncryptionConfig(provider="local_key", key_path=path, passphrase=PASSPHRASE)  # type: ignore[arg-type]
     with LocalKeyProvider(config) as provider:
         opened = provider.unwrap(bytes.fromhex(vectors["wrapped"]), vectors["key_uri"], CONTEXT)

@@ -14,6 +14,7 @@ from telemetry.encryption.providers.key_file import (
     Passphrase,
     create_key_file,
     describe_key_file,
+    exclusive,
     read_key_file,
     replace_key_file,
 )
@@ -139,10 +140,11 @@ def change_passphrase(path: Path, old: str, new: str, *, iterations: int = _ITER
     Raises:
         ConfigurationError: As :meth:`SigningKey.load` does, or the new passphrase cannot be used.
     """
-    SigningKey.load(path, old)
-    private, facts = read_key_file(path, old, purpose=PURPOSE)
-    rounds = max(iterations, facts.iterations)
-    replace_key_file(path, private, new, purpose=PURPOSE, iterations=rounds, public=facts.public)
+    with exclusive(path):
+        SigningKey.load(path, old)
+        private, facts = read_key_file(path, old, purpose=PURPOSE)
+        rounds = max(iterations, facts.iterations)
+        replace_key_file(path, private, new, purpose=PURPOSE, iterations=rounds, public=facts.public)
 
 
 def _absent(path: Path) -> ConfigurationError:

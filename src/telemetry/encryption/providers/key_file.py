@@ -9,6 +9,9 @@ import logging
 import os
 import secrets
 import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +30,9 @@ from telemetry.system.durable_file import write_durably
 
 logger = logging.getLogger("telemetry.encryption")
 
+if sys.platform != "win32":
+    import fcntl
+
 Passphrase = str | SecretStr
 """A traceback with local variables does not show a ``SecretStr``; a service that keeps running passes one."""
 
@@ -36,7 +42,8 @@ MAX_ITERATIONS = 100_000_000
 SALT_BYTES = 16
 """NIST SP 800-132 section 5.1: at least 128 bits."""
 
-_VERSION = 1
+ONE_KEY, SEVERAL_KEYS = 1, 2
+"""Versions of the file. One key is still written in the first, which former versions of this library read."""
 _KDF = "PBKDF2-HMAC-SHA-256"
 _CIPHER = "AES-256-GCM"
 _IV_BYTES = 12
@@ -82,14 +89,40 @@ def create_key_file(
 
 
 def replace_key_file(
-    path: Path, key: bytes, passphrase: Passphrase, *, purpose: str, iterations: int, public: dict[str, str]
+    path: Path,
+    key: bytes,
+    passphrase: Passphrase,
+    *,
+    purpose: str,
+    iterations: int,
+    public: dict[str, str],
+    version: int = ONE_KEY,
 ) -> None:
-    """Rewrite a key file under another passphrase; a crash leaves the old file or the new one."""
-    data = _sealed(key, passphrase, purpose=purpose, iterations=iterations, public=public)
+    """Rewrite a key file with another key or passphrase; a crash leaves the old file or the new one.
+
+    Hold :func:`exclusive` from the read on: of two changes at once the second must not undo the first.
+    """
+    data = _sealed(key, passphrase, purpose=purpose, iterations=iterations, public=public, version=version)
     try:
         write_durably(path, data, replace=True)
     except OSError as exc:
         raise _unusable(path, f"cannot be written: {exc.strerror}", "check the folder's owner and mode") from exc
+
+
+@contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Keep other processes from changing a key file meanwhile; they may read it. Windows has no such lock.
+
+    Raises:
+        KeyNotFoundError: There is no such file.
+        ConfigurationError: It cannot be read, or another process is changing it.
+    """
+    handle = _open_safely(path)
+    try:
+        _lock(path, handle)
+        yield
+    finally:
+        os.close(handle)
 
 
 def read_key_file(path: Path, passphrase: Passphrase, *, purpose: str) -> tuple[bytes, KeyFileFacts]:
@@ -123,14 +156,22 @@ def _facts(path: Path, content: dict[str, Any]) -> KeyFileFacts:
     return KeyFileFacts(path, content["purpose"], content["iterations"], dict(content["public"]))
 
 
-def _sealed(key: bytes, passphrase: Passphrase, *, purpose: str, iterations: int, public: dict[str, str]) -> bytes:
+def _sealed(
+    key: bytes,
+    passphrase: Passphrase,
+    *,
+    purpose: str,
+    iterations: int,
+    public: dict[str, str],
+    version: int = ONE_KEY,
+) -> bytes:
     _require_long(passphrase)
     if not MIN_ITERATIONS <= iterations <= MAX_ITERATIONS:
         problem = Problem("pbkdf2_iterations", "is out of range", f"use {MIN_ITERATIONS} to {MAX_ITERATIONS}")
         raise ConfigurationError(problem)
     salt, iv = secrets.token_bytes(SALT_BYTES), secrets.token_bytes(_IV_BYTES)
     content: dict[str, Any] = {
-        "version": _VERSION,
+        "version": version,
         "purpose": purpose,
         "kdf": _KDF,
         "iterations": iterations,
@@ -183,7 +224,7 @@ def _parse(path: Path, purpose: str) -> dict[str, Any]:
     # 1. The file is private, and JSON.
     content = _decoded(path, _read_safely(path))
     # 2. The version comes first: a later one may have other fields.
-    if "version" in content and content["version"] != _VERSION:
+    if "version" in content and content["version"] not in (ONE_KEY, SEVERAL_KEYS):
         raise _unusable(path, "is of a version that this library does not support", "upgrade telemetry-audit")
     # 3. Every field has its type, and the algorithms are the only ones that are accepted.
     texts = all(isinstance(content.get(name), str) for name in ("purpose", "salt", "iv", "sealed", "sha256"))
@@ -230,6 +271,18 @@ def _unpack(path: Path, text: str) -> bytes:
 
 def _read_safely(path: Path) -> bytes:
     """Read the file unless somebody else may read or write it."""
+    handle = _open_safely(path)
+    try:
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            data = file.read(_MAX_FILE_BYTES + 1)
+    finally:
+        os.close(handle)
+    if len(data) > _MAX_FILE_BYTES:
+        raise _unusable(path, "is too large to be a key file", "restore it from a backup")
+    return data
+
+
+def _open_safely(path: Path) -> int:
     _require_name(path)
     # Without O_NONBLOCK, opening a FIFO waits until somebody writes into it.
     flags = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_NONBLOCK"))
@@ -242,13 +295,23 @@ def _read_safely(path: Path) -> bytes:
         raise _unusable(path, f"cannot be read: {exc.strerror}", "check its owner and mode; links are refused") from exc
     try:
         _require_private(path, os.fstat(handle))
-        with os.fdopen(handle, "rb", closefd=False) as file:
-            data = file.read(_MAX_FILE_BYTES + 1)
-    finally:
+    except BaseException:
         os.close(handle)
-    if len(data) > _MAX_FILE_BYTES:
-        raise _unusable(path, "is too large to be a key file", "restore it from a backup")
-    return data
+        raise
+    return handle
+
+
+def _lock(path: Path, handle: int) -> None:
+    if sys.platform == "win32":
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # The file may have been replaced between our open and our lock.
+        is_current = os.path.samestat(os.fstat(handle), path.lstat())
+    except OSError:
+        is_current = False
+    if not is_current:
+        raise _unusable(path, "is being changed by another process", "try again when that has ended")
 
 
 def _require_private(path: Path, status: os.stat_result) -> None:

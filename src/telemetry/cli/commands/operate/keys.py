@@ -90,6 +90,22 @@ def change_passphrase(
     err.print("Passphrase changed.")
 
 
+@app.command(epilog=examples("telemetry keys rotate /etc/shop/audit.key"))
+def rotate(path: KeyPath, *, passphrase_file: PassphraseFile = None) -> None:
+    """Put a new random key into a key file of local_key; it wraps from now on, and those of before still open the trail.
+
+    Running processes use it from their next data key on, so within the hour.
+    """
+    from telemetry.encryption.providers import local_key
+
+    try:
+        facts = local_key.rotate(path, _passphrase(passphrase_file, "TELEMETRY_PASSPHRASE", confirm=False))
+    except TelemetryError as exc:
+        raise fail(exc) from exc
+    _show(facts)
+    err.print("Replace the copies of the file, also those of readers: without the new key, what it seals stays sealed.")
+
+
 @app.command(epilog=examples("telemetry keys init-signing /etc/shop/signing.key --name shop-audit"))
 def init_signing(
     path: KeyPath,
