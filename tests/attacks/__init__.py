@@ -19,7 +19,7 @@ item attack                                                        test
 1.2  K closes another service's stream that was cut off            test_k_other_services: closes
 1.2  K signs another service's rewritten stream                    test_k_other_services: rewrites
 1.2  K proves an event of another service that never was           test_k_other_services: proves
-1.2  K signs with a reader's key                                   test_k_other_services: reader
+1.2  K signs with a reader's key                                   test_k_other_services: reader, another_role
 1.2  K signs with a key that was rotated out                       test_k_retired_key: rotated_out, revoked
 1.3  W leaves a transaction open: later events are not shown       test_w_transactions: tail, export
 1.3  W leaves a transaction open: verify sees no later process     test_w_transactions: verify, is_a_finding

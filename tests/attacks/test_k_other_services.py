@@ -65,6 +65,21 @@ def test_key_of_a_reader_signs_for_payments(site: Site) -> None:
     assert verified.proven(forged.producer) == 0
 
 
+@pytest.mark.xfail(strict=True, reason="keys have no roles")
+@pytest.mark.parametrize("role", ["reader", "witness", "archiver", "auditor"])
+def test_key_of_another_role_signs_for_payments(site: Site, role: str) -> None:
+    """Its sources would allow it; what it is for does not."""
+    other = Signer(5, "of-another-role")
+    key = {"public": other.public_key, "roles": [role], "sources": ["/production/*"]}
+    honest, forged = Writer(1, signer=PAYMENTS), Writer(2, signer=other, service="payments")
+    site.put([*honest.run(3), *forged.run(3)])
+
+    verified = site.verify(*trust_file(site.folder / "trust.toml", KEYS[0], key))
+
+    assert verified.proven(honest.producer) == 3
+    assert verified.proven(forged.producer) == 0
+
+
 @pytest.mark.xfail(strict=True, reason="verify-proof accepts any trusted key and does not name it")
 def test_key_of_marketing_proves_an_event_that_never_was(site: Site) -> None:
     forged = Writer(1, signer=MARKETING, service="payments")
