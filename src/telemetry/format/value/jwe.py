@@ -103,7 +103,7 @@ def parse(compact: bytes) -> Jwe:
     return Jwe(protected, _kid_of(protected), raw_iv, canonical_base64.decode_url(ciphertext) + raw_tag)
 
 
-def kid_of(compact: bytes) -> str:
+def kid_in(compact: bytes) -> str:
     """Return the ``kid`` of a compact serialization of which nothing else is looked at.
 
     Raises:

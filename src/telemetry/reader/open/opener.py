@@ -100,7 +100,7 @@ class RecordOpener:
 
     def _open_fully(self, raw: RawRecord, message: Message, keys: UnwrapCache, *, waited: bool) -> AuditEvent:
         value, producer = raw.value or b"", str(message.attributes["producer"])
-        asker = Asker(producer=producer, kid=jwe.kid_of(message.data), waited=waited)
+        asker = Asker(producer=producer, kid=jwe.kid_in(message.data), waited=waited)
         data_key = keys.open_key(message.wrapped_key, message.key_uri, message.context, asker=asker)
         event = open_record(value, key=raw.key, message=message, cipher=data_key.cipher, kid=data_key.kid)
         self._budget.success(producer)
