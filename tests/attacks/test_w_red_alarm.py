@@ -81,7 +81,6 @@ def test_acknowledged_finding_is_red_no_more(site: Site) -> None:
     assert len(red_again.of(payments.producer)["findings"]) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="an idle service signs nothing, and looks cut off")
 def test_idle_service_signs_its_last_size_again(site: Site) -> None:
     config = site.config(checkpoint_heartbeat_seconds=0.2)
     with Telemetry(config) as telemetry:

@@ -14,6 +14,7 @@ from telemetry.audit.record import SealedRecord
 from telemetry.audit.spool.segment import SpoolSegment
 from telemetry.format.objects.fallback_object import StoredRecord, encode_object
 from telemetry.format.objects.stored_name import object_name
+from telemetry.format.proof.leaves import as_text
 from telemetry.format.value.message import source_of
 from telemetry.storage import StorageProvider
 
@@ -59,6 +60,6 @@ def stored(store: StorageProvider, part: Sequence[SealedRecord], *, topic: str =
         first=sequences[0],
         last=sequences[-1],
     )
-    lines = [StoredRecord(record.key, record.value, record.sequence) for record in part]
+    lines = [StoredRecord(record.key, record.value, record.sequence, as_text(record.leaves)) for record in part]
     store.put(name, encode_object(lines, topic=topic, producer=part[0].producer, reason="unavailable"))
     return name

@@ -27,7 +27,8 @@ from telemetry.audit.record import SealedRecord
 from telemetry.audit.replay.worker import RetryWorker
 from telemetry.audit.self_audit import SelfAudit
 from telemetry.audit.send.batcher import AuditBatcher
-from telemetry.audit.send.checkpointer import Checkpointer, CheckpointSigner
+from telemetry.audit.send.checkpoint_signer import CheckpointSigner, signer_of
+from telemetry.audit.send.checkpointer import Checkpointer
 from telemetry.audit.send.connector import KafkaConnector
 from telemetry.audit.send.dispatcher import BatchObserver, Dispatcher
 from telemetry.audit.send.diversion import Diversion
@@ -125,7 +126,7 @@ class _Assembly:
         # 1. The producer's stream, and everything that may refuse the start: signing key, data key, Kafka's settings,
         #    store. Only then are segments of dead processes adopted.
         factory = _event_factory(self._config)
-        signer = CheckpointSigner(audit.signing_config, source=self._source) if audit.signing_config else None
+        signer = signer_of(audit, source=self._source)
         keys = self._open_keys()
         if self._check:
             self._kafka.check()
@@ -321,6 +322,7 @@ class _Assembly:
             signer=signer,
             every_events=signing.every_events,
             every_seconds=signing.every_seconds,
+            heartbeat_seconds=self._audit.checkpoint_heartbeat_seconds,
             spool=spool,
         )
 
@@ -382,11 +384,11 @@ def _adopted_records(
 ) -> Iterator[list[SealedRecord]]:
     """Yield the records of dead processes, oldest process first; each stream ends with a closing checkpoint."""
     for segment in adopted:
-        yield from segment.records(partial(_closing_checkpoint, signer))
+        yield from segment.records(partial(_closing_checkpoints, signer))
 
 
-def _closing_checkpoint(signer: CheckpointSigner | None, segment: AdoptedSegment) -> SealedRecord | None:
+def _closing_checkpoints(signer: CheckpointSigner | None, segment: AdoptedSegment) -> list[SealedRecord]:
     tree = segment.tree
     if signer is None or tree is None or not tree.size:
-        return None
+        return []
     return signer.sign_recovered(tree, source=segment.source)

@@ -1,35 +1,57 @@
-"""Keeps the Merkle tree over the records of one producer."""
+"""Keeps the Merkle tree over the records of one producer, and what of it is not signed yet."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.values import write_out
-from telemetry.format.proof.merkle import Frontier, leaf_hash
+from telemetry.format.proof.key_span import MAX_WRITTEN_SPANS, KeySpan
+from telemetry.format.proof.leaves import MAX_LEAVES
+from telemetry.format.proof.merkle import HASH_BYTES, Frontier, leaf_hash
+from telemetry.format.value.jwe import kid_in_header
 
 
 class TreeState(NamedTuple):
-    """The tree over the first ``size`` records of a producer.
+    """The tree over the first ``size`` records of a producer, and what the next checkpoint says beside it.
 
     Attributes:
         producer: The stream.
         size: Number of records.
         frontier: The tree, as O(log n) hashes.
+        signed_size: Size of the last checkpoint, 0 before the first; None where it is not known.
+        signed_frontier: The tree at that size.
+        leaves: Leaf hashes of the records from ``leaves_from`` up to ``size``, packed.
+        leaves_from: Sequence of the first of them; :meth:`ProducerTree.absorb` says which are there.
+        keys: Data keys of the records from ``signed_size`` on; empty where they are in the clear.
+        signed_at: Time of the last checkpoint in microseconds since the epoch; 0 before the first.
     """
 
     producer: str
     size: int
     frontier: bytes
+    signed_size: int | None = None
+    signed_frontier: bytes = b""
+    leaves: bytes = b""
+    leaves_from: int = 0
+    keys: tuple[KeySpan, ...] = ()
+    signed_at: int = 0
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether everything is there that a checkpoint says of the records since the last one."""
+        start = self.signed_size
+        return start is not None and start == self.leaves_from and len(self.leaves) == (self.size - start) * HASH_BYTES
 
 
 class ProducerTree:
     """Hashes the records of one producer (RFC 6962), where checkpoints are signed.
 
     Records are hashed once a batch by the thread that takes them from the intake: the spool thread, or the sender where
-    there is no spool. Hashing them in ``log()`` would make every caller wait for it.
+    there is no spool. Hashing them in ``log()`` would make every caller wait for it. The leaf hashes since the last
+    checkpoint are kept, 32 bytes each; the room of accepted events bounds them.
 
     Args:
         producer: UUIDv7 of the stream.
@@ -38,12 +60,24 @@ class ProducerTree:
 
     def __init__(self, producer: str, *, hashed: bool) -> None:
         self.producer = producer
-        # The spool thread hashes while the sender reads the state; a shutdown may hash what a stuck disk left.
+        # The spool thread hashes while the sender signs; a shutdown may hash what a stuck disk left.
         self._lock = threading.Lock()
         self._frontier = Frontier() if hashed else None
+        self._leaves = bytearray()
+        # Each data key with the first record that it sealed; the JWE header of the last one recognizes its records.
+        self._keys: list[tuple[str, int]] = []
+        self._header = b""
+        self._signed_size = 0
+        self._signed_frontier = Frontier().to_bytes()
+        self._signed_at = 0
 
-    def absorb(self, records: Sequence[SealedRecord]) -> TreeState | None:
+    def absorb(self, records: Sequence[SealedRecord], *, leaves_from: int | None = None) -> TreeState | None:
         """Hash records in the order of their numbers; skip those that are hashed already or of another producer.
+
+        Args:
+            records: The records.
+            leaves_from: Return the leaf hashes from this record on, unless a checkpoint already covers it, and the data
+                keys since that checkpoint; None for neither.
 
         Returns:
             The tree over all that was absorbed, or None where none is kept.
@@ -53,11 +87,117 @@ class ProducerTree:
             return None
         write_out(records)
         with self._lock:
+            following, fresh = frontier.size, []
             for record in records:
-                if record.sequence == frontier.size and record.producer == self.producer:
-                    frontier.append(leaf_hash(record.value))
-            return TreeState(self.producer, frontier.size, frontier.to_bytes())
+                if record.sequence == following and record.producer == self.producer:
+                    fresh.append(leaf_hash(record.value))
+                    # Records of one data key share the object.
+                    if record.jwe_header is not self._header:
+                        self._note_key(record.jwe_header, following)
+                    following += 1
+            if fresh:
+                packed = b"".join(fresh)
+                frontier.extend_packed(packed)
+                self._leaves += packed
+            return self._state(frontier, leaves_from)
 
     def state(self) -> TreeState | None:
         """Return the tree over all that was absorbed, or None where none is kept."""
         return self.absorb(())
+
+    def unsigned(self) -> TreeState | None:
+        """Return the tree with all that the next checkpoint says of it, or None where none is kept."""
+        return self.absorb((), leaves_from=0)
+
+    def note_signed(self, state: TreeState, at: int) -> None:
+        """Forget the leaf hashes and data keys that a checkpoint has.
+
+        Args:
+            state: What was signed.
+            at: Time of the checkpoint in microseconds since the epoch.
+        """
+        with self._lock:
+            del self._leaves[: (state.size - self._signed_size) * HASH_BYTES]
+            self._signed_size, self._signed_frontier, self._signed_at = state.size, state.frontier, at
+            # The last one stays: it may have sealed what comes next.
+            while len(self._keys) > 1 and self._keys[1][1] <= state.size:
+                del self._keys[0]
+
+    def _state(self, frontier: Frontier, leaves_from: int | None) -> TreeState:
+        start = self._signed_size
+        leaves, first, keys = b"", 0, tuple[KeySpan, ...]()
+        if leaves_from is not None:
+            first = max(start, min(leaves_from, frontier.size))
+            leaves, keys = bytes(self._leaves[(first - start) * HASH_BYTES :]), self._spans(frontier.size)
+        return TreeState(
+            self.producer,
+            frontier.size,
+            frontier.to_bytes(),
+            start,
+            self._signed_frontier,
+            leaves,
+            first,
+            keys,
+            self._signed_at,
+        )
+
+    def _note_key(self, header: bytes, sequence: int) -> None:
+        self._header = header
+        # Where events are not encrypted there is no header, and no key to name.
+        if header and (not self._keys or self._keys[-1][0] != kid_in_header(header)):
+            self._keys.append((kid_in_header(header), sequence))
+
+    def _spans(self, size: int) -> tuple[KeySpan, ...]:
+        if not self._keys:
+            return ()
+        ends = [*(first for _, first in self._keys[1:]), size]
+        spans = [KeySpan(kid, first, end - 1) for (kid, first), end in zip(self._keys, ends, strict=True)]
+        return _clipped(spans, self._signed_size, size)
+
+
+def intervals(state: TreeState) -> Iterator[TreeState]:
+    """Yield what each checkpoint has to sign, so that none has more leaves or data keys than its format carries.
+
+    Args:
+        state: The tree with all leaves since the last checkpoint.
+    """
+    start, keys = state.signed_size, state.keys
+    if start is None or not state.has_interval:
+        yield state
+        return
+    tree, first = Frontier.from_bytes(state.signed_frontier), start
+    while (end := _end(start, keys, state.size)) < state.size:
+        before, leaves = tree.to_bytes(), state.leaves[(start - first) * HASH_BYTES : (end - first) * HASH_BYTES]
+        tree.extend_packed(leaves)
+        yield state._replace(
+            size=end,
+            frontier=tree.to_bytes(),
+            signed_size=start,
+            signed_frontier=before,
+            leaves=leaves,
+            leaves_from=start,
+            keys=_clipped(keys, start, end),
+        )
+        start, keys = end, _clipped(keys, end, state.size)
+    yield state._replace(
+        signed_size=start,
+        signed_frontier=tree.to_bytes(),
+        leaves=state.leaves[(start - first) * HASH_BYTES :],
+        leaves_from=start,
+        keys=keys,
+    )
+
+
+def _end(start: int, keys: Sequence[KeySpan], size: int) -> int:
+    """Return where an interval that begins at ``start`` has to end."""
+    end = min(start + MAX_LEAVES, size)
+    return min(end, keys[MAX_WRITTEN_SPANS].first) if len(keys) > MAX_WRITTEN_SPANS else end
+
+
+def _clipped(spans: Sequence[KeySpan], start: int, end: int) -> tuple[KeySpan, ...]:
+    """Return the parts of the spans that are in an interval."""
+    return tuple(
+        KeySpan(span.kid, max(span.first, start), min(span.last, end - 1))
+        for span in spans
+        if max(span.first, start) <= min(span.last, end - 1)
+    )

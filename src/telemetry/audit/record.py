@@ -24,6 +24,7 @@ class Segment(Protocol):
 #   -------------------------------+----------------------------------------------+------------------------------
 #   event_id ... size              | caller of log(), under the intake's lock     | sealing; never again
 #   value_head ... iv              | caller of log(), under the intake's lock     | sealing; never again
+#   leaves                         | sender, where it creates the checkpoint      | never again
 #   receipt                        | caller of log(), under the intake's lock     | with the sequence number
 #   ciphertext, _value (write)     | spool thread; sender where there is no spool | once, before the record is sent
 #   segment                        | spool thread; sender for a checkpoint        | when the record is committed
@@ -44,13 +45,14 @@ class SealedRecord(msgspec.Struct, eq=False, gc=False):
         producer: The stream it belongs to.
         sequence: Its place there; None for a checkpoint.
         key: Kafka key.
-        size: Bytes of key and value; an event that was just sealed may count up to 20 more.
+        size: Bytes of key, value and leaves; an event that was just sealed may count up to 20 more.
         receipt: The receipt that ``log()`` returned; None where ``log()`` did not create the record.
         value_head: First part of the value, which is constant for the data key.
         id_and_time_json: Id and time as JSON members, each after its comma.
         clear_tail: The clear part that follows them, up to the data.
         jwe_header: Protected header of the JWE, in base64url.
         iv: Initialization vector.
+        leaves: What a checkpoint's record carries in its leaves header; empty for an event.
         ciphertext: Ciphertext with its tag; empty once the value is written out.
         error: Why Kafka refused it, once reported.
         partition: Partition of the topic, once delivered.
@@ -73,6 +75,7 @@ class SealedRecord(msgspec.Struct, eq=False, gc=False):
     jwe_header: bytes = b""
     iv: bytes = b""
     ciphertext: bytes = b""
+    leaves: bytes = b""
     _value: bytes = b""
     reported: bool = False
     error: Any = None
@@ -83,10 +86,14 @@ class SealedRecord(msgspec.Struct, eq=False, gc=False):
     segment: Segment | None = None
 
     @classmethod
-    def written(cls, event_id: str, *, producer: str, sequence: int | None, key: bytes, value: bytes) -> SealedRecord:
+    def written(
+        cls, event_id: str, *, producer: str, sequence: int | None, key: bytes, value: bytes, leaves: bytes = b""
+    ) -> SealedRecord:
         """Return a record whose value is already written out."""
-        size = len(key) + len(value)
-        return cls(event_id=event_id, producer=producer, sequence=sequence, key=key, size=size, _value=value)
+        size = len(key) + len(value) + len(leaves)
+        return cls(
+            event_id=event_id, producer=producer, sequence=sequence, key=key, size=size, leaves=leaves, _value=value
+        )
 
     @property
     def value(self) -> bytes:

@@ -2,8 +2,13 @@ from __future__ import annotations
 
 import threading
 
-from telemetry.audit.producer import ProducerTree
+import pytest
+
+from telemetry.audit.producer import ProducerTree, intervals
+from telemetry.format.proof.key_span import MAX_WRITTEN_SPANS, KeySpan, require_cover
+from telemetry.format.proof.leaves import MAX_LEAVES
 from telemetry.format.proof.merkle import Frontier, leaf_hash
+from telemetry.format.value.jwe import kid_in_header
 from tests.support.accepted_records import PRODUCER, sealed_records
 from tests.support.leftovers import records
 
@@ -82,3 +87,90 @@ def test_two_threads_hash_each_record_once() -> None:
     assert state is not None
     assert state.size == 600
     assert state.frontier == frontier_of([record.value for record in batch])
+
+
+def test_leaves_since_the_last_checkpoint_are_kept() -> None:
+    batch = list(sealed_records(10, uses_of_a_key=4))
+    leaves = [leaf_hash(record.value) for record in batch]
+    tree = ProducerTree(PRODUCER, hashed=True)
+    before = tree.absorb(batch[:6])
+    assert before is not None
+    tree.note_signed(before, 7)
+    state = tree.absorb(batch[6:], leaves_from=6)
+
+    assert state is not None
+    assert (state.size, state.signed_size, state.leaves_from, state.signed_at) == (10, 6, 6, 7)
+    assert state.leaves == b"".join(leaves[6:])
+    assert state.signed_frontier == frontier_of([record.value for record in batch[:6]])
+    assert state.has_interval
+    kids = [kid_in_header(record.jwe_header) for record in batch]
+    assert state.keys == (KeySpan(kids[6], 6, 7), KeySpan(kids[8], 8, 9))
+    assert tree.unsigned() == state
+
+
+def test_only_the_leaves_asked_for_are_returned() -> None:
+    batch = records(10)
+    tree = ProducerTree(batch[0].producer, hashed=True)
+    tree.absorb(batch[:4])
+    state = tree.absorb(batch[4:], leaves_from=4)
+
+    assert state is not None
+    assert (state.leaves_from, len(state.leaves)) == (4, 6 * 32)
+    assert state.keys == ()
+    assert not state.has_interval
+    beyond = tree.absorb((), leaves_from=1_000)
+    assert beyond is not None
+    assert (beyond.leaves_from, beyond.leaves) == (10, b"")
+
+
+def test_data_key_that_seals_across_a_checkpoint_is_named_in_both() -> None:
+    batch = list(sealed_records(6, uses_of_a_key=100))
+    tree = ProducerTree(PRODUCER, hashed=True)
+    first = tree.absorb(batch[:3], leaves_from=0)
+    assert first is not None
+    tree.note_signed(first, 1)
+    second = tree.absorb(batch[3:], leaves_from=0)
+
+    assert second is not None
+    kid = kid_in_header(batch[0].jwe_header)
+    assert first.keys == (KeySpan(kid, 0, 2),)
+    assert second.keys == (KeySpan(kid, 3, 5),)
+
+
+def test_nothing_new_is_an_empty_interval() -> None:
+    batch = list(sealed_records(3, uses_of_a_key=100))
+    tree = ProducerTree(PRODUCER, hashed=True)
+    state = tree.absorb(batch)
+    assert state is not None
+    tree.note_signed(state, 1)
+
+    unsigned = tree.unsigned()
+
+    assert unsigned is not None
+    assert (unsigned.signed_size, unsigned.size, unsigned.leaves, unsigned.keys) == (3, 3, b"", ())
+    assert unsigned.has_interval
+    assert [*intervals(unsigned)] == [unsigned]
+
+
+@pytest.mark.parametrize("uses", [1, 7, 40, 5_000])
+def test_intervals_continue_each_other(uses: int) -> None:
+    batch = list(sealed_records(2_500, uses_of_a_key=uses))
+    tree = ProducerTree(PRODUCER, hashed=True)
+    first = tree.absorb(batch[:5])
+    assert first is not None
+    tree.note_signed(first, 1)
+    whole = tree.absorb(batch[5:], leaves_from=0)
+    assert whole is not None
+    parts = [*intervals(whole)]
+
+    assert (parts[0].signed_size, parts[-1].size) == (5, 2_500)
+    assert [part.signed_size for part in parts[1:]] == [part.size for part in parts[:-1]]
+    for part in parts:
+        start = part.signed_size or 0
+        assert part.has_interval
+        assert part.size - start <= MAX_LEAVES
+        assert len(part.keys) <= MAX_WRITTEN_SPANS
+        require_cover(part.keys, start, part.size)
+        assert part.frontier == frontier_of([record.value for record in batch[: part.size]])
+        assert part.signed_frontier == frontier_of([record.value for record in batch[:start]])
+        assert part.leaves == b"".join(leaf_hash(record.value) for record in batch[start : part.size])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import uuid_utils
@@ -39,8 +40,11 @@ class KeySource(Protocol):
 class Signer(Protocol):
     """Signs checkpoints of a producer's tree."""
 
-    def sign(self, state: TreeState, *, final: bool = False) -> SealedRecord:
-        """Return a checkpoint of the tree as a record."""
+    def parts(self, state: TreeState) -> Sequence[TreeState]:
+        """Return what each of the next checkpoints has to sign, up to ``state``."""
+
+    def sign(self, part: TreeState, *, at: int, final: bool = False) -> SealedRecord:
+        """Return a checkpoint of the tree as a record; ``at`` is its time in microseconds since the epoch."""
 
 
 class ProducerStream:

@@ -13,6 +13,7 @@ from telemetry.audit.record import SealedRecord
 from telemetry.audit.values import values_of
 from telemetry.format.objects.fallback_object import StoredRecord, encode_object
 from telemetry.format.objects.stored_name import object_name
+from telemetry.format.proof.leaves import as_text
 
 _PAUSED_BYTES = 8 << 20
 """So much may gather while new objects are paused; with more, memory is the greater concern."""
@@ -124,7 +125,7 @@ def _encode(records: list[SealedRecord], *, topic: str, reason: str) -> PendingO
         last=sequences[-1] if sequences else None,
     )
     stored = [
-        StoredRecord(record.key, value, record.sequence)
+        StoredRecord(record.key, value, record.sequence, as_text(record.leaves))
         for record, value in zip(records, values_of(records), strict=True)
     ]
     data = encode_object(stored, topic=topic, producer=records[0].producer, reason=reason)

@@ -19,6 +19,7 @@ from telemetry.exceptions import (
     VerificationError,
 )
 from telemetry.format.objects.fallback_object import decode_object, require_own_name
+from telemetry.format.proof.leaves import from_text
 from telemetry.storage import StorageProvider
 from telemetry.system.worker_pool import WorkerPool
 
@@ -113,7 +114,12 @@ class ObjectReader:
             return None
         return [
             SealedRecord.written(
-                "", producer=waiting.producer, sequence=record.sequence, key=record.key, value=record.value
+                "",
+                producer=waiting.producer,
+                sequence=record.sequence,
+                key=record.key,
+                value=record.value,
+                leaves=from_text(record.headers) if record.sequence is None else b"",
             )
             for record in opened.records
         ]

@@ -28,6 +28,7 @@ from telemetry.format.objects.stored_name import (
     object_name,
     parse_stored_name,
 )
+from telemetry.format.proof.leaves import as_text
 from telemetry.kafka.errors import reason_of
 from telemetry.storage import StorageProvider, storable_name
 
@@ -52,7 +53,7 @@ class Quarantine:
     def reject(self, waiting: WaitingObject, records: Sequence[SealedRecord], error: TransportError) -> str:
         """Store records that Kafka will never accept as an object of their own; return the reason in one word."""
         reason = reason_of(error)
-        stored = [StoredRecord(record.key, record.value, record.sequence) for record in records]
+        stored = [StoredRecord(record.key, record.value, record.sequence, as_text(record.leaves)) for record in records]
         data = encode_object(stored, topic=self._topic, producer=waiting.producer, reason=reason)
         self._create(REJECTED, waiting.parts, data)
         logger.error(

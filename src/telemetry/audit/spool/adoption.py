@@ -66,11 +66,11 @@ class AdoptedSegment:
         """The stream's tree as of the last commit; None where none was kept, or after damage."""
         return self._segment.tree
 
-    def records(self, closing: Callable[[AdoptedSegment], SealedRecord | None]) -> Iterator[list[SealedRecord]]:
-        """Yield the records in order, in chunks, and a closing checkpoint at the end.
+    def records(self, closing: Callable[[AdoptedSegment], list[SealedRecord]]) -> Iterator[list[SealedRecord]]:
+        """Yield the records in order, in chunks, and the last checkpoints at the end.
 
         Args:
-            closing: Returns the signed checkpoint that closes this stream, or None where none is signed.
+            closing: Returns the signed checkpoints that close this stream; none where none is signed.
         """
         producer, count, chunk = self.producer, 0, []
         for position, event_id, key, value in self._rows():
@@ -80,9 +80,7 @@ class AdoptedSegment:
             if len(chunk) >= _CHUNK:
                 yield chunk
                 chunk = []
-        last = self._closing_checkpoint(closing)
-        if last is not None:
-            chunk.append(self._adopted(last))
+        chunk += [self._adopted(checkpoint) for checkpoint in self._closing_checkpoints(closing)]
         if chunk:
             yield chunk
         logger.warning("recovered %d events of a process that exited without shutdown() (producer %s)", count, producer)
@@ -107,15 +105,15 @@ class AdoptedSegment:
                 self._is_closed = True
                 self._segment.close()
 
-    def _closing_checkpoint(self, closing: Callable[[AdoptedSegment], SealedRecord | None]) -> SealedRecord | None:
+    def _closing_checkpoints(self, closing: Callable[[AdoptedSegment], list[SealedRecord]]) -> list[SealedRecord]:
         # A checkpoint over a damaged segment would sign a tree whose records are not all there.
         if self._damage:
-            return None
+            return []
         try:
             return closing(self)
         except TelemetryError as exc:
             logger.error("no closing checkpoint is sent for producer %s: %s", self.producer, exc)  # noqa: TRY400 - the cause is in the line
-            return None
+            return []
 
     def _adopted(self, record: SealedRecord) -> SealedRecord:
         record.segment = self

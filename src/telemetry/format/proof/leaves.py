@@ -7,9 +7,11 @@ checkpoint proves each record of its interval by itself, also where other record
 from __future__ import annotations
 
 import hmac
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from telemetry.exceptions import FormatError, TamperedError
+from telemetry.format import canonical_base64
 from telemetry.format.proof.checkpoint import Checkpoint
 from telemetry.format.proof.merkle import HASH_BYTES, Frontier, split_hashes
 
@@ -22,6 +24,7 @@ _VERSION = 1
 _SIZE_BYTES = 8
 _FIXED_BYTES = 1 + _SIZE_BYTES
 _MAX_BYTES = _FIXED_BYTES + (64 + MAX_LEAVES) * HASH_BYTES
+_MAX_TEXT = 4 * (_MAX_BYTES // 3 + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,20 @@ class IntervalLeaves:
             message = "the leaves beside the checkpoint do not lead to its root hash"
             raise TamperedError(message)
         return found
+
+
+def as_text(leaves: bytes) -> tuple[tuple[str, str], ...]:
+    """Return the header as a stored record has it, among its Kafka headers: in base64; none where there are no leaves."""
+    return ((LEAVES_HEADER, canonical_base64.encode(leaves)),) if leaves else ()
+
+
+def from_text(headers: Iterable[tuple[str, str]]) -> bytes:
+    """Return the content of the leaves header of a stored record; empty where it has none, or one that cannot be read."""
+    # A header is input from outside that nothing protects: what is malformed is as good as none.
+    for name, text in headers:
+        if name == LEAVES_HEADER and len(text) <= _MAX_TEXT:
+            return canonical_base64.decode(text) or b""
+    return b""
 
 
 def _bounds(checkpoint: Checkpoint) -> tuple[int, int]:

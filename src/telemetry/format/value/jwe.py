@@ -100,7 +100,7 @@ def parse(compact: bytes) -> Jwe:
     if len(raw_iv) != IV_BYTES or len(raw_tag) != TAG_BYTES:
         message = "the JWE's initialization vector or tag has the wrong length"
         raise MalformedRecordError(message)
-    return Jwe(protected, _kid_of(protected), raw_iv, canonical_base64.decode_url(ciphertext) + raw_tag)
+    return Jwe(protected, kid_in_header(protected), raw_iv, canonical_base64.decode_url(ciphertext) + raw_tag)
 
 
 def kid_in(compact: bytes) -> str:
@@ -109,7 +109,7 @@ def kid_in(compact: bytes) -> str:
     Raises:
         MalformedRecordError: The header is not in the form that :func:`protected_header` gives it.
     """
-    return _kid_of(compact[:_HEADER_CHARACTERS].partition(b".")[0])
+    return kid_in_header(compact[:_HEADER_CHARACTERS].partition(b".")[0])
 
 
 def open_(cipher: AESGCM, jwe: Jwe) -> bytes:
@@ -125,7 +125,12 @@ def open_(cipher: AESGCM, jwe: Jwe) -> bytes:
         raise TamperedError(message) from exc
 
 
-def _kid_of(protected: bytes) -> str:
+def kid_in_header(protected: bytes) -> str:
+    """Return the commitment to the data key that a protected header names.
+
+    Raises:
+        MalformedRecordError: The header is not in the one form of this format.
+    """
     try:
         header = msgspec.json.decode(canonical_base64.decode_url(protected))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:

@@ -14,8 +14,11 @@ from tests.support.leftovers import records
 class NoSigner:
     """Signs nothing; that a stream has a signer is what counts."""
 
-    def sign(self, state: TreeState, *, final: bool = False) -> SealedRecord:
-        raise AssertionError(state, final)
+    def parts(self, state: TreeState) -> list[TreeState]:
+        raise AssertionError(state)
+
+    def sign(self, part: TreeState, *, at: int, final: bool = False) -> SealedRecord:
+        raise AssertionError(part, at, final)
 
 
 def _encoder() -> ClearEncoder:

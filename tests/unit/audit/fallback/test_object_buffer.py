@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from telemetry.audit.fallback.object_buffer import ObjectBuffer
+from telemetry.audit.record import SealedRecord
 from telemetry.format.objects.fallback_object import decode_object
 from telemetry.format.objects.stored_name import parse_object_name
+from telemetry.format.proof.leaves import from_text
 from tests.support.leftovers import records
 
 
@@ -108,3 +110,17 @@ def test_everything_can_be_taken_out() -> None:
     assert len(buffer) == 0
     buffer.add(records(1), reason="unavailable", now=200.0)
     assert buffer.seconds_until_due(200.0) == 0.0
+
+
+def test_leaves_of_a_checkpoint_are_stored_with_it() -> None:
+    batch = records(2)
+    checkpoint = SealedRecord.written(
+        "c", producer=batch[0].producer, sequence=None, key=b"p", value=b"note", leaves=b"\x01leaves"
+    )
+    buffer = _buffer()
+    buffer.add([*batch, checkpoint], reason="unavailable", now=100.0)
+
+    opened = decode_object(buffer.cut(100.0).data)
+
+    assert [record.headers for record in opened.records] == [(), (), (("telemetry-leaves", "AWxlYXZlcw=="),)]
+    assert from_text(opened.records[2].headers) == checkpoint.leaves

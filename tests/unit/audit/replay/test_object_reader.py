@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from telemetry.audit.fallback.backlog import WaitingObject
+from telemetry.audit.record import SealedRecord
 from telemetry.audit.replay.object_reader import ObjectReader
 from telemetry.audit.replay.outcomes import ObjectOutcomes
 from telemetry.audit.replay.quarantine import Quarantine
@@ -49,6 +50,18 @@ def test_objects_come_in_order(bench: Bench) -> None:
     late, early = stored(bench.store, batch[6:]), stored(bench.store, batch[:6])
 
     assert bench.read() == [(early, list(range(6))), (late, [6, 7, 8])]
+
+
+def test_checkpoint_keeps_its_leaves(bench: Bench) -> None:
+    batch = records(2)
+    checkpoint = SealedRecord.written(
+        "c", producer=batch[0].producer, sequence=None, key=b"p", value=b"note", leaves=b"\x01leaves"
+    )
+    stored(bench.store, [*batch, checkpoint])
+    with WorkerPool(1, name="test") as pool:
+        ((_, part),) = list(bench.reader.read_all(pool))
+
+    assert [record.leaves for record in part] == [b"", b"", b"\x01leaves"]
 
 
 def test_records_keep_their_bytes(bench: Bench) -> None:

@@ -9,13 +9,14 @@ from pydantic import SecretStr
 
 from telemetry.audit.accept.encryptor import ClearEncoder
 from telemetry.audit.accept.stream import ProducerStream
-from telemetry.audit.producer import TreeState
 from telemetry.audit.record import SealedRecord
-from telemetry.audit.send.checkpointer import Checkpointer, CheckpointSigner
+from telemetry.audit.send.checkpoint_signer import CheckpointSigner
+from telemetry.audit.send.checkpointer import Checkpointer
 from telemetry.config import SigningConfig
 from telemetry.encryption.signing_key import SigningKey
 from telemetry.format.proof.checkpoint import Checkpoint, read_unverified
 from telemetry.format.proof.checkpoint_message import decode_checkpoint_message
+from telemetry.format.proof.leaves import IntervalLeaves
 from telemetry.format.proof.merkle import Frontier, leaf_hash
 from tests.support.leftovers import records
 
@@ -25,21 +26,28 @@ SOURCE = "/production/shop"
 @pytest.fixture
 def signer(tmp_path: Path) -> CheckpointSigner:
     SigningKey.create(tmp_path / "signing", "correct horse", name="audit")
-    return CheckpointSigner(
-        SigningConfig(key_path=tmp_path / "signing", passphrase=SecretStr("correct horse")), source=SOURCE
-    )
+    config = SigningConfig(key_path=tmp_path / "signing", passphrase=SecretStr("correct horse"))
+    return CheckpointSigner(config, source=SOURCE, topic="audit-events")
 
 
 class Bench:
     """A checkpointer whose last checkpoint can be batch older."""
 
-    def __init__(self, signer: CheckpointSigner, *, every_events: int = 10, every_seconds: float = 3_600.0) -> None:
+    def __init__(
+        self,
+        signer: CheckpointSigner,
+        *,
+        every_events: int = 10,
+        every_seconds: float = 3_600.0,
+        heartbeat_seconds: float = 0.0,
+    ) -> None:
         self.stream = ProducerStream(ClearEncoder(source=SOURCE), signer=signer)
         self.checkpointer = Checkpointer(
             self.stream,
             signer=signer,
             every_events=every_events,
             every_seconds=every_seconds,
+            heartbeat_seconds=heartbeat_seconds,
         )
 
     def send(self, count: int) -> list[Checkpoint]:
@@ -50,6 +58,7 @@ class Bench:
 
     def wait(self, seconds: float) -> None:
         """Let time pass, from the point of view of the checkpointer."""
+        self.checkpointer._opened_at -= seconds
         self.checkpointer._signed_at -= seconds
 
     def observe(self, batch: Sequence[SealedRecord]) -> list[Checkpoint]:
@@ -129,17 +138,93 @@ def test_stream_without_events_has_no_final_checkpoint(bench: Bench) -> None:
     assert bench.observe([]) == []
 
 
-def test_recovered_checkpoint_closes_a_foreign_stream(signer: CheckpointSigner) -> None:
-    frontier = Frontier()
-    frontier.append(leaf_hash(b"value"))
-    producer = "018f3b1c-0000-7000-8000-000000000001"
-
-    record = signer.sign_recovered(TreeState(producer, 1, frontier.to_bytes()), source="/test/other")
+def test_checkpoint_names_topic_interval_and_leaves(bench: Bench) -> None:
+    bench.send(10)
+    batch = records(12, producer=bench.stream.producer, first=10)
+    (record,) = bench.checkpointer.before_send(batch)
 
     checkpoint = decoded(record)
-    assert (checkpoint.producer, checkpoint.source, checkpoint.size) == (producer, "/test/other", 1)
-    assert checkpoint.recovered
-    assert not checkpoint.final
+    assert (checkpoint.topic, checkpoint.interval, checkpoint.size, checkpoint.keys) == ("audit-events", 10, 22, ())
+    leaves = IntervalLeaves.decode(record.leaves, checkpoint)
+    assert [leaves.leaf(number) for number in range(10, 22)] == [leaf_hash(record.value) for record in batch]
+
+
+def test_long_interval_makes_several_checkpoints(bench: Bench) -> None:
+    found = bench.checkpointer.before_send(records(2_100, producer=bench.stream.producer))
+
+    checkpoints = [(decoded(record), record.leaves) for record in found]
+    assert [(each.interval, each.size) for each, _ in checkpoints] == [(0, 1_024), (1_024, 2_048), (2_048, 2_100)]
+    assert [IntervalLeaves.decode(leaves, each).end for each, leaves in checkpoints] == [1_024, 2_048, 2_100]
+
+
+def test_small_rest_of_a_long_interval_waits(signer: CheckpointSigner) -> None:
+    bench = Bench(signer, every_events=1_000)
+
+    assert [each.size for each in bench.send(1_100)] == [1_024]
+    assert [(each.interval, each.size) for each in bench.send(924)] == [(1_024, 2_024)]
+    bench.send(30)
+    bench.wait(3_601.0)
+    assert [(each.interval, each.size) for each in bench.send(0)] == [(2_024, 2_054)]
+
+
+def test_end_of_a_long_interval_is_the_only_final_one(bench: Bench) -> None:
+    bench.stream.next_sequence = 1_500
+    bench.checkpointer.expect_end()
+    found = bench.observe(records(1_500, producer=bench.stream.producer))
+
+    assert [(each.size, each.final) for each in found] == [(1_024, False), (1_500, True)]
+
+
+def test_more_events_than_a_checkpoint_has_leaves_are_never_configured_away(signer: CheckpointSigner) -> None:
+    bench = Bench(signer, every_events=1_000_000)
+
+    assert [each.size for each in bench.send(1_024)] == [1_024]
+
+
+def test_heartbeat_signs_the_same_size_again(signer: CheckpointSigner) -> None:
+    bench = Bench(signer, heartbeat_seconds=300.0)
+    (first,) = bench.send(10)
+    bench.wait(299.0)
+    assert bench.send(0) == []
+    bench.wait(2.0)
+    (record,) = bench.checkpointer.before_send([])
+
+    heartbeat = decoded(record)
+    assert (heartbeat.size, heartbeat.interval, heartbeat.root) == (10, 10, first.root)
+    assert heartbeat.time > first.time
+    assert record.leaves == b""
+    assert bench.send(0) == []
+
+
+def test_heartbeat_of_a_process_that_logged_nothing(signer: CheckpointSigner) -> None:
+    bench = Bench(signer, heartbeat_seconds=300.0)
+    bench.wait(301.0)
+
+    assert [(each.size, each.interval, each.final) for each in bench.send(0)] == [(0, 0, False)]
+    bench.checkpointer.expect_end()
+    assert [(each.size, each.final) for each in bench.send(0)] == [(0, True)]
+
+
+def test_times_rise_although_the_clock_went_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    (first,) = bench.send(10)
+    monkeypatch.setattr("time.time_ns", lambda: 1_600_000_000_000_000_000)
+    later = [*bench.send(10), *bench.send(1_040)]
+
+    times = [each.time for each in (first, *later)]
+    assert len(times) == 4
+    assert times == sorted(set(times))
+    assert times[-1][:13] == first.time[:13]
+
+
+def test_version_1_has_one_checkpoint_and_no_leaves(tmp_path: Path) -> None:
+    SigningKey.create(tmp_path / "signing", "correct horse", name="audit")
+    config = SigningConfig(key_path=tmp_path / "signing", passphrase=SecretStr("correct horse"))
+    bench = Bench(CheckpointSigner(config, source=SOURCE, topic=None))
+    (record,) = bench.checkpointer.before_send(records(2_100, producer=bench.stream.producer))
+
+    checkpoint = decoded(record)
+    assert (checkpoint.size, checkpoint.topic, checkpoint.interval, checkpoint.keys) == (2_100, None, None, ())
+    assert record.leaves == b""
 
 
 class SpoolStub:

@@ -78,6 +78,17 @@ def test_acknowledged_records_reach_the_listener(opened: Callable[..., _Bench]) 
     assert bench.client.headers[0] == [("content-type", CONTENT_TYPE), ("batch", b"1")]
 
 
+def test_leaves_of_a_checkpoint_are_a_header_of_its_record_alone(opened: Callable[..., _Bench]) -> None:
+    bench = opened()
+    checkpoint = SealedRecord.written("c", producer="p", sequence=None, key=b"p", value=b"note", leaves=b"\x01leaves")
+    bench.transport.send([*_records(2), checkpoint], headers=[("batch", b"1")])
+    bench.client.acknowledge(3)
+
+    assert bench.transport.wait_empty(_LIMIT)
+    common = [("content-type", CONTENT_TYPE), ("batch", b"1")]
+    assert bench.client.headers == [common, common, [*common, ("telemetry-leaves", b"\x01leaves")]]
+
+
 def test_one_report_confirms_a_partition(opened: Callable[..., _Bench]) -> None:
     bench, records = opened(), _records(200)
     bench.transport.send(records[:3])

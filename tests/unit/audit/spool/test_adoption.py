@@ -24,8 +24,8 @@ def _adopt_one(folder: Path) -> AdoptedSegment:
     return adopted
 
 
-def _no_checkpoint(_segment: AdoptedSegment) -> SealedRecord | None:
-    return None
+def _no_checkpoint(_segment: AdoptedSegment) -> list[SealedRecord]:
+    return []
 
 
 def _all(adopted: AdoptedSegment) -> list[SealedRecord]:
@@ -127,8 +127,12 @@ def test_damaged_segment_gets_no_closing_checkpoint(tmp_path: Path) -> None:
     log.write_bytes(bytes(content))
     asked: list[AdoptedSegment] = []
 
+    def ask(segment: AdoptedSegment) -> list[SealedRecord]:
+        asked.append(segment)
+        return []
+
     for adopted in adopt_segments(tmp_path, topic=TOPIC):
-        list(adopted.records(asked.append))
+        list(adopted.records(ask))
         adopted.close()
 
     assert asked == []
@@ -138,7 +142,7 @@ def test_records_come_without_a_failing_checkpoint(tmp_path: Path, caplog: pytes
     leave_segment(tmp_path, records(3))
     adopted = _adopt_one(tmp_path)
 
-    def fail(_segment: AdoptedSegment) -> SealedRecord | None:
+    def fail(_segment: AdoptedSegment) -> list[SealedRecord]:
         message = "the state of the tree is malformed"
         raise FormatError(message)
 
@@ -154,7 +158,7 @@ def test_unsettled_closing_checkpoint_keeps_the_segment(tmp_path: Path) -> None:
     adopted = _adopt_one(tmp_path)
     checkpoint = SealedRecord.written("c", producer="p", sequence=None, key=b"p", value=b"note")
 
-    recovered = [record for chunk in adopted.records(lambda _segment: checkpoint) for record in chunk]
+    recovered = [record for chunk in adopted.records(lambda _segment: [checkpoint]) for record in chunk]
     assert recovered[-1] is checkpoint
     adopted.acknowledge(recovered[:-1])
     assert list(tmp_path.glob("*.spool"))

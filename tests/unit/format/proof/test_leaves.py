@@ -8,7 +8,7 @@ import pytest
 
 from telemetry.exceptions import FormatError, TamperedError
 from telemetry.format.proof.checkpoint import Checkpoint
-from telemetry.format.proof.leaves import MAX_LEAVES, IntervalLeaves
+from telemetry.format.proof.leaves import MAX_LEAVES, IntervalLeaves, as_text, from_text
 from telemetry.format.proof.merkle import Frontier, leaf_hash
 
 PRODUCER = "0198c0de-0000-7000-8000-00000000000a"
@@ -105,3 +105,24 @@ def test_interval_with_more_leaves_than_a_record_carries() -> None:
 def test_leaves_that_are_no_hashes_are_not_written(leaves: bytes) -> None:
     with pytest.raises(FormatError):
         IntervalLeaves(0, (), leaves).encode()
+
+
+def test_stored_record_has_them_in_base64() -> None:
+    header = beside(3, 5)[1].encode()
+    assert from_text(as_text(header)) == header
+    assert as_text(b"") == ()
+    assert [name for name, _ in as_text(header)] == ["telemetry-leaves"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (),
+        (("telemetry-batch", "AQID"),),
+        (("telemetry-leaves", "not base64"),),
+        (("telemetry-leaves", "AQI"),),
+        (("telemetry-leaves", "A" * (1 << 20)),),
+    ],
+)
+def test_stored_record_without_readable_leaves_has_none(headers: tuple[tuple[str, str], ...]) -> None:
+    assert from_text(headers) == b""

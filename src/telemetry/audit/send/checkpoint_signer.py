@@ -1,0 +1,142 @@
+"""Creates signed checkpoints as records."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import uuid_utils
+
+from telemetry.audit.producer import TreeState, intervals
+from telemetry.audit.record import SealedRecord
+from telemetry.config import AuditConfig, SigningConfig
+from telemetry.encryption.signing_key import SigningKey
+from telemetry.exceptions import FormatError
+from telemetry.format.proof.checkpoint import Checkpoint, sign_checkpoint
+from telemetry.format.proof.checkpoint_message import encode_checkpoint_message
+from telemetry.format.proof.leaves import IntervalLeaves
+from telemetry.format.proof.merkle import Frontier
+
+logger = logging.getLogger("telemetry.audit")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class CheckpointSigner:
+    """Signs the trees of a service's producers.
+
+    Args:
+        config: Which key signs.
+        source: CloudEvents source of the producer's events.
+        topic: Kafka topic that the checkpoints name; None to write version 1, which names none and has no leaves.
+
+    Raises:
+        ConfigurationError: The signing key cannot be used.
+    """
+
+    def __init__(self, config: SigningConfig, *, source: str, topic: str | None = None) -> None:
+        self._key = SigningKey.load(config.key_path, config.passphrase)
+        self._source = source
+        self._topic = topic
+
+    def parts(self, state: TreeState) -> Sequence[TreeState]:
+        """Return what each of the next checkpoints has to sign, up to ``state``."""
+        return [state] if self._topic is None else list(intervals(state))
+
+    def sign(self, part: TreeState, *, at: int, final: bool = False) -> SealedRecord:
+        """Return a checkpoint of this process's tree.
+
+        Args:
+            part: From :meth:`parts`.
+            at: Time of the checkpoint in microseconds since the epoch.
+            final: Whether the stream ends here.
+        """
+        return self._record(part, self._checkpoint(part, source=self._source, at=at, final=final))
+
+    def sign_recovered(self, state: TreeState, *, source: str) -> list[SealedRecord]:
+        """Return the last checkpoints of a dead process's tree; the last of them closes it.
+
+        What the process left beside its tree is checked: leaves that do not lead to the tree are left out.
+        """
+        state, at, records = _credible(state), state.signed_at, []
+        for part in self.parts(state):
+            at = next_time(at)
+            checkpoint = self._checkpoint(part, source=source, at=at, recovered=part.size == state.size)
+            records.append(self._record(part, checkpoint))
+        return records
+
+    def _checkpoint(
+        self, part: TreeState, *, source: str, at: int, final: bool = False, recovered: bool = False
+    ) -> Checkpoint:
+        has_interval = self._topic is not None and part.has_interval
+        return Checkpoint.of(
+            Frontier.from_bytes(part.frontier),
+            source=source,
+            producer=part.producer,
+            time=(_EPOCH + timedelta(microseconds=at)).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            final=final,
+            recovered=recovered,
+            topic=self._topic,
+            interval=part.signed_size if has_interval else None,
+            keys=part.keys if has_interval else (),
+        )
+
+    def _record(self, part: TreeState, checkpoint: Checkpoint) -> SealedRecord:
+        event_id = str(uuid_utils.uuid7())
+        value = encode_checkpoint_message(checkpoint, sign_checkpoint(checkpoint, self._key), event_id=event_id)
+        # A checkpoint of no new records, such as a heartbeat, has an interval without leaves.
+        has_leaves = checkpoint.interval is not None and bool(part.leaves)
+        return SealedRecord.written(
+            event_id,
+            producer=part.producer,
+            sequence=None,
+            key=part.producer.encode(),
+            value=value,
+            leaves=_leaves_of(part).encode() if has_leaves else b"",
+        )
+
+
+def signer_of(config: AuditConfig, *, source: str) -> CheckpointSigner | None:
+    """Return the signer of a pipeline; None where nothing is signed.
+
+    Raises:
+        ConfigurationError: The signing key cannot be used.
+    """
+    if config.signing_config is None:
+        return None
+    topic = None if config.checkpoint_format == 1 else config.kafka_topic
+    return CheckpointSigner(config.signing_config, source=source, topic=topic)
+
+
+def next_time(last: int) -> int:
+    """Return the time of the next checkpoint in microseconds: now, and after the last one if the clock went back."""
+    return max(last + 1, time.time_ns() // 1_000)
+
+
+def _leaves_of(part: TreeState) -> IntervalLeaves:
+    before = Frontier.from_bytes(part.signed_frontier)
+    return IntervalLeaves(before.size, before.roots, part.leaves)
+
+
+def _credible(state: TreeState) -> TreeState:
+    """Return a dead process's state; without its leaves, if they do not make its tree."""
+    if state.has_interval and _leads_to_tree(state):
+        return state
+    if state.signed_size is not None:
+        logger.warning(
+            "the leaf hashes that producer %s left are incomplete; its last checkpoint has none", state.producer
+        )
+    return TreeState(state.producer, state.size, state.frontier, signed_at=state.signed_at)
+
+
+def _leads_to_tree(state: TreeState) -> bool:
+    try:
+        tree = Frontier.from_bytes(state.signed_frontier)
+        if tree.size != state.signed_size:
+            return False
+        tree.extend_packed(state.leaves)
+    except FormatError:
+        return False
+    return tree.to_bytes() == state.frontier
