@@ -29,6 +29,7 @@ from tests.services.sealed_records import (
     attributes_of,
     flips,
     rewritten,
+    unbounded,
 )
 
 URI = "known://kek"
@@ -63,7 +64,7 @@ def _associated(context: Context) -> bytes:
 
 
 PROVIDER = KnownProvider()
-OPENER = RecordOpener(PROVIDER)
+OPENER = RecordOpener(PROVIDER, budget=unbounded())
 PAYLOAD = {"card": "4111", "nested": [1, None, {"ü": 2.5}]}
 
 _ONE = Sealer(PROVIDER)
@@ -80,7 +81,7 @@ OTHERS = {
 }
 GENUINE = {"the record": RECORD, **OTHERS}
 # An opener that knows every head uses the fast decoder; one that never opened a record uses the full decoder.
-OPENERS = {"fast": OPENER, "full": RecordOpener(PROVIDER)}
+OPENERS = {"fast": OPENER, "full": RecordOpener(PROVIDER, budget=unbounded())}
 for _record in GENUINE.values():
     assert_opens(OPENER, _record)
 VALUE, KEY = RECORD.value or b"", RECORD.key or b""

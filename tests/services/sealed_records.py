@@ -13,7 +13,8 @@ from telemetry.audit.accept.draft import EventFactory
 from telemetry.audit.accept.encryptor import AuditEncryptor
 from telemetry.encryption import EncryptionProvider
 from telemetry.encryption.data_key import DataKeyring
-from telemetry.exceptions import KeyServiceError, TamperedError
+from telemetry.encryption.unwrap_budget import UnwrapBudget
+from telemetry.exceptions import KeyServiceError, TamperedError, UnknownKeysError
 from telemetry.format.value.message import context_of, source_of
 from telemetry.reader import DamagedRecord, OpenedEvent, Place, RawRecord, RecordOpener
 
@@ -104,6 +105,11 @@ def flips(record: RawRecord) -> Iterator[RawRecord]:
         yield record._replace(value=value[:at] + bytes((byte ^ bit,)) + value[at + 1 :])
 
 
+def unbounded() -> UnwrapBudget:
+    """Return a budget that refuses nothing: each alteration must be found out, not left unopened."""
+    return UnwrapBudget(per_second=1e9, burst=1_000_000_000, breaker=1_000_000_000)
+
+
 def assert_opens(opener: RecordOpener, record: RawRecord) -> None:
     """The record is genuine."""
     found = opener.open(record)
@@ -115,3 +121,4 @@ def assert_refused(opener: RecordOpener, record: RawRecord) -> None:
     found = opener.open(record)
     assert isinstance(found, DamagedRecord), f"accepted: {record.value!r}"
     assert isinstance(found.error, TamperedError | KeyServiceError)
+    assert not isinstance(found.error, UnknownKeysError)

@@ -18,6 +18,7 @@ from tests.services.sealed_records import (
     attributes_of,
     flips,
     rewritten,
+    unbounded,
 )
 
 KINDS = ("aws_kms", "aws_kms multi-Region", "azure_keyvault RSA", "azure_keyvault oct-HSM", "gcp_kms", "local_key")
@@ -30,7 +31,7 @@ def provider(request: pytest.FixtureRequest, make_provider: MakeProvider) -> Enc
 
 @pytest.fixture
 def opener(provider: EncryptionProvider) -> Iterator[RecordOpener]:
-    opener = RecordOpener(provider)
+    opener = RecordOpener(provider, budget=unbounded())
     yield opener
     opener.close()
 

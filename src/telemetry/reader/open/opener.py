@@ -28,10 +28,11 @@ class RecordOpener:
 
     Args:
         provider: Unwraps data keys; None leaves events sealed.
+        budget: Bounds what forged wrapped keys cost.
     """
 
-    def __init__(self, provider: EncryptionProvider | None) -> None:
-        self._budget = UnwrapBudget()
+    def __init__(self, provider: EncryptionProvider | None, *, budget: UnwrapBudget | None = None) -> None:
+        self._budget = budget or UnwrapBudget()
         self._keys = UnwrapCache(provider, budget=self._budget) if provider is not None else None
         self._heads: dict[bytes, _KnownHead] = {}
 
