@@ -11,6 +11,7 @@ from confluent_kafka import Producer
 
 from tests.attacks.broker_trail import BrokerTrail
 from tests.attacks.measured import measured
+from tests.attacks.raw_batch import write_gzip_bomb
 from tests.services.fixtures import new_topic
 from tests.services.kafka import KafkaBroker
 from tests.services.kafka_access import QUIET
@@ -21,7 +22,7 @@ _MIB = 1 << 20
 _MOST_MEMORY = 300 * _MIB
 """Peak of a reader with a bomb of 1 MB before it; a reader of an honest topic needs about a third."""
 
-_BOMBS = {"zstd": 80 * _MIB, "gzip": 240 * _MIB, "lz4": 240 * _MIB, "snappy": 20 * _MIB}
+_BOMBS = {"zstd": 80 * _MIB, "lz4": 240 * _MIB, "snappy": 20 * _MIB}
 """Size of the record by codec: it unpacks to this, and the broker accepts what it is packed into."""
 
 
@@ -52,7 +53,11 @@ def plant_bomb(trail: BrokerTrail, codec: str, *, records: int = 1) -> None:
 def attacked(trail: BrokerTrail, codec: str) -> None:
     """Log an event before the bomb, and one after it."""
     trail.log(["before"])
-    plant_bomb(trail, codec)
+    if codec == "gzip":
+        # With a client library this process would need twice the memory. 1 GB fits into a record too, and takes a minute.
+        write_gzip_bomb(trail.broker.bootstrap(), trail.topic, size=400_000_000)
+    else:
+        plant_bomb(trail, codec)
     trail.log(["after"])
 
 
