@@ -75,5 +75,6 @@ item attack                                                        test
 1.18 S forges the library's own events                             test_s_own_names: of_the_library
 1.18 S gives two users one Kafka key                               test_s_own_names: two_keys
 1.18 L has stored objects sent without TLS                         test_l_environment: leaves_without_tls
+1.18 L has Kafka reached with TLS 1.1 by OpenSSL's configuration   test_l_openssl
 ==== ============================================================= =====================================================
 """
