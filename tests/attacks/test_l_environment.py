@@ -56,7 +56,6 @@ def listener() -> Iterator[Listener]:
     listener.close()
 
 
-@pytest.mark.xfail(strict=True, reason="the AWS SDK takes an endpoint without TLS from its environment")
 @pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_KMS", "profile"])
 def test_data_key_is_never_asked_for_without_tls(
     listener: Listener, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
@@ -116,7 +115,6 @@ def test_forged_state_skips_no_record(site: Site, tmp_path: Path) -> None:
     assert str(path) in ended.err
 
 
-@pytest.mark.xfail(strict=True, reason="the Azure client takes the address of an emulator from its environment")
 def test_stored_object_never_leaves_without_tls(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZURE_STORAGE_USE_EMULATOR", "true")
     monkeypatch.setenv("AZURITE_BLOB_STORAGE_URL", listener.url)

@@ -104,7 +104,6 @@ def _connect(server: OldServer, authorities: Path, folder: Path) -> list[str]:
     return server.handshakes
 
 
-@pytest.mark.xfail(strict=True, reason="nothing states the lowest version of TLS for Kafka")
 @pytest.mark.parametrize("server", [ssl.TLSVersion.TLSv1_1], indirect=True)
 def test_kafka_is_never_reached_with_old_tls(server: tuple[OldServer, Path], tmp_path: Path) -> None:
     assert "TLSv1.1" not in _connect(*server, tmp_path)

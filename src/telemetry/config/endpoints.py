@@ -1,11 +1,12 @@
-"""Checks the endpoints, certificates and pairs of fields that key services and stores have in common."""
+"""Checks the endpoints, certificates, TLS and pairs of fields that key services, stores and Kafka have in common."""
 
 from __future__ import annotations
 
 import ipaddress
+import os
 import ssl
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
 from telemetry.config.secret_files import require_unchangeable
@@ -56,6 +57,58 @@ def is_this_machine(url: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def require_sound_tls() -> None:
+    """Check that no variable of the environment makes the TLS of this process weaker or readable.
+
+    Raises:
+        ConfigurationError: ``SSLKEYLOGFILE`` is set, or OpenSSL's configuration lets Python speak TLS 1.1.
+    """
+    if os.environ.get("SSLKEYLOGFILE"):
+        reason = "is set: the secrets of every TLS connection would be written to that file"
+        raise ConfigurationError(Problem("SSLKEYLOGFILE", reason, "unset it"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # Since OpenSSL 3 a security level of 1 excludes TLS 1.1 as well (SSL_CTX_set_security_level(3)).
+    is_excluded = ssl.OPENSSL_VERSION_INFO >= (3,) and context.security_level > 0
+    if context.minimum_version < ssl.TLSVersion.TLSv1_2 and not is_excluded:
+        reason = "lets this process speak TLS 1.1 or older"
+        raise ConfigurationError(
+            Problem("OPENSSL_CONF", reason, "set MinProtocol = TLSv1.2 in OpenSSL's configuration")
+        )
+
+
+class TlsRequests:
+    """Refuses every request of boto3 without TLS, whichever variable or profile brought its endpoint about.
+
+    It is registered as a handler of the event ``before-send``, the last before a request is sent.
+
+    Args:
+        endpoint: The endpoint that the configuration names; it was checked and may be ``http`` on this machine.
+        service: Service whose requests have secrets in them. Others may go to this machine, where emulators run.
+    """
+
+    def __init__(self, endpoint: str | None, *, service: str = "") -> None:
+        self._endpoint = endpoint
+        self._service = service
+
+    def __call__(self, *, request: Any, event_name: str, **_others: Any) -> None:
+        """Let a request pass, or raise.
+
+        Raises:
+            ConfigurationError: It would cross the network in the clear.
+        """
+        url = urlsplit(request.url)
+        origin = f"{url.scheme}://{url.netloc}"
+        if url.scheme == "https" or origin == self._endpoint:
+            return
+        is_other = event_name.split(".")[1:2] != [self._service]
+        if is_other and is_this_machine(origin):
+            return
+        reason = (
+            f"names {origin}, which has no TLS; it comes from a variable (AWS_ENDPOINT_URL...) or a profile of the SDK"
+        )
+        raise ConfigurationError(Problem("endpoint_url", reason, "unset it there, or write https://"))
 
 
 def require_together(config: ConfigModel, *fields: str, section: str = "") -> bool:

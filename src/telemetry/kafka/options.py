@@ -7,10 +7,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from telemetry.config import AuditConfig, KafkaConfig
+from telemetry.config.endpoints import require_sound_tls
 from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.kafka.extra_options import passed_to_every_client, refused_settings
 from telemetry.system.file_trust import FileFault, find_fault, is_readable_by_all
 
+_TLS_12_SUITES = "DEFAULT:!SSLv3:!TLSv1:!aNULL:!PSK:@SECLEVEL=2"
+"""Suites that exist in TLS 1.2 and later alone: librdkafka has no setting for the lowest version, and OPENSSL_CONF lowers
+OpenSSL's own. Those of TLS 1.3 are not affected."""
 _PRIVATE_FILES = frozenset({"ssl_key_location", "ssl_keystore_location"})
 _THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -35,7 +39,9 @@ def common_options(config: AuditConfig) -> dict[str, Any]:
         "client.id": "telemetry",
     }
     if config.security_protocol.endswith("SSL"):
+        require_sound_tls()
         options["ssl.endpoint.identification.algorithm"] = "https"
+        options["ssl.cipher.suites"] = _TLS_12_SUITES
     if config.kafka_config is not None:
         options.update(_tls_options(config.kafka_config))
         options.update(_sasl_options(config.kafka_config))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from telemetry.config.endpoints import require_together
+from telemetry.config.endpoints import TlsRequests, require_together
 from telemetry.exceptions import ConfigurationError, MissingExtraError, Problem
 from telemetry.storage.object_store import ObjectStoreProvider, Permissions, checked_endpoint
 
@@ -69,6 +69,7 @@ class AwsS3Provider(ObjectStoreProvider):
             "conditional_put": "etag",
             "checksum_algorithm": "SHA256",
             "disable_bulk_delete": True,
+            "skip_signature": False,
         }
         region = config.aws_region or (chain.region if chain else None)
         if region:
@@ -115,6 +116,7 @@ class _DefaultChain:
         except ImportError as exc:
             feature = "aws_s3 without aws_access_key_id"
             raise MissingExtraError(feature, "aws") from exc
+        session.events.register("before-send", TlsRequests(None))
         self._session: Any = session
         self.region: str | None = session.region_name
 

@@ -63,7 +63,12 @@ class AzureBlobProvider(ObjectStoreProvider):
 
     def _settings(self) -> AzureConfig:
         config = self.config
-        settings: AzureConfig = {"account_name": config.account_name or ""}
+        # Stated, so that no environment variable sends objects to an emulator, or without a signature.
+        settings: AzureConfig = {
+            "account_name": config.account_name or "",
+            "use_emulator": False,
+            "skip_signature": False,
+        }
         endpoint = checked_endpoint(config)
         if endpoint:
             settings["endpoint"] = endpoint

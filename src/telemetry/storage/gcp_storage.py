@@ -49,7 +49,7 @@ class GcpStorageProvider(ObjectStoreProvider):
     def _create_store(self) -> GCSStore:
         from obstore.store import GCSStore  # noqa: PLC0415 - absent without the extra
 
-        settings: GCSConfig = {}
+        settings: GCSConfig = {"skip_signature": False}
         endpoint = checked_endpoint(self.config)
         if endpoint:
             settings["base_url"] = endpoint

@@ -271,3 +271,14 @@ def test_credentials_of_azure_identity(config: EncryptionConfig) -> None:
             credential = provider._new_credential()
             assert type(credential).__name__ == kind
             credential.close()  # type: ignore[attr-defined]  # of azure-identity's classes
+
+
+def test_redirect_does_not_take_a_data_key_along(key_vault: FakeKeyVault, provider: AzureKeyVaultProvider) -> None:
+    key_vault.refuse("wrapkey", status=307)
+    before = key_vault.calls("wrapkey")
+
+    with pytest.raises(KeyServiceError):
+        provider.generate_data_key(CONTEXT)
+
+    # The SDK would repeat the body at any address, also at one without TLS.
+    assert key_vault.calls("wrapkey") == before + 1

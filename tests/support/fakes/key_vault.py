@@ -224,7 +224,9 @@ class _Handler(BaseHTTPRequestHandler):
         if authorization != f"Bearer {self.server.state.token}":
             self._send(403, _error("Forbidden", "not this caller", "AccessDenied"))
             return
-        self._send(*self._answer(body))
+        status, answer = self._answer(body)
+        is_redirect = 300 <= status < 400
+        self._send(status, answer, {"Location": self.path} if is_redirect else None)
 
     def _answer(self, body: bytes) -> tuple[int, Any]:
         state, url = self.server.state, urlsplit(self.path)

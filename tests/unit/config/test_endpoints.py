@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,12 @@ import trustme
 
 from telemetry.config import EncryptionConfig
 from telemetry.config.endpoints import (
+    TlsRequests,
     checked_url,
     is_this_machine,
     read_certificates,
     require_certificates,
+    require_sound_tls,
     require_together,
 )
 from telemetry.exceptions import ConfigurationError
@@ -119,3 +122,49 @@ def test_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
             require_certificates(path, field="ca_path")
         with pytest.raises(ConfigurationError, match="ca_path: cannot be read"):
             read_certificates(path, field="ca_path")
+
+
+def test_key_log_of_tls_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    require_sound_tls()
+
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "secrets.log"))
+    with pytest.raises(ConfigurationError, match="SSLKEYLOGFILE: is set"):
+        require_sound_tls()
+
+
+def test_openssl_that_speaks_old_tls_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Weak(ssl.SSLContext):
+        minimum_version = ssl.TLSVersion.TLSv1_1
+        security_level = 0
+
+    monkeypatch.setattr(ssl, "SSLContext", Weak)
+
+    with pytest.raises(ConfigurationError, match="OPENSSL_CONF: lets this process speak"):
+        require_sound_tls()
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "url", "event", "is_sent"),
+    [
+        (None, "https://kms.eu-central-1.amazonaws.com/", "before-send.kms.Decrypt", True),
+        (None, "http://kms.eu-central-1.amazonaws.com/", "before-send.kms.Decrypt", False),
+        (None, "http://127.0.0.1:4566/", "before-send.kms.Decrypt", False),
+        ("http://127.0.0.1:4566", "http://127.0.0.1:4566/", "before-send.kms.Decrypt", True),
+        ("http://127.0.0.1:4566", "http://127.0.0.1:45/", "before-send.kms.Decrypt", False),
+        # The credentials of an emulator come from this machine too, but from no other without TLS.
+        (None, "http://127.0.0.1:4566/", "before-send.sts.AssumeRole", True),
+        (None, "http://sts.amazonaws.com/", "before-send.sts.AssumeRole", False),
+    ],
+)
+def test_request_without_tls_is_not_sent(endpoint: str | None, url: str, event: str, *, is_sent: bool) -> None:
+    class Request:
+        def __init__(self, url: str) -> None:
+            self.url = url
+
+    guard = TlsRequests(endpoint, service="kms")
+
+    if is_sent:
+        guard(request=Request(url), event_name=event)
+    else:
+        with pytest.raises(ConfigurationError, match="endpoint_url: names http://"):
+            guard(request=Request(url), event_name=event)

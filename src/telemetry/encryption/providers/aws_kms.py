@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from telemetry.config import EncryptionConfig
-from telemetry.config.endpoints import require_together
+from telemetry.config.endpoints import TlsRequests, require_together
 from telemetry.encryption.context import require_bounds, require_data_key
 from telemetry.encryption.listed_keys import not_listed
 from telemetry.encryption.provider import Context, DataKey
@@ -225,6 +225,8 @@ class AwsKmsProvider(RemoteKeyProvider):
 
         try:
             session = boto3.Session(region_name=self._region, profile_name=self.config.aws_profile)
+            # A copy of it is in every client of this session, those of its credentials too.
+            session.events.register("before-send", TlsRequests(self._endpoint, service="kms"))
             return session.client(
                 "kms",
                 endpoint_url=self._endpoint,

@@ -242,6 +242,7 @@ class AzureKeyVaultProvider(RemoteKeyProvider):
         return KeyClient(
             self._url,
             self._new_credential(),
+            permit_redirects=False,  # the SDK would repeat the body, a data key, also at an address without TLS
             verify_challenge_resource=self.config.endpoint_url is None,
             retry_total=0,
             connection_timeout=self._timeout,

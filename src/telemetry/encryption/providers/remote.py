@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from typing import Any, ClassVar, TypeVar
 
 from telemetry.config import EncryptionConfig
-from telemetry.config.endpoints import checked_url, is_this_machine, require_certificates
+from telemetry.config.endpoints import checked_url, is_this_machine, require_certificates, require_sound_tls
 from telemetry.encryption.confidential import confidential
 from telemetry.encryption.provider import EncryptionProvider
 from telemetry.encryption.trial import try_key
@@ -47,6 +47,7 @@ class RemoteKeyProvider(EncryptionProvider):
     def __init__(self, config: EncryptionConfig) -> None:
         self.config = config
         require_sdk(f"the provider {config.provider!r}", self.sdk, self.extra)
+        require_sound_tls()
         if config.ca_path is not None:
             require_certificates(config.ca_path, field=f"{SECTION}ca_path")
         self._timeout = config.timeout_ms / 1_000
