@@ -78,6 +78,8 @@ OTHERS = {
     "another service": Sealer(PROVIDER, service="billing").seal(span=5),
     "hashed Kafka key": Sealer(PROVIDER, hmac_secret=b"s" * 32).seal(span=6),
     "nothing projected": Sealer(PROVIDER, clear_fields=()).seal(span=None),
+    "hidden type": Sealer(PROVIDER, hide_event_type=True).seal(span=7),
+    "recognizable repeat": Sealer(PROVIDER, hide_event_type=True, dedup="order-4711").seal(span=8),
 }
 GENUINE = {"the record": RECORD, **OTHERS}
 # An opener that knows every head uses the fast decoder; one that never opened a record uses the full decoder.

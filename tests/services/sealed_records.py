@@ -11,6 +11,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 from telemetry.audit.accept.draft import EventFactory
 from telemetry.audit.accept.encryptor import AuditEncryptor
+from telemetry.audit.accept.fields import dedup_of
 from telemetry.encryption import EncryptionProvider
 from telemetry.encryption.data_key import DataKeyring
 from telemetry.encryption.unwrap_budget import UnwrapBudget
@@ -36,6 +37,8 @@ class Sealer:
         service: The service that the events belong to.
         hmac_secret: For ``key_mode="hmac"``.
         clear_fields: Event fields to project outside.
+        hide_event_type: Show no event type outside.
+        dedup: By what repeats of its calls are recognized.
     """
 
     def __init__(
@@ -46,6 +49,8 @@ class Sealer:
         service: str = "shop",
         hmac_secret: bytes | None = None,
         clear_fields: tuple[str, ...] = CLEAR_FIELDS,
+        hide_event_type: bool = False,
+        dedup: str | None = None,
     ) -> None:
         self._factory = EventFactory(
             service_name=service,
@@ -54,7 +59,9 @@ class Sealer:
             max_event_bytes=1 << 20,
             hmac_secret=hmac_secret,
             clear_fields=clear_fields,
+            hide_event_type=hide_event_type,
         )
+        self._dedup = None if dedup is None else dedup_of(dedup, given=b"call", caller="gateway")
         source = source_of("production", service)
         self._keyring = DataKeyring(
             provider, context=context_of(source), max_age=3_600, max_uses=1_000, max_bytes=1 << 30, grace=0
@@ -69,7 +76,9 @@ class Sealer:
         fields = {"session_id": f"s-{self._sequence}", "outcome": ("success", "denied")[self._sequence % 2]}
         token = trace.use_span(_span(span))
         with token:
-            draft = self._factory.draft("user_login", payload, user, {**fields, "sensitive": self._sequence % 2 == 0})
+            draft = self._factory.draft(
+                "user_login", payload, user, {**fields, "sensitive": self._sequence % 2 == 0}, self._dedup
+            )
         sealed = self._encryptor.seal(draft, self._producer, self._sequence)
         assert sealed is not None
         value = sealed.value

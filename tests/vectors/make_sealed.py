@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from telemetry.format.proof.merkle import leaf_hash
 from telemetry.format.value import jwe
-from telemetry.format.value.event import AuditEvent
+from telemetry.format.value.event import AuditEvent, Dedup
 from telemetry.format.value.message import source_of
 from telemetry.format.value.render import render, render_head, render_tail
 
@@ -66,6 +66,33 @@ _CASES: tuple[tuple[str, dict[str, Any], dict[str, str]], ...] = (
         },
         {},
     ),
+    (
+        "hidden type",
+        {
+            "id": "018f3b1c-0000-7000-8000-00000000000d",
+            "event_type": "hiv_test_ordered",
+            "user_id": "ada",
+            "payload": {"n": 1},
+            "schema_version": 2,
+            "features": ("hidden-type",),
+        },
+        {},
+    ),
+    (
+        "repeatable call of a hidden type",
+        {
+            "id": "018f3b1c-0000-7000-8000-00000000000e",
+            "event_type": "transfer",
+            "user_id": "ada",
+            "payload": {"amount": 7},
+            "schema_version": 2,
+            "features": ("dedup", "hidden-type"),
+            "dedup": Dedup(
+                value="order-4711", digest="KQ7yKe9DHFAGtPPRkzzKwVFvBlt6zsRnkexzWzuHJXI", caller="gateway-1"
+            ),
+        },
+        {},
+    ),
 )
 
 
@@ -83,7 +110,7 @@ def _vector(name: str, sequence: int, fields: dict[str, Any], clear: dict[str, s
     head = render_head(source, _PRODUCER, key_uri=_KEY_URI, wrapped_key=_WRAPPED)
     projected = {attribute: getattr(event, field) for attribute, field in clear.items()}
     tail = render_tail(
-        event.id, time=event.time, event_type=event.event_type, traceparent=event.traceparent, clear=projected
+        event.id, time=event.time, event_type=event.clear_type, traceparent=event.traceparent, clear=projected
     )
     value = render(head, sequence=sequence, key=event.key.encode(), tail=tail, data=data, sealed=True)
     return {

@@ -58,7 +58,9 @@ def test_foreign_cloudevents_library_parses_it(vector: dict[str, Any]) -> None:
     event = from_structured_event(message)
 
     assert event.get_id() == plain["id"]
-    assert event.get_type() == plain["event_type"]
+    hidden = "hidden-type" in plain.get("features", [])
+    assert event.get_type() == ("telemetry.event" if hidden else plain["event_type"])
+    assert not hidden or plain["event_type"] not in vector["value"]
     assert event.get_source() == json.loads(vector["value"])["source"]
     assert event.get_datacontenttype() == "application/jose"
     assert event.get_extension("sequence") == plain["sequence"]

@@ -369,6 +369,7 @@ def _event_factory(config: TelemetryConfig) -> EventFactory:
         max_event_bytes=audit.max_event_bytes,
         hmac_secret=secret if audit.key_mode == "hmac" else None,
         clear_fields=audit.clear_fields,
+        hide_event_type=audit.hide_event_type,
     )
 
 

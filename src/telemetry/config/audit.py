@@ -95,6 +95,8 @@ class AuditConfig(ConfigModel):
         key_hmac_secret: Secret for ``key_mode="hmac"``, at least 16 bytes, the same in every process of a trail.
         key_hmac_secret_file: File whose first line is ``key_hmac_secret``.
         clear_fields: Event fields to show outside the sealed part too.
+        hide_event_type: Show ``telemetry.event`` outside the sealed part instead of the event type; readers of earlier
+            versions refuse such events.
         trace_batches: Draw an OpenTelemetry span for each batch sent to Kafka; never with a key in it.
         self_audit: Log the library's own life (started, stopped, fallback entered and left, ...) as events.
         read_audit: Whether opening the trail is itself recorded in it, as ``telemetry.read``: ``required`` (nothing is opened
@@ -148,6 +150,7 @@ class AuditConfig(ConfigModel):
     key_hmac_secret: SecretStr | None = None
     key_hmac_secret_file: Path | None = None
     clear_fields: tuple[str, ...] = ()
+    hide_event_type: bool = False
     trace_batches: bool = False
     self_audit: bool = False
     read_audit: ReadAudit = "required"

@@ -24,6 +24,8 @@ from telemetry.audit.accept.fields import (
 )
 from telemetry.audit.accept.json_exact import NotExactError, encode_exact, explain, jsonable, require_exact
 from telemetry.exceptions import EventTooLargeError
+from telemetry.format.value.event import Dedup
+from telemetry.format.value.features import DEDUP, HIDDEN_TYPE
 from telemetry.format.value.message import CLEAR_ATTRIBUTES
 from telemetry.format.value.template import ID_AND_TIME, EventTemplate, TypeSlices
 
@@ -71,6 +73,7 @@ class EventFactory:
         max_event_bytes: Limit of the event as JSON.
         hmac_secret: Set for ``key_mode="hmac"``.
         clear_fields: Event fields to project outside the sealed part.
+        hide_event_type: Show a constant outside the sealed part instead of the event type.
         wall_clock: Nanoseconds since the epoch.
     """
 
@@ -83,9 +86,15 @@ class EventFactory:
         max_event_bytes: int,
         hmac_secret: bytes | None = None,
         clear_fields: tuple[str, ...] = (),
+        hide_event_type: bool = False,
         wall_clock: Callable[[], int] = time.time_ns,
     ) -> None:
-        self._template = EventTemplate(service_name=service_name, environment=environment, version=version)
+        self._template = EventTemplate(
+            service_name=service_name,
+            environment=environment,
+            version=version,
+            features=(HIDDEN_TYPE,) if hide_event_type else (),
+        )
         self._constants = {"service_name": service_name, "environment": environment, "version": version}
         self._key_end = f":{service_name}"
         self._max_length = max_event_bytes + len(b",")  # what is measured begins with a comma
@@ -97,7 +106,9 @@ class EventFactory:
         self._types: dict[str, TypeSlices] = {}
         self._users: dict[str, tuple[bytes, bytes]] = {}
 
-    def draft(self, event_type: str, payload: Any, user_id: str, fields: Mapping[str, Any]) -> EventDraft:
+    def draft(
+        self, event_type: str, payload: Any, user_id: str, fields: Mapping[str, Any], dedup: Dedup | None = None
+    ) -> EventDraft:
         """Return the event, checked and encoded.
 
         Args:
@@ -105,6 +116,7 @@ class EventFactory:
             payload: Any JSON value.
             user_id: User whose event it is.
             fields: The other keyword arguments of ``log()``.
+            dedup: By what repeats of the call are recognized (:func:`~telemetry.audit.accept.fields.dedup_of`).
 
         Raises:
             EventError: The event cannot be accepted; the message names the path, never the value.
@@ -124,8 +136,12 @@ class EventFactory:
         event_id, end = str(uuid_utils.uuid7()), template.end
         id_and_time = ID_AND_TIME % (event_id.encode(), text, (now - second) // 1_000)
         # An empty context has no span; asking for it takes half the time of asking for the span.
-        if fields or self._has_more or get_current():
+        if fields or self._has_more or dedup is not None or get_current():
             optional = checked_fields(fields)
+            if dedup is not None:
+                optional.dedup = dedup
+                plain_type = plain_text("event_type", event_type, MAX_EVENT_TYPE)
+                sealed_type, clear_type, _ = template.of_type(plain_type, features=(DEDUP,))
             traceparent = _correlate(trace.get_current_span(), optional)
             key = self._key(key, optional)
             clear_tail = template.clear_tail(clear_type, traceparent, self._projected(sealed_user, optional))

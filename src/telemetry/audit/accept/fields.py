@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import msgspec
 
 from telemetry.exceptions import EventError
-from telemetry.format.value.event import METADATA_FIELDS
+from telemetry.format import canonical_base64
+from telemetry.format.value.event import MAX_DEDUP, METADATA_FIELDS, Dedup
 
 MAX_EVENT_TYPE = 255
 MAX_USER_ID = 1_024
@@ -49,6 +51,7 @@ class OptionalFields(msgspec.Struct, omit_defaults=True):
     trace_flags: int | None = None
     kafka_key: str | None = None
     clear_fields: list[str] | None = None
+    dedup: Dedup | None = None
 
 
 def require_unreserved(event_type: str) -> None:
@@ -82,6 +85,24 @@ def checked_fields(arguments: Mapping[str, Any]) -> OptionalFields:
     if others:
         fields.metadata = others
     return fields
+
+
+def dedup_of(value: Any, *, given: bytes, caller: Any = None) -> Dedup:
+    """Return what makes calls of ``log()`` repeats of one call.
+
+    Args:
+        value: The same in each repeat.
+        given: What the caller gave, as bytes that are the same in each repeat; only their digest is kept.
+        caller: Whose value it is, if several callers may give the same one.
+
+    Raises:
+        EventError: Value or caller is not a text, is empty or too long, or has a control character.
+    """
+    return Dedup(
+        value=plain_text("dedup", value, MAX_DEDUP),
+        digest=canonical_base64.encode_url(hashlib.sha256(given).digest()).decode(),
+        caller=None if caller is None else plain_text("caller", caller, MAX_DEDUP),
+    )
 
 
 def plain_text(name: str, value: Any, limit: int) -> str:

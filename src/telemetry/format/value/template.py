@@ -11,12 +11,12 @@ The caller joins the slices, since a call per slice would cost more than the joi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
 
-from telemetry.format.value.features import PLAIN_VERSION
+from telemetry.format.value.features import FEATURES_VERSION, HIDDEN_EVENT_TYPE, HIDDEN_TYPE, PLAIN_VERSION
 from telemetry.format.value.render import render_rest
 
 ID_AND_TIME = b',"id":"%b","time":"%b.%06dZ"'
@@ -35,25 +35,34 @@ class EventTemplate:
         service_name: Name of the service.
         environment: Environment that it runs in.
         version: Version of the service; empty if unknown.
+        features: Features that every event uses.
 
     Attributes:
         before_payload: Between the JSON of the user id and that of the payload.
         end: After the payload, in an event without optional fields.
     """
 
-    __slots__ = ("before_payload", "end")
+    __slots__ = ("_features", "before_payload", "end")
 
-    def __init__(self, *, service_name: str, environment: str, version: str) -> None:
+    def __init__(
+        self, *, service_name: str, environment: str, version: str, features: Collection[str] = frozenset()
+    ) -> None:
+        self._features = frozenset(features)
         service = _encode(service_name), _encode(environment)
         self.before_payload = b',"service_name":%b,"environment":%b,"payload":' % service
         self.end = b',"version":%b}' % _encode(version) if version else b"}"
 
-    def of_type(self, event_type: str) -> TypeSlices:
-        """Return the slices of an event type."""
+    def of_type(self, event_type: str, *, features: Collection[str] = frozenset()) -> TypeSlices:
+        """Return the slices of an event type.
+
+        Args:
+            event_type: What happened.
+            features: Features that the event uses beside those of every event.
+        """
+        used = self._features.union(features)
         # The type is free text, so it is the one part of the clear members that may need escapes.
-        encoded = _encode(event_type)
-        sealed_type = b',"schema_version":%d,"event_type":%b,"user_id":' % (PLAIN_VERSION, encoded)
-        clear_type = b',"type":%b' % encoded
+        sealed_type = b'%b,"event_type":%b,"user_id":' % (_version(used), _encode(event_type))
+        clear_type = b',"type":%b' % _encode(HIDDEN_EVENT_TYPE if HIDDEN_TYPE in used else event_type)
         return sealed_type, clear_type, clear_type + render_rest(None, None)
 
     def of_user(self, user_id: str) -> bytes:
@@ -78,6 +87,13 @@ class EventTemplate:
         """
         # The version, where there is one, comes before the optional fields: the brace moves to their end.
         return self.end if optional == b"{}" else b"%b,%b" % (self.end[:-1], optional[1:])
+
+
+def _version(features: frozenset[str]) -> bytes:
+    """Return the members that say which reader an event needs; without features they are those of version 1."""
+    if not features:
+        return b',"schema_version":%d' % PLAIN_VERSION
+    return b',"schema_version":%d,"features":%b' % (FEATURES_VERSION, _encode(sorted(features)))
 
 
 def beginning_of(producer: str) -> bytes:

@@ -17,8 +17,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from pydantic import BaseModel
 
 from telemetry.audit.accept.draft import EventDraft, EventFactory
-from telemetry.audit.accept.fields import OwnEventType
+from telemetry.audit.accept.fields import OwnEventType, dedup_of
 from telemetry.exceptions import EventError, EventTooLargeError
+from telemetry.format.value.event import decode_event
 
 CANARY = "canary-31c8"
 
@@ -206,6 +207,53 @@ def test_hmac_key_hides_user_and_service() -> None:
     assert draft.key == again.key
     assert b"ada" not in draft.key
     assert _decoded(draft)["kafka_key"] == draft.key.decode()
+
+
+def test_event_without_features_is_version_1() -> None:
+    body = _body()
+
+    assert body["schema_version"] == 1
+    assert list(body)[:4] == ["id", "time", "schema_version", "event_type"]
+    assert not {"features", "dedup"} & set(body)
+
+
+@pytest.mark.parametrize("fields", [{}, {"session_id": "s"}])
+def test_hidden_type_is_sealed_only(fields: dict[str, str]) -> None:
+    factory = _factory(hide_event_type=True, clear_fields=("session_id",))
+    draft = factory.draft(CANARY, {}, "ada", fields)
+    again = factory.draft(CANARY, {}, "ada", fields)
+
+    body = _decoded(draft)
+    assert (body["schema_version"], body["features"], body["event_type"]) == (2, ["hidden-type"], CANARY)
+    assert list(body)[2:4] == ["schema_version", "features"]
+    assert draft.clear_tail == again.clear_tail
+    assert draft.clear_tail.startswith(b',"type":"telemetry.event",')
+    assert CANARY.encode() not in draft.clear_tail
+
+
+@pytest.mark.parametrize(("hidden", "features"), [(False, ["dedup"]), (True, ["dedup", "hidden-type"])])
+def test_dedup_is_sealed_with_the_event(*, hidden: bool, features: list[str]) -> None:
+    factory = _factory(hide_event_type=hidden)
+    dedup = dedup_of("order-4711", given=b"what the caller gave", caller="gateway")
+    draft = factory.draft("transfer", {"amount": 7}, "ada", {"entity": "order"}, dedup)
+    plain = factory.draft("transfer", {"amount": 7}, "ada", {"entity": "order"})
+
+    body = _decoded(draft)
+    assert (body["schema_version"], body["features"]) == (2, features)
+    assert body["dedup"] == {
+        "value": "order-4711",
+        "digest": "58RBQFRcNrZClfgi8JB7BG1vYmS3klhmVslHdQ0RMAE",
+        "caller": "gateway",
+    }
+    assert b"4711" not in draft.clear_tail + draft.key
+    assert "dedup" not in _decoded(plain)
+    assert decode_event(b'{"producer":"p","sequence":0' + draft.json_after_sequence).dedup == dedup
+
+
+@pytest.mark.parametrize("value", ["", " ", "x" * 257, "a\nb", 7, None])
+def test_unfit_dedup_is_refused(value: Any) -> None:
+    with pytest.raises(EventError, match="dedup"):
+        dedup_of(value, given=b"")
 
 
 @given(st.text())

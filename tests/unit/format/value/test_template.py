@@ -66,3 +66,21 @@ def test_joined_clear_slices_are_the_tail(traceparent: str | None, projected: di
     )
     assert plain_tail == clear_type + DATA
     assert msgspec.json.decode(b"{" + tail[1:] + b"0}")["type"] == "user_login"
+
+
+@pytest.mark.parametrize(
+    ("always", "here", "version"),
+    [
+        ((), (), b',"schema_version":1,"event_type":"t"'),
+        (("hidden-type",), (), b',"schema_version":2,"features":["hidden-type"],"event_type":"t"'),
+        ((), ("dedup",), b',"schema_version":2,"features":["dedup"],"event_type":"t"'),
+        (("hidden-type",), ("dedup",), b',"schema_version":2,"features":["dedup","hidden-type"],"event_type":"t"'),
+    ],
+)
+def test_features_follow_the_version(always: tuple[str, ...], here: tuple[str, ...], version: bytes) -> None:
+    template = EventTemplate(service_name="shop", environment="test", version="1", features=always)
+
+    sealed_type, clear_type, _ = template.of_type("t", features=here)
+
+    assert sealed_type.startswith(version)
+    assert clear_type == (b',"type":"telemetry.event"' if always else b',"type":"t"')
