@@ -16,6 +16,7 @@ from telemetry.audit.reports import ShutdownReport
 from telemetry.config import AuditConfig, TelemetryConfig
 from telemetry.config.passphrases import GOOD_CHARACTERS, short_passphrases, weak_passphrases
 from telemetry.exceptions import ConfigurationError, LifecycleError, Problem, TelemetryError
+from telemetry.system.core_dumps import disable_core_dumps
 from telemetry.system.deadline import Deadline
 
 logger = logging.getLogger("telemetry")
@@ -67,6 +68,8 @@ class Runtime:
                 return
             if self._pipeline is not None:
                 _abandoned.append(self._pipeline)
+            if self.config.audit_config.disable_core_dumps:
+                disable_core_dumps()
             if not self._for_reading:
                 _require_long_passphrases(self.config.audit_config)
             self._pipeline = self._usable = assemble(self.config)

@@ -102,6 +102,8 @@ class AuditConfig(ConfigModel):
         read_audit: Whether opening the trail is itself recorded in it, as ``telemetry.read``: ``required`` (nothing is opened
             unless that event is delivered or stored), ``attempt`` (an error is logged, and the trail is opened all the
             same) or ``off``.
+        disable_core_dumps: ``start()`` switches core dumps of this process off, for good: keys and events are in them. A
+            debugger can then not be attached either, except by root.
         fallback_object_bytes: During an outage, batches are merged into objects of this size ...
         fallback_object_seconds: ... or of the events of this time.
         replay_max_events_per_second: Upper bound of the replay rate.
@@ -154,6 +156,7 @@ class AuditConfig(ConfigModel):
     trace_batches: bool = False
     self_audit: bool = False
     read_audit: ReadAudit = "required"
+    disable_core_dumps: bool = False
 
     fallback_object_bytes: int = Field(default=8 << 20, ge=1 << 10, le=64 << 20)
     fallback_object_seconds: float = Field(default=5.0, gt=0, le=3_600)

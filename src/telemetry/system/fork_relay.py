@@ -18,8 +18,12 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from telemetry.exceptions import TelemetryError
+from telemetry.system.core_dumps import are_core_dumps_disabled, disable_core_dumps
 
-_START = "import sys; sys.path[:] = {path!r}; from telemetry.system.fork_relay import serve; serve({descriptor})"
+_START = (
+    "import sys; sys.path[:] = {path!r}; from telemetry.system.fork_relay import serve; "
+    "serve({descriptor}, core_dumps={core_dumps})"
+)
 _START_SECONDS = 60.0
 _END_SECONDS = 5.0
 
@@ -53,7 +57,8 @@ class Relay:
         self._limit = config.timeout_ms / 1_000 * (config.max_retries + 1) * 4 + _START_SECONDS
         self._connection, theirs = Pipe()
         with theirs:
-            command = _START.format(path=sys.path, descriptor=theirs.fileno())
+            core_dumps = not are_core_dumps_disabled()
+            command = _START.format(path=sys.path, descriptor=theirs.fileno(), core_dumps=core_dumps)
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and code
                 [_python(), "-c", command],
                 pass_fds=[theirs.fileno()],
@@ -106,8 +111,10 @@ class Relay:
             self._process.wait()
 
 
-def serve(descriptor: int) -> None:
-    """Do what the owner asks until it closes the connection."""
+def serve(descriptor: int, *, core_dumps: bool = True) -> None:
+    """Do what the owner asks until it closes the connection; without core dumps, if the owner writes none."""
+    if not core_dumps:
+        disable_core_dumps()
     with Connection(descriptor) as connection, contextlib.suppress(EOFError, ConnectionError):
         make, kind, values = connection.recv()
         try:
