@@ -7,11 +7,12 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help demo test kafka-long check bench verify-limits bench-check fault-long key-outage-long memory-long matrix-long outage-long replay-speed \
-	services lock setup setup-bench clean
+	services lock setup setup-bench setup-supply wheel sbom audit clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
+SUPPLY_VENV := .venv-supply
 ARGS ?= tests
 # Twice the cores of a small machine: many tests wait for a server.
 WORKERS ?= 6
@@ -83,8 +84,27 @@ services: setup ## fetch and prepare the real services of the tests in .services
 lock: setup ## resolve the requirements again; UPGRADE=--upgrade takes newer versions
 	$(COMPILE) --all-extras --group dev pyproject.toml -o requirements/dev.txt
 	$(COMPILE) --all-extras --group dev --group bench pyproject.toml -o requirements/bench.txt
+	$(COMPILE) --all-extras pyproject.toml -c requirements/dev.txt -o requirements/runtime.txt
+	$(COMPILE) --group supply -o requirements/supply.txt
 	echo uv | $(COMPILE) - -c requirements/dev.txt -o requirements/bootstrap.txt
+	echo hatchling | $(COMPILE) - -c requirements/dev.txt -o requirements/build.txt
 	$(BIN)/python .ci/lock_digest.py > requirements/inputs.sha256
+
+wheel: setup ## build the wheel and the source archive in dist/, with the locked build requirements alone
+	@$(BIN)/uv build --quiet --build-constraints requirements/build.txt --require-hashes --out-dir dist
+
+sbom: setup-supply ## write dist/telemetry-audit.cdx.json: every package that the library and its extras need (CycloneDX)
+	@mkdir -p dist
+	@PYTHONWARNINGS=ignore $(SUPPLY_VENV)/bin/cyclonedx-py requirements requirements/runtime.txt --pyproject pyproject.toml --mc-type library \
+		--output-reproducible --output-format JSON --output-file dist/telemetry-audit.cdx.json
+
+audit: setup-supply ## look every locked package up in a database of known holes; needs the internet, so no part of check
+	@for lock in dev supply; do $(SUPPLY_VENV)/bin/pip-audit --require-hashes --disable-pip --strict --progress-spinner off \
+		-r requirements/$$lock.txt || exit 1; done
+
+setup-supply: setup
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(SUPPLY_VENV)
+	@$(BIN)/uv pip sync --quiet --python $(SUPPLY_VENV)/bin/python --require-hashes requirements/supply.txt
 
 setup: ## make .venv with the locked packages, or do nothing if it is up to date
 	@$(ANY_PYTHON) .ci/setup.py $(VENV) requirements/dev.txt
@@ -95,6 +115,6 @@ setup-bench:
 	@$(ANY_PYTHON) .ci/setup.py $(BENCH_VENV) requirements/bench.txt
 
 clean: ## remove everything that these targets made
-	rm -rf $(VENV) $(BENCH_VENV) .services .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache \
+	rm -rf $(VENV) $(BENCH_VENV) $(SUPPLY_VENV) .services .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache \
 		.hypothesis .coverage .coverage.* htmlcov dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -20,6 +20,7 @@ def main() -> None:
     whole = tomllib.loads((_ROOT / "pyproject.toml").read_text())
     project = whole["project"]
     wanted = [
+        sorted(whole["build-system"]["requires"]),
         project["requires-python"],
         sorted(project["dependencies"]),
         {extra: sorted(names) for extra, names in project["optional-dependencies"].items()},
