@@ -10,7 +10,6 @@ from tests.attacks.site import Site
 LATER = datetime.now(UTC) + timedelta(days=365 * 50)
 
 
-@pytest.mark.xfail(strict=True, reason="a checkpoint of the future is recent for ever")
 def test_checkpoint_of_the_future_does_not_hide_the_cut_off_end(site: Site) -> None:
     """A process with a wrong clock, or its operator's: its last events and checkpoints are then deleted."""
     payments = Writer(signer=site.keys.signing)

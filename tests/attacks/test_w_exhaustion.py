@@ -46,7 +46,6 @@ def crowded() -> Verifier:
     return verifier
 
 
-@pytest.mark.xfail(strict=True, reason="each invented producer costs 4 KB")
 def test_invented_producers_cost_bounded_memory() -> None:
     verifier = Verifier([Signer().public])
     tracemalloc.start()
@@ -60,7 +59,6 @@ def test_invented_producers_cost_bounded_memory() -> None:
     assert peak < 8 * _MIB
 
 
-@pytest.mark.xfail(strict=True, reason="each invented producer is a stream of the report")
 def test_invented_producers_leave_report_short(crowded: Verifier) -> None:
     report = crowded.report()
 
@@ -68,12 +66,10 @@ def test_invented_producers_leave_report_short(crowded: Verifier) -> None:
     assert [stream.proven for stream in report.producers if stream.proven] == [20]
 
 
-@pytest.mark.xfail(strict=True, reason="each invented producer is saved with 460 bytes")
 def test_invented_producers_leave_state_small(crowded: Verifier) -> None:
     assert len(crowded.state().to_bytes()) < _MIB
 
 
-@pytest.mark.xfail(strict=True, reason="the room for leaf hashes is one budget for all producers")
 def test_forged_gaps_leave_room_for_honest_streams() -> None:
     room = 1_000
     honest = topic(Process(2).run(200, users=20), partitions=2)
@@ -88,7 +84,6 @@ def test_forged_gaps_leave_room_for_honest_streams() -> None:
     assert proven == {Process(2).producer: (Verdict.COMPLETE, 200)}
 
 
-@pytest.mark.xfail(strict=True, reason="the order of a key is judged by a number that nobody signed")
 def test_last_possible_sequence_reorders_nothing() -> None:
     process = Process(1)
     honest = process.run(30, users=1)
@@ -132,7 +127,6 @@ def test_invented_producers_cost_readers_bounded_memory() -> None:
     assert peak < 8 * _MIB
 
 
-@pytest.mark.xfail(strict=True, reason="verify prints a line for each invented producer")
 def test_invented_producers_leave_output_short(tmp_path: Path) -> None:
     with EmbeddedKafka() as kafka:
         trail = SignedTrail(kafka, tmp_path, events=20)

@@ -43,7 +43,6 @@ def test_one_record_does_not_turn_the_alarm_red(site: Site, kind: str) -> None:
     assert strict.code == 3
 
 
-@pytest.mark.xfail(strict=True, reason="a finding on a record of nobody is kept in the state")
 def test_alarm_stays_green_with_a_continued_state(site: Site) -> None:
     payments, state = Writer(signer=site.keys.signing), str(site.folder / "state")
     site.put([*payments.run(3, every=3, end=False), *junk("hello")])

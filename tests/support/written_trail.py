@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -13,6 +15,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from telemetry.format.proof.checkpoint import Checkpoint, sign_checkpoint
 from telemetry.format.proof.checkpoint_message import encode_checkpoint_message
+from telemetry.format.proof.key_span import KeySpan
+from telemetry.format.proof.leaves import LEAVES_HEADER, IntervalLeaves
 from telemetry.format.proof.merkle import Frontier, leaf_hash
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.format.value import jwe
@@ -48,7 +52,9 @@ class DataKey:
         self.cipher = AESGCM(plain)
         self.wrapped = hashlib.sha256(b"wrapped %d" % number).digest() * 4
         self.key_uri = "local-key://00112233445566778899aabbccddeeff"
-        self.protected = jwe.protected_header(jwe.key_id(plain, key_uri=self.key_uri, wrapped=self.wrapped))
+        kid = jwe.key_id(plain, key_uri=self.key_uri, wrapped=self.wrapped)
+        self.protected = jwe.protected_header(kid)
+        self.kid = kid
 
 
 class Process:
@@ -58,6 +64,7 @@ class Process:
         number: Of the process; makes its producer id.
         signer: Signs its checkpoints; the usual signer by default.
         hashed_keys: Its Kafka keys are HMACs.
+        leaves: Its checkpoints are of version 2, with the leaves of their intervals beside them.
     """
 
     def __init__(
@@ -68,6 +75,7 @@ class Process:
         service: str = "payments",
         data_key: int | None = None,
         hashed_keys: bool = False,
+        leaves: bool = False,
     ) -> None:
         self.producer = f"0198c0de-0000-7000-8000-{number:012x}"
         self.source = source_of("production", service)
@@ -77,6 +85,9 @@ class Process:
         self.hashed_keys = hashed_keys
         self.tree = Frontier()
         self.clock = START
+        self._leaves: list[bytes] | None = [] if leaves else None
+        self._kids: list[str] = []
+        self._before = Frontier()
 
     def log(self, user: str = "alice", *, payload: bytes = b'{"amount":1}') -> RawRecord:
         """Return the next record, not placed yet."""
@@ -91,6 +102,9 @@ class Process:
         data = jwe.seal(self.data_key.cipher, protected=self.data_key.protected, iv=iv, plaintext=payload)
         value = render(head, sequence=sequence, key=key, tail=tail, data=data, sealed=True)
         self.tree.append(leaf_hash(value))
+        if self._leaves is not None:
+            self._leaves.append(leaf_hash(value))
+            self._kids.append(self.data_key.kid)
         self.clock += timedelta(milliseconds=5)
         return RawRecord(key, value, Place(TOPIC))
 
@@ -104,7 +118,17 @@ class Process:
         checkpoint = Checkpoint.of(
             self.tree, source=self.source, producer=self.producer, time=self.time, final=final, recovered=recovered
         )
-        return self.record_of(checkpoint, signer=signer)
+        if self._leaves is None:
+            return self.record_of(checkpoint, signer=signer)
+        start, leaves = self._before, self._leaves
+        checkpoint = replace(checkpoint, topic=TOPIC, interval=start.size, keys=_spans(self._kids, start.size))
+        self._before, self._leaves, self._kids = self.tree.copy(), [], []
+        self.clock += timedelta(microseconds=1)
+        record = self.record_of(checkpoint, signer=signer)
+        if not leaves:
+            return record
+        beside = IntervalLeaves(start.size, start.roots, b"".join(leaves))
+        return record._replace(headers=((LEAVES_HEADER, beside.encode()),))
 
     def record_of(self, checkpoint: Checkpoint, *, signer: Signer | None = None) -> RawRecord:
         """Return the record of any checkpoint under this producer's name."""
@@ -122,6 +146,15 @@ class Process:
         if end:
             records.append(self.checkpoint(final=True))
         return records
+
+
+def _spans(kids: list[str], start: int) -> tuple[KeySpan, ...]:
+    """Return which data key sealed which records."""
+    spans = []
+    for kid, run in groupby(enumerate(kids, start), key=lambda numbered: numbered[1]):
+        sequences = [sequence for sequence, _ in run]
+        spans.append(KeySpan(kid, sequences[0], sequences[-1]))
+    return tuple(spans)
 
 
 def topic(records: Iterable[RawRecord], *, partitions: int = 1) -> list[RawRecord]:

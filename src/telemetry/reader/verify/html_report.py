@@ -8,6 +8,7 @@ import html
 import unicodedata
 from collections.abc import Iterable, Mapping
 
+from telemetry.reader.verify.foreign import ForeignRecords
 from telemetry.reader.verify.verdicts import (
     EXIT_FINE,
     EXIT_INCOMPLETE,
@@ -56,9 +57,11 @@ _METHOD = (
     "Each record's value was hashed as a leaf of its producer's Merkle tree (SHA-256, RFC 6962), in the order of the sequence numbers. Nothing was decrypted.",
     "Each checkpoint's Ed25519 signature (RFC 8032; C2SP signed note) was checked with the public keys listed above. Signatures of other keys prove nothing and were not used.",
     "The records between two checkpoints were compared with the signed trees at both ends: added to the first tree, they must lead to the root of the second. If one record is absent or differs by one bit, the root is different.",
-    "A producer numbers its records without gaps, so a gap means that a record is missing. The final checkpoint shows where a producer's stream ends.",
+    "Where a checkpoint brings the leaf hashes of its interval along, they were added to the first tree, and must lead to the root of the second. Each record was then compared with its own leaf hash.",
+    "A producer numbers its records without gaps, so a gap below the signed size means that a record is missing. The final checkpoint shows where a producer's stream ends.",
     "Copies of a record were compared by their hashes. Equal copies are harmless: each record is delivered at least once. If copies differ, the signed tree shows which one is right.",
     "Each record's Kafka key was checked against the hash of the key in the signed value. On each partition, the records of one key must be in the order of their sequence numbers.",
+    "Records that no trusted key has signed for are foreign: anyone with the right to write may have written them. They were counted, and are a finding only where a trusted stream lacks a record or has another one in its place.",
     "Not covered: who has access to the signing keys, whether the trusted public keys are the right ones, records written after the last checkpoint, producers of which no record is left (a state saved by an earlier verification reveals them), and whether what the application logged is true.",
 )
 
@@ -89,6 +92,8 @@ def render_html(
             _keys(report.trusted_keys),
             "<h2>Findings</h2>",
             _findings(report),
+            "<h2>Foreign records</h2>",
+            _foreign(report.foreign),
             "<h2>Producers</h2>",
             _producers(report.producers),
             "<h2>How it was checked</h2>",
@@ -166,6 +171,20 @@ def _findings(report: VerificationReport) -> str:
             heading = f"<h3><code>{_text(producer.producer)}</code> {_text(producer.source)}</h3>"
             sections.append(heading + _finding_table(producer.findings, producer.more_findings))
     return "".join(sections) or "<p>None.</p>"
+
+
+def _foreign(foreign: ForeignRecords) -> str:
+    """Return what no trusted key proves: it touches no trusted stream, and anyone may have written it."""
+    if not foreign.total:
+        return "<p>None.</p>"
+    counts = ", ".join(f"{count:,} {kind}" for kind, count in foreign.counts.items())
+    rows = "".join(
+        f"<tr><td>{_text(str(each.kind))}</td><td><code>{_text(each.place)}</code></td><td>{_text(each.reason)}</td></tr>"
+        for each in foreign.examples
+    )
+    head = "<thead><tr><th>Kind</th><th>Place</th><th>Reason</th></tr></thead>"
+    table = f"<table>{head}<tbody>{rows}</tbody></table>" if rows else ""
+    return f"<p>{foreign.total:,} records that no trusted key proves: {_text(counts)}.</p>{table}"
 
 
 def _finding_table(findings: tuple[Finding, ...], more: int) -> str:

@@ -14,12 +14,14 @@ class KeyOrder:
 
     Args:
         most: Keys of one generation; there are two.
+        before: What was remembered of the same streams before they came here.
     """
 
-    __slots__ = ("_most", "_old", "_young")
+    __slots__ = ("_before", "_most", "_old", "_young")
 
-    def __init__(self, *, most: int = MAX_KEYS) -> None:
+    def __init__(self, *, most: int = MAX_KEYS, before: KeyOrder | None = None) -> None:
         self._most = most
+        self._before = before
         self._young: dict[int, int] = {}
         self._old: dict[int, int] = {}
 
@@ -40,6 +42,8 @@ class KeyOrder:
         last = self._young.get(name)
         if last is None:
             last = self._old.get(name, -1)
+            if last < 0 and self._before is not None:
+                last = self._before.last(name)
             # Two generations instead of a list in order of use: one look-up a record, and no bookkeeping.
             if len(self._young) >= self._most:
                 self._old, self._young = self._young, {}
@@ -47,3 +51,11 @@ class KeyOrder:
             return last
         self._young[name] = sequence
         return None
+
+    def forget(self, stream: int, partition: int, key: bytes, sequence: int) -> None:
+        """Continue from a record, although a later one was read: nobody has signed for that one."""
+        self._young[hash((stream, partition, key))] = sequence
+
+    def last(self, name: int) -> int:
+        """Return the last sequence under a hashed name; -1 for none."""
+        return self._young.get(name, self._old.get(name, -1))

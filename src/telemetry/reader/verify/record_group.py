@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from telemetry.exceptions import MalformedRecordError
+from telemetry.format import canonical_base64
 from telemetry.format.value.head import start_of_data
 from telemetry.format.value.message import SEALED
 from telemetry.reader.entry import Place
@@ -33,8 +35,10 @@ class RecordGroup:
     Args:
         attributes: The CloudEvents attributes of the head.
         value: The first record with this head.
+        head: The head.
 
     Attributes:
+        head: The head.
         producer: The stream that the head names.
         attributes: The CloudEvents attributes of the head.
         data_start: ``,"data":"`` and the JWE header of the first record; empty where it has none.
@@ -43,9 +47,10 @@ class RecordGroup:
         mismatched: The first records with another JWE header.
     """
 
-    __slots__ = ("attributes", "count", "data_start", "first", "mismatched", "producer")
+    __slots__ = ("attributes", "count", "data_start", "first", "head", "mismatched", "producer")
 
-    def __init__(self, attributes: dict[str, str], value: bytes) -> None:
+    def __init__(self, attributes: dict[str, str], value: bytes, head: bytes = b"") -> None:
+        self.head = head
         self.producer = attributes["producer"]
         self.attributes = attributes
         self.data_start = start_of_data(value, sealed=attributes["datacontenttype"] == SEALED)
@@ -77,3 +82,14 @@ class RecordGroup:
         """Return the smaller of the two groups: its records do not belong to the head."""
         # An attacker who writes the first record of a head must not turn suspicion on all that follow.
         return self.first if self.mismatches_dominate else self.mismatched
+
+
+def kid_of(data_start: bytes) -> str:
+    """Return the commitment to the data key in the JWE header that the data begin with; empty if there is none."""
+    _, _, protected = data_start.partition(b'"data":"')
+    try:
+        decoded = canonical_base64.decode_url(protected.rstrip(b"."))
+    except MalformedRecordError:
+        return ""
+    _, _, kid = decoded.partition(b'"kid":"')
+    return kid.partition(b'"')[0].decode("ascii", "replace")

@@ -12,21 +12,26 @@ import msgspec
 from telemetry.exceptions import FormatError, TamperedError
 from telemetry.format.proof.checkpoint import Checkpoint
 from telemetry.format.proof.merkle import HASH_BYTES, Frontier
+from telemetry.format.uuid7 import is_uuid
 from telemetry.reader.verify.saved import SavedCheckpoint, SavedFinding
 from telemetry.reader.verify.stream_check import StreamSnapshot
 from telemetry.reader.verify.tree.copies import DifferingCopy
 from telemetry.reader.verify.tree.parked import ParkedInterval
 from telemetry.reader.verify.tree.proven import RecordCounts
-from telemetry.reader.verify.tree.stream_tree import TreeSnapshot
+from telemetry.reader.verify.tree.signed_leaves import SignedInterval
+from telemetry.reader.verify.tree.snapshot import TreeSnapshot
+from telemetry.reader.verify.unproven.suspicions import Suspicion
 from telemetry.system.durable_file import write_durably
 from telemetry.system.file_errors import storage_error
 
-STATE_VERSION = 1
+STATE_VERSION = 2
+"""Version of a state with what former versions do not know; one without it is written as version 1."""
 MAX_STATE_BYTES = 1 << 30
 
 _MAGIC = b"telemetry-verifier-state"
 _HEADER_BYTES = 128
 _ROOTS_KEPT = 64
+_VERSIONS = (b"1", b"2")
 
 
 class ParkedState(msgspec.Struct, kw_only=True):
@@ -39,6 +44,29 @@ class ParkedState(msgspec.Struct, kw_only=True):
     held_from: int
     tree: bytes | None
     refuted: bool
+
+
+class SignedState(msgspec.Struct, kw_only=True):
+    """An interval whose leaf hashes are signed, with a gap; the names of the members are those of the file.
+
+    Attributes:
+        proven: A bit for each record that was read as it was signed, least significant first, in bytes.
+        seen: A bit for each record of which any copy was read.
+    """
+
+    start: int
+    leaves: bytes
+    signed_at: str
+    proven: bytes
+    seen: bytes
+
+
+class SavedSuspicion(msgspec.Struct, kw_only=True):
+    """What may be wrong with records that are not signed yet; the names of the members are those of the file."""
+
+    finding: SavedFinding
+    sequences: tuple[int, ...]
+    needs_proof: bool
 
 
 class StreamState(msgspec.Struct, kw_only=True):
@@ -71,6 +99,9 @@ class StreamState(msgspec.Struct, kw_only=True):
     findings: list[SavedFinding]
     copies: list[DifferingCopy]
     altered: list[DifferingCopy]
+    partial: list[SignedState] | msgspec.UnsetType = msgspec.UNSET
+    suspicions: list[SavedSuspicion] | msgspec.UnsetType = msgspec.UNSET
+    believed: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
 
 
 class VerifierState(msgspec.Struct, kw_only=True):
@@ -86,6 +117,8 @@ class VerifierState(msgspec.Struct, kw_only=True):
         positions: Next offset to read, by topic and partition.
         streams: What is known of each producer.
         findings: Findings that concern no producer.
+        waiting: Records of producers that no trusted key had signed for: producer, sequence and leaf hash.
+        forgot: There were more of them than a state carries on.
     """
 
     serial: int
@@ -94,6 +127,25 @@ class VerifierState(msgspec.Struct, kw_only=True):
     positions: dict[str, dict[int, int]]
     streams: list[StreamState]
     findings: list[SavedFinding]
+    waiting: list[tuple[str, int, bytes]] | msgspec.UnsetType = msgspec.UNSET
+    forgot: bool | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def waiting_records(self) -> list[tuple[str, int, bytes]]:
+        """Records of producers that no trusted key had signed for."""
+        return [] if self.waiting is msgspec.UNSET else self.waiting
+
+    @property
+    def forgot_records(self) -> bool:
+        """Whether there were more of them than the state carries on."""
+        return self.forgot is True
+
+    @property
+    def _version(self) -> int:
+        members: list[object] = [self.waiting, self.forgot]
+        for stream in self.streams:
+            members += (stream.partial, stream.suspicions, stream.believed)
+        return 1 if all(member is msgspec.UNSET for member in members) else STATE_VERSION
 
     @property
     def digest(self) -> str:
@@ -103,7 +155,7 @@ class VerifierState(msgspec.Struct, kw_only=True):
     def to_bytes(self) -> bytes:
         """Return the content of a state file: one line with version and digest, then MessagePack."""
         body = _encoder.encode(self)
-        return b"%b %d %b\n" % (_MAGIC, STATE_VERSION, hashlib.sha256(body).hexdigest().encode()) + body
+        return b"%b %d %b\n" % (_MAGIC, self._version, hashlib.sha256(body).hexdigest().encode()) + body
 
     @classmethod
     def from_bytes(cls, data: bytes, *, expected_digest: str | None = None) -> VerifierState:
@@ -125,8 +177,10 @@ class VerifierState(msgspec.Struct, kw_only=True):
         # 1. Format and version.
         header, newline, _ = data[:_HEADER_BYTES].partition(b"\n")
         words = header.split(b" ")
-        if not newline or len(words) != 3 or words[0] != _MAGIC or words[1] != str(STATE_VERSION).encode():  # noqa: PLR2004
-            message = f"this is not a verifier's state of version {STATE_VERSION}; name the file that verify wrote"
+        if not newline or len(words) != 3 or words[0] != _MAGIC or words[1] not in _VERSIONS:  # noqa: PLR2004
+            message = (
+                f"this is not a verifier's state of version {STATE_VERSION} or before; name the file that verify wrote"
+            )
             raise FormatError(message)
         # 2. Its own digest.
         body = data[len(header) + 1 :]
@@ -142,10 +196,12 @@ class VerifierState(msgspec.Struct, kw_only=True):
             raise TamperedError(message)
         # 4. The content.
         try:
-            return _decoder.decode(body)
+            state = _decoder.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
             message = "the verifier's state is malformed"
             raise FormatError(message) from exc
+        _require_bounds(state)
+        return state
 
     def save(self, path: Path) -> None:
         """Write the file with mode 0600; a crash leaves the old file or the new one.
@@ -213,6 +269,17 @@ def encode_stream(snapshot: StreamSnapshot) -> StreamState:
         findings=[SavedFinding.of(finding) for finding in snapshot.findings],
         copies=tree.conflicts,
         altered=tree.altered,
+        partial=[_encode_signed(interval) for interval in tree.signed] or msgspec.UNSET,
+        suspicions=[
+            SavedSuspicion(
+                finding=SavedFinding.of(suspicion.finding),
+                sequences=suspicion.sequences,
+                needs_proof=suspicion.needs_proof,
+            )
+            for suspicion in snapshot.suspicions
+        ]
+        or msgspec.UNSET,
+        believed=snapshot.believed or msgspec.UNSET,
     )
 
 
@@ -237,6 +304,7 @@ def decode_stream(saved: StreamState) -> StreamSnapshot:
         runs=saved.runs,
         unheld=saved.unheld,
         parked=[_decode_parked(interval) for interval in saved.parked],
+        signed=[] if saved.partial is msgspec.UNSET else [_decode_signed(interval) for interval in saved.partial],
         pending=[checkpoint.restored() for checkpoint in saved.pending],
         roots=saved.signed,
         passed=_restore(saved.passed),
@@ -252,6 +320,61 @@ def decode_stream(saved: StreamState) -> StreamSnapshot:
         latest=_restore(saved.latest),
         closing=_restore(saved.closing),
         findings=[finding.restored() for finding in saved.findings],
+        suspicions=[
+            Suspicion(each.finding.restored(), each.sequences, each.needs_proof)
+            for each in ([] if saved.suspicions is msgspec.UNSET else saved.suspicions)
+            if each.sequences
+        ],
+        believed={} if saved.believed is msgspec.UNSET else saved.believed,
+    )
+
+
+def _require_bounds(state: VerifierState) -> None:
+    """Refuse numbers that no trail has: the file comes from outside, and its digest is no proof of who wrote it.
+
+    Raises:
+        FormatError: A number is out of its bounds, or a name is not that of a producer.
+    """
+    numbers = [state.serial, *(offset for offsets in state.positions.values() for offset in offsets.values())]
+    for stream in state.streams:
+        numbers += (stream.segment, stream.next, stream.last + 1, stream.highest + 1, stream.checkpoints)
+        numbers += (number for bounds in stream.unheld for number in bounds)
+        numbers += (start for start, _ in stream.runs)
+        numbers += stream.signed
+    numbers += (sequence for _, sequence, _ in state.waiting_records)
+    producers = [
+        *(stream.producer for stream in state.streams),
+        *(producer for producer, _, _ in state.waiting_records),
+    ]
+    leaves = [leaf for _, _, leaf in state.waiting_records]
+    if (
+        not all(0 <= number < 1 << 63 for number in numbers)
+        or not all(map(is_uuid, producers))
+        or any(len(leaf) != HASH_BYTES for leaf in leaves)
+    ):
+        message = "the verifier's state has values that no trail leads to"
+        raise FormatError(message)
+
+
+def _encode_signed(interval: SignedInterval) -> SignedState:
+    length = interval.end - interval.start + 7 >> 3
+    return SignedState(
+        start=interval.start,
+        leaves=interval.leaves,
+        signed_at=interval.signed_at,
+        proven=interval.proven.to_bytes(length, "little"),
+        seen=interval.seen.to_bytes(length, "little"),
+    )
+
+
+def _decode_signed(saved: SignedState) -> SignedInterval:
+    mask = (1 << len(saved.leaves) // HASH_BYTES) - 1
+    return SignedInterval(
+        saved.start,
+        saved.leaves,
+        saved.signed_at,
+        int.from_bytes(saved.proven, "little") & mask,
+        int.from_bytes(saved.seen, "little") & mask,
     )
 
 

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from telemetry.format.proof.checkpoint import Checkpoint
+from telemetry.format.proof.leaves import IntervalLeaves
 from telemetry.reader.entry import Place
+from telemetry.reader.verify.key_order import KeyOrder
 from telemetry.reader.verify.record_group import RecordGroup
-from telemetry.reader.verify.tree.stream_tree import StreamTree, TreeSnapshot
+from telemetry.reader.verify.tree.snapshot import TreeSnapshot
+from telemetry.reader.verify.tree.stream_tree import StreamTree
 from telemetry.reader.verify.trusted_checkpoints import TrustedCheckpoints
+from telemetry.reader.verify.unproven.event_times import EventTimes
+from telemetry.reader.verify.unproven.suspicions import Suspicion, Suspicions
 from telemetry.reader.verify.verdicts import Finding, FindingList, Verdict
 
-MAX_GROUPS = 4_096
-"""Groups of one producer that are compared with each other: one for each data key."""
-MAX_UNTRUSTED = 64
-"""Checkpoints without a trusted signature that are kept of one producer."""
-
-
-@dataclass(frozen=True, slots=True)
-class UntrustedCheckpoint:
-    """A checkpoint that no trusted key signed.
-
-    Attributes:
-        checkpoint: What it says.
-        signers: Labels of the keys that it says signed it.
-        place: Place of its record.
-    """
-
-    checkpoint: Checkpoint
-    signers: str
-    place: Place
+MAX_SIGNERS = 8
+"""Labels of untrusted signers that are kept of one producer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +33,8 @@ class StreamSnapshot:
         latest: The largest checkpoint.
         closing: The checkpoint that ends the stream.
         findings: Findings so far that do not depend on what is read later.
+        suspicions: What may be wrong with records that are not signed yet.
+        believed: Why each of the keys is believed.
         required: What an earlier verification saw signed and no later one has found again.
     """
 
@@ -54,6 +45,8 @@ class StreamSnapshot:
     latest: Checkpoint | None
     closing: Checkpoint | None
     findings: list[Finding]
+    suspicions: list[Suspicion] = field(default_factory=list)
+    believed: dict[str, str] = field(default_factory=dict)
     required: Checkpoint | None = None
 
 
@@ -64,40 +57,54 @@ class StreamCheck:
         producer: The stream.
         number: Number of the producer in this verification.
         tree: Compares the records with the signed trees.
+        order: Knows in which order the records of each Kafka key were read.
 
     Attributes:
         groups: Its records by head.
         findings: What was found while reading.
+        suspicions: What may be wrong with records that are not known to be the stream's.
+        times: When its events are dated.
         trusted: The checkpoints that trusted keys signed.
-        untrusted: Checkpoints that no trusted key signed.
+        signers: Labels of other keys that signed its checkpoints.
         verified_before: Size from which this verification continues; 0 for none.
+        is_restored: An earlier verification knew the stream.
     """
 
-    def __init__(self, producer: str, number: int, tree: StreamTree) -> None:
+    # attributes: everything that is known of a producer is gathered here
+    def __init__(self, producer: str, number: int, tree: StreamTree, order: KeyOrder) -> None:
         self.producer = producer
         self.number = number
         self.tree = tree
+        self.order = order
         self.groups: list[RecordGroup] = []
         self.findings = FindingList()
+        self.suspicions = Suspicions(tree)
+        self.times = EventTimes()
         self.trusted = TrustedCheckpoints()
-        self.untrusted: list[UntrustedCheckpoint] = []
+        self.signers: set[str] = set()
         self.verified_before = 0
+        self.is_restored = False
+        self._other_topic: Finding | None = None
         self._required: Checkpoint | None = None
         # A size whose root the tree knows although no checkpoint of it was read: first the empty tree, whose root
         # is published, later that of an earlier verification. -1 once its checkpoint was read.
         self._unread_size = 0
 
-    def tampered(
-        self, reason: str, *, sequence: int | None = None, place: Place | None = None, field: str = ""
-    ) -> None:
-        """Add a finding: the write side cannot have written this."""
+    def tampered(self, reason: str, *, place: Place | None = None, field: str = "") -> None:
+        """Add a finding about a checkpoint: the write side cannot have written this."""
         where = "" if place is None else str(place)
-        self.findings.add(Finding(Verdict.TAMPERED, reason, sequence, sequence, where, field))
+        self.findings.add(Finding(Verdict.TAMPERED, reason, place=where, field=field))
 
-    def reordered(self, sequence: int, before: int, place: Place) -> None:
-        """Add a finding: a record comes after a later one of its Kafka key."""
+    def suspect(self, reason: str, sequence: int, *, place: Place, field: str) -> None:
+        """Remember that a record is not as the write side would have written it."""
+        finding = Finding(Verdict.TAMPERED, reason, sequence, sequence, str(place), field)
+        self.suspicions.add(finding, sequence)
+
+    def suspect_order(self, sequence: int, before: int, place: Place) -> None:
+        """Remember that a record comes after a later one of its Kafka key."""
         reason = f"comes after sequence {before} of the same Kafka key"
-        self.findings.add(Finding(Verdict.REORDERED, reason, sequence, sequence, str(place)))
+        finding = Finding(Verdict.REORDERED, reason, sequence, sequence, str(place))
+        self.suspicions.add(finding, sequence, before, needs_proof=True)
 
     def require_earlier_root(self, checkpoint: Checkpoint) -> None:
         """Require a tree that an earlier verification saw signed to be found again."""
@@ -110,20 +117,34 @@ class StreamCheck:
         """Size of the tree that an earlier verification saw signed, and that must be found again; 0 for none."""
         return self._required.size if self._required is not None else 0
 
-    def add_trusted(self, checkpoint: Checkpoint, keys: tuple[str, ...], place: Place | None) -> None:
+    def add_trusted(
+        self,
+        checkpoint: Checkpoint,
+        believed: Mapping[str, str],
+        place: Place | None,
+        leaves: IntervalLeaves | None = None,
+    ) -> None:
         """Add a checkpoint that a trusted key signed.
 
-        1. No other root was signed for its size: a producer signs each size once, so two roots are two histories.
+        1. No other root was signed for its size, or for the size at the start of its interval: a producer signs each
+           size once, so two roots are two histories.
         2. It names the source that the producer's other checkpoints name.
+
+        Args:
+            checkpoint: The checkpoint.
+            believed: Labels of the keys that signed, and why each one is believed.
+            place: Place of its record.
+            leaves: Leaf hashes of its interval.
         """
         is_new = checkpoint.size not in self.tree.signed.roots or self._unread_size == checkpoint.size
         # 1. The root.
-        if not self.tree.add_checkpoint(checkpoint):
-            reason = f"two different roots were signed for {checkpoint.size} records"
-            if checkpoint.size == self.required_size:
-                reason = (
-                    f"the root for {checkpoint.size} records differs from the one verified earlier: a rewritten past"
-                )
+        if not self.tree.add_checkpoint(checkpoint, leaves):
+            size = checkpoint.size
+            if leaves is not None and self.tree.signed.roots[size] == checkpoint.root:
+                size = leaves.start
+            reason = f"two different roots were signed for {size} records"
+            if size == self.required_size:
+                reason = f"the root for {size} records differs from the one verified earlier: a rewritten past"
             self.tampered(reason, place=place, field="root")
             return
         # 2. The source.
@@ -133,26 +154,31 @@ class StreamCheck:
             self.tampered(reason, place=place, field="source")
         if self._unread_size == checkpoint.size:
             self._unread_size = -1
-        self.trusted.add(checkpoint, keys, is_new=is_new)
+        self.trusted.believed.update(believed)
+        self.trusted.add(checkpoint, believed, is_new=is_new)
 
-    def add_untrusted(self, checkpoint: Checkpoint, signers: str, place: Place, *, impersonates: bool) -> None:
-        """Add a checkpoint that no trusted key signed.
-
-        Args:
-            checkpoint: What it says.
-            signers: Labels of the keys that it says signed it.
-            place: Place of its record.
-            impersonates: One of these keys has the name of a trusted key.
-        """
-        if impersonates:
+    def note_other_topic(self, checkpoint: Checkpoint, place: Place) -> None:
+        """Remember that a checkpoint was signed for another topic than the one it was read from."""
+        if self._other_topic is None:
             reason = (
-                f"the checkpoint is signed under the name of a trusted key by another key ({signers}): forged, "
-                "or by a rotated key whose public key was not given"
+                f"signed for the topic {checkpoint.topic} and read from {place.source}: copied there; "
+                "if it is a mirror, name the topic in the trust file"
             )
-            self.tampered(reason, place=place, field="signature")
-        # Anyone who may write to the topic can write these, so their number is bounded.
-        if len(self.untrusted) < MAX_UNTRUSTED:
-            self.untrusted.append(UntrustedCheckpoint(checkpoint, signers, place))
+            self._other_topic = Finding(Verdict.UNVERIFIABLE, reason, place=str(place), field="topic")
+
+    def elsewhere(self) -> tuple[Finding, ...]:
+        """Return the finding that the stream was signed for another topic, if it was."""
+        return () if self._other_topic is None else (self._other_topic,)
+
+    def records_beyond_the_end(self) -> int:
+        """Return how many records claim to come after the signed end of the stream; 0 while it has none."""
+        closing = self.trusted.closing
+        return 0 if closing is None else self.tree.count_from(max(closing.size, self.trusted.size))
+
+    def add_signers(self, labels: str) -> None:
+        """Remember who else signed a checkpoint; anyone can write one, so their number is bounded."""
+        if len(self.signers) < MAX_SIGNERS:
+            self.signers.add(labels)
 
     @property
     def source(self) -> str:
@@ -176,13 +202,18 @@ class StreamCheck:
             checkpoints=self.trusted.count,
             latest=self.trusted.latest,
             closing=self.trusted.closing,
-            findings=list(self.findings.sorted()),
+            findings=list(dict.fromkeys((*self.findings.sorted(), *self.suspicions.confirmed()))),
+            suspicions=self.suspicions.undecided(),
+            believed=dict(self.trusted.believed),
             required=required,
         )
 
     def restore(self, snapshot: StreamSnapshot) -> None:
         """Continue from a snapshot; nothing may have been added before."""
+        self.is_restored = True
         self.tree.restore(snapshot.tree)
+        self.suspicions.restore(snapshot.suspicions)
+        self.trusted.believed.update(snapshot.believed)
         self.verified_before = snapshot.tree.segment_start
         self.trusted.restore(
             snapshot.keys, count=snapshot.checkpoints, latest=snapshot.latest, closing=snapshot.closing

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import chain
+from itertools import chain, groupby
 
-from telemetry.format.proof.checkpoint import Checkpoint
-from telemetry.reader.verify.record_group import RecordGroup, Sighting
+from telemetry.reader.verify.record_group import RecordGroup, Sighting, kid_of
 from telemetry.reader.verify.stream_check import StreamCheck
-from telemetry.reader.verify.tree.parked import ParkedInterval
+from telemetry.reader.verify.tree.signed_leaves import SignedInterval
 from telemetry.reader.verify.verdicts import Finding, ProducerReport, Verdict
+
+MAX_AHEAD = timedelta(minutes=5)
+"""How far the clock of a host may be ahead of the verifier's."""
 
 _MAX_NAMED_SIGNERS = 8
 
@@ -26,6 +29,7 @@ class Scope:
         from_start: The source was read from its beginning.
         to_end: The source was read to its end.
         has_keys: Public keys were given.
+        forgot_beginnings: An earlier run could not carry on all records that no trusted key had signed for.
     """
 
     now: datetime | None = None
@@ -33,12 +37,18 @@ class Scope:
     from_start: bool
     to_end: bool
     has_keys: bool
+    forgot_beginnings: bool = False
 
-    def is_recent(self, checkpoint: Checkpoint) -> bool:
+    def is_recent(self, time: str) -> bool:
         """Return whether a checkpoint was signed just before the reading ended."""
         if self.now is None or self.open_seconds <= 0:
             return False
-        return datetime.fromisoformat(checkpoint.time) >= self.now - timedelta(seconds=self.open_seconds)
+        # A time in the future is no sign of life: it would be recent for ever.
+        return -MAX_AHEAD <= self.now - datetime.fromisoformat(time) <= timedelta(seconds=self.open_seconds)
+
+    def is_ahead(self, time: str) -> bool:
+        """Return whether a checkpoint is dated after the end of the reading, by more than clocks differ."""
+        return self.now is not None and datetime.fromisoformat(time) - self.now > MAX_AHEAD
 
 
 class StreamReporter:
@@ -47,16 +57,28 @@ class StreamReporter:
     Args:
         check: Everything that was collected of the producer.
         scope: What was read.
-        owners: For each JWE header, the group with most records in the whole trail.
+        owners: For each JWE header, the group with most records in the trusted streams.
+        held: Leaf hashes that believed headers of sealed fallback objects list, by sequence.
+        more: Findings that were made elsewhere.
     """
 
-    def __init__(self, check: StreamCheck, scope: Scope, owners: Mapping[bytes, RecordGroup]) -> None:
+    def __init__(
+        self,
+        check: StreamCheck,
+        scope: Scope,
+        owners: Mapping[bytes, RecordGroup],
+        *,
+        held: Mapping[int, bytes] | None = None,
+        more: Iterable[Finding] = (),
+    ) -> None:
         self._check = check
         self._scope = scope
         self._owners = owners
+        self._held = held or {}
+        self._more = more
         latest = check.trusted.latest
         # Only a recent signature shows that the producer is running: anyone can write recent records.
-        self._is_open = check.trusted.closing is None and latest is not None and scope.is_recent(latest)
+        self._is_open = check.trusted.closing is None and latest is not None and scope.is_recent(latest.time)
 
     def report(self) -> ProducerReport:
         """Return what can be said of the producer so far.
@@ -68,20 +90,28 @@ class StreamReporter:
         1. No copy of a record differs from the one that was signed.
         2. No interval with all its records has another root than the signed one.
         3. The clear attributes of records that are not proven fit the other records of their data key.
-        4. No sequence is absent: inside a signed interval, or in front of records that were read.
-        5. Trusted checkpoints prove the records, and no other checkpoint contradicts them.
-        6. The stream ends with a final checkpoint, and nothing comes after it.
-        7. Equal copies are counted; they are harmless.
+        4. No sequence of a signed interval is absent.
+        5. Trusted checkpoints prove the records, by data keys that they name.
+        6. Their times rise, are not in the future, and fit those of the events.
+        7. The stream ends with a final checkpoint.
+        8. Equal copies are counted; they are harmless.
+
+        Records after the last one that was signed are no finding: anyone can write them.
         """
         # 0. Close what a gap cuts off.
         self._check.tree.finish()
         findings = self._check.findings.copy()
         for finding in chain(
+            self._more,
+            self._check.suspicions.confirmed(),
             self._altered_copies(),
             self._refuted_intervals(),
             self._misplaced_records(),
             self._absent_records(),
+            self._absent_signed_records(),
             self._unproven_records(),
+            self._foreign_keys(),
+            self._times(),
             self._ending(),
             self._equal_copies(),
         ):
@@ -101,6 +131,7 @@ class StreamReporter:
             is_closed=check.trusted.closing is not None,
             is_open=self._is_open,
             keys=tuple(sorted(check.trusted.keys)),
+            believed=tuple(f"{label}: {why}" for label, why in sorted(check.trusted.believed.items())),
             findings=findings.sorted(),
             more_findings=findings.more,
         )
@@ -108,17 +139,28 @@ class StreamReporter:
     # 1. Copies.
 
     def _altered_copies(self) -> Iterator[Finding]:
-        copies = self._check.tree.copies
+        tree, copies = self._check.tree, self._check.tree.copies
         for copy in copies.altered:
+            is_known = copy.place is not None and bool(copy.place.source)
             reason = "this copy is not the record that was signed; another copy is"
-            if copy.place is None:
+            if not tree.is_proven(copy.sequence):
+                reason = "this record is not the one that was signed, which was not found"
+            elif not is_known:
                 reason = "the copy that was read first is not the record that was signed; a later copy is"
-            place = "" if copy.place is None else str(copy.place)
-            yield Finding(Verdict.TAMPERED, reason, copy.sequence, copy.sequence, place)
+            place = str(copy.place) if is_known else ""
+            yield Finding(Verdict.TAMPERED, reason, copy.sequence, copy.sequence, place, leaf=copy.leaf.hex())
+        if copies.more_altered:
+            yield Finding(Verdict.TAMPERED, f"{copies.more_altered} more copies are not the records that were signed")
         for sequence, conflict in copies.conflicts.items():
+            if not self._is_signed(sequence):
+                continue
             reason = "copies of this record differ, and no checkpoint shows which one is right"
             for copy in conflict:
-                yield Finding(Verdict.TAMPERED, reason, sequence, sequence, str(copy.place))
+                yield Finding(Verdict.TAMPERED, reason, sequence, sequence, str(copy.place), leaf=copy.leaf.hex())
+
+    def _is_signed(self, sequence: int) -> bool:
+        """Return whether a trusted key has signed for this number; where none was given, nothing tells."""
+        return sequence < self._check.tree.signed.size or not self._scope.has_keys
 
     # 2. Signed roots.
 
@@ -157,57 +199,102 @@ class StreamReporter:
     def _blame(self, sightings: list[Sighting], field: str, reason: str) -> Iterator[Finding]:
         """Yield a finding for each record that is not proven: a signature outweighs what most records say."""
         for sequence, place in sightings:
-            if not self._check.tree.is_proven(sequence):
+            if self._is_signed(sequence) and not self._check.tree.is_proven(sequence):
                 yield Finding(Verdict.TAMPERED, reason, sequence, sequence, str(place), field)
 
     # 4. Gaps.
 
     def _absent_records(self) -> Iterator[Finding]:
         for interval in self._check.tree.parked:
-            if not self._may_be_absent(interval):
-                reason = "absent, although a checkpoint covers it"
-                if interval.end <= self._check.required_size:
-                    reason = "absent, although it was verified earlier"
-                # Records without room were seen: they are unproven, not missing.
-                for first, last in self._check.tree.parked.gaps(interval):
-                    yield Finding(Verdict.MISSING, reason, first, last)
+            if self._may_be_absent(interval.start, interval.checkpoint.time):
+                continue
+            reason = "absent, although a checkpoint covers it"
+            if interval.end <= self._check.required_size:
+                reason = "absent, although it was verified earlier"
+            # Records without room were seen: they are unproven, not missing.
+            for first, last in self._check.tree.parked.gaps(interval):
+                yield self._absent(reason, first, last)
+
         if not self._is_open and self._scope.to_end:
-            reason = "absent, although later records are there"
             for first, last in self._check.tree.tail_gaps():
                 if self._scope.from_start or first > 0:
-                    yield Finding(Verdict.MISSING, reason, first, last)
+                    yield self._absent("absent, although a checkpoint covers it", first, last)
 
-    def _may_be_absent(self, interval: ParkedInterval) -> bool:
+    def _absent_signed_records(self) -> Iterator[Finding]:
+        is_beginning = not self._scope.from_start
+        for interval in self._check.tree.judge.partial:
+            if self._may_be_absent(interval.start, interval.signed_at):
+                continue
+            is_beginning = is_beginning and not self._is_seen_before(interval.start)
+            for first, last in interval.gaps():
+                # Read from the middle, the trail begins after this gap.
+                if not (is_beginning and first == interval.start):
+                    yield from self._absent_or_held(interval, first, last)
+            is_beginning = is_beginning and not interval.seen
+
+    def _is_seen_before(self, sequence: int) -> bool:
+        """Return whether any record before this one was seen in this run or an earlier one."""
+        if sequence == 0:
+            return False
+        signed, parked = self._check.tree.judge.partial.at(sequence - 1), self._check.tree.parked.at(sequence - 1)
+        if signed is not None:
+            return bool(signed.seen)
+        return parked is None or parked.start > 0 or parked.absent < sequence
+
+    def _absent_or_held(self, interval: SignedInterval, first: int, last: int) -> Iterator[Finding]:
+        """Yield the parts of a gap that are absent, and those that wait in a sealed fallback object."""
+        is_held = [self._held.get(number) == interval.leaf(number) for number in range(first, last + 1)]
+        for held, numbers in groupby(range(first, last + 1), key=lambda number: is_held[number - first]):
+            run = list(numbers)
+            if held:
+                reason = "held in the fallback (content not checked)"
+                yield Finding(Verdict.UNVERIFIABLE, reason, run[0], run[-1])
+                continue
+            leaves = interval.leaf(run[0], run[-1])
+            is_single = len(run) == 1
+            reason = "absent, although a checkpoint covers it"
+            if is_single:
+                reason += f"; its leaf hash is {leaves.hex()}"
+            leaf = leaves.hex() if is_single else hashlib.sha256(leaves).hexdigest()
+            yield replace(self._absent(reason, run[0], run[-1]), leaf=leaf)
+
+    def _absent(self, reason: str, first: int, last: int) -> Finding:
+        if first == 0 and self._scope.forgot_beginnings and not self._check.is_restored:
+            reason = (
+                "an earlier run may have read these and had no room to remember them; "
+                "verify once without --continue to be certain"
+            )
+            return Finding(Verdict.UNVERIFIABLE, reason, first, last)
+        return Finding(Verdict.MISSING, reason, first, last)
+
+    def _may_be_absent(self, start: int, signed_at: str) -> bool:
         """Return whether an interval reaches beyond what was read, or its records may still be on their way."""
-        if not self._scope.from_start and interval.start == 0:
+        if not self._scope.from_start and start == 0:
             return True
-        return self._is_open and self._scope.is_recent(interval.checkpoint)
+        return self._is_open and self._scope.is_recent(signed_at)
 
     # 5. Proof.
 
     def _unproven_records(self) -> Iterator[Finding]:
-        tree, latest = self._check.tree, self._check.trusted.latest
-        if not tree.held.unheld.is_empty or any(interval.tree is None for interval in tree.parked):
+        tree = self._check.tree
+        if any(interval.tree is None for interval in tree.parked) or self._is_room_short():
             reason = (
                 "more records were out of sequence than fit in memory; "
                 "read the partitions side by side, or allow more memory"
             )
             yield Finding(Verdict.UNVERIFIABLE, reason)
-        if latest is None:
+        if self._check.trusted.latest is None:
             yield Finding(Verdict.UNVERIFIABLE, self._why_unverifiable())
-            return
-        for untrusted in self._check.untrusted:
-            size, place = untrusted.checkpoint.size, str(untrusted.place)
-            root = tree.signed.roots.get(size)
-            if root is not None and root != untrusted.checkpoint.root:
-                reason = f"a checkpoint of {untrusted.signers} contradicts the one of a trusted key: forged"
-                yield Finding(Verdict.TAMPERED, reason, place=place, field="root")
-            elif size > latest.size:
-                reason = f"the checkpoint of {size} records is signed by {untrusted.signers}, which is not trusted"
-                yield Finding(Verdict.UNVERIFIABLE, reason, place=place)
+
+    def _is_room_short(self) -> bool:
+        """Return whether a record that was signed found no room; what nobody signed does not matter."""
+        unheld, tree = self._check.tree.held.unheld, self._check.tree
+        return any(
+            start < interval.end and end > interval.start for start, end in unheld.ranges() for interval in tree.parked
+        ) or (not unheld.is_empty and any(start < tree.signed.size for start, _ in unheld.ranges()))
 
     def _why_unverifiable(self) -> str:
-        signers = sorted({untrusted.signers for untrusted in self._check.untrusted})
+        signers = sorted(self._check.signers)
         if not signers:
             return "there is no checkpoint of this producer, so nothing proves its records"
         names = ", ".join(signers[:_MAX_NAMED_SIGNERS])
@@ -215,7 +302,33 @@ class StreamReporter:
             return f"no public key was given; its checkpoints are signed by {names}"
         return f"no trusted key signed its checkpoints; they are signed by {names}"
 
-    # 6. The end.
+    def _foreign_keys(self) -> Iterator[Finding]:
+        """Yield proven records whose data key is not the one that was signed for their sequence."""
+        spans = self._check.trusted.spans
+        for group in self._check.groups if spans else ():
+            kid = kid_of(group.data_start)
+            for sequence, place in group.first:
+                signed = next((span.kid for span in spans if span.first <= sequence <= span.last), None)
+                if signed is not None and signed != kid and self._check.tree.is_proven(sequence):
+                    reason = "sealed with another data key than its producer signed for this record"
+                    yield Finding(Verdict.TAMPERED, reason, sequence, sequence, str(place), "kid")
+
+    # 6. Times.
+
+    def _times(self) -> Iterator[Finding]:
+        trusted = self._check.trusted
+        for size, time, before in trusted.backward():
+            reason = (
+                f"the checkpoint of {size} records has the time {time}, although {before} was signed for fewer "
+                "records: the host's clock was set back, or the stream was signed at another time"
+            )
+            yield Finding(Verdict.UNVERIFIABLE, reason, field="time")
+        if trusted.last_time and self._scope.is_ahead(trusted.last_time):
+            reason = f"a checkpoint has the time {trusted.last_time}, which is ahead of this host's clock"
+            yield Finding(Verdict.UNVERIFIABLE, reason, field="time")
+        yield from self._check.times.findings(self._check.producer, trusted, self._check.tree)
+
+    # 7. The end.
 
     def _ending(self) -> Iterator[Finding]:
         end, required = self._check.tree.seen_end, self._check.required_size
@@ -224,32 +337,21 @@ class StreamReporter:
             yield Finding(Verdict.TRUNCATED, reason, end, required - 1)
         closing, latest = self._check.trusted.closing, self._check.trusted.latest
         if closing is not None:
-            yield from self._beyond_the_end(closing, end)
+            if not closing.recovered and self._check.trusted.size > closing.size:
+                size = self._check.trusted.size
+                reason = f"a checkpoint of {size} records was signed after the final one of {closing.size}"
+                yield Finding(Verdict.TAMPERED, reason)
         elif latest is not None and not self._is_open and self._scope.to_end:
-            beyond = max(end - latest.size, 0)
+            beyond = self._check.tree.count_from(latest.size)
+            is_run = beyond > 0 and end == latest.size + beyond
             reason = (
                 f"there is no final checkpoint and none of a recovery; the last one, of {latest.time}, covers "
                 f"{latest.size} records, and {beyond} after them are not proven; "
                 "the producer crashed, its records were cut off, or it is still running"
             )
-            yield Finding(Verdict.TRUNCATED, reason, latest.size if beyond else None, end - 1 if beyond else None)
+            yield Finding(Verdict.TRUNCATED, reason, latest.size if is_run else None, end - 1 if is_run else None)
 
-    def _beyond_the_end(self, closing: Checkpoint, end: int) -> Iterator[Finding]:
-        size, signed_size = closing.size, self._check.trusted.size
-        if not closing.recovered and signed_size > size:
-            reason = f"a checkpoint of {signed_size} records was signed after the final one of {size}"
-            yield Finding(Verdict.TAMPERED, reason)
-        if end <= max(size, signed_size):
-            return
-        if closing.recovered:
-            # Another process closed the stream of a dead one: a record that was still on its way may come later.
-            reason = f"after the {size} records that were recovered; no checkpoint covers them"
-            yield Finding(Verdict.UNVERIFIABLE, reason, size, end - 1)
-        else:
-            reason = f"after the final checkpoint of {size} records: they were added later"
-            yield Finding(Verdict.TAMPERED, reason, size, end - 1)
-
-    # 7. Duplicates.
+    # 8. Duplicates.
 
     def _equal_copies(self) -> Iterator[Finding]:
         duplicates = self._check.tree.counts.duplicates

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 
 from telemetry.format.proof.checkpoint import Checkpoint
+from telemetry.format.proof.key_span import KeySpan
+
+MAX_SPANS = 4_096
+"""Spans of data keys that are kept of one producer."""
+_CLOCK_SET = timedelta(minutes=5)
+"""Step back that is accepted of version 1, whose times were those of the host's clock."""
 
 
 class TrustedCheckpoints:
@@ -12,15 +19,21 @@ class TrustedCheckpoints:
 
     Attributes:
         keys: Labels of the keys.
+        believed: For each label, why the key is believed.
+        spans: The data keys that were signed for, with the records that they sealed.
         count: How many different checkpoints they signed.
         latest: The largest checkpoint; None before the first.
         closing: The checkpoint that ends the stream; None while there is none.
     """
 
-    __slots__ = ("closing", "count", "keys", "latest")
+    __slots__ = ("_times", "believed", "closing", "count", "keys", "latest", "spans")
 
     def __init__(self) -> None:
         self.keys: set[str] = set()
+        self.believed: dict[str, str] = {}
+        self.spans: list[KeySpan] = []
+        # Earliest and latest time that was signed for each size, and whether all of them are of version 2.
+        self._times: dict[int, tuple[str, str, bool]] = {}
         self.count = 0
         self.latest: Checkpoint | None = None
         self.closing: Checkpoint | None = None
@@ -40,10 +53,42 @@ class TrustedCheckpoints:
         """
         self.keys.update(keys)
         self.count += is_new
-        if checkpoint.size >= self.size:
+        # A heartbeat signs the last size again, at a later time.
+        latest = self.latest
+        if latest is None or (checkpoint.size, checkpoint.time) >= (latest.size, latest.time):
             self.latest = checkpoint
+        self._note_time(checkpoint)
+        if is_new and len(self.spans) < MAX_SPANS:
+            self.spans += checkpoint.keys
         if checkpoint.is_closing and (self.closing is None or checkpoint.size >= self.closing.size):
             self.closing = checkpoint
+
+    def backward(self) -> Iterator[tuple[int, str, str]]:
+        """Yield where the times run back: a size, its time, and the later time that was signed for fewer records."""
+        before = ""
+        for size, (earliest, latest, is_strict) in sorted(self._times.items()):
+            if before and _moment(earliest) < _moment(before) - (timedelta(0) if is_strict else _CLOCK_SET):
+                yield size, earliest, before
+            before = max(before, latest, key=_moment) if before else latest
+
+    @property
+    def first_time(self) -> str:
+        """Earliest time that was signed; empty before the first checkpoint."""
+        return min((earliest for earliest, _, _ in self._times.values()), default="", key=_moment)
+
+    @property
+    def last_time(self) -> str:
+        """Latest time that was signed; empty before the first checkpoint."""
+        return max((latest for _, latest, _ in self._times.values()), default="", key=_moment)
+
+    def _note_time(self, checkpoint: Checkpoint) -> None:
+        time, is_strict = checkpoint.time, checkpoint.topic is not None
+        earliest, latest, was_strict = self._times.get(checkpoint.size, (time, time, is_strict))
+        self._times[checkpoint.size] = (
+            min(earliest, time, key=_moment),
+            max(latest, time, key=_moment),
+            is_strict and was_strict,
+        )
 
     def restore(
         self, keys: Iterable[str], *, count: int, latest: Checkpoint | None, closing: Checkpoint | None
@@ -52,3 +97,11 @@ class TrustedCheckpoints:
         self.keys.update(keys)
         self.count = count
         self.latest, self.closing = latest, closing
+        for checkpoint in (latest, closing):
+            if checkpoint is not None:
+                self._note_time(checkpoint)
+
+
+def _moment(time: str) -> datetime:
+    # The format accepts no time that is not on the calendar.
+    return datetime.fromisoformat(time)

@@ -8,6 +8,7 @@ from typing import Any
 from telemetry.format.proof.checkpoint import Checkpoint
 from telemetry.format.proof.merkle import Frontier
 from telemetry.reader.entry import Place
+from telemetry.reader.verify.key_order import KeyOrder
 from telemetry.reader.verify.stream_check import StreamCheck
 from telemetry.reader.verify.stream_report import Scope, StreamReporter
 from telemetry.reader.verify.tree.digests import DigestBudget, ProvenDigests
@@ -30,11 +31,11 @@ def checkpoint(size: int, *, final: bool = False, recovered: bool = False) -> Ch
 
 def check_of(*sequences: int, signed: tuple[Checkpoint, ...] = ()) -> StreamCheck:
     tree = StreamTree(LeafWindow(LeafBudget(1_000)), ProvenDigests(DigestBudget(1_000)))
-    check = StreamCheck("0198c0de-0000-7000-8000-000000000001", 0, tree)
+    check = StreamCheck("0198c0de-0000-7000-8000-000000000001", 0, tree, KeyOrder())
     for sequence in sequences:
         tree.add(sequence, LEAF, PLACE)
     for each in signed:
-        check.add_trusted(each, ("key",), PLACE)
+        check.add_trusted(each, {"key": "trusted"}, PLACE)
     return check
 
 
@@ -72,9 +73,10 @@ def test_gap_before_the_range_is_no_finding() -> None:
     assert kinds(report(check)) == [(Verdict.MISSING, "0-2")]
 
 
-def test_gap_after_the_last_checkpoint_is_missing() -> None:
+def test_gap_after_the_last_checkpoint_is_no_finding() -> None:
     check = check_of(0, 1, 2, 5, signed=(checkpoint(2),))
-    assert kinds(report(check)) == [(Verdict.MISSING, "3-4"), (Verdict.TRUNCATED, "2-5")]
+    assert kinds(report(check)) == [(Verdict.TRUNCATED, "")]
+    assert "2 after them are not proven" in report(check).findings[0].reason
 
 
 def test_no_checkpoint_is_unverifiable() -> None:
@@ -83,18 +85,18 @@ def test_no_checkpoint_is_unverifiable() -> None:
 
 def test_missing_keys_are_named() -> None:
     check = check_of(0)
-    check.add_untrusted(checkpoint(1), "payments+0011", PLACE, impersonates=False)
+    check.add_signers("payments+0011")
     for has_keys, beginning in ((False, "no public key was given"), (True, "no trusted key signed")):
         (finding,) = report(check, has_keys=has_keys).findings
         assert finding.reason.startswith(beginning)
         assert "payments+0011" in finding.reason
 
 
-def test_record_after_the_final_checkpoint() -> None:
-    added = check_of(*range(6), signed=(checkpoint(5, final=True),))
-    assert kinds(report(added)) == [(Verdict.TAMPERED, "5")]
-    late = check_of(*range(6), signed=(checkpoint(5, recovered=True),))
-    assert kinds(report(late)) == [(Verdict.UNVERIFIABLE, "5")]
+def test_record_after_the_end_is_no_finding() -> None:
+    for end in ({"final": True}, {"recovered": True}):
+        check = check_of(*range(6), signed=(checkpoint(5, **end),))
+        assert kinds(report(check)) == []
+        assert check.records_beyond_the_end() == 1
 
 
 def test_required_root_beyond_the_end() -> None:

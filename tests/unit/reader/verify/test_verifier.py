@@ -14,6 +14,7 @@ from telemetry.exceptions import StorageError
 from telemetry.format.proof.checkpoint import Checkpoint
 from telemetry.format.value.render import render, render_head
 from telemetry.reader.entry import DamagedRecord, Place, RawRecord
+from telemetry.reader.verify.foreign import ForeignKind
 from telemetry.reader.verify.tree import stream_tree
 from telemetry.reader.verify.tree.leaf_window import PAGE_COST
 from telemetry.reader.verify.verdicts import ProducerReport, Verdict
@@ -95,8 +96,9 @@ class TestKinds:
     def test_records_after_a_recovered_end_are_unproven(self) -> None:
         process = Process()
         records = [*process.run(25, end=False), process.checkpoint(recovered=True), process.log()]
-        producer = only(topic(records))
-        assert [(found.verdict, found.range) for found in producer.findings] == [(Verdict.UNVERIFIABLE, "25")]
+        report = verify(topic(records))
+        assert report.producers[0].findings == ()
+        assert (report.verdict, report.foreign.counts) == (Verdict.FOREIGN, {ForeignKind.BEYOND: 1})
 
     def test_stream_without_events_is_complete(self) -> None:
         producer = only(topic([Process().checkpoint(), Process().checkpoint(final=True)]))
@@ -125,14 +127,14 @@ class TestKinds:
         placed.insert(17, altered(lost, lambda value: value + b" "))
         assert only(placed).verdict is Verdict.TAMPERED
 
-    def test_damaged_object_of_a_source_is_tampered(self) -> None:
+    def test_damaged_object_of_a_source_is_foreign(self) -> None:
         place = Place("s3://bucket", None, 1, "object.jsonl")
         verifier = Verifier([Signer().public])
         verifier.observe_all(topic(Process().run(20)))
         verifier.observe(DamagedRecord(place, StorageError("the digest differs"), RawRecord(None, None, place)))
         report = verifier.report(now=LATER)
-        (finding,) = report.findings
-        assert (finding.verdict, finding.place, report.exit_code) == (Verdict.TAMPERED, str(place), 3)
+        (example,) = report.foreign.examples
+        assert (example.kind, example.place, report.exit_code) == (ForeignKind.UNREADABLE, str(place), 0)
 
     def test_records_under_way_are_not_missing(self) -> None:
         process = Process()
@@ -151,7 +153,12 @@ class TestBounds:
         assert only(records).proven == 95
         verifier = Verifier([Signer().public])
         verifier.observe_all(records[:90])
-        assert len(verifier._streams[Process().producer].tree._tail) <= 16 * 32
+        assert len(verifier._streams.of(Process().producer).tree._tail) > 16 * 32
+        verifier.observe(records[95])
+        assert verifier.report().total("proven") == 0
+        verifier = Verifier([Signer().public])
+        verifier.observe_all(topic([Process().checkpoint(), *Process().run(90, end=False, every=1_000)]))
+        assert len(verifier._streams.of(Process().producer).tree._tail) <= 16 * 32
         records[50] = altered(records[50], lambda value: value + b" ")
         (finding,) = only(records).of(Verdict.TAMPERED)
         assert finding.range == "0-94"
@@ -173,7 +180,7 @@ class TestBounds:
         lost = [records.pop(at) for at in (455, 222, 18, 17)]
         verifier = Verifier([Signer().public])
         verifier.observe_all(records)
-        assert verifier._streams[Process().producer].tree.held.window.count < 40
+        assert verifier._streams.of(Process().producer).tree.held.window.count < 40
         assert sum((found.last or 0) - (found.first or 0) + 1 for found in only(records).of(Verdict.MISSING)) == 4
         verifier.observe_all(lost)
         assert verifier.report(now=LATER).total("proven") == 500
@@ -194,7 +201,7 @@ class TestBounds:
         for number in range(3_000):
             spread = (record.value or b"").replace(b'"sequence":0,', b'"sequence":%d,' % (number * 10**9 + 1))
             verifier.observe(record._replace(value=spread, place=Place(TOPIC, 0, number)))
-        tree = verifier._streams[process.producer].tree
+        tree = verifier._streams.of(process.producer).tree
         # Each of them needs a page of its own, which counts as much as the leaf hashes that would fit into its memory.
         assert tree.held.window.count <= 10_000 // PAGE_COST
         assert verifier.report(now=LATER).exit_code == 4

@@ -14,6 +14,7 @@ from telemetry.format.proof.checkpoint import read_unverified
 from telemetry.format.proof.checkpoint_message import decode_checkpoint_message
 from telemetry.format.value.render import key_hash
 from telemetry.reader.entry import RawRecord
+from telemetry.reader.verify.foreign import ForeignKind
 from telemetry.reader.verify.verdicts import Finding, ProducerReport, Verdict
 from telemetry.reader.verify.verifier import Verifier
 from tests.support.written_trail import LATER, START, DataKey, Process, Signer, altered, topic, verify
@@ -142,8 +143,8 @@ class TestDuplicate:
         records = topic([*process.run(20, end=False), *(process.log() for _ in range(5))])
         copy = altered(records[-2], lambda value: value[:-10] + b"AAAAAAAA" + value[-2:])
         producer = only([*records, copy])
-        assert found(producer, Verdict.TAMPERED).range == "23"
-        assert "no checkpoint shows" in found(producer, Verdict.TAMPERED).reason
+        assert producer.verdicts == {Verdict.TRUNCATED}
+        assert found(producer, Verdict.TRUNCATED).range == "20-24"
 
 
 class TestReorder:
@@ -246,8 +247,8 @@ class TestSplice:
         )
         report = verify(records)
         assert found(report.producer(process.producer), Verdict.MISSING).range == "17"
-        (finding,) = report.producer(invented.producer).of(Verdict.TAMPERED)
-        assert (finding.range, finding.field, finding.place) == ("17", "producer", str(records[at].place))
+        assert [producer.producer for producer in report.producers] == [process.producer]
+        assert report.foreign.counts == {ForeignKind.STREAM: 1}
 
     def test_checkpoint_moved_to_another_producer(self) -> None:
         one, other = Process(1), Process(2)
@@ -255,14 +256,16 @@ class TestSplice:
         moved = altered(first[-1], lambda value: value.replace(one.producer.encode(), other.producer.encode(), 1))
         report = verify(topic([*first, *second, moved]))
         assert report.producer(one.producer).verdict is Verdict.COMPLETE
-        spliced = report.producer(other.producer)
-        assert found(spliced, Verdict.TAMPERED).field == "producer"
-        assert Verdict.TRUNCATED in spliced.verdicts
+        assert report.producer(other.producer).verdicts == {Verdict.TRUNCATED}
+        (example,) = report.foreign.examples
+        assert (example.kind, "moved here" in example.reason) == (ForeignKind.CHECKPOINT, True)
 
     def test_kafka_key_of_a_checkpoint_replaced(self) -> None:
         records = topic(Process().run(20))
         records[-1] = records[-1]._replace(key=b"somebody else")
-        assert found(only(records), Verdict.TAMPERED).field == "key"
+        report = verify(records)
+        assert report.producers[0].verdict is Verdict.COMPLETE
+        assert "Kafka key" in report.foreign.examples[0].reason
 
 
 class TestReplaceValue:
@@ -314,12 +317,12 @@ class TestReplaceValue:
     @pytest.mark.parametrize(
         "sequence", [b"042", b"-1", b"4.2", b"1e1", b'"42"', b"9007199254740992", b"99999999999999999"]
     )
-    def test_malformed_sequence_is_tampered(self, sequence: bytes) -> None:
+    def test_malformed_sequence_is_missing_and_foreign(self, sequence: bytes) -> None:
         records = topic(Process().run(95))
         at = position(records, 42)
         records[at] = altered(records[at], lambda value: value.replace(b'"sequence":42,', b'"sequence":%b,' % sequence))
         report = verify(records)
-        assert report.exit_code == 3
+        assert (report.exit_code, report.foreign.total) == (4, 1)
         assert found(report.producers[0], Verdict.MISSING).range == "42"
 
     @pytest.mark.parametrize("value", [b"", b"{}", b"\xff\xfe", b"[" * 5_000, b'{"sequence":1}', None])
@@ -328,8 +331,8 @@ class TestReplaceValue:
         at = position(records, 42)
         records[at] = records[at]._replace(value=value)
         report = verify(records)
-        (finding,) = report.findings
-        assert (finding.verdict, finding.place) == (Verdict.TAMPERED, str(records[at].place))
+        (example,) = report.foreign.examples
+        assert (example.kind, example.place) == (ForeignKind.JUNK, str(records[at].place))
         assert found(report.producers[0], Verdict.MISSING).range == "42"
 
     def test_same_event_written_in_another_form(self) -> None:
@@ -342,9 +345,9 @@ class TestReplaceValue:
     def test_record_added_after_the_final_checkpoint(self) -> None:
         process = Process()
         records = process.run(20)
-        producer = only(topic([*records, process.log()]))
-        assert found(producer, Verdict.TAMPERED).range == "20"
-        assert "added later" in found(producer, Verdict.TAMPERED).reason
+        report = verify(topic([*records, process.log()]))
+        assert report.producers[0].verdict is Verdict.COMPLETE
+        assert (report.exit_code, report.foreign.counts) == (0, {ForeignKind.BEYOND: 1})
 
 
 class TestReplaceKey:
@@ -450,9 +453,9 @@ class TestCheckpoints:
 
     def test_checkpoint_forged_under_a_trusted_name(self) -> None:
         forger = Signer(66)
-        producer = only(topic(Process(signer=forger).run(95)), Signer())
-        assert Verdict.TAMPERED in producer.verdicts
-        assert "forged" in producer.of(Verdict.TAMPERED)[0].reason
+        report = verify(topic(Process(signer=forger).run(95)), Signer())
+        assert (report.verdict, report.exit_code) == (Verdict.UNVERIFIABLE, 4)
+        assert "forged" in report.foreign.examples[0].reason
 
     def test_checkpoint_signed_by_an_untrusted_key(self) -> None:
         stranger = Signer(66, "stranger")
@@ -473,18 +476,18 @@ class TestCheckpoints:
         for _ in range(5):
             records.append(process.log())
         records.append(process.checkpoint(final=True, signer=Signer(66, "stranger")))
-        producer = only(topic(records))
-        assert producer.verdicts == {Verdict.TRUNCATED, Verdict.UNVERIFIABLE}
-        assert producer.proven == 50
+        report = verify(topic(records))
+        assert report.producers[0].verdicts == {Verdict.TRUNCATED}
+        assert (report.producers[0].proven, report.foreign.counts) == (50, {ForeignKind.CHECKPOINT: 1})
 
     def test_untrusted_checkpoint_contradicts_a_trusted_one(self) -> None:
         true, false = Process(1), Process(1, data_key=2)
         records = true.run(20)
         false.run(20, end=False)
         records.append(false.checkpoint(signer=Signer(66, "stranger")))
-        producer = only(topic(records))
-        assert producer.verdicts == {Verdict.TAMPERED}
-        assert "forged" in found(producer, Verdict.TAMPERED).reason
+        report = verify(topic(records))
+        assert report.producers[0].verdict is Verdict.COMPLETE
+        assert (report.exit_code, report.foreign.counts) == (0, {ForeignKind.CHECKPOINT: 1})
 
     def test_two_roots_signed_by_the_true_key(self) -> None:
         one, fork = Process(1), Process(1, data_key=2)
@@ -519,7 +522,8 @@ class TestCheckpoints:
         records = topic(Process().run(30))
         records[-1] = altered(records[-1], change)  # type: ignore[arg-type]  # a lambda of the table
         report = verify(records)
-        assert report.exit_code == 3
+        assert (report.verdict, report.exit_code) == (Verdict.TRUNCATED, 4)
+        assert [example.kind for example in report.foreign.examples] in ([ForeignKind.CHECKPOINT], [ForeignKind.JUNK])
 
     def test_checkpoint_after_the_final_one(self) -> None:
         process = Process()

@@ -7,6 +7,9 @@ from itertools import chain, zip_longest
 import pytest
 
 from telemetry.reader.entry import Place, RawRecord
+from telemetry.reader.trust.judgement import Role
+from telemetry.reader.trust.policy import TrustedKey, TrustPolicy
+from telemetry.reader.verify.foreign import ForeignKind
 from telemetry.reader.verify.state import VerifierState
 from telemetry.reader.verify.verdicts import ProducerReport, Verdict
 from telemetry.reader.verify.verifier import Verifier
@@ -115,9 +118,16 @@ class TestSeveralProducers:
             assert ("22", "producer") in {(finding.range, finding.field) for finding in findings}
 
     def test_two_services_with_one_signing_key(self) -> None:
-        report = verify(topic(interleaved(Process(1).run(30), Process(2, service="orders").run(30))))
-        assert [producer.source for producer in report.producers] == ["/production/payments", "/production/orders"]
-        assert report.exit_code == 0
+        records = topic(interleaved(Process(1).run(30), Process(2, service="orders").run(30)))
+        report = verify(records)
+        assert [producer.source for producer in report.producers] == ["/production/payments"]
+        (finding,) = report.findings
+        assert (finding.verdict, finding.field, report.exit_code) == (Verdict.UNVERIFIABLE, "signature", 4)
+        assert "/production/orders" in finding.reason
+        key = TrustedKey(public=Signer().public, roles=frozenset({Role.SERVICE}), sources=("/production/*",))
+        trusted = Verifier(TrustPolicy((key,)))
+        trusted.observe_all(records)
+        assert (trusted.report().total("proven"), trusted.report().exit_code) == (60, 0)
 
 
 class TestCheckpointsFromElsewhere:
@@ -182,7 +192,7 @@ class TestSeveralAtOnce:
     def test_trail_forged_under_another_signing_key(self) -> None:
         forged = Process(data_key=7, signer=Signer(66))
         report = verify(topic(forged.run(95)), Signer())
-        assert report.exit_code == 3
+        assert report.exit_code == 4
         assert report.total("proven") == 0
 
     def test_fallback_does_not_hide_a_gap(self) -> None:
@@ -204,9 +214,9 @@ class TestRotation:
         records = topic([*before.run(30), *after.run(30)])
         assert verify(records, old, new).exit_code == 0
         report = verify(records, new)
-        assert report.exit_code == 4
-        assert report.producer(before.producer).verdict is Verdict.UNVERIFIABLE
-        assert report.producer(after.producer).verdict is Verdict.COMPLETE
+        assert (report.verdict, report.exit_code) == (Verdict.FOREIGN, 0)
+        assert [producer.producer for producer in report.producers] == [after.producer]
+        assert report.foreign.counts == {ForeignKind.CHECKPOINT: 4, ForeignKind.STREAM: 30}
 
     def test_key_rotated_under_the_same_name(self) -> None:
         old, new = Signer(1), Signer(2)

@@ -59,6 +59,10 @@ class ProvenDigests:
             return None
         return self._chunks[at][sequence - self._starts[at]].to_bytes(DIGEST_BYTES, sys.byteorder)
 
+    def move_to(self, budget: DigestBudget) -> None:
+        """Count what will be remembered in another budget; nothing may be remembered yet."""
+        self._budget = budget
+
     def forget(self, start: int) -> int:
         """Drop the chunk that begins at ``start``; return how many digests it had."""
         at = bisect_right(self._starts, start) - 1

@@ -91,6 +91,22 @@ class LeafWindow:
                 return count
         return len(leaves) // HASH_BYTES
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the budget is used up."""
+        return self._budget.remaining <= 0
+
+    def charge(self, leaves: int) -> None:
+        """Count leaf hashes in the budget that are held elsewhere; a negative number gives room back."""
+        self._budget.remaining -= leaves
+
+    def move_to(self, budget: LeafBudget) -> None:
+        """Count what is held, and will be, in another budget."""
+        cost = self.count + len(self._pages) * PAGE_COST
+        self._budget.remaining += cost
+        self._budget = budget
+        budget.remaining -= cost
+
     def take_run(self, start: int) -> bytes:
         """Remove and return the leaf hashes from ``start`` to the first one that is absent."""
         end = start

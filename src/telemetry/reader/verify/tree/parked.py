@@ -91,6 +91,16 @@ class ParkedIntervals:
             if part.absent == 0:
                 self._prove(part)
 
+    def take(self, start: int, end: int) -> bool:
+        """Remove the interval with these bounds if all of its records that were seen are held; return whether it was one."""
+        interval = self.at(start)
+        if interval is None or (interval.start, interval.held_from, interval.end) != (start, start, end):
+            return False
+        if interval.tree is None:
+            return False
+        self._intervals.remove(interval)
+        return True
+
     def try_copies(self) -> None:
         """Look for the copies that lead to the signed roots, in every interval of which all records were seen."""
         for interval in [interval for interval in self._intervals if interval.absent == 0]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from telemetry.reader.verify.tree.copies import DifferingCopies
-from telemetry.reader.verify.tree.digests import ProvenDigests
+from telemetry.reader.verify.tree.digests import DigestBudget, ProvenDigests
 
 
 @dataclass(slots=True)
@@ -47,6 +47,10 @@ class ProvenRecords:
         self._digests = digests
         self._counts = counts
         self.copies = DifferingCopies()
+
+    def move_to(self, budget: DigestBudget) -> None:
+        """Count what will be remembered in another budget; nothing may be remembered yet."""
+        self._digests.move_to(budget)
 
     def remember(self, start: int, leaves: bytes | bytearray) -> None:
         """Keep the digests of records whose leaf hashes are folded into a tree and dropped."""

@@ -1,89 +1,72 @@
 """Folds one producer's records into its signed trees, whatever the order in which they are read.
 
-The checkpoints cut the stream into intervals. A checkpoint carries the frontier of its tree, so each interval is proven
-on its own: from the frontier at its start, through the leaf hashes of its records, to the signed root at its end. An
-interval that cannot be proven yet is parked, and the ones after it are proven without it.
+The checkpoints cut the stream into intervals. A checkpoint brings the leaf hashes of its interval along, proven by its
+root: each copy of a record is then judged by itself. Where they are absent (version 1, a mirror without headers), the
+frontier at the start of the interval, extended by the records, must lead to the root at its end. Such an interval is
+parked until all its records are there, and the ones after it are proven without it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Protocol
 
 from telemetry.format.proof.checkpoint import Checkpoint
+from telemetry.format.proof.leaves import IntervalLeaves
 from telemetry.format.proof.merkle import HASH_BYTES, Frontier
 from telemetry.reader.entry import Place
 from telemetry.reader.verify.tree.copies import DifferingCopies, DifferingCopy
-from telemetry.reader.verify.tree.digests import ProvenDigests
+from telemetry.reader.verify.tree.digests import DigestBudget, ProvenDigests
 from telemetry.reader.verify.tree.held_leaves import HeldLeaves
-from telemetry.reader.verify.tree.leaf_window import LeafWindow
+from telemetry.reader.verify.tree.leaf_judge import LeafJudge
+from telemetry.reader.verify.tree.leaf_window import LeafBudget, LeafWindow
 from telemetry.reader.verify.tree.parked import ParkedInterval, ParkedIntervals
 from telemetry.reader.verify.tree.proven import ProvenRecords, RecordCounts
-from telemetry.reader.verify.tree.signed_trees import SignedTrees
+from telemetry.reader.verify.tree.signed_leaves import SignedInterval
+from telemetry.reader.verify.tree.signed_trees import SignedTrees, checkpoint_before
+from telemetry.reader.verify.tree.snapshot import TreeSnapshot
 
 TAIL_LEAVES = 1 << 20
 """Leaf hashes in sequence that wait for a checkpoint; a longer tail is folded into the tree unproven."""
 JUMP_LEAVES = 4_096
 """Records beyond a gap after which the interval with the gap is parked."""
 
+_YOUNG_STEP = 1_024
+_MAX_PLACES = 8_192
+NOWHERE = Place("")
+"""Stands for a place that is not known."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TreeSnapshot:
-    """Everything that a :class:`StreamTree` needs to continue later; it shares nothing with the tree.
 
-    Attributes:
-        folded: The tree up to the records of ``tail``.
-        segment_start: Sequence at which the stretch begins that the next checkpoint proves.
-        next_sequence: First sequence after ``tail``.
-        last: Last record that came in sequence; -1 for none.
-        highest: Highest record that came out of sequence; -1 for none.
-        tail: Leaf hashes of the records between ``folded`` and ``next_sequence``.
-        runs: Leaf hashes of records out of sequence, by first sequence.
-        unheld: Ranges of sequences that were seen without room for their leaf hashes.
-        parked: Intervals that are not proven, in order.
-        pending: Checkpoints ahead of the records, in order.
-        roots: Root hash of each signed size.
-        passed: Checkpoint at ``segment_start``.
-        counts: Records by what became of them.
-        conflicts: Copies that no tree has judged yet.
-        altered: Copies that a tree has shown to be altered.
-    """
+class Outside(Protocol):
+    """The place for records of one producer that find no room in its tree."""
 
-    folded: Frontier
-    segment_start: int
-    next_sequence: int
-    last: int
-    highest: int
-    tail: bytes
-    runs: list[tuple[int, bytes]]
-    unheld: list[tuple[int, int]]
-    parked: list[ParkedInterval]
-    pending: list[Checkpoint]
-    roots: dict[int, bytes]
-    passed: Checkpoint | None
-    counts: RecordCounts
-    conflicts: list[DifferingCopy]
-    altered: list[DifferingCopy]
+    def put(self, sequence: int, leaf: bytes, place: Place | None) -> None:
+        """Keep a record until it can be judged."""
 
 
 class StreamTree:
     """Folds leaf hashes into signed trees.
 
-    The records are in one of four states. *Tail*: in sequence, after the folded tree. *Ahead*: beyond a gap, held.
-    *Parked*: in an interval with a gap or with a wrong root. *Folded*: their leaf hashes are gone, the tree holds them.
+    The records are in one of five states. *Tail*: in sequence, after the folded tree. *Ahead*: beyond a gap, held.
+    *Parked*: in an interval with a gap or with a wrong root. *Signed*: in an interval whose leaves are signed, with a gap.
+    *Folded*: their leaf hashes are gone, the tree holds them.
 
     Args:
         window: Holds what cannot be folded yet.
         digests: Remembers what is folded, to judge later copies.
+        outside: Takes what finds no room. The tree is young then, until :meth:`settle`: nobody has signed for it.
 
     Attributes:
         counts: Records by what became of them.
         held: Records that are ahead or parked.
         signed: What trusted keys signed.
         parked: Intervals that are not proven.
+        judge: Judges records whose leaf hashes are signed.
     """
 
-    def __init__(self, window: LeafWindow, digests: ProvenDigests) -> None:
+    # attributes: the path of nearly every record reads and writes most of them; a look-up more would cost it
+    def __init__(self, window: LeafWindow, digests: ProvenDigests, outside: Outside | None = None) -> None:
         self.counts = RecordCounts()
         self.held = HeldLeaves(window)
         self.signed = SignedTrees()
@@ -96,7 +79,13 @@ class StreamTree:
         self._last = -1
         self._ahead = 0
         # The size at which the tail reaches the next checkpoint or its bound: add() compares one number.
-        self._due = TAIL_LEAVES
+        self._outside = outside
+        # Leaf hashes of the tail that are counted in the budget; -1 once a trusted key has signed for the stream.
+        self._charged = -1 if outside is None else 0
+        self._due = TAIL_LEAVES if outside is None else _YOUNG_STEP
+        # Where the last records were read, so that an altered one can be named by its place.
+        self._places: dict[int, Place] = {}
+        self.judge = LeafJudge(self.held, self._proven, self.counts, self._places)
 
     def add(self, sequence: int, leaf: bytes, place: Place) -> bool:
         """Add a record; return whether it is seen for the first time.
@@ -111,36 +100,91 @@ class StreamTree:
             self._tail += leaf
             self._last = sequence
             self._next_sequence = sequence + 1
+            self._places[sequence] = place
             self.counts.records += 1
             if self._ahead or self._next_sequence >= self._due:
                 self._advance()
             return True
+        # The leaf hash of this number is signed: no other copy matters.
+        interval = self.judge.partial.at(sequence) if sequence < self._next_sequence else None
+        if interval is not None:
+            return self.judge.arrive(interval, sequence, leaf, place)
         # A number that was seen is a copy; any other came out of sequence.
         known = self._known(sequence)
         if known is None:
-            return self._add_out_of_sequence(sequence, leaf)
+            return self._add_out_of_sequence(sequence, leaf, place)
         if not known:
             # Proven so long ago that its digest was dropped: neither equal nor altered can be said.
             self.counts.uncompared += 1
         elif leaf.startswith(known):
             self.counts.duplicates += 1
         else:
-            self._proven.copies.add(DifferingCopy(sequence, leaf, place), is_proven=self.is_proven(sequence))
+            self._add_differing(DifferingCopy(sequence, leaf, place))
         return False
 
-    def add_checkpoint(self, checkpoint: Checkpoint) -> bool:
-        """Add what a trusted key signed; return False when another root was signed for the same size."""
-        if not self.signed.add_root(checkpoint):
+    def add_checkpoint(self, checkpoint: Checkpoint, leaves: IntervalLeaves | None = None) -> bool:
+        """Add what a trusted key signed; return False when another root was signed for the same size.
+
+        Args:
+            checkpoint: The checkpoint.
+            leaves: The leaf hashes of its interval, which its root proves.
+        """
+        is_one_history = self.signed.add_root(checkpoint)
+        before = checkpoint_before(checkpoint, leaves) if leaves is not None else None
+        # The root at the start of the interval is signed with the one at its end.
+        if before is not None:
+            is_one_history = self.signed.add_root(before) and is_one_history
+        if not is_one_history:
             return False
-        if checkpoint.size > self._folded.size:
-            if self.signed.add_pending(checkpoint):
-                self._advance()
-        elif checkpoint.size == self._folded.size and self._segment_start < self._folded.size:
-            # A long tail was folded up to just this size before its checkpoint was read.
-            self._judge(checkpoint, self._folded, b"")
+        if before is None or leaves is None:
+            self._add_bare(checkpoint)
         else:
-            self.parked.split(checkpoint)
+            self._add_with_leaves(checkpoint, before, leaves)
         return True
+
+    def settle(self, room: LeafBudget, digests: DigestBudget) -> None:
+        """End the youth of the stream: a trusted key has signed for it, so it has a share of the trusted room."""
+        self.held.window.charge(-self._charged)
+        self.held.window.move_to(room)
+        self._proven.move_to(digests)
+        self._charged = -1
+        self._advance()
+
+    def recall(self, sequence: int, leaf: bytes, place: Place | None) -> None:
+        """Add a record that had found no room; if there is none again, remember its number only."""
+        if sequence < self.signed.size:
+            outside, self._outside = self._outside, None
+            self.add(sequence, leaf, place or NOWHERE)
+            self._outside = outside
+        elif self.held.unheld.add(sequence):
+            self.counts.records += 1
+
+    def leaves(self) -> Iterator[tuple[int, bytes]]:
+        """Yield the leaf hashes that are not folded, with their sequences."""
+        for at in range(0, len(self._tail), HASH_BYTES):
+            yield self._folded.size + at // HASH_BYTES, bytes(self._tail[at : at + HASH_BYTES])
+        for start, run in self.held.window.runs():
+            for at in range(0, len(run), HASH_BYTES):
+                yield start + at // HASH_BYTES, run[at : at + HASH_BYTES]
+        for conflict in self.copies.conflicts.values():
+            for copy in conflict:
+                yield copy.sequence, copy.leaf
+
+    def move_out(self) -> None:
+        """Move everything outside, and begin anew; only while the stream is young."""
+        if self._outside is None:
+            return
+        for sequence, leaf in self.leaves():
+            self._outside.put(sequence, leaf, self._places.get(sequence))
+        self.held.window.charge(-self._charged)
+        self.held.window.take(0, self.held.highest + 1)
+        self.held.highest = -1
+        for sequence in list(self.copies.conflicts):
+            self.copies.take(sequence)
+        self._tail.clear()
+        self._places.clear()
+        self.counts.restore(RecordCounts())
+        self._next_sequence, self._last, self._ahead, self._charged = 0, -1, 0, 0
 
     def finish(self) -> None:
         """Park every interval that a gap cuts off, and judge the copies by the trees; may be called again."""
@@ -161,12 +205,27 @@ class StreamTree:
         return max(self._last, self.held.highest) + 1
 
     def tail_gaps(self) -> Iterator[tuple[int, int]]:
-        """Yield the gaps after the last interval, as first and last sequence."""
-        yield from self.held.gaps(self._next_sequence, max(self.seen_end, *self.signed.roots))
+        """Yield the gaps after the last interval, up to the largest size that was signed, as first and last sequence."""
+        if self._next_sequence < self.signed.size:
+            yield from self.held.gaps(self._next_sequence, self.signed.size)
+
+    def wants_leaves(self, size: int) -> bool:
+        """Return whether the leaves beside a checkpoint of this size can prove anything that is not proven."""
+        return size > self._segment_start or (size > 0 and self.parked.at(size - 1) is not None)
 
     def is_proven(self, sequence: int) -> bool:
         """Return whether a record is in a signed tree."""
-        return sequence < self._segment_start and self.parked.at(sequence) is None
+        if sequence >= self._segment_start or self.parked.at(sequence) is not None:
+            return False
+        interval = self.judge.partial.at(sequence)
+        return interval is None or interval.is_proven(sequence)
+
+    def count_from(self, sequence: int) -> int:
+        """Return how many records are known that are not before ``sequence``, which no interval reaches."""
+        in_tail = max(self._next_sequence - max(sequence, self._folded.size), 0)
+        first = max(sequence, self._next_sequence)
+        held = self.held.window.count_in(first, self.held.highest + 1) if self.held.highest >= first else 0
+        return in_tail + held + sum(max(end - max(start, first), 0) for start, end in self.held.unheld.ranges())
 
     def snapshot(self) -> TreeSnapshot:
         """Return everything that is needed to continue later, after a :meth:`finish`."""
@@ -182,6 +241,7 @@ class StreamTree:
             runs=list(self.held.window.runs()),
             unheld=self.held.unheld.ranges(),
             parked=[replace(interval) for interval in self.parked],
+            signed=self.judge.partial.copy(),
             pending=list(self.signed.pending),
             roots=dict(self.signed.roots),
             passed=self.signed.passed,
@@ -201,6 +261,7 @@ class StreamTree:
         for start, end in snapshot.unheld:
             self.held.unheld.add_range(start, end)
         self.parked.restore(snapshot.parked)
+        self.judge.partial.restore(snapshot.signed)
         self.signed.restore(snapshot.roots, snapshot.pending, snapshot.passed)
         self._proven.copies.restore(snapshot.conflicts, snapshot.altered)
         self.counts.restore(snapshot.counts)
@@ -220,14 +281,18 @@ class StreamTree:
             return self.held.window.get(sequence)
         return self._proven.digest(sequence) or b""
 
-    def _add_out_of_sequence(self, sequence: int, leaf: bytes) -> bool:
+    def _add_out_of_sequence(self, sequence: int, leaf: bytes, place: Place) -> bool:
         if not self.held.put(sequence, leaf):
+            if self._outside is not None:
+                self._outside.put(sequence, leaf, place)
+                return False
             # Without its leaf hash it cannot be compared with a copy, only recognised by its number.
             if not self.held.unheld.add(sequence):
                 self.counts.uncompared += 1
                 return False
             self.counts.records += 1
             return True
+        self._places[sequence] = place
         self.counts.records += 1
         if sequence > self._next_sequence:
             self._ahead += 1
@@ -238,9 +303,71 @@ class StreamTree:
             self.parked.note_arrival(sequence)
         return True
 
+    def _add_differing(self, copy: DifferingCopy) -> None:
+        """Blame a copy that differs from the record read first, or keep it until a signed tree shows which is right."""
+        if self.is_proven(copy.sequence):
+            self.copies.blame(copy)
+        elif not self.copies.add(copy) and self._outside is not None:
+            self._outside.put(*copy)
+
+    def _add_bare(self, checkpoint: Checkpoint) -> None:
+        """Add a checkpoint without leaves: the records themselves must lead to its root."""
+        if checkpoint.size > self._folded.size:
+            if self.signed.add_pending(checkpoint):
+                self._advance()
+        elif checkpoint.size == self._folded.size and self._segment_start < self._folded.size:
+            # A long tail was folded up to just this size before its checkpoint was read.
+            self._judge(checkpoint, self._folded, b"")
+        else:
+            self.parked.split(checkpoint)
+
+    def _add_with_leaves(self, checkpoint: Checkpoint, before: Checkpoint, leaves: IntervalLeaves) -> None:
+        """Judge every record of an interval by its signed leaf hashes."""
+        # 1. The stretch up to the interval has no leaves here: it is proven from its records, now or later.
+        if before.size > self._segment_start:
+            self._add_bare(before)
+            while self._segment_start < before.size and self._jump():
+                pass
+        # 2. An interval that was passed: a part of a parked one may be it.
+        if checkpoint.size <= self._segment_start:
+            self.parked.split(before)
+            self.parked.split(checkpoint)
+            if self.parked.take(before.size, checkpoint.size):
+                self.judge.judge(SignedInterval(before.size, leaves.leaves, checkpoint.time), b"")
+        # 3. A long tail was folded before its checkpoints were read: only the whole of it can be proven.
+        elif self._segment_start < max(self._folded.size, before.size):
+            self._add_bare(checkpoint)
+        # 4. The next interval, which is the usual case.
+        else:
+            self._judge_leaves(checkpoint, leaves.leaves[(self._segment_start - before.size) * HASH_BYTES :])
+            self._advance()
+
+    def _judge_leaves(self, checkpoint: Checkpoint, leaves: bytes) -> None:
+        """Judge the records from the start of the segment up to a checkpoint, whose leaf hashes are signed."""
+        start, end = self._segment_start, checkpoint.size
+        tail = bytes(self._tail[: len(leaves)])
+        if end > self._next_sequence:
+            self._ahead -= self.held.window.count_in(self._next_sequence, end)
+        if tail == leaves:
+            self._proven.remember(start, leaves)
+            self._proven.prove(start, end)
+        else:
+            self.judge.judge(SignedInterval(start, leaves, checkpoint.time), tail)
+        del self._tail[: len(tail)]
+        tree = checkpoint.tree() or self._extended(leaves)
+        self._folded, self._segment_start, self.signed.passed = tree, end, checkpoint
+        self._next_sequence = max(self._next_sequence, end)
+        self._forget_places()
+
+    def _extended(self, leaves: bytes) -> Frontier:
+        tree = self._folded.copy()
+        tree.extend_packed(leaves)
+        return tree
+
     def _advance(self) -> None:
         """Go as far as records in sequence and checkpoints lead."""
         pending = self.signed.pending
+        is_young = self._charged >= 0
         while True:
             # Records that were ahead may now continue the sequence.
             if self._ahead:
@@ -250,12 +377,36 @@ class StreamTree:
                 self._ahead -= len(run) // HASH_BYTES
             if pending and pending[0].size <= self._next_sequence:
                 self._fold_to(pending.pop(0))
-            elif self._next_sequence - self._folded.size >= TAIL_LEAVES:
+            elif not is_young and self._next_sequence - self._folded.size >= TAIL_LEAVES:
                 self._fold_unproven(TAIL_LEAVES // 2)
             else:
                 break
-        limit = self._folded.size + TAIL_LEAVES
+        if len(self._places) > 2 * _MAX_PLACES:
+            for sequence in list(self._places)[:-_MAX_PLACES]:
+                del self._places[sequence]
+        if is_young:
+            self._charge_tail()
+            self._due = self._next_sequence + _YOUNG_STEP
+            return
+        limit = min(self._folded.size + TAIL_LEAVES, self._next_sequence + _MAX_PLACES)
         self._due = min(pending[0].size, limit) if pending else limit
+
+    def _charge_tail(self) -> None:
+        """Count the tail in the budget of young streams; with none left, everything waits outside."""
+        grown = len(self._tail) // HASH_BYTES - self._charged
+        self.held.window.charge(grown)
+        self._charged += grown
+        if self.held.window.is_full:
+            self.move_out()
+
+    def _forget_places(self) -> None:
+        """Forget where the records of judged intervals were read."""
+        if self._tail or self._ahead:
+            start = self._segment_start
+            for sequence in [sequence for sequence in self._places if sequence < start]:
+                del self._places[sequence]
+        else:
+            self._places.clear()
 
     def _fold_to(self, checkpoint: Checkpoint) -> None:
         """Fold the records up to a checkpoint, and compare their root with the signed one."""
@@ -294,6 +445,7 @@ class StreamTree:
             # What follows is proven from the signed tree, or else from the records as they are.
             self._folded = checkpoint.tree() or tree
         self._segment_start, self.signed.passed = checkpoint.size, checkpoint
+        self._forget_places()
 
     def _jump(self) -> bool:
         """Park the interval with the next gap if a checkpoint allows to continue after it; return whether it did."""

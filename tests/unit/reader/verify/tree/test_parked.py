@@ -95,8 +95,8 @@ def test_interval_without_room_is_never_proven() -> None:
 def test_copy_that_leads_to_the_root() -> None:
     parts = Parts(10, 12)
     parts.held.put(11, leaf(99))
-    parts.proven.copies.add(DifferingCopy(11, leaf(11), PLACE), is_proven=False)
-    parts.proven.copies.add(DifferingCopy(11, leaf(77), PLACE), is_proven=False)
+    parts.proven.copies.add(DifferingCopy(11, leaf(11), PLACE))
+    parts.proven.copies.add(DifferingCopy(11, leaf(77), PLACE))
     parts.parked.add(interval(10, 13, absent=0))
     parts.parked.try_copies()
     assert parts.counts.proven == 3

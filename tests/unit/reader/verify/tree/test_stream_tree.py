@@ -165,6 +165,8 @@ def test_record_without_room_is_seen_but_unproven() -> None:
     tree = StreamTree(LeafWindow(LeafBudget(1)), ProvenDigests(DigestBudget(10)))
     add(tree, 5, 6, 6)
     assert (tree.counts.records, tree.counts.uncompared) == (2, 1)
+    assert list(tree.tail_gaps()) == []
+    tree.add_checkpoint(checkpoint(5, with_frontier=False))
     assert list(tree.tail_gaps()) == [(0, 4)]
     assert tree.seen_end == 7
 

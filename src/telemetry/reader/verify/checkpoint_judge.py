@@ -1,0 +1,160 @@
+"""Judges checkpoint records: who signed, whether the policy believes it, and which leaves come with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from telemetry.exceptions import FormatError, TamperedError
+from telemetry.format.proof.checkpoint import Checkpoint, parse_text
+from telemetry.format.proof.checkpoint_message import CheckpointMessage
+from telemetry.format.proof.leaves import LEAVES_HEADER, IntervalLeaves
+from telemetry.format.proof.signed_note import Note, PublicKey, parse_note
+from telemetry.format.uuid7 import is_uuid
+from telemetry.reader.entry import RawRecord
+from telemetry.reader.trust.judgement import Judgement, Statement
+from telemetry.reader.trust.policy import TrustPolicy, roles_of
+
+_MAX_NAMED_SIGNERS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedCheckpoint:
+    """A checkpoint record and what it is worth.
+
+    Attributes:
+        checkpoint: What it says; None where the record is not one.
+        accepted: Judgements of the keys that are believed; empty if it proves nothing.
+        refused: Judgements of keys whose signature is right, and that may not sign this.
+        reason: Why it proves nothing, or what else is wrong with its record.
+        signers: Labels of the keys that it says signed it.
+        is_misuse: A trusted key signed a text that is no checkpoint.
+        headers: Headers of the record, with the leaf hashes of its interval.
+    """
+
+    checkpoint: Checkpoint | None = None
+    accepted: tuple[Judgement, ...] = ()
+    refused: tuple[Judgement, ...] = ()
+    reason: str = ""
+    signers: str = ""
+    is_misuse: bool = False
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+    def leaves(self) -> IntervalLeaves | None:
+        """Return the leaf hashes of its interval; None where there are none that its root proves."""
+        for name, content in self.headers:
+            if name == LEAVES_HEADER and self.checkpoint is not None:
+                try:
+                    return IntervalLeaves.decode(content, self.checkpoint)
+                except (FormatError, TamperedError):
+                    return None  # nothing signs the header; the records themselves can still lead to the root
+        return None
+
+
+class CheckpointJudge:
+    """Judges checkpoints by a policy.
+
+    Args:
+        policy: Who may sign what.
+    """
+
+    def __init__(self, policy: TrustPolicy) -> None:
+        self._policy = policy
+        self._known = {(key.name, key.key_id): key for key in policy.candidates()}
+
+    def judge(self, message: CheckpointMessage, record: RawRecord) -> JudgedCheckpoint:
+        """Return what a checkpoint is worth.
+
+        1. Its producer is a UUID, so that it is a stream of this format, and its note is one.
+        2. A key that may be trusted signed it.
+        3. The note is a checkpoint, and its clear attributes are those that were signed: it was not moved.
+        4. The policy believes this key for this source, topic and time.
+        5. Its Kafka key is its producer. The note is genuine all the same, so it proves records.
+
+        Args:
+            message: The record's value, parsed.
+            record: The record.
+        """
+        # 1. The note.
+        if not is_uuid(message.producer):
+            return JudgedCheckpoint(reason="its producer is not a UUID")
+        try:
+            note = parse_note(message.data)
+        except FormatError as exc:
+            return JudgedCheckpoint(reason=str(exc))
+        # 2. The signature.
+        claimed = ", ".join(line.label for line in note.signatures[:_MAX_NAMED_SIGNERS])
+        keys = self._signers(note)
+        # 3. Its text.
+        try:
+            checkpoint = parse_text(note.text)
+        except (FormatError, TamperedError) as exc:
+            reason = f"signed by {claimed}, although it is not one: {exc}" if keys else str(exc)
+            return JudgedCheckpoint(reason=reason, signers=claimed, is_misuse=bool(keys))
+        for name in ("producer", "source", "time"):
+            if getattr(message, name) != getattr(checkpoint, name):
+                reason = f"its {name} is not the one in its signed note: it was altered or moved here"
+                return JudgedCheckpoint(reason=reason, signers=claimed)
+        if not keys:
+            return JudgedCheckpoint(checkpoint=checkpoint, reason=self._why_unknown(note, claimed), signers=claimed)
+        # 4. The policy.
+        judgements = [self._judge_key(key, checkpoint, record) for key in keys]
+        # 5. The Kafka key.
+        reason = "" if record.key == message.producer.encode() else "its Kafka key is not its producer"
+        accepted = tuple(judgement for judgement in judgements if judgement.accepted)
+        return JudgedCheckpoint(
+            checkpoint=checkpoint,
+            accepted=accepted,
+            refused=tuple(judgement for judgement in judgements if not judgement.accepted),
+            reason=reason,
+            signers=claimed,
+            headers=record.headers,
+        )
+
+    def lists_topic(self, judged: JudgedCheckpoint) -> bool:
+        """Return whether the policy names the topic that was signed, for a key that signed it: it is a mirror then."""
+        keys = {judgement.key for judgement in judged.accepted}
+        topic = judged.checkpoint.topic if judged.checkpoint is not None else None
+        return any(topic in (key.topics or ()) for key in self._policy.keys if key.public in keys)
+
+    def _signers(self, note: Note) -> list[PublicKey]:
+        """Return the keys that signed, of those that may be trusted."""
+        text = note.text.encode()
+        signers = []
+        for line in note.signatures:
+            key = self._known.get((line.name, line.key_id))
+            # A line that is wrong proves nothing; anyone can add one to a copy of a genuine note.
+            if key is not None and key not in signers and key.verify(text, line.signature):
+                signers.append(key)
+        return signers
+
+    def _judge_key(self, key: PublicKey, checkpoint: Checkpoint, record: RawRecord) -> Judgement:
+        statement = Statement(
+            roles=roles_of(checkpoint.source),
+            source=checkpoint.source,
+            topic=checkpoint.topic,
+            signed_at=checkpoint.time,
+            appended_at=record.append_time,
+        )
+        return self._policy.judge(key, statement)
+
+    def _why_unknown(self, note: Note, claimed: str) -> str:
+        if any((line.name, line.key_id) in self._known for line in note.signatures):
+            return f"the signature of {claimed} does not match its text: it was altered or forged"
+        names = {name for name, _ in self._known}
+        if any(line.name in names for line in note.signatures):
+            return (
+                f"signed under the name of a trusted key by another key ({claimed}): forged, or by a rotated key whose "
+                "public key was not given"
+            )
+        return f"signed by {claimed}, which is not trusted"
+
+
+def label_of(key: PublicKey) -> str:
+    """Return name and id of a key, for reports."""
+    return f"{key.name}+{key.key_id.hex()}"
+
+
+def why(judgement: Judgement) -> str:
+    """Return why a key is believed, and by which clock."""
+    basis = "; only its own clock says when it signed" if judgement.is_self_asserted else ""
+    return f"{judgement.reason}, by the {judgement.time_basis} time{basis}"

@@ -1,0 +1,196 @@
+"""Draws the conclusions about a whole trail: its trusted streams, what is expected of it, and what is foreign."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from telemetry.format.proof.signed_note import PublicKey
+from telemetry.reader.entry import HeldEvents
+from telemetry.reader.trust.judgement import Statement
+from telemetry.reader.trust.policy import TrustPolicy, matches, roles_of
+from telemetry.reader.verify.foreign import ForeignKind, ForeignRecords, ForeignTally
+from telemetry.reader.verify.record_group import RecordGroup
+from telemetry.reader.verify.stream_check import StreamCheck
+from telemetry.reader.verify.stream_report import Scope, StreamReporter
+from telemetry.reader.verify.streams import Streams
+from telemetry.reader.verify.unproven.refusals import Refusals
+from telemetry.reader.verify.verdicts import (
+    Acknowledgements,
+    Finding,
+    FindingList,
+    ProducerReport,
+    Verdict,
+    VerificationReport,
+)
+
+_MAX_NOTES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was found that concerns no trusted stream.
+
+    Attributes:
+        findings: Findings that concern no producer.
+        foreign: Records that no trusted key proves.
+        refusals: Checkpoints of known keys that may not sign them.
+    """
+
+    findings: FindingList = field(default_factory=FindingList)
+    foreign: ForeignTally = field(default_factory=ForeignTally)
+    refusals: Refusals = field(default_factory=Refusals)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectations:
+    """What an auditor brings along.
+
+    Attributes:
+        producers: Least number of producers of each source; a source may be a pattern.
+        acknowledged: Findings that shall not count.
+    """
+
+    producers: Mapping[str, int] = field(default_factory=dict)
+    acknowledged: Acknowledgements | None = None
+
+
+class TrailReporter:
+    """Reports on a trail.
+
+    Args:
+        streams: Everything that was collected of the producers.
+        evidence: What was found besides.
+        scope: What was read.
+        policy: Who may sign what.
+        expectations: What the auditor brings along.
+    """
+
+    def __init__(
+        self, streams: Streams, evidence: Evidence, scope: Scope, policy: TrustPolicy, expectations: Expectations
+    ) -> None:
+        self._streams = streams
+        self._evidence = evidence
+        self._scope = scope
+        self._policy = policy
+        self._expectations = expectations
+        # With no signature that is believed nothing can be told apart: every producer is reported, as unverifiable.
+        self._is_proven = bool(streams.trusted)
+        self._reported = streams.trusted if self._is_proven else streams.young
+
+    def report(self, *, records: int) -> VerificationReport:
+        """Return the verdicts so far.
+
+        Args:
+            records: How many records were read.
+        """
+        # What waited is judged first; only then is known what belongs to nobody.
+        self._streams.recall()
+        owners, held = self._owners(), self._held_events()
+        producers = tuple(
+            self._acknowledge_producer(self._report_on(stream, owners, held))
+            for _, stream in sorted(self._reported.items())
+        )
+        findings = self._evidence.findings.copy()
+        for finding in self._findings(records):
+            findings.add(finding)
+        counted, acknowledged = self._divide(findings.sorted(), stream="")
+        return VerificationReport(
+            producers=producers,
+            findings=counted,
+            more_findings=findings.more,
+            records=records,
+            foreign=self._foreign(),
+            notes=tuple(self._key_changes(producers))[:_MAX_NOTES],
+            acknowledged=acknowledged,
+        )
+
+    def _report_on(
+        self, stream: StreamCheck, owners: Mapping[bytes, RecordGroup], held: Mapping[str, Mapping[int, bytes]]
+    ) -> ProducerReport:
+        more = [*self._evidence.refusals.touching(stream.producer, stream.tree, stream.trusted), *stream.elsewhere()]
+        return StreamReporter(stream, self._scope, owners, held=held.get(stream.producer), more=more).report()
+
+    def _findings(self, records: int) -> Iterator[Finding]:
+        """Yield findings that concern no single stream."""
+        if not self._reported and not records:
+            yield Finding(Verdict.UNVERIFIABLE, "the source holds no records: there is nothing to verify")
+        elif not self._is_proven and (self._streams.evicted or not self._reported):
+            yield Finding(Verdict.UNVERIFIABLE, "no trusted key has signed anything on this trail: nothing is proven")
+        if self._streams.waiting.dropped:
+            reason = f"{self._streams.waiting.dropped} records that nobody signed for found no room and were not judged"
+            yield Finding(Verdict.UNVERIFIABLE, reason)
+        yield from self._evidence.refusals.elsewhere(self._streams.trusted)
+        yield from self._absent_sources()
+
+    def _absent_sources(self) -> Iterator[Finding]:
+        """Yield the sources of which fewer producers than expected have signed anything."""
+        expected = dict(self._expectations.producers)
+        for rule in self._policy.rules:
+            if rule.expect is not None:
+                expected[rule.name] = max(rule.expect, expected.get(rule.name, 0))
+        sources = [stream.source for stream in self._streams.trusted.values()]
+        for pattern, least in expected.items():
+            found = sum(matches(pattern, source) for source in sources)
+            if found < least:
+                reason = f"{found} producers of {pattern} are proven, and at least {least} are expected"
+                yield Finding(Verdict.MISSING, reason, field="source")
+
+    def _foreign(self) -> ForeignRecords:
+        if not self._is_proven:
+            return self._evidence.foreign.summary()
+        beyond = sum(stream.records_beyond_the_end() for stream in self._streams.trusted.values())
+        more = {ForeignKind.STREAM: self._streams.young_records(), ForeignKind.BEYOND: beyond}
+        return self._evidence.foreign.summary(more, sources=self._streams.young_sources())
+
+    def _owners(self) -> dict[bytes, RecordGroup]:
+        """Return the group with most records for each JWE header: a data key belongs to one producer."""
+        owners: dict[bytes, RecordGroup] = {}
+        for stream in self._reported.values():
+            for group in stream.groups:
+                owner = owners.get(group.data_start)
+                is_larger = owner is None or group.count > owner.count
+                if group.is_sealed and not group.mismatches_dominate and is_larger:
+                    owners[group.data_start] = group
+        return owners
+
+    def _held_events(self) -> dict[str, dict[int, bytes]]:
+        """Return the leaf hashes that sealed objects list, by producer and sequence, where the signer is believed."""
+        keys = {key.key_id.hex(): key for key in self._policy.candidates()}
+        held: defaultdict[str, dict[int, bytes]] = defaultdict(dict)
+        for events in self._streams.held:
+            stream, key = self._streams.trusted.get(events.producer), keys.get(events.signer)
+            if stream is not None and key is not None and self._is_believed(key, events, stream):
+                for number in range(0, len(events.leaves), 32):
+                    held[events.producer][events.first + number // 32] = events.leaves[number : number + 32]
+        return held
+
+    def _is_believed(self, key: PublicKey, events: HeldEvents, stream: StreamCheck) -> bool:
+        statement = Statement(roles=roles_of(stream.source), source=stream.source, signed_at=stream.trusted.last_time)
+        return self._policy.judge(key, statement).accepted and key.verify(events.signed, events.signature)
+
+    def _key_changes(self, producers: Iterable[ProducerReport]) -> Iterator[str]:
+        """Yield where the producers of a source begin to be signed by other keys, in the order in which they started."""
+        before: dict[str, tuple[str, ...]] = {}
+        for producer in producers:
+            keys = before.get(producer.source)
+            if producer.keys and keys is not None and keys != producer.keys:
+                yield (
+                    f"the key of {producer.source} changes with producer {producer.producer}: "
+                    f"{', '.join(keys)} before, {', '.join(producer.keys)} from then on"
+                )
+            if producer.keys:
+                before[producer.source] = producer.keys
+
+    def _acknowledge_producer(self, report: ProducerReport) -> ProducerReport:
+        counted, acknowledged = self._divide(report.findings, stream=report.producer)
+        return replace(report, findings=counted, acknowledged=acknowledged) if acknowledged else report
+
+    def _divide(self, findings: tuple[Finding, ...], *, stream: str) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+        """Return the findings that count, and those that an auditor has acknowledged."""
+        known = self._expectations.acknowledged
+        if known is None:
+            return findings, ()
+        acknowledged = tuple(finding for finding in findings if known.covers(finding, stream))
+        return tuple(finding for finding in findings if finding not in acknowledged), acknowledged

@@ -1,0 +1,216 @@
+"""Keeps records that nothing can judge yet outside of the streams: in memory first, then in a file without a name."""
+
+from __future__ import annotations
+
+import struct
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+from uuid import UUID
+
+from telemetry.reader.entry import Place
+from telemetry.system.file_errors import storage_error
+
+MAX_MEMORY_BYTES = 64 << 20
+"""Rows in memory; more of them move to the file."""
+MAX_FILE_BYTES = 8 << 30
+"""Rows in the file, about 110 million records; more of them are dropped and counted."""
+
+_BUCKETS = 256
+_MAX_TEXTS = 1 << 16
+_PRODUCER_BYTES = 16
+# Producer, sequence, leaf hash; then the place: partition or -1, offset, numbers of the texts for source and name.
+_ROW = struct.Struct(">16sQ32siqII")
+
+
+class WaitingRecord(NamedTuple):
+    """A record that waits.
+
+    Attributes:
+        sequence: Its sequence.
+        leaf: Its leaf hash.
+        place: Its place; None where it is not known.
+    """
+
+    sequence: int
+    leaf: bytes
+    place: Place | None
+
+
+class _Bucket:
+    """Rows of some producers: in memory, and as parts of the file."""
+
+    __slots__ = ("parts", "rows")
+
+    def __init__(self) -> None:
+        self.rows = bytearray()
+        self.parts: list[tuple[int, int]] = []
+
+
+class WaitingRecords:
+    """Records of producers that nobody has signed for yet, and those that found no room in their stream.
+
+    Anyone may write such records, so they cost 76 bytes each: in memory up to ``MAX_MEMORY_BYTES``, then on disk.
+    """
+
+    def __init__(self, *, memory: int = MAX_MEMORY_BYTES, disk: int = MAX_FILE_BYTES) -> None:
+        self._most_in_memory, self._most_on_disk = memory, disk
+        self._buckets = [_Bucket() for _ in range(_BUCKETS)]
+        self._in_memory = 0
+        self._file: IO[bytes] | None = None
+        self._file_end = 0
+        # Number of texts by text, and the texts by number; 0 is the text that is not known.
+        self._numbers: dict[str, int] = {"": 0}
+        self._texts: list[str] = [""]
+        # Per producer, how many parts of its bucket were given out.
+        self._taken: dict[bytes, int] = {}
+        self.count = 0
+        self.dropped = 0
+
+    def add(self, producer: str, sequence: int, leaf: bytes, place: Place | None) -> None:
+        """Keep a record.
+
+        Raises:
+            StorageError: The file cannot be written.
+        """
+        name = _packed(producer)
+        self.count += 1
+        source, partition, offset, text = ("", None, 0, None) if place is None else place
+        self._bucket(name).rows += _ROW.pack(
+            name,
+            sequence,
+            leaf,
+            -1 if partition is None else partition,
+            offset,
+            self._number_of(source),
+            self._number_of(text or ""),
+        )
+        self._in_memory += _ROW.size
+        if self._in_memory > self._most_in_memory:
+            self._write_out()
+
+    def take(self, producer: str) -> Iterator[WaitingRecord]:
+        """Yield the records of a producer, and forget them.
+
+        Raises:
+            StorageError: The file cannot be read.
+        """
+        name = _packed(producer)
+        bucket = self._bucket(name)
+        start = self._taken.get(name, 0)
+        parts = bucket.parts[start:]
+        if bucket.parts:
+            self._taken[name] = len(bucket.parts)
+        rows, bucket.rows = _divide(bucket.rows, name)
+        self._in_memory -= len(rows)
+        for offset, length in parts:
+            found, _ = _divide(bytearray(self._read(offset, length)), name)
+            yield from self._unpack(found)
+        yield from self._unpack(rows)
+
+    def newest(self, most: int) -> Iterator[tuple[str, WaitingRecord]]:
+        """Yield the newest records in memory with their producers, at most so many; they stay."""
+        share = most // _BUCKETS * _ROW.size
+        for bucket in self._buckets if share else ():
+            for row in _ROW.iter_unpack(bucket.rows[-share:]):
+                yield str(UUID(bytes=row[0])), self._record(row)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no record waits."""
+        return self.count == 0
+
+    def close(self) -> None:
+        """Remove the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _bucket(self, name: bytes) -> _Bucket:
+        # Python's hash of bytes is SipHash under a random key (PEP 456); nobody can aim at a bucket.
+        return self._buckets[hash(name) % _BUCKETS]
+
+    def _number_of(self, text: str) -> int:
+        number = self._numbers.get(text)
+        if number is None:
+            if len(self._texts) >= _MAX_TEXTS:
+                return 0
+            number = self._numbers[text] = len(self._texts)
+            self._texts.append(text)
+        return number
+
+    def _unpack(self, rows: bytes | bytearray) -> Iterator[WaitingRecord]:
+        for row in _ROW.iter_unpack(rows):
+            self.count -= 1
+            yield self._record(row)
+
+    def _record(self, row: tuple[Any, ...]) -> WaitingRecord:
+        _, sequence, leaf, partition, offset, source, name = row
+        if not source:
+            return WaitingRecord(sequence, leaf, None)
+        text = self._texts[name] if name else None
+        return WaitingRecord(
+            sequence, leaf, Place(self._texts[source], None if partition < 0 else partition, offset, text)
+        )
+
+    def _write_out(self) -> None:
+        """Move all rows to the file, bucket by bucket: what belongs to a producer is then found without reading all."""
+        if self._file_end + self._in_memory > self._most_on_disk:
+            self.dropped += self._in_memory // _ROW.size
+            self.count -= self._in_memory // _ROW.size
+            for bucket in self._buckets:
+                bucket.rows.clear()
+            self._in_memory = 0
+            return
+        try:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close(); it has no name and mode 0600
+            for bucket in self._buckets:
+                if bucket.rows:
+                    self._file.seek(self._file_end)
+                    self._file.write(bucket.rows)
+                    bucket.parts.append((self._file_end, len(bucket.rows)))
+                    self._file_end += len(bucket.rows)
+                    bucket.rows = bytearray()
+        except OSError as exc:
+            raise _failed(exc, "writing") from exc
+        self._in_memory = 0
+
+    def _read(self, offset: int, length: int) -> bytes:
+        if self._file is None:
+            return b""
+        try:
+            self._file.seek(offset)
+            return self._file.read(length)
+        except OSError as exc:
+            raise _failed(exc, "reading") from exc
+
+
+def _packed(producer: str) -> bytes:
+    return bytes.fromhex(producer.replace("-", ""))
+
+
+def _divide(rows: bytearray, name: bytes) -> tuple[bytes, bytearray]:
+    """Return the rows of a producer, and the others."""
+    ours, others, start = [], bytearray(), 0
+    at = rows.find(name)
+    if at < 0:
+        return b"", rows
+    while at >= 0:
+        number, beside = divmod(at, _ROW.size)
+        if beside:
+            at = rows.find(name, at + 1)  # the same bytes inside another row
+            continue
+        others += rows[start:at]
+        start = (number + 1) * _ROW.size
+        ours.append(bytes(rows[at:start]))
+        at = rows.find(name, start)
+    return b"".join(ours), others + rows[start:]
+
+
+def _failed(exc: OSError, doing: str) -> Exception:
+    folder = Path(tempfile.gettempdir())
+    return storage_error(
+        exc, doing=f"{doing} records that wait", path=folder, place="the folder for temporary files (TMPDIR)"
+    )
