@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from telemetry.encryption.signing_key import SigningKey
+from telemetry.encryption.storage_secret import FROM_SIGNING_KEY, StorageSecret
 from telemetry.format.proof.signed_note import PublicKey
+from telemetry.reader.trust.trust_file import parse_trust_file
 from tests.support.in_process import Ended, run
 
 
@@ -49,16 +52,72 @@ def test_rotation_keeps_the_former_key(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_signing_key_is_not_rotated_as_a_kek(tmp_path: Path) -> None:
+def test_rotated_signing_key_needs_a_file_and_a_name(tmp_path: Path) -> None:
     path = tmp_path / "signing"
     _keys("init-signing", str(path), "--name", "shop-audit")
     before = path.read_bytes()
 
-    refused = _keys("rotate", str(path))
+    for options in ([], ["--name", "shop-2"], ["--to", str(tmp_path / "new")]):
+        refused = _keys("rotate", str(path), *options)
+        assert refused.code == 2
+        assert "is a signing key" in refused.err
+    same = _keys("rotate", str(path), "--to", str(tmp_path / "new"), "--name", "shop-audit")
+    wrong = _keys("rotate", str(path), "--to", str(tmp_path / "new"), "--name", "b", passphrase="wrong passphrase")
 
-    assert refused.code == 2
-    assert "telemetry signing" in refused.err
+    assert (same.code, wrong.code) == (2, 2)
     assert path.read_bytes() == before
+    assert not (tmp_path / "new").exists()
+
+
+def test_rotated_signing_key_comes_with_its_trust_file(tmp_path: Path) -> None:
+    former, new, secret = tmp_path / "signing", tmp_path / "signing-2", tmp_path / "former-storage"
+    old_public = _keys("init-signing", str(former), "--name", "shop-1").out.decode().strip()
+    options = ["--to", str(new), "--name", "shop-2", "--source", "/production/shop"]
+
+    rotated = _keys("rotate", str(former), *options, "--former-storage-secret", str(secret))
+
+    assert rotated.code == 0, rotated.err
+    new_public = _keys("export-public", str(new), passphrase=None).out.decode().strip()
+    policy = parse_trust_file(b"version = 1\n" + rotated.out)
+    before, after = policy.keys
+    assert (str(before.public), str(after.public)) == (old_public, new_public)
+    assert before.sources == after.sources == ("/production/shop",)
+    assert before.not_after is not None
+    assert after.not_before is not None
+    assert before.not_after > after.not_before  # both are good while the processes are restarted
+    assert "trust file" in rotated.err
+    # What is stored under the former key opens with the secret in the file, and the file is private.
+    signing = SigningKey.load(former, "first passphrase")
+    of_key = StorageSecret.of_bytes(signing.derive_secret(FROM_SIGNING_KEY))
+    assert StorageSecret.of_text(secret.read_text()).key_id == of_key.key_id
+    assert stat.S_IMODE(secret.stat().st_mode) == stat.S_IMODE(new.stat().st_mode) == 0o600
+    assert "first passphrase" not in rotated.out.decode() + rotated.err
+
+
+def test_rotated_signing_key_may_have_a_passphrase_of_its_own(tmp_path: Path) -> None:
+    former, new, passphrase = tmp_path / "signing", tmp_path / "signing-2", tmp_path / "passphrase"
+    _keys("init-signing", str(former), "--name", "shop-1")
+    passphrase.write_text("another passphrase\n")
+    passphrase.chmod(0o600)
+    options = ["--to", str(new), "--name", "shop-2", "--new-passphrase-file", str(passphrase)]
+
+    assert _keys("rotate", str(former), *options).code == 0
+
+    assert SigningKey.load(new, "another passphrase").name == "shop-2"
+
+
+def test_passphrase_of_a_signing_key_changes(tmp_path: Path) -> None:
+    path = tmp_path / "signing"
+    public = _keys("init-signing", str(path), "--name", "shop-audit").out
+
+    changed = _keys("change-passphrase", str(path), new="second passphrase")
+    short = _keys("change-passphrase", str(path), passphrase="second passphrase", new="short")
+
+    assert changed.code == 0, changed.err
+    assert short.code == 2
+    assert "fewer than 8" in short.err
+    assert f"{SigningKey.load(path, 'second passphrase').public_key}\n".encode() == public
+    assert json.loads(_keys("show", str(path), passphrase=None).out)["purpose"] == "telemetry signing"
 
 
 def test_existing_file_is_left_alone(tmp_path: Path) -> None:

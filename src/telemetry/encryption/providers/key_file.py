@@ -152,6 +152,17 @@ def describe_key_file(path: Path, *, purpose: str) -> KeyFileFacts:
     return _facts(path, _parse(path, purpose))
 
 
+def purpose_of(path: Path) -> str:
+    """Return the use that the key of a key file is for.
+
+    Raises:
+        KeyNotFoundError: There is no such file.
+        ConfigurationError: Unsafe owner or mode, or a damaged file.
+    """
+    purpose: str = _parse(path, None)["purpose"]
+    return purpose
+
+
 def _facts(path: Path, content: dict[str, Any]) -> KeyFileFacts:
     return KeyFileFacts(path, content["purpose"], content["iterations"], dict(content["public"]))
 
@@ -220,7 +231,7 @@ def _derive(passphrase: Passphrase, salt: bytes, iterations: int) -> bytes:
     return PBKDF2HMAC(algorithm=hashes.SHA256(), length=32, salt=salt, iterations=iterations).derive(secret)
 
 
-def _parse(path: Path, purpose: str) -> dict[str, Any]:
+def _parse(path: Path, purpose: str | None) -> dict[str, Any]:
     # 1. The file is private, and JSON.
     content = _decoded(path, _read_safely(path))
     # 2. The version comes first: a later one may have other fields.
@@ -238,7 +249,7 @@ def _parse(path: Path, purpose: str) -> dict[str, Any]:
     if not MIN_ITERATIONS <= content["iterations"] <= MAX_ITERATIONS:
         raise _unusable(path, "has a number of rounds that is out of range", "restore it from a backup")
     # 6. A signing key must not wrap data keys, nor the other way round.
-    if content["purpose"] != purpose:
+    if purpose is not None and content["purpose"] != purpose:
         raise _unusable(path, f"is a key file for {content['purpose'][:40]!r}", f"name one for {purpose!r}")
     return content
 

@@ -14,6 +14,9 @@ from telemetry.cli.output.examples import examples
 from telemetry.exceptions import ConfigurationError, Problem, TelemetryError
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
+    from telemetry.cli.commands.operate.signing_rotation import SigningRotation
     from telemetry.encryption.providers.key_file import KeyFileFacts
 
 app = typer.Typer(
@@ -38,6 +41,13 @@ PassphraseFile = Annotated[
         help="File whose first line is the passphrase; default: TELEMETRY_PASSPHRASE, or a prompt.",
     ),
 ]
+NewPassphraseFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--new-passphrase-file",
+        help="File whose first line is the new passphrase; default: TELEMETRY_NEW_PASSPHRASE, or a prompt.",
+    ),
+]
 
 
 @app.command(epilog=examples("telemetry keys init /etc/shop/audit.key"))
@@ -56,11 +66,9 @@ def init(path: KeyPath, *, passphrase_file: PassphraseFile = None) -> None:
 
 @app.command(epilog=examples("telemetry keys show /etc/shop/audit.key"))
 def show(path: KeyPath) -> None:
-    """Show the public part of a key file: its fingerprint and how it is protected."""
-    from telemetry.encryption.providers import local_key
-
+    """Show the public part of a key file: its fingerprint or public key, and how it is protected."""
     try:
-        _show(local_key.describe(path))
+        _show(_kind_of(path).describe(path))
     except TelemetryError as exc:
         raise fail(exc) from exc
 
@@ -70,35 +78,65 @@ def change_passphrase(
     path: KeyPath,
     *,
     passphrase_file: PassphraseFile = None,
-    new_passphrase_file: Annotated[
-        Path | None,
-        typer.Option(
-            help="File whose first line is the new passphrase; default: TELEMETRY_NEW_PASSPHRASE, or a prompt."
-        ),
-    ] = None,
+    new_passphrase_file: NewPassphraseFile = None,
 ) -> None:
-    """Protect the same key with another passphrase; everything that was sealed before still opens."""
-    from telemetry.encryption.providers import local_key
+    """Protect the same key with another passphrase; all that it sealed or signed before stays good.
 
+    The file may have a key of local_key or a signing key.
+    """
     try:
+        kind = _kind_of(path)
         # Both passphrases first: the file is not touched before everything is known.
         old = _passphrase(passphrase_file, "TELEMETRY_PASSPHRASE", confirm=False)
         new = _passphrase(new_passphrase_file, "TELEMETRY_NEW_PASSPHRASE", confirm=True, label="New passphrase")
-        local_key.change_passphrase(path, old, new)
+        kind.change_passphrase(path, old, new)
     except TelemetryError as exc:
         raise fail(exc) from exc
     err.print("Passphrase changed.")
 
 
-@app.command(epilog=examples("telemetry keys rotate /etc/shop/audit.key"))
-def rotate(path: KeyPath, *, passphrase_file: PassphraseFile = None) -> None:
-    """Put a new random key into a key file of local_key; it wraps from now on, and those of before still open the trail.
+@app.command(
+    epilog=examples(
+        "telemetry keys rotate /etc/shop/audit.key",
+        "telemetry keys rotate /etc/shop/signing.key --to /etc/shop/signing-2027.key --name shop-2027 "
+        "--source /production/shop",
+    )
+)
+def rotate(
+    path: KeyPath,
+    *,
+    passphrase_file: PassphraseFile = None,
+    to: Annotated[Path | None, typer.Option(help="Signing key: file of the new key, which must not exist.")] = None,
+    name: Annotated[str | None, typer.Option(help="Signing key: name of the new key, without spaces.")] = None,
+    source: Annotated[
+        list[str] | None, typer.Option(help="Signing key: /ENVIRONMENT/SERVICE, for the trust file. Repeatable.")
+    ] = None,
+    new_passphrase_file: Annotated[
+        Path | None,
+        typer.Option(help="Signing key: file with the new key's passphrase; default: that of the former key."),
+    ] = None,
+    former_storage_secret: Annotated[
+        Path | None,
+        typer.Option(help="Signing key: write the secret that opens what is stored under the former key to this file."),
+    ] = None,
+) -> None:
+    """Put a new random key into a key file of local_key, or create a signing key that replaces another.
 
-    Running processes use it from their next data key on, so within the hour.
+    A key file of local_key has the new key beside the former ones: the new one wraps from now on, and those of before still
+    open the trail. Running processes use it from their next data key on, so within the hour.
+
+    A new signing key gets a file and a name of its own. Printed is what auditors write into their trust file: both public
+    keys, each with its time.
     """
+    from telemetry.encryption import signing_key
     from telemetry.encryption.providers import local_key
 
     try:
+        if _kind_of(path) is signing_key:
+            rotation = _signing_rotation(path, to, name, tuple(source or ()), former_storage_secret)
+            passphrase = _passphrase(passphrase_file, "TELEMETRY_PASSPHRASE", confirm=False)
+            rotation.run(passphrase, read_passphrase(new_passphrase_file) if new_passphrase_file else passphrase)
+            return
         facts = local_key.rotate(path, _passphrase(passphrase_file, "TELEMETRY_PASSPHRASE", confirm=False))
     except TelemetryError as exc:
         raise fail(exc) from exc
@@ -149,6 +187,25 @@ def create_storage_secret(path: Annotated[Path, typer.Argument(help="File to wri
         problem = Problem("path", f"{path} cannot be created: {exc.strerror}", "choose another path")
         raise fail(ConfigurationError(problem)) from exc
     err.print(f"Created {path}. What is stored under it opens with it alone, or through the key service: back it up.")
+
+
+def _kind_of(path: Path) -> ModuleType:
+    """Return the module that knows this kind of key file; for an unknown one, that which says what is wrong with it."""
+    from telemetry.encryption import signing_key
+    from telemetry.encryption.providers import key_file, local_key
+
+    return signing_key if key_file.purpose_of(path) == signing_key.PURPOSE else local_key
+
+
+def _signing_rotation(
+    path: Path, to: Path | None, name: str | None, sources: tuple[str, ...], storage_secret: Path | None
+) -> SigningRotation:
+    from telemetry.cli.commands.operate.signing_rotation import SigningRotation
+
+    if to is None or name is None:
+        reason = f"{path} is a signing key, and a new one needs a file and a name of its own"
+        raise ConfigurationError(Problem("--to", reason, "add --to FILE --name NAME"))
+    return SigningRotation(former=path, target=to, name=name, sources=sources, storage_secret=storage_secret)
 
 
 def _passphrase(file: Path | None, variable: str, *, confirm: bool, label: str = "Passphrase") -> str:
