@@ -237,6 +237,7 @@ def plant_segment(folder: Path, records: Sequence[RawRecord], writer: Writer, *,
     """
     path = folder / f"{writer.producer}.spool"
     with sqlite3.connect(path) as connection:
+        begin_as_a_segment(connection)
         for table in SPOOL_TABLES:
             connection.execute(f"CREATE TABLE {table} (first INTEGER PRIMARY KEY, records BLOB NOT NULL, crc INTEGER)")
         plant_identity(connection, writer)
@@ -247,6 +248,12 @@ def plant_segment(folder: Path, records: Sequence[RawRecord], writer: Writer, *,
     if mode & 0o022:
         give_away(path)
     return path
+
+
+def begin_as_a_segment(connection: sqlite3.Connection) -> None:
+    """Give a database the page size and the log of a spool segment."""
+    connection.execute("PRAGMA page_size = 32768")
+    connection.execute("PRAGMA journal_mode = WAL")
 
 
 def plant_identity(connection: sqlite3.Connection, writer: Writer) -> None:

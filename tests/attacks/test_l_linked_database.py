@@ -9,7 +9,7 @@ import pytest
 
 from telemetry.exceptions import TelemetryError
 from telemetry.sync import Telemetry
-from tests.attacks.forge import SPOOL_TABLES, Writer, plant_identity, spool_pack
+from tests.attacks.forge import SPOOL_TABLES, Writer, begin_as_a_segment, plant_identity, spool_pack
 from tests.attacks.site import Site
 
 _JOURNAL_VERSIONS = slice(18, 20)
@@ -56,6 +56,7 @@ def test_view_in_place_of_a_table_is_not_believed(site: Site) -> None:
     pack = spool_pack([forged.event("wire_transfer")], forged)
     planted = spool / f"{forged.producer}.spool"
     with contextlib.closing(sqlite3.connect(planted)) as connection, connection:
+        begin_as_a_segment(connection)
         plant_identity(connection, forged)
         for table in SPOOL_TABLES:
             connection.execute(
