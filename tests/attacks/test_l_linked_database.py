@@ -26,7 +26,6 @@ def write_customer(path: Path) -> None:
         connection.execute("INSERT INTO customer VALUES ('alice')")
 
 
-@pytest.mark.xfail(strict=True, reason="links in the spool folder are followed")
 @pytest.mark.parametrize("kind", ["symbolic", "hard"])
 def test_linked_database_of_the_application_is_not_touched(site: Site, kind: str) -> None:
     spool, database = site.folder / "spool", site.folder / "application.db"
@@ -48,7 +47,6 @@ def test_linked_database_of_the_application_is_not_touched(site: Site, kind: str
     assert not database.with_name("application.db-wal").exists()
 
 
-@pytest.mark.xfail(strict=True, reason="any SQLite file in the spool folder is opened as a segment")
 def test_view_in_place_of_a_table_is_not_believed(site: Site) -> None:
     """A file of a few KiB that answers with as many records as it likes: it fills the topic, or never ends."""
     spool, forged = site.folder / "spool", Writer(66, is_sealed=False)

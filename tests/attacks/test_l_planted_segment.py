@@ -29,7 +29,6 @@ def signed_for(site: Site, producer: str) -> list[bytes]:
     return [value for value in values if b'"type":"telemetry.checkpoint"' in value]
 
 
-@pytest.mark.xfail(strict=True, reason="the spool folder's owner and mode are not checked")
 def test_segment_owned_by_a_stranger_is_not_adopted(site: Site) -> None:
     spool, forged = spool_folder(site, 0o777), Writer(66, is_sealed=False)
     give_away(spool)
@@ -43,7 +42,6 @@ def test_segment_owned_by_a_stranger_is_not_adopted(site: Site) -> None:
     assert site.verify().proven(forged.producer) == 0
 
 
-@pytest.mark.xfail(strict=True, reason="a strange file in an own folder is not refused")
 def test_segment_that_others_may_write_is_not_adopted(site: Site) -> None:
     spool, forged = spool_folder(site, 0o700), Writer(66, is_sealed=False)
     plant_segment(spool, [forged.event("wire_transfer") for _ in range(3)], forged, mode=0o666)

@@ -36,8 +36,9 @@ from telemetry.audit.send.fallback import DirectionListener, Fallback
 from telemetry.audit.send.sender_link import SenderLink
 from telemetry.audit.shutdown import KafkaTime, Shutdown
 from telemetry.audit.spool.adoption import AdoptedSegment, adopt_segments
+from telemetry.audit.spool.own_files import open_folder
 from telemetry.audit.spool.segment import SpoolSegment
-from telemetry.audit.spool.spool import Spool, open_folder
+from telemetry.audit.spool.spool import Spool
 from telemetry.config import AuditConfig, TelemetryConfig
 from telemetry.exceptions import ConfigurationError, Problem, SpoolError, StorageError
 from telemetry.format.value.message import context_of, source_of

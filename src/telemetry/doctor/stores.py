@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from telemetry.audit.spool.own_files import open_folder
 from telemetry.audit.spool.segment import SUFFIX, SpoolSegment
-from telemetry.audit.spool.spool import open_folder
 from telemetry.config import AuditConfig
 from telemetry.doctor.report import CheckResult, Status
 from telemetry.encryption import EncryptionProviderFactory

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from telemetry.audit.producer import TreeState
 from telemetry.audit.record import SealedRecord
+from telemetry.audit.spool.own_files import ForeignFileError, require_own
 from telemetry.audit.spool.packing import Row
 from telemetry.audit.spool.segment import (
     DAMAGED_SUFFIX,
@@ -20,7 +21,7 @@ from telemetry.audit.spool.segment import (
     SpoolSegment,
     rename_damaged,
 )
-from telemetry.audit.spool.sqlite_file import DamagedSegmentError
+from telemetry.audit.spool.sqlite_file import DamagedSegmentError, was_killed_at_birth
 from telemetry.exceptions import SpoolError, TelemetryError
 
 logger = logging.getLogger("telemetry.spool")
@@ -201,14 +202,17 @@ def _remove_lone_logs(folder: Path) -> None:
 
 def _adopt(path: Path) -> SpoolSegment | None:
     try:
-        if path.stat().st_size == 0:
+        status = require_own(path)
+        if was_killed_at_birth(path, status.st_size):
             # Its owner is just about to fill it, or died before it could.
-            if time.time() - path.stat().st_mtime > _YOUNG_SECONDS:
+            if time.time() - status.st_mtime > _YOUNG_SECONDS:
                 path.unlink()
             return None
         return SpoolSegment.adopt(path)
     except FileNotFoundError:
         return None
+    except ForeignFileError as exc:
+        logger.error("nothing is sent from a file in the spool folder: %s", exc)  # noqa: TRY400 - the cause is in the line
     except DamagedSegmentError as exc:
         with contextlib.suppress(OSError):
             renamed = rename_damaged(path)

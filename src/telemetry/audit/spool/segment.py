@@ -17,16 +17,27 @@ from telemetry.audit.producer import TreeState
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.spool.fork_gate import ForkGate
 from telemetry.audit.spool.packing import Pack, Progress, Row, pack, progress_of, unpack
-from telemetry.audit.spool.sqlite_file import DamagedSegmentError, checked, connect, damaged, is_busy, translated
+from telemetry.audit.spool.sqlite_file import (
+    DamagedSegmentError,
+    checked,
+    create,
+    damaged,
+    is_busy,
+    lock_with_schema,
+    reopen,
+    translated,
+)
 from telemetry.audit.spool.tables import MAX_FLIP_BYTES, SCHEMA, TABLES, AlternatingTables, StoredPack
 from telemetry.audit.spool.wal_check import has_lost_commits, wal_of
 from telemetry.exceptions import SpoolError
+from telemetry.system.durable_file import durable_file
 
 SUFFIX = ".spool"
 DAMAGED_SUFFIX = ".damaged"
 FORMAT_VERSION = 3
 
 _NOTES = "CREATE TABLE note (name TEXT PRIMARY KEY, content BLOB NOT NULL, crc INTEGER) WITHOUT ROWID"
+_SCHEMA = (*SCHEMA, _NOTES)
 _CLOSE_SECONDS = 2.0
 _TORN_LOG = "its write-ahead log is damaged in the middle"
 _AFTER_ALL = 1 << 62
@@ -104,11 +115,11 @@ class SpoolSegment:
 
     @classmethod
     def _filled(cls, path: Path, about: bytes, flip_bytes: int) -> Self:
-        connection = connect(path, patience=10.0)
+        connection = create(path, patience=10.0)
         try:
             segment = cls(path, connection, flip_bytes=flip_bytes)
             connection.execute("BEGIN EXCLUSIVE")
-            for statement in (*SCHEMA, _NOTES):
+            for statement in _SCHEMA:
                 connection.execute(statement)
             segment._put("about", about)
             connection.execute("COMMIT")
@@ -127,18 +138,19 @@ class SpoolSegment:
 
         Raises:
             DamagedSegmentError: Nothing in the file can be read.
+            ForeignFileError: It is not a file that this library wrote; it is left as it is.
             SpoolError: The file cannot be opened now.
         """
         with _gate.opening():
             try:
-                connection = connect(path, patience=0.0)
-            except sqlite3.Error as exc:
-                if is_busy(exc):
+                connection = reopen(path)
+            except (sqlite3.Error, OSError) as exc:
+                if is_busy(exc) or not os.path.lexists(path):
                     return None
                 raise translated(exc, path, "adopt") from exc
             try:
                 segment = cls._locked(path, connection)
-            except DamagedSegmentError:
+            except SpoolError:
                 connection.close()
                 raise
             except sqlite3.Error as exc:
@@ -150,10 +162,8 @@ class SpoolSegment:
 
     @classmethod
     def _locked(cls, path: Path, connection: sqlite3.Connection) -> Self | None:
-        # 1. Lock the file. Locking is exclusive, so the lock outlives this transaction.
-        connection.execute("BEGIN EXCLUSIVE")
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        connection.execute("COMMIT")
+        # 1. Lock the file, and check that it has the tables of a segment and nothing else.
+        has_tables = lock_with_schema(connection, path, _SCHEMA)
         # 2. Another process may have settled and deleted it since it was listed.
         if not path.exists():
             connection.close()
@@ -163,10 +173,10 @@ class SpoolSegment:
         if has_lost:
             # Closing the file deletes the log, and with it what a person might still read there.
             with contextlib.suppress(OSError):
-                shutil.copy2(wal_of(path), wal_of(path.with_suffix(DAMAGED_SUFFIX)))
+                _keep_log(path)
         segment = cls(path, connection)
         # 4. Read what the last commits say about themselves.
-        if tables:
+        if has_tables:
             segment._look_for_damage(_TORN_LOG if has_lost else "")
             return segment
         # 5. No tables: the process was killed before its first commit, unless that commit was in the damaged log.
@@ -361,6 +371,11 @@ def rename_damaged(path: Path) -> Path:
             else:
                 name.unlink()
     return renamed
+
+
+def _keep_log(path: Path) -> None:
+    with wal_of(path).open("rb") as log, durable_file(wal_of(path.with_suffix(DAMAGED_SUFFIX)), replace=True) as kept:
+        shutil.copyfileobj(log, kept)
 
 
 def _typed(content: bytes, kind: type[NoteT]) -> NoteT:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from pathlib import Path
 from typing import Protocol
 
 from telemetry.audit.accept.room import Room
@@ -224,18 +222,3 @@ def _runs(records: Sequence[SealedRecord]) -> Iterator[list[SealedRecord]]:
     """Yield records in runs without a gap: what a segment has in between must stay between them."""
     for _, run in groupby(enumerate(records), key=lambda numbered: _position(numbered[1]) - numbered[0]):
         yield [record for _, record in run]
-
-
-def open_folder(folder: Path) -> None:
-    """Create the spool folder with mode 0700, and check that it can be written.
-
-    Raises:
-        SpoolError: It cannot be created or written.
-    """
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as exc:
-        message = f"the spool folder {folder} cannot be written: {exc.strerror}; check its owner and mode"
-        raise SpoolError(message) from exc

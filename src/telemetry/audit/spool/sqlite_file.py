@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from telemetry.audit.spool.own_files import ForeignFileError, has_content, is_same_file, require_own
+from telemetry.audit.spool.wal_check import journal_of, wal_of
 from telemetry.exceptions import SpoolError
 
-_PRAGMAS = (
+_PAGE_BYTES = 32_768
+_FIRST_PRAGMAS = (
     # The process keeps the file's lock for as long as it lives, and needs no shared-memory file.
     "PRAGMA locking_mode = EXCLUSIVE",
-    "PRAGMA page_size = 32768",
+    # The file may come from a dead process, and its schema must not be able to run anything here.
+    "PRAGMA trusted_schema = OFF",
+)
+_PRAGMAS = (
+    f"PRAGMA page_size = {_PAGE_BYTES}",
     "PRAGMA journal_mode = WAL",
     # Each commit waits until the log is on the disk: `durable` means exactly that.
     "PRAGMA synchronous = FULL",
     "PRAGMA wal_autocheckpoint = 128",
-    # The file may come from a dead process, and its schema must not be able to run anything here.
-    "PRAGMA trusted_schema = OFF",
     # Some builds of SQLite write zeros over deleted rows, as many bytes as were written before. What is deleted here
     # is sealed, and the same bytes are on the topic.
     "PRAGMA secure_delete = OFF",
@@ -33,25 +39,105 @@ class DamagedSegmentError(SpoolError):
     retriable = False
 
 
-def connect(path: Path, *, patience: float) -> sqlite3.Connection:
-    """Return a connection that keeps the file's lock from its first transaction on.
+def create(path: Path, *, patience: float) -> sqlite3.Connection:
+    """Return a connection to a new file; it keeps the file's lock from its first transaction on.
 
     Args:
-        path: The file; it is created if it is absent.
+        path: The file, which is empty.
         patience: Seconds to wait for a lock that another process has.
 
     Raises:
+        sqlite3.Error: The file is locked, or cannot be opened.
+    """
+    return _prepared(_connect(path, patience), (*_FIRST_PRAGMAS, *_PRAGMAS))
+
+
+def reopen(path: Path, *, patience: float = 0.0) -> sqlite3.Connection:
+    """Return a connection to a file of a dead process; it keeps the file's lock from its first transaction on.
+
+    A database of another kind is left as it is: it is not turned into a segment by being looked at.
+
+    Args:
+        path: The file.
+        patience: Seconds to wait for a lock that another process has.
+
+    Raises:
+        ForeignFileError: It is a database, and this library did not create it.
+        OSError: There is no such file.
         sqlite3.Error: The file is locked, damaged, or cannot be opened.
     """
-    # Each segment has a lock of its own, so several threads may use the connection in turn.
-    connection = sqlite3.connect(path, timeout=patience, isolation_level=None, check_same_thread=False)
+    before = require_own(path)
+    if has_content(journal_of(path)):
+        raise _foreign(path, "has a rollback journal, which SQLite would obey and no segment has,")
+    connection = _prepared(_connect(path, patience), _FIRST_PRAGMAS)
     try:
-        for pragma in _PRAGMAS:
+        if not is_same_file(before, path.lstat()):
+            raise _foreign(path, "was exchanged while it was opened")
+        if _value_of(connection, "journal_mode") != "wal" or _value_of(connection, "page_size") != _PAGE_BYTES:
+            raise _foreign(path, "is a database of another program")
+    except (sqlite3.Error, SpoolError, OSError):
+        connection.close()
+        raise
+    return _prepared(connection, _PRAGMAS)
+
+
+def was_killed_at_birth(path: Path, size: int) -> bool:
+    """Return whether a file is not a segment yet, and its process may have been killed before it could be one.
+
+    Args:
+        path: The file.
+        size: Its size in bytes.
+    """
+    # SQLite creates the first page under a rollback journal; from then on there is a write-ahead log.
+    is_half = size <= _PAGE_BYTES and has_content(journal_of(path)) and not has_content(wal_of(path))
+    return size == 0 or is_half
+
+
+def lock_with_schema(connection: sqlite3.Connection, path: Path, schema: Sequence[str]) -> bool:
+    """Lock the file, and return whether it has its tables; without them its process was killed before its first commit.
+
+    Args:
+        connection: Connection to the file.
+        path: The file.
+        schema: The statements that created everything in it.
+
+    Raises:
+        ForeignFileError: It has other tables, or a view, an index or a trigger.
+        sqlite3.Error: The file is locked or damaged.
+    """
+    # Locking is exclusive, so the lock outlives this transaction.
+    connection.execute("BEGIN EXCLUSIVE")
+    found = connection.execute("SELECT type, sql FROM sqlite_master LIMIT ?", (len(schema) + 1,)).fetchall()
+    connection.execute("COMMIT")
+    if found and sorted(found) != sorted(("table", statement) for statement in schema):
+        raise _foreign(path, "is a database of another program, or of another version of this library")
+    return bool(found)
+
+
+def _connect(path: Path, patience: float) -> sqlite3.Connection:
+    # Each segment has a lock of its own, so several threads may use the connection in turn. The file exists: without
+    # `mode=rw` one that another process has just settled would be created anew.
+    uri = f"{path.absolute().as_uri()}?mode=rw"
+    return sqlite3.connect(uri, uri=True, timeout=patience, isolation_level=None, check_same_thread=False)
+
+
+def _prepared(connection: sqlite3.Connection, pragmas: Sequence[str]) -> sqlite3.Connection:
+    try:
+        for pragma in pragmas:
             connection.execute(pragma)
     except sqlite3.Error:
         connection.close()
         raise
     return connection
+
+
+def _value_of(connection: sqlite3.Connection, pragma: str) -> Any:
+    (value,) = connection.execute(f"PRAGMA {pragma}").fetchone()
+    return value
+
+
+def _foreign(path: Path, reason: str) -> ForeignFileError:
+    return ForeignFileError(f"{path} {reason}, so it is not a spool segment; look at it, then move it away")
 
 
 def checked(content: Any, crc: Any) -> bytes:
@@ -66,7 +152,7 @@ def checked(content: Any, crc: Any) -> bytes:
     return content
 
 
-def is_busy(error: sqlite3.Error) -> bool:
+def is_busy(error: Exception) -> bool:
     """Whether another process has the file's lock."""
     return _primary_code(error) in _BUSY
 

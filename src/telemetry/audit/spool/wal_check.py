@@ -23,6 +23,11 @@ def wal_of(path: Path) -> Path:
     return path.with_name(path.name + "-wal")
 
 
+def journal_of(path: Path) -> Path:
+    """Return the name of a database's rollback journal."""
+    return path.with_name(path.name + "-journal")
+
+
 def has_lost_commits(connection: sqlite3.Connection, path: Path) -> bool:
     """Return whether whole commits follow the place where SQLite considers the log to end.
 

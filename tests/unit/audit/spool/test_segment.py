@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -15,7 +14,7 @@ from telemetry.audit.producer import TreeState
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.spool.packing import Row
 from telemetry.audit.spool.segment import SpoolSegment
-from telemetry.audit.spool.sqlite_file import DamagedSegmentError
+from telemetry.audit.spool.sqlite_file import DamagedSegmentError, create
 from telemetry.audit.spool.tables import MAX_FLIP_BYTES
 from telemetry.audit.spool.wal_check import wal_of
 from telemetry.exceptions import SpoolError
@@ -202,9 +201,8 @@ def test_settled_segment_is_not_adopted(tmp_path: Path) -> None:
 
 def test_kill_before_the_first_commit_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "018f3b1c-0000-7000-8000-000000000001.spool"
-    connection = sqlite3.connect(path)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.close()
+    path.touch(0o600)
+    create(path, patience=0.0).close()
     assert path.stat().st_size > 0
 
     assert SpoolSegment.adopt(path) is None
@@ -365,7 +363,7 @@ def test_shortage_of_descriptors_is_no_damage(tmp_path: Path) -> None:
 _STARTERS = """
 import os, sys
 from pathlib import Path
-from telemetry.audit.spool.spool import open_folder
+from telemetry.audit.spool.own_files import open_folder
 children = []
 for _ in range(6):
     child = os.fork()

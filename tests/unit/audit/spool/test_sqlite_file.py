@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from telemetry.audit.spool.sqlite_file import DamagedSegmentError, checked, connect, is_busy, translated
+from telemetry.audit.spool.own_files import ForeignFileError
+from telemetry.audit.spool.sqlite_file import (
+    DamagedSegmentError,
+    checked,
+    create,
+    is_busy,
+    lock_with_schema,
+    reopen,
+    translated,
+)
 from telemetry.exceptions import SpoolError
 
 PATH = Path("/spool/018f.spool")
@@ -20,20 +29,26 @@ def error_of(code: int, text: str) -> sqlite3.Error:
     return error
 
 
+def begun(path: Path) -> sqlite3.Connection:
+    """Return a connection to a new file."""
+    path.touch(0o600)
+    return create(path, patience=0.0)
+
+
 def test_second_connection_finds_the_file_busy(tmp_path: Path) -> None:
-    first = connect(tmp_path / "a.spool", patience=0.0)
+    first = begun(tmp_path / "a.spool")
     first.execute("CREATE TABLE t (x)")
 
     with pytest.raises(sqlite3.OperationalError) as refused:
-        connect(tmp_path / "a.spool", patience=0.0).execute("SELECT * FROM t")
+        reopen(tmp_path / "a.spool").execute("SELECT * FROM t")
 
     assert is_busy(refused.value)
     first.close()
-    connect(tmp_path / "a.spool", patience=0.0).close()
+    reopen(tmp_path / "a.spool").close()
 
 
 def test_commits_are_forced_to_the_disk(tmp_path: Path) -> None:
-    connection = connect(tmp_path / "a.spool", patience=0.0)
+    connection = begun(tmp_path / "a.spool")
     facts = {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("synchronous", "journal_mode")}
     connection.close()
     assert facts == {"synchronous": 2, "journal_mode": "wal"}
@@ -42,8 +57,64 @@ def test_commits_are_forced_to_the_disk(tmp_path: Path) -> None:
 def test_foreign_file_is_not_opened(tmp_path: Path) -> None:
     (tmp_path / "a.spool").write_bytes(b"rubbish" * 1_000)
     with pytest.raises(sqlite3.DatabaseError) as refused:
-        connect(tmp_path / "a.spool", patience=0.0)
+        reopen(tmp_path / "a.spool")
     assert isinstance(translated(refused.value, PATH, "adopt"), DamagedSegmentError)
+
+
+def test_absent_file_is_not_created(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        reopen(tmp_path / "a.spool")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("pragmas", [(), ("journal_mode = WAL",), ("page_size = 32768",)])
+def test_database_of_another_program_stays_as_it_is(tmp_path: Path, pragmas: tuple[str, ...]) -> None:
+    path = tmp_path / "a.spool"
+    connection = sqlite3.connect(path, isolation_level=None)
+    for pragma in pragmas:
+        connection.execute(f"PRAGMA {pragma}")
+    connection.execute("CREATE TABLE customer (name)")
+    connection.close()
+    before = path.read_bytes()
+
+    with pytest.raises(ForeignFileError, match="another program"):
+        reopen(path)
+
+    assert path.read_bytes() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.spool"]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TABLE more (x)",
+        "CREATE VIEW v AS SELECT 1",
+        "CREATE INDEX i ON t (x)",
+        "CREATE TRIGGER g AFTER INSERT ON t BEGIN DELETE FROM t; END",
+    ],
+)
+def test_more_than_its_own_tables_is_foreign(tmp_path: Path, statement: str) -> None:
+    path, own = tmp_path / "a.spool", "CREATE TABLE t (x)"
+    connection = begun(path)
+    connection.execute(own)
+    assert lock_with_schema(connection, path, [own])
+
+    connection.execute(statement)
+
+    with pytest.raises(ForeignFileError):
+        lock_with_schema(connection, path, [own])
+    connection.close()
+
+
+def test_rollback_journal_is_not_obeyed(tmp_path: Path) -> None:
+    path, journal = tmp_path / "a.spool", tmp_path / "a.spool-journal"
+    begun(path).close()
+    journal.write_bytes(b"which file to delete")
+
+    with pytest.raises(ForeignFileError, match="journal"):
+        reopen(path)
+
+    assert journal.exists()
 
 
 @pytest.mark.parametrize(
