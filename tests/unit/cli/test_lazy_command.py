@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -17,11 +19,18 @@ def test_table_agrees_with_the_command(entry: Entry) -> None:
     assert command.help.split("\n\n")[0] == entry.help
 
 
+def _parts(command: Any) -> Iterator[Any]:
+    """Yield the commands of a group, and of the groups in it."""
+    if not hasattr(command, "commands"):
+        yield command
+        return
+    for part in command.commands.values():
+        yield from _parts(part)
+
+
 @pytest.mark.parametrize("entry", COMMANDS, ids=lambda entry: entry.name)
 def test_every_command_shows_an_example(entry: Entry) -> None:
-    command = LazyCommand(entry).load()
-
-    for part in getattr(command, "commands", {"": command}).values():
+    for part in _parts(LazyCommand(entry).load()):
         assert f"telemetry {entry.name}" in part.epilog
 
 
