@@ -38,6 +38,7 @@
     │   └── NewerReaderNeededError    an event of a later version of the format
     └── VerificationError
         ├── TamperedError
+        │   └── ConflictError         two records claim one place in a stream, or two calls one value
         └── IncompleteError
 
 Each class has two attributes: ``retriable`` (the same call may succeed later) and ``exit_code`` (the exit
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BackpressureError",
     "ConfigurationError",
+    "ConflictError",
     "EncryptionError",
     "EventError",
     "EventTooLargeError",
@@ -357,6 +359,10 @@ class VerificationError(TelemetryError):
 
 class TamperedError(VerificationError):
     """Something was altered, moved or swapped after it was sealed."""
+
+
+class ConflictError(TamperedError):
+    """Two different records claim one place in a stream, or two different calls one value; at most one is right."""
 
 
 class IncompleteError(VerificationError):

@@ -112,7 +112,6 @@ def test_falling_sequences_cost_no_more_than_rising_ones() -> None:
     assert cpu_seconds(rising[::-1]) < 2 * cpu_seconds(rising)
 
 
-@pytest.mark.xfail(strict=True, reason="the table of duplicates has objects for each producer")
 def test_invented_producers_cost_readers_bounded_memory() -> None:
     forged = records_of_strangers(40_000)
     tracemalloc.start()

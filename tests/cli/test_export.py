@@ -183,7 +183,7 @@ def test_damaged_records_and_duplicates_are_counted(trail: ReadableTrail, tmp_pa
     assert ended.code == 3
     assert len(_lines(file.read_bytes())) == 2
     assert "2 written" in ended.err
-    assert "1 duplicates" in ended.err
+    assert "1 copies" in ended.err
     assert "1 damaged" in ended.err
     assert "spoiled[0]@1: TamperedError" in ended.err
 

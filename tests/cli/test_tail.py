@@ -136,19 +136,25 @@ def test_forged_clear_event_displaces_no_sealed_one(trail: ReadableTrail) -> Non
     records = trail.records()
     true = next(record for record in records if b'"type":"report"' in (record.value or b""))
     (event,) = trail.tail("--type", "report")
-    inner = {name: value for name, value in event.items() if name not in ("sealed", "kafka")} | {"payload": "forged"}
+    inner = {name: value for name, value in event.items() if name not in ("sealed", "proven", "kafka")} | {
+        "payload": "forged"
+    }
     outer = json.loads(true.value or b"") | {"datacontenttype": "application/json", "data": inner}
     clear = {name: value for name, value in outer.items() if name not in ("keyid", "wrappedkey")}
     forged = json.dumps(clear, separators=(",", ":")).encode()
     trail.put("forged", [true._replace(value=forged), true])
 
-    ended = trail.run("tail", "--topic", "forged", "--json")
-    shown = trail.run("tail", "--topic", "forged")
+    left_out = trail.run("tail", "--topic", "forged", "--json")
+    ended = trail.run("tail", "--topic", "forged", "--json", "--foreign")
+    shown = trail.run("tail", "--topic", "forged", "--foreign")
+
+    assert [json.loads(line)["payload"] for line in left_out.out.splitlines()] == [None]
+    assert "1 foreign" in left_out.err
 
     events = [json.loads(line) for line in ended.out.splitlines()]
     assert {(event["payload"], event["sealed"]) for event in events} == {("forged", False), (None, True)}, ended.err
     assert "1 events were not sealed" in ended.err
-    assert b"NOT SEALED" in shown.out
+    assert b"NOT SEALED  FOREIGN" in shown.out
 
 
 def test_empty_topic(trail: ReadableTrail) -> None:
@@ -159,7 +165,7 @@ def test_empty_topic(trail: ReadableTrail) -> None:
 
 def test_wrong_key(trail: ReadableTrail, tmp_path: Path) -> None:
     secret = tmp_path / "passphrase"
-    secret.write_text("secret")
+    secret.write_text("another secret")
     assert run("keys", "init", str(tmp_path / "key"), "--passphrase-file", str(secret)).code == 0
 
     ended = trail.run("tail", "--json", "--key-path", str(tmp_path / "key"))
@@ -248,10 +254,10 @@ def test_unsealed_forgery_is_shown_as_such(own_trail: ReadableTrail) -> None:
     value = encoder.seal(draft, attributes["producer"], 1_000).value
     own_trail.put("forged", [genuine, RawRecord(draft.key, value, Place("forged"))])
 
-    lines = own_trail.run("tail", "--topic", "forged").out.decode().splitlines()
+    lines = own_trail.run("tail", "--topic", "forged", "--foreign").out.decode().splitlines()
     marked = [line for line in lines if "NOT SEALED" in line]
 
     assert len(lines) == 2
     assert len(marked) == 1
     assert "forged" in marked[0]
-    assert [event["sealed"] for event in own_trail.tail("--topic", "forged")] == [True, False]
+    assert [event["sealed"] for event in own_trail.tail("--topic", "forged", "--foreign")] == [True, False]

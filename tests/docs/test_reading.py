@@ -42,8 +42,8 @@ def test_the_examples_of_reading_run_as_written(
 
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 4
-    assert "order_read {'order': 5} audit-events[" in lines[0]
-    assert lines[1:] == ["user-7", "4 events, 0 duplicates", "[]"]
+    assert "order_read {'order': 5} sealed proven: not judged audit-events[" in lines[0]
+    assert lines[1:] == ["user-7", "4 events, 0 copies", "[]"]
 
 
 def test_the_commands_of_exporting_run_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

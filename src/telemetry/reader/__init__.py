@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 from telemetry.system.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
-    from telemetry.reader.entry import CheckpointEntry, DamagedRecord, Entry, OpenedEvent, Place, RawRecord, SealedEntry
+    from telemetry.reader.entry import (
+        CheckpointEntry,
+        DamagedRecord,
+        Entry,
+        OpenedEvent,
+        Place,
+        Proven,
+        RawRecord,
+        SealedEntry,
+    )
     from telemetry.reader.filters import EventFilter
     from telemetry.reader.open.opener import RecordOpener
     from telemetry.reader.open.trail_reader import TrailReader
@@ -26,6 +35,7 @@ __all__ = [
     "KafkaSource",
     "OpenedEvent",
     "Place",
+    "Proven",
     "RawRecord",
     "ReadRange",
     "RecordOpener",
@@ -43,6 +53,7 @@ _HOMES = {
     "KafkaSource": "telemetry.reader.sources.kafka",
     "OpenedEvent": "telemetry.reader.entry",
     "Place": "telemetry.reader.entry",
+    "Proven": "telemetry.reader.entry",
     "RawRecord": "telemetry.reader.entry",
     "ReadRange": "telemetry.reader.sources.read_range",
     "RecordOpener": "telemetry.reader.open.opener",

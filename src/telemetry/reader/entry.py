@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple
 
 from telemetry.exceptions import TelemetryError
 from telemetry.format.value.event import AuditEvent
+
+
+class Proven(StrEnum):
+    """Whether a checkpoint of a trusted key proves a record.
+
+    Attributes:
+        YES: It does.
+        NO: A trusted key has signed another record for its place, or has ended the stream before it.
+        PENDING: No checkpoint that was read says anything about it.
+        NOT_JUDGED: No trusted key was given.
+    """
+
+    YES = "yes"
+    NO = "no"
+    PENDING = "pending"
+    NOT_JUDGED = "not judged"
 
 
 class Place(NamedTuple):
@@ -84,12 +101,17 @@ class OpenedEvent:
         place: Place of its record.
         sealed: False if it was logged with encryption off: nothing protects its bytes then.
         raw: The record.
+        proven: Whether a checkpoint of a trusted key proves the record.
+        is_foreign: Whether the trail should not have it: it is in the clear although events are sealed here, and no
+            trusted key proves it.
     """
 
     event: AuditEvent
     place: Place
     sealed: bool
     raw: RawRecord
+    proven: Proven = Proven.NOT_JUDGED
+    is_foreign: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +126,7 @@ class SealedEntry:
         time: RFC 3339.
         place: Place of its record.
         raw: The record.
+        proven: Whether a checkpoint of a trusted key proves the record.
     """
 
     event_id: str
@@ -113,6 +136,12 @@ class SealedEntry:
     time: str
     place: Place
     raw: RawRecord
+    proven: Proven = Proven.NOT_JUDGED
+
+    @property
+    def sealed(self) -> bool:
+        """True: nothing of it was opened."""
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +169,13 @@ class DamagedRecord:
         place: Its place.
         error: Reason why it cannot be opened.
         raw: The record.
+        is_foreign: Whether no trusted stream is concerned: anyone who may write to the topic can have written it.
     """
 
     place: Place
     error: TelemetryError
     raw: RawRecord
+    is_foreign: bool = False
 
 
 Entry = OpenedEvent | SealedEntry | CheckpointEntry | DamagedRecord

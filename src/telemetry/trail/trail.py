@@ -13,6 +13,7 @@ from telemetry.config import AuditConfig, TelemetryConfig
 from telemetry.encryption import EncryptionProvider, EncryptionProviderFactory
 from telemetry.exceptions import ConfigurationError, LifecycleError, Problem
 from telemetry.reader import Entry, EventFilter, KafkaSource, OpenedEvent, ReadRange, TrailReader
+from telemetry.reader.open.rules import ReadCounts, ReadingRules
 from telemetry.reader.sources.joined import JoinedSource
 from telemetry.reader.sources.source import ClosableSource, LocatableSource, Source, describe
 from telemetry.trail.read_event import Access, record_access
@@ -36,28 +37,33 @@ class Trail:
         wanted: EventFilter | None,
         access: Access,
         sealed: bool,
-        duplicates: bool,
+        rules: ReadingRules,
     ) -> None:
         self._config = config
         self._sources = sources
         self._wanted = wanted
         self._access = access
         self._sealed = sealed
-        self._duplicates = duplicates
+        self._rules = rules
         self._closing = ExitStack()
         self._reader: TrailReader | None = None
         self.filtered = 0
         self.access: Receipt | None = None
 
     @property
+    def counts(self) -> ReadCounts:
+        """What was found so far, also of what was not yielded."""
+        return self._reader.counts if self._reader is not None else ReadCounts()
+
+    @property
     def damaged(self) -> int:
         """How many damaged records were yielded."""
-        return self._reader.damaged if self._reader is not None else 0
+        return self.counts.damaged
 
     @property
     def duplicates_dropped(self) -> int:
-        """How many records were not yielded because a copy of their event was."""
-        return self._reader.duplicates_dropped if self._reader is not None else 0
+        """How many records were not yielded because a copy of them was."""
+        return self.counts.copies
 
     def __iter__(self) -> Iterator[Entry]:
         """Yield the entries; a damaged record is an entry too and does not end the stream.
@@ -123,7 +129,7 @@ class Trail:
                 filters=self._filters(),
             )
         # 3.
-        self._reader = TrailReader(JoinedSource(self._sources), provider=provider, duplicates=self._duplicates)
+        self._reader = TrailReader(JoinedSource(self._sources), provider=provider, rules=self._rules)
         self._closing.callback(self._reader.close)
 
     def _provider(self) -> EncryptionProvider | None:
@@ -168,6 +174,8 @@ def open_trail(
     program: str | None = None,
     sealed: bool = False,
     duplicates: bool = False,
+    repeats: bool = False,
+    foreign: bool = False,
 ) -> Trail:
     """Return the trail; open it with ``with`` or ``async with``, and read it with ``for`` or ``async for``.
 
@@ -185,7 +193,9 @@ def open_trail(
         reason: Reason for reading, such as the number of a ticket.
         program: Program that reads; default: the name of the program.
         sealed: Whether to leave events sealed; no key is needed then.
-        duplicates: Whether to yield every copy of an event that was delivered more than once.
+        duplicates: Whether to yield every copy of a record that was delivered more than once.
+        repeats: Whether to yield every repeat of a call that was logged more than once.
+        foreign: Whether to yield foreign records too, marked as such.
 
     Raises:
         ConfigurationError: The arguments contradict each other.
@@ -205,5 +215,10 @@ def open_trail(
         wanted=wanted,
         access=Access(reader=reader, reason=reason, program=program),
         sealed=sealed,
-        duplicates=duplicates,
+        rules=ReadingRules(
+            duplicates=duplicates,
+            repeats=repeats,
+            foreign=foreign,
+            needs_seals=config.audit_config.encryption_enabled,
+        ),
     )

@@ -40,7 +40,16 @@ _FILTERS: dict[str, tuple[Any, Any]] = {
     "text": (Text, None),
 }
 _OPTIONS: dict[str, tuple[Any, Any]] = {
-    "duplicates": (Annotated[bool, typer.Option("--duplicates", help="Include duplicates.")], False),
+    "duplicates": (Annotated[bool, typer.Option("--duplicates", help="Show copies of records too.")], False),
+    "repeats": (Annotated[bool, typer.Option("--repeats", help="Show repeats of calls too.")], False),
+    "foreign": (
+        Annotated[bool, typer.Option("--foreign", help="Show records that do not belong here too, marked.")],
+        False,
+    ),
+    "strict": (
+        Annotated[bool, typer.Option("--strict", help="Exit with 3 if there are foreign or unproven records.")],
+        False,
+    ),
     "origin": (From, Origin.TOPIC),
     "file": (File, None),
     "offset": (Offset, None),
@@ -58,6 +67,7 @@ class ReadOptions:
 
     Attributes:
         selected: The events to read.
+        is_strict: Whether foreign and unproven records are an error.
 
     Raises:
         ConfigurationError: A value cannot be used.
@@ -68,7 +78,8 @@ class ReadOptions:
         self._origin: Origin = values["origin"]
         self._file: Path | None = values["file"]
         self._offset: int | None = values["offset"]
-        self._duplicates: bool = values["duplicates"]
+        self._shown: dict[str, Any] = {name: values[name] for name in ("duplicates", "repeats", "foreign")}
+        self.is_strict: bool = values["strict"]
         self._reader: str | None = values["reader"]
         self._reason: str | None = values["reason"]
 
@@ -104,7 +115,7 @@ class ReadOptions:
                 config,
                 *sources,
                 wanted=self.selected.filter,
-                duplicates=self._duplicates,
+                **self._shown,
                 reader=self._reader,
                 reason=self._reason,
                 program=program,

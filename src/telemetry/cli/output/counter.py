@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from rich.text import Text
 
 from telemetry.cli.output.console import err, escape_control
-from telemetry.exceptions import EncryptionError, KeyMismatchError, TamperedError, TelemetryError
-from telemetry.reader import DamagedRecord, Entry, OpenedEvent, Place, SealedEntry
+from telemetry.exceptions import ConflictError, EncryptionError, KeyMismatchError, TamperedError, TelemetryError
+from telemetry.reader import DamagedRecord, Entry, OpenedEvent, Place, Proven, SealedEntry
+from telemetry.reader.open.rules import ReadCounts
 
 MAX_REPORTED = 100
 """After this many records that cannot be read, further ones are only counted."""
@@ -18,19 +21,23 @@ class EntryCounter:
     Attributes:
         events: Events that were read.
         clear: Those of them that were not sealed: anyone who may write to the topic can have written them.
+        proven: How many of them are proven, pending, not proven, or not judged.
+        conflicts: Places in a stream that different records claim.
         damaged: Records that are malformed or were altered.
         unopened: Sealed events whose data key is not available.
     """
 
     def __init__(self) -> None:
         self._reported = 0
-        self.events = self.clear = self.damaged = self.unopened = 0
+        self.proven: Counter[Proven] = Counter()
+        self.events = self.clear = self.conflicts = self.damaged = self.unopened = 0
 
     def event(self, entry: Entry) -> OpenedEvent | None:
         """Count an entry; return it if it is an event, and report it if it cannot be read."""
         if isinstance(entry, OpenedEvent):
             self.events += 1
             self.clear += not entry.sealed
+            self.proven[entry.proven] += 1
             return entry
         if isinstance(entry, DamagedRecord):
             self._report(entry.place, entry.error)
@@ -42,14 +49,48 @@ class EntryCounter:
         """Count an event that was already counted as damaged instead, and report it."""
         self.events -= 1
         self.clear -= not opened.sealed
+        self.proven[opened.proven] -= 1
         self._report(opened.place, error)
 
     @property
     def exit_code(self) -> int:
-        """0 when everything could be read, 3 when something was damaged, 5 when keys were missing."""
-        if self.damaged:
+        """0 when everything could be read, 3 when something was damaged or in conflict, 5 when keys were missing."""
+        if self.damaged or self.conflicts:
             return TamperedError.exit_code
         return EncryptionError.exit_code if self.unopened else 0
+
+    def exit_code_of(self, counts: ReadCounts, *, is_strict: bool) -> int:
+        """Return the exit code of a command that read a trail.
+
+        Args:
+            counts: What the trail found.
+            is_strict: Whether foreign and unproven records are an error.
+        """
+        if is_strict and (counts.foreign or self.proven[Proven.NO]):
+            return TamperedError.exit_code
+        return self.exit_code
+
+    def found(self, counts: ReadCounts) -> dict[str, int]:
+        """Return what has to be known beside the number of events, with the word for each count.
+
+        Args:
+            counts: What the trail found.
+        """
+        found = {
+            "copies": counts.copies,
+            "repeats": counts.repeats,
+            "conflicts": self.conflicts,
+            "foreign": counts.foreign,
+            "damaged": self.damaged,
+            "not opened": self.unopened,
+        }
+        if self.proven.total() > self.proven[Proven.NOT_JUDGED]:
+            found |= {
+                "proven": self.proven[Proven.YES],
+                "pending": self.proven[Proven.PENDING],
+                "not proven": self.proven[Proven.NO],
+            }
+        return found
 
     def warn(self) -> None:
         """Warn of events that nothing proves; for a trail whose events should be sealed."""
@@ -61,13 +102,17 @@ class EntryCounter:
         parts = []
         if self.damaged:
             parts.append(f"{self.damaged} records are damaged or were altered")
+        if self.conflicts:
+            parts.append(f"{self.conflicts} conflicts: different records claim to be the same event")
         if self.unopened:
             parts.append(f"{self.unopened} events could not be opened because their data keys are not available")
         return "; ".join(parts)
 
     def _report(self, place: Place, error: TelemetryError) -> None:
+        if isinstance(error, ConflictError):
+            self.conflicts += 1
         # A key service that refuses or is away says nothing about the record; the key of another record does.
-        if isinstance(error, EncryptionError) and not isinstance(error, KeyMismatchError):
+        elif isinstance(error, EncryptionError) and not isinstance(error, KeyMismatchError):
             self.unopened += 1
         else:
             self.damaged += 1

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from telemetry.format.value.event import AuditEvent
 from telemetry.format.value.message import source_of
 from telemetry.reader.entry import OpenedEvent
-from telemetry.reader.mappings.table import Column, Schema, present
+from telemetry.reader.mappings.table import Column, Schema, present, worth
 from telemetry.reader.mappings.verbs import verb_of
 
 VERSION = "1.0.0"
@@ -39,7 +39,7 @@ def to_cadf(opened: OpenedEvent) -> dict[str, Any]:
         initiator=_initiator(event),
         target=_target(event),
         observer=_service(event),
-        tags=_tags(event) or None,
+        tags=_tags(opened),
         attachments=_attachments(event),
     )
 
@@ -79,8 +79,10 @@ def _service(event: AuditEvent) -> dict[str, Any]:
     return {"id": source, "typeURI": "service", "name": event.service_name}
 
 
-def _tags(event: AuditEvent) -> list[str]:
+def _tags(opened: OpenedEvent) -> list[str]:
+    event = opened.event
     members = present(correlation_id=event.correlation_id, trace_id=event.trace_id, producer=event.producer)
+    members |= {name: value if isinstance(value, str) else str(value).lower() for name, value in worth(opened).items()}
     return [f"{name}?value={quote(value, safe='')}" for name, value in members.items()]
 
 

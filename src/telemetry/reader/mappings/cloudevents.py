@@ -6,7 +6,7 @@ from typing import Any
 
 from telemetry.format.value.message import source_of
 from telemetry.reader.entry import OpenedEvent
-from telemetry.reader.mappings.table import Column, Schema, present
+from telemetry.reader.mappings.table import WORTH, Column, Schema, present, worth
 
 VERSION = "1.0"
 
@@ -15,7 +15,7 @@ def to_cloudevent(opened: OpenedEvent) -> dict[str, Any]:
     """Return a CloudEvent with the event as its ``data``.
 
     ``sequence`` and ``traceparent`` follow the documented extensions "Sequence" and "Distributed Tracing"; a sequence is
-    a String there. ``subject`` is the entity.
+    a String there. ``subject`` is the entity. ``sealed``, ``proven`` and ``foreign`` are extensions of this library.
 
     Source: CloudEvents 1.0.2, sections "Required Attributes" and "Type System".
     """
@@ -33,6 +33,7 @@ def to_cloudevent(opened: OpenedEvent) -> dict[str, Any]:
         producer=event.producer,
         sequence=str(event.sequence),
         traceparent=event.traceparent,
+        **worth(opened),
         data=event.to_dict(),
     )
 
@@ -44,6 +45,7 @@ CLOUDEVENTS = Schema(
         *(Column(name) for name in ("specversion", "id", "source", "type")),
         Column("time", "time"),
         *(Column(name) for name in ("subject", "datacontenttype", "producer", "sequence", "traceparent")),
+        *WORTH,
         Column("data", "json"),
     ),
     to_cloudevent,

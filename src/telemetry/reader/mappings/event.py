@@ -6,7 +6,7 @@ from typing import Any
 
 from telemetry.format.value.features import PLAIN_VERSION
 from telemetry.reader.entry import OpenedEvent
-from telemetry.reader.mappings.table import Column, Schema, present
+from telemetry.reader.mappings.table import WORTH, Column, Schema, present, worth
 
 _TEXTS = (
     *("id", "event_type", "user_id", "actor_id", "session_id", "entity", "entity_id", "action", "outcome"),
@@ -16,10 +16,9 @@ _TEXTS = (
 
 
 def event_record(opened: OpenedEvent) -> dict[str, Any]:
-    """Return every field of the event that is set, whether it was sealed, and the place of its record."""
+    """Return every field of the event that is set, what its record is worth, and where it is."""
     place = opened.place
-    record = opened.event.to_dict()
-    record["sealed"] = opened.sealed
+    record = opened.event.to_dict() | worth(opened)
     if place.partition is not None:
         record["kafka"] = {"topic": place.source, "partition": place.partition, "offset": place.offset}
     else:
@@ -37,7 +36,7 @@ EVENT = Schema(
         Column("schema_version", "integer"),
         Column("trace_flags", "integer"),
         Column("sensitive", "boolean"),
-        Column("sealed", "boolean"),
+        *WORTH,
         *(
             Column(name, "json")
             for name in ("payload", "metadata", "features", "dedup", "clear_fields", "kafka", "stored")

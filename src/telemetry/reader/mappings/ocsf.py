@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from telemetry.format.value.event import AuditEvent
 from telemetry.reader.entry import OpenedEvent
-from telemetry.reader.mappings.table import Column, Schema, parse_time, present
+from telemetry.reader.mappings.table import Column, Schema, parse_time, present, worth
 from telemetry.reader.mappings.verbs import verb_of
 from telemetry.version import __version__
 
@@ -153,6 +153,7 @@ def _unmapped(opened: OpenedEvent) -> dict[str, Any]:
         trace_id=event.trace_id,
         span_id=event.span_id,
         sensitive=event.sensitive,
+        **worth(opened),
     )
 
 

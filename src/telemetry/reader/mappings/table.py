@@ -29,6 +29,10 @@ class Column(NamedTuple):
     kind: Kind = "text"
 
 
+WORTH = (Column("sealed", "boolean"), Column("proven"), Column("foreign", "boolean"))
+"""Columns of what :func:`worth` says."""
+
+
 class EventMapping(Protocol):
     """Converts an opened event to a record, a JSON object."""
 
@@ -90,3 +94,9 @@ def parse_time(text: str) -> datetime:
 def present(**members: Any) -> dict[str, Any]:
     """Return the members that are not None."""
     return {name: value for name, value in members.items() if value is not None}
+
+
+def worth(opened: OpenedEvent) -> dict[str, Any]:
+    """Return what a record is worth: whether it was sealed, whether it is proven, and, if so, that it is foreign."""
+    members: dict[str, Any] = {"sealed": opened.sealed, "proven": str(opened.proven)}
+    return members | {"foreign": True} if opened.is_foreign else members

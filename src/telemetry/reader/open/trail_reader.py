@@ -1,4 +1,4 @@
-"""Reads one stream of entries from any source, opened and without duplicates."""
+"""Reads one stream of entries from any source: opened, without copies, and each with what it is worth."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import AsyncGenerator, Iterable, Iterator
 from itertools import islice
 
 from telemetry.encryption import EncryptionProvider
-from telemetry.reader.entry import DamagedRecord, Entry, OpenedEvent, RawRecord, SealedEntry
-from telemetry.reader.open.duplicates import Duplicates
+from telemetry.reader.entry import DamagedRecord, Entry, RawRecord
 from telemetry.reader.open.opener import RecordOpener
 from telemetry.reader.open.patient import PATIENCE_SECONDS, PatientOpener
+from telemetry.reader.open.rules import ReadCounts, ReadingRules
+from telemetry.reader.open.sifting import EntrySieve
 
 _ASYNC_CHUNK = 256
 
@@ -21,13 +22,10 @@ class TrailReader:
     Args:
         source: Raw records: a ``KafkaSource``, a ``FallbackSource``, a ``FileSource``, or several in a row.
         provider: Unwraps data keys; None leaves events sealed.
-        duplicates: Also yield the duplicates of events that were delivered more than once.
+        duplicates: Also yield the copies of records that were delivered more than once.
+        rules: What else is shown; by default everything but copies and repeats.
         patience: Seconds after the end of the source in which records are still opened that had to wait because too many
             forged ones came before; the rest is yielded as not opened.
-
-    Attributes:
-        duplicates_dropped: Number of records that were not yielded because their event was yielded before.
-        damaged: Number of damaged records that were yielded.
     """
 
     def __init__(
@@ -36,24 +34,37 @@ class TrailReader:
         *,
         provider: EncryptionProvider | None,
         duplicates: bool = False,
+        rules: ReadingRules | None = None,
         patience: float = PATIENCE_SECONDS,
     ) -> None:
         self._source = source
         self._opener = RecordOpener(provider)
         self._opening = PatientOpener(self._opener, seconds=patience)
-        self._seen = None if duplicates else Duplicates()
-        self.duplicates_dropped = 0
-        self.damaged = 0
+        self._sieve = EntrySieve(rules or ReadingRules(duplicates=duplicates))
+
+    @property
+    def counts(self) -> ReadCounts:
+        """What was found so far."""
+        return self._sieve.counts
+
+    @property
+    def duplicates_dropped(self) -> int:
+        """How many records were not yielded because the same record was yielded before."""
+        return self._sieve.counts.copies
+
+    @property
+    def damaged(self) -> int:
+        """How many damaged records were yielded."""
+        return self._sieve.counts.damaged
 
     def __iter__(self) -> Iterator[Entry]:
-        """Yield the entries; a damaged record is an entry too and does not end the stream."""
+        """Yield the entries; a damaged record is an entry too and does not end the stream.
+
+        Raises:
+            StorageError: What must be remembered does not fit into memory, and cannot be written to the disk.
+        """
         for entry in self._opening.entries(self._source):
-            if isinstance(entry, DamagedRecord):
-                self.damaged += 1
-            elif not self._remember(entry):
-                self.duplicates_dropped += 1
-                continue
-            yield entry
+            yield from self._sieve.sift(entry)
 
     async def __aiter__(self) -> AsyncGenerator[Entry]:
         """Yield the entries; another thread waits for Kafka, the store and the key service."""
@@ -82,19 +93,9 @@ class TrailReader:
             stop()
 
     def close(self) -> None:
-        """Forget the data keys."""
+        """Forget the data keys, and what was seen."""
         self._opener.close()
-
-    def _remember(self, entry: Entry) -> bool:
-        if self._seen is None:
-            return True
-        if isinstance(entry, OpenedEvent):
-            # Anyone who may write to the topic can write events that are not sealed: they must not displace sealed ones.
-            stream = entry.event.producer if entry.sealed else f"{entry.event.producer} in the clear"
-            return self._seen.add(stream, entry.event.sequence)
-        if isinstance(entry, SealedEntry):
-            return self._seen.add(entry.producer, entry.sequence)
-        return True
+        self._sieve.close()
 
 
 def _next_entries(entries: Iterator[Entry], most: int) -> list[Entry]:

@@ -19,6 +19,7 @@ from telemetry.cli.output.console import (
 )
 from telemetry.exceptions import ConfigurationError, Problem, StorageError
 from telemetry.format.value.event import AuditEvent
+from telemetry.reader import OpenedEvent, Place, RawRecord
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,8 @@ def test_hostile_event_prints_one_harmless_line() -> None:
         schema_version=1,
     )
 
-    terminal.print(tail._line(event, sealed=True))
+    place = Place("t", 0, 0)
+    terminal.print(tail._line(OpenedEvent(event, place, sealed=True, raw=RawRecord(None, None, place))))
 
     assert written.getvalue().count("\n") == 1
     assert "\x1b" not in written.getvalue()

@@ -1,4 +1,4 @@
-"""Reading a stream of entries: duplicates, damaged records, and a reading that is cancelled."""
+"""Reading a stream of entries: copies, damaged records, and a reading that is cancelled."""
 
 from __future__ import annotations
 

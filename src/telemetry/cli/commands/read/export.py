@@ -83,8 +83,8 @@ def export(
     The file appears when it is complete; a run that fails leaves no file. A damaged record is left out and reported
     with its place. Control characters in JSON are escaped; CSV cells cannot become formulas.
 
-    Exit code: 0, 3 when a record was damaged or altered, 5 when data keys were missing, 7 when the read could not be
-    recorded.
+    Exit code: 0, 3 when a record was damaged or altered or two claim one place, 5 when data keys were missing, 7 when the
+    read could not be recorded.
     """
     # A missing extra is reported before anything is opened or recorded.
     create_writer = writer_of(format_)
@@ -106,11 +106,12 @@ def export(
     ):
         _write(trail, counter, create_writer(target, SCHEMAS[form]))
         target.flush()
-    _conclude(counter, trail, out)
+    _show_counts({"written": counter.events, "filtered out": trail.filtered} | counter.found(trail.counts), out)
     if config.audit_config.encryption_enabled:
         counter.warn()
     if counter.exit_code:
-        raise typer.Exit(counter.exit_code)
+        err.print(f"[bold red]{counter.complaint()}[/]")
+    raise typer.Exit(counter.exit_code_of(trail.counts, is_strict=read.is_strict))
 
 
 def _require_unfiltered(read: ReadOptions, form: Form, format_: Format) -> None:
@@ -156,13 +157,6 @@ def _write(trail: Trail, counter: EntryCounter, writer: EventWriter) -> None:
     except BaseException:  # an interrupt too: a half-written table must not get a valid end
         writer.discard()
         raise
-
-
-def _conclude(counter: EntryCounter, trail: Trail, out: Path | None) -> None:
-    counts = {"written": counter.events, "filtered out": trail.filtered, "duplicates": trail.duplicates_dropped}
-    _show_counts(counts | {"damaged": counter.damaged, "not opened": counter.unopened}, out)
-    if counter.exit_code:
-        err.print(f"[bold red]{counter.complaint()}[/]")
 
 
 def _show_counts(counts: dict[str, int], out: Path | None) -> None:

@@ -17,13 +17,20 @@ from telemetry.cli.output.console import err, escape_control, out, write_line
 from telemetry.cli.output.counter import EntryCounter
 from telemetry.cli.output.examples import examples
 from telemetry.exceptions import ConfigurationError, Problem
-from telemetry.format.value.event import AuditEvent
-from telemetry.reader import OpenedEvent
+from telemetry.reader import OpenedEvent, Proven
 from telemetry.reader.mappings import event_record
 from telemetry.trail.trail import Trail
 
 _COLOURS = {"success": "green", "failure": "red", "denied": "bold red"}
 _PAYLOAD_SHOWN = 300
+_MARKS = {
+    Proven.YES: ("proven  ", "green"),
+    Proven.PENDING: ("pending  ", "yellow"),
+    Proven.NO: ("NOT PROVEN  ", "bold red"),
+}
+"""What is written in front of an event that was judged."""
+_EXPLAINED = ("copies", "conflicts", "damaged", "not opened")
+"""Counts that are harmless, or have a sentence of their own."""
 
 app = typer.Typer(add_completion=False)
 
@@ -54,8 +61,8 @@ def tail(
     Reads from the beginning to the end and stops there, unless --follow. Control characters in events are shown as
     escapes.
 
-    Exit code: 0, 3 when a record was damaged or altered, 5 when data keys were missing, 7 when the read could not be
-    recorded. Ctrl-C ends --follow with the same codes.
+    Exit code: 0, 3 when a record was damaged or altered or two claim one place, 5 when data keys were missing, 7 when the
+    read could not be recorded. Ctrl-C ends --follow with the same codes.
     """
     if follow and last is not None:
         raise ConfigurationError(Problem("--last", "has no meaning with --follow", "leave one of them out"))
@@ -73,11 +80,19 @@ def tail(
             # Ctrl-C is how --follow ends; otherwise the output is incomplete, and the exit code must say so.
             if not follow:
                 raise
+    _conclude(counter, trail)
     if config.audit_config.encryption_enabled:
         counter.warn()
+    raise typer.Exit(counter.exit_code_of(trail.counts, is_strict=read.is_strict))
+
+
+def _conclude(counter: EntryCounter, trail: Trail) -> None:
+    """Say what has to be known beside the events that were shown."""
+    found = {name: count for name, count in counter.found(trail.counts).items() if count and name not in _EXPLAINED}
+    if found:
+        err.print("  ".join(f"[bold]{count}[/] {name}" for name, count in found.items()))
     if counter.exit_code:
         err.print(f"[bold red]{counter.complaint()}[/]")
-        raise typer.Exit(counter.exit_code)
 
 
 def _selected(trail: Trail, counter: EntryCounter, *, last: int | None) -> Iterator[OpenedEvent]:
@@ -90,10 +105,11 @@ def _show(opened: OpenedEvent, *, json: bool) -> None:
     if json:
         write_line(msgspec.json.encode(event_record(opened)).decode())
     else:
-        out.print(_line(opened.event, sealed=opened.sealed))
+        out.print(_line(opened))
 
 
-def _line(event: AuditEvent, *, sealed: bool) -> Text:
+def _line(opened: OpenedEvent) -> Text:
+    event = opened.event
     payload = msgspec.json.encode(event.payload).decode()
     if len(payload) > _PAYLOAD_SHOWN:
         payload = payload[:_PAYLOAD_SHOWN] + "…"
@@ -101,7 +117,9 @@ def _line(event: AuditEvent, *, sealed: bool) -> Text:
         (escape_control(event.time[:23]).replace("T", " "), "dim"),
         ("  ", ""),
         # Anyone who may write to the topic can forge a record that no data key sealed.
-        ("" if sealed else "NOT SEALED  ", "bold red"),
+        ("" if opened.sealed else "NOT SEALED  ", "bold red"),
+        ("FOREIGN  " if opened.is_foreign else "", "bold red"),
+        _MARKS.get(opened.proven, ("", "")),
         (escape_control(event.event_type), "bold cyan"),
         ("  ", ""),
         (escape_control(event.user_id), "yellow"),

@@ -1,0 +1,72 @@
+"""Recognizes copies, conflicts and repeats (docs/format.md, "Copies, conflicts, repeats")."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+from telemetry.format.value.event import AuditEvent
+from telemetry.format.value.message import source_of
+from telemetry.reader.entry import OpenedEvent, Proven, RawRecord
+from telemetry.reader.open.fingerprints import CONTENT_BYTES, PLACE_BYTES, Fingerprints, Sighting
+
+_KEY_BYTES = 32
+
+
+class Recognition:
+    """Says whether a record or a call was seen before.
+
+    It rests on sealed bytes alone: where a record was not opened, only a record with the same bytes is a copy.
+    """
+
+    def __init__(self) -> None:
+        # A key of this run: nobody who writes records can aim at a bucket, or at two records with one fingerprint.
+        self._key = os.urandom(_KEY_BYTES)
+        self._seen = Fingerprints()
+
+    def of_event(self, opened: OpenedEvent) -> Sighting:
+        """Return whether a record of the same place was seen: the same one, or another.
+
+        Raises:
+            StorageError: What does not fit into memory cannot be written or read.
+        """
+        event = opened.event
+        # Nothing protects the place that an event in the clear names, so it says nothing about sealed ones.
+        kind = b"sealed" if opened.sealed else b"clear"
+        place = self._hash(b"%b %b %d" % (kind, event.producer.encode(), event.sequence), PLACE_BYTES)
+        # The Kafka key need not be a part: it was compared with the hash in the value.
+        return self._seen.add(place, self._hash(opened.raw.value or b"", CONTENT_BYTES))
+
+    def of_bytes(self, raw: RawRecord) -> Sighting:
+        """Return whether a record with the same bytes was seen; for records that stay sealed.
+
+        Raises:
+            StorageError: See :meth:`of_event`.
+        """
+        value, key = raw.value or b"", raw.key or b""
+        both = self._hash(b"bytes %d %b%b" % (len(key), key, value), PLACE_BYTES + CONTENT_BYTES)
+        seen = self._seen.add(both[:PLACE_BYTES], both[PLACE_BYTES:])
+        return seen if seen is Sighting.SAME else Sighting.NEW
+
+    def of_call(self, event: AuditEvent, proven: Proven) -> Sighting:
+        """Return whether the call that logged an event was seen; for events with a ``dedup`` value.
+
+        A proven event is no repeat of one that is not: a forged one must not take its place.
+
+        Raises:
+            StorageError: See :meth:`of_event`.
+        """
+        dedup = event.dedup
+        if dedup is None:
+            return Sighting.NEW
+        source = source_of(event.environment, event.service_name)
+        name = "\0".join(("call", "proven" if proven is Proven.YES else "", source, dedup.caller or "", dedup.value))
+        place = self._hash(name.encode("utf-8", "surrogatepass"), PLACE_BYTES)
+        return self._seen.add(place, self._hash(dedup.digest.encode(), CONTENT_BYTES))
+
+    def close(self) -> None:
+        """Forget everything."""
+        self._seen.close()
+
+    def _hash(self, data: bytes, size: int) -> bytes:
+        return hashlib.blake2b(data, digest_size=size, key=self._key).digest()

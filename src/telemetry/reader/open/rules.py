@@ -1,0 +1,41 @@
+"""Defines what a reader shows of what it finds, and counts what it leaves out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingRules:
+    """What is shown.
+
+    Attributes:
+        duplicates: Show every copy of a record.
+        repeats: Show every repeat of a call.
+        foreign: Show foreign records too, marked as such.
+        needs_seals: Events are sealed here: those in the clear are foreign, unless something else admits them.
+    """
+
+    duplicates: bool = False
+    repeats: bool = False
+    foreign: bool = False
+    needs_seals: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class ReadCounts:
+    """What a reader has found so far.
+
+    Attributes:
+        copies: Records that were left out because the same record was shown before.
+        conflicts: Places, or values of calls, that different records claim.
+        repeats: Events whose call was logged before, with the same value and the same content.
+        foreign: Records that do not belong here and concern no trusted stream.
+        damaged: Records that are malformed or were altered.
+    """
+
+    copies: int = 0
+    conflicts: int = 0
+    repeats: int = 0
+    foreign: int = 0
+    damaged: int = 0

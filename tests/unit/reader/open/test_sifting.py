@@ -1,0 +1,107 @@
+"""Which entries are shown: copies, conflicts, repeats, and records that do not belong here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from telemetry.exceptions import ConflictError
+from telemetry.format.value.event import Dedup
+from telemetry.format.value.features import DEDUP, FEATURES_VERSION
+from telemetry.reader import DamagedRecord, Entry, OpenedEvent, Place, Proven, RawRecord, SealedEntry
+from telemetry.reader.open.rules import ReadingRules
+from telemetry.reader.open.sifting import EntrySieve
+from tests.support.some_events import PRODUCER, opened
+
+DIGESTS = ("A" * 43, "B" * 42 + "A")
+
+
+def _event(content: bytes = b"a", *, sealed: bool = True, **fields: Any) -> OpenedEvent:
+    entry = opened(**fields)
+    return replace(entry, sealed=sealed, raw=RawRecord(b"key", content, entry.place))
+
+
+def _call(sequence: int, *, digest: str = DIGESTS[0], caller: str | None = None, **fields: Any) -> OpenedEvent:
+    dedup = Dedup(value="order 4711", digest=digest, caller=caller)
+    content = b"%d %b" % (sequence, digest.encode())
+    return _event(content, sequence=sequence, dedup=dedup, features=(DEDUP,), schema_version=FEATURES_VERSION, **fields)
+
+
+def _sifted(*entries: Entry, **rules: bool) -> tuple[list[Entry], EntrySieve]:
+    sieve = EntrySieve(ReadingRules(**rules))
+    return [shown for entry in entries for shown in sieve.sift(entry)], sieve
+
+
+def test_copy_is_left_out_and_counted() -> None:
+    shown, sieve = _sifted(_event(), _event(), _event(b"b", sequence=8))
+
+    assert [entry.event.sequence for entry in shown if isinstance(entry, OpenedEvent)] == [7, 8]
+    assert (sieve.counts.copies, sieve.counts.conflicts) == (1, 0)
+
+
+def test_rivals_are_shown_with_one_finding() -> None:
+    shown, sieve = _sifted(_event(b"a"), _event(b"b"), _event(b"c"), _event(b"a"))
+
+    events = [entry.raw.value for entry in shown if isinstance(entry, OpenedEvent)]
+    findings = [entry.error for entry in shown if isinstance(entry, DamagedRecord)]
+    assert events == [b"a", b"b", b"c"]
+    assert [type(error) for error in findings] == [ConflictError]
+    assert PRODUCER in str(findings[0])
+    assert (sieve.counts.copies, sieve.counts.conflicts, sieve.counts.damaged) == (1, 1, 0)
+
+
+def test_sealed_records_are_copies_byte_for_byte() -> None:
+    place = Place("t", 0, 0)
+
+    def sealed(key: bytes, value: bytes) -> SealedEntry:
+        raw = RawRecord(key, value, place)
+        return SealedEntry("id", PRODUCER, 7, "type", "time", place, raw)
+
+    shown, sieve = _sifted(sealed(b"k", b"a"), sealed(b"k", b"b"), sealed(b"other", b"a"), sealed(b"k", b"a"))
+
+    assert len(shown) == 3
+    assert (sieve.counts.copies, sieve.counts.conflicts) == (1, 0)
+
+
+def test_repeat_of_a_call_is_shown_once() -> None:
+    repeats = _call(7), _call(8), _call(9, caller="billing"), _call(10, service_name="other")
+
+    shown, sieve = _sifted(*repeats)
+    everything, _ = _sifted(*repeats, repeats=True)
+
+    assert [entry.event.sequence for entry in shown if isinstance(entry, OpenedEvent)] == [7, 9, 10]
+    assert sieve.counts.repeats == 1
+    assert len(everything) == 4
+
+
+def test_same_value_for_other_content_is_a_conflict() -> None:
+    shown, sieve = _sifted(_call(7), _call(8, digest=DIGESTS[1]))
+
+    assert [type(entry) for entry in shown] == [OpenedEvent, OpenedEvent, DamagedRecord]
+    assert sieve.counts.conflicts == 1
+
+
+def test_unproven_call_takes_no_place_of_a_proven_one() -> None:
+    forged = replace(_call(7), proven=Proven.NO)
+    genuine = replace(_call(8), proven=Proven.YES)
+
+    shown, sieve = _sifted(forged, genuine)
+
+    assert shown == [forged, genuine]
+    assert sieve.counts.repeats == 0
+
+
+def test_clear_events_are_foreign_where_events_are_sealed() -> None:
+    clear, sealed = _event(b"forged", sealed=False), _event(b"genuine")
+
+    left_out, sieve = _sifted(clear, sealed, needs_seals=True)
+    shown, _ = _sifted(clear, sealed, needs_seals=True, foreign=True)
+    normal, _ = _sifted(clear, needs_seals=False)
+
+    assert left_out == [sealed]
+    assert sieve.counts.foreign == 1
+    assert [(entry.sealed, entry.is_foreign) for entry in shown if isinstance(entry, OpenedEvent)] == [
+        (False, True),
+        (True, False),
+    ]
+    assert normal == [clear]
