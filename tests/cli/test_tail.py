@@ -165,7 +165,7 @@ def test_empty_topic(trail: ReadableTrail) -> None:
 
 def test_wrong_key(trail: ReadableTrail, tmp_path: Path) -> None:
     secret = tmp_path / "passphrase"
-    secret.write_text("another secret")
+    secret.write_text("correct horse")
     assert run("keys", "init", str(tmp_path / "key"), "--passphrase-file", str(secret)).code == 0
 
     ended = trail.run("tail", "--json", "--key-path", str(tmp_path / "key"))
