@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import islice, product
+from typing import NamedTuple
 
-from telemetry.exceptions import FormatError, IncompleteError, MalformedRecordError, TamperedError
-from telemetry.format.proof.checkpoint import Checkpoint, open_checkpoint
-from telemetry.format.proof.checkpoint_message import decode_checkpoint_message
+from telemetry.exceptions import IncompleteError, MalformedRecordError, TamperedError
+from telemetry.format.proof.checkpoint import Checkpoint
+from telemetry.format.proof.checkpoint_message import CheckpointMessage, decode_checkpoint_message
 from telemetry.format.proof.inclusion import InclusionProof
+from telemetry.format.proof.leaves import IntervalLeaves
 from telemetry.format.proof.merkle import Frontier, InclusionPathBuilder, leaf_hash, split_hashes, verify_inclusion
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.format.value.head import parse_head, parse_sequence
 from telemetry.format.value.message import SEQUENCE
 from telemetry.reader.entry import DamagedRecord, RawRecord
+from telemetry.reader.prove.candidates import Candidates
+from telemetry.reader.trust.judgement import Judgement
+from telemetry.reader.trust.policy import TrustPolicy
+from telemetry.reader.verify.checkpoint_judge import CheckpointJudge
 from telemetry.reader.verify.tree.leaf_window import LeafBudget, LeafWindow
 
 MAX_HELD_EVENTS = 6_000_000
 """Leaf hashes that are held until the checkpoints on both sides of the record are known: 192 MB."""
 MAX_CANDIDATES = 16
-"""Different records that claim the sequence to be proven, and those that claim another record's."""
+"""Different records that claim one sequence, where no signed leaf hash tells which one was signed."""
 MAX_VARIANTS = 4_096
 """Choices that are tried where several records claim one sequence: only the root shows which one was signed."""
+
+
+class _SignedEnd(NamedTuple):
+    """The checkpoint at the end of the record's interval, its note, and why it is believed."""
+
+    checkpoint: Checkpoint
+    note: str
+    believed: tuple[Judgement, ...]
 
 
 class Prover:
@@ -31,29 +45,35 @@ class Prover:
     Args:
         producer: Stream of the record.
         sequence: Sequence of the record.
-        trusted: Public keys that may have signed.
+        trusted: Who may sign what; or public keys that may have signed.
+
+    Attributes:
+        believed: The keys that signed the checkpoint of the proof, and why each is believed; empty before the proof.
     """
 
-    def __init__(self, producer: str, sequence: int, *, trusted: Sequence[PublicKey]) -> None:
+    def __init__(self, producer: str, sequence: int, *, trusted: TrustPolicy | Iterable[PublicKey]) -> None:
+        self.believed: tuple[Judgement, ...] = ()
         self._producer = producer
         self._sequence = sequence
-        self._trusted = trusted
+        policy = trusted if isinstance(trusted, TrustPolicy) else TrustPolicy.of_keys(trusted)
+        self._judge = CheckpointJudge(policy)
         self._needle = f'"producer":"{producer}"'.encode()
         self._window = LeafWindow(LeafBudget(MAX_HELD_EVENTS))
-        self._values: list[bytes] = []
+        self._candidates = Candidates()
         self._rivals: dict[int, list[bytes]] = {}
         self._start = Frontier()
-        self._end: tuple[Checkpoint, str] | None = None
+        self._end: _SignedEnd | None = None
+        self._leaves: IntervalLeaves | None = None
 
     def observe(self, record: RawRecord | DamagedRecord) -> None:
         """Observe a record of any source; those of other producers are skipped."""
         value = None if isinstance(record, DamagedRecord) else record.value
-        if value is None or self._needle not in value:
+        if value is None or not isinstance(record, RawRecord) or self._needle not in value:
             return
         try:
             message = decode_checkpoint_message(value)
             if message is not None:
-                self._observe_checkpoint(message.data)
+                self._observe_checkpoint(message, record)
                 return
             at = value.find(SEQUENCE)
             if parse_head(value, at)["producer"] == self._producer:
@@ -69,16 +89,18 @@ class Prover:
     def proof(self) -> InclusionProof:
         """Return the proof.
 
-        1. The record was read, and a trusted key signed a checkpoint that covers it.
-        2. All records between the checkpoints on both sides of it were read.
-        3. They lead from the first checkpoint to the root of the second; the path of the record is part of that.
+        1. The record was read, and a key that is believed signed a checkpoint that covers it.
+        2. If the checkpoint brings the leaf hashes of its interval along, they tell which record was signed, and are the
+           path; no other record is needed.
+        3. Otherwise all records between the checkpoints on both sides of it were read, and lead from the first
+           checkpoint to the root of the second; the path of the record is part of that.
 
         Raises:
             IncompleteError: The record, a checkpoint that covers it, or a record between the checkpoints is missing.
             TamperedError: The records are not those that were signed.
         """
         # 1. The record and its checkpoint.
-        if not self._values:
+        if not len(self._candidates):
             message = f"sequence {self._sequence} of producer {self._producer} is not in the trail that was read"
             raise IncompleteError(message)
         if self._end is None:
@@ -86,19 +108,40 @@ class Prover:
                 f"no checkpoint of a trusted key covers sequence {self._sequence} of producer {self._producer} yet"
             )
             raise IncompleteError(message)
-        checkpoint, note = self._end
-        # 2. The records between.
+        self.believed = self._end.believed
+        # 2. The leaves.
+        if self._leaves is not None:
+            return self._from_leaves(self._end, self._leaves)
+        # 3. The records between.
+        return self._from_records(self._end)
+
+    def _from_leaves(self, end: _SignedEnd, leaves: IntervalLeaves) -> InclusionProof:
+        value = self._candidates.get(leaves.leaf(self._sequence))
+        if value is None:
+            which = "it was altered" if not self._candidates.dropped else "too many records claim its sequence"
+            message = (
+                f"sequence {self._sequence} of producer {self._producer} was read, and is not the record that was "
+                f"signed: {which}; `telemetry verify` names each copy"
+            )
+            raise TamperedError(message)
+        builder = InclusionPathBuilder(self._sequence, after=leaves.tree())
+        for leaf in split_hashes(leaves.leaves):
+            builder.append(leaf)
+        return InclusionProof(sequence=self._sequence, path=tuple(builder.path()), checkpoint=end.note, value=value)
+
+    def _from_records(self, end: _SignedEnd) -> InclusionProof:
+        checkpoint = end.checkpoint
         gap = next(self._window.absent(self._start.size, checkpoint.size), None)
         if gap is not None:
             message = f"sequences {gap[0]} to {gap[1]} of producer {self._producer} are missing: the proof needs them"
             raise IncompleteError(message)
-        # 3. The root. Forged records may claim the same sequences: one choice among them leads to the signed root.
-        leaves = split_hashes(self._window.read(self._start.size, checkpoint.size))
-        for variant in self._variants(leaves):
-            for value in self._values:
+        # Forged records may claim the same sequences: one choice among them leads to the signed root.
+        values = list(self._candidates.first(MAX_CANDIDATES))
+        for variant in self._variants(split_hashes(self._window.read(self._start.size, checkpoint.size))):
+            for value in values:
                 path = self._path(value, variant, checkpoint)
                 if path is not None:
-                    return InclusionProof(sequence=self._sequence, path=tuple(path), checkpoint=note, value=value)
+                    return InclusionProof(sequence=self._sequence, path=tuple(path), checkpoint=end.note, value=value)
         message = (
             f"the records {self._start.size} to {checkpoint.size - 1} of producer {self._producer} are not those that "
             "were signed: at least one was altered; `telemetry verify` shows which"
@@ -106,11 +149,11 @@ class Prover:
         raise TamperedError(message)
 
     def _observe_event(self, sequence: int, value: bytes) -> None:
-        if sequence == self._sequence and value not in self._values and len(self._values) < MAX_CANDIDATES:
-            self._values.append(value)
-        end = self._end[0].size if self._end is not None else None
-        if not (self._start.size <= sequence and (end is None or sequence < end)):
-            return  # outside the interval as far as it is known
+        if sequence == self._sequence:
+            self._candidates.add(value)
+        end = self._end.checkpoint.size if self._end is not None else None
+        if self._leaves is not None or not (self._start.size <= sequence and (end is None or sequence < end)):
+            return  # not needed, as far as the interval is known
         leaf, known = leaf_hash(value), self._window.get(sequence)
         if known is None:
             self._window.put(sequence, leaf)
@@ -133,18 +176,23 @@ class Prover:
                 variant[number - start] = leaf
             yield variant
 
-    def _observe_checkpoint(self, note: str) -> None:
-        try:
-            checkpoint = open_checkpoint(note, self._trusted)
-        except (FormatError, TamperedError):
-            return  # not signed by a trusted key; another checkpoint may cover the record
+    def _observe_checkpoint(self, message: CheckpointMessage, record: RawRecord) -> None:
+        judged = self._judge.judge(message, record)
+        checkpoint = judged.checkpoint
+        if checkpoint is None or not judged.accepted or checkpoint.producer != self._producer:
+            return  # nothing that is believed; another checkpoint may cover the record
         # The nearest checkpoints on both sides: the fewer records between them, the fewer the proof needs.
         tree = checkpoint.tree()
-        if checkpoint.producer != self._producer:
-            return
         if checkpoint.size > self._sequence:
-            if self._end is None or checkpoint.size < self._end[0].size:
-                self._end = (checkpoint, note)
+            leaves = judged.leaves() if checkpoint.interval is not None else None
+            if leaves is not None and leaves.start > self._sequence:
+                leaves = None
+            is_nearer = self._end is None or checkpoint.size < self._end.checkpoint.size
+            # Signed leaves need nothing else, so they are better than a nearer end without them.
+            if (leaves is not None and self._leaves is None) or (
+                is_nearer and (leaves is not None) >= (self._leaves is not None)
+            ):
+                self._end, self._leaves = _SignedEnd(checkpoint, message.data, judged.accepted), leaves
                 self._forget_rivals()
         elif tree is not None and tree.size > self._start.size:
             self._window.take(self._start.size, tree.size)
@@ -153,7 +201,7 @@ class Prover:
 
     def _forget_rivals(self) -> None:
         """Drop rivals outside the interval, so that there is room for others."""
-        end = self._end[0].size if self._end is not None else math.inf
+        end = self._end.checkpoint.size if self._end is not None else math.inf
         self._rivals = {
             sequence: leaves for sequence, leaves in self._rivals.items() if self._start.size <= sequence < end
         }

@@ -8,6 +8,8 @@ from telemetry.exceptions import IncompleteError, TamperedError
 from telemetry.format.proof.inclusion import InclusionProof, encode_proof, verify_proof
 from telemetry.reader.entry import RawRecord
 from telemetry.reader.prove.prover import Prover
+from telemetry.reader.trust.judgement import Role
+from telemetry.reader.trust.policy import TrustedKey, TrustPolicy
 from tests.support.written_trail import Process, Signer, altered, topic
 
 SIGNER = Signer()
@@ -100,3 +102,51 @@ def test_garbage_is_skipped() -> None:
     producer = b'"producer":"%b"' % process.producer.encode()
     garbage.append(garbage[0]._replace(value=b"{%b,}" % producer))
     assert proof_of([*garbage, *topic(Process().run(95))], 42).sequence == 42
+
+
+class TestSignedLeaves:
+    """A checkpoint that brings the leaves of its interval along needs no other record, and no trial."""
+
+    def test_only_the_record_and_its_checkpoint_are_needed(self) -> None:
+        records = topic(Process(leaves=True).run(95))
+        event = next(record for record in records if b'"sequence":42,' in (record.value or b""))
+        for order in ([event, records[54]], [records[54], event]):
+            proof = proof_of(order, 42)
+            assert verify_proof(encode_proof(proof), [SIGNER.public]).checkpoint.size == 50
+
+    @pytest.mark.parametrize("sequence", [41, 42, 45])
+    @pytest.mark.parametrize("first", [True, False])
+    def test_hundred_rivals_do_not_prevent_the_proof(self, sequence: int, first: bool) -> None:
+        records = topic(Process(leaves=True).run(95))
+        true = next(record for record in records if b'"sequence":%d,' % sequence in (record.value or b""))
+        rivals = [altered(true, lambda value, n=n: value + b" " * n) for n in range(1, 101)]  # type: ignore[misc]
+        proof = proof_of([*rivals, *records] if first else [*records, *rivals], 42)
+        assert (proof.sequence, b'"sequence":42,' in proof.value) == (42, True)
+
+    def test_altered_record_is_not_proven(self) -> None:
+        records = topic(Process(leaves=True).run(95))
+        at = next(at for at, record in enumerate(records) if b'"sequence":42,' in (record.value or b""))
+        records[at] = altered(records[at], lambda value: value + b" ")
+        with pytest.raises(TamperedError, match="it was altered"):
+            proof_of(records, 42)
+
+    def test_forged_leaves_are_ignored(self) -> None:
+        records = [
+            record._replace(headers=tuple((name, content[:-1] + b"x") for name, content in record.headers))
+            for record in topic(Process(leaves=True).run(95))
+        ]
+        assert proof_of(records, 42).sequence == 42
+
+    def test_keys_that_are_believed_are_named(self) -> None:
+        prover = Prover(Process().producer, 42, trusted=[SIGNER.public])
+        prover.observe_all(topic(Process(leaves=True).run(95)))
+        prover.proof()
+        assert [judgement.key for judgement in prover.believed] == [SIGNER.public]
+
+
+def test_key_of_another_role_proves_nothing() -> None:
+    key = TrustedKey(public=SIGNER.public, roles=frozenset({Role.READER}), sources=("/*/telemetry-reader",))
+    prover = Prover(Process().producer, 42, trusted=TrustPolicy((key,)))
+    prover.observe_all(topic(Process().run(95)))
+    with pytest.raises(IncompleteError, match="no checkpoint"):
+        prover.proof()

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import struct
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from telemetry.reader.entry import Place
-from telemetry.system.file_errors import storage_error
+from telemetry.system.spill_file import SpillFile
 
 MAX_MEMORY_BYTES = 64 << 20
 """Rows in memory; more of them move to the file."""
@@ -58,8 +56,7 @@ class WaitingRecords:
         self._most_in_memory, self._most_on_disk = memory, disk
         self._buckets = [_Bucket() for _ in range(_BUCKETS)]
         self._in_memory = 0
-        self._file: IO[bytes] | None = None
-        self._file_end = 0
+        self._file = SpillFile()
         # Number of texts by text, and the texts by number; 0 is the text that is not known.
         self._numbers: dict[str, int] = {"": 0}
         self._texts: list[str] = [""]
@@ -105,7 +102,7 @@ class WaitingRecords:
         rows, bucket.rows = _divide(bucket.rows, name)
         self._in_memory -= len(rows)
         for offset, length in parts:
-            found, _ = _divide(bytearray(self._read(offset, length)), name)
+            found, _ = _divide(bytearray(self._file.read(offset, length)), name)
             yield from self._unpack(found)
         yield from self._unpack(rows)
 
@@ -123,9 +120,7 @@ class WaitingRecords:
 
     def close(self) -> None:
         """Remove the file."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self._file.close()
 
     def _bucket(self, name: bytes) -> _Bucket:
         # Python's hash of bytes is SipHash under a random key (PEP 456); nobody can aim at a bucket.
@@ -156,35 +151,16 @@ class WaitingRecords:
 
     def _write_out(self) -> None:
         """Move all rows to the file, bucket by bucket: what belongs to a producer is then found without reading all."""
-        if self._file_end + self._in_memory > self._most_on_disk:
+        if self._file.size + self._in_memory > self._most_on_disk:
             self.dropped += self._in_memory // _ROW.size
             self.count -= self._in_memory // _ROW.size
-            for bucket in self._buckets:
-                bucket.rows.clear()
-            self._in_memory = 0
-            return
-        try:
-            if self._file is None:
-                self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close(); it has no name and mode 0600
+        else:
             for bucket in self._buckets:
                 if bucket.rows:
-                    self._file.seek(self._file_end)
-                    self._file.write(bucket.rows)
-                    bucket.parts.append((self._file_end, len(bucket.rows)))
-                    self._file_end += len(bucket.rows)
-                    bucket.rows = bytearray()
-        except OSError as exc:
-            raise _failed(exc, "writing") from exc
+                    bucket.parts.append((self._file.append(bucket.rows), len(bucket.rows)))
+        for bucket in self._buckets:
+            bucket.rows = bytearray()
         self._in_memory = 0
-
-    def _read(self, offset: int, length: int) -> bytes:
-        if self._file is None:
-            return b""
-        try:
-            self._file.seek(offset)
-            return self._file.read(length)
-        except OSError as exc:
-            raise _failed(exc, "reading") from exc
 
 
 def _packed(producer: str) -> bytes:
@@ -207,10 +183,3 @@ def _divide(rows: bytearray, name: bytes) -> tuple[bytes, bytearray]:
         ours.append(bytes(rows[at:start]))
         at = rows.find(name, start)
     return b"".join(ours), others + rows[start:]
-
-
-def _failed(exc: OSError, doing: str) -> Exception:
-    folder = Path(tempfile.gettempdir())
-    return storage_error(
-        exc, doing=f"{doing} records that wait", path=folder, place="the folder for temporary files (TMPDIR)"
-    )
