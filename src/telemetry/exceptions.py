@@ -16,6 +16,7 @@
     │       ├── KeyDisabledError      disabled, pending deletion or destroyed
     │       ├── KeyThrottledError
     │       ├── KeyUnreachableError
+    │       ├── WrapNotSeenError      no record read so far names a wrap that the reader's keys open
     │       ├── UnknownKeysError      not asked: too many keys of forged records came before
     │       └── KeyMismatchError      wrong key, other context, or altered wrapped key
     │           └── KeyNotListedError the configuration lists no such key; the key service was not called
@@ -95,6 +96,7 @@ __all__ = [
     "UnknownKeysError",
     "UnknownTopicError",
     "VerificationError",
+    "WrapNotSeenError",
 ]
 
 
@@ -251,6 +253,23 @@ class UnknownKeysError(KeyServiceError):
             message
             or "not opened: too many unknown keys; the key service was not asked about this record's data key, because "
             "those of too many records before it were forged. Read a smaller part of the topic, or read it again"
+        )
+        self.data_key = data_key
+
+
+class WrapNotSeenError(KeyServiceError):
+    """The key that a record names does not open it, and no record read so far names another wrap of its data key.
+
+    Records name the wraps for ``recipients`` with the first event of a data key and with one in 512 after it.
+
+    Attributes:
+        data_key: Name of the data key.
+    """
+
+    def __init__(self, message: str = "", *, data_key: bytes = b"") -> None:
+        super().__init__(
+            f"{message}; and no record that was read names a wrap of this data key for another key of this reader. Read "
+            "from an earlier offset, if the service had recipients then"
         )
         self.data_key = data_key
 

@@ -16,11 +16,13 @@ from telemetry.format.proof.merkle import leaf_hash
 from telemetry.format.value import jwe
 from telemetry.format.value.event import AuditEvent, Dedup
 from telemetry.format.value.message import source_of
+from telemetry.format.value.recipients import Wrap, recipients_digest, render_recipients
 from telemetry.format.value.render import render, render_head, render_tail
 
 _DATA_KEY = bytes(range(32))
 _IV = bytes.fromhex("000102030405060708090a0b")
 _KEY_URI, _WRAPPED = "local-key://00", b"\x00wrapped\xff"
+_RECIPIENTS = render_recipients([Wrap(b"\x01second\xfe", "aws-kms://01"), Wrap(b"\x01third\xfd", "recovery-key://02")])
 _PRODUCER = "018f3b1c-0000-7000-8000-000000000001"
 _COMMON: dict[str, Any] = {
     "time": "2026-01-31T12:00:00.123456Z",
@@ -93,6 +95,19 @@ _CASES: tuple[tuple[str, dict[str, Any], dict[str, str]], ...] = (
         },
         {},
     ),
+    (
+        "further wraps of the data key",
+        {
+            "id": "018f3b1c-0000-7000-8000-00000000000f",
+            "event_type": "user_login",
+            "user_id": "ada",
+            "payload": {},
+            "schema_version": 2,
+            "features": ("recipients",),
+            "recipients": recipients_digest(_RECIPIENTS),
+        },
+        {},
+    ),
 )
 
 
@@ -107,7 +122,8 @@ def _vector(name: str, sequence: int, fields: dict[str, Any], clear: dict[str, s
     kid = jwe.key_id(_DATA_KEY, key_uri=_KEY_URI, wrapped=_WRAPPED)
     data = jwe.seal(AESGCM(_DATA_KEY), protected=jwe.protected_header(kid), iv=_IV, plaintext=plaintext)
     source = source_of(event.environment, event.service_name)
-    head = render_head(source, _PRODUCER, key_uri=_KEY_URI, wrapped_key=_WRAPPED)
+    recipients = _RECIPIENTS if event.recipients is not None else None
+    head = render_head(source, _PRODUCER, key_uri=_KEY_URI, wrapped_key=_WRAPPED, recipients=recipients)
     projected = {attribute: getattr(event, field) for attribute, field in clear.items()}
     tail = render_tail(
         event.id, time=event.time, event_type=event.clear_type, traceparent=event.traceparent, clear=projected

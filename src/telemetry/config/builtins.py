@@ -12,6 +12,7 @@ ENCRYPTION = ProviderTable(
         "azure_keyvault": "telemetry.encryption.providers.azure_keyvault:AzureKeyVaultProvider",
         "gcp_kms": "telemetry.encryption.providers.gcp_kms:GcpKmsProvider",
         "local_key": "telemetry.encryption.providers.local_key:LocalKeyProvider",
+        "recovery_key": "telemetry.encryption.providers.recovery_key:RecoveryKeyProvider",
     },
 )
 STORAGE = ProviderTable(

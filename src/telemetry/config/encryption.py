@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field, SecretStr, SerializeAsAny, model_validator
 
+from telemetry.config.further_keys import with_further_keys
 from telemetry.config.model import ConfigModel
-from telemetry.config.previous_keys import with_previous_keys
 from telemetry.config.secret_files import SecretFiles
 from telemetry.exceptions import ConfigurationError, Problem
 
@@ -34,7 +34,7 @@ class EncryptionConfig(ConfigModel):
     """Configuration of the key service that wraps the data keys.
 
     Attributes:
-        provider: ``aws_kms``, ``azure_keyvault``, ``gcp_kms``, ``local_key``, or the name of a registered provider.
+        provider: ``aws_kms``, ``azure_keyvault``, ``gcp_kms``, ``local_key``, ``recovery_key``, or the name of a registered one.
         kms_key_id: ``aws_kms``: key id, key ARN, alias name or alias ARN.
         aws_region: ``aws_kms``: region; default: the AWS SDK's own chain.
         aws_profile: ``aws_kms``: profile of the shared AWS configuration.
@@ -64,8 +64,11 @@ class EncryptionConfig(ConfigModel):
         timeout_ms: Limit of one call to the key service, in milliseconds.
         max_retries: Attempts after the first for a throttled or unreachable key service.
         writer_only: This process may wrap but not unwrap; ``start()`` then only wraps a trial key.
+        public_key: ``recovery_key``: public half of the offline key, as ``telemetry keys recovery create`` prints it.
         previous_keys: Earlier keys of the trail that readers accept besides the current one, each with the fields of its
             provider; an entry of the same provider has every field that it does not set from the current key.
+        recipients: Further keys that wrap each data key too, so that each of them opens the trail when the current key is
+            lost: of a second key service, or a ``recovery_key``; with the same fields.
     """
 
     secret_files: ClassVar[SecretFiles] = {
@@ -110,12 +113,14 @@ class EncryptionConfig(ConfigModel):
     timeout_ms: int = Field(default=5_000, ge=1, le=600_000)
     max_retries: int = Field(default=3, ge=0, le=20)
     writer_only: bool = False
+    public_key: str | None = None
     previous_keys: tuple[SerializeAsAny[EncryptionConfig], ...] = ()
+    recipients: tuple[SerializeAsAny[EncryptionConfig], ...] = ()
 
     @model_validator(mode="before")
     @classmethod
-    def _completes_previous_keys(cls, values: Any) -> Any:
-        return with_previous_keys(values, EncryptionConfig)
+    def _completes_further_keys(cls, values: Any) -> Any:
+        return with_further_keys(values, EncryptionConfig)
 
     @model_validator(mode="after")
     def _has_the_fields_of_its_provider(self) -> Self:

@@ -19,9 +19,11 @@ from telemetry.exceptions import (
     KeyMismatchError,
     KeyServiceError,
     KeyUnreachableError,
+    MalformedRecordError,
     TelemetryError,
 )
 from telemetry.format.value import jwe
+from telemetry.format.value.recipients import Wrap, parse_recipients, render_recipients
 
 PREFETCH_AT = 0.8
 """Part of a key's age, uses or bytes at which the next one is requested."""
@@ -37,6 +39,7 @@ class ActiveKey:
         cipher: AES-256-GCM under the key.
         wrapped: The key, wrapped by the key service.
         key_uri: URI of the KEK that wrapped it.
+        recipients: The key as further keys wrapped it, as the text that a record carries; None without any.
         uses: Events sealed with it.
         bytes_sealed: Their plaintext bytes.
         born_at: When its generation was requested, in monotonic seconds.
@@ -55,16 +58,20 @@ class ActiveKey:
         "fast_uses",
         "key_uri",
         "kid",
+        "recipients",
         "template",
         "uses",
         "wrapped",
     )
 
-    def __init__(self, *, plaintext: bytes, wrapped: bytes, key_uri: str, born_at: float) -> None:
+    def __init__(
+        self, *, plaintext: bytes, wrapped: bytes, key_uri: str, born_at: float, recipients: tuple[Wrap, ...] = ()
+    ) -> None:
         self.kid = jwe.key_id(plaintext, key_uri=key_uri, wrapped=wrapped)
         self.cipher = AESGCM(plaintext)
         self.wrapped = wrapped
         self.key_uri = key_uri
+        self.recipients = render_recipients(recipients) if recipients else None
         self.uses = 0
         self.bytes_sealed = 0
         self.born_at = born_at
@@ -318,7 +325,13 @@ class DataKeyring:
     def _generated(self, requested_at: float) -> ActiveKey:
         # A function of its own, so that nothing refers to the plaintext any more when the waiters are called.
         key = _checked(self._provider.generate_data_key(self._context))
-        return ActiveKey(plaintext=key.plaintext, wrapped=key.wrapped, key_uri=key.key_uri, born_at=requested_at)
+        return ActiveKey(
+            plaintext=key.plaintext,
+            wrapped=key.wrapped,
+            key_uri=key.key_uri,
+            born_at=requested_at,
+            recipients=key.recipients,
+        )
 
     def _finish_request(self, fresh: ActiveKey | None, error: EncryptionError | None) -> None:
         with self._lock:
@@ -337,7 +350,8 @@ def _checked(key: DataKey) -> DataKey:
     try:
         fits = len(key.plaintext) == DATA_KEY_BYTES
         require_bounds(key.wrapped, key.key_uri)  # or no reader would accept it
-    except KeyMismatchError:
+        fits = fits and (not key.recipients or parse_recipients(render_recipients(key.recipients)) == key.recipients)
+    except (KeyMismatchError, MalformedRecordError):
         fits = False
     if not fits:
         message = (

@@ -20,13 +20,17 @@ class EncryptionProviderFactory(ProviderFactory[EncryptionProvider, EncryptionCo
 
     @classmethod
     def create(cls, config: EncryptionConfig) -> EncryptionProvider:
-        """Create the provider that ``config`` names; with ``previous_keys`` it unwraps by their providers too.
+        """Create the provider that ``config`` names, and those of its ``previous_keys`` and ``recipients``.
 
         Raises:
             ConfigurationError: Unknown name, or a configuration that a provider cannot use.
             MissingExtraError: The dependencies of a provider are not installed.
         """
         current = super().create(config)
-        if not config.previous_keys:
+        if not config.previous_keys and not config.recipients:
             return current
-        return ListedKeys(current, [super(EncryptionProviderFactory, cls).create(key) for key in config.previous_keys])
+        previous, recipients = (
+            [super(EncryptionProviderFactory, cls).create(key) for key in keys]
+            for keys in (config.previous_keys, config.recipients)
+        )
+        return ListedKeys(current, previous, recipients=recipients)

@@ -8,6 +8,8 @@ from types import TracebackType
 from typing import ClassVar, NoReturn, Self
 
 from telemetry.config import EncryptionConfig
+from telemetry.exceptions import KeyServiceError
+from telemetry.format.value.recipients import Wrap
 
 DATA_KEY_BYTES = 32
 
@@ -22,14 +24,16 @@ class DataKey:
         plaintext: 32 bytes.
         wrapped: The same key, encrypted by the key service; 1 to 8,192 bytes.
         key_uri: URI of the key that wrapped it, such as ``aws-kms://arn:aws:kms:...``.
+        recipients: The same key, wrapped by further keys.
     """
 
-    __slots__ = ("key_uri", "plaintext", "wrapped")
+    __slots__ = ("key_uri", "plaintext", "recipients", "wrapped")
 
-    def __init__(self, *, plaintext: bytes, wrapped: bytes, key_uri: str) -> None:
+    def __init__(self, *, plaintext: bytes, wrapped: bytes, key_uri: str, recipients: tuple[Wrap, ...] = ()) -> None:
         self.plaintext = plaintext
         self.wrapped = wrapped
         self.key_uri = key_uri
+        self.recipients = recipients
 
     def __repr__(self) -> str:
         return f"DataKey(key_uri={self.key_uri!r})"
@@ -47,9 +51,11 @@ class EncryptionProvider(ABC):
 
     Attributes:
         config_class: Configuration class of this provider; a subclass of ``EncryptionConfig`` may add fields.
+        opens_for_recipients: Whether it may open data keys for which it is a recipient: records name another KEK then.
     """
 
     config_class: ClassVar[type[EncryptionConfig]] = EncryptionConfig
+    opens_for_recipients: bool = False
 
     def __reduce__(self) -> NoReturn:
         message = "a key provider cannot be pickled or copied"
@@ -62,6 +68,20 @@ class EncryptionProvider(ABC):
     @abstractmethod
     def generate_data_key(self, context: Context) -> DataKey:
         """Generate a 256-bit data key, wrapped by the KEK and bound to ``context``."""
+
+    def wrap(self, plaintext: bytes, context: Context) -> Wrap:  # noqa: ARG002 - a provider that can do this overrides it
+        """Wrap a data key that another key service generated; needed of ``recipients`` only.
+
+        Args:
+            plaintext: 32 bytes.
+            context: Facts that the wrap is bound to, as in :meth:`generate_data_key`.
+
+        Raises:
+            KeyServiceError: The subclass says why the service refused or did not answer; also the default, which cannot
+                do this.
+        """
+        message = f"{type(self).__name__} cannot be a recipient: it has no method wrap()"
+        raise KeyServiceError(message)
 
     @abstractmethod
     def unwrap(self, wrapped: bytes, key_uri: str, context: Context) -> bytes:

@@ -26,6 +26,7 @@ from telemetry.exceptions import (
     UnknownKeysError,
 )
 from telemetry.format.value import jwe
+from telemetry.format.value.recipients import Wrap
 from telemetry.system.clock import Clock
 
 _ERROR_SECONDS = 1.0
@@ -111,7 +112,15 @@ class UnwrapCache:
         self._requested: dict[bytes, Future[OpenedKey]] = {}
         self._closed = False
 
-    def open_key(self, wrapped: bytes, key_uri: str, context: Context, *, asker: Asker | None = None) -> OpenedKey:
+    def open_key(
+        self,
+        wrapped: bytes,
+        key_uri: str,
+        context: Context,
+        *,
+        asker: Asker | None = None,
+        sealed_as: Wrap | None = None,
+    ) -> OpenedKey:
         """Return the data key of a record.
 
         Args:
@@ -119,13 +128,16 @@ class UnwrapCache:
             key_uri: The KEK that wrapped it, as the record names it.
             context: The context that it is bound to.
             asker: The record, for the budget; None where no stranger can ask.
+            sealed_as: What the record names, if the wrapped key is another wrap of the same data key: the ``kid`` commits
+                to this one.
 
         Raises:
             UnknownKeysError: Too many keys were mismatches; the same call may succeed later.
             KeyServiceError: The subclass says why it is not available; ``KeyMismatchError`` for one that was altered.
         """
         require_bounds(wrapped, key_uri)
-        name = _name(wrapped, key_uri, context)
+        sealed_as = sealed_as or Wrap(wrapped, key_uri)
+        name = _name(wrapped, key_uri.encode(), canonical(context), sealed_as.wrapped, sealed_as.key_uri.encode())
         with self._lock:
             known = self._find(name)
             if isinstance(known, OpenedKey):
@@ -134,7 +146,7 @@ class UnwrapCache:
                 # Not a new one: a third party's class may need other arguments.
                 raise known.with_traceback(None)
             requested = self._requested.get(name)
-            if requested is None and asker is not None and not self._may_ask(asker):
+            if requested is None and asker is not None and not self._may_ask(asker, key_uri):
                 raise UnknownKeysError(data_key=name)
             ours = Future[OpenedKey]()
             if requested is None:
@@ -142,7 +154,7 @@ class UnwrapCache:
         if requested is not None:
             return requested.result()
         try:
-            return self._request(name, ours, partial(self._unwrapped, wrapped, key_uri, context), key_uri)
+            return self._request(name, ours, partial(self._unwrapped, wrapped, key_uri, context, sealed_as), key_uri)
         except KeyNotListedError:
             raise  # it cost no call
         except KeyMismatchError:
@@ -160,8 +172,9 @@ class UnwrapCache:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def _may_ask(self, asker: Asker) -> bool:
-        return self._budget.allow(asker.producer, asker.kid, waited=asker.waited)
+    def _may_ask(self, asker: Asker, key_uri: str) -> bool:
+        # A key that is not ours is refused without a call, so there is nothing to bound.
+        return not self._provider.admits(key_uri) or self._budget.allow(asker.producer, asker.kid, waited=asker.waited)
 
     def _find(self, name: bytes) -> OpenedKey | KeyServiceError | None:
         entries = self._mismatches if name in self._mismatches else self._entries
@@ -174,9 +187,9 @@ class UnwrapCache:
         entries.move_to_end(name)
         return entry.result
 
-    def _unwrapped(self, wrapped: bytes, key_uri: str, context: Context) -> OpenedKey:
+    def _unwrapped(self, wrapped: bytes, key_uri: str, context: Context, sealed_as: Wrap) -> OpenedKey:
         plaintext = require_data_key(self._provider.unwrap(wrapped, key_uri, context), key_uri=key_uri)
-        return OpenedKey(plaintext, key_uri=key_uri, wrapped=wrapped)
+        return OpenedKey(plaintext, key_uri=sealed_as.key_uri, wrapped=sealed_as.wrapped)
 
     def _request(
         self, name: bytes, ours: Future[OpenedKey], unwrap: Callable[[], OpenedKey], key_uri: str
@@ -237,9 +250,9 @@ class UnwrapCache:
                 self._entries.popitem(last=False)
 
 
-def _name(wrapped: bytes, key_uri: str, context: Context) -> bytes:
+def _name(*parts: bytes) -> bytes:
     digest = hashlib.sha256()
-    for part in (wrapped, key_uri.encode(), canonical(context)):
+    for part in parts:
         digest.update(len(part).to_bytes(8, "big"))
         digest.update(part)
     return digest.digest()

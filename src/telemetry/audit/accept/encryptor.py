@@ -9,9 +9,11 @@ from telemetry.audit.accept.draft import EventDraft
 from telemetry.audit.record import SealedRecord
 from telemetry.encryption.data_key import ActiveKey, DataKeyring
 from telemetry.format.value import jwe
+from telemetry.format.value.features import RECIPIENTS
 from telemetry.format.value.parts import FRAME_BYTES
+from telemetry.format.value.recipients import recipients_digest
 from telemetry.format.value.render import render, render_head
-from telemetry.format.value.template import beginning_of
+from telemetry.format.value.template import beginning_of, with_feature
 
 _IVS = Struct(f"{jwe.IV_BYTES}s" * 512)
 """Initialization vectors are drawn 512 at once: one system call for each event would cost more than sealing it."""
@@ -45,11 +47,17 @@ class AuditEncryptor:
             return None
         # Kept with the key, so that it is forgotten with it.
         template: _Template | None = key.template
-        if template is None or template[0] != producer:
+        is_first = template is None or template[0] != producer
+        if template is None or is_first:
             key.template = template = self._template(key, producer)
         _, head, protected, beginning, fixed = template
         # 96 random bits for each event, each used once (NIST SP 800-38D 8.2.2); the keyring bounds the uses of a key.
-        ivs = self._ivs or self._draw_ivs()
+        ivs = self._ivs
+        if is_first or not ivs:
+            ivs = ivs or self._draw_ivs()
+            if key.recipients is not None:
+                head, rest = self._naming_recipients(draft, key, producer)
+                fixed += len(head) - len(template[1])
         iv = ivs.pop()
         begun = beginning % sequence
         plaintext = b"".join((begun, rest, jwe.FILL[(len(begun) + len(rest)) % jwe.TEXT_MULTIPLE]))
@@ -74,6 +82,18 @@ class AuditEncryptor:
         head = render_head(self._source, producer, key_uri=key.key_uri, wrapped_key=key.wrapped)
         protected = jwe.protected_header(key.kid)
         return producer, head, protected, beginning_of(producer), len(head) + len(protected) + FRAME_BYTES
+
+    def _naming_recipients(self, draft: EventDraft, key: ActiveKey, producer: str) -> tuple[bytes, bytes]:
+        """Return head and rest of an event whose record names the further wraps of its data key.
+
+        That is the first record of a data key, and one in 512 after it: too few to matter in bytes, and enough that a
+        reader finds them wherever it begins. They are durable as soon as the events are, since they are part of one.
+        """
+        text = key.recipients or ""
+        head = render_head(self._source, producer, key_uri=key.key_uri, wrapped_key=key.wrapped, recipients=text)
+        return head, with_feature(
+            draft.json_after_sequence, RECIPIENTS, recipients_digest(text), at=len(draft.id_and_time_json)
+        )
 
     def _draw_ivs(self) -> list[bytes]:
         self._ivs = list(_IVS.unpack(os.urandom(_IVS.size)))

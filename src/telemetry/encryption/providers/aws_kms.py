@@ -30,6 +30,7 @@ from telemetry.exceptions import (
     KeyThrottledError,
     KeyUnreachableError,
 )
+from telemetry.format.value.recipients import Wrap
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
@@ -123,7 +124,8 @@ ERRORS = SdkErrors(service="AWS KMS", names=_NAMES, remedies=_REMEDIES)
 class AwsKmsProvider(RemoteKeyProvider):
     """Wraps data keys with a symmetric key of AWS KMS (``aws_kms``).
 
-    A writer needs ``kms:GenerateDataKey`` on the key, a reader ``kms:Decrypt``; nothing else. A writer without
+    A writer needs ``kms:GenerateDataKey`` on the key (``kms:Encrypt`` on one of ``recipients``), a reader ``kms:Decrypt``;
+    nothing else. A writer without
     ``kms:Decrypt`` sets ``writer_only``. A policy with conditions ``kms:EncryptionContext:service`` or
     ``:environment`` must also admit ``telemetry-check``, the context of the trial at the start.
 
@@ -178,6 +180,20 @@ class AwsKmsProvider(RemoteKeyProvider):
             wrapped=answer["CiphertextBlob"],
             key_uri=f"{SCHEME}{arn}",
         )
+
+    def wrap(self, plaintext: bytes, context: Context) -> Wrap:
+        """Wrap a data key (Encrypt), which needs ``kms:Encrypt``."""
+        # By ARN as soon as that is known: unlike a writer's request, no policy admitted this one by its alias so far.
+        asked = self._key.asked
+        answer = self._call(
+            lambda kms: kms.encrypt(KeyId=asked, Plaintext=plaintext, EncryptionContext=dict(context)),
+            doing=f"encrypting a data key with {asked}",
+        )
+        arn = self._key.resolve(answer["KeyId"])
+        if arn is None:
+            message = f"encrypting a data key with {self._key} was answered by another key; check endpoint_url"
+            raise KeyMismatchError(message)
+        return Wrap(answer["CiphertextBlob"], f"{SCHEME}{arn}")
 
     def unwrap(self, wrapped: bytes, key_uri: str, context: Context) -> bytes:
         """Unwrap a data key (Decrypt) with the configured key."""

@@ -34,6 +34,7 @@ from telemetry.exceptions import (
     KeyThrottledError,
     KeyUnreachableError,
 )
+from telemetry.format.value.recipients import Wrap
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -137,11 +138,16 @@ class AzureKeyVaultProvider(RemoteKeyProvider):
 
     def generate_data_key(self, context: Context) -> DataKey:
         """Generate a data key and have the vault wrap it with the newest version of the key, or the configured one."""
-        version, kind = self._version_to_wrap_with()
         plaintext = secrets.token_bytes(DATA_KEY_BYTES)
+        wrapped, key_uri = self.wrap(plaintext, context)
+        return DataKey(plaintext=plaintext, wrapped=wrapped, key_uri=key_uri)
+
+    def wrap(self, plaintext: bytes, context: Context) -> Wrap:
+        """Have the vault wrap a data key with the newest version of the key, or the configured one."""
+        version, kind = self._version_to_wrap_with()
         answer = self._post(version, "wrapkey", kind, plaintext + context_digest(context))
         wrapped = bytes((_FORM, kind)) + _decoded(answer.get("value"))
-        return DataKey(plaintext=plaintext, wrapped=wrapped, key_uri=f"{SCHEME}{self._vault}/{self._name}/{version}")
+        return Wrap(wrapped, f"{self._prefix}{version}")
 
     def unwrap(self, wrapped: bytes, key_uri: str, context: Context) -> bytes:
         """Have the vault unwrap a data key, and compare the context inside."""

@@ -27,6 +27,7 @@ from telemetry.exceptions import (
     KeyThrottledError,
     KeyUnreachableError,
 )
+from telemetry.format.value.recipients import Wrap
 from telemetry.system.fork_relay import Relay
 
 SCHEME = "gcp-kms://"
@@ -135,11 +136,16 @@ class GcpKmsProvider(RemoteKeyProvider):
     def generate_data_key(self, context: Context) -> DataKey:
         """Generate a data key and have Cloud KMS encrypt it with the key's primary version."""
         plaintext = secrets.token_bytes(DATA_KEY_BYTES)
+        wrapped, key_uri = self.wrap(plaintext, context)
+        return DataKey(plaintext=plaintext, wrapped=wrapped, key_uri=key_uri)
+
+    def wrap(self, plaintext: bytes, context: Context) -> Wrap:
+        """Have Cloud KMS encrypt a data key with the key's primary version."""
         name, wrapped = self._reach("_encrypt", plaintext, canonical(context))
         if not self._is_version(name):
             message = f"{self._encrypting} was done by another key; check endpoint_url"
             raise KeyMismatchError(message)
-        return DataKey(plaintext=plaintext, wrapped=wrapped, key_uri=SCHEME + name)
+        return Wrap(wrapped, SCHEME + name)
 
     def unwrap(self, wrapped: bytes, key_uri: str, context: Context) -> bytes:
         """Have Cloud KMS decrypt a data key."""

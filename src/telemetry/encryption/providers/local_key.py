@@ -41,6 +41,7 @@ from telemetry.exceptions import (
     Problem,
     TelemetryError,
 )
+from telemetry.format.value.recipients import Wrap
 
 logger = logging.getLogger("telemetry.encryption")
 
@@ -116,10 +117,15 @@ class LocalKeyProvider(EncryptionProvider):
 
     def generate_data_key(self, context: Context) -> DataKey:
         """Generate a data key and wrap it."""
+        plaintext = secrets.token_bytes(DATA_KEY_BYTES)
+        wrapped, key_uri = self.wrap(plaintext, context)
+        return DataKey(plaintext=plaintext, wrapped=wrapped, key_uri=key_uri)
+
+    def wrap(self, plaintext: bytes, context: Context) -> Wrap:
+        """Wrap a data key under the newest KEK of the file."""
         with _as_key_service_error():
             keks = self._opened(create=True)
-        plaintext = secrets.token_bytes(DATA_KEY_BYTES)
-        return DataKey(plaintext=plaintext, wrapped=keks.wrap(plaintext, context), key_uri=keks.uri)
+        return Wrap(keks.wrap(plaintext, context), keks.uri)
 
     def unwrap(self, wrapped: bytes, key_uri: str, context: Context) -> bytes:
         """Return the data key."""

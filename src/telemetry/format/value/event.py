@@ -8,7 +8,14 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from telemetry.exceptions import MalformedRecordError
-from telemetry.format.value.features import DEDUP, HIDDEN_EVENT_TYPE, HIDDEN_TYPE, PLAIN_VERSION, require_known
+from telemetry.format.value.features import (
+    DEDUP,
+    HIDDEN_EVENT_TYPE,
+    HIDDEN_TYPE,
+    PLAIN_VERSION,
+    RECIPIENTS,
+    require_known,
+)
 
 MAX_DEDUP = 256
 """Characters of a value by which repeated calls are recognized, and of the name of their caller."""
@@ -70,6 +77,7 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         kafka_key: The Kafka key, if it is not ``user_id:service_name``.
         clear_fields: Fields that are projected outside the sealed part.
         dedup: By what repeated calls are recognized, if the caller said so.
+        recipients: Digest of the further wraps of the data key, in a record that names them.
     """
 
     id: str
@@ -102,6 +110,7 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     kafka_key: str | None = None
     clear_fields: tuple[str, ...] = ()
     dedup: Dedup | None = None
+    recipients: _Digest | None = None
 
     def __repr__(self) -> str:
         return f"AuditEvent(id={self.id!r}, event_type={self.event_type!r}, sequence={self.sequence})"
@@ -172,7 +181,12 @@ def decode_event(plaintext: bytes) -> AuditEvent:
         _require_known_version(plaintext)
         message = "the sealed bytes are not an audit event"
         raise MalformedRecordError(message) from exc
-    if event.schema_version != PLAIN_VERSION or event.features or event.dedup is not None:
+    if (
+        event.schema_version != PLAIN_VERSION
+        or event.features
+        or event.dedup is not None
+        or event.recipients is not None
+    ):
         _require_known_features(event)
     if not _PLAIN.fullmatch(event.id + event.time):
         message = "the event's id or time contains a character that neither can have"
@@ -190,6 +204,7 @@ def _require_known_version(plaintext: bytes) -> None:
 
 def _require_known_features(event: AuditEvent) -> None:
     require_known(event.schema_version, event.features)
-    if (DEDUP in event.features) != (event.dedup is not None):
+    named = {DEDUP: event.dedup, RECIPIENTS: event.recipients}
+    if any((feature in event.features) != (member is not None) for feature, member in named.items()):
         message = "the event's features do not say what it contains"
         raise MalformedRecordError(message)

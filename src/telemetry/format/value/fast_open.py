@@ -12,6 +12,7 @@ from telemetry.exceptions import FormatError
 from telemetry.format.value import jwe
 from telemetry.format.value.event import AuditEvent, decode_event
 from telemetry.format.value.message import DATA, MAX_VALUE_BYTES, SEQUENCE, Message
+from telemetry.format.value.recipients import recipients_digest
 from telemetry.format.value.render import key_hash, render_middle, tail_of
 
 _MAX_KEYS = 4_096
@@ -35,7 +36,7 @@ class KnownHeadDecoder:
         kid: The commitment to that key.
     """
 
-    __slots__ = ("_cipher", "_head", "_header", "_key_hashes", "_marker", "_owner")
+    __slots__ = ("_cipher", "_head", "_header", "_key_hashes", "_marker", "_owner", "_recipients")
 
     def __init__(self, value: bytes, message: Message, *, cipher: AESGCM, kid: str) -> None:
         context = message.context
@@ -45,6 +46,8 @@ class KnownHeadDecoder:
         self._marker = b'%b"%b..' % (DATA, self._header)
         self._head = value[: value.find(SEQUENCE) + len(SEQUENCE)]
         self._owner = (message.attributes["producer"], context["service"], context["environment"])
+        # The head has the further wraps of the data key or not, and so must the event say.
+        self._recipients = recipients_digest(message.recipients) if message.recipients is not None else None
         self._key_hashes: dict[bytes, bytes] = {}
 
     def open(self, key: bytes | None, value: bytes) -> AuditEvent | None:
@@ -89,6 +92,7 @@ class KnownHeadDecoder:
             and value[len(self._head) : marker_start + len(DATA)]
             == render_middle(event.sequence, hashed=hashed, tail=tail_of(event))
             and (event.producer, event.service_name, event.environment) == self._owner
+            and event.recipients == self._recipients
         )
         return event if is_unaltered else None
 

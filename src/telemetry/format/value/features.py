@@ -20,7 +20,9 @@ HIDDEN_TYPE = "hidden-type"
 """The type is sealed only; outside is :data:`HIDDEN_EVENT_TYPE`."""
 DEDUP = "dedup"
 """The event carries a value by which repeated calls of ``log()`` are recognized."""
-KNOWN_FEATURES = frozenset((HIDDEN_TYPE, DEDUP))
+RECIPIENTS = "recipients"
+"""The record names further wraps of its data key (``recipients.py``)."""
+KNOWN_FEATURES = frozenset((HIDDEN_TYPE, DEDUP, RECIPIENTS))
 
 HIDDEN_EVENT_TYPE = "telemetry.event"
 MAX_FEATURES = 16

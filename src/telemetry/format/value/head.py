@@ -57,7 +57,13 @@ def parse_head(value: bytes, end: int) -> dict[str, str]:
         attributes = _decoder.decode(value[:end] + b"}")
         key_uri, wrapped = attributes.get("keyid"), attributes.get("wrappedkey")
         wrapped_key = None if wrapped is None else canonical_base64.decode(wrapped)
-        rendered = render_head(attributes["source"], attributes["producer"], key_uri=key_uri, wrapped_key=wrapped_key)
+        rendered = render_head(
+            attributes["source"],
+            attributes["producer"],
+            key_uri=key_uri,
+            wrapped_key=wrapped_key,
+            recipients=attributes.get("recipients"),
+        )
     except (msgspec.DecodeError, UnicodeError, KeyError) as exc:
         raise _malformed() from exc
     # Rendering what was parsed refuses every other order, spelling, space or further attribute at once.

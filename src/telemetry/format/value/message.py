@@ -14,6 +14,7 @@ import msgspec
 from telemetry.exceptions import MalformedRecordError
 from telemetry.format import canonical_base64
 from telemetry.format.value.event import METADATA_FIELDS
+from telemetry.format.value.recipients import ATTRIBUTE as RECIPIENTS
 
 CONTENT_TYPE = b"application/cloudevents+json; charset=UTF-8"
 BATCH_HEADER = "telemetry-batch"
@@ -58,7 +59,7 @@ _REQUIRED = (
     "data",
 )
 _KEY_ATTRIBUTES = ("keyid", "wrappedkey")
-_OWN = frozenset((*_REQUIRED, *_KEY_ATTRIBUTES, "traceparent"))
+_OWN = frozenset((*_REQUIRED, *_KEY_ATTRIBUTES, RECIPIENTS, "traceparent"))
 
 _raw_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -96,6 +97,12 @@ class Message(NamedTuple):
             message = "wrappedkey is not base64 in its canonical form"
             raise MalformedRecordError(message)
         return wrapped
+
+    @property
+    def recipients(self) -> str | None:
+        """Text of the further wraps of the data key, in a record that names them."""
+        text: str | None = self.attributes.get(RECIPIENTS)
+        return text
 
     @property
     def context(self) -> dict[str, str]:
@@ -168,6 +175,7 @@ def _decode_attribute(name: str, text: msgspec.Raw) -> Any:
 def _require_types(attributes: dict[str, Any]) -> None:
     sequence = attributes["sequence"]
     texts = [attributes[name] for name in _REQUIRED if name not in ("sequence", "data")]
+    texts.append(attributes.get(RECIPIENTS, ""))
     if attributes["datacontenttype"] == SEALED:
         texts += [attributes.get(name) for name in _KEY_ATTRIBUTES]
     fits = all(isinstance(text, str) for text in texts) and type(sequence) is int and 0 <= sequence <= MAX_SEQUENCE

@@ -10,6 +10,7 @@ from telemetry.exceptions import TamperedError
 from telemetry.format.value import jwe
 from telemetry.format.value.event import AuditEvent, decode_event
 from telemetry.format.value.message import Message
+from telemetry.format.value.recipients import recipients_digest
 from telemetry.format.value.render import expected_value, projection
 
 
@@ -80,10 +81,15 @@ def require_unaltered(value: bytes, *, key: bytes | None, message: Message, even
     if key != event.key.encode():
         error = f"the Kafka key of event {event.id} does not belong to its sealed user and service"
         raise TamperedError(error)
-    # 2. The whole value at once: spaces, escapes, order and repeated attributes count as well.
+    # 2. The further wraps of the data key, of which the event has the digest.
+    digest = recipients_digest(message.recipients) if message.recipients is not None else None
+    if event.recipients != digest:
+        error = f"the attribute 'recipients' of event {event.id} differs from the sealed event"
+        raise TamperedError(error)
+    # 3. The whole value at once: spaces, escapes, order and repeated attributes count as well.
     if expected_value(event, message) == value:
         return
-    # 3. It was altered; the attribute is looked for only to name it.
+    # 4. It was altered; the attribute is looked for only to name it.
     expected = projection(event)
     for name, actual in message.attributes.items():
         if name in expected and (type(actual) is not type(expected[name]) or actual != expected[name]):

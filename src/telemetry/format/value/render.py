@@ -22,13 +22,16 @@ from telemetry.format.value.message import (
     Message,
     source_of,
 )
+from telemetry.format.value.recipients import ATTRIBUTE
 
 _MIDDLE = NUMBER_AND_KEY_HASH + b'%b"%b'
 
 _encode = msgspec.json.Encoder().encode
 
 
-def render_head(source: str, producer: str, *, key_uri: str | None, wrapped_key: bytes | None) -> bytes:
+def render_head(
+    source: str, producer: str, *, key_uri: str | None, wrapped_key: bytes | None, recipients: str | None = None
+) -> bytes:
     """Return the head of a value, up to and including the name of the sequence."""
     head: dict[str, str] = {
         "specversion": "1.0",
@@ -39,6 +42,8 @@ def render_head(source: str, producer: str, *, key_uri: str | None, wrapped_key:
     if key_uri is not None and wrapped_key is not None:
         head["keyid"] = key_uri
         head["wrappedkey"] = canonical_base64.encode(wrapped_key)
+        if recipients is not None:
+            head[ATTRIBUTE] = recipients
     return _encode(head)[:-1] + SEQUENCE
 
 
@@ -108,6 +113,7 @@ def expected_value(event: AuditEvent, message: Message) -> bytes:
         event.producer,
         key_uri=message.key_uri if message.is_sealed else None,
         wrapped_key=message.wrapped_key if message.is_sealed else None,
+        recipients=message.recipients,
     )
     tail = tail_of(event)
     return render(

@@ -28,6 +28,16 @@ TypeSlices = tuple[bytes, bytes, bytes]
 _encode = msgspec.json.Encoder().encode
 
 
+class _Version(msgspec.Struct):
+    """The members between the time of an event and its type."""
+
+    schema_version: int
+    features: tuple[str, ...] = ()
+
+
+_version_decoder = msgspec.json.Decoder(_Version)
+
+
 class EventTemplate:
     """The slices of one service's events.
 
@@ -87,6 +97,21 @@ class EventTemplate:
         """
         # The version, where there is one, comes before the optional fields: the brace moves to their end.
         return self.end if optional == b"{}" else b"%b,%b" % (self.end[:-1], optional[1:])
+
+
+def with_feature(event: bytes, name: str, content: str, *, at: int) -> bytes:
+    """Return an event that uses one feature more, and carries a member of its name.
+
+    Args:
+        event: The event from the comma after its sequence to the end.
+        name: Name of the feature, and of the member.
+        content: Text of the member, which needs no escapes.
+        at: Where the comma before the schema version is: after id and time.
+    """
+    start, separator, rest = event[at:].partition(b',"event_type":')
+    before = _version_decoder.decode(b"{" + start[1:] + b"}")
+    member = b',"%b":"%b"' % (name.encode(), content.encode())
+    return b"".join((event[:at], _version(frozenset((*before.features, name))), member, separator, rest))
 
 
 def _version(features: frozenset[str]) -> bytes:

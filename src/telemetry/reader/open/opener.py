@@ -8,15 +8,14 @@ from typing import Any
 
 from telemetry.encryption import EncryptionProvider
 from telemetry.encryption.unwrap_budget import UnwrapBudget
-from telemetry.encryption.unwrap_cache import Asker, UnwrapCache
 from telemetry.exceptions import MalformedRecordError, TelemetryError
 from telemetry.format.proof.checkpoint_message import decode_checkpoint_message
-from telemetry.format.value import jwe
 from telemetry.format.value.event import AuditEvent
 from telemetry.format.value.fast_open import KnownHeadDecoder
 from telemetry.format.value.message import SEQUENCE, Message, parse
 from telemetry.format.value.open_record import open_clear_record, open_record
 from telemetry.reader.entry import CheckpointEntry, DamagedRecord, Entry, OpenedEvent, RawRecord, SealedEntry
+from telemetry.reader.open.data_keys import DataKeys, KeyWay
 
 _MAX_HEADS = 1_000
 _FRESH_SECONDS = 1.0
@@ -33,7 +32,7 @@ class RecordOpener:
 
     def __init__(self, provider: EncryptionProvider | None, *, budget: UnwrapBudget | None = None) -> None:
         self._budget = budget or UnwrapBudget()
-        self._keys = UnwrapCache(provider, budget=self._budget) if provider is not None else None
+        self._keys = DataKeys(provider, budget=self._budget) if provider is not None else None
         self._heads: dict[bytes, _KnownHead] = {}
 
     def open(self, raw: RawRecord, *, waited: bool = False) -> Entry:
@@ -55,6 +54,10 @@ class RecordOpener:
     def seconds_to_wait(self) -> float:
         """Return the seconds until a record that waits may be opened."""
         return self._budget.wait()
+
+    def take_arrived(self) -> list[str]:
+        """Return the data keys for which ``WrapNotSeenError`` may no longer be raised, since the last call."""
+        return self._keys.take_arrived() if self._keys is not None else []
 
     def close(self) -> None:
         """Forget the data keys."""
@@ -99,17 +102,16 @@ class RecordOpener:
         event = self._open_fully(raw, message, self._keys, waited=waited)
         return OpenedEvent(event, raw.place, sealed=True, raw=raw)
 
-    def _open_fully(self, raw: RawRecord, message: Message, keys: UnwrapCache, *, waited: bool) -> AuditEvent:
-        value, producer = raw.value or b"", str(message.attributes["producer"])
-        asker = Asker(producer=producer, kid=jwe.kid_in(message.data), waited=waited)
-        data_key = keys.open_key(message.wrapped_key, message.key_uri, message.context, asker=asker)
+    def _open_fully(self, raw: RawRecord, message: Message, keys: DataKeys, *, waited: bool) -> AuditEvent:
+        value = raw.value or b""
+        data_key, way = keys.find(message, waited=waited)
         event = open_record(value, key=raw.key, message=message, cipher=data_key.cipher, kid=data_key.kid)
-        self._budget.success(producer)
+        keys.opened(event.producer)
         # Only now is it certain that head and data key belong together.
         if len(self._heads) >= _MAX_HEADS:
             self._heads.clear()
         decoder = KnownHeadDecoder(value, message, cipher=data_key.cipher, kid=data_key.kid)
-        self._heads[value[: value.find(SEQUENCE)]] = _KnownHead(decoder, message)
+        self._heads[value[: value.find(SEQUENCE)]] = _KnownHead(decoder, way)
         return event
 
 
@@ -118,17 +120,17 @@ class _KnownHead:
 
     Args:
         decoder: Opens the records with this head.
-        message: A record with this head, which names the wrapped key.
+        way: How the data key was opened.
     """
 
-    __slots__ = ("_decoder", "_fresh_until", "_message")
+    __slots__ = ("_decoder", "_fresh_until", "_way")
 
-    def __init__(self, decoder: KnownHeadDecoder, message: Message) -> None:
+    def __init__(self, decoder: KnownHeadDecoder, way: KeyWay) -> None:
         self._decoder = decoder
-        self._message = message
+        self._way = way
         self._fresh_until = time.monotonic() + _FRESH_SECONDS
 
-    def open(self, key: bytes | None, value: bytes, keys: UnwrapCache) -> AuditEvent | None:
+    def open(self, key: bytes | None, value: bytes, keys: DataKeys) -> AuditEvent | None:
         """Return the event; None if the full decoder must look at the record.
 
         Raises:
@@ -136,7 +138,7 @@ class _KnownHead:
         """
         if time.monotonic() >= self._fresh_until:
             # A right that was withdrawn must end the reading, although this process still has the key.
-            keys.open_key(self._message.wrapped_key, self._message.key_uri, self._message.context)
+            keys.renew(self._way)
             self._fresh_until = time.monotonic() + _FRESH_SECONDS
         return self._decoder.open(key, value)
 

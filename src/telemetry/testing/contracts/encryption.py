@@ -149,6 +149,19 @@ class EncryptionProviderContract:
         _require(opened == [key.plaintext for key in data_keys], "another instance does not unwrap the keys")
         _require(_unwrap(provider, data_keys[0]) == data_keys[0].plaintext, "the instance does not unwrap its own key")
 
+    def test_recipient_wraps_a_given_key(self, provider: EncryptionProvider, peer: EncryptionProvider) -> None:
+        """A provider that can be a recipient wraps a key that another one generated, bound to the context as its own."""
+        if type(provider).wrap is EncryptionProvider.wrap:
+            pytest.skip("the provider cannot be a recipient: it has no method wrap()")
+        given = bytes(range(DATA_KEY_BYTES))
+        wrapped, key_uri = provider.wrap(given, CONTEXT)
+        _require(_URI.fullmatch(key_uri) is not None, f"the URI {key_uri!r} is not a plain URI")
+        _require(0 < len(wrapped) <= _MAX_WRAPPED, f"the wrapped key has {len(wrapped)} bytes")
+        _require(given not in wrapped, "the wrapped key shows the data key")
+        _require(peer.unwrap(wrapped, key_uri, CONTEXT) == given, "another instance does not unwrap it")
+        with pytest.raises(KeyMismatchError):
+            peer.unwrap(wrapped, key_uri, {**CONTEXT, "service": "other"})
+
     def test_order_of_the_context_does_not_matter(self, provider: EncryptionProvider) -> None:
         """A context is a set of names with texts; their order is not part of it."""
         data_key = provider.generate_data_key(CONTEXT)

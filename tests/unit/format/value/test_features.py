@@ -106,4 +106,4 @@ def test_what_no_version_writes_is_malformed(members: dict[str, Any]) -> None:
 
 
 def test_known_features_are_those_of_the_format() -> None:
-    assert {"dedup", "hidden-type"} == KNOWN_FEATURES
+    assert {"dedup", "hidden-type", "recipients"} == KNOWN_FEATURES

@@ -113,7 +113,8 @@ def test_withdrawn_right_ends_with_the_cached_key(
 ) -> None:
     monkeypatch.setattr(opener, "_FRESH_SECONDS", 0.0)
     reader = RecordOpener(provider)
-    reader._keys = UnwrapCache(provider, max_age=0.0)
+    assert reader._keys is not None
+    reader._keys._cache = UnwrapCache(provider, max_age=0.0)
     assert isinstance(reader.open(records[0]), OpenedEvent)
     assert isinstance(reader.open(records[1]), OpenedEvent)
     assert provider.calls == 2

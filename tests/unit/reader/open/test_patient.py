@@ -30,6 +30,9 @@ class Opener:
     def seconds_to_wait(self) -> float:
         return 0.0 if self.tokens else 60.0
 
+    def take_arrived(self) -> list[str]:
+        return []
+
 
 def records(*data_keys: bytes) -> list[RawRecord]:
     return [RawRecord(b"key", name, Place("file", offset=number)) for number, name in enumerate(data_keys)]

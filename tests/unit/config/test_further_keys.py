@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from telemetry.config import EncryptionConfig, TelemetryConfig
-from telemetry.config.previous_keys import MAX_PREVIOUS_KEYS
+from telemetry.config.further_keys import MAX_PREVIOUS_KEYS
 from telemetry.exceptions import ConfigurationError
 
 SECRET = secrets.token_hex(8)

@@ -1,4 +1,4 @@
-"""Completes the earlier keys that a configuration lists, from the current key of the same provider."""
+"""Completes the further keys that a configuration lists, earlier ones and recipients, from the key of the same provider."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 
 from telemetry.config.builtins import ENCRYPTION
 from telemetry.exceptions import ConfigurationError, Problem
+from telemetry.format.value.recipients import MAX_RECIPIENTS
 
-FIELD = "previous_keys"
 MAX_PREVIOUS_KEYS = 32
 """Each may cost a call of its key service, and a trail that outlives 32 keys is better split into two."""
+_LIMITS = {"previous_keys": MAX_PREVIOUS_KEYS, "recipients": MAX_RECIPIENTS}
 
 # A key that names one field of a group uses nothing of the current key's: half of two credentials is none.
 _GROUPS = (
@@ -18,13 +19,13 @@ _GROUPS = (
     frozenset(("azure_tenant_id", "azure_client_id", "azure_client_secret")),
 )
 _FILE = "_file"
-_OF_THE_CURRENT_KEY_ALONE = frozenset((FIELD, "key_version", "recipients", "writer_only"))
+_OF_THE_CURRENT_KEY_ALONE = frozenset((*_LIMITS, "key_version", "public_key", "writer_only"))
 _OF_A_REGION = frozenset(("aws_region", "endpoint_url"))
 _ARN_REGION = 3
 
 
-def with_previous_keys(values: Any, base: type[Any]) -> Any:
-    """Return the values of a configuration in which every entry of ``previous_keys`` is a configuration of its own.
+def with_further_keys(values: Any, base: type[Any]) -> Any:
+    """Return the values in which every entry of ``previous_keys`` and ``recipients`` is a configuration of its own.
 
     An entry of the current provider needs only what differs: ``{"kms_key_id": "arn:..."}`` has region and credentials
     of the current key.
@@ -36,17 +37,23 @@ def with_previous_keys(values: Any, base: type[Any]) -> Any:
     Raises:
         ConfigurationError: An entry cannot work.
     """
-    listed = values.get(FIELD) if isinstance(values, Mapping) else None
-    if not listed or not isinstance(listed, Iterable) or isinstance(listed, (str, bytes, Mapping)):
+    if not isinstance(values, Mapping):
         return values
-    entries = list(listed)
-    if len(entries) > MAX_PREVIOUS_KEYS:
-        raise ConfigurationError(Problem(FIELD, f"has more than {MAX_PREVIOUS_KEYS} keys", "remove those not needed"))
-    return {**values, FIELD: tuple(_complete(entry, place, values, base) for place, entry in enumerate(entries))}
+    completed = {}
+    for field, limit in _LIMITS.items():
+        listed = values.get(field)
+        if not listed or not isinstance(listed, Iterable) or isinstance(listed, (str, bytes, Mapping)):
+            continue
+        entries = list(listed)
+        if len(entries) > limit:
+            raise ConfigurationError(Problem(field, f"has more than {limit} keys", "remove those not needed"))
+        completed[field] = tuple(
+            _complete(entry, f"{field}.{place}", values, base) for place, entry in enumerate(entries)
+        )
+    return {**values, **completed}
 
 
-def _complete(entry: Any, place: int, current: Mapping[str, Any], base: type[Any]) -> Any:
-    path = f"{FIELD}.{place}"
+def _complete(entry: Any, path: str, current: Mapping[str, Any], base: type[Any]) -> Any:
     if isinstance(entry, Mapping):
         provider = str(entry.get("provider", current.get("provider", "")))
         inherited = _inherited(entry, current) if provider == current.get("provider") else {}
@@ -55,8 +62,9 @@ def _complete(entry: Any, place: int, current: Mapping[str, Any], base: type[Any
         except ConfigurationError as exc:
             below = (Problem(f"{path}.{each.field}", each.reason, each.remedy) for each in exc.problems)
             raise ConfigurationError(*below) from exc
-    if getattr(entry, FIELD, ()):
-        raise ConfigurationError(Problem(path, f"has {FIELD} of its own", "list all of them in one list"))
+    own = [field for field in _LIMITS if getattr(entry, field, ())]
+    if own:
+        raise ConfigurationError(Problem(path, f"has {own[0]} of its own", "list all of them in one list"))
     return entry
 
 

@@ -1,0 +1,114 @@
+"""Finds the data key of a record: by the wrap that the record names, or by another that some record names for the key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from telemetry.encryption import Context, EncryptionProvider
+from telemetry.encryption.unwrap_budget import UnwrapBudget
+from telemetry.encryption.unwrap_cache import Asker, OpenedKey, UnwrapCache
+from telemetry.exceptions import KeyServiceError, UnknownKeysError, WrapNotSeenError
+from telemetry.format.value import jwe
+from telemetry.format.value.message import Message
+from telemetry.format.value.recipients import Wrap, parse_recipients
+from telemetry.reader.open.recipient_wraps import RecipientWraps
+
+
+class KeyWay(NamedTuple):
+    """How a data key was opened.
+
+    Attributes:
+        wrap: The wrap that was opened.
+        sealed_as: The wrap that the record names, which its ``kid`` commits to.
+        context: The context that both are bound to.
+    """
+
+    wrap: Wrap
+    sealed_as: Wrap
+    context: Context
+
+
+class DataKeys:
+    """The data keys of the records that a reader opens.
+
+    Args:
+        provider: Unwraps data keys.
+        budget: Bounds what forged wrapped keys cost.
+    """
+
+    def __init__(self, provider: EncryptionProvider, *, budget: UnwrapBudget) -> None:
+        self._cache = UnwrapCache(provider, budget=budget)
+        self._budget = budget
+        self._wraps = RecipientWraps(provider) if provider.opens_for_recipients else None
+
+    def find(self, message: Message, *, waited: bool) -> tuple[OpenedKey, KeyWay]:
+        """Return the data key of a record, and how it was opened.
+
+        1. By the wrap that the record names.
+        2. By those that this record or an earlier one names for the same key: the ``kid`` commits to the key, so none
+           of them is believed.
+
+        Args:
+            message: The record's value.
+            waited: Whether the record waited for its turn in the budget.
+
+        Raises:
+            UnknownKeysError: Too many keys were mismatches; the record may be opened later.
+            WrapNotSeenError: A later record may name a wrap that the reader's keys open.
+            KeyServiceError: The subclass says why the key is not available.
+            MalformedRecordError: The record is in no form that this format prescribes.
+        """
+        kid = jwe.kid_in(message.data)
+        named = Wrap(message.wrapped_key, message.key_uri)
+        asker = Asker(producer=str(message.attributes["producer"]), kid=kid, waited=waited)
+        if self._wraps is not None and message.recipients is not None:
+            self._wraps.add(kid, parse_recipients(message.recipients))
+        # 1.
+        way = KeyWay(named, named, message.context)
+        try:
+            return self._open(way, asker=asker), way
+        except UnknownKeysError:
+            raise
+        except KeyServiceError as exc:
+            if self._wraps is None:
+                raise
+            refusal = exc
+        # 2.
+        for wrap in self._wraps.of(kid):
+            other = way._replace(wrap=wrap)
+            try:
+                key = self._open(other, asker=asker)
+            except KeyServiceError:
+                continue
+            if key.kid == kid:
+                return key, other
+        raise WrapNotSeenError(str(refusal), data_key=kid.encode()) from refusal
+
+    def renew(self, way: KeyWay) -> None:
+        """Check that a key may still be opened as before: a right that was withdrawn must end the reading.
+
+        Raises:
+            KeyServiceError: It may not.
+        """
+        self._open(way, asker=None)
+
+    def opened(self, producer: str) -> None:
+        """Remember that an event of a producer was opened with the key of its record."""
+        self._budget.success(producer)
+
+    def list_keys(self, kids: Iterable[str]) -> None:
+        """Ask for these data keys at once, however many forged ones came before: a proven checkpoint lists them."""
+        self._budget.list_keys(kids)
+
+    def take_arrived(self) -> list[str]:
+        """Return the data keys of which another wrap became known since the last call."""
+        return self._wraps.take_arrived() if self._wraps is not None else []
+
+    def close(self) -> None:
+        """Forget the keys."""
+        self._cache.close()
+
+    def _open(self, way: KeyWay, *, asker: Asker | None) -> OpenedKey:
+        wrapped, key_uri = way.wrap
+        return self._cache.open_key(wrapped, key_uri, way.context, asker=asker, sealed_as=way.sealed_as)
