@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from telemetry.cli.options.bundle import Command, with_bundle
-from telemetry.cli.options.passphrase import read_passphrase
+from telemetry.cli.options.passphrase import ask_passphrase, read_passphrase
 from telemetry.cli.output.console import fail
 from telemetry.exceptions import TelemetryError
 
 if TYPE_CHECKING:
-    from telemetry.config import TelemetryConfig
+    from telemetry.config import EncryptionConfig, TelemetryConfig
 
 _PANEL = "Where the trail is (also: TELEMETRY_* variables)"
 
@@ -44,6 +44,17 @@ _OPTIONS: dict[str, Any] = {
     "key_path": Annotated[Path | None, _option("--key-path", help_text="Key file of the provider local_key.")],
     "passphrase_file": Annotated[
         Path | None, _option("--passphrase-file", help_text="File whose first line is the key file's passphrase.")
+    ],
+    "recovery_key": Annotated[
+        Path | None,
+        _option("--recovery-key", help_text="File of the offline recovery key, to read a trail whose own key is lost."),
+    ],
+    "recovery_passphrase_file": Annotated[
+        Path | None,
+        _option(
+            "--recovery-passphrase-file",
+            help_text="File whose first line is its passphrase; default: TELEMETRY_RECOVERY_PASSPHRASE, or a prompt.",
+        ),
     ],
     "fallback_path": Annotated[
         Path | None, _option("--fallback-path", help_text="Folder of the fallback store local_file.")
@@ -101,7 +112,7 @@ def load_config(given: Mapping[str, Any], **audit: Any) -> TelemetryConfig:
         "kafka_config": _present(
             ssl_ca_location=given["ca"], ssl_certificate_location=given["cert"], ssl_key_location=given["key"]
         ),
-        "encryption_config": _encryption(given),
+        "encryption_config": _recovery(given) or _encryption(given),
         "storage_config": given["fallback_path"] and {"provider": "local_file", "base_path": given["fallback_path"]},
     }
     overrides = _present(
@@ -110,6 +121,23 @@ def load_config(given: Mapping[str, Any], **audit: Any) -> TelemetryConfig:
         audit_config=_present(**{**flat, **audit}),
     )
     return TelemetryConfig.load(given["config"], **overrides)
+
+
+def _recovery(given: Mapping[str, Any]) -> EncryptionConfig | None:
+    """Return the recovery key as the only key of the configuration, whose own key may be lost; None without one."""
+    from pydantic import SecretStr  # noqa: PLC0415
+
+    from telemetry.config import EncryptionConfig  # noqa: PLC0415 - the help of a command needs no configuration
+
+    if given["recovery_key"] is None:
+        return None
+    passphrase = ask_passphrase(
+        given["recovery_passphrase_file"],
+        "TELEMETRY_RECOVERY_PASSPHRASE",
+        confirm=False,
+        label="Passphrase of the recovery key",
+    )
+    return EncryptionConfig(provider="recovery_key", key_path=given["recovery_key"], passphrase=SecretStr(passphrase))
 
 
 def _encryption(given: Mapping[str, Any]) -> dict[str, Any]:

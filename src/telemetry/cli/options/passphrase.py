@@ -6,6 +6,8 @@ import os
 import stat
 from pathlib import Path
 
+import typer
+
 from telemetry.exceptions import ConfigurationError, Problem
 
 _MAX_PASSPHRASE_BYTES = 4_096
@@ -30,6 +32,29 @@ def read_passphrase(path: Path) -> str:
     except (OSError, ValueError) as exc:
         reason = f"{path} cannot be read: {getattr(exc, 'strerror', None) or 'it is not a path'}"
         raise ConfigurationError(Problem(_FIELD, reason, "check its path and its mode")) from exc
+
+
+def ask_passphrase(file: Path | None, variable: str, *, confirm: bool, label: str = "Passphrase") -> str:
+    """Return a passphrase from a file, an environment variable, or a prompt.
+
+    Args:
+        file: File whose first line it is; None for the other two.
+        variable: The environment variable.
+        confirm: Whether a prompt asks for it twice.
+        label: Text of the prompt.
+
+    Raises:
+        ConfigurationError: It is empty, or the file cannot be used.
+    """
+    if file is not None:
+        return read_passphrase(file)
+    passphrase = os.environ.get(variable)
+    if passphrase is None:
+        # The prompt goes to standard error, because standard output may be redirected to a file.
+        passphrase = str(typer.prompt(label, hide_input=True, confirmation_prompt=confirm, err=True))
+    if not passphrase:
+        raise ConfigurationError(Problem(variable, "is empty", "choose a long passphrase"))
+    return passphrase
 
 
 def _is_own_pipe(path: Path) -> bool:

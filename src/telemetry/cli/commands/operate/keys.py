@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from telemetry.cli.options.passphrase import read_passphrase
+from telemetry.cli.commands.operate import recovery
+from telemetry.cli.options.passphrase import ask_passphrase, read_passphrase
 from telemetry.cli.output.console import err, fail, write_line
 from telemetry.cli.output.examples import examples
 from telemetry.exceptions import ConfigurationError, Problem, TelemetryError
@@ -31,6 +31,7 @@ storage_secret = typer.Typer(
     help="The secret under which a service seals its spool and its fallback objects.",
 )
 app.add_typer(storage_secret, name="storage-secret")
+app.add_typer(recovery.app, name="recovery")
 
 KeyPath = Annotated[Path, typer.Argument(help="The key file.")]
 # There is no option for the passphrase itself: other users of the machine see the words of a command.
@@ -57,7 +58,7 @@ def init(path: KeyPath, *, passphrase_file: PassphraseFile = None) -> None:
     from telemetry.encryption.providers import local_key
 
     try:
-        facts = local_key.create(path, _passphrase(passphrase_file, "TELEMETRY_PASSPHRASE", confirm=True))
+        facts = local_key.create(path, ask_passphrase(passphrase_file, "TELEMETRY_PASSPHRASE", confirm=True))
     except TelemetryError as exc:
         raise fail(exc) from exc
     _show(facts)
@@ -87,8 +88,8 @@ def change_passphrase(
     try:
         kind = _kind_of(path)
         # Both passphrases first: the file is not touched before everything is known.
-        old = _passphrase(passphrase_file, "TELEMETRY_PASSPHRASE", confirm=False)
-        new = _passphrase(new_passphrase_file, "TELEMETRY_NEW_PASSPHRASE", confirm=True, label="New passphrase")
+        old = ask_passphrase(passphrase_file, "TELEMETRY_PASSPHRASE", confirm=False)
+        new = ask_passphrase(new_passphrase_file, "TELEMETRY_NEW_PASSPHRASE", confirm=True, label="New passphrase")
         kind.change_passphrase(path, old, new)
     except TelemetryError as exc:
         raise fail(exc) from exc
@@ -134,10 +135,10 @@ def rotate(
     try:
         if _kind_of(path) is signing_key:
             rotation = _signing_rotation(path, to, name, tuple(source or ()), former_storage_secret)
-            passphrase = _passphrase(passphrase_file, "TELEMETRY_PASSPHRASE", confirm=False)
+            passphrase = ask_passphrase(passphrase_file, "TELEMETRY_PASSPHRASE", confirm=False)
             rotation.run(passphrase, read_passphrase(new_passphrase_file) if new_passphrase_file else passphrase)
             return
-        facts = local_key.rotate(path, _passphrase(passphrase_file, "TELEMETRY_PASSPHRASE", confirm=False))
+        facts = local_key.rotate(path, ask_passphrase(passphrase_file, "TELEMETRY_PASSPHRASE", confirm=False))
     except TelemetryError as exc:
         raise fail(exc) from exc
     _show(facts)
@@ -155,7 +156,7 @@ def init_signing(
     from telemetry.encryption.signing_key import SigningKey
 
     try:
-        key = SigningKey.create(path, _passphrase(passphrase_file, "TELEMETRY_PASSPHRASE", confirm=True), name=name)
+        key = SigningKey.create(path, ask_passphrase(passphrase_file, "TELEMETRY_PASSPHRASE", confirm=True), name=name)
     except TelemetryError as exc:
         raise fail(exc) from exc
     # Nothing but the key, so that the output can be redirected to a file for --public-key.
@@ -206,18 +207,6 @@ def _signing_rotation(
         reason = f"{path} is a signing key, and a new one needs a file and a name of its own"
         raise ConfigurationError(Problem("--to", reason, "add --to FILE --name NAME"))
     return SigningRotation(former=path, target=to, name=name, sources=sources, storage_secret=storage_secret)
-
-
-def _passphrase(file: Path | None, variable: str, *, confirm: bool, label: str = "Passphrase") -> str:
-    if file is not None:
-        return read_passphrase(file)
-    passphrase = os.environ.get(variable)
-    if passphrase is None:
-        # The prompt goes to standard error, because standard output may be redirected to a file.
-        passphrase = str(typer.prompt(label, hide_input=True, confirmation_prompt=confirm, err=True))
-    if not passphrase:
-        raise ConfigurationError(Problem(variable, "is empty", "choose a long passphrase"))
-    return passphrase
 
 
 def _show(facts: KeyFileFacts) -> None:
