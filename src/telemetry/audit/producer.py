@@ -13,6 +13,9 @@ from telemetry.format.proof.leaves import MAX_LEAVES
 from telemetry.format.proof.merkle import HASH_BYTES, Frontier, leaf_hash
 from telemetry.format.value.jwe import kid_in_header
 
+_FEW = 16
+"""Fewer leaves than this join the tree faster one by one."""
+
 
 class TreeState(NamedTuple):
     """The tree over the first ``size`` records of a producer, and what the next checkpoint says beside it.
@@ -71,20 +74,11 @@ class ProducerTree:
         self._signed_frontier = Frontier().to_bytes()
         self._signed_at = 0
 
-    def absorb(self, records: Sequence[SealedRecord], *, leaves_from: int | None = None) -> TreeState | None:
-        """Hash records in the order of their numbers; skip those that are hashed already or of another producer.
-
-        Args:
-            records: The records.
-            leaves_from: Return the leaf hashes from this record on, unless a checkpoint already covers it, and the data
-                keys since that checkpoint; None for neither.
-
-        Returns:
-            The tree over all that was absorbed, or None where none is kept.
-        """
+    def add(self, records: Sequence[SealedRecord]) -> None:
+        """Hash records in the order of their numbers; skip those that are hashed already or of another producer."""
         frontier = self._frontier
-        if frontier is None:
-            return None
+        if frontier is None or not records:
+            return
         write_out(records)
         with self._lock:
             following, fresh = frontier.size, []
@@ -95,14 +89,35 @@ class ProducerTree:
                     if record.jwe_header is not self._header:
                         self._note_key(record.jwe_header, following)
                     following += 1
-            if fresh:
-                packed = b"".join(fresh)
+            packed = b"".join(fresh)
+            self._leaves += packed
+            if len(fresh) < _FEW:
+                frontier.extend(fresh)
+            else:
                 frontier.extend_packed(packed)
-                self._leaves += packed
-            return self._state(frontier, leaves_from)
+
+    def absorb(self, records: Sequence[SealedRecord], *, leaves_from: int | None = None) -> TreeState | None:
+        """Hash records as :meth:`add` does, and return the tree.
+
+        Args:
+            records: The records.
+            leaves_from: Return the leaf hashes from this record on, unless a checkpoint already covers it, and the data
+                keys since that checkpoint; None for neither.
+
+        Returns:
+            The tree over all that was hashed, or None where none is kept.
+        """
+        self.add(records)
+        with self._lock:
+            return self._state(self._frontier, leaves_from) if self._frontier is not None else None
+
+    def sizes(self) -> tuple[int, int]:
+        """Return how many records are hashed, and how many of them the last checkpoint covers."""
+        with self._lock:
+            return self._frontier.size if self._frontier is not None else 0, self._signed_size
 
     def state(self) -> TreeState | None:
-        """Return the tree over all that was absorbed, or None where none is kept."""
+        """Return the tree over all that was hashed, or None where none is kept."""
         return self.absorb(())
 
     def unsigned(self) -> TreeState | None:

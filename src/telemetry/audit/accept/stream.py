@@ -40,6 +40,8 @@ class KeySource(Protocol):
 class Signer(Protocol):
     """Signs checkpoints of a producer's tree."""
 
+    most_events: int
+
     def parts(self, state: TreeState) -> Sequence[TreeState]:
         """Return what each of the next checkpoints has to sign, up to ``state``."""
 

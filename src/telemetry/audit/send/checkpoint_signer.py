@@ -16,8 +16,9 @@ from telemetry.encryption.signing_key import SigningKey
 from telemetry.exceptions import FormatError
 from telemetry.format.proof.checkpoint import Checkpoint, sign_checkpoint
 from telemetry.format.proof.checkpoint_message import encode_checkpoint_message
-from telemetry.format.proof.leaves import IntervalLeaves
+from telemetry.format.proof.leaves import MAX_LEAVES, IntervalLeaves
 from telemetry.format.proof.merkle import Frontier
+from telemetry.format.value.message import MAX_SEQUENCE
 
 logger = logging.getLogger("telemetry.audit")
 
@@ -34,12 +35,16 @@ class CheckpointSigner:
 
     Raises:
         ConfigurationError: The signing key cannot be used.
+
+    Attributes:
+        most_events: So many events may be since the checkpoint before.
     """
 
     def __init__(self, config: SigningConfig, *, source: str, topic: str | None = None) -> None:
         self._key = SigningKey.load(config.key_path, config.passphrase)
         self._source = source
         self._topic = topic
+        self.most_events = MAX_SEQUENCE if topic is None else MAX_LEAVES
 
     def parts(self, state: TreeState) -> Sequence[TreeState]:
         """Return what each of the next checkpoints has to sign, up to ``state``."""

@@ -10,7 +10,6 @@ from telemetry.audit.producer import ProducerTree, TreeState
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.send.checkpoint_signer import next_time
 from telemetry.audit.spool.spool import Spool
-from telemetry.format.proof.leaves import MAX_LEAVES
 
 
 class Checkpointer:
@@ -21,7 +20,7 @@ class Checkpointer:
     Args:
         stream: The producer.
         signer: Signs its checkpoints.
-        every_events: A checkpoint is due after this many events, at most as many as one has leaves ...
+        every_events: A checkpoint is due after this many events, at most as many as one may cover ...
         every_seconds: ... or after this time, if there was any event.
         heartbeat_seconds: While nothing is logged, the last size is signed again after this time; 0 for never.
         spool: The spool, where there is one. It then hashes the records, and keeps its file until they are settled,
@@ -40,7 +39,8 @@ class Checkpointer:
     ) -> None:
         self._stream = stream
         self._signer = signer
-        self._every_events = min(every_events, MAX_LEAVES)
+        self._most_events = signer.most_events
+        self._every_events = min(every_events, self._most_events)
         self._every_seconds = every_seconds
         self._heartbeat_seconds = heartbeat_seconds
         self._spool = spool
@@ -52,20 +52,34 @@ class Checkpointer:
     def before_send(self, records: Sequence[SealedRecord]) -> Iterable[SealedRecord]:
         """Hash the records, unless the spool has done so, and return the checkpoints that are due."""
         tree = self._stream.tree
-        state = tree.absorb(records) if self._spool is None else tree.state()
-        if state is None or state.signed_size is None:
-            return ()
+        if self._spool is not None:
+            return self._due(tree)
+        size, signed_size = tree.sizes()
+        most = self._most_events
+        room = max(most - (size - signed_size), 0)
+        if len(records) <= room:
+            tree.add(records)
+            return self._due(tree)
+        # In parts, so that an interval ends where a checkpoint is full, and its tree need not be computed anew.
+        checkpoints: list[SealedRecord] = []
+        for start in range(room - most, len(records), most):
+            tree.add(records[max(start, 0) : start + most])
+            checkpoints += self._due(tree)
+        return checkpoints
+
+    def _due(self, tree: ProducerTree) -> Iterable[SealedRecord]:
+        size, signed_size = tree.sizes()
         now = time.monotonic()
-        if self._expects_end and state.size == self._stream.next_sequence:
+        if self._expects_end and size == self._stream.next_sequence:
             self._expects_end = False
-            return self._end(tree, state)
-        if state.size == state.signed_size:
+            return self._end(tree, size)
+        if size == signed_size:
             # From the first event on the time counts.
             self._opened_at = now
             is_due = 0 < self._heartbeat_seconds <= now - self._signed_at
             return self._sign(self._parts(tree, and_last=True)) if is_due else ()
         is_late = now - self._opened_at >= self._every_seconds
-        if not is_late and state.size - state.signed_size < self._every_events:
+        if not is_late and size - signed_size < self._every_events:
             return ()
         return self._sign(self._parts(tree, and_last=is_late))
 
@@ -73,9 +87,9 @@ class Checkpointer:
         """Sign the final checkpoint as soon as the tree has every accepted event; no more are accepted."""
         self._expects_end = True
 
-    def _end(self, tree: ProducerTree, state: TreeState) -> Iterable[SealedRecord]:
+    def _end(self, tree: ProducerTree, size: int) -> Iterable[SealedRecord]:
         # A stream without events and without heartbeats has no checkpoint: there would be nothing to verify.
-        return self._sign(self._parts(tree, and_last=True), final=True) if state.size or self._has_signed else ()
+        return self._sign(self._parts(tree, and_last=True), final=True) if size or self._has_signed else ()
 
     def _parts(self, tree: ProducerTree, *, and_last: bool) -> Sequence[TreeState]:
         """Return what is to be signed now, in order.

@@ -14,6 +14,8 @@ from tests.support.leftovers import records
 class NoSigner:
     """Signs nothing; that a stream has a signer is what counts."""
 
+    most_events = 10
+
     def parts(self, state: TreeState) -> list[TreeState]:
         raise AssertionError(state)
 
