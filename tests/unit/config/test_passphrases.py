@@ -111,4 +111,6 @@ def test_old_trail_opens_and_goes_on(tmp_path: Path, kafka: EmbeddedKafka, monke
     with Telemetry(_config(brokers, tmp_path, LONG)) as telemetry:
         telemetry.audit.log("logout", {}, "ada")
     with open_trail(_config(brokers, tmp_path, LONG, read_audit="off")) as trail:
-        assert [entry.event.event_type for entry in trail] == ["login", "telemetry.read", "logout"]  # type: ignore[union-attr]
+        # The service's events and the reader's have other keys, so they may be on other partitions.
+        found = [entry.event.event_type for entry in trail]  # type: ignore[union-attr]
+    assert sorted(found) == ["login", "logout", "telemetry.read"]
