@@ -7,7 +7,14 @@ from collections import Counter
 from rich.text import Text
 
 from telemetry.cli.output.console import err, escape_control
-from telemetry.exceptions import ConflictError, EncryptionError, KeyMismatchError, TamperedError, TelemetryError
+from telemetry.exceptions import (
+    ConflictError,
+    EncryptionError,
+    KeyMismatchError,
+    NewerReaderNeededError,
+    TamperedError,
+    TelemetryError,
+)
 from telemetry.reader import DamagedRecord, Entry, OpenedEvent, Place, Proven, SealedEntry
 from telemetry.reader.open.rules import ReadCounts
 
@@ -25,12 +32,13 @@ class EntryCounter:
         conflicts: Places in a stream that different records claim.
         damaged: Records that are malformed or were altered.
         unopened: Sealed events whose data key is not available.
+        newer: Sound events that use a feature which only later versions read.
     """
 
     def __init__(self) -> None:
         self._reported = 0
         self.proven: Counter[Proven] = Counter()
-        self.events = self.clear = self.conflicts = self.damaged = self.unopened = 0
+        self.events = self.clear = self.conflicts = self.damaged = self.unopened = self.newer = 0
 
     def event(self, entry: Entry) -> OpenedEvent | None:
         """Count an entry; return it if it is an event, and report it if it cannot be read."""
@@ -54,8 +62,8 @@ class EntryCounter:
 
     @property
     def exit_code(self) -> int:
-        """0 when everything could be read, 3 when something was damaged or in conflict, 5 when keys were missing."""
-        if self.damaged or self.conflicts:
+        """0 when everything could be read, 3 when a record was damaged, in conflict or too new, 5 when keys were missing."""
+        if self.damaged or self.conflicts or self.newer:
             return TamperedError.exit_code
         return EncryptionError.exit_code if self.unopened else 0
 
@@ -84,6 +92,8 @@ class EntryCounter:
             "damaged": self.damaged,
             "not opened": self.unopened,
         }
+        if self.newer:
+            found["need a newer reader"] = self.newer
         if self.proven.total() > self.proven[Proven.NOT_JUDGED]:
             found |= {
                 "proven": self.proven[Proven.YES],
@@ -102,6 +112,8 @@ class EntryCounter:
         parts = []
         if self.damaged:
             parts.append(f"{self.damaged} records are damaged or were altered")
+        if self.newer:
+            parts.append(f"{self.newer} events need a newer reader: upgrade this library")
         if self.conflicts:
             parts.append(f"{self.conflicts} conflicts: different records claim to be the same event")
         if self.unopened:
@@ -111,6 +123,8 @@ class EntryCounter:
     def _report(self, place: Place, error: TelemetryError) -> None:
         if isinstance(error, ConflictError):
             self.conflicts += 1
+        elif isinstance(error, NewerReaderNeededError):
+            self.newer += 1
         # A key service that refuses or is away says nothing about the record; the key of another record does.
         elif isinstance(error, EncryptionError) and not isinstance(error, KeyMismatchError):
             self.unopened += 1

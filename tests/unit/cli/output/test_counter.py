@@ -3,7 +3,13 @@ from __future__ import annotations
 import pytest
 
 from telemetry.cli.output.counter import MAX_REPORTED, EntryCounter
-from telemetry.exceptions import KeyMismatchError, KeyUnreachableError, MalformedRecordError, TelemetryError
+from telemetry.exceptions import (
+    KeyMismatchError,
+    KeyUnreachableError,
+    MalformedRecordError,
+    NewerReaderNeededError,
+    TelemetryError,
+)
 from telemetry.reader import DamagedRecord, OpenedEvent, Place, RawRecord
 from tests.support.some_events import make_event, opened
 
@@ -32,6 +38,7 @@ def test_events_are_returned_and_counted(capsys: pytest.CaptureFixture[str]) -> 
         (KeyUnreachableError("the key service is away"), 5, "1 events could not be opened"),
         (KeyMismatchError("the key is another one"), 3, "1 records are damaged"),
         (MalformedRecordError("is cut off"), 3, "1 records are damaged"),
+        (NewerReaderNeededError("it uses compressed"), 3, "1 events need a newer reader"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
