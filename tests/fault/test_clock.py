@@ -13,7 +13,6 @@ import pytest
 import uuid_utils
 
 from telemetry.audit.accept.draft import EventFactory
-from telemetry.audit.send import checkpointer
 from telemetry.encryption.signing_key import SigningKey
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.reader import FallbackSource, KafkaSource
@@ -48,9 +47,6 @@ class WallClock:
     def uuid7(self) -> uuid_utils.UUID:
         return _UUID7(nanoseconds=self.time_ns())
 
-    def now(self, zone: dt.tzinfo | None = None) -> dt.datetime:
-        return dt.datetime.fromtimestamp(self.time(), tz=zone)
-
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> WallClock:
@@ -58,7 +54,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> WallClock:
     monkeypatch.setattr(time, "time", wall_clock.time)
     monkeypatch.setattr(time, "time_ns", wall_clock.time_ns)
     monkeypatch.setattr(uuid_utils, "uuid7", wall_clock.uuid7)
-    monkeypatch.setattr(checkpointer, "datetime", wall_clock)
     defaults: dict[str, Any] = EventFactory.__init__.__kwdefaults__ or {}
     monkeypatch.setitem(defaults, "wall_clock", wall_clock.time_ns)
     return wall_clock
