@@ -44,25 +44,24 @@ def read_secret(path: Path) -> SecretStr:
         raise ConfigurationError(Problem("", str(data), data.remedy))
     if is_open:
         logger.warning("%s has a secret and may be read by every user of this machine; chmod o-r %s", path, path)
-    return SecretStr(first_line(data, path))
+    found = first_line(data, path)
+    del data  # a traceback with local variables must not show it
+    if isinstance(found, Problem):
+        raise ConfigurationError(found)
+    return found
 
 
-def first_line(data: bytes, path: Path) -> str:
-    """Return the first line of a file's content.
-
-    Raises:
-        ConfigurationError: It is empty, too long, or not UTF-8.
-    """
+def first_line(data: bytes, path: Path) -> SecretStr | Problem:
+    """Return the first line of a file's content as a secret, or the problem with it: empty, too long, or not UTF-8."""
     line = data.partition(b"\n")[0].removesuffix(b"\r")
     try:
         secret = line.decode("utf-8")
-    except UnicodeDecodeError:  # not chained: it quotes the line
+    except UnicodeDecodeError:
         secret = None
     if secret and len(line) <= _MAX_SECRET_BYTES:
-        return secret
+        return SecretStr(secret)
     fault = "cannot be read as UTF-8" if secret is None else "is too long" if secret else "is empty"
-    remedy = "write the secret into its first line"
-    raise ConfigurationError(Problem("", f"the first line of {path} {fault}", remedy))
+    return Problem("", f"the first line of {path} {fault}", "write the secret into its first line")
 
 
 def require_unchangeable(path: Path, *, field: str) -> None:

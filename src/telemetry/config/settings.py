@@ -18,7 +18,7 @@ from telemetry.config.encryption import EncryptionConfig, SigningConfig
 from telemetry.config.kafka import KafkaConfig
 from telemetry.config.storage import StorageConfig
 from telemetry.config.strength import weakened
-from telemetry.exceptions import ConfigurationError
+from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.system.file_trust import is_readable_by_all
 
 logger = logging.getLogger("telemetry.config")
@@ -76,12 +76,16 @@ class _Layers(PydanticBaseSettingsSource):
         Raises:
             ConfigurationError: The environment would weaken the file.
         """
-        environment = self._environment()
-        stated = self._stated()
-        problems = list(weakened(environment, stated))
+        layered, problems = self._layers()
         if problems:
             raise ConfigurationError(*problems)
-        return _layered(self._arguments(), _layered(environment, stated))
+        return layered
+
+    def _layers(self) -> tuple[dict[str, Any], list[Problem]]:
+        """Return the values of all sources, or the problems alone: a traceback with local variables shows no secret."""
+        environment, stated = self._environment(), self._stated()
+        problems = list(weakened(environment, stated))
+        return ({}, problems) if problems else (_layered(self._arguments(), _layered(environment, stated)), [])
 
     def _stated(self) -> dict[str, Any]:
         if self._file is None:

@@ -178,3 +178,31 @@ def test_absent_file_is_left_to_its_reader(tmp_path: Path) -> None:
     loose.chmod(0o666)
     with pytest.raises(ConfigurationError, match=r"ca_path: .* may be written by others"):
         require_unchangeable(loose, field="ca_path")
+
+
+def _locals_of(error: BaseException) -> str:
+    """Return the local variables of every frame of a traceback, as an error reporter would send them."""
+    frames = []
+    trace = error.__traceback__
+    while trace is not None:
+        if "/telemetry/" in trace.tb_frame.f_code.co_filename:
+            frames.append(repr(trace.tb_frame.f_locals))
+        trace = trace.tb_next
+    return "".join(frames)
+
+
+def test_secret_is_in_no_traceback(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_bytes(SECRET.encode() + b"\xff")
+    with pytest.raises(ConfigurationError) as caught:
+        read_secret(file)
+    assert SECRET not in _locals_of(caught.value)
+
+    toml = tmp_path / "telemetry.toml"
+    toml.write_text(
+        '[audit_config]\nkafka_brokers = "k:1"\nread_audit = "required"\n[audit_config.encryption_config]\n'
+        f'provider = "local_key"\nkey_path = "key"\npassphrase = "{SECRET}"\n'
+    )
+    monkeypatch.setenv("TELEMETRY_AUDIT_CONFIG__READ_AUDIT", "off")
+    with pytest.raises(ConfigurationError) as caught:
+        TelemetryConfig.load(toml)
+    assert SECRET not in _locals_of(caught.value)

@@ -24,14 +24,15 @@ def read_passphrase(path: Path) -> str:
     from telemetry.config.secret_files import first_line, read_secret  # noqa: PLC0415
 
     try:
-        if _is_own_pipe(path):
-            return first_line(_line_of_pipe(path), path)
-        return read_secret(path).get_secret_value()
+        found = first_line(_line_of_pipe(path), path) if _is_own_pipe(path) else read_secret(path)
     except ConfigurationError as exc:
         raise ConfigurationError(*(Problem(_FIELD, item.reason, item.remedy) for item in exc.problems)) from None
     except (OSError, ValueError) as exc:
         reason = f"{path} cannot be read: {getattr(exc, 'strerror', None) or 'it is not a path'}"
         raise ConfigurationError(Problem(_FIELD, reason, "check its path and its mode")) from exc
+    if isinstance(found, Problem):
+        raise ConfigurationError(Problem(_FIELD, found.reason, found.remedy))
+    return found.get_secret_value()
 
 
 def ask_passphrase(file: Path | None, variable: str, *, confirm: bool, label: str = "Passphrase") -> str:
