@@ -6,13 +6,10 @@ from typing import Any
 import pytest
 import typer
 
-from telemetry.cli.options.connection import load_config, with_connection
+from telemetry.cli.options.connection import ConnectionBundle, load_config, with_connection
 from telemetry.exceptions import ConfigurationError, StorageError
 
-NAMES = (
-    *("config", "brokers", "topic", "service_name", "environment", "security_protocol", "ca", "cert", "key"),
-    *("key_path", "passphrase_file", "fallback_path"),
-)
+NAMES = tuple(ConnectionBundle.options)
 
 
 def _given(**options: Any) -> dict[str, Any]:
