@@ -106,6 +106,29 @@ def test_wrong_passphrase_of_the_recovery_key(trail: Trail, tmp_path: Path) -> N
     assert "wrong passphrase" not in ended.err
 
 
+def test_read_by_the_recovery_key_is_recorded(trail: Trail) -> None:
+    def read() -> list[str]:
+        connection = ("-b", trail.brokers, "--security-protocol", "PLAINTEXT", "--service-name", "auditor")
+        ended = run("tail", "--json", *connection, "--recovery-key", str(trail.recovery), environment=ENVIRONMENT)
+        assert ended.code == 0, ended.err
+        return [json.loads(line)["event_type"] for line in ended.out.splitlines()]
+
+    # The record of the first read is sealed for the recovery key, which opens it in the second.
+    assert "telemetry.read" not in read()
+    assert read().count("telemetry.read") == 1
+
+
+def test_passphrase_of_the_recovery_key_changes(tmp_path: Path) -> None:
+    path = str(tmp_path / "recovery")
+    created = run("keys", "recovery", "create", path, environment=ENVIRONMENT)
+    new = {"TELEMETRY_PASSPHRASE": PASSPHRASE, "TELEMETRY_NEW_PASSPHRASE": "another horse battery"}
+    changed = run("keys", "change-passphrase", path, environment=new)
+    again = run("keys", "change-passphrase", path, environment=new)
+    shown = run("keys", "recovery", "show", path)
+    assert (changed.code, again.code) == (0, 2), changed.err
+    assert shown.out == created.out
+
+
 def test_recovery_key_file(trail: Trail) -> None:
     shown = run("keys", "recovery", "show", str(trail.recovery))
     again = run("keys", "recovery", "create", str(trail.recovery), environment=ENVIRONMENT)

@@ -79,6 +79,10 @@ class ListedKeys(EncryptionProvider):
         """Whether one of the keys may have this URI."""
         return any(provider.admits(key_uri) for provider in self._unwrapping)
 
+    def costs_a_call(self, key_uri: str) -> bool:
+        """Whether one of the keys that may have this URI is in a service."""
+        return any(provider.costs_a_call(key_uri) for provider in self._unwrapping)
+
     def storage_secrets(self) -> tuple[bytes, ...]:
         """Return the secrets of the current key and of the previous ones; one that cannot be read now is left out."""
         return (*self._current.storage_secrets(), *chain.from_iterable(map(_known_secrets, self._previous)))

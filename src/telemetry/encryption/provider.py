@@ -99,6 +99,13 @@ class EncryptionProvider(ABC):
         """
         return True
 
+    def costs_a_call(self, key_uri: str) -> bool:
+        """Whether unwrapping a key of this URI asks a service, so that forged records must not cause it at will.
+
+        The default is what :meth:`admits` says: keys that are not ours are refused without a call.
+        """
+        return self.admits(key_uri)
+
     @abstractmethod
     def check(self) -> None:
         """Wrap and unwrap a trial key (only wrap it with ``writer_only``); raise as the methods do."""

@@ -155,10 +155,8 @@ class UnwrapCache:
             return requested.result()
         try:
             return self._request(name, ours, partial(self._unwrapped, wrapped, key_uri, context, sealed_as), key_uri)
-        except KeyNotListedError:
-            raise  # it cost no call
         except KeyMismatchError:
-            if asker is not None:
+            if asker is not None and self._provider.costs_a_call(key_uri):
                 self._budget.mismatch(asker.producer, asker.kid)
             raise
 
@@ -173,8 +171,9 @@ class UnwrapCache:
         return len(self._entries)
 
     def _may_ask(self, asker: Asker, key_uri: str) -> bool:
-        # A key that is not ours is refused without a call, so there is nothing to bound.
-        return not self._provider.admits(key_uri) or self._budget.allow(asker.producer, asker.kid, waited=asker.waited)
+        return not self._provider.costs_a_call(key_uri) or self._budget.allow(
+            asker.producer, asker.kid, waited=asker.waited
+        )
 
     def _find(self, name: bytes) -> OpenedKey | KeyServiceError | None:
         entries = self._mismatches if name in self._mismatches else self._entries

@@ -150,6 +150,10 @@ class LocalKeyProvider(EncryptionProvider):
         except TelemetryError:
             return True
 
+    def costs_a_call(self, key_uri: str) -> bool:  # noqa: ARG002 - of no key
+        """Return False: the file is read once."""
+        return False
+
     def check(self) -> None:
         """Open the key file, which is created on first use, and wrap and unwrap a trial key.
 

@@ -21,7 +21,9 @@ from telemetry.encryption.providers.key_file import (
     Passphrase,
     create_key_file,
     describe_key_file,
+    exclusive,
     read_key_file,
+    replace_key_file,
 )
 from telemetry.encryption.trial import try_key
 from telemetry.exceptions import ConfigurationError, KeyAccessDeniedError, KeyMismatchError, Problem
@@ -61,6 +63,18 @@ def create(path: Path, passphrase: str, *, iterations: int = MIN_ITERATIONS) -> 
 def describe(path: Path) -> KeyFileFacts:
     """Return the public facts of a file, such as the public key, without the passphrase."""
     return describe_key_file(path, purpose=PURPOSE)
+
+
+def change_passphrase(path: Path, old: str, new: str, *, iterations: int = MIN_ITERATIONS) -> None:
+    """Protect the same private key with another passphrase.
+
+    Raises:
+        ConfigurationError: A wrong passphrase, or a file that cannot be used or written.
+    """
+    with exclusive(path):
+        private, facts = read_key_file(path, old, purpose=PURPOSE)
+        rounds = max(iterations, facts.iterations)
+        replace_key_file(path, private, new, purpose=PURPOSE, iterations=rounds, public=facts.public)
 
 
 class RecoveryKeyProvider(EncryptionProvider):
@@ -126,6 +140,10 @@ class RecoveryKeyProvider(EncryptionProvider):
     def admits(self, key_uri: str) -> bool:
         """Whether a URI names this key."""
         return key_uri.startswith(SCHEME) and key_uri == _uri_of(self._public_key())
+
+    def costs_a_call(self, key_uri: str) -> bool:  # noqa: ARG002 - of no key
+        """Return False: the file is read once."""
+        return False
 
     def check(self) -> None:
         """Wrap a trial key, and unwrap it where the private key is."""

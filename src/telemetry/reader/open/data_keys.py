@@ -8,7 +8,7 @@ from typing import NamedTuple
 from telemetry.encryption import Context, EncryptionProvider
 from telemetry.encryption.unwrap_budget import UnwrapBudget
 from telemetry.encryption.unwrap_cache import Asker, OpenedKey, UnwrapCache
-from telemetry.exceptions import KeyServiceError, UnknownKeysError, WrapNotSeenError
+from telemetry.exceptions import KeyMismatchError, KeyServiceError, UnknownKeysError, WrapNotSeenError
 from telemetry.format.value import jwe
 from telemetry.format.value.message import Message
 from telemetry.format.value.recipients import Wrap, parse_recipients
@@ -75,15 +75,10 @@ class DataKeys:
                 raise
             refusal = exc
         # 2.
-        for wrap in self._wraps.of(kid):
-            other = way._replace(wrap=wrap)
-            try:
-                key = self._open(other, asker=asker)
-            except KeyServiceError:
-                continue
-            if key.kid == kid:
-                return key, other
-        raise WrapNotSeenError(str(refusal), data_key=kid.encode()) from refusal
+        found = self._by_recipient(self._wraps, way, asker=asker)
+        if found is None:
+            raise WrapNotSeenError(str(refusal), data_key=kid.encode()) from refusal
+        return found
 
     def renew(self, way: KeyWay) -> None:
         """Check that a key may still be opened as before: a right that was withdrawn must end the reading.
@@ -108,6 +103,26 @@ class DataKeys:
     def close(self) -> None:
         """Forget the keys."""
         self._cache.close()
+
+    def _by_recipient(self, wraps: RecipientWraps, way: KeyWay, *, asker: Asker) -> tuple[OpenedKey, KeyWay] | None:
+        """Try the other wraps of a data key; return None if none of those that are known opens."""
+        must_wait = False
+        for wrap in wraps.of(asker.kid):
+            other = way._replace(wrap=wrap)
+            try:
+                key = self._open(other, asker=asker)
+            except KeyMismatchError:
+                wraps.refuse(asker.kid, wrap)
+            except KeyServiceError as exc:
+                must_wait |= isinstance(exc, UnknownKeysError)
+            else:
+                if key.kid == asker.kid:
+                    wraps.keep(asker.kid, wrap)
+                    return key, other
+                wraps.refuse(asker.kid, wrap)
+        if must_wait:
+            raise UnknownKeysError(data_key=asker.kid.encode())
+        return None
 
     def _open(self, way: KeyWay, *, asker: Asker | None) -> OpenedKey:
         wrapped, key_uri = way.wrap

@@ -9,7 +9,8 @@ from telemetry.format.value.recipients import Wrap
 
 MAX_KEYS = 50_000
 MAX_WRAPS = 8
-"""Of one data key. A record is not believed before it is opened, so a forged one can name other wraps for a key."""
+"""Of one data key, as long as none of them opened: a record is not believed, so a forged one can name others."""
+MAX_REFUSED = 100_000
 
 
 class RecipientWraps:
@@ -21,31 +22,51 @@ class RecipientWraps:
 
     def __init__(self, provider: EncryptionProvider) -> None:
         self._provider = provider
+        self._kept: OrderedDict[str, Wrap] = OrderedDict()
         self._wraps: OrderedDict[str, OrderedDict[Wrap, None]] = OrderedDict()
+        self._refused: OrderedDict[tuple[str, Wrap], None] = OrderedDict()
         self._arrived: dict[str, None] = {}
 
     def add(self, kid: str, wraps: tuple[Wrap, ...]) -> None:
-        """Remember what a record names."""
-        ours = [wrap for wrap in wraps if self._provider.admits(wrap.key_uri)]
+        """Remember what a record names, unless a wrap of the key has opened already."""
+        if kid in self._kept:
+            return
+        ours = [wrap for wrap in wraps if (kid, wrap) not in self._refused and self._provider.admits(wrap.key_uri)]
         if not ours:
             return
         known = self._wraps.setdefault(kid, OrderedDict())
-        before = len(known)
+        if any(wrap not in known for wrap in ours):
+            self._arrived[kid] = None
         for wrap in ours:
             known[wrap] = None
             known.move_to_end(wrap)
-            while len(known) > MAX_WRAPS:
-                known.popitem(last=False)
-        if len(known) != before:
-            self._arrived[kid] = None
+        while len(known) > MAX_WRAPS:
+            known.popitem(last=False)
         self._wraps.move_to_end(kid)
         while len(self._wraps) > MAX_KEYS:
             forgotten, _ = self._wraps.popitem(last=False)
             self._arrived.pop(forgotten, None)
 
     def of(self, kid: str) -> tuple[Wrap, ...]:
-        """Return the wraps of a data key, the newest first: a forged one gives way to what is repeated."""
-        return tuple(reversed(self._wraps.get(kid, ())))
+        """Return the wrap of a data key that opened, else those that may open, the newest first."""
+        kept = self._kept.get(kid)
+        return (kept,) if kept is not None else tuple(reversed(self._wraps.get(kid, ())))
+
+    def keep(self, kid: str, wrap: Wrap) -> None:
+        """Remember that a wrap opened, and that the ``kid`` commits to what it opened to."""
+        self._kept[kid] = wrap
+        self._kept.move_to_end(kid)
+        self._wraps.pop(kid, None)
+        while len(self._kept) > MAX_KEYS:
+            self._kept.popitem(last=False)
+
+    def refuse(self, kid: str, wrap: Wrap) -> None:
+        """Forget a wrap that does not open, and do not try it again."""
+        self._wraps.get(kid, OrderedDict()).pop(wrap, None)
+        self._kept.pop(kid, None)
+        self._refused[kid, wrap] = None
+        while len(self._refused) > MAX_REFUSED:
+            self._refused.popitem(last=False)
 
     def take_arrived(self) -> list[str]:
         """Return the data keys of which another wrap became known since the last call."""

@@ -83,7 +83,7 @@ def change_passphrase(
 ) -> None:
     """Protect the same key with another passphrase; all that it sealed or signed before stays good.
 
-    The file may have a key of local_key or a signing key.
+    The file may have a key of local_key, a signing key or a recovery key.
     """
     try:
         kind = _kind_of(path)
@@ -193,9 +193,10 @@ def create_storage_secret(path: Annotated[Path, typer.Argument(help="File to wri
 def _kind_of(path: Path) -> ModuleType:
     """Return the module that knows this kind of key file; for an unknown one, that which says what is wrong with it."""
     from telemetry.encryption import signing_key
-    from telemetry.encryption.providers import key_file, local_key
+    from telemetry.encryption.providers import key_file, local_key, recovery_key
 
-    return signing_key if key_file.purpose_of(path) == signing_key.PURPOSE else local_key
+    kinds = {signing_key.PURPOSE: signing_key, recovery_key.PURPOSE: recovery_key}
+    return kinds.get(key_file.purpose_of(path), local_key)
 
 
 def _signing_rotation(
