@@ -102,7 +102,7 @@ class AuditConfig(ConfigModel):
         read_audit: Whether opening the trail is itself recorded in it, as ``telemetry.read``: ``required`` (nothing is opened
             unless that event is delivered or stored), ``attempt`` (an error is logged, and the trail is opened all the
             same) or ``off``.
-        disable_core_dumps: ``start()`` switches core dumps of this process off, for good: keys and events are in them. A
+        disable_core_dumps: ``start()``, or opening the trail, switches core dumps of this process off, for good. A
             debugger can then not be attached either, except by root.
         fallback_object_bytes: During an outage, batches are merged into objects of this size ...
         fallback_object_seconds: ... or of the events of this time.

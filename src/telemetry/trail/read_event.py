@@ -19,6 +19,7 @@ from telemetry.audit.runtime import Runtime
 from telemetry.audit.service import BlockingAuditService
 from telemetry.config import TelemetryConfig
 from telemetry.exceptions import ConfigurationError, ReadNotRecordedError, TelemetryError, TransportError
+from telemetry.system.core_dumps import disable_core_dumps
 
 logger = logging.getLogger("telemetry.reading")
 
@@ -61,6 +62,9 @@ def record_access(
         ReadNotRecordedError: The event could not be written, and ``read_audit`` is ``required``.
         ConfigurationError: The same, because the configuration cannot work.
     """
+    # From here on the process of a reader has keys and events in its memory as well.
+    if config.audit_config.disable_core_dumps:
+        disable_core_dumps()
     policy = config.audit_config.read_audit
     if policy == "off":
         return None

@@ -61,6 +61,18 @@ with Telemetry(config):
 """
 
 
+AT_A_READ = """
+from telemetry.config import AuditConfig, TelemetryConfig
+from telemetry.system.core_dumps import are_core_dumps_disabled
+from telemetry.trail.read_event import Access, record_access
+
+audit = AuditConfig(kafka_brokers="127.0.0.1:9", encryption_enabled=False, fallback_enabled=False, read_audit="off",
+    disable_core_dumps=True)
+record_access(TelemetryConfig(audit_config=audit), Access(), sources=[], filters={})
+print(are_core_dumps_disabled())
+"""
+
+
 def _run(code: str, folder: Path) -> list[str]:
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=110, check=False)
@@ -80,6 +92,10 @@ def test_relay_writes_none_either(tmp_path: Path) -> None:
 
 def test_start_switches_them_off(tmp_path: Path) -> None:
     assert _run(AT_START, tmp_path) == ["True"]
+
+
+def test_reading_switches_them_off(tmp_path: Path) -> None:
+    assert _run(AT_A_READ, tmp_path) == ["True"]
 
 
 def test_this_process_is_left_alone() -> None:
