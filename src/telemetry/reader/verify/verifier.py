@@ -26,8 +26,7 @@ from telemetry.reader.verify.stream_check import StreamCheck
 from telemetry.reader.verify.stream_report import Scope
 from telemetry.reader.verify.streams import Streams
 from telemetry.reader.verify.trail_report import Evidence, Expectations, TrailReporter
-from telemetry.reader.verify.unproven.event_times import MAX_SIGHTINGS as MAX_OF_DAY
-from telemetry.reader.verify.unproven.event_times import TIME
+from telemetry.reader.verify.unproven.event_times import DAY_BYTES
 from telemetry.reader.verify.unproven.refusals import Refusal
 from telemetry.reader.verify.verdicts import Acknowledgements, Finding, Verdict, VerificationReport
 
@@ -37,10 +36,6 @@ MAX_REMEMBERED = 1 << 24
 """Proven records whose digests are kept to tell equal copies from altered ones: 128 MB."""
 
 _MAX_KNOWN_KEYS = 1 << 16
-_MAX_MIDDLE = 160
-# Where the day of an event is, after the id.
-_DAY = len(TIME)
-_DAY_END = _DAY + len("YYYY-MM-DD")
 
 _sha256 = hashlib.sha256
 
@@ -239,10 +234,11 @@ class Verifier:
                 before = stream.order.add(stream.number, partition, key, sequence)
                 if before is not None:
                     self._observe_disorder(stream, sequence, before, key, place)
-            at = value.find(TIME, start, start + _MAX_MIDDLE)
-            seen = stream.times.days.get(value[at + _DAY : at + _DAY_END])
-            if seen is None or len(seen) < MAX_OF_DAY:
-                stream.times.add(value, at, sequence, place)
+            # Nearly every record is dated as the one before it, at the same distance from its number.
+            times = stream.times
+            day_at = start + times.distance
+            if value[day_at : day_at + DAY_BYTES] != times.day:
+                times.add(value, start, sequence, place)
 
     def _observe_disorder(self, stream: StreamCheck, sequence: int, before: int, key: bytes, place: Place) -> None:
         """Remember that a record comes after a later one of its Kafka key."""

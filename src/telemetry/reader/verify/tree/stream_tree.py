@@ -33,7 +33,7 @@ JUMP_LEAVES = 4_096
 """Records beyond a gap after which the interval with the gap is parked."""
 
 _YOUNG_STEP = 1_024
-_MAX_PLACES = 8_192
+_MAX_PLACES = 16_384
 NOWHERE = Place("")
 """Stands for a place that is not known."""
 
@@ -292,7 +292,8 @@ class StreamTree:
                 return False
             self.counts.records += 1
             return True
-        self._places[sequence] = place
+        if len(self._places) < _MAX_PLACES:
+            self._places[sequence] = place
         self.counts.records += 1
         if sequence > self._next_sequence:
             self._ahead += 1
@@ -357,7 +358,6 @@ class StreamTree:
         tree = checkpoint.tree() or self._extended(leaves)
         self._folded, self._segment_start, self.signed.passed = tree, end, checkpoint
         self._next_sequence = max(self._next_sequence, end)
-        self._forget_places()
 
     def _extended(self, leaves: bytes) -> Frontier:
         tree = self._folded.copy()
@@ -381,14 +381,13 @@ class StreamTree:
                 self._fold_unproven(TAIL_LEAVES // 2)
             else:
                 break
-        if len(self._places) > 2 * _MAX_PLACES:
-            for sequence in list(self._places)[:-_MAX_PLACES]:
-                del self._places[sequence]
+        if len(self._places) > _MAX_PLACES:
+            self._forget_places()
         if is_young:
             self._charge_tail()
             self._due = self._next_sequence + _YOUNG_STEP
             return
-        limit = min(self._folded.size + TAIL_LEAVES, self._next_sequence + _MAX_PLACES)
+        limit = min(self._folded.size + TAIL_LEAVES, self._next_sequence + _MAX_PLACES // 2)
         self._due = min(pending[0].size, limit) if pending else limit
 
     def _charge_tail(self) -> None:
@@ -400,13 +399,12 @@ class StreamTree:
             self.move_out()
 
     def _forget_places(self) -> None:
-        """Forget where the records of judged intervals were read."""
-        if self._tail or self._ahead:
-            start = self._segment_start
-            for sequence in [sequence for sequence in self._places if sequence < start]:
+        """Forget where records were read: those that are judged, and if these are few, those that came first."""
+        for sequence in [sequence for sequence in self._places if sequence < self._segment_start]:
+            del self._places[sequence]
+        if len(self._places) > _MAX_PLACES // 2:
+            for sequence in list(self._places)[: -_MAX_PLACES // 2]:
                 del self._places[sequence]
-        else:
-            self._places.clear()
 
     def _fold_to(self, checkpoint: Checkpoint) -> None:
         """Fold the records up to a checkpoint, and compare their root with the signed one."""
@@ -445,7 +443,6 @@ class StreamTree:
             # What follows is proven from the signed tree, or else from the records as they are.
             self._folded = checkpoint.tree() or tree
         self._segment_start, self.signed.passed = checkpoint.size, checkpoint
-        self._forget_places()
 
     def _jump(self) -> bool:
         """Park the interval with the next gap if a checkpoint allows to continue after it; return whether it did."""

@@ -11,11 +11,12 @@ from telemetry.reader.verify.tree.stream_tree import StreamTree
 from telemetry.reader.verify.trusted_checkpoints import TrustedCheckpoints
 from telemetry.reader.verify.verdicts import Finding, Verdict
 
-TIME = b'","time":"'
-"""Between the id of an event and its time."""
-MAX_SIGHTINGS = 16
+MAX_SIGHTINGS = 4
 """Records of one day that are remembered."""
+DAY_BYTES = len("YYYY-MM-DD")
 
+_TIME = b'","time":"'
+_MAX_MIDDLE = 160
 _MAX_DAYS = 4_096
 _TEXT_BYTES = 27
 _SLACK = timedelta(days=1)
@@ -25,28 +26,40 @@ class EventTimes:
     """The days on which one producer's events are dated, with the first records of each.
 
     Attributes:
-        days: The first records of each day, by the day's text.
+        day: The day of the last record, once enough records of it are known.
+        distance: From the number of that record to its day.
     """
 
-    __slots__ = ("days",)
+    __slots__ = ("_days", "day", "distance")
 
     def __init__(self) -> None:
-        self.days: dict[bytes, list[tuple[int, Place, str]]] = {}
+        self.day = b""
+        self.distance = 0
+        self._days: dict[bytes, list[tuple[int, Place, str]]] = {}
 
-    def add(self, value: bytes, at: int, sequence: int, place: Place) -> None:
-        """Remember a record of a day of which few are known.
+    def add(self, value: bytes, start: int, sequence: int, place: Place) -> None:
+        """Remember a record, if few of its day are known.
 
         Args:
             value: The record's value.
-            at: Where ``TIME`` begins in it; negative if it does not.
+            start: Where the digits of its sequence begin.
             sequence: Sequence of the record.
             place: Place of the record.
         """
-        if at < 0 or len(self.days) >= _MAX_DAYS:
+        at = value.find(_TIME, start, start + _MAX_MIDDLE) + len(_TIME)
+        if at < len(_TIME):
             return
-        start = at + len(TIME)
-        text = value[start : start + _TEXT_BYTES].decode("ascii", "replace")
-        self.days.setdefault(value[start : start + 10], []).append((sequence, place, text))
+        day = value[at : at + DAY_BYTES]
+        sightings = self._days.get(day)
+        if sightings is None:
+            if len(self._days) >= _MAX_DAYS:
+                return
+            sightings = self._days[day] = []
+        if len(sightings) < MAX_SIGHTINGS:
+            text = value[at : at + _TEXT_BYTES].decode("ascii", "replace")
+            sightings.append((sequence, place, text))
+        else:
+            self.day, self.distance = day, at - start
 
     def findings(self, producer: str, trusted: TrustedCheckpoints, tree: StreamTree) -> Iterator[Finding]:
         """Yield the proven events that are dated far outside the life of their producer.
@@ -62,10 +75,13 @@ class EventTimes:
         began = created_at(producer)
         if began is not None:
             first = min(first, datetime.fromtimestamp(began, UTC))
-        for sightings in self.days.values():
-            for sequence, place, text in sightings:
+        earliest, latest = first - _SLACK, last + _SLACK
+        usual = earliest.isoformat()[:DAY_BYTES].encode(), latest.isoformat()[:DAY_BYTES].encode()
+        for day, sightings in self._days.items():
+            # Most days are inside the life of the producer, and their records need not be looked at.
+            for sequence, place, text in sightings if not usual[0] < day < usual[1] else ():
                 moment = _moment(text)
-                if moment is None or first - _SLACK <= moment <= last + _SLACK:
+                if moment is None or earliest <= moment <= latest:
                     continue
                 if tree.is_proven(sequence) and not tree.copies.is_blamed(sequence):
                     reason = (
