@@ -6,7 +6,6 @@ from tests.attacks.forge import Writer
 from tests.attacks.site import Site
 
 
-@pytest.mark.xfail(strict=True, reason="a producer that is wholly absent is not missed")
 def test_deleted_producer_is_missing_where_two_are_expected(site: Site) -> None:
     left, _deleted = (Writer(number, signer=site.keys.signing) for number in (1, 2))
     site.put(left.run(3))
@@ -19,7 +18,6 @@ def test_deleted_producer_is_missing_where_two_are_expected(site: Site) -> None:
     assert "/production/payments" in verified.findings
 
 
-@pytest.mark.xfail(strict=True, reason="a service that is wholly absent is not missed")
 def test_deleted_service_is_missing_where_it_is_expected(site: Site) -> None:
     site.put(Writer(1, signer=site.keys.signing).run(3))
 

@@ -26,7 +26,6 @@ def junk(kind: str) -> list[RawRecord]:
     return stranger.run(3)
 
 
-@pytest.mark.xfail(strict=True, reason="anyone can raise the alarm")
 @pytest.mark.parametrize("kind", ["hello", "tombstone", "clear event", "sealed junk", "stranger's stream"])
 def test_one_record_does_not_turn_the_alarm_red(site: Site, kind: str) -> None:
     payments = Writer(signer=site.keys.signing)
@@ -56,7 +55,6 @@ def test_alarm_stays_green_with_a_continued_state(site: Site) -> None:
     assert third.proven(payments.producer) == 4
 
 
-@pytest.mark.xfail(strict=True, reason="a finding cannot be acknowledged")
 def test_acknowledged_finding_is_red_no_more(site: Site) -> None:
     """A rival of a signed record is a finding; when it was looked into, it must not hide the next one."""
     payments, key = Writer(signer=site.keys.signing), site.folder / "auditor"

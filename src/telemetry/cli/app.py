@@ -37,6 +37,16 @@ COMMANDS = (
         "Verify that nothing is missing, changed or reordered. Needs public keys only.",
     ),
     Entry(
+        "trust",
+        "telemetry.cli.commands.prove.trust",
+        "Write and explain the trust file: which key may sign for which services, as which role, and until when.",
+    ),
+    Entry(
+        "acknowledge",
+        "telemetry.cli.commands.prove.acknowledge",
+        "Sign that findings were looked into; `verify --acknowledged FILE` then shows them, and they no longer count.",
+    ),
+    Entry(
         "lineage",
         "telemetry.cli.commands.read.lineage",
         "Follow one event: call, sealing, batch, fallback and replay, place on the topic, checkpoint. All copies are listed.",

@@ -70,6 +70,7 @@ class AuditConfig(ConfigModel):
         encryption_config: Key service that wraps the data keys; required while ``encryption_enabled``.
         storage_config: Store of the events while Kafka is away; required while ``fallback_enabled``.
         signing_config: Key that signs checkpoints; without it the trail cannot be verified offline.
+        trust_file: Trust file of readers: which public key may sign for which services (docs/verification.md).
         checkpoint_format: Version of the checkpoints that are written: 2, or 1 as earlier versions wrote them.
         checkpoint_heartbeat_seconds: While nothing is logged, the last checkpoint is signed again with a new time after
             so many seconds, so that a verifier can tell an idle process from one that was cut off; 0 for never.
@@ -127,6 +128,7 @@ class AuditConfig(ConfigModel):
     encryption_config: SerializeAsAny[EncryptionConfig] | None = None
     storage_config: SerializeAsAny[StorageConfig] | None = None
     signing_config: SigningConfig | None = None
+    trust_file: Path | None = None
     checkpoint_format: Literal[1, 2] = 2
     checkpoint_heartbeat_seconds: float = Field(default=300.0, ge=0, le=86_400)
 

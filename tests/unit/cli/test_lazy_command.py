@@ -58,7 +58,7 @@ def test_completing_a_name_loads_no_command(monkeypatch: pytest.MonkeyPatch) -> 
 
     done = CliRunner().invoke(app, env=environment, prog_name="telemetry")
 
-    assert done.stdout.split() == ["tail", "topic"]
+    assert done.stdout.split() == ["tail", "trust", "topic"]
     assert not [entry.module for entry in COMMANDS if entry.module in sys.modules]
 
 

@@ -9,9 +9,9 @@ import msgspec
 
 from telemetry.exceptions import FormatError, TamperedError
 from telemetry.format import canonical_base64
-from telemetry.format.proof.checkpoint import Checkpoint, open_checkpoint, read_unverified
+from telemetry.format.proof.checkpoint import Checkpoint, read_unverified
 from telemetry.format.proof.merkle import HASH_BYTES, MAX_PATH, leaf_hash, verify_inclusion
-from telemetry.format.proof.signed_note import PublicKey
+from telemetry.format.proof.signed_note import PublicKey, require_signed
 from telemetry.format.value.message import MAX_VALUE_BYTES, Message, parse
 
 PROOF_FORMAT = "telemetry-inclusion-proof"
@@ -42,11 +42,13 @@ class ProvenRecord(NamedTuple):
         message: The record's value, parsed but still sealed.
         value: The record's value as bytes.
         checkpoint: The signed checkpoint.
+        signers: Keys that signed it, of those that were given.
     """
 
     message: Message
     value: bytes
     checkpoint: Checkpoint
+    signers: tuple[PublicKey, ...]
 
 
 class _File(msgspec.Struct, kw_only=True):
@@ -110,7 +112,7 @@ def decode_proof(data: bytes) -> InclusionProof:
 def verify_proof(data: bytes, trusted: Sequence[PublicKey]) -> ProvenRecord:
     """Check a proof file offline.
 
-    1. A trusted key signed the checkpoint.
+    1. A key of those that were given signed the checkpoint; the caller judges which key may sign for which source.
     2. The record names the checkpoint's producer and source, and the sequence of the proof.
     3. The path leads from the record's leaf hash at that sequence to the signed root.
 
@@ -127,7 +129,8 @@ def verify_proof(data: bytes, trusted: Sequence[PublicKey]) -> ProvenRecord:
     """
     proof = decode_proof(data)
     # 1.
-    checkpoint = open_checkpoint(proof.checkpoint, trusted)
+    note, checkpoint = read_unverified(proof.checkpoint)
+    signers = require_signed(note, trusted)
     # 2. A path proves nothing about a record that claims to be of another producer, or another number.
     message = _parse_value(proof.value)
     _require_same(message, proof, checkpoint)
@@ -139,7 +142,7 @@ def verify_proof(data: bytes, trusted: Sequence[PublicKey]) -> ProvenRecord:
         path=proof.path,
         root=checkpoint.root,
     )
-    return ProvenRecord(message, proof.value, checkpoint)
+    return ProvenRecord(message, proof.value, checkpoint, signers)
 
 
 def describe_proof(data: bytes) -> tuple[Message, Checkpoint]:

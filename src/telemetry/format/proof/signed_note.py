@@ -203,11 +203,22 @@ def open_note(note: str, trusted: Sequence[PublicKey]) -> str:
         TamperedError: No trusted key signed it.
     """
     parsed = parse_note(note)
-    if not verify_note(parsed, trusted):
-        labels = ", ".join(line.label for line in parsed.signatures)
+    require_signed(parsed, trusted)
+    return parsed.text
+
+
+def require_signed(note: Note, trusted: Sequence[PublicKey]) -> tuple[PublicKey, ...]:
+    """Return the trusted keys that signed a note.
+
+    Raises:
+        TamperedError: No trusted key signed it, or a signature names one and was not made with it.
+    """
+    signers = verify_note(note, trusted)
+    if not signers:
+        labels = ", ".join(line.label for line in note.signatures)
         message = f"no trusted key signed the note; it is signed by {labels}"
         raise TamperedError(message)
-    return parsed.text
+    return signers
 
 
 def _parse_signature(line: str) -> SignatureLine:

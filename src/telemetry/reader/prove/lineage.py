@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from telemetry.exceptions import FormatError, MalformedRecordError, TamperedError, VerificationError
+from telemetry.exceptions import MalformedRecordError, TamperedError, VerificationError
 from telemetry.format.objects.stored_name import parse_stored_name
-from telemetry.format.proof.checkpoint import Checkpoint, read_unverified
+from telemetry.format.proof.checkpoint import Checkpoint
 from telemetry.format.proof.checkpoint_message import decode_checkpoint_message
-from telemetry.format.proof.signed_note import PublicKey, verify_note
+from telemetry.format.proof.signed_note import PublicKey
 from telemetry.format.uuid7 import UUID_PATTERN, created_at
 from telemetry.format.value import jwe
 from telemetry.format.value.message import BATCH_HEADER, REPLAY_HEADER, Message, context_of
 from telemetry.reader.entry import DamagedRecord, Place, RawRecord
 from telemetry.reader.prove.find import find_event
 from telemetry.reader.prove.prover import MAX_CANDIDATES, Prover
+from telemetry.reader.trust import Judgement, TrustPolicy
+from telemetry.reader.verify.checkpoint_judge import CheckpointJudge
 
 MAX_COPIES = 1_000
 """Copies of one record that are listed; further ones are counted."""
@@ -73,14 +75,21 @@ class Covering:
     Attributes:
         checkpoint: The checkpoint.
         place: Place of its record.
-        signers: Labels of the trusted keys that signed it; empty if none did.
-        claimed: Labels of all keys that it says signed it.
+        believed: The keys that signed it and are believed, each with the reason; empty if there is none.
+        refused: Trusted keys that signed it and may not, each with the reason.
+        claimed: Labels of the keys that it says signed it.
     """
 
     checkpoint: Checkpoint
     place: Place
-    signers: tuple[str, ...]
-    claimed: tuple[str, ...]
+    believed: tuple[Judgement, ...]
+    refused: tuple[Judgement, ...]
+    claimed: str
+
+    @property
+    def signers(self) -> tuple[str, ...]:
+        """Labels of the keys that are believed."""
+        return tuple(judgement.signer for judgement in self.believed)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the checkpoint as plain values."""
@@ -95,7 +104,9 @@ class Covering:
             "offset": self.place.offset if self.place.name is None else None,
             "fallback_object": self.place.name,
             "trusted_signers": list(self.signers),
-            "claimed_signers": list(self.claimed),
+            "believed_because": [judgement.why for judgement in self.believed],
+            "refused_because": [f"{judgement.signer}: {judgement.why}" for judgement in self.refused],
+            "claimed_signers": self.claimed.split(", ") if self.claimed else [],
         }
 
 
@@ -177,12 +188,13 @@ class LineageTracer:
 
     Args:
         event_id: UUIDv7 of the event.
-        trusted: Public keys that may have signed; without any, the checkpoint is shown and nothing is proven.
+        trusted: Who may sign what, or public keys that may have signed; without any, the checkpoint is shown and nothing
+            is proven.
     """
 
-    def __init__(self, event_id: str, *, trusted: Sequence[PublicKey]) -> None:
+    def __init__(self, event_id: str, *, trusted: TrustPolicy | Iterable[PublicKey]) -> None:
         self._event_id = event_id
-        self._trusted = trusted
+        self._policy = trusted if isinstance(trusted, TrustPolicy) else TrustPolicy.of_keys(trusted)
         self._records: dict[bytes, _Record] = {}
 
     def find(self, records: Iterable[RawRecord | DamagedRecord]) -> bool:
@@ -207,7 +219,7 @@ class LineageTracer:
         Args:
             records: Records of every source.
         """
-        searches = {record.place_in_stream: _Search(*record.place_in_stream, self._trusted) for record in self._all()}
+        searches = {record.place_in_stream: _Search(*record.place_in_stream, self._policy) for record in self._all()}
         for raw in records:
             for search in searches.values():
                 search.observe(raw)
@@ -217,7 +229,7 @@ class LineageTracer:
         return self._records.values()
 
     def _lineage(self, record: _Record, search: _Search) -> Lineage:
-        problem = search.problem_of(record.raw.value or b"") if self._trusted else None
+        problem = search.problem_of(record.raw.value or b"")
         return Lineage(
             message=record.message,
             raw=record.raw,
@@ -225,7 +237,7 @@ class LineageTracer:
             more_copies=record.more,
             covering=search.covering,
             problem=problem,
-            is_proven=bool(self._trusted) and problem is None,
+            is_proven=bool(self._policy.keys) and problem is None,
         )
 
 
@@ -252,11 +264,11 @@ class _Record:
 class _Search:
     """Looks for the checkpoint and the proof of one sequence of a producer."""
 
-    def __init__(self, producer: str, sequence: int, trusted: Sequence[PublicKey]) -> None:
+    def __init__(self, producer: str, sequence: int, policy: TrustPolicy) -> None:
         self._producer = producer
         self._sequence = sequence
-        self._trusted = trusted
-        self._prover = Prover(producer, sequence, trusted=trusted) if trusted else None
+        self._judge = CheckpointJudge(policy)
+        self._prover = Prover(producer, sequence, trusted=policy) if policy.keys else None
         self.covering: Covering | None = None
 
     def observe(self, raw: RawRecord | DamagedRecord) -> None:
@@ -264,7 +276,7 @@ class _Search:
             return
         if self._prover is not None:
             self._prover.observe(raw)
-        self._observe_checkpoint(raw.value, raw.place)
+        self._observe_checkpoint(raw)
 
     def problem_of(self, value: bytes) -> VerificationError | None:
         """Return why this record is not proven, or None."""
@@ -276,23 +288,27 @@ class _Search:
             return exc
         return None if proof.value == value else TamperedError("another record was signed in its place")
 
-    def _observe_checkpoint(self, value: bytes, place: Place) -> None:
+    def _observe_checkpoint(self, raw: RawRecord) -> None:
         try:
-            message = decode_checkpoint_message(value)
-            if message is None or message.producer != self._producer:
-                return
-            note, checkpoint = read_unverified(message.data)
-            signers = verify_note(note, self._trusted)
-        except (FormatError, TamperedError):
+            message = decode_checkpoint_message(raw.value or b"")
+        except MalformedRecordError:
             return  # it proves nothing; the verifier reports it
-        if checkpoint.producer != self._producer or checkpoint.size <= self._sequence:
+        if message is None or message.producer != self._producer:
             return
-        claimed = tuple(line.label for line in note.signatures)
-        trusted = tuple(f"{key.name}+{key.key_id.hex()}" for key in signers)
-        # The smallest checkpoint that covers the record, but any trusted one rather than an untrusted one.
+        judged = self._judge.judge(message, raw)
+        checkpoint = judged.checkpoint
+        if checkpoint is None or checkpoint.producer != self._producer or checkpoint.size <= self._sequence:
+            return
+        # The smallest checkpoint that covers the record, but any that is believed rather than one that is not.
         known = self.covering
-        if known is None or (not trusted, checkpoint.size) < (not known.signers, known.checkpoint.size):
-            self.covering = Covering(checkpoint=checkpoint, place=place, signers=trusted, claimed=claimed)
+        if known is None or (not judged.accepted, checkpoint.size) < (not known.believed, known.checkpoint.size):
+            self.covering = Covering(
+                checkpoint=checkpoint,
+                place=raw.place,
+                believed=judged.accepted,
+                refused=judged.refused,
+                claimed=judged.signers,
+            )
 
 
 def key_version(key_uri: str) -> str | None:

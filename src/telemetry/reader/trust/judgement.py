@@ -7,6 +7,9 @@ from enum import StrEnum
 
 from telemetry.format.proof.signed_note import PublicKey
 
+SELF_ASSERTED = "self-asserted only"
+"""What a report says where a key has dates and no independent clock says when it signed."""
+
 
 class Role(StrEnum):
     """What a key may sign.
@@ -82,6 +85,25 @@ class Judgement:
     is_dated: bool = False
 
     @property
+    def signer(self) -> str:
+        """Name and id of the key, for reports."""
+        return label_of(self.key)
+
+    @property
+    def why(self) -> str:
+        """Why the key is believed, or is not, and by which clock."""
+        if not self.is_dated:
+            return self.reason
+        if self.is_self_asserted:
+            return f"{self.reason}; {SELF_ASSERTED}: no clock but its own says when it signed"
+        return f"{self.reason}, by the {self.time_basis} time"
+
+    @property
     def is_self_asserted(self) -> bool:
         """Whether only the signer's own clock says that the signature is inside the key's dates."""
         return self.is_dated and self.time_basis is TimeBasis.SELF
+
+
+def label_of(key: PublicKey) -> str:
+    """Return name and id of a key, for reports."""
+    return f"{key.name}+{key.key_id.hex()}"

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 
+from telemetry.exceptions import TamperedError
+from telemetry.format.proof.checkpoint import Checkpoint
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.reader.trust.judgement import Judgement, Role, Statement, TimeBasis
 
@@ -114,6 +116,39 @@ class TrustPolicy:
         if accepted is None:
             return judgements[-1]
         return self._bind(accepted, statement)
+
+    def judge_checkpoint(
+        self, key: PublicKey, checkpoint: Checkpoint, *, appended_at: float | None = None
+    ) -> Judgement:
+        """Return whether a checkpoint is believed of a key whose signature under it was verified.
+
+        Args:
+            key: The key that signed it.
+            checkpoint: The checkpoint.
+            appended_at: LogAppendTime of its record in seconds since the epoch; None where no broker stamped it.
+        """
+        statement = Statement(
+            roles=roles_of(checkpoint.source),
+            source=checkpoint.source,
+            topic=checkpoint.topic,
+            signed_at=checkpoint.time,
+            appended_at=appended_at,
+        )
+        return self.judge(key, statement)
+
+    def require_believed(self, signers: Iterable[PublicKey], checkpoint: Checkpoint) -> tuple[Judgement, ...]:
+        """Return the judgements of the keys that are believed of a checkpoint outside its record.
+
+        Raises:
+            TamperedError: None of them may sign it.
+        """
+        judgements = [self.judge_checkpoint(key, checkpoint) for key in signers]
+        accepted = tuple(judgement for judgement in judgements if judgement.accepted)
+        if not accepted:
+            reasons = "; ".join(f"{judgement.signer}: {judgement.reason}" for judgement in judgements)
+            message = f"no key that signed the checkpoint of {checkpoint.source} is believed ({reasons})"
+            raise TamperedError(message)
+        return accepted
 
     def bind(self, key: PublicKey, source: str) -> None:
         """Continue with what an earlier verification has seen: this key signs for this source."""

@@ -13,6 +13,7 @@ from telemetry.exceptions import ConfigurationError, FormatError, Problem
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.reader.trust.judgement import Role
 from telemetry.reader.trust.policy import SourceRule, TrustedKey, TrustPolicy
+from telemetry.system.file_trust import FileFault, read_believed
 
 VERSION = 1
 MAX_FILE_BYTES = 1 << 20
@@ -52,14 +53,17 @@ def load_trust_file(path: Path) -> TrustPolicy:
     """Return the policy that a trust file states.
 
     Raises:
-        ConfigurationError: The file cannot be read or is not a trust file; every problem is named.
+        ConfigurationError: The file cannot be read, another user could have written it, or it is not a trust file; every
+            problem is named.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
+        data = read_believed(path, max_bytes=MAX_FILE_BYTES)
     except OSError as exc:
         reason = f"{path} cannot be read: {exc.strerror or exc}"
-        raise ConfigurationError(Problem("trust_file", reason, _REMEDY)) from exc
+        raise ConfigurationError(Problem("trust_file", reason, "check its path and its mode")) from exc
+    # Who may write this file decides who is believed.
+    if isinstance(data, FileFault):
+        raise ConfigurationError(Problem("trust_file", str(data), data.remedy))
     return parse_trust_file(data)
 
 

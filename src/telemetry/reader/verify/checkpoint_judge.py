@@ -11,8 +11,8 @@ from telemetry.format.proof.leaves import LEAVES_HEADER, IntervalLeaves
 from telemetry.format.proof.signed_note import Note, PublicKey, parse_note
 from telemetry.format.uuid7 import is_uuid
 from telemetry.reader.entry import RawRecord
-from telemetry.reader.trust.judgement import Judgement, Statement
-from telemetry.reader.trust.policy import TrustPolicy, roles_of
+from telemetry.reader.trust.judgement import Judgement
+from telemetry.reader.trust.policy import TrustPolicy
 
 _MAX_NAMED_SIGNERS = 4
 
@@ -97,7 +97,7 @@ class CheckpointJudge:
         if not keys:
             return JudgedCheckpoint(checkpoint=checkpoint, reason=self._why_unknown(note, claimed), signers=claimed)
         # 4. The policy.
-        judgements = [self._judge_key(key, checkpoint, record) for key in keys]
+        judgements = [self._policy.judge_checkpoint(key, checkpoint, appended_at=record.append_time) for key in keys]
         # 5. The Kafka key.
         reason = "" if record.key == message.producer.encode() else "its Kafka key is not its producer"
         accepted = tuple(judgement for judgement in judgements if judgement.accepted)
@@ -127,16 +127,6 @@ class CheckpointJudge:
                 signers.append(key)
         return signers
 
-    def _judge_key(self, key: PublicKey, checkpoint: Checkpoint, record: RawRecord) -> Judgement:
-        statement = Statement(
-            roles=roles_of(checkpoint.source),
-            source=checkpoint.source,
-            topic=checkpoint.topic,
-            signed_at=checkpoint.time,
-            appended_at=record.append_time,
-        )
-        return self._policy.judge(key, statement)
-
     def _why_unknown(self, note: Note, claimed: str) -> str:
         if any((line.name, line.key_id) in self._known for line in note.signatures):
             return f"the signature of {claimed} does not match its text: it was altered or forged"
@@ -147,14 +137,3 @@ class CheckpointJudge:
                 "public key was not given"
             )
         return f"signed by {claimed}, which is not trusted"
-
-
-def label_of(key: PublicKey) -> str:
-    """Return name and id of a key, for reports."""
-    return f"{key.name}+{key.key_id.hex()}"
-
-
-def why(judgement: Judgement) -> str:
-    """Return why a key is believed, and by which clock."""
-    basis = "; only its own clock says when it signed" if judgement.is_self_asserted else ""
-    return f"{judgement.reason}, by the {judgement.time_basis} time{basis}"

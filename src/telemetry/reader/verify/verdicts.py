@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NoReturn, Protocol
 
+import msgspec
+
+from telemetry.reader.trust.judgement import SELF_ASSERTED
 from telemetry.reader.verify.foreign import NO_FOREIGN_RECORDS, ForeignRecords
 
 MAX_FINDINGS = 1_000
@@ -92,15 +96,32 @@ class Finding:
             return ""
         return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
 
+    def id_in(self, stream: str) -> str:
+        """Return the id by which exactly this finding is acknowledged, 32 hexadecimal digits.
+
+        Args:
+            stream: Producer that it concerns; empty for none.
+        """
+        parts = [stream, str(self.verdict), self.first, self.last, self.field, self.leaf]
+        if not self.leaf:
+            # Without the record's hash, its place and what was found about it are what makes the finding this one.
+            parts += [self.place, self.reason]
+        return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]
+
     def __str__(self) -> str:
         where = f" sequence {self.range}" if self.range else ""
         field = f", {self.field}" if self.field else ""
         place = f" at {self.place}" if self.place else ""
         return f"{self.verdict}{where}{field}{place}: {self.reason}"
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the finding as plain values."""
+    def to_dict(self, stream: str = "") -> dict[str, Any]:
+        """Return the finding as plain values, with its id.
+
+        Args:
+            stream: Producer that it concerns; empty for none.
+        """
         return {
+            "id": self.id_in(stream),
             "verdict": str(self.verdict),
             "reason": self.reason,
             "first": self.first,
@@ -192,9 +213,9 @@ class ProducerReport:
             "is_open": self.is_open,
             "keys": list(self.keys),
             "believed": list(self.believed),
-            "findings": [finding.to_dict() for finding in self.findings],
+            "findings": [finding.to_dict(self.producer) for finding in self.findings],
             "more_findings": self.more_findings,
-            "acknowledged": [finding.to_dict() for finding in self.acknowledged],
+            "acknowledged": [finding.to_dict(self.producer) for finding in self.acknowledged],
         }
 
 
@@ -242,6 +263,11 @@ class VerificationReport:
             return EXIT_TAMPERED
         return EXIT_INCOMPLETE if EXIT_INCOMPLETE in codes else EXIT_FINE
 
+    @property
+    def is_self_asserted(self) -> bool:
+        """Whether a key that has dates was believed although no independent clock says when it signed."""
+        return any(SELF_ASSERTED in reason for report in self.producers for reason in report.believed)
+
     def producer(self, producer: str) -> ProducerReport:
         """Return the report on one producer.
 
@@ -267,6 +293,7 @@ class VerificationReport:
             "proven": self.total("proven"),
             "duplicates": self.total("duplicates"),
             "trusted_keys": list(self.trusted_keys),
+            "self_asserted": self.is_self_asserted,
             "continued_from": self.continued_from or None,
             "findings": [finding.to_dict() for finding in self.findings],
             "more_findings": self.more_findings,

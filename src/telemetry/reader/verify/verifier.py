@@ -16,8 +16,9 @@ from telemetry.format.value.head import parse_head, parse_loosely, parse_number_
 from telemetry.format.value.message import SEQUENCE
 from telemetry.format.value.render import key_hash
 from telemetry.reader.entry import DamagedRecord, HeldEvents, Place, RawRecord
+from telemetry.reader.trust.judgement import label_of
 from telemetry.reader.trust.policy import TrustPolicy
-from telemetry.reader.verify.checkpoint_judge import CheckpointJudge, label_of, why
+from telemetry.reader.verify.checkpoint_judge import CheckpointJudge
 from telemetry.reader.verify.foreign import ForeignKind
 from telemetry.reader.verify.record_group import MAX_SIGHTINGS, RecordGroup
 from telemetry.reader.verify.saved import SavedFinding
@@ -309,13 +310,13 @@ class Verifier:
         if checkpoint is None:
             return
         for refused in judged.refused:
-            self._evidence.refusals.add(Refusal(checkpoint, label_of(refused.key), refused.reason, place))
+            self._evidence.refusals.add(Refusal(checkpoint, refused.signer, refused.reason, place))
         if not judged.accepted:
             self._streams.of(checkpoint.producer).add_signers(judged.signers)
             return
         stream = self._streams.trust(checkpoint.producer)
         leaves = judged.leaves() if stream.tree.wants_leaves(checkpoint.size) else None
-        believed = {label_of(accepted.key): why(accepted) for accepted in judged.accepted}
+        believed = {accepted.signer: accepted.why for accepted in judged.accepted}
         stream.add_trusted(checkpoint, believed, place, leaves)
         if (
             place.partition is not None

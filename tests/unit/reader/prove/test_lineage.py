@@ -69,7 +69,7 @@ def test_without_public_key_nothing_is_proven() -> None:
     (found,) = trace(topic(Process().run(20)), 12)
     assert found.covering is not None
     assert found.covering.signers == ()
-    assert found.covering.claimed == ("payments+" + Signer().public.key_id.hex(),)
+    assert found.covering.claimed == "payments+" + Signer().public.key_id.hex()
     assert (found.is_proven, found.problem) == (False, None)
 
 

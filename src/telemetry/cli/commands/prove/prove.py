@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from telemetry.cli.options.connection import Loader, with_connection
-from telemetry.cli.options.public_keys import PublicKeys, trusted_keys
 from telemetry.cli.options.records import trail_records
-from telemetry.cli.output.console import err, escape_markup
+from telemetry.cli.options.trust import PublicKeys, Trust, require_trust
+from telemetry.cli.output.console import err, escape_control, escape_markup
 from telemetry.cli.output.examples import examples
 from telemetry.cli.output.new_file import new_file
 from telemetry.exceptions import ConfigurationError, IncompleteError, Problem, TamperedError, VerificationError
@@ -21,13 +22,14 @@ from telemetry.format.value.message import parse
 from telemetry.reader import DamagedRecord, RawRecord
 from telemetry.reader.prove.find import find_event
 from telemetry.reader.prove.prover import MAX_CANDIDATES, Prover
+from telemetry.reader.trust import Judgement
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command(
     "prove",
-    epilog=examples("telemetry prove 0198c0de-1111-7222-8333-444455556666 -c telemetry.toml --public-key audit.pub"),
+    epilog=examples("telemetry prove 0198c0de-1111-7222-8333-444455556666 -c telemetry.toml --trust trust.toml"),
 )
 @with_connection
 def prove(
@@ -35,6 +37,7 @@ def prove(
     event_id: Annotated[str, typer.Argument(help="The event's id, as `tail --json` shows it.")],
     *,
     public_key: PublicKeys = None,
+    trust: Trust = None,
     file: Annotated[
         Path | None, typer.Option("--out", "-o", help="File to write; default: EVENT_ID.proof.json. It must not exist.")
     ] = None,
@@ -44,24 +47,26 @@ def prove(
     Exit code: 0, 3 when the record was altered, 4 when the event or a part of the proof is missing, 6 when the trail
     cannot be read.
     """
-    keys = trusted_keys(public_key or [])
     if not is_uuid(event_id):
         raise ConfigurationError(Problem("EVENT_ID", "is not the id of an event", "copy it from `tail --json`"))
     target = file or Path(f"{event_id}.proof.json")
     if target.exists():
         raise ConfigurationError(Problem("--out", f"{target} exists already", "choose another name"))
     audit = load(encryption_enabled=False, fallback_enabled=False).audit_config
+    policy = require_trust(public_key, trust, configured=audit.trust_file)
     # 1. Find each position in a producer's stream that claims the event; forged records can add positions.
     candidates = _candidates(trail_records(audit, "looking for the event"), event_id)
-    provers = [Prover(producer, sequence, trusted=keys) for producer, sequence in candidates]
+    provers = [Prover(producer, sequence, trusted=policy) for producer, sequence in candidates]
     # 2. Collect the records and checkpoints that prove each of them, in one pass over the trail.
     for record in trail_records(audit, "collecting the proof"):
         for prover in provers:
             prover.observe(record)
     # 3. Keep the first that holds: a signature covers one record at each position.
-    proof = encode_proof(_first_proof(provers, event_id))
+    proof, believed = _first_proof(provers, event_id)
     with new_file(target, replace=False) as stream:
-        stream.write(proof)
+        stream.write(encode_proof(proof))
+    for judgement in believed:
+        err.print(Text(escape_control(f"signed by {judgement.signer}: {judgement.why}"), style="dim"))
     err.print(f"proof written to [bold]{escape_markup(str(target))}[/]")
 
 
@@ -78,7 +83,7 @@ def _candidates(records: Iterable[RawRecord | DamagedRecord], event_id: str) -> 
     return list(positions)
 
 
-def _first_proof(provers: list[Prover], event_id: str) -> InclusionProof:
+def _first_proof(provers: list[Prover], event_id: str) -> tuple[InclusionProof, tuple[Judgement, ...]]:
     errors: list[VerificationError] = []
     for prover in provers:
         try:
@@ -87,7 +92,7 @@ def _first_proof(provers: list[Prover], event_id: str) -> InclusionProof:
             errors.append(exc)
             continue
         if parse(proof.value).attributes["id"] == event_id:
-            return proof
+            return proof, prover.believed
         message = f"the record that was signed in the place of event {event_id} is another one"
         errors.append(TamperedError(message))
     raise errors[0]

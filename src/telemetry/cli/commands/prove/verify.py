@@ -4,33 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from telemetry.cli.options.connection import Loader, with_connection
-from telemetry.cli.options.public_keys import PublicKeys, trusted_keys
-from telemetry.cli.output.console import BarTotal, err, escape_control, out, progress, write_line
+from telemetry.cli.options.judging import Judging, with_judging
+from telemetry.cli.output.console import BarTotal, err, progress, write_line
 from telemetry.cli.output.examples import examples
 from telemetry.cli.output.new_file import new_file
+from telemetry.cli.output.verification import show_report
 from telemetry.config import AuditConfig
 from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.reader import FallbackSource, KafkaSource, RawRecord, ReadRange
 from telemetry.reader.entry import DamagedRecord
 from telemetry.reader.verify.html_report import render_html
 from telemetry.reader.verify.state import VerifierState
-from telemetry.reader.verify.verdicts import VerificationReport
 from telemetry.reader.verify.verifier import Verifier
 from telemetry.storage import StorageProviderFactory
 from telemetry.version import __version__
-
-_COLOURS = {"complete": "green", "duplicate": "green", "unverifiable": "yellow", "truncated": "yellow"}
-
 
 app = typer.Typer(add_completion=False)
 
@@ -39,14 +35,15 @@ app = typer.Typer(add_completion=False)
     "verify",
     epilog=examples(
         "telemetry verify -c telemetry.toml --public-key audit.pub --report evidence.html",
-        "telemetry verify -c telemetry.toml --public-key audit.pub --state audit.state --continue --live 30",
+        "telemetry verify -c telemetry.toml --trust trust.toml --state audit.state --continue --live 30",
     ),
 )
 @with_connection
+@with_judging
 def verify(
     load: Loader,
+    judging: Judging,
     *,
-    public_key: PublicKeys = None,
     state: Annotated[
         Path | None,
         typer.Option(help="File that remembers what was verified; the next run fails if the past has changed."),
@@ -79,22 +76,35 @@ def verify(
     Reads the topic from the beginning, and the fallback store too if one is configured: events that wait there are not
     lost.
 
+    Records that no trusted key proves are foreign: anyone who may write to the topic can add them. They are counted, and are
+    a finding only where a trusted producer lacks a record or has a rival for one.
+
     Exit code: 0 when everything is proven, 3 when something was tampered with or reordered, 4 when something is missing or
     cannot be proven, 6 when the source cannot be read.
     """
     audit = load(encryption_enabled=False, fallback_enabled=False).audit_config
     # Keys and state are checked before the trail is read, which can take hours.
-    keys = trusted_keys(public_key or [])
+    policy = judging.policy(audit)
     if state is None and (continue_ or expect_state is not None):
         raise ConfigurationError(Problem("--state", "is missing", "give it: --continue and --expect-state need it"))
     known = VerifierState.load(state, expected_digest=expect_state) if state is not None else None
     # The first run has no state to continue from, and reads everything.
     continued = continue_ and known is not None
-    verifier = Verifier(keys, state=known, continued=continued, open_seconds=live, from_start=not after_retention)
+    now = datetime.now(UTC)
+    known_findings = judging.acknowledged(policy, now)
+    verifier = Verifier(
+        policy,
+        state=known,
+        continued=continued,
+        open_seconds=live,
+        from_start=not after_retention,
+        expected=judging.expected,
+        acknowledged=known_findings,
+    )
     starts = known.positions.get(audit.kafka_topic) if continued and known is not None else None
     scope = _read(verifier, audit, starts)
-    now = datetime.now(UTC)
     result = verifier.report(now=now)
+    result = replace(result, notes=(*known_findings.notes(), *result.notes))
     # The state before the report, because the report quotes its digest.
     if state is not None:
         scope["state written, SHA-256"] = digest = _save(verifier.state(now=now), state)
@@ -102,12 +112,13 @@ def verify(
     if report is not None:
         with new_file(report, replace=True, option="--report") as stream:
             stream.write(render_html(result, scope=scope).encode())
+    code = judging.exit_code(result)
     if json:
-        values = result.to_dict() | {"state": scope.get("state written, SHA-256")}
+        values = result.to_dict() | {"exit_code": code, "state": scope.get("state written, SHA-256")}
         write_line(msgspec.json.encode(values).decode())
     else:
-        _show(result)
-    raise typer.Exit(result.exit_code)
+        show_report(result, with_foreign=judging.shows_foreign)
+    raise typer.Exit(code)
 
 
 def _read(verifier: Verifier, audit: AuditConfig, starts: dict[int, int] | None) -> dict[str, str]:
@@ -139,25 +150,3 @@ def _stored(audit: AuditConfig, stack: ExitStack) -> Iterable[RawRecord | Damage
 def _save(state: VerifierState, path: Path) -> str:
     state.save(path)
     return state.digest
-
-
-def _show(result: VerificationReport) -> None:
-    table = Table("producer", "service", "records", "proven", "duplicates", "verdict")
-    for producer in result.producers:
-        colour = _COLOURS.get(str(producer.verdict), "bold red")
-        table.add_row(
-            producer.producer,
-            Text(escape_control(producer.source)),
-            f"{producer.records:,}",
-            f"{producer.proven:,}",
-            f"{producer.duplicates:,}",
-            f"[{colour}]{producer.verdict}[/]",
-        )
-    out.print(table)
-    for producer in result.producers:
-        for finding in producer.findings:
-            err.print(Text.assemble((producer.producer, "yellow"), " ", escape_control(str(finding))))
-    for finding in result.findings:
-        err.print(Text(escape_control(str(finding)), style="yellow"))
-    colour = _COLOURS.get(str(result.verdict), "bold red")
-    out.print(f"[{colour}]{result.verdict}[/]")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
-from telemetry.cli.options.public_keys import PublicKeys, trusted_keys
+from telemetry.cli.options.trust import PublicKeys, Trust, require_trust
 from telemetry.cli.output.console import escape_control, fail, out, write_line
 from telemetry.cli.output.examples import examples
 from telemetry.exceptions import ConfigurationError, Problem, TamperedError, TelemetryError
 from telemetry.format.proof.inclusion import MAX_PROOF_BYTES, ProvenRecord, verify_proof
+from telemetry.reader.trust import Judgement
 
 app = typer.Typer(add_completion=False)
 
@@ -25,6 +27,7 @@ def verify_proof_file(
     file: Annotated[Path, typer.Argument(help="File that `telemetry prove` wrote.")],
     *,
     public_key: PublicKeys = None,
+    trust: Trust = None,
     event_id: Annotated[str | None, typer.Option("--event-id", help="Fail unless the proof is of this event.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the proven facts as JSON.")] = False,
 ) -> None:
@@ -36,12 +39,14 @@ def verify_proof_file(
     is not a proof.
     """
     try:
-        proven = verify_proof(_content(file), trusted_keys(public_key or []))
+        policy = require_trust(public_key, trust)
+        proven = verify_proof(_content(file), policy.candidates())
+        believed = policy.require_believed(proven.signers, proven.checkpoint)
         _require_event(proven, event_id)
     except TelemetryError as exc:
         raise fail(exc) from exc
     # The facts come from the proven record, never from the file beside it.
-    facts = _facts(proven)
+    facts = _facts(proven, believed)
     if json:
         write_line(msgspec.json.encode(facts).decode())
         return
@@ -66,11 +71,14 @@ def _content(file: Path) -> bytes:
         raise ConfigurationError(problem) from exc
 
 
-def _facts(proven: ProvenRecord) -> dict[str, Any]:
+def _facts(proven: ProvenRecord, believed: Sequence[Judgement]) -> dict[str, Any]:
     attributes, checkpoint = proven.message.attributes, proven.checkpoint
     return {
         **{name: attributes[name] for name in ("id", "type", "time", "source", "producer", "sequence")},
         "checkpoint_size": checkpoint.size,
         "checkpoint_time": checkpoint.time,
         "checkpoint_root": checkpoint.root.hex(),
+        "signed_by": ", ".join(judgement.signer for judgement in believed),
+        "believed_because": "; ".join(judgement.why for judgement in believed),
+        "time_basis": str(believed[0].time_basis),
     }

@@ -10,9 +10,9 @@ import msgspec
 import typer
 
 from telemetry.cli.options.connection import Loader, with_connection
-from telemetry.cli.options.public_keys import PublicKeys, trusted_keys
 from telemetry.cli.options.reader import Reader, Reason
 from telemetry.cli.options.records import trail_records
+from telemetry.cli.options.trust import PublicKeys, Trust, trust_policy
 from telemetry.cli.output.console import err, out, write_line
 from telemetry.cli.output.examples import examples
 from telemetry.cli.output.timeline import Step, draw
@@ -31,12 +31,12 @@ from telemetry.exceptions import (
 )
 from telemetry.format.objects.fallback_object import decode_object
 from telemetry.format.objects.stored_name import REJECTED, parse_stored_name
-from telemetry.format.proof.signed_note import PublicKey
 from telemetry.format.uuid7 import created_at, is_uuid
 from telemetry.format.value.event import AuditEvent
 from telemetry.format.value.message import context_of
 from telemetry.reader import DamagedRecord, Entry, OpenedEvent, RecordOpener
 from telemetry.reader.prove.lineage import Lineage, LineageTracer, RecordCopy, key_version
+from telemetry.reader.trust import TrustPolicy
 from telemetry.storage import StorageProvider, StorageProviderFactory
 from telemetry.trail.read_event import Access, record_access
 
@@ -53,7 +53,7 @@ app = typer.Typer(add_completion=False)
 @app.command(
     "lineage",
     epilog=examples(
-        "telemetry lineage 0198c0de-1111-7222-8333-444455556666 -c telemetry.toml --public-key audit.pub",
+        "telemetry lineage 0198c0de-1111-7222-8333-444455556666 -c telemetry.toml --trust trust.toml",
         "telemetry lineage 0198c0de-1111-7222-8333-444455556666 -c telemetry.toml --json | jq -r .records[].call.trace_id",
     ),
 )
@@ -63,6 +63,7 @@ def lineage(
     event_id: Annotated[str, typer.Argument(help="The event's id: `receipt.event_id`, or as `tail --json` shows it.")],
     *,
     public_key: PublicKeys = None,
+    trust: Trust = None,
     open_: Annotated[bool, typer.Option("--open", help="Decrypt the event too; needs access to its key.")] = False,
     reader: Reader = None,
     reason: Reason = None,
@@ -74,16 +75,16 @@ def lineage(
     the trail. The topic is read from shortly before the event's own time, which is part of its id, and from the
     beginning if the event is not found there.
 
-    Exit code: 0, 3 when the record was altered, 4 when the event was not found or, with --public-key, is not proven,
+    Exit code: 0, 3 when the record was altered, 4 when the event was not found or, with trusted keys, is not proven,
     5 when --open got no key, 7 when the read could not be recorded.
     """
-    keys = trusted_keys(public_key) if public_key else []
     if not is_uuid(event_id):
         raise ConfigurationError(Problem("EVENT_ID", "is not the id of an event", "copy it from `tail --json`"))
     config = load(fallback_enabled=False, **({} if open_ else {"encryption_enabled": False}))
     audit = config.audit_config
+    policy = trust_policy(public_key, trust, configured=audit.trust_file) or TrustPolicy(())
     # 1. Find the records that claim the id, and the checkpoints that cover them.
-    records = _trace(audit, event_id, keys)
+    records = _trace(audit, event_id, policy)
     # 2. Record the read before anything is opened.
     if open_:
         access = Access(reader=reader, reason=reason, program="telemetry lineage")
@@ -97,18 +98,18 @@ def lineage(
         write_line(msgspec.json.encode({"id": event_id, "records": shown}).decode())
     else:
         for one, entry in zip(records, opened, strict=True):
-            draw(out, list(_steps(one, entry, reasons, has_keys=bool(keys))))
+            draw(out, list(_steps(one, entry, reasons, has_keys=bool(policy.keys))))
     if len(records) > 1:
         err.print(f"[bold red]{len(records)} different records claim to be this event[/]: at most one was signed")
     raise typer.Exit(_exit_code(records, opened))
 
 
-def _trace(audit: AuditConfig, event_id: str, keys: Sequence[PublicKey]) -> list[Lineage]:
+def _trace(audit: AuditConfig, event_id: str, policy: TrustPolicy) -> list[Lineage]:
     created = created_at(event_id)
     # The topic around the event's own time first: a trail can be years long.
     near = None if created is None else created - _EARLIER_SECONDS
     for since in [near, None] if near is not None else [None]:
-        tracer = LineageTracer(event_id, trusted=keys)
+        tracer = LineageTracer(event_id, trusted=policy)
         if not tracer.find(trail_records(audit, "looking for the event", since=since, headers=True)):
             continue
         lineages = tracer.trace(trail_records(audit, "looking for its checkpoint", since=since))
@@ -260,16 +261,20 @@ def _checkpoint(record: Lineage, *, has_keys: bool) -> Step:
         + (", recovered" * checkpoint.recovered),
         "root": checkpoint.root.hex(),
         "place": str(covering.place),
-        "signed by": ", ".join(covering.signers or covering.claimed),
+        "signed by": ", ".join(covering.signers) or covering.claimed,
+        "believed": "; ".join(judgement.why for judgement in covering.believed),
+        "not believed": "; ".join(f"{judgement.signer}: {judgement.why}" for judgement in covering.refused),
     }
     if not has_keys:
-        note = {"proof": "not checked: give --public-key"}
+        note = {"proof": "not checked: give --trust or --public-key"}
         return Step(title="covered by a checkpoint", time=checkpoint.time, facts=facts | note)
     if record.is_proven:
         title, style = "signed: part of a checkpoint of a trusted key", "green"
     else:
         title = (
-            "not proven by its checkpoint" if covering.signers else "covered by a checkpoint that no trusted key signed"
+            "not proven by its checkpoint"
+            if covering.signers
+            else "covered by a checkpoint that no key which is believed signed"
         )
         style = "bold red" if record.problem and _means_altered(record.problem) else "yellow"
     return Step(title=title, time=checkpoint.time, style=style, facts=facts | _problem(record))

@@ -1,0 +1,165 @@
+"""Implements ``telemetry trust``: writes and explains the trust file, which says who may sign what."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from telemetry.cli.output.console import err, escape_control, escape_markup, fail, out, write_line
+from telemetry.cli.output.examples import examples
+from telemetry.cli.output.new_file import new_file
+from telemetry.exceptions import ConfigurationError, FormatError, Problem, TelemetryError
+from telemetry.format.proof.signed_note import PublicKey
+from telemetry.reader.trust import Role, TrustedKey, TrustPolicy, load_trust_file, parse_trust_file
+from telemetry.reader.trust.judgement import label_of
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Write and explain the trust file: which key may sign for which services, as which role, and until when.",
+)
+
+
+@app.command(
+    epilog=examples(
+        "telemetry trust init audit.pub --source /production/payments --out trust.toml",
+        "telemetry trust init auditor.pub --role auditor --out auditors.toml",
+    )
+)
+def init(
+    keys: Annotated[
+        list[str], typer.Argument(help="Public keys as `telemetry keys export-public` prints them, or files.")
+    ],
+    *,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Source for which they may sign, such as /production/payments; * matches one part. Repeatable."
+        ),
+    ] = None,
+    role: Annotated[list[Role] | None, typer.Option(help="Role of the keys; default: service. Repeatable.")] = None,
+    topic: Annotated[
+        list[str] | None, typer.Option(help="Topic for which they may sign; default: any. Repeatable.")
+    ] = None,
+    file: Annotated[Path, typer.Option("--out", "-o", help="File to write; it must not exist.")] = Path("trust.toml"),
+) -> None:
+    """Write a trust file for these keys. Edit it to add further keys, dates, and what is expected of a source."""
+    try:
+        content = _render([_public_key(text) for text in keys], role or [Role.SERVICE], source or [], topic or [])
+        parse_trust_file(content)
+        with new_file(file, replace=False) as stream:
+            stream.write(content)
+    except TelemetryError as exc:
+        raise fail(exc) from exc
+    err.print(f"trust file written to [bold]{escape_markup(str(file))}[/]; look at it with `telemetry trust check`")
+
+
+@app.command(epilog=examples("telemetry trust check trust.toml", "telemetry trust check trust.toml --json"))
+def check(
+    file: Annotated[Path, typer.Argument(help="The trust file.")],
+    *,
+    json: Annotated[bool, typer.Option("--json", help="Print the keys as JSON.")] = False,
+) -> None:
+    """Check a trust file, and show what each key may sign and whether it may still.
+
+    Exit code: 0, or 2 when the file cannot be used.
+    """
+    try:
+        policy = load_trust_file(file)
+    except TelemetryError as exc:
+        raise fail(exc) from exc
+    now = datetime.now(UTC)
+    if json:
+        write_line(msgspec.json.encode([_facts(key, now) for key in policy.keys]).decode())
+        return
+    table = Table("key", "roles", "sources", "topics", "from", "until", "status")
+    for key in policy.keys:
+        facts = _facts(key, now)
+        cells = (
+            facts["key"],
+            ", ".join(facts["roles"]),
+            "\n".join(facts["sources"]),
+            ", ".join(facts["topics"] or ["any"]),
+        )
+        table.add_row(*map(_text, (*cells, facts["not_before"] or "", facts["not_after"] or "", facts["status"])))
+    out.print(table)
+    for advice in _advice(policy, now):
+        err.print(Text(f"note: {escape_control(advice)}", style="yellow"))
+
+
+def _public_key(text: str) -> PublicKey:
+    try:
+        path = Path(text)
+        return PublicKey.parse(path.read_text("utf-8").strip() if path.is_file() else text)
+    except (OSError, UnicodeDecodeError, FormatError) as exc:
+        remedy = "give a key as `telemetry keys export-public` prints it, or a file that contains it"
+        raise ConfigurationError(Problem("KEYS", f"{text!r} is not a public key", remedy)) from exc
+
+
+def _render(keys: list[PublicKey], roles: list[Role], sources: list[str], topics: list[str]) -> bytes:
+    blocks = ["version = 1\n"]
+    for key in keys:
+        lines = ["[[key]]", f"public = {_quoted(str(key))}", f"roles = {_list([str(role) for role in roles])}"]
+        lines += [f"sources = {_list(sources)}"] if sources else []
+        lines += [f"topics = {_list(topics)}"] if topics else []
+        lines.append("# not_after = 2027-12-31T00:00:00Z   # also: not_before, revoked_from")
+        blocks.append("\n".join(lines) + "\n")
+    return "\n".join(blocks).encode()
+
+
+def _list(texts: list[str]) -> str:
+    return f"[{', '.join(map(_quoted, texts))}]"
+
+
+def _quoted(text: str) -> str:
+    # A JSON string is a basic string of TOML (https://toml.io/en/v1.0.0#string), but for U+007F.
+    return msgspec.json.encode(text).decode().replace("\x7f", "\\u007f")
+
+
+def _facts(key: TrustedKey, now: datetime) -> dict[str, Any]:
+    return {
+        "key": label_of(key.public),
+        "roles": sorted(key.roles),
+        "sources": list(key.sources),
+        "topics": list(key.topics) if key.topics is not None else None,
+        "not_before": _day(key.not_before),
+        "not_after": _day(key.not_after),
+        "revoked_from": _day(key.revoked_from),
+        "status": _status(key, now),
+    }
+
+
+def _status(key: TrustedKey, now: datetime) -> str:
+    if key.revoked_from is not None:
+        return f"revoked from {_day(key.revoked_from)}"
+    if key.not_before is not None and now < key.not_before:
+        return "not valid yet"
+    return "ended" if key.not_after is not None and now > key.not_after else "valid"
+
+
+def _advice(policy: TrustPolicy, now: datetime) -> list[str]:
+    """Return what is allowed, but probably not meant."""
+    advice = []
+    for key in policy.keys:
+        label = label_of(key.public)
+        if key.roles >= {Role.SERVICE, Role.READER}:
+            advice.append(f"{label} is a service's and a reader's key: each reader should have a key of its own")
+        if key.is_dated and key.topics is None:
+            advice.append(f"{label} has dates and no topics: it may sign for any topic, a copied one too")
+    if not any(_status(key, now) == "valid" for key in policy.keys):
+        advice.append("no key is valid now: nothing that is signed from now on is believed")
+    return advice
+
+
+def _day(time: datetime | None) -> str | None:
+    return None if time is None else time.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _text(text: str) -> Text:
+    return Text(escape_control(text))

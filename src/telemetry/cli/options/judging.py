@@ -1,0 +1,116 @@
+"""Defines the options of ``telemetry verify`` that say what the auditor expects and knows already."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any
+
+import typer
+
+from telemetry.cli.options.bundle import Command, with_bundle
+from telemetry.cli.options.trust import PublicKeys, Trust, require_trust
+from telemetry.config import AuditConfig
+from telemetry.exceptions import ConfigurationError, Problem
+from telemetry.reader.trust import TrustPolicy
+from telemetry.reader.verify.acknowledged import AcknowledgedFindings
+from telemetry.reader.verify.verdicts import EXIT_TAMPERED, VerificationReport
+
+_EXPECTED = re.compile(r"(?P<source>/[^:]+)(:(?P<least>[0-9]{1,6}))?", re.ASCII)
+_OPTIONS: dict[str, tuple[Any, Any]] = {
+    "public_key": (PublicKeys, None),
+    "trust": (Trust, None),
+    "expect": (
+        Annotated[
+            list[str] | None,
+            typer.Option(
+                metavar="SOURCE[:N]",
+                help="Fail unless at least N producers (default 1) of this source are proven, such as "
+                "/production/payments:3. Repeatable.",
+            ),
+        ],
+        None,
+    ),
+    "acknowledged": (
+        Annotated[
+            list[Path] | None,
+            typer.Option(help="File that `telemetry acknowledge` wrote: its findings no longer count. Repeatable."),
+        ],
+        None,
+    ),
+    "strict": (
+        Annotated[bool, typer.Option("--strict", help="Exit with 3 if there are foreign records.")],
+        False,
+    ),
+    "foreign": (Annotated[bool, typer.Option("--foreign", help="Show examples of foreign records.")], False),
+}
+
+
+class Judging:
+    """What the auditor expects, believes and knows already.
+
+    Args:
+        values: Values of the options.
+
+    Attributes:
+        expected: Least number of producers of each source.
+        shows_foreign: Whether examples of foreign records are shown.
+    """
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._public_keys: list[str] | None = values["public_key"]
+        self._trust: Path | None = values["trust"]
+        self._acknowledged: list[Path] = values["acknowledged"] or []
+        self._is_strict: bool = values["strict"]
+        self.expected = _expected(values["expect"] or ())
+        self.shows_foreign: bool = values["foreign"] or self._is_strict
+
+    def policy(self, audit: AuditConfig) -> TrustPolicy:
+        """Return who is believed.
+
+        Raises:
+            ConfigurationError: Neither a key nor a trust file is named, or one cannot be used.
+        """
+        return require_trust(self._public_keys, self._trust, configured=audit.trust_file)
+
+    def acknowledged(self, policy: TrustPolicy, now: datetime) -> AcknowledgedFindings:
+        """Return the findings that an auditor has acknowledged.
+
+        Raises:
+            ConfigurationError: A file is not believed.
+        """
+        return AcknowledgedFindings.load(self._acknowledged, policy=policy, now=now)
+
+    def exit_code(self, report: VerificationReport) -> int:
+        """Return the exit code of the command."""
+        return EXIT_TAMPERED if self._is_strict and report.foreign.total else report.exit_code
+
+
+class JudgingBundle:
+    """The options as a bundle: a command gets :class:`Judging`."""
+
+    parameter = "judging"
+    options: Mapping[str, tuple[Any, Any]] = MappingProxyType(_OPTIONS)
+
+    def build(self, values: Mapping[str, Any]) -> Judging:
+        """Return the argument for these values."""
+        return Judging(values)
+
+
+def with_judging(command: Command) -> Command:
+    """Give a command these options; it receives ``judging``."""
+    return with_bundle(command, JudgingBundle())
+
+
+def _expected(texts: Iterable[str]) -> dict[str, int]:
+    expected = {}
+    for text in texts:
+        match = _EXPECTED.fullmatch(text)
+        if match is None:
+            problem = Problem("--expect", f"{text!r} is not SOURCE or SOURCE:N", "write it as /production/payments:3")
+            raise ConfigurationError(problem)
+        expected[match["source"]] = int(match["least"] or 1)
+    return expected

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.in_process import run
+from tests.support.written_trail import Signer
+
+KEY = Signer(1, "payments").public_key
+
+
+def test_written_trust_file_can_be_checked(tmp_path: Path) -> None:
+    file = tmp_path / "trust.toml"
+    options = ("--source", "/production/payments", "--topic", "audit-events", "--out", str(file))
+
+    assert run("trust", "init", KEY, *options).code == 0
+    shown = run("trust", "check", str(file))
+    facts = json.loads(run("trust", "check", str(file), "--json").out)
+
+    assert shown.code == 0
+    assert b"valid" in shown.out
+    assert [(each["roles"], each["sources"], each["status"]) for each in facts] == [
+        (["service"], ["/production/payments"], "valid")
+    ]
+    assert run("trust", "init", KEY, *options).code == 2, "it must not replace a trust file"
+
+
+def test_key_of_a_service_needs_a_source(tmp_path: Path) -> None:
+    file = tmp_path / "trust.toml"
+    ended = run("trust", "init", KEY, "--out", str(file))
+
+    assert ended.code == 2
+    assert "add sources" in ended.err
+    assert not file.exists()
+
+
+def test_auditor_needs_no_source(tmp_path: Path) -> None:
+    assert run("trust", "init", KEY, "--role", "auditor", "--out", str(tmp_path / "trust.toml")).code == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ("not_after = 2020-01-01T00:00:00Z", "ended"),
+        ("not_before = 2120-01-01T00:00:00Z", "not valid yet"),
+        ("revoked_from = 2120-01-01T00:00:00Z", "revoked from 2120"),
+    ],
+)
+def test_key_that_is_not_valid_is_named(change: str, status: str, tmp_path: Path) -> None:
+    file = tmp_path / "trust.toml"
+    run("trust", "init", KEY, "--source", "/production/payments", "--out", str(file))
+    file.write_text(file.read_text() + change + "\n")
+
+    facts = json.loads(run("trust", "check", str(file), "--json").out)
+    shown = run("trust", "check", str(file))
+
+    assert facts[0]["status"].startswith(status)
+    assert "no key is valid now" in shown.err
+
+
+def test_file_that_others_may_write_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "trust.toml"
+    run("trust", "init", KEY, "--source", "/production/payments", "--out", str(file))
+    file.chmod(0o666)
+    ended = run("trust", "check", str(file))
+
+    assert ended.code == 2
+    assert "chmod go-w" in ended.err
+
+
+def test_rubbish_is_refused(tmp_path: Path) -> None:
+    assert run("trust", "init", "hello", "--out", str(tmp_path / "trust.toml")).code == 2
+    assert run("trust", "check", str(tmp_path / "absent")).code == 2
