@@ -149,7 +149,7 @@ def _size_result(config: AuditConfig, topic: TopicFacts) -> CheckResult:
         remedy = 'raise max.message.bytes, or set kafka_options = {"batch.size": ...} below it'
         return CheckResult(check, Status.WARNING, message, remedy)
     return CheckResult(
-        check, Status.OK, f"the topic accepts {limit} bytes, an event needs {largest_record(config)} at most"
+        check, Status.OK, f"the topic accepts {limit} bytes, a record needs {largest_record(config)} at most"
     )
 
 

@@ -26,6 +26,8 @@ _MAX_ADDRESSES = 10
 _POLL_SECONDS = 0.05
 _METADATA_SECONDS = 0.5
 _ENVELOPE_BYTES = 8 << 10
+_CHECKPOINT_BYTES = 48 << 10
+"""Bound of a checkpoint of version 2: 1,024 leaf hashes, and a note that names 48 data keys."""
 
 _REFUSALS = frozenset(
     {
@@ -81,9 +83,10 @@ def examine(config: AuditConfig, *, timeout: float = EXAMINATION_SECONDS) -> Exa
 
 
 def largest_record(config: AuditConfig) -> int:
-    """Return an upper bound of a record's size in bytes: an event of ``max_event_bytes``, sealed, in its envelope."""
+    """Return an upper bound of a record's size in bytes: an event of ``max_event_bytes``, sealed, or a checkpoint."""
     sealed = ceil(config.max_event_bytes * 4 / 3) if config.encryption_enabled else config.max_event_bytes
-    return sealed + _ENVELOPE_BYTES
+    has_leaves = config.signing_config is not None and config.checkpoint_format > 1
+    return max(sealed + _ENVELOPE_BYTES, _CHECKPOINT_BYTES if has_leaves else 0)
 
 
 class _Examiner:
@@ -172,7 +175,7 @@ class _Examiner:
             raise DiagnosedError(Kind.TOO_FEW_REPLICAS, message)
         limit, largest = topic.setting("max.message.bytes"), largest_record(self._config)
         if limit is not None and limit < largest:
-            message = f"topic {name!r} accepts records of at most {limit} bytes, an event of max_event_bytes can need {largest}"
+            message = f"topic {name!r} accepts records of at most {limit} bytes, an event of max_event_bytes, or a checkpoint, can need {largest}"
             raise DiagnosedError(Kind.RECORD_TOO_LARGE, message)
 
 
