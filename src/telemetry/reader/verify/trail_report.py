@@ -109,7 +109,9 @@ class TrailReporter:
     def _report_on(
         self, stream: StreamCheck, owners: Mapping[bytes, RecordGroup], held: Mapping[str, Mapping[int, bytes]]
     ) -> ProducerReport:
-        more = [*self._evidence.refusals.touching(stream.producer, stream.tree, stream.trusted), *stream.elsewhere()]
+        more = list(stream.elsewhere())
+        if self._is_proven:
+            more += self._evidence.refusals.touching(stream.producer, stream.tree, stream.trusted)
         return StreamReporter(stream, self._scope, owners, held=held.get(stream.producer), more=more).report()
 
     def _findings(self, records: int) -> Iterator[Finding]:
