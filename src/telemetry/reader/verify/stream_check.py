@@ -211,6 +211,8 @@ class StreamCheck:
     def restore(self, snapshot: StreamSnapshot) -> None:
         """Continue from a snapshot; nothing may have been added before."""
         self.is_restored = True
+        if snapshot.latest is not None:
+            self._unread_size = -1
         self.tree.restore(snapshot.tree)
         self.suspicions.restore(snapshot.suspicions)
         self.trusted.believed.update(snapshot.believed)
