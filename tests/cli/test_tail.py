@@ -172,7 +172,7 @@ def test_wrong_key(trail: ReadableTrail, tmp_path: Path) -> None:
 
     assert ended.code in (3, 5)
     assert ended.out == b""
-    assert "KeyMismatchError" in ended.err or "EncryptionError" in ended.err
+    assert "KeyNotListedError" in ended.err or "EncryptionError" in ended.err
 
 
 def test_fallback_store_and_its_copy_are_read(own_trail: ReadableTrail, tmp_path: Path) -> None:
