@@ -80,6 +80,17 @@ def test_lost_key_is_replaced_by_the_recovery_key(trail: Trail, command: tuple[s
     assert numbers == list(range(EVENTS))
 
 
+def test_one_event_is_opened_by_the_recovery_key(trail: Trail) -> None:
+    shown = trail.run("tail", "--json", "--recovery-key", str(trail.recovery))
+    events = [json.loads(line) for line in shown.out.splitlines()]
+    # One that names no recipients itself, in the middle of the trail.
+    event = next(event for event in events if event["payload"]["number"] == EVENTS // 2)
+    assert "recipients" not in event
+    ended = trail.run("lineage", event["id"], "--open", "--json", "--recovery-key", str(trail.recovery))
+    assert ended.code == 0, ended.err
+    assert json.dumps({"number": EVENTS // 2}) in json.dumps(json.loads(ended.out))
+
+
 def test_own_key_reads_as_before(trail: Trail, tmp_path: Path) -> None:
     (tmp_path / "passphrase").write_text(PASSPHRASE)
     (tmp_path / "passphrase").chmod(0o600)

@@ -62,8 +62,7 @@ class DataKeys:
         kid = jwe.kid_in(message.data)
         named = Wrap(message.wrapped_key, message.key_uri)
         asker = Asker(producer=str(message.attributes["producer"]), kid=kid, waited=waited)
-        if self._wraps is not None and message.recipients is not None:
-            self._wraps.add(kid, parse_recipients(message.recipients))
+        self.learn(message)
         # 1.
         way = KeyWay(named, named, message.context)
         try:
@@ -79,6 +78,15 @@ class DataKeys:
         if found is None:
             raise WrapNotSeenError(str(refusal), data_key=kid.encode()) from refusal
         return found
+
+    def learn(self, message: Message) -> None:
+        """Remember the wraps that a record names; nothing is opened.
+
+        Raises:
+            MalformedRecordError: They are in no form that this format prescribes.
+        """
+        if self._wraps is not None and message.recipients is not None:
+            self._wraps.add(jwe.kid_in(message.data), parse_recipients(message.recipients))
 
     def renew(self, way: KeyWay) -> None:
         """Check that a key may still be opened as before: a right that was withdrawn must end the reading.

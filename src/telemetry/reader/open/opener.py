@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from telemetry.encryption import EncryptionProvider
 from telemetry.encryption.unwrap_budget import UnwrapBudget
-from telemetry.exceptions import MalformedRecordError, TelemetryError
+from telemetry.exceptions import MalformedRecordError, TelemetryError, WrapNotSeenError
 from telemetry.format.proof.checkpoint_message import decode_checkpoint_message
 from telemetry.format.value.event import AuditEvent
 from telemetry.format.value.fast_open import KnownHeadDecoder
 from telemetry.format.value.message import SEQUENCE, Message, parse
 from telemetry.format.value.open_record import open_clear_record, open_record
+from telemetry.format.value.recipients import ATTRIBUTE
 from telemetry.reader.entry import CheckpointEntry, DamagedRecord, Entry, OpenedEvent, RawRecord, SealedEntry
 from telemetry.reader.open.data_keys import DataKeys, KeyWay
 
 _MAX_HEADS = 1_000
+_RECIPIENTS = b'"%b":' % ATTRIBUTE.encode()
 _FRESH_SECONDS = 1.0
 """How long a head's data key is used before the cache is asked again; the cache forgets keys after a time of its own."""
 
@@ -46,6 +49,25 @@ class RecordOpener:
             return self._open(raw, waited=waited)
         except TelemetryError as exc:
             return DamagedRecord(raw.place, exc, raw)
+
+    def open_among(self, raw: RawRecord, others: Iterable[RawRecord | DamagedRecord]) -> Entry:
+        """Return the entry of one record, whose data key may be known by a wrap that another record names.
+
+        Args:
+            raw: The record.
+            others: The trail around it, which is read only as far as it is needed; none of it is opened.
+        """
+        entry = self.open(raw)
+        for other in others if _needs_a_wrap(entry) else ():
+            if isinstance(other, DamagedRecord) or _RECIPIENTS not in (other.value or b""):
+                continue
+            with suppress(TelemetryError):
+                self._learn(other.value or b"")
+            if self.take_arrived():
+                entry = self.open(raw)
+            if not _needs_a_wrap(entry):
+                break
+        return entry
 
     def list_keys(self, kids: Iterable[str]) -> None:
         """Ask for these data keys at once, however many forged ones came before: a proven checkpoint lists them."""
@@ -102,6 +124,10 @@ class RecordOpener:
         event = self._open_fully(raw, message, self._keys, waited=waited)
         return OpenedEvent(event, raw.place, sealed=True, raw=raw)
 
+    def _learn(self, value: bytes) -> None:
+        if self._keys is not None:
+            self._keys.learn(parse(value))
+
     def _open_fully(self, raw: RawRecord, message: Message, keys: DataKeys, *, waited: bool) -> AuditEvent:
         value = raw.value or b""
         data_key, way = keys.find(message, waited=waited)
@@ -141,6 +167,10 @@ class _KnownHead:
             keys.renew(self._way)
             self._fresh_until = time.monotonic() + _FRESH_SECONDS
         return self._decoder.open(key, value)
+
+
+def _needs_a_wrap(entry: Entry) -> bool:
+    return isinstance(entry, DamagedRecord) and isinstance(entry.error, WrapNotSeenError)
 
 
 def _sealed_entry(raw: RawRecord, message: Message) -> SealedEntry:

@@ -34,7 +34,7 @@ from telemetry.format.objects.stored_name import REJECTED, parse_stored_name
 from telemetry.format.uuid7 import created_at, is_uuid
 from telemetry.format.value.event import AuditEvent
 from telemetry.format.value.message import context_of
-from telemetry.reader import DamagedRecord, Entry, OpenedEvent, RecordOpener
+from telemetry.reader import DamagedRecord, Entry, OpenedEvent, RawRecord, RecordOpener
 from telemetry.reader.prove.lineage import Lineage, LineageTracer, RecordCopy, key_version
 from telemetry.reader.trust import TrustPolicy
 from telemetry.storage import StorageProvider, StorageProviderFactory
@@ -91,7 +91,7 @@ def lineage(
         places = [str(one.raw.place) for one in records]
         record_access(config, access, sources=[{"kind": "records", "places": places}], filters={"ids": [event_id]})
     # 3. Open them.
-    opened = [_open(audit, one) if open_ else None for one in records]
+    opened = [_open(audit, one, event_id) if open_ else None for one in records]
     reasons = _reasons(audit, records)
     if json:
         shown = [_as_dict(one, entry, reasons) for one, entry in zip(records, opened, strict=True)]
@@ -120,14 +120,23 @@ def _trace(audit: AuditConfig, event_id: str, policy: TrustPolicy) -> list[Linea
     raise IncompleteError(message)
 
 
-def _open(audit: AuditConfig, record: Lineage) -> Entry:
+def _open(audit: AuditConfig, record: Lineage, event_id: str) -> Entry:
     with ExitStack() as stack:
         provider = EncryptionProviderFactory.create(audit.encryption_config) if audit.encryption_config else None
         if provider is not None:
             stack.callback(provider.close)
         opener = RecordOpener(provider)
         stack.callback(opener.close)
-        return opener.open(record.raw)
+        return opener.open_among(record.raw, _around(audit, event_id))
+
+
+def _around(audit: AuditConfig, event_id: str) -> Iterator[RawRecord | DamagedRecord]:
+    """Yield the records among which one may name a wrap of the event's data key, which is older than the event."""
+    created = created_at(event_id)
+    if created is not None:
+        since = created - audit.data_key_max_age_seconds - audit.data_key_grace_seconds
+        yield from trail_records(audit, "looking for the data key", since=since)
+    yield from trail_records(audit, "looking for the data key")
 
 
 def _reasons(audit: AuditConfig, records: Sequence[Lineage]) -> dict[str, str]:
