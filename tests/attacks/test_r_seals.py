@@ -36,9 +36,6 @@ def victim(site: Site) -> Writer:
     return victim
 
 
-@pytest.mark.xfail(
-    strict=True, reason="nothing says which events a data key was used for, and the commands know no public keys"
-)
 @pytest.mark.parametrize("command", [("tail", "--json"), ("export",)], ids=["tail", "export"])
 def test_events_after_the_span_of_a_key_are_refused(site: Site, victim: Writer, command: tuple[str, ...]) -> None:
     forged = Writer(producer=victim.producer, key=UnwrappedKey(site, victim), first=victim.sequence)  # type: ignore[arg-type]
@@ -50,9 +47,6 @@ def test_events_after_the_span_of_a_key_are_refused(site: Site, victim: Writer, 
     assert b"wire_transfer" not in ended.out
 
 
-@pytest.mark.xfail(
-    strict=True, reason="nothing says which process a data key belongs to, and the commands know no public keys"
-)
 @pytest.mark.parametrize("command", [("tail", "--json"), ("export",)], ids=["tail", "export"])
 def test_events_of_an_invented_process_are_refused(site: Site, victim: Writer, command: tuple[str, ...]) -> None:
     forged = Writer(77, key=UnwrappedKey(site, victim))  # type: ignore[arg-type]
@@ -64,7 +58,6 @@ def test_events_of_an_invented_process_are_refused(site: Site, victim: Writer, c
     assert b"wire_transfer" not in ended.out
 
 
-@pytest.mark.xfail(strict=True, reason="no output says whether an event is proven")
 def test_event_that_a_reader_sealed_is_not_proven(site: Site, victim: Writer) -> None:
     # Within the span: a rival of an event that the process signed.
     forged = Writer(producer=victim.producer, key=UnwrappedKey(site, victim), first=7)  # type: ignore[arg-type]

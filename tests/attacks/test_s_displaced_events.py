@@ -47,7 +47,6 @@ def test_output_has_events_that_another_service_claims(attacked: Site, command: 
     assert ended.code == 3
 
 
-@pytest.mark.xfail(strict=True, reason="the first record of a number displaces the others")
 def test_events_that_another_service_claims_are_proven(attacked: Site) -> None:
     ended = attacked.run("export", "--public-key", attacked.keys.public_key)
 

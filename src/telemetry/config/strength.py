@@ -59,6 +59,8 @@ _STRENGTHS: Mapping[tuple[str, ...], Callable[[Any], float | None]] = {
     ("audit_config", "storage_config", "allow_http"): _when_false,
 }
 """A larger number is stricter; None is a value that the model refuses."""
+_FIXED = (("audit_config", "trust_file"),)
+"""Fields of which no other value is stricter."""
 
 
 def weakened(environment: Mapping[str, Any], file: Mapping[str, Any]) -> Iterator[Problem]:
@@ -74,6 +76,12 @@ def weakened(environment: Mapping[str, Any], file: Mapping[str, Any]) -> Iterato
         if before is not None and after is not None and after < before:
             variable = "TELEMETRY_" + "__".join(path).upper()
             reason = f"is made weaker by {variable} than the configuration file states"
+            yield Problem(".".join(path), reason, "unset the variable, or change the file")
+    for path in _FIXED:
+        stated, wanted = _at(file, path), _at(environment, path)
+        if None not in (stated, wanted) and str(stated) != str(wanted):
+            variable = "TELEMETRY_" + "__".join(path).upper()
+            reason = f"is another one in {variable} than in the configuration file"
             yield Problem(".".join(path), reason, "unset the variable, or change the file")
 
 

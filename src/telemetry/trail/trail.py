@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import ExitStack, aclosing
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,6 +17,7 @@ from telemetry.reader import Entry, EventFilter, KafkaSource, OpenedEvent, ReadR
 from telemetry.reader.open.rules import ReadCounts, ReadingRules
 from telemetry.reader.sources.joined import JoinedSource
 from telemetry.reader.sources.source import ClosableSource, LocatableSource, Source, describe
+from telemetry.reader.trust import TrustPolicy, load_trust_file
 from telemetry.trail.read_event import Access, record_access
 
 
@@ -176,6 +178,8 @@ def open_trail(
     duplicates: bool = False,
     repeats: bool = False,
     foreign: bool = False,
+    trust: TrustPolicy | Path | str | None = None,
+    proof_wait: float | None = None,
 ) -> Trail:
     """Return the trail; open it with ``with`` or ``async with``, and read it with ``for`` or ``async for``.
 
@@ -196,6 +200,9 @@ def open_trail(
         duplicates: Whether to yield every copy of a record that was delivered more than once.
         repeats: Whether to yield every repeat of a call that was logged more than once.
         foreign: Whether to yield foreign records too, marked as such.
+        trust: The trust file, or what it says; default: ``trust_file`` of the configuration. Without any, nothing is judged.
+        proof_wait: Seconds that an event is held back for the checkpoint that proves it; None: until the sources end, or
+            not at all if they are followed.
 
     Raises:
         ConfigurationError: The arguments contradict each other.
@@ -220,5 +227,18 @@ def open_trail(
             repeats=repeats,
             foreign=foreign,
             needs_seals=config.audit_config.encryption_enabled,
+            policy=_policy(trust if trust is not None else config.audit_config.trust_file),
+            proof_wait=0.0 if proof_wait is None and _is_followed(sources, within) else proof_wait,
         ),
     )
+
+
+def _policy(trust: TrustPolicy | Path | str | None) -> TrustPolicy | None:
+    if trust is None or isinstance(trust, TrustPolicy):
+        return trust
+    return load_trust_file(Path(trust))
+
+
+def _is_followed(sources: tuple[Source, ...], within: ReadRange | None) -> bool:
+    is_endless = any(getattr(source, "is_endless", False) for source in sources)
+    return is_endless or (within is not None and within.follow)

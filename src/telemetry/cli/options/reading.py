@@ -25,6 +25,7 @@ from telemetry.cli.options.filters import (
 )
 from telemetry.cli.options.reader import Reader, Reason
 from telemetry.cli.options.sources import File, From, Origin, WatchedSource, sources_of
+from telemetry.cli.options.trust import PublicKeys, Trust, trust_policy
 from telemetry.config import AuditConfig, TelemetryConfig
 from telemetry.reader import ReadRange
 from telemetry.trail.trail import Trail, open_trail
@@ -54,6 +55,8 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     "file": (File, None),
     "offset": (Offset, None),
     **_FILTERS,
+    "public_key": (PublicKeys, None),
+    "trust": (Trust, None),
     "reader": (Reader, None),
     "reason": (Reason, None),
 }
@@ -80,6 +83,8 @@ class ReadOptions:
         self._offset: int | None = values["offset"]
         self._shown: dict[str, Any] = {name: values[name] for name in ("duplicates", "repeats", "foreign")}
         self.is_strict: bool = values["strict"]
+        self._public_keys: list[str] = values["public_key"] or []
+        self._trust: Path | None = values["trust"]
         self._reader: str | None = values["reader"]
         self._reason: str | None = values["reason"]
 
@@ -97,7 +102,14 @@ class ReadOptions:
 
     @contextmanager
     def trail(
-        self, config: TelemetryConfig, within: ReadRange, *, program: str, label: str, shown: bool = True
+        self,
+        config: TelemetryConfig,
+        within: ReadRange,
+        *,
+        program: str,
+        label: str,
+        shown: bool = True,
+        proof_wait: float | None = None,
     ) -> Iterator[Trail]:
         """Open the trail for reading; the read is recorded in it first.
 
@@ -107,7 +119,9 @@ class ReadOptions:
             program: Name of the program that reads, for the record.
             label: Text beside the progress bar.
             shown: Whether to show the bar on a terminal.
+            proof_wait: Seconds that an event waits for its checkpoint; None: until the end of the sources.
         """
+        trust = trust_policy(self._public_keys, self._trust, configured=config.audit_config.trust_file)
         # The sources are opened first: a place that cannot be read must not be recorded as read.
         with (
             self.sources(config.audit_config, within, label=label, shown=shown) as sources,
@@ -116,6 +130,8 @@ class ReadOptions:
                 *sources,
                 wanted=self.selected.filter,
                 **self._shown,
+                trust=trust,
+                proof_wait=proof_wait,
                 reader=self._reader,
                 reason=self._reason,
                 program=program,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from telemetry.reader.trust.policy import TrustPolicy
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadingRules:
@@ -13,13 +15,18 @@ class ReadingRules:
         duplicates: Show every copy of a record.
         repeats: Show every repeat of a call.
         foreign: Show foreign records too, marked as such.
-        needs_seals: Events are sealed here: those in the clear are foreign, unless something else admits them.
+        needs_seals: Events are sealed here: those in the clear are foreign, unless they are proven or the policy admits
+            them.
+        policy: Who may sign what; None judges nothing.
+        proof_wait: Seconds that a record is held back for its checkpoint; None: until the source ends.
     """
 
     duplicates: bool = False
     repeats: bool = False
     foreign: bool = False
     needs_seals: bool = False
+    policy: TrustPolicy | None = None
+    proof_wait: float | None = None
 
 
 @dataclass(slots=True, kw_only=True)

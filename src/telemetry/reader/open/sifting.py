@@ -6,10 +6,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from telemetry.exceptions import ConflictError
-from telemetry.reader.entry import DamagedRecord, Entry, OpenedEvent, SealedEntry
+from telemetry.reader.entry import DamagedRecord, Entry, OpenedEvent, Proven, SealedEntry
 from telemetry.reader.open.fingerprints import Sighting
 from telemetry.reader.open.recognition import Recognition
 from telemetry.reader.open.rules import ReadCounts, ReadingRules
+from telemetry.reader.open.worth import EntryJudge
+from telemetry.reader.proof.index import ProofIndex
+
+MAX_DOUBTFUL = 1_000
+"""Foreign records that are kept because they may be what is left of a signed one."""
 
 
 class EntrySieve:
@@ -17,14 +22,19 @@ class EntrySieve:
 
     Args:
         rules: What is shown.
+        index: What trusted keys have signed; None judges nothing.
 
     Attributes:
         counts: What was found so far.
     """
 
-    def __init__(self, rules: ReadingRules) -> None:
+    def __init__(self, rules: ReadingRules, index: ProofIndex | None = None) -> None:
         self._rules = rules
+        self._judge = EntryJudge(rules, index)
         self._recognition = Recognition()
+        self._doubtful: list[DamagedRecord] = []
+        self._more_doubtful = 0
+        self._found = 0
         self.counts = ReadCounts()
 
     def sift(self, entry: Entry) -> Iterator[Entry]:
@@ -34,13 +44,26 @@ class EntrySieve:
             StorageError: What is remembered of earlier records does not fit into memory, and cannot be written to disk.
         """
         if isinstance(entry, OpenedEvent):
-            yield from self._event(entry)
+            yield from self._event(self._judge.event(entry))
         elif isinstance(entry, SealedEntry):
-            if not self._is_left_out(self._recognition.of_bytes(entry.raw)):
-                yield entry
+            seen = self._recognition.of_bytes(entry.raw)
+            judged = self._judge.sealed(entry)
+            self._found += judged.proven is Proven.YES and seen is not Sighting.SAME
+            if not self._is_left_out(seen):
+                yield judged
+        elif isinstance(entry, DamagedRecord):
+            yield from self._damaged(self._judge.damaged(entry))
         else:
-            self.counts.damaged += isinstance(entry, DamagedRecord)
             yield entry
+
+    def finish(self) -> Iterator[Entry]:
+        """Yield the foreign records that count after all: records that were signed are absent, and these may be left of them."""
+        if self._judge.signed <= self._found:
+            return
+        self.counts.foreign -= len(self._doubtful) + self._more_doubtful
+        self.counts.damaged += len(self._doubtful) + self._more_doubtful
+        for entry in self._doubtful:
+            yield replace(entry, is_foreign=False)
 
     def close(self) -> None:
         """Forget what was seen."""
@@ -56,13 +79,13 @@ class EntrySieve:
         """
         rules = self._rules
         # 1.
-        if rules.needs_seals and not opened.sealed:
+        if opened.is_foreign:
             self.counts.foreign += 1
             if not rules.foreign:
                 return
-            opened = replace(opened, is_foreign=True)
         # 2.
         seen = self._recognition.of_event(opened)
+        self._found += opened.proven is Proven.YES and seen is not Sighting.SAME
         if self._is_left_out(seen):
             return
         # 3. Only what is inside a seal says what the caller gave.
@@ -80,6 +103,19 @@ class EntrySieve:
             yield self._conflict(
                 opened, "an event of another content, logged with the same value of dedup, was shown before"
             )
+
+    def _damaged(self, entry: DamagedRecord) -> Iterator[Entry]:
+        if not entry.is_foreign:
+            self.counts.damaged += 1
+            yield entry
+            return
+        self.counts.foreign += 1
+        if self._rules.foreign:
+            yield entry
+        elif len(self._doubtful) < MAX_DOUBTFUL:
+            self._doubtful.append(entry)
+        else:
+            self._more_doubtful += 1
 
     def _is_left_out(self, seen: Sighting) -> bool:
         """Return whether a record is left out as a copy, and count it."""

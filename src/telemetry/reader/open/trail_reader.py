@@ -12,6 +12,9 @@ from telemetry.reader.open.opener import RecordOpener
 from telemetry.reader.open.patient import PATIENCE_SECONDS, PatientOpener
 from telemetry.reader.open.rules import ReadCounts, ReadingRules
 from telemetry.reader.open.sifting import EntrySieve
+from telemetry.reader.proof.index import ProofIndex
+from telemetry.reader.proof.proof_wait import ProofWait
+from telemetry.reader.proof.ticking import TickingSource
 
 _ASYNC_CHUNK = 256
 
@@ -40,7 +43,10 @@ class TrailReader:
         self._source = source
         self._opener = RecordOpener(provider)
         self._opening = PatientOpener(self._opener, seconds=patience)
-        self._sieve = EntrySieve(rules or ReadingRules(duplicates=duplicates))
+        rules = rules or ReadingRules(duplicates=duplicates)
+        self._index = ProofIndex(rules.policy, self._opener) if rules.policy is not None else None
+        self._wait = ProofWait(self._index, seconds=rules.proof_wait) if self._index is not None else None
+        self._sieve = EntrySieve(rules, self._index)
 
     @property
     def counts(self) -> ReadCounts:
@@ -63,8 +69,9 @@ class TrailReader:
         Raises:
             StorageError: What must be remembered does not fit into memory, and cannot be written to the disk.
         """
-        for entry in self._opening.entries(self._source):
+        for entry in self._opening.entries(self._records()):
             yield from self._sieve.sift(entry)
+        yield from self._sieve.finish()
 
     async def __aiter__(self) -> AsyncGenerator[Entry]:
         """Yield the entries; another thread waits for Kafka, the store and the key service."""
@@ -96,6 +103,19 @@ class TrailReader:
         """Forget the data keys, and what was seen."""
         self._opener.close()
         self._sieve.close()
+        if self._index is not None:
+            self._index.close()
+        if self._wait is not None:
+            self._wait.close()
+
+    def _records(self) -> Iterable[RawRecord | DamagedRecord]:
+        """Return the records, each one held back until it can be judged if that is wanted."""
+        if self._wait is None:
+            return self._source
+        if self._wait.has_limit and getattr(self._source, "is_endless", False):
+            # A record must not wait for the next one.
+            return self._wait.records(TickingSource(self._source))
+        return self._wait.records(self._source)
 
 
 def _next_entries(entries: Iterator[Entry], most: int) -> list[Entry]:

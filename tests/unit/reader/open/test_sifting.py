@@ -27,7 +27,7 @@ def _call(sequence: int, *, digest: str = DIGESTS[0], caller: str | None = None,
     return _event(content, sequence=sequence, dedup=dedup, features=(DEDUP,), schema_version=FEATURES_VERSION, **fields)
 
 
-def _sifted(*entries: Entry, **rules: bool) -> tuple[list[Entry], EntrySieve]:
+def _sifted(*entries: Entry, **rules: Any) -> tuple[list[Entry], EntrySieve]:
     sieve = EntrySieve(ReadingRules(**rules))
     return [shown for entry in entries for shown in sieve.sift(entry)], sieve
 

@@ -55,22 +55,32 @@ def tail(
     last: Annotated[
         int | None, typer.Option("--last", "-n", min=1, help="Print only the last so many of the selected events.")
     ] = None,
+    proof_wait: Annotated[
+        float | None,
+        typer.Option("--proof-wait", min=0, help="With --follow: seconds that an event waits for its checkpoint."),
+    ] = None,
 ) -> None:
     """Read the trail, decrypt it, check every byte, and print it. The read is recorded in the trail first.
 
     Reads from the beginning to the end and stops there, unless --follow. Control characters in events are shown as
-    escapes.
+    escapes. With --public-key or --trust each event is shown with whether a checkpoint proves it; with --follow most
+    are pending, because their checkpoint comes some seconds later, unless they wait for it with --proof-wait.
 
     Exit code: 0, 3 when a record was damaged or altered or two claim one place, 5 when data keys were missing, 7 when the
     read could not be recorded. Ctrl-C ends --follow with the same codes.
     """
     if follow and last is not None:
         raise ConfigurationError(Problem("--last", "has no meaning with --follow", "leave one of them out"))
+    if proof_wait is not None and not follow:
+        raise ConfigurationError(Problem("--proof-wait", "has no meaning without --follow", "leave it out"))
     config = load(fallback_enabled=False)
     counter = EntryCounter()
     within = read.read_range(follow=follow)
     # On a terminal the progress bar would be drawn between the events.
-    with read.trail(config, within, program="telemetry tail", label="reading", shown=not out.is_terminal) as trail:
+    wait = (proof_wait or 0.0) if follow else None
+    with read.trail(
+        config, within, program="telemetry tail", label="reading", shown=not out.is_terminal, proof_wait=wait
+    ) as trail:
         try:
             for event in _selected(trail, counter, last=last):
                 _show(event, json=json)

@@ -1,0 +1,95 @@
+"""Says what an entry is worth: whether it is proven, and whether it belongs to the trail at all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from telemetry.exceptions import EncryptionError, KeyMismatchError, UnknownKeysError
+from telemetry.format.proof.merkle import leaf_hash
+from telemetry.format.value.message import source_of
+from telemetry.reader.entry import DamagedRecord, OpenedEvent, Proven, SealedEntry
+from telemetry.reader.open.rules import ReadingRules
+from telemetry.reader.proof.index import ProofIndex
+from telemetry.reader.proof.places import StreamPlace
+
+
+class EntryJudge:
+    """Judges entries.
+
+    Args:
+        rules: What is expected here.
+        index: What trusted keys have signed; None judges nothing.
+    """
+
+    def __init__(self, rules: ReadingRules, index: ProofIndex | None) -> None:
+        self._rules = rules
+        self._index = index
+
+    def event(self, opened: OpenedEvent) -> OpenedEvent:
+        """Return an event with what it is worth."""
+        if self._index is None:
+            is_foreign = self._rules.needs_seals and not opened.sealed
+            return replace(opened, is_foreign=True) if is_foreign else opened
+        event = opened.event
+        proven = self._proven(event.producer, event.sequence, opened.raw.value or b"")
+        is_foreign = self._rules.needs_seals and not opened.sealed and proven is not Proven.YES
+        return replace(opened, proven=proven, is_foreign=is_foreign and not self._may_be_clear(opened))
+
+    def sealed(self, entry: SealedEntry) -> SealedEntry:
+        """Return an entry that stays sealed with what it is worth."""
+        if self._index is None:
+            return entry
+        return replace(entry, proven=self._proven(entry.producer, entry.sequence, entry.raw.value or b""))
+
+    def damaged(self, entry: DamagedRecord) -> DamagedRecord:
+        """Return a damaged record, marked as foreign if no trusted stream is concerned.
+
+        1. Without trusted keys, nothing tells the two apart. A key service that is away says nothing of the record.
+        2. A record that claims no place in a trusted stream is foreign; so is what the source could not read.
+        3. A data key that was used elsewhere is a finding, in whatever stream.
+        """
+        # 1.
+        is_about_key_service = isinstance(entry.error, EncryptionError) and not isinstance(
+            entry.error, (KeyMismatchError, UnknownKeysError)
+        )
+        if self._index is None or is_about_key_service:
+            return entry
+        # 2.
+        place = self._index.place_of(entry.raw)
+        if place is not None and self._index.is_trusted(place.producer):
+            return entry
+        # 3.
+        if place is not None and self._index.refusal(place, entry.raw.value or b""):
+            return entry
+        return replace(entry, is_foreign=True)
+
+    @property
+    def signed(self) -> int:
+        """How many events are known to be signed, read or not."""
+        return self._index.signed if self._index is not None else 0
+
+    def _proven(self, producer: str, sequence: int, value: bytes) -> Proven:
+        if self._index is None:
+            return Proven.NOT_JUDGED
+        return self._index.judge(StreamPlace(producer, "", sequence, leaf_hash(value))) or Proven.PENDING
+
+    def _may_be_clear(self, opened: OpenedEvent) -> bool:
+        """Return whether the policy admits an event in the clear: its service did not seal at that time."""
+        policy, event = self._rules.policy, opened.event
+        until = policy.clear_until(source_of(event.environment, event.service_name)) if policy is not None else None
+        if policy is None or until is None:
+            return False
+        # The time in a clear event is whatever its writer wants; the broker's is not, where it is known.
+        appended = opened.raw.append_time
+        return _parsed(event.time) < until and (
+            appended is None or datetime.fromtimestamp(appended, UTC) < until + policy.late
+        )
+
+
+def _parsed(time: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(time)
+    except ValueError:
+        return datetime.max.replace(tzinfo=UTC)
+    return moment if moment.tzinfo is not None else datetime.max.replace(tzinfo=UTC)

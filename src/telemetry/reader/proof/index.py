@@ -1,0 +1,141 @@
+"""Knows what trusted keys have signed, as far as the trail was read, and judges records by it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from telemetry.exceptions import MalformedRecordError
+from telemetry.format.proof.checkpoint_message import CheckpointMessage, decode_checkpoint_message
+from telemetry.reader.entry import Proven, RawRecord
+from telemetry.reader.proof.places import PlaceReader, StreamPlace
+from telemetry.reader.proof.signed_keys import SignedKeys
+from telemetry.reader.proof.signed_leaves import SignedLeafStore
+from telemetry.reader.proof.stream_proof import StreamProof
+from telemetry.reader.trust.policy import TrustPolicy
+from telemetry.reader.verify.checkpoint_judge import CheckpointJudge
+from telemetry.reader.verify.tree.leaf_window import LeafBudget, LeafWindow
+from telemetry.reader.verify.unproven.waiting import WaitingRecords
+
+MAX_HELD_EVENTS = 4_000_000
+"""Leaf hashes of trusted streams that wait for a checkpoint, or for the records before it: about 140 MB."""
+
+
+class KeyListener(Protocol):
+    """Learns which data keys trusted checkpoints list."""
+
+    def list_keys(self, kids: Iterable[str]) -> None:
+        """Called with the commitments to data keys."""
+
+
+class ProofIndex:
+    """What trusted keys have signed.
+
+    Args:
+        policy: Who may sign what.
+        listener: Learns the data keys that are signed.
+
+    Attributes:
+        changes: A number that rises whenever more can be judged.
+    """
+
+    def __init__(self, policy: TrustPolicy, listener: KeyListener) -> None:
+        self._judge = CheckpointJudge(policy)
+        self._listener = listener
+        self._places = PlaceReader()
+        self._streams: dict[str, StreamProof] = {}
+        self._store = SignedLeafStore()
+        self._room = LeafBudget(MAX_HELD_EVENTS)
+        self._waiting = WaitingRecords()
+        self._keys = SignedKeys()
+        self.changes = 0
+
+    def observe(self, raw: RawRecord) -> StreamPlace | None:
+        """Learn from a record; return the place that it claims if it is an event of this format, otherwise None.
+
+        Raises:
+            StorageError: What does not fit into memory cannot be written to the disk.
+        """
+        if raw.value is None:
+            return None
+        place = self._places.read(raw.value)
+        if place is None:
+            self._observe_checkpoint(raw)
+            return None
+        if not place.leaf:
+            return None
+        stream = self._streams.get(place.producer)
+        if stream is not None:
+            self.changes += stream.add_record(place.sequence, place.leaf)
+        else:
+            self._waiting.add(place.producer, place.sequence, place.leaf, None)
+        return place
+
+    def place_of(self, raw: RawRecord) -> StreamPlace | None:
+        """Return the place that a record claims, in whatever form it is; None if it claims none."""
+        return self._places.read(raw.value) if raw.value is not None else None
+
+    def judge(self, place: StreamPlace) -> Proven | None:
+        """Return whether a record is proven; None while nothing that was read says so.
+
+        Raises:
+            StorageError: What is on the disk cannot be read.
+        """
+        stream = self._streams.get(place.producer)
+        return stream.judge(place.sequence, place.leaf) if stream is not None else None
+
+    def is_trusted(self, producer: str) -> bool:
+        """Return whether a trusted key has signed for a producer."""
+        return producer in self._streams
+
+    def refusal(self, place: StreamPlace, value: bytes) -> str:
+        """Return why the data key of a record cannot have sealed it; empty if it can."""
+        return self._keys.refusal(place, value, self._streams.get(place.producer))
+
+    @property
+    def signed(self) -> int:
+        """How many records are known to be signed, read or not."""
+        return sum(stream.signed + stream.absent for stream in self._streams.values())
+
+    def close(self) -> None:
+        """Forget everything."""
+        self._streams.clear()
+        self._store.close()
+        self._waiting.close()
+
+    def _observe_checkpoint(self, raw: RawRecord) -> None:
+        try:
+            message = decode_checkpoint_message(raw.value or b"")
+        except MalformedRecordError:
+            return
+        if message is not None:
+            self._add_checkpoint(message, raw)
+
+    def _add_checkpoint(self, message: CheckpointMessage, raw: RawRecord) -> None:
+        """Add a checkpoint, if it is believed.
+
+        1. A key that the policy believes signed it.
+        2. It was signed for the topic that it was read from, or the policy accepts the other one.
+        3. Its interval, its keys and its end count from now on.
+        """
+        # 1.
+        judged = self._judge.judge(message, raw)
+        checkpoint = judged.checkpoint
+        if checkpoint is None or not judged.accepted:
+            return
+        # 2. Files and fallback objects are no topics.
+        is_other_topic = raw.place.partition is not None and checkpoint.topic not in (None, raw.place.source)
+        if is_other_topic and not self._judge.lists_topic(judged):
+            return
+        # 3.
+        self._stream(checkpoint.producer).add_checkpoint(checkpoint, judged.leaves())
+        self._listener.list_keys(self._keys.add(checkpoint))
+        self.changes += 1
+
+    def _stream(self, producer: str) -> StreamProof:
+        stream = self._streams.get(producer)
+        if stream is None:
+            stream = self._streams[producer] = StreamProof(LeafWindow(self._room), self._store)
+            for record in self._waiting.take(producer):
+                stream.add_record(record.sequence, record.leaf)
+        return stream

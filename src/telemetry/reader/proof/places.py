@@ -1,0 +1,59 @@
+"""Reads which place in which stream a record claims, without opening it."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import NamedTuple
+
+from telemetry.exceptions import MalformedRecordError
+from telemetry.format.value.head import parse_head, parse_loosely, parse_sequence
+from telemetry.format.value.message import SEQUENCE
+
+_MAX_HEADS = 1 << 12
+
+_sha256 = hashlib.sha256
+
+
+class StreamPlace(NamedTuple):
+    """The place that a record claims, and what it has there.
+
+    Attributes:
+        producer: UUIDv7 of the producer.
+        source: CloudEvents source; empty where the record is not in the form of this format.
+        sequence: Number in the producer's stream.
+        leaf: Leaf hash of the value.
+    """
+
+    producer: str
+    source: str
+    sequence: int
+    leaf: bytes
+
+
+class PlaceReader:
+    """Reads the places of records; their heads repeat, so each one is parsed once."""
+
+    def __init__(self) -> None:
+        self._heads: dict[bytes, tuple[str, str]] = {}
+
+    def read(self, value: bytes) -> StreamPlace | None:
+        """Return the place that a value claims; None if it claims none."""
+        end = value.find(SEQUENCE)
+        owner = self._heads.get(value[:end])
+        if owner is None:
+            owner = self._read_head(value, end)
+        sequence = parse_sequence(value, end + len(SEQUENCE)) if owner is not None else -1
+        if owner is None or sequence < 0:
+            loose = parse_loosely(value)
+            return StreamPlace(loose.producer, "", loose.sequence, b"") if loose is not None else None
+        return StreamPlace(*owner, sequence, _sha256(b"\x00" + value).digest())
+
+    def _read_head(self, value: bytes, end: int) -> tuple[str, str] | None:
+        try:
+            attributes = parse_head(value, end)
+        except MalformedRecordError:
+            return None
+        if len(self._heads) >= _MAX_HEADS:
+            self._heads.clear()
+        owner = self._heads[value[:end]] = attributes["producer"], attributes["source"]
+        return owner

@@ -1,0 +1,175 @@
+"""Judges the records of one producer by what trusted keys have signed for it."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterator
+
+from telemetry.format.proof.checkpoint import Checkpoint
+from telemetry.format.proof.leaves import IntervalLeaves
+from telemetry.format.proof.merkle import HASH_BYTES, Frontier
+from telemetry.reader.entry import Proven
+from telemetry.reader.proof.bare_interval import MAX_RIVALS, BareInterval
+from telemetry.reader.proof.signed_leaves import SignedLeafStore
+from telemetry.reader.verify.tree.leaf_window import LeafWindow
+
+_MAX_BARE = 1_024
+
+
+class StreamProof:
+    """The signed leaf hashes of one producer.
+
+    A checkpoint that brings the leaf hashes of its interval along proves them at once. Of any other, the records since
+    the checkpoint before are held until all of them were read, and lead to its root.
+
+    Args:
+        window: Holds leaf hashes of records that nothing proves yet.
+        store: Keeps those that are signed.
+
+    Attributes:
+        size: The largest size that was signed.
+        signed: How many records are known to be signed, read or not.
+    """
+
+    __slots__ = (
+        "_bare",
+        "_closed",
+        "_ends",
+        "_last",
+        "_positions",
+        "_rivals",
+        "_starts",
+        "_store",
+        "_window",
+        "signed",
+        "size",
+    )
+
+    def __init__(self, window: LeafWindow, store: SignedLeafStore) -> None:
+        self._window = window
+        self._store = store
+        # Intervals whose leaf hashes are signed, in order: where they start and end, and where the store has them.
+        self._starts, self._ends, self._positions = array("Q"), array("Q"), array("Q")
+        self._bare: list[BareInterval] = []
+        self._rivals: dict[int, list[bytes]] = {}
+        self._last = Frontier()
+        self._closed: int | None = None
+        self.size = 0
+        self.signed = 0
+
+    @property
+    def absent(self) -> int:
+        """How many records are absent from intervals that were signed without leaf hashes."""
+        return sum(interval.absent for interval in self._bare)
+
+    def add_checkpoint(self, checkpoint: Checkpoint, leaves: IntervalLeaves | None) -> None:
+        """Add what a trusted key signed.
+
+        Args:
+            checkpoint: The checkpoint.
+            leaves: The leaf hashes of its interval, which its root proves; None if it brought none.
+        """
+        if leaves is not None:
+            self._prove(leaves.start, leaves.leaves)
+        elif checkpoint.size > self._last.size and len(self._bare) < _MAX_BARE:
+            self._add_bare(checkpoint)
+        tree = checkpoint.tree()
+        if tree is not None and tree.size > self._last.size:
+            self._last = tree
+        self.size = max(self.size, checkpoint.size)
+        if checkpoint.is_closing:
+            self._closed = max(self._closed or 0, checkpoint.size)
+
+    def add_record(self, sequence: int, leaf: bytes) -> bool:
+        """Add a record; return whether it made others provable."""
+        if self._position(sequence) is not None:
+            return False
+        known = self._window.get(sequence)
+        if known is None:
+            return self._window.put(sequence, leaf) and self._arrived(sequence)
+        if known == leaf:
+            return False
+        rivals = self._rivals.setdefault(sequence, [])
+        if leaf in rivals or sum(map(len, self._rivals.values())) >= MAX_RIVALS:
+            return False
+        rivals.append(leaf)
+        interval = self._bare_at(sequence)
+        return interval is not None and self._try(interval)
+
+    def judge(self, sequence: int, leaf: bytes) -> Proven | None:
+        """Return whether a record is proven; None while nothing that was read says so.
+
+        Raises:
+            StorageError: The leaf hash cannot be read.
+        """
+        position = self._position(sequence)
+        if position is not None:
+            return Proven.YES if self._store.leaf(position) == leaf else Proven.NO
+        is_after_end = self._closed is not None and sequence >= max(self._closed, self.size)
+        return Proven.NO if is_after_end else None
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the stream has a signed end."""
+        return self._closed is not None
+
+    def _add_bare(self, checkpoint: Checkpoint) -> None:
+        start, end = self._last.size, checkpoint.size
+        held = self._window.count_in(start, end)
+        interval = BareInterval(self._last, checkpoint, end - start - held)
+        self._bare.append(interval)
+        self._try(interval)
+
+    def _arrived(self, sequence: int) -> bool:
+        """Count a record that was read for the first time."""
+        interval = self._bare_at(sequence)
+        if interval is None:
+            return False
+        interval.absent -= 1
+        return self._try(interval)
+
+    def _bare_at(self, sequence: int) -> BareInterval | None:
+        return next((each for each in reversed(self._bare) if each.start <= sequence < each.end), None)
+
+    def _try(self, interval: BareInterval) -> bool:
+        leaves = interval.prove(self._window, self._rivals)
+        if leaves is None:
+            return False
+        self._bare.remove(interval)
+        self._prove(interval.start, leaves)
+        return True
+
+    def _prove(self, start: int, leaves: bytes) -> None:
+        """Keep signed leaf hashes; where two checkpoints sign one place, the one that was read first counts."""
+        end = start + len(leaves) // HASH_BYTES
+        for first, after in list(self._uncovered(start, end)):
+            part = leaves[(first - start) * HASH_BYTES : (after - start) * HASH_BYTES]
+            at = bisect_right(self._starts, first)
+            self._starts.insert(at, first)
+            self._ends.insert(at, after)
+            self._positions.insert(at, self._store.append(part))
+            self.signed += after - first
+        self._window.take(start, end)
+        for sequence in [number for number in self._rivals if start <= number < end]:
+            del self._rivals[sequence]
+        # An interval without leaf hashes that others cover says nothing more.
+        self._bare = [each for each in self._bare if any(True for _ in self._uncovered(each.start, each.end))]
+
+    def _uncovered(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """Yield the parts of a range of which no leaf hash is known yet, as first sequence and the one after the last."""
+        at = max(bisect_right(self._starts, start) - 1, 0)
+        while start < end:
+            if at < len(self._starts) and self._starts[at] <= start:
+                start, at = max(start, self._ends[at]), at + 1
+                continue
+            stop = min(end, self._starts[at]) if at < len(self._starts) else end
+            yield start, stop
+            start = stop
+
+    def _position(self, sequence: int) -> int | None:
+        """Return where the store has the leaf hash of a sequence; None if it has none."""
+        at = bisect_right(self._starts, sequence) - 1
+        if at < 0 or sequence >= self._ends[at]:
+            return None
+        return self._positions[at] + (sequence - self._starts[at]) * HASH_BYTES

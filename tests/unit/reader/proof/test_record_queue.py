@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import random
+import tracemalloc
+
+from telemetry.exceptions import MalformedRecordError, TamperedError
+from telemetry.reader import DamagedRecord, Place, RawRecord
+from telemetry.reader.proof.places import StreamPlace
+from telemetry.reader.proof.record_queue import HeldRecord, RecordQueue
+
+
+def _held(number: int, size: int = 2_000) -> HeldRecord:
+    place = Place("topic", number % 3, number, None if number % 2 else "an object")
+    raw = RawRecord(b"key", b"%d" % number * size, place, 1.5, (("name", b"content"),), 2.5)
+    return HeldRecord(raw, StreamPlace("producer", "/a/b", number, bytes(32)) if number % 5 else None, 0.25)
+
+
+def test_order_and_content_stay() -> None:
+    queue = RecordQueue(memory=1 << 20)
+    chance = random.Random(1)  # noqa: S311 - the same order in each run
+    written, taken = [_held(number) for number in range(3_000)], []
+    for record in written:
+        queue.append(record)
+        while chance.random() < 0.3 and queue.first() is not None:
+            taken.append(queue.take())
+    while queue.first() is not None:
+        taken.append(queue.take())
+
+    assert taken == written
+
+
+def test_memory_is_bounded() -> None:
+    queue = RecordQueue(memory=2 << 20)
+    tracemalloc.start()
+    try:
+        for number in range(3_000):
+            queue.append(_held(number, 2_500))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 12 << 20
+    assert not queue.is_full
+    queue.close()
+    assert queue.first() is None
+
+
+def test_is_full_while_the_file_is() -> None:
+    queue = RecordQueue(memory=0, disk=0)
+    for number in range(3_000):
+        queue.append(_held(number, 500))
+    assert queue.is_full
+
+    while queue.first() is not None:
+        queue.take()
+    assert not queue.is_full
+
+
+def test_damaged_records_come_back() -> None:
+    class SpecialError(TamperedError):
+        """A class that the queue does not know."""
+
+    queue = RecordQueue(memory=0)
+    raw = RawRecord(None, b"x" * (1 << 20), Place("file", None, 7))
+    errors = [MalformedRecordError("not a line"), TamperedError("altered"), SpecialError("more special")]
+    for error in errors:
+        queue.append(HeldRecord(DamagedRecord(raw.place, error, raw), None, 0.0))
+    came = []
+    while queue.first() is not None:
+        came.append(queue.take().raw)
+
+    assert all(isinstance(entry, DamagedRecord) and entry.raw == raw for entry in came)
+    assert [str(entry.error) for entry in came if isinstance(entry, DamagedRecord)] == [str(error) for error in errors]
