@@ -69,7 +69,6 @@ def test_loose_passphrase_file_is_refused(trail: Site, tmp_path: Path, mode: int
     assert str(loose) in ended.err
 
 
-@pytest.mark.xfail(strict=True, reason="the mode of the verifier's state is not looked at")
 def test_state_that_others_may_write_is_refused(trail: Site, tmp_path: Path) -> None:
     state = tmp_path / "state"
     assert trail.verify("--state", str(state)).code == 0

@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
-from telemetry.exceptions import ConfigurationError, Problem, TelemetryError
+from telemetry.exceptions import ConfigurationError, FormatError, Problem
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.reader.trust import TrustPolicy, load_trust_file
+from telemetry.system.file_trust import FileFault, read_believed
 
+_MAX_FILE_BYTES = 1 << 20
 _REMEDY = "give a key as `telemetry keys export-public` prints it, or a file that contains it"
 
 PublicKeys = Annotated[
@@ -63,11 +65,19 @@ def require_trust(public_keys: list[str] | None, trust: Path | None, *, configur
     return policy
 
 
+def _lines(path: Path) -> list[str]:
+    data = read_believed(path, max_bytes=_MAX_FILE_BYTES)
+    # Who may write this file decides who is believed.
+    if isinstance(data, FileFault):
+        raise ConfigurationError(Problem("--public-key", str(data), data.remedy))
+    return data.decode("utf-8").splitlines()
+
+
 def _keys(text: str) -> list[PublicKey]:
     try:
         # A key as text contains "+" signs and never names a file by chance.
         path = Path(text)
-        lines = path.read_text("utf-8").splitlines() if path.is_file() else [text]
+        lines = _lines(path) if path.is_file() else [text]
         return [PublicKey.parse(line.strip()) for line in lines if line.strip()]
-    except (OSError, UnicodeDecodeError, TelemetryError) as exc:
+    except (OSError, UnicodeDecodeError, FormatError) as exc:
         raise ConfigurationError(Problem("--public-key", f"{text!r} is not a public key", _REMEDY)) from exc

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from telemetry.exceptions import FormatError, TamperedError
+from telemetry.exceptions import ConfigurationError, FormatError, Problem, TamperedError
 from telemetry.format.proof.checkpoint import Checkpoint
 from telemetry.format.proof.merkle import HASH_BYTES, Frontier
 from telemetry.format.uuid7 import is_uuid
@@ -23,6 +23,7 @@ from telemetry.reader.verify.tree.snapshot import TreeSnapshot
 from telemetry.reader.verify.unproven.suspicions import Suspicion
 from telemetry.system.durable_file import write_durably
 from telemetry.system.file_errors import storage_error
+from telemetry.system.file_trust import find_fault
 
 STATE_VERSION = 2
 """Version of a state with what former versions do not know; one without it is written as version 1."""
@@ -225,9 +226,13 @@ class VerifierState(msgspec.Struct, kw_only=True):
         Raises:
             FormatError: It is not a state file of this version.
             TamperedError: It was altered, or is not the expected state.
+            ConfigurationError: Another user could have written it: anyone can compute the digest of a forged state.
             StorageError: It cannot be read.
         """
         try:
+            fault = find_fault(path)
+            if fault is not None:
+                raise ConfigurationError(Problem("--state", str(fault), f"{fault.remedy}; then verify without it once"))
             with path.open("rb") as file:
                 data = file.read(MAX_STATE_BYTES + 1)
         except FileNotFoundError:

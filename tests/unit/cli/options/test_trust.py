@@ -62,3 +62,14 @@ def test_key_replaces_the_configured_file(trust_file: Path) -> None:
 def test_key_and_trust_file_contradict_each_other(trust_file: Path) -> None:
     with pytest.raises(ConfigurationError, match="contradicts --public-key"):
         trust_policy([FIRST], trust_file)
+
+
+def test_file_of_keys_that_others_may_write_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "audit.pub"
+    file.write_text(f"{SECOND}\n")
+    file.chmod(0o666)
+
+    with pytest.raises(ConfigurationError, match="may be written by others") as caught:
+        require_trust([str(file)], None)
+
+    assert caught.value.problems[0].remedy == f"chmod go-w {file}"
