@@ -48,6 +48,7 @@ class TlsIdentity:
         """
         config = config or KafkaConfig()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies certificate and host name
+        context.minimum_version = ssl.TLSVersion.TLSv1_2  # as for the client of librdkafka
         _trust(context, config)
         key, chain = _own_key(config)
         if key is not None and chain:
