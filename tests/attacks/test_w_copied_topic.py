@@ -10,7 +10,6 @@ from tests.support.written_trail import Signer
 STAGING = "audit-staging"
 
 
-@pytest.mark.xfail(strict=True, reason="nothing binds a checkpoint to its topic")
 @pytest.mark.parametrize("is_trust_file", [False, True], ids=["public-key", "trust-file"])
 def test_records_of_the_staging_topic_are_not_complete(site: Site, is_trust_file: bool) -> None:
     """Staging runs with the configuration of production, its key included, on another topic."""
@@ -27,7 +26,6 @@ def test_records_of_the_staging_topic_are_not_complete(site: Site, is_trust_file
     assert STAGING in verified.findings
 
 
-@pytest.mark.xfail(strict=True, reason="a topic that holds another environment alone is complete")
 def test_other_environment_does_not_replace_the_expected_one(site: Site) -> None:
     staging = Writer(1, environment="staging", signer=site.keys.signing)
     site.put(staging.run(3))
