@@ -1,4 +1,4 @@
-"""Defines checkpoints and findings as a verifier's state saves them; what a former version did not know is left out."""
+"""Defines the parts of a verifier's state as they are saved; what a former version did not know is left out."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from typing import Any
 import msgspec
 
 from telemetry.format.proof.checkpoint import Checkpoint
+from telemetry.format.proof.merkle import HASH_BYTES, Frontier
+from telemetry.reader.verify.tree.parked import ParkedInterval
+from telemetry.reader.verify.tree.signed_leaves import SignedInterval
+from telemetry.reader.verify.unproven.suspicions import Suspicion
 from telemetry.reader.verify.verdicts import Finding, Verdict
 
 _CHECKPOINT_FIELDS = frozenset(field.name for field in fields(Checkpoint))
@@ -86,3 +90,98 @@ class SavedFinding(msgspec.Struct, kw_only=True):
         return Finding(
             self.verdict, self.reason, self.first, self.last, self.place, self.field, exact=self.exact, leaf=leaf
         )
+
+
+class ParkedState(msgspec.Struct, kw_only=True):
+    """An interval that was not proven; the names of the members are those of the file."""
+
+    start: int
+    end: int
+    checkpoint: SavedCheckpoint
+    need: int
+    held_from: int
+    tree: bytes | None
+    refuted: bool
+
+    @classmethod
+    def of(cls, interval: ParkedInterval) -> ParkedState:
+        """Return an interval as it is saved."""
+        return cls(
+            start=interval.start,
+            end=interval.end,
+            checkpoint=SavedCheckpoint.of(interval.checkpoint),
+            need=interval.absent,
+            held_from=interval.held_from,
+            tree=interval.tree.to_bytes() if interval.tree is not None else None,
+            refuted=interval.refuted,
+        )
+
+    def restored(self) -> ParkedInterval:
+        """Return the interval.
+
+        Raises:
+            FormatError: Its tree is malformed.
+        """
+        return ParkedInterval(
+            start=self.start,
+            end=self.end,
+            checkpoint=self.checkpoint.restored(),
+            absent=self.need,
+            held_from=self.held_from,
+            tree=Frontier.from_bytes(self.tree) if self.tree is not None else None,
+            refuted=self.refuted,
+        )
+
+
+class SignedState(msgspec.Struct, kw_only=True):
+    """An interval whose leaf hashes are signed, with a gap; the names of the members are those of the file.
+
+    Attributes:
+        proven: A bit for each record that was read as it was signed, least significant first, in bytes.
+        seen: A bit for each record of which any copy was read.
+    """
+
+    start: int
+    leaves: bytes
+    signed_at: str
+    proven: bytes
+    seen: bytes
+
+    @classmethod
+    def of(cls, interval: SignedInterval) -> SignedState:
+        """Return an interval as it is saved."""
+        length = interval.end - interval.start + 7 >> 3
+        return cls(
+            start=interval.start,
+            leaves=interval.leaves,
+            signed_at=interval.signed_at,
+            proven=interval.proven.to_bytes(length, "little"),
+            seen=interval.seen.to_bytes(length, "little"),
+        )
+
+    def restored(self) -> SignedInterval:
+        """Return the interval."""
+        mask = (1 << len(self.leaves) // HASH_BYTES) - 1
+        proven, seen = int.from_bytes(self.proven, "little") & mask, int.from_bytes(self.seen, "little") & mask
+        return SignedInterval(self.start, self.leaves, self.signed_at, proven, seen | proven)
+
+
+class SavedSuspicion(msgspec.Struct, kw_only=True):
+    """What may be wrong with records that are not signed yet; the names of the members are those of the file."""
+
+    finding: SavedFinding
+    sequences: tuple[int, ...]
+    needs_proof: bool
+
+    @classmethod
+    def of(cls, suspicion: Suspicion) -> SavedSuspicion:
+        """Return a suspicion as it is saved."""
+        return cls(
+            finding=SavedFinding.of(suspicion.finding),
+            sequences=suspicion.sequences,
+            needs_proof=suspicion.needs_proof,
+        )
+
+    def restored(self) -> Suspicion:
+        """Return the suspicion."""
+        return Suspicion(self.finding.restored(), self.sequences, self.needs_proof)

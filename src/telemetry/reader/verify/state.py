@@ -13,14 +13,11 @@ from telemetry.exceptions import ConfigurationError, FormatError, Problem, Tampe
 from telemetry.format.proof.checkpoint import Checkpoint
 from telemetry.format.proof.merkle import HASH_BYTES, Frontier
 from telemetry.format.uuid7 import is_uuid
-from telemetry.reader.verify.saved import SavedCheckpoint, SavedFinding
+from telemetry.reader.verify.saved import ParkedState, SavedCheckpoint, SavedFinding, SavedSuspicion, SignedState
 from telemetry.reader.verify.stream_check import StreamSnapshot
 from telemetry.reader.verify.tree.copies import DifferingCopy
-from telemetry.reader.verify.tree.parked import ParkedInterval
 from telemetry.reader.verify.tree.proven import RecordCounts
-from telemetry.reader.verify.tree.signed_leaves import SignedInterval
 from telemetry.reader.verify.tree.snapshot import TreeSnapshot
-from telemetry.reader.verify.unproven.suspicions import Suspicion
 from telemetry.system.durable_file import write_durably
 from telemetry.system.file_errors import storage_error
 from telemetry.system.file_trust import find_fault
@@ -33,41 +30,6 @@ _MAGIC = b"telemetry-verifier-state"
 _HEADER_BYTES = 128
 _ROOTS_KEPT = 64
 _VERSIONS = (b"1", b"2")
-
-
-class ParkedState(msgspec.Struct, kw_only=True):
-    """An interval that was not proven; the names of the members are those of the file."""
-
-    start: int
-    end: int
-    checkpoint: SavedCheckpoint
-    need: int
-    held_from: int
-    tree: bytes | None
-    refuted: bool
-
-
-class SignedState(msgspec.Struct, kw_only=True):
-    """An interval whose leaf hashes are signed, with a gap; the names of the members are those of the file.
-
-    Attributes:
-        proven: A bit for each record that was read as it was signed, least significant first, in bytes.
-        seen: A bit for each record of which any copy was read.
-    """
-
-    start: int
-    leaves: bytes
-    signed_at: str
-    proven: bytes
-    seen: bytes
-
-
-class SavedSuspicion(msgspec.Struct, kw_only=True):
-    """What may be wrong with records that are not signed yet; the names of the members are those of the file."""
-
-    finding: SavedFinding
-    sequences: tuple[int, ...]
-    needs_proof: bool
 
 
 class StreamState(msgspec.Struct, kw_only=True):
@@ -261,7 +223,7 @@ def encode_stream(snapshot: StreamSnapshot) -> StreamState:
         tail=tree.tail,
         runs=tree.runs,
         unheld=tree.unheld,
-        parked=[_encode_parked(interval) for interval in tree.parked],
+        parked=[ParkedState.of(interval) for interval in tree.parked],
         pending=[SavedCheckpoint.of(checkpoint) for checkpoint in tree.pending],
         signed=dict(sorted(tree.roots.items())[-_ROOTS_KEPT:]),
         # What was verified once must not be forgotten because something else was found in its place.
@@ -274,16 +236,8 @@ def encode_stream(snapshot: StreamSnapshot) -> StreamState:
         findings=[SavedFinding.of(finding) for finding in snapshot.findings],
         copies=tree.conflicts,
         altered=tree.altered,
-        partial=[_encode_signed(interval) for interval in tree.signed] or msgspec.UNSET,
-        suspicions=[
-            SavedSuspicion(
-                finding=SavedFinding.of(suspicion.finding),
-                sequences=suspicion.sequences,
-                needs_proof=suspicion.needs_proof,
-            )
-            for suspicion in snapshot.suspicions
-        ]
-        or msgspec.UNSET,
+        partial=[SignedState.of(interval) for interval in tree.signed] or msgspec.UNSET,
+        suspicions=[SavedSuspicion.of(suspicion) for suspicion in snapshot.suspicions] or msgspec.UNSET,
         believed=snapshot.believed or msgspec.UNSET,
     )
 
@@ -308,8 +262,8 @@ def decode_stream(saved: StreamState) -> StreamSnapshot:
         tail=saved.tail,
         runs=saved.runs,
         unheld=saved.unheld,
-        parked=[_decode_parked(interval) for interval in saved.parked],
-        signed=[] if saved.partial is msgspec.UNSET else [_decode_signed(interval) for interval in saved.partial],
+        parked=[interval.restored() for interval in saved.parked],
+        signed=[] if saved.partial is msgspec.UNSET else [interval.restored() for interval in saved.partial],
         pending=[checkpoint.restored() for checkpoint in saved.pending],
         roots=saved.signed,
         passed=_restore(saved.passed),
@@ -326,7 +280,7 @@ def decode_stream(saved: StreamState) -> StreamSnapshot:
         closing=_restore(saved.closing),
         findings=[finding.restored() for finding in saved.findings],
         suspicions=[
-            Suspicion(each.finding.restored(), each.sequences, each.needs_proof)
+            each.restored()
             for each in ([] if saved.suspicions is msgspec.UNSET else saved.suspicions)
             if each.sequences
         ],
@@ -361,58 +315,12 @@ def _require_bounds(state: VerifierState) -> None:
         raise FormatError(message)
 
 
-def _encode_signed(interval: SignedInterval) -> SignedState:
-    length = interval.end - interval.start + 7 >> 3
-    return SignedState(
-        start=interval.start,
-        leaves=interval.leaves,
-        signed_at=interval.signed_at,
-        proven=interval.proven.to_bytes(length, "little"),
-        seen=interval.seen.to_bytes(length, "little"),
-    )
-
-
-def _decode_signed(saved: SignedState) -> SignedInterval:
-    mask = (1 << len(saved.leaves) // HASH_BYTES) - 1
-    return SignedInterval(
-        saved.start,
-        saved.leaves,
-        saved.signed_at,
-        int.from_bytes(saved.proven, "little") & mask,
-        int.from_bytes(saved.seen, "little") & mask,
-    )
-
-
 def _save(checkpoint: Checkpoint | None) -> SavedCheckpoint | None:
     return None if checkpoint is None else SavedCheckpoint.of(checkpoint)
 
 
 def _restore(saved: SavedCheckpoint | None) -> Checkpoint | None:
     return None if saved is None else saved.restored()
-
-
-def _encode_parked(interval: ParkedInterval) -> ParkedState:
-    return ParkedState(
-        start=interval.start,
-        end=interval.end,
-        checkpoint=SavedCheckpoint.of(interval.checkpoint),
-        need=interval.absent,
-        held_from=interval.held_from,
-        tree=interval.tree.to_bytes() if interval.tree is not None else None,
-        refuted=interval.refuted,
-    )
-
-
-def _decode_parked(saved: ParkedState) -> ParkedInterval:
-    return ParkedInterval(
-        start=saved.start,
-        end=saved.end,
-        checkpoint=saved.checkpoint.restored(),
-        absent=saved.need,
-        held_from=saved.held_from,
-        tree=Frontier.from_bytes(saved.tree) if saved.tree is not None else None,
-        refuted=saved.refuted,
-    )
 
 
 _encoder = msgspec.msgpack.Encoder()

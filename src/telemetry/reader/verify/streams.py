@@ -16,7 +16,8 @@ from telemetry.reader.verify.record_group import RecordGroup
 from telemetry.reader.verify.stream_check import StreamCheck
 from telemetry.reader.verify.tree.digests import DigestBudget, ProvenDigests
 from telemetry.reader.verify.tree.leaf_window import LeafBudget, LeafWindow
-from telemetry.reader.verify.tree.stream_tree import NOWHERE, StreamTree
+from telemetry.reader.verify.tree.stream_tree import StreamTree
+from telemetry.reader.verify.tree.youth import NOWHERE
 from telemetry.reader.verify.unproven.waiting import WaitingRecord, WaitingRecords
 
 MAX_YOUNG = 256

@@ -74,6 +74,11 @@ class DifferingCopies:
         self._count -= len(conflict)
         return conflict
 
+    def clear(self) -> None:
+        """Forget the copies that wait to be judged."""
+        self.conflicts.clear()
+        self._count = 0
+
     def judge(self, start: int, end: int) -> None:
         """Move the copies of the records in ``[start, end)`` to the altered ones: the records read first are proven."""
         if self.conflicts:

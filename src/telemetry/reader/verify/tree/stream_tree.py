@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Protocol
 
 from telemetry.format.proof.checkpoint import Checkpoint
 from telemetry.format.proof.leaves import IntervalLeaves
-from telemetry.format.proof.merkle import HASH_BYTES, Frontier
+from telemetry.format.proof.merkle import HASH_BYTES, Frontier, split_hashes
 from telemetry.reader.entry import Place
 from telemetry.reader.verify.tree.copies import DifferingCopies, DifferingCopy
 from telemetry.reader.verify.tree.digests import DigestBudget, ProvenDigests
@@ -26,23 +25,14 @@ from telemetry.reader.verify.tree.proven import ProvenRecords, RecordCounts
 from telemetry.reader.verify.tree.signed_leaves import SignedInterval
 from telemetry.reader.verify.tree.signed_trees import SignedTrees, checkpoint_before
 from telemetry.reader.verify.tree.snapshot import TreeSnapshot
+from telemetry.reader.verify.tree.youth import NOWHERE, YOUNG_STEP, Outside, Youth
 
 TAIL_LEAVES = 1 << 20
 """Leaf hashes in sequence that wait for a checkpoint; a longer tail is folded into the tree unproven."""
 JUMP_LEAVES = 4_096
 """Records beyond a gap after which the interval with the gap is parked."""
 
-_YOUNG_STEP = 1_024
 _MAX_PLACES = 16_384
-NOWHERE = Place("")
-"""Stands for a place that is not known."""
-
-
-class Outside(Protocol):
-    """The place for records of one producer that find no room in its tree."""
-
-    def put(self, sequence: int, leaf: bytes, place: Place | None) -> None:
-        """Keep a record until it can be judged."""
 
 
 class StreamTree:
@@ -79,10 +69,8 @@ class StreamTree:
         self._last = -1
         self._ahead = 0
         # The size at which the tail reaches the next checkpoint or its bound: add() compares one number.
-        self._outside = outside
-        # Leaf hashes of the tail that are counted in the budget; -1 once a trusted key has signed for the stream.
-        self._charged = -1 if outside is None else 0
-        self._due = TAIL_LEAVES if outside is None else _YOUNG_STEP
+        self._youth = Youth(window, outside)
+        self._due = TAIL_LEAVES if self._youth.is_over else YOUNG_STEP
         # Where the last records were read, so that an altered one can be named by its place.
         self._places: dict[int, Place] = {}
         self.judge = LeafJudge(self.held, self._proven, self.counts, self._places)
@@ -144,47 +132,36 @@ class StreamTree:
 
     def settle(self, room: LeafBudget, digests: DigestBudget) -> None:
         """End the youth of the stream: a trusted key has signed for it, so it has a share of the trusted room."""
-        self.held.window.charge(-self._charged)
-        self.held.window.move_to(room)
+        self._youth.end(room)
         self._proven.move_to(digests)
-        self._charged = -1
         self._advance()
 
     def recall(self, sequence: int, leaf: bytes, place: Place | None) -> None:
         """Add a record that had found no room; if there is none again, remember its number only."""
         if sequence < self.signed.size:
-            outside, self._outside = self._outside, None
+            youth, self._youth = self._youth, self._youth.without_outside()
             self.add(sequence, leaf, place or NOWHERE)
-            self._outside = outside
+            self._youth = youth
         elif self.held.unheld.add(sequence):
             self.counts.records += 1
 
     def leaves(self) -> Iterator[tuple[int, bytes]]:
         """Yield the leaf hashes that are not folded, with their sequences."""
-        for at in range(0, len(self._tail), HASH_BYTES):
-            yield self._folded.size + at // HASH_BYTES, bytes(self._tail[at : at + HASH_BYTES])
-        for start, run in self.held.window.runs():
-            for at in range(0, len(run), HASH_BYTES):
-                yield start + at // HASH_BYTES, run[at : at + HASH_BYTES]
+        for start, run in ((self._folded.size, bytes(self._tail)), *self.held.window.runs()):
+            yield from enumerate(split_hashes(run), start)
         for conflict in self.copies.conflicts.values():
-            for copy in conflict:
-                yield copy.sequence, copy.leaf
+            yield from ((copy.sequence, copy.leaf) for copy in conflict)
 
     def move_out(self) -> None:
         """Move everything outside, and begin anew; only while the stream is young."""
-        if self._outside is None:
-            return
-        for sequence, leaf in self.leaves():
-            self._outside.put(sequence, leaf, self._places.get(sequence))
-        self.held.window.charge(-self._charged)
+        self._youth.move_out(self.leaves(), self._places)
         self.held.window.take(0, self.held.highest + 1)
         self.held.highest = -1
-        for sequence in list(self.copies.conflicts):
-            self.copies.take(sequence)
+        self.copies.clear()
         self._tail.clear()
         self._places.clear()
         self.counts.restore(RecordCounts())
-        self._next_sequence, self._last, self._ahead, self._charged = 0, -1, 0, 0
+        self._next_sequence, self._last, self._ahead = 0, -1, 0
 
     def finish(self) -> None:
         """Park every interval that a gap cuts off, and judge the copies by the trees; may be called again."""
@@ -238,7 +215,8 @@ class StreamTree:
             last=self._last,
             highest=self.held.highest,
             tail=bytes(self._tail),
-            runs=list(self.held.window.runs()),
+            # Nobody has signed far beyond the last checkpoint; what was written there must not fill the state.
+            runs=[run for run in self.held.window.runs() if run[0] < self.signed.size + TAIL_LEAVES],
             unheld=self.held.unheld.ranges(),
             parked=[replace(interval) for interval in self.parked],
             signed=self.judge.partial.copy(),
@@ -283,8 +261,7 @@ class StreamTree:
 
     def _add_out_of_sequence(self, sequence: int, leaf: bytes, place: Place) -> bool:
         if not self.held.put(sequence, leaf):
-            if self._outside is not None:
-                self._outside.put(sequence, leaf, place)
+            if self._youth.put_out(sequence, leaf, place):
                 return False
             # Without its leaf hash it cannot be compared with a copy, only recognised by its number.
             if not self.held.unheld.add(sequence):
@@ -308,8 +285,8 @@ class StreamTree:
         """Blame a copy that differs from the record read first, or keep it until a signed tree shows which is right."""
         if self.is_proven(copy.sequence):
             self.copies.blame(copy)
-        elif not self.copies.add(copy) and self._outside is not None:
-            self._outside.put(*copy)
+        elif not self.copies.add(copy):
+            self._youth.put_out(*copy)
 
     def _add_bare(self, checkpoint: Checkpoint) -> None:
         """Add a checkpoint without leaves: the records themselves must lead to its root."""
@@ -367,7 +344,6 @@ class StreamTree:
     def _advance(self) -> None:
         """Go as far as records in sequence and checkpoints lead."""
         pending = self.signed.pending
-        is_young = self._charged >= 0
         while True:
             # Records that were ahead may now continue the sequence.
             if self._ahead:
@@ -377,26 +353,19 @@ class StreamTree:
                 self._ahead -= len(run) // HASH_BYTES
             if pending and pending[0].size <= self._next_sequence:
                 self._fold_to(pending.pop(0))
-            elif not is_young and self._next_sequence - self._folded.size >= TAIL_LEAVES:
+            elif self._youth.is_over and self._next_sequence - self._folded.size >= TAIL_LEAVES:
                 self._fold_unproven(TAIL_LEAVES // 2)
             else:
                 break
         if len(self._places) > _MAX_PLACES:
             self._forget_places()
-        if is_young:
-            self._charge_tail()
-            self._due = self._next_sequence + _YOUNG_STEP
+        if not self._youth.is_over:
+            if not self._youth.charge(len(self._tail) // HASH_BYTES):
+                self.move_out()
+            self._due = self._next_sequence + YOUNG_STEP
             return
         limit = min(self._folded.size + TAIL_LEAVES, self._next_sequence + _MAX_PLACES // 2)
         self._due = min(pending[0].size, limit) if pending else limit
-
-    def _charge_tail(self) -> None:
-        """Count the tail in the budget of young streams; with none left, everything waits outside."""
-        grown = len(self._tail) // HASH_BYTES - self._charged
-        self.held.window.charge(grown)
-        self._charged += grown
-        if self.held.window.is_full:
-            self.move_out()
 
     def _forget_places(self) -> None:
         """Forget where records were read: those that are judged, and if these are few, those that came first."""
