@@ -35,10 +35,6 @@ def _key_mode(value: Any) -> int | None:
     return {"clear": 0, "hmac": 1}.get(str(value))
 
 
-def _fewer(value: Any) -> int | None:
-    return -len(value) if isinstance(value, list | tuple) else None
-
-
 def _more(value: Any) -> float | None:
     try:
         return float(value)
@@ -51,7 +47,6 @@ _STRENGTHS: Mapping[tuple[str, ...], Callable[[Any], float | None]] = {
     ("audit_config", "encryption_enabled"): _when_true,
     ("audit_config", "security_protocol"): _protocol,
     ("audit_config", "key_mode"): _key_mode,
-    ("audit_config", "clear_fields"): _fewer,
     ("audit_config", "hide_event_type"): _when_true,
     ("audit_config", "self_audit"): _when_true,
     ("audit_config", "disable_core_dumps"): _when_true,
@@ -59,8 +54,15 @@ _STRENGTHS: Mapping[tuple[str, ...], Callable[[Any], float | None]] = {
     ("audit_config", "storage_config", "allow_http"): _when_false,
 }
 """A larger number is stricter; None is a value that the model refuses."""
+_LESS = (("audit_config", "clear_fields"),)
+"""Lists of which the environment may leave something out, and add nothing."""
 _FIXED = (("audit_config", "trust_file"),)
 """Fields of which no other value is stricter."""
+_WITH_THE_KEY = (
+    ("audit_config", "encryption_config", "recipients"),
+    ("audit_config", "encryption_config", "previous_keys"),
+)
+"""Further keys: each opens the trail, or is believed by readers. They are in the file if the key is."""
 
 
 def weakened(environment: Mapping[str, Any], file: Mapping[str, Any]) -> Iterator[Problem]:
@@ -69,20 +71,26 @@ def weakened(environment: Mapping[str, Any], file: Mapping[str, Any]) -> Iterato
     The file belongs to those who answer for the trail, the environment often to those who read it.
     """
     for path, strength in _STRENGTHS.items():
-        stated, wanted = _at(file, path), _at(environment, path)
-        if stated is None or wanted is None:
-            continue
-        before, after = strength(stated), strength(wanted)
+        before, after = strength(_at(file, path)), strength(_at(environment, path))
         if before is not None and after is not None and after < before:
-            variable = "TELEMETRY_" + "__".join(path).upper()
-            reason = f"is made weaker by {variable} than the configuration file states"
-            yield Problem(".".join(path), reason, "unset the variable, or change the file")
+            yield _problem(path, "is made weaker by {} than the configuration file states")
+    for path in _LESS:
+        stated, wanted = _at(file, path), _at(environment, path)
+        if isinstance(stated, list) and isinstance(wanted, list) and any(item not in stated for item in wanted):
+            yield _problem(path, "is made weaker by {} than the configuration file states")
     for path in _FIXED:
         stated, wanted = _at(file, path), _at(environment, path)
         if None not in (stated, wanted) and str(stated) != str(wanted):
-            variable = "TELEMETRY_" + "__".join(path).upper()
-            reason = f"is another one in {variable} than in the configuration file"
-            yield Problem(".".join(path), reason, "unset the variable, or change the file")
+            yield _problem(path, "is another one in {} than in the configuration file")
+    for path in _WITH_THE_KEY:
+        wanted = _at(environment, path)
+        if wanted and wanted != _at(file, path) and _at(file, path[:-1]):
+            yield _problem(path, "is given by {}, and the configuration file names the key")
+
+
+def _problem(path: tuple[str, ...], reason: str) -> Problem:
+    variable = "TELEMETRY_" + "__".join(path).upper()
+    return Problem(".".join(path), reason.format(variable), "unset the variable, or change the file")
 
 
 def _at(values: Any, path: tuple[str, ...]) -> Any:

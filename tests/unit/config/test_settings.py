@@ -98,6 +98,7 @@ def stated(tmp_path: Path) -> Path:
         ("SECURITY_PROTOCOL", "SASL_PLAINTEXT"),
         ("KEY_MODE", "clear"),
         ("CLEAR_FIELDS", '["user_id", "entity_id"]'),
+        ("CLEAR_FIELDS", '["entity_id"]'),
         ("SELF_AUDIT", "false"),
         ("ENCRYPTION_CONFIG__PBKDF2_ITERATIONS", "600_000"),
         ("ENCRYPTION_CONFIG", '{"pbkdf2_iterations": 600000}'),
@@ -157,3 +158,15 @@ def test_secrets_that_all_may_read_are_warned_about(stated: Path, caplog: pytest
     stated.chmod(0o644)
     TelemetryConfig.load(stated)
     assert "has secrets and may be read by every user" in caplog.text
+
+
+@pytest.mark.parametrize("field", ["RECIPIENTS", "PREVIOUS_KEYS"])
+def test_environment_adds_no_key_to_the_files(stated: Path, monkeypatch: pytest.MonkeyPatch, field: str) -> None:
+    # Each of them opens the trail, or is believed by readers.
+    key = '[{"provider": "local_key", "key_path": "another", "passphrase": "correct horse"}]'
+    monkeypatch.setenv(f"TELEMETRY_AUDIT_CONFIG__ENCRYPTION_CONFIG__{field}", key)
+
+    with pytest.raises(ConfigurationError, match=f"{field.lower()}: is given by TELEMETRY_") as caught:
+        TelemetryConfig.load(stated)
+
+    assert "correct horse" not in str(caught.value)
