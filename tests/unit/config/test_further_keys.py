@@ -10,6 +10,7 @@ from telemetry.config import EncryptionConfig, TelemetryConfig
 from telemetry.config.further_keys import MAX_PREVIOUS_KEYS
 from telemetry.exceptions import ConfigurationError
 
+VARIABLES = "TELEMETRY_AUDIT_CONFIG__ENCRYPTION_CONFIG__"
 SECRET = secrets.token_hex(8)
 OLD = "arn:aws:kms:eu-central-1:123456789012:key/1b2c3d4e-1234-1234-1234-abcdefabcdef"
 
@@ -76,7 +77,7 @@ def test_list_that_cannot_work(listed: Any, named: str) -> None:
     assert SECRET not in str(caught.value)
 
 
-def test_list_in_a_file(tmp_path: Path) -> None:
+def test_list_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "telemetry.toml"
     file.write_text(
         '[audit_config]\nkafka_brokers = "127.0.0.1:1"\nfallback_enabled = false\n'
@@ -87,3 +88,26 @@ def test_list_in_a_file(tmp_path: Path) -> None:
     encryption = TelemetryConfig.load(file).audit_config.encryption_config
     assert encryption is not None
     assert [key.kms_key_id for key in encryption.previous_keys] == [OLD]
+    # The environment adds no key to a list of the file.
+    monkeypatch.setenv(f"{VARIABLES}PREVIOUS_KEYS", f'[{{"kms_key_id": "{OLD}"}}, {{"kms_key_id": "alias/planted"}}]')
+    with pytest.raises(ConfigurationError, match="previous_keys"):
+        TelemetryConfig.load(file)
+
+
+def test_list_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    fields = {"PROVIDER": "aws_kms", "KMS_KEY_ID": "alias/audit", "PREVIOUS_KEYS": f'[{{"kms_key_id": "{OLD}"}}]'}
+    fields["RECIPIENTS"] = '[{"provider": "recovery_key", "public_key": "x25519:..."}]'
+    for name, value in fields.items():
+        monkeypatch.setenv(f"{VARIABLES}{name}", value)
+    audit = {"kafka_brokers": "127.0.0.1:1", "fallback_enabled": False}
+    encryption = TelemetryConfig.load(audit_config=audit).audit_config.encryption_config
+    assert encryption is not None
+    assert [key.kms_key_id for key in encryption.previous_keys] == [OLD]
+    assert [key.provider for key in encryption.recipients] == ["recovery_key"]
+
+
+def test_recipients_are_limited() -> None:
+    with pytest.raises(ConfigurationError, match="recipients"):
+        aws(recipients=[{"kms_key_id": OLD}] * 5)
+    with pytest.raises(ConfigurationError, match=r"recipients\.0"):
+        aws(recipients=[{"kms_key_id": OLD, "previous_keys": [{"kms_key_id": OLD}]}])
