@@ -18,7 +18,7 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -32,9 +32,16 @@ logger = logging.getLogger("telemetry.storage")
 CLOCK_MARGIN = 30.0
 """Seconds that another machine's clock may be ahead of the holder's."""
 
+MAX_EPOCH = 10**18 - 1
+"""Largest number that counts. A lease that is renewed ten times a second does not reach it in a billion years."""
+
 _WATCH_FACTOR = 1.1
 _RENEWALS = 3
 _MAX_OWNER = 200
+_DIGITS = 20
+_MAX_BODY_BYTES = 4_096
+_MAX_DELETIONS = 1_000
+"""Older epochs that one renewal deletes: anyone who may write to the store can create as many as they like."""
 
 
 class StoredName(Protocol):
@@ -43,6 +50,19 @@ class StoredName(Protocol):
     @property
     def name(self) -> str:
         """Full name."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+
+
+class _Listed(NamedTuple):
+    epoch: int
+    size: int
+    name: str
+
+
+_NOTHING = _Listed(0, 0, "")
 
 
 class EpochStore(Protocol):
@@ -151,9 +171,9 @@ class _Lease:
     def acquire(self) -> bool:
         """Take the lock if it is free."""
         highest = self._highest()
-        if highest and not self._is_over(highest):
+        if highest.epoch and not self._is_over(highest):
             return False
-        return self._claim(highest + 1)
+        return self._claim(highest.epoch + 1)
 
     def start_renewing(self) -> None:
         """Renew the lock in a daemon thread until it is released or lost."""
@@ -189,13 +209,13 @@ class _Lease:
             self._write(epoch, body)
         except StorageConflictError:
             return False  # another process was faster
-        epochs = list(self._epochs())
-        if max(epochs, default=0) != epoch:
+        listed = list(self._epochs())
+        if max(listed, default=_NOTHING).epoch != epoch:
             self._delete(epoch)
             # The number was free again because others had used it and moved on.
             return False
         self._unsure, self._epoch, self._ends = None, epoch, ends
-        self._delete(*(older for older in epochs if older < epoch))
+        self._delete_names([older.name for older in listed if older.epoch < epoch][:_MAX_DELETIONS])
         return self.is_held
 
     def _attempt(self, epoch: int) -> tuple[bytes, tuple[float, float]]:
@@ -210,36 +230,51 @@ class _Lease:
     def _body(self, expires: float, *, released: bool) -> bytes:
         return msgspec.json.encode(_Epoch(self._owner, self._holder, self._seconds, expires, released))
 
-    def _is_over(self, epoch: int) -> bool:
-        watched = self._watch.seen_for(self._name, epoch)
+    def _is_over(self, highest: _Listed) -> bool:
+        watched = self._watch.seen_for(self._name, highest.epoch)
+        # Of what it states, nothing is believed that would keep the lock longer than a holder of ours could.
+        is_ours_over = watched > self._seconds * _WATCH_FACTOR
+        if highest.size > _MAX_BODY_BYTES:
+            return is_ours_over
         try:
-            stated = msgspec.json.decode(self._provider.get(self._object(epoch)), type=_Epoch)
+            stated = msgspec.json.decode(self._provider.get(highest.name), type=_Epoch)
         except StorageNotFoundError:
             return False  # the holder has just moved on to the next epoch
         except msgspec.MsgspecError:
             # Damaged: it does not state its duration, so it ends after ours.
-            return watched > self._seconds * _WATCH_FACTOR
+            return is_ours_over
         if stated.released or time.time() > stated.expires + CLOCK_MARGIN:
             return True
-        return watched > stated.seconds * _WATCH_FACTOR
+        return is_ours_over or watched > stated.seconds * _WATCH_FACTOR
 
-    def _highest(self) -> int:
-        return max(self._epochs(), default=0)
+    def _highest(self) -> _Listed:
+        highest = max(self._epochs(), default=_NOTHING)
+        if highest.epoch < MAX_EPOCH:
+            return highest
+        # No process has counted so far: somebody planted it. What may be ours is below half of it.
+        planted = [listed.name for listed in self._epochs() if listed.epoch > MAX_EPOCH // 2]
+        logger.error("the lock %s had %d objects with impossible numbers; they are deleted", self._name, len(planted))
+        self._delete_names(planted[:_MAX_DELETIONS])
+        return max((listed for listed in self._epochs() if listed.epoch <= MAX_EPOCH // 2), default=_NOTHING)
 
-    def _epochs(self) -> Iterator[int]:
+    def _epochs(self) -> Iterator[_Listed]:
         folder = f"locks/{self._name}/"
         for stored in self._provider.list(folder):
             number = stored.name.removeprefix(folder)
-            if number.isascii() and number.isdigit():
-                yield int(number)
+            # A name is input from outside: Python itself refuses to convert a number of thousands of digits.
+            if len(number) <= _DIGITS and number.isascii() and number.isdigit() and int(number) <= MAX_EPOCH:
+                yield _Listed(int(number), stored.size, stored.name)
 
-    def _delete(self, *epochs: int) -> None:
-        for epoch in epochs:
+    def _delete(self, epoch: int) -> None:
+        self._delete_names([self._object(epoch)])
+
+    def _delete_names(self, names: Iterable[str]) -> None:
+        for name in names:
             with contextlib.suppress(StorageError):  # the next renewal tries again
-                self._provider.delete(self._object(epoch))
+                self._provider.delete(name)
 
     def _write(self, epoch: int, body: bytes) -> None:
         self._provider.put(self._object(epoch), body)
 
     def _object(self, epoch: int) -> str:
-        return f"locks/{self._name}/{epoch:020d}"
+        return f"locks/{self._name}/{epoch:0{_DIGITS}d}"
