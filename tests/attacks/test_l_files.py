@@ -94,7 +94,6 @@ def test_loose_private_key_of_tls_is_refused(trail: Site, tmp_path: Path, mode: 
     assert "mode" in ended.err or "others" in ended.err
 
 
-@pytest.mark.xfail(strict=True, reason="a folder that exists is used, whatever its owner and mode")
 @pytest.mark.parametrize("whose", ["ours", "another user's"])
 def test_store_in_a_folder_that_others_may_write_is_refused(site: Site, tmp_path: Path, whose: str) -> None:
     base = tmp_path / "fallback"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 from telemetry.config.endpoints import TlsRequests, require_together
 from telemetry.exceptions import ConfigurationError, MissingExtraError, Problem
 from telemetry.storage.object_store import ObjectStoreProvider, Permissions, checked_endpoint
+from telemetry.storage.odd_names import is_odd
+from telemetry.storage.provider import StoredObject
+from telemetry.storage.s3_listing import list_by_boto3
 
 if TYPE_CHECKING:
     from obstore.store import S3Config, S3Credential, S3Store
@@ -61,6 +65,14 @@ class AwsS3Provider(ObjectStoreProvider):
             retry_config=self._retry_config,
             credential_provider=chain,
         )
+
+    def _list_otherwise(self, prefix: str, *, after: str | None) -> Iterator[StoredObject]:
+        """Go on by boto3, which parses any name, so that no object on the same page is hidden."""
+        for name, size in list_by_boto3(self.config, below=self._prefix, prefix=prefix, after=after):
+            if is_odd(name):
+                self._report_odd(name, is_hiding=False)
+            else:
+                yield StoredObject(name, size)
 
     def _settings(self, chain: _DefaultChain | None) -> S3Config:
         config = self.config

@@ -55,6 +55,7 @@ class LocalFileProvider(StorageProvider):
         self._temporary = self._root / _INTERNAL / "tmp"
         self._locks = self._root / _INTERNAL / "locks"
         self._closed = False
+        self._is_believed = False
 
     def put(self, name: str, data: bytes) -> None:
         """Create the file ``name`` durably; see ``StorageProvider.put``."""
@@ -80,6 +81,15 @@ class LocalFileProvider(StorageProvider):
         with _translated("reading", path):
             self._require_no_links(path)
             return folder.read(path)
+
+    def stream(self, name: str) -> Iterator[bytes]:
+        """Yield the bytes of the file ``name`` in parts; see ``StorageProvider.stream``."""
+        self._require_open()
+        require_safe(name)
+        path = self._root / name
+        with _translated("reading", path):
+            self._require_no_links(path)
+            yield from folder.read_parts(path)
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """Yield the files whose name starts with ``prefix``; see ``StorageProvider.list``."""
@@ -151,6 +161,9 @@ class LocalFileProvider(StorageProvider):
     def _prepare(self, path: Path) -> None:
         if not self._base.is_dir():
             folder.create_base(self._base)
+        if not self._is_believed:
+            folder.require_believed(self._base)
+            self._is_believed = True
         folder.create_folders(path, below=self._base)
 
     def _publish(self, temporary: Path, path: Path, data: bytes) -> None:

@@ -19,11 +19,13 @@ from telemetry.exceptions import (
 )
 from telemetry.storage.provider import MAX_OBJECT_BYTES
 from telemetry.system.durable_file import create_private, sync
+from telemetry.system.file_trust import find_fault
 
 if sys.platform != "win32":
     import fcntl
 
 _PAGE = 10_000
+_PART_BYTES = 1 << 20
 _READ_FLAGS = (
     os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 ) | getattr(os, "O_BINARY", 0)
@@ -57,6 +59,19 @@ def create_base(base: Path) -> None:
     for folder in reversed(missing):
         _create_folder(folder)
     os.scandir(base).close()
+
+
+def require_believed(base: Path) -> None:
+    """Check that nobody else could replace what is stored in the configured folder.
+
+    Raises:
+        StorageAccessDeniedError: It, or a folder or link on its path, belongs to another user, or others may write to it.
+        OSError: It is absent.
+    """
+    fault = find_fault(base)
+    if fault is not None:
+        message = f"storing in {str(base)!r} is refused: {fault}; {fault.remedy}"
+        raise StorageAccessDeniedError(message)
 
 
 def require_folder(path: Path) -> None:
@@ -108,6 +123,11 @@ def read(path: Path) -> bytes:
         StorageLimitError: It is larger than anything this library stores.
         StorageAccessDeniedError: It is not a regular file.
     """
+    return b"".join(read_parts(path))
+
+
+def read_parts(path: Path) -> Iterator[bytes]:
+    """Yield a regular file's bytes in parts of at most a MiB; raises as :func:`read` does."""
     descriptor = os.open(path, _READ_FLAGS)
     try:
         status = os.fstat(descriptor)
@@ -117,7 +137,10 @@ def read(path: Path) -> bytes:
         if status.st_size > MAX_OBJECT_BYTES:
             message = f"reading {str(path)!r} is refused: it is larger than {MAX_OBJECT_BYTES} bytes"
             raise StorageLimitError(message)
-        return _read_up_to(descriptor, status.st_size)
+        left = status.st_size
+        while left > 0 and (part := os.read(descriptor, min(left, _PART_BYTES))):
+            yield part
+            left -= len(part)
     finally:
         os.close(descriptor)
 
@@ -217,11 +240,3 @@ def _fill(descriptor: int, data: bytes) -> None:
     while view:
         view = view[os.write(descriptor, view) :]
     os.fsync(descriptor)
-
-
-def _read_up_to(descriptor: int, size: int) -> bytes:
-    parts = []
-    while size > 0 and (part := os.read(descriptor, size)):
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)

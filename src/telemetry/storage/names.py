@@ -11,10 +11,10 @@ MAX_NAME_BYTES = 900
 """S3, Azure Blob Storage and Cloud Storage accept 1,024; the rest is left to the prefix."""
 
 # Neither ``.`` nor ``..`` as a part, and no part longer than 250: file systems allow 255.
-_PART = r"(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._-]{1,250}"
+_PART = r"(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._=-]{1,250}"
 _NAME = re.compile(rf"{_PART}(?:/{_PART})*", re.ASCII)
 _UNSAFE_PART = re.compile(r"(?:\A|/)(?:\.{0,2})(?:/|\Z)|[\x00-\x1f\x7f\\]")
-_UNSTORABLE = re.compile(r"[^A-Za-z0-9._-]", re.ASCII)
+_UNSTORABLE = re.compile(r"[^A-Za-z0-9._=-]", re.ASCII)
 _SHOWN = 120
 _KEPT = 200
 
@@ -24,12 +24,12 @@ def require_name(name: str) -> None:
 
     Raises:
         StorageLimitError: It is empty or too long, has an empty, ``.`` or ``..`` part, or a character outside
-            ``A-Z a-z 0-9 . _ - /``.
+            ``A-Z a-z 0-9 . _ - = /``.
     """
     if len(name) > MAX_NAME_BYTES or not _NAME.fullmatch(name):
         message = (
             f"the object name {name[:_SHOWN]!r} cannot be used: 1 to {MAX_NAME_BYTES} characters out of "
-            "A-Z a-z 0-9 . _ - in parts of at most 250, with / between them"
+            "A-Z a-z 0-9 . _ - = in parts of at most 250, with / between them"
         )
         raise StorageLimitError(message)
 
@@ -66,7 +66,9 @@ def clean_prefix(prefix: str) -> str:
     cleaned = prefix.strip("/")
     if cleaned and (len(cleaned) > 1_024 - MAX_NAME_BYTES or not _NAME.fullmatch(cleaned)):
         problem = Problem(
-            "prefix", "it cannot begin an object's name", "use up to 124 of A-Z a-z 0-9 . _ - with / between the parts"
+            "prefix",
+            "it cannot begin an object's name",
+            "use up to 124 of A-Z a-z 0-9 . _ - = with / between the parts",
         )
         raise ConfigurationError(problem)
     return cleaned

@@ -26,6 +26,7 @@ from telemetry.exceptions import (
 )
 from telemetry.storage.names import clean_prefix, require_name, require_safe
 from telemetry.storage.object_errors import is_store_failure, redacted, translate
+from telemetry.storage.odd_names import after_odd, odd_name_in, report
 from telemetry.storage.provider import MAX_OBJECT_BYTES, StorageProvider, StoredObject, require_size
 from telemetry.system.fork_relay import Relay
 
@@ -35,6 +36,7 @@ except ImportError:  # reported when a provider is created, which knows the name
     obstore = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
+    from obstore import GetResult, ObjectMeta
     from obstore.store import AzureStore, ClientConfig, GCSStore, RetryConfig, S3Store
 
     CloudStore = AzureStore | GCSStore | S3Store
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 _PAGE = 1_000
+_MAX_REPORTED = 100
+_PART_BYTES = 1 << 20
 _ATTEMPTS = 3
 _CONNECT_SECONDS = 5.0
 _MAX_RETRY_SECONDS = 180.0
@@ -81,6 +85,7 @@ class ObjectStoreProvider(StorageProvider):
         self._store: CloudStore | None = create_store(self._create_store)
         self._relay: Relay | None = None
         self._closed = False
+        self._reported: set[str] = set()
 
     @property
     @abstractmethod
@@ -113,6 +118,18 @@ class ObjectStoreProvider(StorageProvider):
         if relay := self._relay_of_fork():
             return bytes(relay.call("get", name))
         return self._request("get", "reading", name, lambda store: self._read(store, name))
+
+    def stream(self, name: str) -> Iterator[bytes]:
+        """Yield an object's bytes in parts; see ``StorageProvider.stream``."""
+        self._require_open()
+        require_safe(name)
+        if self._relay_of_fork() is not None:
+            # Parts cannot cross the connection to that process one by one.
+            yield self.get(name)
+            return
+        parts = self._request("get", "reading", name, lambda store: self._open_stream(store, name))
+        while (part := self._request("get", "reading", name, lambda _: next(parts, None))) is not None:
+            yield part
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """Yield the objects whose name starts with ``prefix``; see ``StorageProvider.list``.
@@ -232,25 +249,63 @@ class ObjectStoreProvider(StorageProvider):
         except StorageError:
             return None
 
+    def _open_stream(self, store: CloudStore, name: str) -> Iterator[bytes]:
+        return map(bytes, self._answer(store, name).stream(min_chunk_size=_PART_BYTES))
+
     def _read(self, store: CloudStore, name: str) -> bytes:
+        return bytes(self._answer(store, name).bytes())
+
+    def _answer(self, store: CloudStore, name: str) -> GetResult:
         answer = obstore.get(store, name)
         if answer.meta["size"] > MAX_OBJECT_BYTES:
             message = f"reading {self._where(name)} is refused: it is larger than {MAX_OBJECT_BYTES} bytes"
             raise StorageLimitError(message)
-        return bytes(answer.bytes())
+        return answer
 
     def _list_after(self, prefix: str, after: str | None) -> Iterator[StoredObject]:
+        odd: str | None = ""
+        while odd is not None:
+            last, odd = after, None
+            for page in self._pages(prefix, after):
+                if isinstance(page, str):
+                    odd = page.removeprefix(f"{self._prefix}/")
+                    break
+                for entry in page:
+                    last = entry["path"]
+                    if last.startswith(prefix):
+                        yield StoredObject(last, entry["size"])
+            if odd is None:
+                return
+            rest = self._list_otherwise(prefix, after=last)
+            if rest is not None:
+                yield from rest
+                return
+            self._report_odd(odd, is_hiding=True)
+            after = after_odd(odd)
+            # A name that is not where it should be must not make this endless.
+            odd = odd if last is None or after > last else None
+
+    def _pages(self, prefix: str, after: str | None) -> Iterator[Sequence[ObjectMeta] | str]:
+        """Yield the pages of a listing; in place of one that obstore cannot parse, the name that prevents it."""
         folder = prefix.rpartition("/")[0]  # obstore compares whole parts of names
         pages = self._request(
             "list", "listing", prefix, lambda store: obstore.list(store, folder or None, offset=after, chunk_size=_PAGE)
         )
         while True:
-            page = self._request("list", "listing", prefix, lambda _: next(pages, None))
+            page = self._request("list", "listing", prefix, lambda _: _next_page(pages))
             if page is None:
                 return
-            for entry in page:
-                if entry["path"].startswith(prefix):
-                    yield StoredObject(entry["path"], entry["size"])
+            yield page
+
+    def _list_otherwise(self, prefix: str, *, after: str | None) -> Iterator[StoredObject] | None:  # noqa: ARG002
+        """Go on with a listing by another client, if there is one that parses any name."""
+        return None
+
+    def _report_odd(self, name: str, *, is_hiding: bool) -> None:
+        # Said once: the replay lists all the time.
+        if name not in self._reported and len(self._reported) < _MAX_REPORTED:
+            self._reported.add(name)
+            report(name, location=self.location, is_hiding=is_hiding)
 
     def _require_create_only(self, name: str) -> None:
         try:
@@ -325,6 +380,17 @@ def checked_endpoint(config: StorageConfig) -> str | None:
         allow_http=config.allow_http,
         remedy="write https://, or set allow_http",
     )
+
+
+def _next_page(pages: Iterator[Sequence[ObjectMeta]]) -> Sequence[ObjectMeta] | str | None:
+    """Return the next page, the name that keeps obstore from giving it, or None at the end."""
+    try:
+        return next(pages, None)
+    except BaseException as exc:
+        odd = odd_name_in(exc)
+        if odd is None:
+            raise
+        return odd
 
 
 def _put(store: CloudStore, name: str, data: bytes) -> None:

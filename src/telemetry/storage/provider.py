@@ -41,7 +41,7 @@ def require_size(name: str, data: bytes) -> None:
 class StorageProvider(ABC):
     """An object store. Calls block, may come from several threads, and raise ``StorageError`` subclasses only.
 
-    Names are relative to the configured prefix or folder, use ``/``, and hold only ``A-Z a-z 0-9 . _ - /``.
+    Names are relative to the configured prefix or folder, use ``/``, and hold only ``A-Z a-z 0-9 . _ - = /``.
 
     Attributes:
         config_class: Class of this provider's configuration; a subclass of ``StorageConfig`` may add fields.
@@ -74,6 +74,16 @@ class StorageProvider(ABC):
         Raises:
             StorageNotFoundError: There is no such object.
         """
+
+    def stream(self, name: str) -> Iterator[bytes]:
+        """Yield the object's bytes in parts of any size, so that a large one is never in memory as a whole.
+
+        By default it is one part, from :meth:`get`.
+
+        Raises:
+            StorageNotFoundError: There is no such object.
+        """
+        yield self.get(name)
 
     @abstractmethod
     def list(self, prefix: str = "") -> Iterator[StoredObject]:

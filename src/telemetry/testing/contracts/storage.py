@@ -72,6 +72,21 @@ class StorageProviderContract:
             provider.put(name, data)
             _equal(provider.get(name), data, f"{len(data)} bytes were not returned unchanged")
 
+    def test_stream_gives_the_same_bytes(self, provider: StorageProvider, folder: str) -> None:
+        """``stream()`` yields what ``get()`` returns, in any parts, and raises for a name that does not exist."""
+        for number, data in enumerate((b"", _ODD_BYTES, secrets.token_bytes(3 << 20))):
+            provider.put(f"{folder}/{number}", data)
+            _require(b"".join(provider.stream(f"{folder}/{number}")) == data, "stream() yields other bytes than get()")
+        with pytest.raises(StorageNotFoundError):
+            list(provider.stream(f"{folder}/none"))
+
+    def test_names_may_have_every_character(self, provider: StorageProvider, folder: str) -> None:
+        """Letters, digits and ``. _ - =`` are stored unchanged; sealed objects are below ``=sealed/``."""
+        name = f"={folder}/AZaz09._-=/a.b_c-d=e"
+        provider.put(name, b"1")
+        _equal(_names(provider, f"={folder}/"), [name], "a name was changed")
+        _equal(provider.get(name), b"1", "an object cannot be read by its name")
+
     def test_large_object(self, provider: StorageProvider, folder: str) -> None:
         """An object of several MiB is one object."""
         data = secrets.token_bytes(self.largest)
