@@ -14,7 +14,7 @@ from typing import Any
 
 from telemetry.audit.replay.once import replay_now
 from telemetry.sync import Telemetry
-from telemetry.types import AuditConfig
+from telemetry.types import AuditConfig, TelemetryConfig
 from tests.services.fixtures import grant_common, new_topic
 from tests.services.kafka import KafkaBroker
 
@@ -48,13 +48,13 @@ def run(events: int, *, profiled: bool) -> float:
             "storage_config": {"provider": "local_file", "base_path": folder / "fallback"},
         }
         fill(fields, events)
-        size = sum(path.stat().st_size for path in (folder / "fallback").rglob("*.jsonl"))
+        size = sum(path.stat().st_size for path in (folder / "fallback").rglob("*.tobj"))
         config = AuditConfig(**(fields | broker.audit_options("SSL")))
         profile = cProfile.Profile()
         if profiled:
             profile.enable()
         began, worked = time.perf_counter(), time.process_time()
-        report = replay_now(config)
+        report = replay_now(TelemetryConfig(audit_config=config))
         took, worked = time.perf_counter() - began, time.process_time() - worked
         profile.disable()
         if report.replayed != events:

@@ -30,7 +30,6 @@ def store(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.xfail(strict=True, reason="the object is split into one bytes object for each newline")
 def test_newlines_in_the_store_cost_readers_no_memory(site: Site, store: Path) -> None:
     arguments = ("tail", "-c", str(site.file), "--from", "fallback", "--fallback-path", str(store))
 
@@ -39,7 +38,6 @@ def test_newlines_in_the_store_cost_readers_no_memory(site: Site, store: Path) -
     assert ended.peak < _MOST_MEMORY, ended.err
 
 
-@pytest.mark.xfail(strict=True, reason="the object is split into one bytes object for each newline")
 def test_newlines_in_the_store_cost_verify_no_memory(site: Site, store: Path) -> None:
     arguments = ("verify", "-c", str(site.file), "--public-key", site.keys.public_key, "--fallback-path", str(store))
 
@@ -48,7 +46,6 @@ def test_newlines_in_the_store_cost_verify_no_memory(site: Site, store: Path) ->
     assert ended.peak < _MOST_MEMORY, ended.err
 
 
-@pytest.mark.xfail(strict=True, reason="the object is split into one bytes object for each newline")
 def test_newlines_in_a_file_cost_readers_no_memory(site: Site, store: Path) -> None:
     file = next(store.rglob("*.jsonl"))
 
@@ -57,7 +54,6 @@ def test_newlines_in_a_file_cost_readers_no_memory(site: Site, store: Path) -> N
     assert ended.peak < _MOST_MEMORY, ended.err
 
 
-@pytest.mark.xfail(strict=True, reason="an object is decoded as a whole before its name and its form are judged")
 def test_small_records_cost_the_replay_no_memory(site: Site, tmp_path: Path) -> None:
     store = tmp_path / "fallback"
     content = encode_object([StoredRecord(b"", b"", 0)] * 1_000_000, topic=TOPIC, producer=_OTHER, reason="unreachable")

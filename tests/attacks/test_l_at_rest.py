@@ -26,7 +26,6 @@ def at_rest(folder: Path) -> bytes:
     return b"\n".join(str(file.relative_to(folder)).encode() + b"\n" + file.read_bytes() for file in files)
 
 
-@pytest.mark.xfail(strict=True, reason="the clear attributes of a record are clear in a stored object too")
 def test_fallback_object_holds_nothing_personal(site: Site, nowhere: str, tmp_path: Path) -> None:
     store = tmp_path / "fallback"
     config = site.config(

@@ -53,7 +53,7 @@ def test_list_show_verify_export_and_replay(own_kafka: Callable[..., KafkaBroker
     broker.start()
     code, out, err = trail.run("fallback replay", "--json")
     assert code == 0, err
-    assert json.loads(out) == {"replayed": 50, "rejected": 0}
+    assert json.loads(out) == {"replayed": 50, "rejected": 0, "unmarked": 0}
     assert not trail.stored()
     assert [event["payload"]["number"] for event in sorted(trail.tail(), key=lambda event: event["sequence"])] == list(
         range(50)
@@ -63,7 +63,7 @@ def test_list_show_verify_export_and_replay(own_kafka: Callable[..., KafkaBroker
 def test_one_byte_altered_is_quarantined_not_deleted(own_kafka: Callable[..., KafkaBroker], tmp_path: Path) -> None:
     broker = own_kafka()
     trail = _stored_trail(broker, tmp_path, 20)
-    path = next(trail.fallback.rglob("*.jsonl"))
+    path = next(trail.fallback.rglob("*.tobj"))
     altered = bytearray(path.read_bytes())
     altered[len(altered) // 2] ^= 1
     path.write_bytes(altered)
@@ -77,7 +77,7 @@ def test_one_byte_altered_is_quarantined_not_deleted(own_kafka: Callable[..., Ka
     _, out, _ = trail.run("fallback list", "--json")
     states = {json.loads(line)["name"]: json.loads(line)["state"] for line in out.splitlines()}
     assert [state for name, state in states.items() if name.endswith(path.name)] == ["damaged"]
-    kept = next((trail.fallback / "quarantine").rglob("*.jsonl"))
+    kept = next((trail.fallback / "=sealed" / "quarantine").rglob("*.tobj"))
     assert kept.read_bytes() == bytes(altered)
 
 

@@ -129,7 +129,7 @@ def test_event_replayed_from_the_fallback(own_kafka: Callable[..., KafkaBroker],
     code, report = trail.lineage(event_id, *trail.public_key)
     assert code == 0
     (waiting,) = report["records"][0]["deliveries"]
-    assert waiting["fallback_object"].endswith(".jsonl")
+    assert waiting["fallback_object"].endswith(".tobj")
     assert waiting["reason"]
     assert report["records"][0]["proven"]
 

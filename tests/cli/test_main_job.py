@@ -51,6 +51,7 @@ class Trail:
         self.folder = folder
         self.fallback = folder / "fallback"
         self.config = folder / "telemetry.toml"
+        self.service = "trail"
         self._options = broker.audit_options("SSL") | {"kafka_topic": topic} | PATIENT
         self.tables: dict[str, dict[str, Any]] = {
             "kafka_config": self._options.pop("kafka_config"),
@@ -65,7 +66,7 @@ class Trail:
 
     def configure(self, **audit: Any) -> None:
         """Write the configuration file anew, with these fields of the ``AuditConfig`` on top of the usual ones."""
-        lines = ['service_name = "trail"', "[audit_config]", *_toml(self._options | audit)]
+        lines = [f'service_name = "{self.service}"', "[audit_config]", *_toml(self._options | audit)]
         for name, table in self.tables.items():
             lines += [f"[audit_config.{name}]", *_toml(table)]
         self.config.write_text("\n".join(lines))
@@ -96,7 +97,7 @@ class Trail:
         return _counts(self.run("log", *LOG_OPTIONS, "--json", stdin=_lines(events)))
 
     def stored(self) -> list[str]:
-        return [name for _, _, names in os.walk(self.fallback) for name in names if name.endswith(".jsonl")]
+        return [name for _, _, names in os.walk(self.fallback) for name in names if name.endswith(".tobj")]
 
     def tail(self) -> list[dict[str, Any]]:
         return _events(self.run("tail", "--json"))

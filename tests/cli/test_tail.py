@@ -186,7 +186,7 @@ def test_fallback_store_and_its_copy_are_read(own_trail: ReadableTrail, tmp_path
 
     stored = own_trail.tail("--from", "fallback")
     everything = own_trail.tail("--from", "all")
-    (name,) = fallback.glob("audit-events/**/*.jsonl")
+    (name,) = fallback.glob("=sealed/waiting/audit-events/**/*.tobj")
     assert own_trail.run("export", "--sealed", "--from", "fallback", "-o", str(copy)).code == 0
 
     assert [event["event_type"] for event in stored] == ["during_outage"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from telemetry.cli.commands.prove import verify
-from telemetry.config import AuditConfig
+from telemetry.config import AuditConfig, TelemetryConfig
 from telemetry.format.objects.fallback_object import StoredRecord, encode_object
 from telemetry.format.objects.stored_name import object_name
 from telemetry.format.proof.signed_note import PublicKey
@@ -157,7 +157,7 @@ def test_object_replayed_during_the_verification(
         storage_config={"provider": "local_file", "base_path": tmp_path / "store"},  # type: ignore[arg-type]  # as in a file
     )
     verifier = Verifier([PublicKey.parse(trail.public_key)])
-    verify._read(verifier, audit, None)
+    verify._read(verifier, TelemetryConfig(audit_config=audit), None)
 
     assert verifier.report().exit_code == 0
 

@@ -46,7 +46,7 @@ def test_the_readme_example_runs_as_written(tmp_path: Path, monkeypatch: pytest.
         exec(compile(example.replace("localhost:9092", kafka.bootstrap_servers), "README.md", "exec"), {})  # noqa: S102
 
     assert (tmp_path / "audit.key").stat().st_mode & 0o777 == 0o600
-    assert not list(tmp_path.glob("audit-fallback/audit-events/**/*.jsonl"))
+    assert not list(tmp_path.glob("audit-fallback/**/*.tobj"))
 
 
 def test_the_readme_example_is_short() -> None:

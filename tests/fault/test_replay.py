@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import logging
 import threading
 from collections import defaultdict
@@ -34,13 +33,14 @@ from telemetry.exceptions import (
 from telemetry.format.objects.fallback_object import StoredRecord, decode_object, encode_object
 from telemetry.storage import StorageProvider, StorageProviderFactory
 from telemetry.testing import EmbeddedKafka
-from telemetry.types import AuditConfig
+from telemetry.types import AuditConfig, TelemetryConfig
 from tests.services.fixtures import new_topic
 from tests.services.kafka import KafkaBroker
 from tests.support.events_at_rest import on_topic
 from tests.support.leftovers import leave_segment, records, stored
 from tests.support.memory_store import MemoryStore
 from tests.support.quick_telemetry import quick_config, running
+from tests.support.replay_parts import own_shop
 from tests.support.until import PATIENCE, until
 
 
@@ -60,6 +60,11 @@ def ledger_of(config: AuditConfig) -> Ledger:
     return Ledger(topic=config.kafka_topic, metrics=metrics)
 
 
+def as_shop(config: AuditConfig) -> TelemetryConfig:
+    """Return the configuration of the service that left records and objects."""
+    return TelemetryConfig(service_name="shop", environment="production", audit_config=config)
+
+
 def drain(store: StorageProvider, config: AuditConfig, *, rejected: bool = False) -> None:
     """Replay everything, as ``telemetry fallback replay`` does."""
     replayer = Replayer(
@@ -67,6 +72,7 @@ def drain(store: StorageProvider, config: AuditConfig, *, rejected: bool = False
         topic=config.kafka_topic,
         kafka=KafkaConnector(config),
         outcomes=ObjectOutcomes(ledger_of(config)),
+        own=own_shop(store),
         max_rate=1e6,
         max_refusals=None,
     )
@@ -83,6 +89,7 @@ def worker_on(store: StorageProvider, config: AuditConfig, **changes: Any) -> Re
         "max_rate": 1e6,
         "max_refusals": 0,
         "listener": IgnoredSender(),
+        "own": own_shop(store),
     }
     return RetryWorker(store, **{**values, **changes})
 
@@ -304,10 +311,7 @@ def _with_large(count: int, *large: int) -> list[SealedRecord]:
     batch = records(count)
     for number in large:
         much = "".join(chr(0x4E00 + (n * n * 7919) % 20_000) for n in range(3_000))
-        value = json.dumps({"id": f"large-{number}", "sequence": number, "data": much}).encode()
-        batch[number] = SealedRecord.written(
-            "", producer=batch[0].producer, sequence=number, key=batch[number].key, value=value
-        )
+        batch[number : number + 1] = records(1, producer=batch[0].producer, first=number, text=much)
     return batch
 
 
@@ -404,7 +408,7 @@ def test_adopted_events_wait_for_the_backlog(kafka_beside: EmbeddedKafka, tmp_pa
         stored(store, batch[20:40])
     leave_segment(tmp_path / "spool", batch[40:])
 
-    with running(config) as telemetry:
+    with running(as_shop(config)) as telemetry:
         receipt = telemetry.audit.log("after", {}, "user-1")
         until(lambda: telemetry.audit.get_audit_stats().recovered == 20)
         assert receipt.wait_delivered(60) is not None
@@ -432,11 +436,11 @@ def test_unlistable_store_leaves_the_spool(
         raise StorageError(message)
 
     with monkeypatch.context() as patched:
-        patched.setattr("telemetry.audit.assembly.listed", fails)
-        with running(config) as telemetry:
+        patched.setattr("telemetry.audit.replay.fallback_parts.listed", fails)
+        with running(as_shop(config)) as telemetry:
             assert telemetry.audit.log("own", {}, "ada").wait_delivered(60).topic is not None
     assert {value["producer"] for value in on_topic(config)} & {batch[0].producer} == set()
 
-    with running(config) as telemetry:
+    with running(as_shop(config)) as telemetry:
         until(lambda: telemetry.audit.get_audit_stats().recovered == 5)
     assert {value["id"] for value in on_topic(config)} >= {record.event_id for record in batch}

@@ -181,4 +181,4 @@ def test_too_large_record_does_not_block_rest(
 
     errors = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
     assert any("raise the topic's max.message.bytes or lower max_event_bytes" in text for text in errors)
-    assert list(tmp_path.glob(f"rejected/{small}/**/*.jsonl"))
+    assert list(tmp_path.glob(f"**/rejected/{small}/**/*"))

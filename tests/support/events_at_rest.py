@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
-from telemetry.format.objects.fallback_object import decode_object
-from telemetry.format.objects.stored_name import parse_object_name
+from telemetry.cli.options.object_view import ObjectView
+from telemetry.cli.options.stored import open_storage_keys
+from telemetry.format.objects.stored_name import SHELVES, WAITING, parse_stored_name
 from telemetry.reader.sources.kafka import KafkaSource
 from telemetry.storage import StorageProviderFactory
-from telemetry.types import AuditConfig
+from telemetry.types import AuditConfig, TelemetryConfig
 
 
 def on_topic(config: AuditConfig) -> list[dict[str, Any]]:
@@ -19,18 +21,21 @@ def on_topic(config: AuditConfig) -> list[dict[str, Any]]:
         return [json.loads(record.value) for record in source if record.value is not None]
 
 
-def fallback_objects(config: AuditConfig, *, below: str = "") -> Iterator[tuple[str, list[dict[str, Any]]]]:
+def fallback_objects(config: AuditConfig, *, below: str = WAITING) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Yield name and values of each object in the fallback store."""
     if config.storage_config is None:
         return
-    with StorageProviderFactory.create(config.storage_config) as store:
-        for stored in store.list(f"{below}{config.kafka_topic}/"):
-            if parse_object_name(stored.name.removeprefix(below)) is not None:
-                records = decode_object(store.get(stored.name)).records
-                yield stored.name, [json.loads(record.value) for record in records]
+    with ExitStack() as stack:
+        store = stack.enter_context(StorageProviderFactory.create(config.storage_config))
+        keys = open_storage_keys(TelemetryConfig(audit_config=config), stack)
+        for shelf in SHELVES:
+            for stored in store.list(shelf.below(below, f"{config.kafka_topic}/")):
+                if parse_stored_name(stored.name) is not None:
+                    view = ObjectView(store.stream(stored.name), name=stored.name, keys=keys)
+                    yield stored.name, [json.loads(record.value) for record in view.records()]
 
 
-def in_fallback(config: AuditConfig, *, below: str = "") -> list[dict[str, Any]]:
+def in_fallback(config: AuditConfig, *, below: str = WAITING) -> list[dict[str, Any]]:
     """Return the values of every record in the fallback store, in the order of the objects."""
     return [value for _, values in fallback_objects(config, below=below) for value in values]
 

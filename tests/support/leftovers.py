@@ -19,14 +19,16 @@ from telemetry.format.value.message import source_of
 from telemetry.storage import StorageProvider
 
 
-def records(count: int, *, producer: str | None = None, first: int = 0, size: int = 0) -> list[SealedRecord]:
-    """Return records as the pipeline creates them, with encryption off."""
+def records(
+    count: int, *, producer: str | None = None, first: int = 0, size: int = 0, text: str = ""
+) -> list[SealedRecord]:
+    """Return records as the pipeline creates them, with encryption off; each is longer by ``size`` and by ``text``."""
     producer = producer or str(uuid_utils.uuid7())
     factory = EventFactory(service_name="shop", environment="production", version="", max_event_bytes=1 << 20)
     encoder = ClearEncoder(source=source_of("production", "shop"))
     batch = []
     for sequence in range(first, first + count):
-        draft = factory.draft("login", {"n": sequence, "pad": "x" * size}, f"user-{sequence % 3}", {})
+        draft = factory.draft("login", {"n": sequence, "pad": "x" * size + text}, f"user-{sequence % 3}", {})
         batch.append(encoder.seal(draft, producer, sequence))
     return batch
 

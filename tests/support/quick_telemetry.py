@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from telemetry.sync import Telemetry
-from telemetry.types import AuditConfig, StorageConfig
+from telemetry.types import AuditConfig, StorageConfig, TelemetryConfig
 
 NOWHERE = "127.0.0.1:9"
 """The discard port: nothing listens there, so a connection is refused at once."""
@@ -33,7 +33,7 @@ def quick_config(brokers: str, folder: Path, **changes: Any) -> AuditConfig:
 
 
 @contextmanager
-def running(config: AuditConfig, *, timeout: float = 60.0) -> Iterator[Telemetry]:
+def running(config: AuditConfig | TelemetryConfig, *, timeout: float = 60.0) -> Iterator[Telemetry]:
     """Start telemetry, and shut it down even if the test fails; a lost event fails the test."""
     telemetry = Telemetry(config)
     telemetry.start()

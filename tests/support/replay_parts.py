@@ -6,16 +6,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from telemetry.audit.fallback.handler import FallbackHandler
+from telemetry.audit.fallback.object_form import PlainForm
 from telemetry.audit.ledger import Ledger
+from telemetry.audit.marks.own_objects import OwnObjects
+from telemetry.audit.marks.unmarked import UnmarkedTerm
 from telemetry.audit.metrics import AuditMetrics
 from telemetry.audit.replay.outcomes import ObjectOutcomes
 from telemetry.audit.replay.replay_pass import Replayer
 from telemetry.audit.replay.turn import Turn
+from telemetry.encryption.storage_keys import StorageKeys
+from telemetry.encryption.storage_secret import StorageSecrets
+from telemetry.storage import StorageProvider
 from telemetry.storage.lock import Lock
 from tests.support.fake_kafka import FakeKafka
 from tests.support.memory_store import MemoryStore
 
 TOPIC = "audit-events"
+
+
+def own_shop(store: StorageProvider) -> OwnObjects:
+    """Return what opens the objects of ``tests.support.leftovers``: a service without any key."""
+    secrets = StorageSecrets()
+    keys = StorageKeys(secrets, sources=["/production/shop"])
+    term = UnmarkedTerm(store, topic=TOPIC, secrets=secrets)
+    return OwnObjects("/production/shop", keys=keys, form=PlainForm(), is_sealing=False, term=term)
 
 
 class SwitchedLock:
@@ -65,6 +79,7 @@ class ReplayBench:
             topic=TOPIC,
             kafka=self.kafka,
             outcomes=ObjectOutcomes(self.ledger, on_object=lambda name, events: self.done.append((name, events))),
+            own=own_shop(self.store),
             max_rate=1e9,
             max_refusals=max_refusals,
         )

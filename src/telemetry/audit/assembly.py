@@ -16,14 +16,18 @@ from telemetry.audit.accept.intake import Intake
 from telemetry.audit.accept.key_supply import KeySupply
 from telemetry.audit.accept.room import Room
 from telemetry.audit.accept.stream import ProducerStream
-from telemetry.audit.fallback.backlog import listed
-from telemetry.audit.fallback.handler import FallbackHandler
-from telemetry.audit.fallback.memory import MemoryFallback
 from telemetry.audit.gauges import PipelineGauges
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.metrics import AuditMetrics, BatchMetrics
 from telemetry.audit.pipeline import AuditPipeline
 from telemetry.audit.record import SealedRecord
+from telemetry.audit.replay.fallback_parts import (
+    FallbackParts,
+    StoreAccess,
+    memory_fallback,
+    queue_after_backlog,
+    store_fallback,
+)
 from telemetry.audit.replay.worker import RetryWorker
 from telemetry.audit.self_audit import SelfAudit
 from telemetry.audit.send.batcher import AuditBatcher
@@ -32,7 +36,6 @@ from telemetry.audit.send.checkpointer import Checkpointer
 from telemetry.audit.send.connector import KafkaConnector
 from telemetry.audit.send.dispatcher import BatchObserver, Dispatcher
 from telemetry.audit.send.diversion import Diversion
-from telemetry.audit.send.fallback import DirectionListener, Fallback
 from telemetry.audit.send.sender_link import SenderLink
 from telemetry.audit.shutdown import KafkaTime, Shutdown
 from telemetry.audit.spool.adoption import AdoptedSegment, adopt_segments
@@ -40,6 +43,7 @@ from telemetry.audit.spool.own_files import open_folder
 from telemetry.audit.spool.segment import SpoolSegment
 from telemetry.audit.spool.spool import Spool
 from telemetry.config import AuditConfig, TelemetryConfig
+from telemetry.encryption.storage_keys import StorageKeys, storage_keys_of
 from telemetry.exceptions import ConfigurationError, Problem, SpoolError, StorageError
 from telemetry.format.value.message import context_of, source_of
 from telemetry.storage import StorageProvider, StorageProviderFactory
@@ -84,18 +88,6 @@ class _Spooling(NamedTuple):
     adopted: list[AdoptedSegment]
 
 
-class _Fallbacks(NamedTuple):
-    """The fallback, and the part that looks for the way back to Kafka.
-
-    With a store these are its handler and the worker that replays its objects; without one, memory is both.
-    """
-
-    fallback: Fallback
-    returning: DirectionListener
-    handler: FallbackHandler | None = None
-    worker: RetryWorker | None = None
-
-
 class _Assembly:
     """Everything that several parts share while they are built; it is forgotten afterwards.
 
@@ -132,6 +124,7 @@ class _Assembly:
         if self._check:
             self._kafka.check()
         store = self._open_store()
+        storage_keys = self._open_storage_keys(keys, signer)
         stream = ProducerStream(self._sealer(keys), keys=keys, signer=signer)
         # 2. The way of a record to the sender. The intake is built last, because it puts records into the others.
         room = Room(lock=self._lock, max_events=audit.queue_max_events, max_bytes=_queue_bytes(audit))
@@ -143,8 +136,9 @@ class _Assembly:
         intake = Intake(stream, lock=self._lock, room=room, queue=spool or batcher, refusals=ledger)
         # 3. The way of a record that Kafka does not accept, and back.
         diversion = self._diversion(batcher, store)
-        fallbacks = self._open_fallback(store, ledger=ledger, owner=stream.producer, diversion=diversion)
-        after_backlog = self._queue_after_backlog(adopted, store, fallbacks.handler)
+        access = None if store is None else StoreAccess(store, storage_keys, signer.key if signer is not None else None)
+        fallbacks = self._open_fallback(access, ledger=ledger, owner=stream.producer, diversion=diversion)
+        after_backlog = queue_after_backlog(adopted, store, fallbacks.handler, topic=audit.kafka_topic)
         # 4. The observers of the sender, and the sender. The checkpoint of a batch comes last, after events of our own.
         self_audit = SelfAudit(self._config, factory=factory, intake=intake, keys=keys)
         checkpointer = self._checkpointer(stream, signer, spool)
@@ -170,6 +164,7 @@ class _Assembly:
             keyring=keys.keyring if keys is not None else None,
             spool=spool,
             handler=fallbacks.handler,
+            worker=fallbacks.worker,
         )
         ending = Shutdown(
             intake=intake,
@@ -213,6 +208,18 @@ class _Assembly:
         if self._check:
             keys.check()
         return keys
+
+    def _open_storage_keys(self, keys: KeySupply | None, signer: CheckpointSigner | None) -> StorageKeys:
+        storage_keys = storage_keys_of(
+            self._config,
+            provider=keys.provider if keys is not None else None,
+            signing_key=signer.key if signer is not None else None,
+        )
+        if self._audit.storage_config is not None or self._audit.spool_path is not None:
+            if self._check:
+                storage_keys.require()
+            storage_keys.fetch_in_background()
+        return storage_keys
 
     def _sealer(self, keys: KeySupply | None) -> AuditEncryptor | ClearEncoder:
         if keys is None:
@@ -278,39 +285,14 @@ class _Assembly:
         return Diversion(batcher, longest_pause=self._kafka.deadline / _TRIES_BEFORE_LOSS)
 
     def _open_fallback(
-        self, store: StorageProvider | None, *, ledger: Ledger, owner: str, diversion: Diversion
-    ) -> _Fallbacks:
-        audit = self._audit
-        if store is None or audit.storage_config is None:
-            memory = MemoryFallback(
-                ledger=ledger,
-                patience=self._kafka.deadline if audit.spool_path is None else None,
-                kafka=self._kafka,
-                listener=diversion,
-            )
-            self._opened.callback(memory.close)
-            return _Fallbacks(memory, memory)
-        handler = FallbackHandler(
-            store,
-            provider=audit.storage_config.provider,
-            topic=audit.kafka_topic,
-            ledger=ledger,
-            max_object_bytes=audit.fallback_object_bytes,
-            max_object_seconds=audit.fallback_object_seconds,
+        self, access: StoreAccess | None, *, ledger: Ledger, owner: str, diversion: Diversion
+    ) -> FallbackParts:
+        kafka = self._kafka
+        if access is None:
+            return memory_fallback(self._config, self._opened, ledger=ledger, kafka=kafka, diversion=diversion)
+        return store_fallback(
+            self._config, self._opened, access, ledger=ledger, owner=owner, kafka=kafka, diversion=diversion
         )
-        self._opened.callback(handler.close)
-        worker = RetryWorker(
-            store,
-            topic=audit.kafka_topic,
-            kafka=self._kafka,
-            ledger=ledger,
-            owner=owner,
-            max_rate=audit.replay_max_events_per_second,
-            max_refusals=audit.max_retries,
-            handler=handler,
-            listener=diversion,
-        )
-        return _Fallbacks(handler, worker, handler, worker)
 
     def _checkpointer(
         self, stream: ProducerStream, signer: CheckpointSigner | None, spool: Spool | None
@@ -326,28 +308,6 @@ class _Assembly:
             heartbeat_seconds=self._audit.checkpoint_heartbeat_seconds,
             spool=spool,
         )
-
-    def _queue_after_backlog(
-        self, adopted: list[AdoptedSegment], store: StorageProvider | None, handler: FallbackHandler | None
-    ) -> bool:
-        """Queue adopted records after what their processes stored before them; return whether they stored anything.
-
-        Where the store cannot say so, the segments are left to the next start: sent now, their records might overtake
-        older ones of the same key.
-        """
-        producers = {segment.producer for segment in adopted}
-        if handler is None or store is None or not producers:
-            return False
-        try:
-            backlog = [waiting for waiting in listed(store, self._audit.kafka_topic) if waiting.producer in producers]
-        except StorageError as exc:
-            logger.error("spool segments of dead processes were not adopted, the next start retries: %s", exc)  # noqa: TRY400 - the cause is in the line
-            for segment in adopted:
-                segment.close()
-            adopted.clear()
-            return False
-        handler.queue_after(backlog)
-        return bool(backlog)
 
     def _start(self, dispatcher: Dispatcher, worker: RetryWorker | None, *, after_backlog: bool) -> None:
         if self._check and not self._audit.fallback_enabled:

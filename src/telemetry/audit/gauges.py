@@ -7,6 +7,7 @@ import time
 from telemetry.audit.accept.intake import Intake
 from telemetry.audit.accept.room import Room
 from telemetry.audit.fallback.handler import FallbackHandler
+from telemetry.audit.replay.worker import RetryWorker
 from telemetry.audit.send.batcher import AuditBatcher
 from telemetry.audit.send.dispatcher import Dispatcher
 from telemetry.audit.spool.spool import Spool
@@ -24,6 +25,7 @@ class PipelineGauges:
         keyring: The data keys; None where events are not encrypted.
         spool: The spool; None where there is none.
         handler: Stored objects that wait for replay; None where there is no store.
+        worker: Replays them; None where there is no store.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class PipelineGauges:
         keyring: DataKeyring | None,
         spool: Spool | None,
         handler: FallbackHandler | None,
+        worker: RetryWorker | None = None,
     ) -> None:
         self._room = room
         self._intake = intake
@@ -44,6 +47,7 @@ class PipelineGauges:
         self._keyring = keyring
         self._spool = spool
         self._handler = handler
+        self._worker = worker
 
     def gauges(self) -> dict[str, float]:
         """Return the values by metric name; a part that is not configured has none."""
@@ -67,6 +71,8 @@ class PipelineGauges:
             names = ("backlog_objects", "backlog_events", "backlog_bytes", "oldest_age_seconds")
             backlog = zip(names, self._handler.backlog(), strict=True)
             values |= {f"audit.fallback.{name}": value for name, value in backlog}
+        if self._worker is not None:
+            values["audit.fallback.lock_waiting_seconds"] = self._worker.lock_waiting_seconds
         return values
 
     def _oldest_age(self) -> float:

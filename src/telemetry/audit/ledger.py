@@ -23,6 +23,7 @@ class Counts(msgspec.Struct):
     refused: int = 0
     replayed: int = 0
     rejected: int = 0
+    unmarked: int = 0
     recovered: int = 0
     send_errors: int = 0
 
@@ -130,6 +131,12 @@ class Ledger:
         with self._lock:
             self.counts.rejected += events
         self._metrics.rejected(events, reason=reason)
+
+    def unmarked(self, events: int) -> None:
+        """Count events that were published although nothing but their content says that this service stored them."""
+        with self._lock:
+            self.counts.unmarked += events
+        self._metrics.unmarked(events)
 
     def _settle(self, records: Sequence[SealedRecord], own: int, size: int, waited: list[Receipt]) -> None:
         """Clear records from their spool segments, give the room of our own back, notify the receipts.

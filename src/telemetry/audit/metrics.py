@@ -37,6 +37,10 @@ _GAUGES: dict[str, tuple[str, str]] = {
     "audit.fallback.backlog_events": ("{event}", "Events in them"),
     "audit.fallback.backlog_bytes": ("By", "Their size"),
     "audit.fallback.oldest_age_seconds": ("s", "Age of the oldest of them"),
+    "audit.fallback.lock_waiting_seconds": (
+        "s",
+        "How long another process has had the lock of the replay without progress",
+    ),
     "audit.data_key.uses_left": ("{use}", "Events that the current data key may still seal"),
     "audit.data_key.age_seconds": ("s", "Age of the current data key"),
     "audit.kms.last_call_ms": ("ms", "Duration of the last call to the key service"),
@@ -75,6 +79,11 @@ class AuditMetrics:
         )
         self._rejected = meter.create_counter(
             "audit.fallback.rejected_total", unit="{event}", description="Stored events that Kafka will never accept"
+        )
+        self._unmarked = meter.create_counter(
+            "audit.recovered.unmarked_total",
+            unit="{event}",
+            description="Events of an earlier version that were sent without a mark of this service",
         )
         self._refused = meter.create_counter(
             "audit.events.refused_total", unit="{event}", description="log() calls that raised, by error"
@@ -122,6 +131,10 @@ class AuditMetrics:
     def rejected(self, events: int, *, reason: str) -> None:
         """Count stored events that Kafka will never accept."""
         self._rejected.add(events, {**self._topic, "reason": reason})
+
+    def unmarked(self, events: int) -> None:
+        """Count events that were sent without a mark of this service."""
+        self._unmarked.add(events, self._topic)
 
 
 class BatchMetrics:

@@ -23,6 +23,7 @@ class AuditStats:
         refused: ``log()`` calls that raised.
         replayed: Events of the fallback store that this process sent to the topic.
         rejected: Events of the fallback store that Kafka will never accept.
+        unmarked: Events that an earlier version had stored or spooled, sent although they have no mark of this service.
         recovered: Events of dead processes' spool segments that this process settled.
         send_errors: Times Kafka did not accept what was sent.
         diverted: Whether events go to the fallback now.
@@ -36,6 +37,7 @@ class AuditStats:
     refused: int = 0
     replayed: int = 0
     rejected: int = 0
+    unmarked: int = 0
     recovered: int = 0
     send_errors: int = 0
     diverted: bool = False

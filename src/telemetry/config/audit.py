@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -105,6 +106,12 @@ class AuditConfig(ConfigModel):
             same) or ``off``.
         disable_core_dumps: ``start()``, or opening the trail, switches core dumps of this process off, for good. A
             debugger can then not be attached either, except by root.
+        fallback_sibling_keys: Public keys of replicas with a signing key of their own, and former ones of this service, whose
+            fallback objects this one replays too.
+        accept_unmarked_until: Until when objects and spool segments of an earlier version, which carry no mark of this
+            service, are published; default: 30 days after this version first worked on the store.
+        fallback_object_format: 2 seals the objects in the fallback store; 1 stores lines, as the former version does, whose
+            events are sealed and whose clear attributes are not.
         fallback_object_bytes: During an outage, batches are merged into objects of this size ...
         fallback_object_seconds: ... or of the events of this time.
         replay_max_events_per_second: Upper bound of the replay rate.
@@ -160,6 +167,9 @@ class AuditConfig(ConfigModel):
     read_audit: ReadAudit = "required"
     disable_core_dumps: bool = False
 
+    fallback_sibling_keys: tuple[str, ...] = ()
+    accept_unmarked_until: datetime | None = None
+    fallback_object_format: Literal[1, 2] = 2
     fallback_object_bytes: int = Field(default=8 << 20, ge=1 << 10, le=64 << 20)
     fallback_object_seconds: float = Field(default=5.0, gt=0, le=3_600)
     replay_max_events_per_second: int = Field(default=50_000, ge=1, le=10_000_000)

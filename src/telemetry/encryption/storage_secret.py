@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+import threading
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NoReturn, Protocol
 
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
 from telemetry.config import AuditConfig
-from telemetry.exceptions import ConfigurationError, Problem
+from telemetry.exceptions import ConfigurationError, Problem, TelemetryError
 from telemetry.format import canonical_base64
 from telemetry.system.file_trust import FileFault, is_readable_by_all, read_believed
 
@@ -43,6 +44,13 @@ class SecretHolder(Protocol):
 
     def derive_secret(self, info: bytes) -> bytes:
         """Return 32 bytes that only the holder of the key can compute; other bytes for each ``info``."""
+
+
+class SecretsHolder(Protocol):
+    """Holds KEKs from which storage secrets can be derived; an ``EncryptionProvider`` is one."""
+
+    def storage_secrets(self) -> tuple[bytes, ...]:
+        """Return 32 bytes for each KEK, that of the present one first; none where a KEK never leaves its service."""
 
 
 class StorageSecret:
@@ -104,41 +112,67 @@ class StorageSecrets:
     """The storage secret in use, and the former ones that still open what was stored under them.
 
     Args:
-        secrets: The secret in use first; none where a service has nothing to derive one from.
+        secrets: The secret in use first; none where a service has nothing to derive one from. The others are derived when
+            they are looked for: a passphrase is slow on purpose.
     """
 
     def __init__(self, secrets: Iterable[StorageSecret] = ()) -> None:
-        self._secrets: dict[str, StorageSecret] = {}
-        for secret in secrets:
-            self._secrets.setdefault(secret.key_id, secret)
+        self._source = secrets
+        self._coming = iter(secrets)
+        self._known: dict[str, StorageSecret] = {}
+        self._lock = threading.Lock()
 
     @classmethod
     def of(
-        cls, config: AuditConfig, *, signing_key: SecretHolder | None = None, local_keys: Sequence[bytes] = ()
+        cls, config: AuditConfig, *, signing_key: SecretHolder | None = None, keys: SecretsHolder | None = None
     ) -> StorageSecrets:
-        """Return the secrets of a configuration, those listed as former ones and those that its keys give.
+        """Return the secrets of a configuration, those that its keys give, and those listed as former ones.
 
         Args:
             config: Names the secret and the former ones.
-            signing_key: The opened signing key, if one is configured.
-            local_keys: What ``EncryptionProvider.storage_secrets`` returned.
-
-        Raises:
-            ConfigurationError: A secret is too short, or its file cannot be read or believed.
+            signing_key: The signing key, if one is configured.
+            keys: The key service, if one is configured.
         """
-        return cls(_secrets_of(config, signing_key, local_keys))
+        return cls(_Configured(config, signing_key, keys))
 
     @property
     def current(self) -> StorageSecret | None:
-        """The secret under which everything new is stored; None without one."""
-        return next(iter(self._secrets.values()), None)
+        """The secret under which everything new is stored; None without one.
+
+        Raises:
+            ConfigurationError: It is too short, or its file cannot be read or believed.
+        """
+        return next(iter(self), None)
 
     def find(self, key_id: str) -> StorageSecret | None:
-        """Return the secret of this name, also a former one; None if it is unknown."""
-        return self._secrets.get(key_id)
+        """Return the secret of this name, also a former one; None if it is unknown.
+
+        Raises:
+            ConfigurationError: A former secret is too short, or its file cannot be read or believed.
+        """
+        return next((secret for secret in self if secret.key_id == key_id), None)
 
     def __iter__(self) -> Iterator[StorageSecret]:
-        return iter(self._secrets.values())
+        place = 0
+        while True:
+            with self._lock:
+                if place == len(self._known):
+                    secret = self._next()
+                    if secret is None:
+                        return
+                    self._known.setdefault(secret.key_id, secret)
+                    continue
+                secret = list(self._known.values())[place]
+            place += 1
+            yield secret
+
+    def _next(self) -> StorageSecret | None:
+        try:
+            return next(self._coming, None)
+        except TelemetryError:
+            # An iterator that has failed is at its end. The next attempt begins anew: the reason may be gone by then.
+            self._coming = iter(self._source)
+            raise
 
 
 def read_secret_file(path: Path, *, field: str) -> str:
@@ -167,20 +201,28 @@ def read_secret_file(path: Path, *, field: str) -> str:
     return text
 
 
-def _secrets_of(
-    config: AuditConfig, signing_key: SecretHolder | None, local_keys: Sequence[bytes]
-) -> Iterator[StorageSecret]:
-    # What is configured comes first. What the keys give stays known, so that naming a secret later loses nothing.
-    if config.storage_secret is not None:
-        yield StorageSecret.of_text(config.storage_secret.get_secret_value())
-    if config.storage_secret_file is not None:
-        yield StorageSecret.of_text(read_secret_file(config.storage_secret_file, field="storage_secret_file"))
-    if signing_key is not None:
-        yield StorageSecret.of_bytes(signing_key.derive_secret(FROM_SIGNING_KEY))
-    yield from (StorageSecret.of_bytes(secret) for secret in local_keys)
-    yield from (StorageSecret.of_text(former.get_secret_value()) for former in config.former_storage_secrets)
-    for path in config.former_storage_secret_files:
-        yield StorageSecret.of_text(read_secret_file(path, field="former_storage_secret_files"))
+class _Configured:
+    """The secrets of a configuration; each iteration derives them anew."""
+
+    def __init__(self, config: AuditConfig, signing_key: SecretHolder | None, keys: SecretsHolder | None) -> None:
+        self._config = config
+        self._signing_key = signing_key
+        self._keys = keys
+
+    def __iter__(self) -> Iterator[StorageSecret]:
+        # What is configured comes first. What the keys give stays known, so that naming a secret later loses nothing.
+        config = self._config
+        if config.storage_secret is not None:
+            yield StorageSecret.of_text(config.storage_secret.get_secret_value())
+        if config.storage_secret_file is not None:
+            yield StorageSecret.of_text(read_secret_file(config.storage_secret_file, field="storage_secret_file"))
+        if self._signing_key is not None:
+            yield StorageSecret.of_bytes(self._signing_key.derive_secret(FROM_SIGNING_KEY))
+        if self._keys is not None:
+            yield from map(StorageSecret.of_bytes, self._keys.storage_secrets())
+        yield from (StorageSecret.of_text(former.get_secret_value()) for former in config.former_storage_secrets)
+        for path in config.former_storage_secret_files:
+            yield StorageSecret.of_text(read_secret_file(path, field="former_storage_secret_files"))
 
 
 def _random_bytes(text: str) -> bytes | None:

@@ -12,7 +12,7 @@ from typing import Any
 from telemetry import Telemetry
 from telemetry.audit.replay import turn, worker
 from telemetry.audit.replay.once import replay_now
-from telemetry.config import AuditConfig
+from telemetry.config import AuditConfig, TelemetryConfig
 
 
 def _print(line: str) -> None:
@@ -46,7 +46,7 @@ def main(work: str, fields: dict[str, Any], *, users: int, rate: float, lease: f
     if work == "log":
         asyncio.run(log(config, users=users, rate=rate))
     else:
-        replay_now(config, on_object=lambda name, _events: _print(name))
+        replay_now(TelemetryConfig(audit_config=config), on_object=lambda name, _events: _print(name))
 
 
 if __name__ == "__main__":

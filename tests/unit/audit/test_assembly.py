@@ -153,8 +153,7 @@ def test_unusable_spool_closes_store_and_keys(bench: Bench, tmp_path: Path) -> N
         "Spool",
         "Intake",
         "Diversion",
-        "FallbackHandler",
-        "RetryWorker",
+        "store_fallback",
         "SelfAudit",
         "Checkpointer",
         "BatchMetrics",
@@ -173,6 +172,20 @@ def test_any_part_that_fails_closes_those_before(bench: Bench, part: str, monkey
         raise MemoryError(part)
 
     monkeypatch.setattr(f"telemetry.audit.assembly.{part}", fail)
+
+    with pytest.raises(MemoryError, match=part):
+        assemble(bench.config())
+
+    assert bench.closed == ["store", "keys"]
+    bench.require_nothing_left()
+
+
+@pytest.mark.parametrize("part", ["keeper_of", "FallbackHandler", "RetryWorker"])
+def test_fallback_that_fails_closes_those_before(bench: Bench, part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: object, **_named: object) -> None:
+        raise MemoryError(part)
+
+    monkeypatch.setattr(f"telemetry.audit.replay.fallback_parts.{part}", fail)
 
     with pytest.raises(MemoryError, match=part):
         assemble(bench.config())

@@ -14,7 +14,7 @@ from telemetry.config import AuditConfig, EncryptionConfig
 from telemetry.encryption import EncryptionProviderFactory
 from telemetry.encryption.signing_key import SigningKey
 from telemetry.encryption.storage_secret import StorageSecret, StorageSecrets, read_secret_file
-from telemetry.exceptions import ConfigurationError
+from telemetry.exceptions import ConfigurationError, KeyNotFoundError
 
 RANDOM = "q4xJ0mT7v1Lk9cWf2HsYbN3rPzE8aUdGiOoXwQ5tR6M="
 PASSPHRASE = "correct horse battery staple"
@@ -22,6 +22,20 @@ PASSPHRASE = "correct horse battery staple"
 
 def _config(**fields: Any) -> AuditConfig:
     return AuditConfig(kafka_brokers="localhost:9092", encryption_enabled=False, fallback_enabled=False, **fields)
+
+
+class _Keks:
+    """A key service whose KEK is at hand, once it answers."""
+
+    def __init__(self, *, failures: int = 0) -> None:
+        self.failures = failures
+
+    def storage_secrets(self) -> tuple[bytes, ...]:
+        self.failures -= 1
+        if self.failures >= 0:
+            message = "the key file is gone for a moment"
+            raise KeyNotFoundError(message)
+        return (bytes(32),)
 
 
 def test_text_gives_one_root() -> None:
@@ -96,7 +110,7 @@ def test_configured_secret_wins_and_others_are_found(tmp_path: Path) -> None:
     secrets = StorageSecrets.of(
         _config(storage_secret=RANDOM, former_storage_secrets=(SecretStr("ab" * 32),)),
         signing_key=key,
-        local_keys=(bytes(32),),
+        keys=_Keks(),
     )
 
     assert secrets.current is not None
@@ -105,6 +119,14 @@ def test_configured_secret_wins_and_others_are_found(tmp_path: Path) -> None:
     assert secrets.find(StorageSecret.of_text("ab" * 32).key_id) is not None
     assert len(list(secrets)) == 4
     assert secrets.find("0" * 16) is None
+
+
+def test_key_that_was_away_is_found_later() -> None:
+    secrets = StorageSecrets.of(_config(), keys=_Keks(failures=1))
+
+    with pytest.raises(KeyNotFoundError):
+        _ = secrets.current
+    assert secrets.current is not None
 
 
 def test_local_key_gives_a_secret_in_each_process(tmp_path: Path) -> None:

@@ -13,7 +13,9 @@ import pytest
 from confluent_kafka import Producer
 
 from telemetry import open_trail
-from telemetry.config import AuditConfig
+from telemetry.config import AuditConfig, TelemetryConfig
+from telemetry.encryption import EncryptionProvider, EncryptionProviderFactory
+from telemetry.encryption.storage_keys import StorageKeys, storage_keys_of
 from telemetry.exceptions import (
     ConfigurationError,
     LifecycleError,
@@ -205,6 +207,10 @@ def test_failed_attempt_is_logged_and_reading_continues(rig: Rig, caplog: pytest
     assert "could not be recorded" in caplog.text
 
 
+def _keys(config: AuditConfig, provider: EncryptionProvider) -> StorageKeys:
+    return storage_keys_of(TelemetryConfig(audit_config=config), provider=provider)
+
+
 def test_read_event_goes_to_the_fallback(rig: Rig) -> None:
     config = rig.with_store(kafka_timeout_ms=500)
     rig.kafka.fail_produce(_TOPIC_AUTHORIZATION_FAILED, 1_000)
@@ -214,9 +220,11 @@ def test_read_event_goes_to_the_fallback(rig: Rig) -> None:
 
     assert config.storage_config is not None
     off = rig.with_store(read_audit="off")
+    assert off.encryption_config is not None
     with (
         StorageProviderFactory.create(config.storage_config) as store,
-        open_trail(off, FallbackSource(store, topic="audit-events")) as kept,
+        EncryptionProviderFactory.create(off.encryption_config) as provider,
+        open_trail(off, FallbackSource(store, topic="audit-events", keys=_keys(off, provider))) as kept,
     ):
         events = [entry.event for entry in kept if isinstance(entry, OpenedEvent)]
     assert [event.payload["reason"] for event in events if event.event_type == EVENT_TYPE] == ["incident"]

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 
 from telemetry.audit.accept.stream import KeyWaiters
 from telemetry.config import AuditConfig
-from telemetry.encryption import EncryptionProviderFactory
+from telemetry.encryption import EncryptionProvider, EncryptionProviderFactory
 from telemetry.encryption.data_key import ActiveKey, DataKeyring
 from telemetry.exceptions import EncryptionError, KeyUnreachableError, TelemetryError
 
@@ -48,6 +48,11 @@ class KeySupply:
             grace=config.data_key_grace_seconds,
             listener=self,
         )
+
+    @property
+    def provider(self) -> EncryptionProvider:
+        """The key service."""
+        return self._provider
 
     def check(self) -> None:
         """Wrap and unwrap a trial key, and fetch the first data key.

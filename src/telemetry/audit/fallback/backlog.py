@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from telemetry.format.objects.stored_name import ObjectName, parse_object_name
+from telemetry.format.objects.stored_name import PLAIN, WAITING, ObjectName, Shelf
 from telemetry.storage import StorageProvider, StoredObject
 
 _SORTED = 10_000
@@ -20,10 +20,12 @@ class WaitingObject(NamedTuple):
     Attributes:
         parts: Parts of its name.
         stored: Its name and size.
+        shelf: The part of the store that holds it.
     """
 
     parts: ObjectName
     stored: StoredObject
+    shelf: Shelf = PLAIN
 
     @property
     def name(self) -> str:
@@ -48,19 +50,25 @@ class WaitingObject(NamedTuple):
 
 
 def listed(
-    store: StorageProvider, topic: str, *, on_foreign: Callable[[str], object] = lambda _name: None
+    store: StorageProvider,
+    topic: str,
+    *,
+    shelf: Shelf = PLAIN,
+    on_foreign: Callable[[str], object] = lambda _name: None,
 ) -> Iterator[WaitingObject]:
     """Yield the objects of a topic as the store lists them.
 
     Args:
         store: Store of the objects.
         topic: Topic of the objects.
+        shelf: The part of the store that is listed.
         on_foreign: Called with each name that does not have the form of an object's name.
     """
-    for stored in store.list(f"{topic}/"):
-        parts = parse_object_name(stored.name)
+    begin = shelf.below(WAITING, "")
+    for stored in store.list(f"{begin}{topic}/"):
+        parts = shelf.parse(stored.name.removeprefix(begin))
         if parts is not None:
-            yield WaitingObject(parts, stored)
+            yield WaitingObject(parts, stored, shelf)
         else:
             on_foreign(stored.name)
 

@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from telemetry.audit.fallback.backlog import WaitingObject
 from telemetry.audit.fallback.object_buffer import ObjectBuffer, PendingObject
+from telemetry.audit.fallback.object_form import ObjectForm
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.record import SealedRecord
-from telemetry.exceptions import StorageError
+from telemetry.exceptions import EncryptionError, StorageError, TelemetryError
 from telemetry.storage import StorageProvider
 from telemetry.system.backoff import Backoff
 from telemetry.system.deadline import Deadline
@@ -55,6 +56,7 @@ class FallbackHandler:
         ledger: Settles stored records.
         max_object_bytes: An object is written when its records reach this size ...
         max_object_seconds: ... or when the first of them has waited this long.
+        form: Form in which objects are stored; default: lines of records.
     """
 
     def __init__(
@@ -66,12 +68,13 @@ class FallbackHandler:
         ledger: Ledger,
         max_object_bytes: int,
         max_object_seconds: float,
+        form: ObjectForm | None = None,
     ) -> None:
         self._store = store
         self._provider = provider
         self._ledger = ledger
         self._changed = threading.Condition()
-        self._buffer = ObjectBuffer(topic=topic, max_bytes=max_object_bytes, max_seconds=max_object_seconds)
+        self._buffer = ObjectBuffer(topic=topic, max_bytes=max_object_bytes, max_seconds=max_object_seconds, form=form)
         self._writing: PendingObject | None = None
         self._flushing = False
         self._stored: dict[str, StoredBatch] = {}
@@ -209,8 +212,9 @@ class FallbackHandler:
 
     def _write(self, pending: PendingObject) -> None:
         try:
+            self._buffer.encode(pending)
             self._store.put(pending.name, pending.data)
-        except StorageError as exc:
+        except (StorageError, EncryptionError) as exc:
             self._wait_after_failure(pending, exc)
             return
         except Exception as exc:  # noqa: BLE001 - a third party's store may raise anything; the events must not wait for nothing
@@ -230,7 +234,7 @@ class FallbackHandler:
         with self._changed:
             self._changed.notify_all()
 
-    def _wait_after_failure(self, pending: PendingObject, error: StorageError) -> None:
+    def _wait_after_failure(self, pending: PendingObject, error: TelemetryError) -> None:
         """Let the sender take the records back while the next attempt is not due."""
         if self._backoff.is_first:
             logger.error(

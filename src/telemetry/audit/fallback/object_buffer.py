@@ -9,10 +9,11 @@ from itertools import takewhile
 
 import uuid_utils
 
+from telemetry.audit.fallback.object_form import ObjectForm, PlainForm
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.values import values_of
-from telemetry.format.objects.fallback_object import StoredRecord, encode_object
-from telemetry.format.objects.stored_name import object_name
+from telemetry.format.objects.record_lines import StoredRecord
+from telemetry.format.objects.stored_name import WAITING, object_name
 from telemetry.format.proof.leaves import as_text
 
 _PAUSED_BYTES = 8 << 20
@@ -25,16 +26,16 @@ class PendingObject:
 
     Attributes:
         name: Its name in the store.
-        data: Its bytes.
         records: Its records, in order.
         reason: Why Kafka did not accept them, in one word.
+        data: Its bytes; empty until they are encoded, and the same for every attempt to write it.
         failed: Whether its write failed and is not running now; only then may its records be taken back.
     """
 
     name: str
-    data: bytes
     records: list[SealedRecord]
     reason: str
+    data: bytes = b""
     failed: bool = False
 
 
@@ -45,10 +46,12 @@ class ObjectBuffer:
         topic: Topic of the records.
         max_bytes: An object is due when its records reach this size ...
         max_seconds: ... or when the first of them has waited this long.
+        form: Form in which objects are stored.
     """
 
-    def __init__(self, *, topic: str, max_bytes: int, max_seconds: float) -> None:
+    def __init__(self, *, topic: str, max_bytes: int, max_seconds: float, form: ObjectForm | None = None) -> None:
         self._topic = topic
+        self._form = form if form is not None else PlainForm()
         self._max_bytes = max_bytes
         self._max_seconds = max_seconds
         self._records: list[SealedRecord] = []
@@ -90,7 +93,7 @@ class ObjectBuffer:
         return self._opened_at + self._max_seconds - now
 
     def cut(self, now: float) -> PendingObject:
-        """Take out the first records that belong to one producer and fit, at least one, and encode them as an object."""
+        """Take out the first records that belong to one producer and fit, at least one, for an object."""
         # Adopted records of a dead process may come before this one's: an object has one producer, named in its header.
         producer, size, count = self._records[0].producer, 0, 0
         for record in takewhile(lambda record: record.producer == producer, self._records):
@@ -98,7 +101,8 @@ class ObjectBuffer:
                 break
             size += record.size
             count += 1
-        pending = _encode(self._records[:count], topic=self._topic, reason=self._reason)
+        records = self._records[:count]
+        pending = PendingObject(self._name(records), records, self._reason)
         del self._records[:count]
         self._bytes -= size
         # What is left begins a new wait, unless it fills a further object: that one is due at once by its size.
@@ -111,22 +115,32 @@ class ObjectBuffer:
         self._bytes = 0
         return records
 
+    def encode(self, pending: PendingObject) -> None:
+        """Write out an object's bytes, once; needs no lock.
 
-def _encode(records: list[SealedRecord], *, topic: str, reason: str) -> PendingObject:
-    created = uuid_utils.uuid7()
-    sequences = [record.sequence for record in records if record.sequence is not None]
-    # The name states the bounds of the sequences, in order, since they were added in order.
-    name = object_name(
-        topic,
-        created_uuid7=str(created),
-        day=time.strftime("%Y/%m/%d", time.gmtime(created.timestamp / 1_000)),
-        producer=records[0].producer,
-        first=sequences[0] if sequences else None,
-        last=sequences[-1] if sequences else None,
-    )
-    stored = [
-        StoredRecord(record.key, value, record.sequence, as_text(record.leaves))
-        for record, value in zip(records, values_of(records), strict=True)
-    ]
-    data = encode_object(stored, topic=topic, producer=records[0].producer, reason=reason)
-    return PendingObject(name, data, records, reason)
+        Raises:
+            EncryptionError: There is no key to seal it under now.
+        """
+        if pending.data:
+            return
+        records = pending.records
+        stored = [
+            StoredRecord(record.key, value, record.sequence, as_text(record.leaves))
+            for record, value in zip(records, values_of(records), strict=True)
+        ]
+        pending.data = self._form.encode(stored, topic=self._topic, producer=records[0].producer, reason=pending.reason)
+
+    def _name(self, records: Sequence[SealedRecord]) -> str:
+        created = uuid_utils.uuid7()
+        sequences = [record.sequence for record in records if record.sequence is not None]
+        # The name states the bounds of the sequences, in order, since they were added in order.
+        name = object_name(
+            self._topic,
+            created_uuid7=str(created),
+            day=time.strftime("%Y/%m/%d", time.gmtime(created.timestamp / 1_000)),
+            producer=records[0].producer,
+            first=sequences[0] if sequences else None,
+            last=sequences[-1] if sequences else None,
+            shelf=self._form.shelf,
+        )
+        return self._form.shelf.below(WAITING, name)

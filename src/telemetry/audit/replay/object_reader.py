@@ -1,4 +1,4 @@
-"""Reads stored objects in order, some of them ahead, and quarantines anything that is not a valid object."""
+"""Reads stored objects in order, some of them ahead, and leaves or quarantines anything that is not this service's own."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 
 from telemetry.audit.fallback.backlog import WaitingObject, in_order, listed
+from telemetry.audit.marks.own_objects import MAX_PLAIN_BYTES, OpenedObject, OwnObjects, Whose
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.replay.outcomes import ObjectOutcomes
 from telemetry.audit.replay.quarantine import Quarantine
 from telemetry.exceptions import (
+    EncryptionError,
     FormatError,
+    NewerReaderNeededError,
     StorageAccessDeniedError,
     StorageLimitError,
     StorageNotFoundError,
     VerificationError,
 )
-from telemetry.format.objects.fallback_object import decode_object, require_own_name
-from telemetry.format.proof.leaves import from_text
+from telemetry.format.objects.stored_name import PLAIN, Shelf
 from telemetry.storage import StorageProvider
 from telemetry.system.worker_pool import WorkerPool
 
@@ -27,42 +29,63 @@ logger = logging.getLogger("telemetry.replay")
 
 _BYTES_AHEAD = 8 << 20
 _SHOWN = 3
+_SHOWN_CHARACTERS = 400
+_MAX_REMEMBERED = 10_000
+"""Objects that are left, of which this process remembers that it said so."""
 
 
 class ObjectReader:
-    """Reads one topic's objects, pass after pass.
+    """Reads one topic's objects on one shelf, pass after pass.
 
     Args:
         store: Store of the objects.
         topic: Topic of the objects.
+        own: Opens the objects of this service.
         quarantine: Receives objects that are damaged or foreign.
         outcomes: Records each object that is no longer in its place.
+        shelf: The part of the store that is read.
+        before: Reader of the shelf that is replayed before this one, if there is one: a producer's objects there are older.
     """
 
-    def __init__(self, store: StorageProvider, *, topic: str, quarantine: Quarantine, outcomes: ObjectOutcomes) -> None:
+    def __init__(
+        self,
+        store: StorageProvider,
+        *,
+        topic: str,
+        own: OwnObjects,
+        quarantine: Quarantine,
+        outcomes: ObjectOutcomes,
+        shelf: Shelf = PLAIN,
+        before: ObjectReader | None = None,
+    ) -> None:
         self._store = store
         self._topic = topic
+        self._own = own
         self._quarantine = quarantine
         self._outcomes = outcomes
+        self._shelf = shelf
+        self._before = before
         self._unreadable: set[str] = set()
+        self._left: set[str] = set()
 
     def read_all(self, pool: WorkerPool) -> Iterator[tuple[WaitingObject, list[SealedRecord]]]:
         """Yield objects and their records in order.
 
-        An object that may not be read blocks the later ones of its producer, whose records must not overtake its own;
-        other producers' objects go on.
+        An object of this service that cannot be read or opened blocks the later ones of its producer, whose records must
+        not overtake its own; other producers' objects go on. An object of another service is left, and blocks none.
 
         Args:
             pool: Threads that read.
         """
-        # Both begin empty in each pass: a right may have been granted since the last one.
-        unreadable, blocked = set[str](), set[str]()
-        for waiting, data in self._read_ahead(pool):
+        # Both begin anew in each pass: a right may have been granted since the last one.
+        unreadable = set[str]()
+        blocked = self._before.producers() if self._before is not None else set[str]()
+        for waiting, opening in self._read_ahead(pool):
             if waiting.producer in blocked:
                 continue
             try:
-                records = self._open(waiting, data)
-            except StorageAccessDeniedError as exc:
+                opened = self._result(waiting, opening)
+            except (StorageAccessDeniedError, EncryptionError) as exc:
                 blocked.add(waiting.producer)
                 unreadable.add(waiting.name)
                 # Said once for each object, not in every pass.
@@ -73,8 +96,11 @@ class ObjectReader:
                         exc,
                     )
                 continue
-            if records is not None:
-                yield waiting, records
+            if opened is None:
+                continue
+            if opened.whose is Whose.UNMARKED:
+                self._outcomes.opened_unmarked(waiting.name)
+            yield waiting, opened.records
         self._unreadable = unreadable
 
     def require_all_readable(self) -> None:
@@ -87,46 +113,65 @@ class ObjectReader:
             )
             raise StorageAccessDeniedError(message)
 
-    def _read_ahead(self, pool: WorkerPool) -> Iterator[tuple[WaitingObject, Future[bytes]]]:
-        """Yield objects in order while the pool reads the next ones, bounded in number and bytes."""
-        ahead, size = deque[tuple[WaitingObject, Future[bytes]]](), 0
-        for waiting in in_order(listed(self._store, self._topic, on_foreign=self._move_foreign)):
+    def producers(self) -> set[str]:
+        """Return the producers of which objects wait on this shelf that may be this service's own."""
+        waiting = listed(self._store, self._topic, shelf=self._shelf)
+        return {entry.producer for entry in waiting if entry.name not in self._left}
+
+    def _read_ahead(self, pool: WorkerPool) -> Iterator[tuple[WaitingObject, Future[OpenedObject]]]:
+        """Yield objects in order while the pool opens the next ones, bounded in number and bytes."""
+        ahead, size = deque[tuple[WaitingObject, Future[OpenedObject]]](), 0
+        waiting_objects = listed(self._store, self._topic, shelf=self._shelf, on_foreign=self._move_foreign)
+        for waiting in in_order(waiting_objects):
+            if self._shelf is PLAIN and waiting.size > MAX_PLAIN_BYTES:
+                self._leave(waiting.name, f"it is larger than {MAX_PLAIN_BYTES} bytes, which no version stored")
+                continue
             # A cloud store takes tens of milliseconds for each read; Kafka must not wait for them one by one.
-            ahead.append((waiting, pool.submit(self._store.get, waiting.name)))
+            ahead.append((waiting, pool.submit(self._open, waiting)))
             size += waiting.size
             while len(ahead) > pool.count or (size > _BYTES_AHEAD and len(ahead) > 1):
                 size -= ahead[0][0].size
                 yield ahead.popleft()
         yield from ahead
 
-    def _open(self, waiting: WaitingObject, data: Future[bytes]) -> list[SealedRecord] | None:
-        """Return an object's records, or None if it is gone or in quarantine."""
+    def _open(self, waiting: WaitingObject) -> OpenedObject:
+        return self._own.open(waiting, self._store.stream(waiting.name))
+
+    def _result(self, waiting: WaitingObject, opening: Future[OpenedObject]) -> OpenedObject | None:
+        """Return an object that is sent, or None if it is gone, left or in quarantine."""
         try:
-            opened = decode_object(data.result())
-            # The name decides the order; a renamed object would be sent in the wrong place.
-            require_own_name(opened.header, waiting.parts)
+            opened = opening.result()
         except StorageNotFoundError:
             # Another process replayed it between our listing and our read.
             self._outcomes.gone(waiting.name)
             return None
+        except NewerReaderNeededError as exc:
+            self._leave(waiting.name, str(exc))
+            return None
         except (FormatError, VerificationError, StorageLimitError) as exc:
             self._move(waiting.name, str(exc))
             return None
-        return [
-            SealedRecord.written(
-                "",
-                producer=waiting.producer,
-                sequence=record.sequence,
-                key=record.key,
-                value=record.value,
-                leaves=from_text(record.headers) if record.sequence is None else b"",
-            )
-            for record in opened.records
-        ]
+        if opened.whose is Whose.OTHERS:
+            self._leave(waiting.name, opened.reason)
+            return None
+        if opened.whose is Whose.EXPIRED:
+            self._move(waiting.name, opened.reason)
+            return None
+        return opened
+
+    def _leave(self, name: str, reason: str) -> None:
+        # Nobody of this process may wait for an object that it will never send.
+        self._outcomes.gone(name)
+        if name in self._left:
+            return
+        if len(self._left) >= _MAX_REMEMBERED:
+            self._left.clear()
+        self._left.add(name)
+        logger.warning("the stored object %r is left where it is: %s", name[:_SHOWN_CHARACTERS], reason)
 
     def _move_foreign(self, name: str) -> None:
         self._move(name, "its name does not have the form of an object's name")
 
     def _move(self, name: str, reason: str) -> None:
-        if self._quarantine.quarantine(name, reason):
+        if self._quarantine.quarantine(name, reason, shelf=self._shelf):
             self._outcomes.gone(name)

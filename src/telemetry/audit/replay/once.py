@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import uuid_utils
 
 from telemetry.audit.ledger import Ledger
+from telemetry.audit.marks.keeper import open_keeper
 from telemetry.audit.metrics import AuditMetrics
 from telemetry.audit.replay.outcomes import ObjectOutcomes, OnObjectDone
 from telemetry.audit.replay.pass_result import PassResult
 from telemetry.audit.replay.replay_pass import Replayer
 from telemetry.audit.replay.turn import NeverStopping, Turn, take_turn
 from telemetry.audit.send.connector import KafkaConnector
-from telemetry.config import AuditConfig
+from telemetry.config import AuditConfig, TelemetryConfig
 from telemetry.exceptions import ConfigurationError, Problem, StorageError, TransportError
+from telemetry.format.objects.stored_name import SHELVES, Shelf
 from telemetry.storage import StorageProvider, StorageProviderFactory
 
 
@@ -25,10 +28,12 @@ class ReplayReport:
     Attributes:
         replayed: Events that Kafka acknowledged.
         rejected: Events that Kafka will never accept; they are under ``rejected/``.
+        unmarked: Events among the replayed ones that an earlier version stored, without a mark of the service.
     """
 
     replayed: int
     rejected: int
+    unmarked: int = 0
 
 
 def open_store(config: AuditConfig) -> StorageProvider:
@@ -42,30 +47,40 @@ def open_store(config: AuditConfig) -> StorageProvider:
     return StorageProviderFactory.create(config.storage_config)
 
 
-def replay_now(config: AuditConfig, *, rejected: bool = False, on_object: OnObjectDone | None = None) -> ReplayReport:
-    """Bring every stored object of the configured topic to Kafka, and delete it once it is acknowledged.
+def replay_now(
+    config: TelemetryConfig, *, rejected: bool = False, on_object: OnObjectDone | None = None
+) -> ReplayReport:
+    """Bring every stored object of the configured service and topic to Kafka, and delete it once it is acknowledged.
 
     Args:
-        config: Kafka and fallback store.
+        config: Service, Kafka, fallback store and keys.
         rejected: First put the records that Kafka refused back among those that wait.
         on_object: Called for each object that is done.
 
     Raises:
+        ConfigurationError: The store, or a key, cannot be used.
         TransportError: Kafka does not accept the records; what is not acknowledged stays in the store.
         StorageError: Another process replays now, or the store fails.
     """
-    ledger = Ledger(topic=config.kafka_topic, metrics=AuditMetrics(topic=config.kafka_topic))
-    with open_store(config) as store:
+    audit = config.audit_config
+    ledger = Ledger(topic=audit.kafka_topic, metrics=AuditMetrics(topic=audit.kafka_topic))
+    with ExitStack() as opened:
+        store = opened.enter_context(open_store(audit))
+        keeper = open_keeper(config, store, opened)
         replayer = Replayer(
             store,
-            topic=config.kafka_topic,
-            kafka=KafkaConnector(config),
+            topic=audit.kafka_topic,
+            kafka=KafkaConnector(audit),
             outcomes=ObjectOutcomes(ledger, on_object=on_object),
-            max_rate=config.replay_max_events_per_second,
+            own=keeper.own,
+            max_rate=audit.replay_max_events_per_second,
             max_refusals=None,
+            form=keeper.form,
         )
-        drain_store(store, replayer, topic=config.kafka_topic, owner=str(uuid_utils.uuid7()), rejected=rejected)
-    return ReplayReport(replayed=ledger.counts.replayed, rejected=ledger.counts.rejected)
+        drain_store(store, replayer, topic=audit.kafka_topic, owner=str(uuid_utils.uuid7()), rejected=rejected)
+    return ReplayReport(
+        replayed=ledger.counts.replayed, rejected=ledger.counts.rejected, unmarked=ledger.counts.unmarked
+    )
 
 
 def drain_store(store: StorageProvider, replayer: Replayer, *, topic: str, owner: str, rejected: bool = False) -> None:
@@ -82,28 +97,30 @@ def drain_store(store: StorageProvider, replayer: Replayer, *, topic: str, owner
         TransportError: Kafka does not accept the records; what is not acknowledged stays in the store.
         StorageError: Another process replays now, the lock was lost, or the store fails.
     """
-    with take_turn(store, topic=topic, owner=owner, stop=NeverStopping()) as turn:
-        if turn is None:
-            message = f"another process replays the objects of topic {topic!r} now; wait until it has finished"
-            raise StorageError(message)
-        # Under the lock, so that no other process replays them while they are half restored.
-        if rejected:
-            replayer.quarantine.restore()
-        try:
-            _run_passes(replayer, turn)
-        finally:
-            replayer.link.drop()
+    try:
+        # In their order: what an earlier version stored is older than what this one stored after it.
+        for shelf in SHELVES:
+            with take_turn(store, topic=topic, owner=owner, stop=NeverStopping(), shelf=shelf) as turn:
+                if turn is None:
+                    message = f"another process replays the objects of topic {topic!r} now; wait until it has finished"
+                    raise StorageError(message)
+                # Under the lock, so that no other process replays them while they are half restored.
+                if rejected:
+                    replayer.quarantine.restore(shelf)
+                _run_passes(replayer, turn, shelf)
+        replayer.require_all_readable()
+    finally:
+        replayer.link.drop()
 
 
-def _run_passes(replayer: Replayer, turn: Turn) -> None:
+def _run_passes(replayer: Replayer, turn: Turn, shelf: Shelf) -> None:
     link = replayer.link
     while True:
         if link.connect() is None:
             raise link.error or TransportError("Kafka cannot be reached; check that the brokers are up")
-        result = replayer.run_pass(turn)
+        result = replayer.run_pass(turn, shelf)
         # An empty pass is the end only if nothing was left unread.
         if result is PassResult.EMPTY:
-            replayer.require_all_readable()
             return
         if result is PassResult.OUTAGE and link.error is not None:
             raise link.error

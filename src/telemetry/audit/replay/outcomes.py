@@ -34,17 +34,26 @@ class ObjectOutcomes:
         self._ledger = ledger
         self._handler = handler
         self._on_object = on_object
+        self._unmarked: set[str] = set()
+
+    def opened_unmarked(self, name: str) -> None:
+        """Record that an object is about to be sent that has no mark of this service; it counts once it is replayed."""
+        self._unmarked.add(name)
 
     def replayed(self, waiting: WaitingObject, *, events: int) -> None:
         """Record that an object is deleted because these of its events are on the topic."""
+        is_unmarked = waiting.name in self._unmarked
         # Before the ledger: the sender may return to Kafka as soon as the handler has nothing more in the store.
         self.gone(waiting.name)
         self._ledger.replayed(events)
+        if is_unmarked:
+            self._ledger.unmarked(events)
         if self._on_object is not None:
             self._on_object(waiting.name, events)
 
     def gone(self, name: str) -> None:
         """Record that an object is no longer in its place: replayed, quarantined, or taken by another process."""
+        self._unmarked.discard(name)
         if self._handler is not None:
             self._handler.forget(name)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
+from telemetry.audit.fallback.object_form import ObjectForm
+from telemetry.audit.marks.own_objects import OwnObjects
 from telemetry.audit.replay.deletions import DeletionQueue
 from telemetry.audit.replay.kafka_link import KafkaLink, PatientConnector
 from telemetry.audit.replay.object_reader import ObjectReader
@@ -14,6 +16,7 @@ from telemetry.audit.replay.poison import PoisonFilter
 from telemetry.audit.replay.quarantine import Quarantine
 from telemetry.audit.replay.turn import Turn
 from telemetry.exceptions import StorageError, TransportError
+from telemetry.format.objects.stored_name import PLAIN, SHELVES, Shelf
 from telemetry.kafka.errors import is_poison
 from telemetry.storage import StorageProvider
 from telemetry.system.worker_pool import WorkerPool
@@ -33,9 +36,11 @@ class Replayer:
         topic: Topic of the objects, to which they go.
         kafka: Connector that opens transports.
         outcomes: Records what became of each object.
+        own: Opens the objects of this service.
         max_rate: Events a second.
         max_refusals: Number of times that an object may be refused because a right is missing before it is rejected;
             None never to reject it for that.
+        form: Form in which rejected records are stored; default: lines of records.
     """
 
     def __init__(
@@ -45,16 +50,18 @@ class Replayer:
         topic: str,
         kafka: PatientConnector,
         outcomes: ObjectOutcomes,
+        own: OwnObjects,
         max_rate: float,
         max_refusals: int | None,
+        form: ObjectForm | None = None,
     ) -> None:
         self._store = store
         self._outcomes = outcomes
         self.link = KafkaLink(kafka)
         """Connection to Kafka; its owner connects before each pass, and drops it at the end of the turn."""
-        self.quarantine = Quarantine(store, topic=topic)
+        self.quarantine = Quarantine(store, topic=topic, form=form)
         """What was rejected, or is damaged or foreign."""
-        self._reader = ObjectReader(store, topic=topic, quarantine=self.quarantine, outcomes=outcomes)
+        self._readers = _readers(store, topic=topic, own=own, quarantine=self.quarantine, outcomes=outcomes)
         self._sender = PacedSender(self.link, max_rate=max_rate)
         self._poison = PoisonFilter(
             store,
@@ -65,8 +72,12 @@ class Replayer:
             max_refusals=max_refusals,
         )
 
-    def run_pass(self, turn: Turn) -> PassResult:
-        """Replay what is in the store now.
+    def run_pass(self, turn: Turn, shelf: Shelf = PLAIN) -> PassResult:
+        """Replay what is on a shelf of the store now.
+
+        Args:
+            turn: Turn of this process on that shelf.
+            shelf: The part of the store.
 
         Raises:
             StorageError: The store fails; the objects that Kafka acknowledged before are deleted all the same.
@@ -75,7 +86,7 @@ class Replayer:
             deletions = DeletionQueue(pool, self._store, self._outcomes)
             try:
                 return ReplayPass(
-                    reader=self._reader,
+                    reader=self._readers[shelf],
                     sender=self._sender,
                     poison=self._poison,
                     link=self.link,
@@ -88,7 +99,21 @@ class Replayer:
 
     def require_all_readable(self) -> None:
         """Raise ``StorageAccessDeniedError`` if the last pass had to leave objects that it may not read."""
-        self._reader.require_all_readable()
+        for reader in self._readers.values():
+            reader.require_all_readable()
+
+
+def _readers(
+    store: StorageProvider, *, topic: str, own: OwnObjects, quarantine: Quarantine, outcomes: ObjectOutcomes
+) -> dict[Shelf, ObjectReader]:
+    """Return a reader for each shelf; each knows the one whose objects come before its own."""
+    readers: dict[Shelf, ObjectReader] = {}
+    before: ObjectReader | None = None
+    for shelf in SHELVES:
+        before = readers[shelf] = ObjectReader(
+            store, topic=topic, own=own, quarantine=quarantine, outcomes=outcomes, shelf=shelf, before=before
+        )
+    return readers
 
 
 class ReplayPass:

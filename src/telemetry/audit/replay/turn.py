@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from telemetry.format.objects.stored_name import PLAIN, Shelf
 from telemetry.storage import StorageProvider
 from telemetry.storage.lock import Lock
 
@@ -63,7 +64,9 @@ class Turn:
 
 
 @contextmanager
-def take_turn(store: StorageProvider, *, topic: str, owner: str, stop: StopSignal) -> Iterator[Turn | None]:
+def take_turn(
+    store: StorageProvider, *, topic: str, owner: str, stop: StopSignal, shelf: Shelf = PLAIN
+) -> Iterator[Turn | None]:
     """Yield this process's turn, or None if another process replays the topic's objects now; never waits.
 
     Args:
@@ -71,10 +74,12 @@ def take_turn(store: StorageProvider, *, topic: str, owner: str, stop: StopSigna
         topic: Topic of the objects.
         owner: Name of this process, for the operator who looks at the lock.
         stop: Says whether the replay should end early.
+        shelf: The part of the store that is replayed. Each has a lock of its own: an earlier version knows the lock of the
+            first alone.
 
     Raises:
         StorageError: The store cannot be locked now.
     """
     # One lock for each topic: services with other topics may share a store.
-    with store.lock(f"replay-{topic}", owner=owner, seconds=LEASE_SECONDS) as lock:
+    with store.lock(f"{shelf.lock}{topic}", owner=owner, seconds=LEASE_SECONDS) as lock:
         yield Turn(lock, stop) if lock else None

@@ -6,14 +6,18 @@ import logging
 import time
 
 from telemetry.audit.fallback.handler import FallbackHandler
+from telemetry.audit.fallback.object_form import ObjectForm
 from telemetry.audit.fallback.readiness import ReadyListener
 from telemetry.audit.ledger import Ledger
+from telemetry.audit.marks.own_objects import OwnObjects
 from telemetry.audit.replay.kafka_link import PROBE_SECONDS, PatientConnector
+from telemetry.audit.replay.lock_watch import LockWatch
 from telemetry.audit.replay.outcomes import ObjectOutcomes
 from telemetry.audit.replay.pass_result import PassResult
 from telemetry.audit.replay.replay_pass import Replayer
 from telemetry.audit.replay.turn import Turn, take_turn
 from telemetry.exceptions import StorageError, TransportError
+from telemetry.format.objects.stored_name import PLAIN, SHELVES, WAITING, Shelf
 from telemetry.storage import StorageProvider
 from telemetry.system.backoff import Backoff
 from telemetry.system.worker import Worker
@@ -42,6 +46,8 @@ class RetryWorker:
         max_refusals: Number of times that an object may be refused because a right is missing before it is rejected.
         handler: Handler that stores this process's objects.
         listener: Object that is notified when Kafka answers and nothing of this process is left in the store.
+        own: Opens the objects of this service.
+        form: Form in which this process stores; default: lines of records.
     """
 
     def __init__(
@@ -56,6 +62,8 @@ class RetryWorker:
         max_refusals: int,
         handler: FallbackHandler,
         listener: ReadyListener,
+        own: OwnObjects,
+        form: ObjectForm | None = None,
     ) -> None:
         self._store = store
         self._topic = topic
@@ -67,9 +75,13 @@ class RetryWorker:
             topic=topic,
             kafka=kafka,
             outcomes=ObjectOutcomes(ledger, handler=handler),
+            own=own,
             max_rate=max_rate,
             max_refusals=max_refusals,
+            form=form,
         )
+        self._own_shelf = PLAIN if form is None else form.shelf
+        self._lock_watch = LockWatch(topic)
         self._backoff = Backoff(first=0.5, longest=10.0)
         self._diverted = False
         self._worker = Worker("telemetry-replay", self._run)
@@ -88,6 +100,11 @@ class RetryWorker:
         """Look once a minute; called by the sender."""
         self._diverted = False
         self._worker.wake()
+
+    @property
+    def lock_waiting_seconds(self) -> float:
+        """How long another process has had the lock of the replay, and replayed nothing."""
+        return self._lock_watch.waiting_seconds
 
     def close(self, timeout: float = 5.0) -> None:
         """End the work after the current step; objects that are not acknowledged stay in the store."""
@@ -120,15 +137,25 @@ class RetryWorker:
         return self._backoff.next()
 
     def _round(self) -> bool:
-        """Do all the work there is; return whether nothing is left to do now."""
+        """Do all the work there is on each shelf; return whether nothing is left to do now."""
+        # In their order, because a producer's objects on an earlier shelf are older than those on a later one.
+        finished = [self._round_on(shelf) for shelf in SHELVES]
+        return all(finished)
+
+    def _round_on(self, shelf: Shelf) -> bool:
         # Without objects and without an outage neither lock nor transport is needed: that is the usual minute.
-        if not self._diverted and next(self._store.list(f"{self._topic}/"), None) is None:
+        first = next(self._store.list(shelf.below(WAITING, f"{self._topic}/")), None)
+        if first is None and not (self._diverted and shelf is self._own_shelf):
+            self._lock_watch.had_turn(shelf)
             return True
-        with take_turn(self._store, topic=self._topic, owner=self._owner, stop=self._worker) as turn:
+        with take_turn(self._store, topic=self._topic, owner=self._owner, stop=self._worker, shelf=shelf) as turn:
             if turn is None:
+                oldest = None if first is None else first.name
+                self._lock_watch.had_no_turn(shelf, oldest=oldest, now=time.monotonic())
                 return self._follow_other_worker()
+            self._lock_watch.had_turn(shelf)
             try:
-                return self._replay(turn)
+                return self._replay(turn, shelf)
             finally:
                 self._replayer.link.drop()
 
@@ -142,13 +169,13 @@ class RetryWorker:
                 self._notify_ready()
         return not self._diverted
 
-    def _replay(self, turn: Turn) -> bool:
-        """Run passes until the store is empty; return False when it is not, but this turn can do no more."""
+    def _replay(self, turn: Turn, shelf: Shelf) -> bool:
+        """Run passes until the shelf is empty; return False when it is not, but this turn can do no more."""
         while turn.may_go_on:
             if self._replayer.link.connect() is None:
                 return False
             began = time.monotonic()
-            result = self._replayer.run_pass(turn)
+            result = self._replayer.run_pass(turn, shelf)
             if result in (PassResult.OUTAGE, PassResult.INTERRUPTED):
                 return False
             if result is PassResult.AGAIN:
@@ -166,7 +193,9 @@ class RetryWorker:
         Another process replayed them, or this worker did before their write had returned.
         """
         if not self._handler.is_drained:
-            self._handler.keep_only(stored.name for stored in self._store.list(f"{self._topic}/"))
+            self._handler.keep_only(
+                stored.name for shelf in SHELVES for stored in self._store.list(shelf.below(WAITING, f"{self._topic}/"))
+            )
 
     def _return_to_kafka(self, pass_seconds: float) -> None:
         """Let this process's events go to Kafka directly as soon as none of them is stored.

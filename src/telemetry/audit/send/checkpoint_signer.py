@@ -46,6 +46,11 @@ class CheckpointSigner:
         self._topic = topic
         self.most_events = MAX_SEQUENCE if topic is None else MAX_LEAVES
 
+    @property
+    def key(self) -> SigningKey:
+        """The signing key."""
+        return self._key
+
     def parts(self, state: TreeState) -> Sequence[TreeState]:
         """Return what each of the next checkpoints has to sign, up to ``state``."""
         return [state] if self._topic is None else list(intervals(state))

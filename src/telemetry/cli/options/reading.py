@@ -26,7 +26,7 @@ from telemetry.cli.options.filters import (
 from telemetry.cli.options.reader import Reader, Reason
 from telemetry.cli.options.sources import File, From, Origin, WatchedSource, sources_of
 from telemetry.cli.options.trust import PublicKeys, Trust, trust_policy
-from telemetry.config import AuditConfig, TelemetryConfig
+from telemetry.config import TelemetryConfig
 from telemetry.reader import ReadRange
 from telemetry.trail.trail import Trail, open_trail
 
@@ -94,10 +94,10 @@ class ReadOptions:
 
     @contextmanager
     def sources(
-        self, audit: AuditConfig, within: ReadRange, *, label: str, shown: bool = True
+        self, config: TelemetryConfig, within: ReadRange, *, label: str, shown: bool = True
     ) -> Iterator[list[WatchedSource]]:
         """Open the sources of records; see :func:`telemetry.cli.options.sources.sources_of`."""
-        with sources_of(audit, self._origin, self._file, within, label=label, shown=shown) as sources:
+        with sources_of(config, self._origin, self._file, within, label=label, shown=shown) as sources:
             yield sources
 
     @contextmanager
@@ -124,7 +124,7 @@ class ReadOptions:
         trust = trust_policy(self._public_keys, self._trust, configured=config.audit_config.trust_file)
         # The sources are opened first: a place that cannot be read must not be recorded as read.
         with (
-            self.sources(config.audit_config, within, label=label, shown=shown) as sources,
+            self.sources(config, within, label=label, shown=shown) as sources,
             open_trail(
                 config,
                 *sources,

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from telemetry.cli.options.stored import open_fallback, open_storage_keys
 from telemetry.cli.output.console import BarTotal, progress
-from telemetry.config import AuditConfig
+from telemetry.config import AuditConfig, TelemetryConfig
 from telemetry.exceptions import ConfigurationError, Problem
-from telemetry.reader import DamagedRecord, FallbackSource, FileSource, KafkaSource, RawRecord, ReadRange
-from telemetry.storage import StorageProviderFactory
+from telemetry.reader import DamagedRecord, FileSource, KafkaSource, RawRecord, ReadRange
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -70,12 +70,12 @@ class WatchedSource:
 
 @contextmanager
 def sources_of(
-    audit: AuditConfig, origin: Origin, file: Path | None, within: ReadRange, *, label: str, shown: bool = True
+    config: TelemetryConfig, origin: Origin, file: Path | None, within: ReadRange, *, label: str, shown: bool = True
 ) -> Iterator[list[WatchedSource]]:
     """Yield the sources, with a progress bar on a terminal while they are read.
 
     Args:
-        audit: Configuration of topic and store.
+        config: Configuration of topic and store.
         origin: The one of them to read, or both.
         file: A file to read instead.
         within: The part of the topic to read.
@@ -85,16 +85,17 @@ def sources_of(
     Raises:
         ConfigurationError: The options do not fit together, or there is no store.
     """
+    audit = config.audit_config
     _require_fitting(audit, origin, file, within)
     with ExitStack() as stack:
         bar, task = stack.enter_context(progress(label, shown=shown))
         sources: list[Iterable[RawRecord | DamagedRecord]] = []
         if file is not None:
-            sources = [FileSource(file)]
+            sources = [FileSource(file, keys=open_storage_keys(config, stack))]
         # Before the topic: an object that is replayed meanwhile is then read from the topic, and none is missed.
-        if file is None and origin is not Origin.TOPIC and audit.storage_config is not None:
-            store = stack.enter_context(StorageProviderFactory.create(audit.storage_config))
-            sources.append(FallbackSource(store, topic=audit.kafka_topic))
+        stored = open_fallback(config, stack) if file is None and origin is not Origin.TOPIC else None
+        if stored is not None:
+            sources.append(stored)
         if file is None and origin is not Origin.FALLBACK:
             topic = KafkaSource(audit, within=within, progress=BarTotal(bar, task))
             sources.append(stack.enter_context(topic))

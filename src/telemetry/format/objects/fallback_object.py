@@ -10,14 +10,31 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
 from telemetry.exceptions import FormatError, TamperedError
+from telemetry.format.objects.byte_parts import ByteParts, lines_of
+from telemetry.format.objects.record_lines import StoredRecord, decode_line, decode_lines, encode_lines
 from telemetry.format.objects.stored_name import ObjectName
+
+__all__ = [
+    "FORMAT_VERSION",
+    "MAX_HEADER_BYTES",
+    "MAX_OBJECT_BYTES",
+    "MAX_RECORDS",
+    "FallbackObject",
+    "ObjectHeader",
+    "PlainObjectReader",
+    "StoredRecord",
+    "decode_header",
+    "decode_object",
+    "encode_object",
+    "require_own_name",
+]
 
 FORMAT_VERSION = 1
 MAX_OBJECT_BYTES = 256 << 20
@@ -26,22 +43,6 @@ MAX_RECORDS = 1_000_000
 
 _SEAL = b',"header_sha256":"'
 _SEAL_BYTES = len(_SEAL) + 64 + len(b'"}')
-
-
-class StoredRecord(NamedTuple):
-    """One record of an object.
-
-    Attributes:
-        key: The Kafka key, UTF-8.
-        value: The exact bytes of the Kafka value, UTF-8.
-        sequence: The event's sequence; None for a checkpoint.
-        headers: Kafka headers that are sent with it again, as names and values.
-    """
-
-    key: bytes
-    value: bytes
-    sequence: int | None
-    headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,19 +98,8 @@ class _Header(msgspec.Struct):
     created: str | None = None
 
 
-class _Line(msgspec.Struct, omit_defaults=True):
-    """One record as its line states it."""
-
-    key: str
-    value: str
-    sequence: _Count | None = None
-    headers: list[tuple[str, str]] | None = None
-
-
 _KNOWN = frozenset((*_Header.__struct_fields__, "header_sha256"))
 _encode = msgspec.json.Encoder().encode
-_encode_lines = msgspec.json.Encoder().encode_lines
-_decode_lines = msgspec.json.Decoder(_Line).decode_lines
 _decode_members = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -148,7 +138,7 @@ def encode_object(
         FormatError: A key or value is not UTF-8, or a bound is exceeded.
     """
     _require(1 <= len(records) <= MAX_RECORDS, f"it must contain 1 to {MAX_RECORDS} records")
-    rest = _encode_records(records)
+    rest = encode_lines(records)
     # The extra members come last, so that the header's own have one order and equal objects equal bytes.
     first, last = _bounds(records)
     header = _Header(FORMAT_VERSION, topic, producer, reason, first, last, len(records), _digest(rest), created)
@@ -185,6 +175,54 @@ def decode_object(data: bytes, *, max_bytes: int = MAX_OBJECT_BYTES) -> Fallback
     return FallbackObject(header, records)
 
 
+class PlainObjectReader:
+    """One object, read from its beginning to its end; never more of it is in memory than a part and a record.
+
+    Args:
+        parts: Bytes of the object, in order, in parts of any size.
+
+    Attributes:
+        header: What its first line says.
+
+    Raises:
+        FormatError: The header is malformed or of an unknown version.
+        TamperedError: The header was altered.
+    """
+
+    def __init__(self, parts: Iterable[bytes]) -> None:
+        self._bytes = ByteParts(parts, max_bytes=MAX_OBJECT_BYTES)
+        self.header = _decode_header(self._bytes.line(MAX_HEADER_BYTES))
+
+    def records(self) -> Iterator[StoredRecord]:
+        """Yield the records; only after the last one is it known whether they are those that the header states.
+
+        Raises:
+            FormatError: A line is not a record.
+            TamperedError: The digest, the count or the sequences do not agree with the header.
+        """
+        digest, count = hashlib.sha256(), 0
+        first: int | None = None
+        last: int | None = None
+        for line in lines_of(_hashed(self._bytes.rest(), digest)):
+            record = decode_line(line)
+            count += 1
+            if record.sequence is not None:
+                first = record.sequence if first is None else min(first, record.sequence)
+                last = record.sequence if last is None else max(last, record.sequence)
+            yield record
+        stated = (self.header.count, self.header.first_sequence, self.header.last_sequence)
+        is_whole = hmac.compare_digest(digest.hexdigest().encode(), self.header.sha256.encode("utf-8", "replace"))
+        if not is_whole or (count, first, last) != stated:
+            message = "the fallback object was altered: its records are not the ones that its header states"
+            raise TamperedError(message)
+
+
+def _hashed(parts: Iterable[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
+    for part in parts:
+        digest.update(part)
+        yield part
+
+
 def decode_header(data: bytes) -> ObjectHeader:
     """Return the header of an object that begins with ``data``; its records are not read.
 
@@ -195,19 +233,6 @@ def decode_header(data: bytes) -> ObjectHeader:
     end = data.find(b"\n", 0, MAX_HEADER_BYTES + 1)
     _require(end > 0, "it has no header line")
     return _decode_header(data[:end])
-
-
-def _encode_records(records: Sequence[StoredRecord]) -> bytes:
-    try:
-        return _encode_lines(
-            [
-                _Line(key.decode(), value.decode(), sequence, list(headers) or None)
-                for key, value, sequence, headers in records
-            ]
-        )
-    except UnicodeError as exc:
-        message = "a record of the fallback object is not UTF-8"
-        raise FormatError(message) from exc
 
 
 def _decode_header(line: bytes) -> ObjectHeader:
@@ -232,14 +257,7 @@ def _decode_records(rest: memoryview, count: int, *, newlines: int) -> list[Stor
     if newlines != count:
         message = f"the fallback object was altered: it has {newlines} lines of records and states {count}"
         raise TamperedError(message)
-    try:
-        return [
-            StoredRecord(line.key.encode(), line.value.encode(), line.sequence, tuple(line.headers or ()))
-            for line in _decode_lines(rest)
-        ]
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as exc:
-        message = "the fallback object is refused: a line is not a record"
-        raise FormatError(message) from exc
+    return decode_lines(rest)
 
 
 def _require_agreement(header: ObjectHeader, records: list[StoredRecord]) -> None:

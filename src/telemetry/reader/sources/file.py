@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from telemetry.exceptions import ConfigurationError, FormatError, Problem, StorageError, VerificationError
-from telemetry.format.objects.fallback_object import MAX_OBJECT_BYTES, decode_object
+from telemetry.encryption.storage_keys import StorageKeys
+from telemetry.exceptions import (
+    ConfigurationError,
+    EncryptionError,
+    FormatError,
+    KeyNotFoundError,
+    Problem,
+    StorageError,
+    TelemetryError,
+    VerificationError,
+)
+from telemetry.format.objects.fallback_object import PlainObjectReader
+from telemetry.format.objects.sealed_object import OBJECT_PURPOSE
+from telemetry.format.objects.sealed_reader import SealedObjectReader
 from telemetry.reader.entry import DamagedRecord, Place, RawRecord
-from telemetry.reader.sources.lines import MAX_LINE_BYTES, damaged_line, read_line
+from telemetry.reader.sources.lines import MAX_LINE_BYTES, damaged_line, numbered_lines, raw_record, read_line
 
 _HEADER = b'{"format_version":'
-_SKIPPED = 1 << 20
+_SEALED = b'{"format_version":2,'
+_SKIPPED = _PART = 1 << 20
 
 
 class FileSource:
@@ -24,10 +38,12 @@ class FileSource:
 
     Args:
         path: The file, or a pipe.
+        keys: Open a sealed object (``telemetry.encryption.storage_keys.storage_keys_of``); None to open none.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, keys: StorageKeys | None = None) -> None:
         self._path = path
+        self._keys = keys
 
     def __iter__(self) -> Iterator[RawRecord | DamagedRecord]:
         """Yield the records.
@@ -54,33 +70,64 @@ class FileSource:
 
     def _records(self, file: BinaryIO) -> Iterator[RawRecord | DamagedRecord]:
         first = file.readline(MAX_LINE_BYTES + 1)
-        lines: Iterable[bytes] = _lines(file, first)
-        begin = 1
-        # A fallback object describes itself in its first line. If it is damaged, its records are yielded all the same:
-        # each has a seal of its own.
-        if first.startswith(_HEADER):
-            content = first + file.read(MAX_OBJECT_BYTES)
-            fault = object_fault(content)
-            if fault is not None:
-                yield DamagedRecord(self._place(1), fault, RawRecord(None, None, self._place(1)))
-            lines, begin = content.split(b"\n")[1:], 2
-        for number, line in enumerate(lines, start=begin):
+        # An object describes itself in its first line.
+        if first.startswith(_SEALED):
+            yield from self._sealed(chain([first], _parts(file)))
+        elif first.startswith(_HEADER):
+            yield from self._object(first, file)
+        else:
+            yield from self._lines(_lines(file, first))
+
+    def _lines(self, lines: Iterable[bytes]) -> Iterator[RawRecord | DamagedRecord]:
+        for number, line in enumerate(lines, start=1):
             if len(line) > MAX_LINE_BYTES:
                 yield damaged_line(b"", self._place(number), f"the line is longer than {MAX_LINE_BYTES} bytes")
             elif line.strip():
                 yield read_line(line, self._place(number))
 
+    def _object(self, first: bytes, file: BinaryIO) -> Iterator[RawRecord | DamagedRecord]:
+        """Yield the records of an object that is not sealed; also of a damaged one, because each has a seal of its own."""
+        if file.seekable():
+            fault = object_fault(chain([first], _parts(file)))
+            if fault is not None:
+                yield self._damaged(fault)
+            file.seek(len(first))
+        for number, line in numbered_lines(_parts(file)):
+            yield read_line(line, self._place(number + 1))
+
+    def _sealed(self, parts: Iterable[bytes]) -> Iterator[RawRecord | DamagedRecord]:
+        try:
+            reader = SealedObjectReader(parts)
+            if self._keys is None:
+                message = "the object is sealed, and is read without a key"
+                raise KeyNotFoundError(message)
+            for number, record in enumerate(
+                reader.records(self._keys.open(reader.header.key, OBJECT_PURPOSE)), start=2
+            ):
+                yield raw_record(record, self._place(number))
+        except (FormatError, VerificationError, EncryptionError) as exc:
+            yield self._damaged(exc)
+
+    def _damaged(self, error: TelemetryError) -> DamagedRecord:
+        return DamagedRecord(self._place(1), error, RawRecord(None, None, self._place(1)))
+
     def _place(self, line: int) -> Place:
         return Place(str(self._path), offset=line)
 
 
-def object_fault(content: bytes) -> FormatError | VerificationError | None:
-    """Return what is wrong with a fallback object, or None if it is intact."""
+def object_fault(parts: Iterable[bytes]) -> FormatError | VerificationError | None:
+    """Return what is wrong with a fallback object that is not sealed, or None if it is intact."""
     try:
-        decode_object(content)
+        for _ in PlainObjectReader(parts).records():
+            pass
     except (FormatError, VerificationError) as exc:
         return exc
     return None
+
+
+def _parts(file: BinaryIO) -> Iterator[bytes]:
+    while part := file.read(_PART):
+        yield part
 
 
 def _lines(file: BinaryIO, line: bytes) -> Iterator[bytes]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
 
 from telemetry.exceptions import MalformedRecordError
+from telemetry.format import canonical_base64
+from telemetry.format.objects.record_lines import StoredRecord
+from telemetry.format.proof.leaves import LEAVES_HEADER
 from telemetry.format.value.message import MAX_VALUE_BYTES
 from telemetry.reader.entry import DamagedRecord, Place, RawRecord
 
@@ -20,8 +25,41 @@ class _Line(msgspec.Struct):
     timestamp: float | None = None
 
 
+_LINES = re.compile(rb"([^\n]+)\n")
 _decode = msgspec.json.Decoder(_Line).decode
 _encode = msgspec.json.Encoder().encode
+
+
+def numbered_lines(parts: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines of a text that have any content, with their numbers from 1; a line that is too long, cut.
+
+    A text of nothing but ends of lines costs no memory, and little time.
+
+    Args:
+        parts: The text, in parts of any size.
+    """
+    pieces: list[bytes] = []
+    number, size, is_cut = 1, 0, False
+    for part in parts:
+        end = part.rfind(b"\n") + 1
+        # Joined once for each line, so that a long one does not cost the square of its length.
+        text = b"".join([*pieces, part[:end]]) if end else b""
+        place = 0
+        for match in _LINES.finditer(text):
+            number += text.count(b"\n", place, match.start())
+            place = match.end()
+            if not is_cut and match[1].strip():
+                yield number, match[1]
+            number, is_cut = number + 1, False
+        number += text.count(b"\n", place)
+        pieces, size = ([part[end:]], len(part) - end) if end else ([*pieces, part], size + len(part))
+        if size > MAX_LINE_BYTES or is_cut:
+            if not is_cut:
+                yield number, b"".join(pieces)
+            pieces, size, is_cut = [], 0, True
+    rest = b"".join(pieces)
+    if rest.strip():
+        yield number, rest
 
 
 def read_line(line: bytes, place: Place) -> RawRecord | DamagedRecord:
@@ -40,6 +78,11 @@ def read_line(line: bytes, place: Place) -> RawRecord | DamagedRecord:
         return RawRecord(key, value.encode(), place, fields.timestamp)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return damaged_line(line, place, "the line is not a record: a JSON object with the texts key and value")
+
+
+def raw_record(record: StoredRecord, place: Place) -> RawRecord:
+    """Return a stored record as a raw one, with its headers as Kafka has them."""
+    return RawRecord(record.key, record.value, place, headers=tuple(map(_header, record.headers)))
 
 
 def damaged_line(line: bytes, place: Place, reason: str) -> DamagedRecord:
@@ -63,3 +106,10 @@ def write_line(record: RawRecord) -> bytes:
         "value": None if record.value is None else record.value.decode(),
     }
     return _encode({name: value for name, value in line.items() if value is not None}) + b"\n"
+
+
+def _header(header: tuple[str, str]) -> tuple[str, bytes]:
+    # The leaves beside a checkpoint are bytes; they are stored as base64.
+    name, text = header
+    data = canonical_base64.decode(text) if name == LEAVES_HEADER else None
+    return name, text.encode() if data is None else data

@@ -68,6 +68,7 @@ def test_object_has_records_of_one_producer() -> None:
     name = parse_object_name(pending.name)
     assert name is not None
     assert (name.topic, name.producer, name.first, name.last) == ("t", first[0].producer, 0, 2)
+    buffer.encode(pending)
     opened = decode_object(pending.data)
     assert opened.header.reason == "too_large"
     assert [(r.key, r.value, r.sequence) for r in opened.records] == [(r.key, r.value, r.sequence) for r in first]
@@ -120,7 +121,9 @@ def test_leaves_of_a_checkpoint_are_stored_with_it() -> None:
     buffer = _buffer()
     buffer.add([*batch, checkpoint], reason="unavailable", now=100.0)
 
-    opened = decode_object(buffer.cut(100.0).data)
+    pending = buffer.cut(100.0)
+    buffer.encode(pending)
+    opened = decode_object(pending.data)
 
     assert [record.headers for record in opened.records] == [(), (), (("telemetry-leaves", "AWxlYXZlcw=="),)]
     assert from_text(opened.records[2].headers) == checkpoint.leaves

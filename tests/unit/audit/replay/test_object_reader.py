@@ -13,10 +13,14 @@ from telemetry.audit.replay.object_reader import ObjectReader
 from telemetry.audit.replay.outcomes import ObjectOutcomes
 from telemetry.audit.replay.quarantine import Quarantine
 from telemetry.exceptions import StorageAccessDeniedError
+from telemetry.format.proof.checkpoint import Checkpoint, sign_checkpoint
+from telemetry.format.proof.checkpoint_message import encode_checkpoint_message
+from telemetry.format.proof.merkle import Frontier
 from telemetry.system.worker_pool import WorkerPool
 from tests.support.leftovers import records, stored
 from tests.support.memory_store import MemoryStore
-from tests.support.replay_parts import TOPIC, ledger
+from tests.support.replay_parts import TOPIC, ledger, own_shop
+from tests.vectors.make_sealed_object import FixedSigner
 
 
 class _Gone(ObjectOutcomes):
@@ -33,7 +37,9 @@ class Bench:
         self.store = MemoryStore()
         self.outcomes = _Gone()
         quarantine = Quarantine(self.store, topic=TOPIC)
-        self.reader = ObjectReader(self.store, topic=TOPIC, quarantine=quarantine, outcomes=self.outcomes)
+        self.reader = ObjectReader(
+            self.store, topic=TOPIC, own=own_shop(self.store), quarantine=quarantine, outcomes=self.outcomes
+        )
 
     def read(self) -> list[tuple[str, list[int | None]]]:
         with WorkerPool(4, name="test") as pool:
@@ -52,11 +58,18 @@ def test_objects_come_in_order(bench: Bench) -> None:
     assert bench.read() == [(early, list(range(6))), (late, [6, 7, 8])]
 
 
+def _checkpoint(producer: str, *, leaves: bytes) -> SealedRecord:
+    made = Checkpoint.of(Frontier(), source="/production/shop", producer=producer, time="2026-01-31T12:00:00.000000Z")
+    note = sign_checkpoint(made, FixedSigner())
+    value = encode_checkpoint_message(made, note, event_id=producer)
+    return SealedRecord.written(
+        "c", producer=producer, sequence=None, key=producer.encode(), value=value, leaves=leaves
+    )
+
+
 def test_checkpoint_keeps_its_leaves(bench: Bench) -> None:
     batch = records(2)
-    checkpoint = SealedRecord.written(
-        "c", producer=batch[0].producer, sequence=None, key=b"p", value=b"note", leaves=b"\x01leaves"
-    )
+    checkpoint = _checkpoint(batch[0].producer, leaves=b"\x01leaves")
     stored(bench.store, [*batch, checkpoint])
     with WorkerPool(1, name="test") as pool:
         ((_, part),) = list(bench.reader.read_all(pool))

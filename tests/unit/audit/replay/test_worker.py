@@ -14,7 +14,7 @@ from telemetry.exceptions import StorageUnreachableError, TransportError
 from tests.support.fake_kafka import FakeKafka
 from tests.support.leftovers import records, stored
 from tests.support.memory_store import MemoryStore
-from tests.support.replay_parts import TOPIC, handler_on, ledger
+from tests.support.replay_parts import TOPIC, handler_on, ledger, own_shop
 from tests.support.until import PATIENCE, until
 
 
@@ -49,6 +49,7 @@ class Bench:
             max_refusals=0,
             handler=handler,
             listener=self.sender,
+            own=own_shop(store),
         )
 
     def is_empty(self) -> bool:

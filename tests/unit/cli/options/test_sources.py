@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from telemetry.cli.options.sources import Origin, sources_of
-from telemetry.config import AuditConfig
+from telemetry.config import AuditConfig, TelemetryConfig
 from telemetry.exceptions import ConfigurationError
 from telemetry.reader import ReadRange
 
@@ -28,7 +28,7 @@ def test_options_that_contradict_each_other(
 ) -> None:
     with (
         pytest.raises(ConfigurationError) as caught,
-        sources_of(NO_STORE, origin, file, ReadRange(**within), label="reading"),
+        sources_of(TelemetryConfig(audit_config=NO_STORE), origin, file, ReadRange(**within), label="reading"),
     ):
         pass
 

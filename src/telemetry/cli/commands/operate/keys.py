@@ -29,6 +29,7 @@ storage_secret = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     help="The secret under which a service seals its spool and its fallback objects.",
+    epilog=examples("telemetry keys storage-secret create /etc/shop/storage.secret"),
 )
 app.add_typer(storage_secret, name="storage-secret")
 app.add_typer(recovery.app, name="recovery")

@@ -52,13 +52,13 @@ def prove(
     target = file or Path(f"{event_id}.proof.json")
     if target.exists():
         raise ConfigurationError(Problem("--out", f"{target} exists already", "choose another name"))
-    audit = load(encryption_enabled=False, fallback_enabled=False).audit_config
-    policy = require_trust(public_key, trust, configured=audit.trust_file)
+    config = load(encryption_enabled=False, fallback_enabled=False)
+    policy = require_trust(public_key, trust, configured=config.audit_config.trust_file)
     # 1. Find each position in a producer's stream that claims the event; forged records can add positions.
-    candidates = _candidates(trail_records(audit, "looking for the event"), event_id)
+    candidates = _candidates(trail_records(config, "looking for the event"), event_id)
     provers = [Prover(producer, sequence, trusted=policy) for producer, sequence in candidates]
     # 2. Collect the records and checkpoints that prove each of them, in one pass over the trail.
-    for record in trail_records(audit, "collecting the proof"):
+    for record in trail_records(config, "collecting the proof"):
         for prover in provers:
             prover.observe(record)
     # 3. Keep the first that holds: a signature covers one record at each position.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,18 +13,17 @@ import typer
 
 from telemetry.cli.options.connection import Loader, with_connection
 from telemetry.cli.options.judging import Judging, with_judging
+from telemetry.cli.options.stored import open_fallback
 from telemetry.cli.output.console import BarTotal, err, progress, write_line
 from telemetry.cli.output.examples import examples
 from telemetry.cli.output.new_file import new_file
 from telemetry.cli.output.verification import show_report
-from telemetry.config import AuditConfig
+from telemetry.config import TelemetryConfig
 from telemetry.exceptions import ConfigurationError, Problem
-from telemetry.reader import FallbackSource, KafkaSource, RawRecord, ReadRange
-from telemetry.reader.entry import DamagedRecord
+from telemetry.reader import KafkaSource, ReadRange
 from telemetry.reader.verify.html_report import render_html
 from telemetry.reader.verify.state import VerifierState
 from telemetry.reader.verify.verifier import Verifier
-from telemetry.storage import StorageProviderFactory
 from telemetry.version import __version__
 
 app = typer.Typer(add_completion=False)
@@ -82,7 +80,8 @@ def verify(
     Exit code: 0 when everything is proven, 3 when something was tampered with or reordered, 4 when something is missing or
     cannot be proven, 6 when the source cannot be read.
     """
-    audit = load(encryption_enabled=False, fallback_enabled=False).audit_config
+    config = load(encryption_enabled=False, fallback_enabled=False)
+    audit = config.audit_config
     # Keys and state are checked before the trail is read, which can take hours.
     policy = judging.policy(audit)
     if state is None and (continue_ or expect_state is not None):
@@ -102,7 +101,7 @@ def verify(
         acknowledged=known_findings,
     )
     starts = known.positions.get(audit.kafka_topic) if continued and known is not None else None
-    scope = _read(verifier, audit, starts)
+    scope = _read(verifier, config, starts)
     result = verifier.report(now=now)
     result = replace(result, notes=(*known_findings.notes(), *result.notes))
     # The state before the report, because the report quotes its digest.
@@ -121,15 +120,17 @@ def verify(
     raise typer.Exit(code)
 
 
-def _read(verifier: Verifier, audit: AuditConfig, starts: dict[int, int] | None) -> dict[str, str]:
+def _read(verifier: Verifier, config: TelemetryConfig, starts: dict[int, int] | None) -> dict[str, str]:
     """Give every record to the verifier; return a description of what was read, for the report."""
     # What was not read cannot be reported as missing or present, so the report says exactly what was read.
+    audit = config.audit_config
     scope = {"topic": audit.kafka_topic, "brokers": audit.kafka_brokers, "read with": f"telemetry {__version__}"}
     with ExitStack() as stack, progress("verifying") as (bar, task):
         if audit.storage_config is not None:
             # Before the topic: an object that is replayed meanwhile is then read from the topic, and none is missed.
             scope["fallback store"] = audit.storage_config.provider
-            verifier.observe_all(_stored(audit, stack))
+            stored = open_fallback(config, stack)
+            verifier.observe_all(stored.with_held() if stored is not None else ())
         source = stack.enter_context(KafkaSource(audit, within=ReadRange(starts=starts), progress=BarTotal(bar, task)))
         for record in source:
             verifier.observe(record)
@@ -138,13 +139,6 @@ def _read(verifier: Verifier, audit: AuditConfig, starts: dict[int, int] | None)
             verifier.note_bounds(audit.kafka_topic, partition, low=low, high=high)
             scope[f"partition {partition}, offsets"] = f"{low} to {high - 1}" if high > low else f"none after {low}"
     return scope
-
-
-def _stored(audit: AuditConfig, stack: ExitStack) -> Iterable[RawRecord | DamagedRecord]:
-    if audit.storage_config is None:
-        return ()
-    store = stack.enter_context(StorageProviderFactory.create(audit.storage_config))
-    return FallbackSource(store, topic=audit.kafka_topic)
 
 
 def _save(state: VerifierState, path: Path) -> str:

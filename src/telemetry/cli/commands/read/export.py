@@ -94,8 +94,8 @@ def export(
     if sealed:
         # Nothing is opened, so no read has to be recorded, and no key has to be configured.
         _require_unfiltered(read, form, format_)
-        audit = load(fallback_enabled=False, encryption_enabled=False).audit_config
-        with read.sources(audit, within, label="copying") as sources, _target(out, force=force) as target:
+        config = load(fallback_enabled=False, encryption_enabled=False)
+        with read.sources(config, within, label="copying") as sources, _target(out, force=force) as target:
             _copy(sources, target, out)
         return
     config, counter = load(fallback_enabled=False), EntryCounter()

@@ -16,7 +16,7 @@ from telemetry.cli.options.trust import PublicKeys, Trust, trust_policy
 from telemetry.cli.output.console import err, out, write_line
 from telemetry.cli.output.examples import examples
 from telemetry.cli.output.timeline import Step, draw
-from telemetry.config import AuditConfig
+from telemetry.config import AuditConfig, TelemetryConfig
 from telemetry.encryption import EncryptionProviderFactory
 from telemetry.exceptions import (
     ConfigurationError,
@@ -29,7 +29,7 @@ from telemetry.exceptions import (
     TelemetryError,
     VerificationError,
 )
-from telemetry.format.objects.fallback_object import decode_object
+from telemetry.format.objects.any_object import object_reason
 from telemetry.format.objects.stored_name import REJECTED, parse_stored_name
 from telemetry.format.uuid7 import created_at, is_uuid
 from telemetry.format.value.event import AuditEvent
@@ -84,14 +84,14 @@ def lineage(
     audit = config.audit_config
     policy = trust_policy(public_key, trust, configured=audit.trust_file) or TrustPolicy(())
     # 1. Find the records that claim the id, and the checkpoints that cover them.
-    records = _trace(audit, event_id, policy)
+    records = _trace(config, event_id, policy)
     # 2. Record the read before anything is opened.
     if open_:
         access = Access(reader=reader, reason=reason, program="telemetry lineage")
         places = [str(one.raw.place) for one in records]
         record_access(config, access, sources=[{"kind": "records", "places": places}], filters={"ids": [event_id]})
     # 3. Open them.
-    opened = [_open(audit, one, event_id) if open_ else None for one in records]
+    opened = [_open(config, one, event_id) if open_ else None for one in records]
     reasons = _reasons(audit, records)
     if json:
         shown = [_as_dict(one, entry, reasons) for one, entry in zip(records, opened, strict=True)]
@@ -104,15 +104,15 @@ def lineage(
     raise typer.Exit(_exit_code(records, opened))
 
 
-def _trace(audit: AuditConfig, event_id: str, policy: TrustPolicy) -> list[Lineage]:
+def _trace(config: TelemetryConfig, event_id: str, policy: TrustPolicy) -> list[Lineage]:
     created = created_at(event_id)
     # The topic around the event's own time first: a trail can be years long.
     near = None if created is None else created - _EARLIER_SECONDS
     for since in [near, None] if near is not None else [None]:
         tracer = LineageTracer(event_id, trusted=policy)
-        if not tracer.find(trail_records(audit, "looking for the event", since=since, headers=True)):
+        if not tracer.find(trail_records(config, "looking for the event", since=since, headers=True)):
             continue
-        lineages = tracer.trace(trail_records(audit, "looking for its checkpoint", since=since))
+        lineages = tracer.trace(trail_records(config, "looking for its checkpoint", since=since))
         # The proof may need older records: checkpoints can be further apart.
         if since is None or not any(one.covering and isinstance(one.problem, IncompleteError) for one in lineages):
             return lineages
@@ -120,23 +120,25 @@ def _trace(audit: AuditConfig, event_id: str, policy: TrustPolicy) -> list[Linea
     raise IncompleteError(message)
 
 
-def _open(audit: AuditConfig, record: Lineage, event_id: str) -> Entry:
+def _open(config: TelemetryConfig, record: Lineage, event_id: str) -> Entry:
     with ExitStack() as stack:
-        provider = EncryptionProviderFactory.create(audit.encryption_config) if audit.encryption_config else None
+        encryption = config.audit_config.encryption_config
+        provider = EncryptionProviderFactory.create(encryption) if encryption else None
         if provider is not None:
             stack.callback(provider.close)
         opener = RecordOpener(provider)
         stack.callback(opener.close)
-        return opener.open_among(record.raw, _around(audit, event_id))
+        return opener.open_among(record.raw, _around(config, event_id))
 
 
-def _around(audit: AuditConfig, event_id: str) -> Iterator[RawRecord | DamagedRecord]:
+def _around(config: TelemetryConfig, event_id: str) -> Iterator[RawRecord | DamagedRecord]:
     """Yield the records among which one may name a wrap of the event's data key, which is older than the event."""
     created = created_at(event_id)
     if created is not None:
+        audit = config.audit_config
         since = created - audit.data_key_max_age_seconds - audit.data_key_grace_seconds
-        yield from trail_records(audit, "looking for the data key", since=since)
-    yield from trail_records(audit, "looking for the data key")
+        yield from trail_records(config, "looking for the data key", since=since)
+    yield from trail_records(config, "looking for the data key")
 
 
 def _reasons(audit: AuditConfig, records: Sequence[Lineage]) -> dict[str, str]:
@@ -152,7 +154,7 @@ def _reasons(audit: AuditConfig, records: Sequence[Lineage]) -> dict[str, str]:
 def _reasons_of(store: StorageProvider, names: set[str]) -> Iterator[tuple[str, str]]:
     for name in sorted(names):
         try:
-            yield name, decode_object(store.get(name)).header.reason
+            yield name, object_reason(store.stream(name), name)
         except (StorageError, FormatError, VerificationError):
             continue  # the object was replayed or damaged after the record was read
 

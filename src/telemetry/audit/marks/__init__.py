@@ -1,0 +1,1 @@
+"""Tell the stored objects of this service from everything else in its store."""
