@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from telemetry.format.proof.checkpoint import Checkpoint
+from telemetry.exceptions import FormatError
+from telemetry.format.proof.checkpoint import Checkpoint, parse_text, render_text
 from telemetry.format.proof.merkle import HASH_BYTES, Frontier
 from telemetry.reader.verify.tree.parked import ParkedInterval
 from telemetry.reader.verify.tree.signed_leaves import SignedInterval
@@ -49,13 +51,23 @@ class SavedCheckpoint(msgspec.Struct, kw_only=True):
         )
 
     def restored(self) -> Checkpoint:
-        """Return the checkpoint."""
+        """Return the checkpoint.
+
+        Raises:
+            FormatError: No key can have signed such a checkpoint.
+            TamperedError: Its frontier does not lead to its root.
+        """
         values: dict[str, Any] = {
             name: value for name, value in msgspec.structs.asdict(self).items() if name in _CHECKPOINT_FIELDS
         }
         if values.get("topic") is msgspec.UNSET:
             del values["topic"]
-        return Checkpoint(**values)
+        checkpoint = Checkpoint(**values)
+        # What a trusted key has signed was read from a text, and can be written as one.
+        if parse_text(render_text(checkpoint)) != checkpoint:
+            message = "the verifier's state has a checkpoint that its format cannot carry"
+            raise FormatError(message)
+        return checkpoint
 
 
 class SavedFinding(msgspec.Struct, kw_only=True):
@@ -120,15 +132,21 @@ class ParkedState(msgspec.Struct, kw_only=True):
         """Return the interval.
 
         Raises:
-            FormatError: Its tree is malformed.
+            FormatError: It contradicts itself.
+            TamperedError: The frontier of its checkpoint does not lead to the root.
         """
+        tree = Frontier.from_bytes(self.tree) if self.tree is not None else None
+        is_sound = 0 <= self.start <= self.held_from <= self.end == self.checkpoint.size and self.need >= 0
+        if not is_sound or (tree is not None and tree.size != self.held_from):
+            message = "the verifier's state has an interval that contradicts itself"
+            raise FormatError(message)
         return ParkedInterval(
             start=self.start,
             end=self.end,
             checkpoint=self.checkpoint.restored(),
             absent=self.need,
             held_from=self.held_from,
-            tree=Frontier.from_bytes(self.tree) if self.tree is not None else None,
+            tree=tree,
             refuted=self.refuted,
         )
 
@@ -160,7 +178,14 @@ class SignedState(msgspec.Struct, kw_only=True):
         )
 
     def restored(self) -> SignedInterval:
-        """Return the interval."""
+        """Return the interval.
+
+        Raises:
+            FormatError: It has no time or no leaf hashes.
+        """
+        if not _is_moment(self.signed_at) or self.start < 0 or not self.leaves or len(self.leaves) % HASH_BYTES:
+            message = "the verifier's state has a signed interval that is malformed"
+            raise FormatError(message)
         mask = (1 << len(self.leaves) // HASH_BYTES) - 1
         proven, seen = int.from_bytes(self.proven, "little") & mask, int.from_bytes(self.seen, "little") & mask
         return SignedInterval(self.start, self.leaves, self.signed_at, proven, seen | proven)
@@ -185,3 +210,10 @@ class SavedSuspicion(msgspec.Struct, kw_only=True):
     def restored(self) -> Suspicion:
         """Return the suspicion."""
         return Suspicion(self.finding.restored(), self.sequences, self.needs_proof)
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False

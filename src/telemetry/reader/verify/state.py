@@ -250,7 +250,11 @@ def decode_stream(saved: StreamState) -> StreamSnapshot:
     """
     folded = Frontier.from_bytes(saved.base)
     tail_end = folded.size + len(saved.tail) // HASH_BYTES
-    if not saved.segment <= folded.size <= saved.next or saved.next != tail_end:
+    held = sum(len(leaves) // HASH_BYTES for _, leaves in saved.runs)
+    # An interval of which no record is absent is read as a whole, so its leaf hashes must be there.
+    is_backed = all(interval.end - interval.held_from <= held + interval.need for interval in saved.parked)
+    is_sound = saved.segment <= folded.size <= saved.next == tail_end and is_backed
+    if not is_sound or any(len(leaves) % HASH_BYTES for _, leaves in saved.runs):
         message = f"the verifier's state of producer {saved.producer} contradicts itself"
         raise FormatError(message)
     tree = TreeSnapshot(
@@ -306,6 +310,10 @@ def _require_bounds(state: VerifierState) -> None:
         *(producer for producer, _, _ in state.waiting_records),
     ]
     leaves = [leaf for _, _, leaf in state.waiting_records]
+    for stream in state.streams:
+        leaves += stream.signed.values()
+        leaves += (copy.leaf for copy in (*stream.copies, *stream.altered))
+        numbers += (copy.sequence for copy in (*stream.copies, *stream.altered))
     if (
         not all(0 <= number < 1 << 63 for number in numbers)
         or not all(map(is_uuid, producers))
