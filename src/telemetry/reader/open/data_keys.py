@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from typing import NamedTuple
+
+import msgspec
 
 from telemetry.encryption import Context, EncryptionProvider
 from telemetry.encryption.unwrap_budget import UnwrapBudget
@@ -74,9 +77,10 @@ class DataKeys:
                 raise
             refusal = exc
         # 2.
-        found = self._by_recipient(self._wraps, way, asker=asker)
+        name = _name_of(message)
+        found = self._by_recipient(self._wraps, way, name=name, asker=asker)
         if found is None:
-            raise WrapNotSeenError(str(refusal), data_key=kid.encode()) from refusal
+            raise WrapNotSeenError(str(refusal), data_key=name) from refusal
         return found
 
     def learn(self, message: Message) -> None:
@@ -86,7 +90,7 @@ class DataKeys:
             MalformedRecordError: They are in no form that this format prescribes.
         """
         if self._wraps is not None and message.recipients is not None:
-            self._wraps.add(jwe.kid_in(message.data), parse_recipients(message.recipients))
+            self._wraps.add(_name_of(message), parse_recipients(message.recipients))
 
     def renew(self, way: KeyWay) -> None:
         """Check that a key may still be opened as before: a right that was withdrawn must end the reading.
@@ -104,7 +108,7 @@ class DataKeys:
         """Ask for these data keys at once, however many forged ones came before: a proven checkpoint lists them."""
         self._budget.list_keys(kids)
 
-    def take_arrived(self) -> list[str]:
+    def take_arrived(self) -> list[bytes]:
         """Return the data keys of which another wrap became known since the last call."""
         return self._wraps.take_arrived() if self._wraps is not None else []
 
@@ -112,26 +116,35 @@ class DataKeys:
         """Forget the keys."""
         self._cache.close()
 
-    def _by_recipient(self, wraps: RecipientWraps, way: KeyWay, *, asker: Asker) -> tuple[OpenedKey, KeyWay] | None:
+    def _by_recipient(
+        self, wraps: RecipientWraps, way: KeyWay, *, name: bytes, asker: Asker
+    ) -> tuple[OpenedKey, KeyWay] | None:
         """Try the other wraps of a data key; return None if none of those that are known opens."""
         must_wait = False
-        for wrap in wraps.of(asker.kid):
+        for wrap in wraps.of(name):
             other = way._replace(wrap=wrap)
             try:
                 key = self._open(other, asker=asker)
             except KeyMismatchError:
-                wraps.refuse(asker.kid, wrap)
+                wraps.refuse(name, wrap)
             except KeyServiceError as exc:
                 must_wait |= isinstance(exc, UnknownKeysError)
             else:
                 if key.kid == asker.kid:
-                    wraps.keep(asker.kid, wrap)
+                    wraps.keep(name, wrap)
                     return key, other
-                wraps.refuse(asker.kid, wrap)
+                wraps.refuse(name, wrap)
         if must_wait:
-            raise UnknownKeysError(data_key=asker.kid.encode())
+            raise UnknownKeysError(data_key=name)
         return None
 
     def _open(self, way: KeyWay, *, asker: Asker | None) -> OpenedKey:
         wrapped, key_uri = way.wrap
         return self._cache.open_key(wrapped, key_uri, way.context, asker=asker, sealed_as=way.sealed_as)
+
+
+def _name_of(message: Message) -> bytes:
+    """Return what names a data key: a digest of everything that a record says of it."""
+    attributes = message.attributes
+    parts = (jwe.kid_in(message.data), message.key_uri, attributes["wrappedkey"], attributes["source"])
+    return hashlib.sha256(msgspec.msgpack.encode(parts)).digest()

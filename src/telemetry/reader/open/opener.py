@@ -77,7 +77,7 @@ class RecordOpener:
         """Return the seconds until a record that waits may be opened."""
         return self._budget.wait()
 
-    def take_arrived(self) -> list[str]:
+    def take_arrived(self) -> list[bytes]:
         """Return the data keys for which ``WrapNotSeenError`` may no longer be raised, since the last call."""
         return self._keys.take_arrived() if self._keys is not None else []
 

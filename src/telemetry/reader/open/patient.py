@@ -69,8 +69,8 @@ class PatientOpener:
 
     def _named(self) -> Iterator[Entry]:
         """Yield the records whose data key another record has named a wrap for."""
-        for kid in self._opener.take_arrived():
-            yield from self._again(self._unnamed.take(kid.encode()))
+        for data_key in self._opener.take_arrived():
+            yield from self._again(self._unnamed.take(data_key))
 
     def _again(self, records: Iterable[RawRecord]) -> Iterator[Entry]:
         for raw in records:

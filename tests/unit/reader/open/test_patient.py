@@ -30,7 +30,7 @@ class Opener:
     def seconds_to_wait(self) -> float:
         return 0.0 if self.tokens else 60.0
 
-    def take_arrived(self) -> list[str]:
+    def take_arrived(self) -> list[bytes]:
         return []
 
 

@@ -18,7 +18,16 @@ from telemetry.format import canonical_base64
 from telemetry.format.value.recipients import Wrap, parse_recipients, render_recipients
 from telemetry.reader import DamagedRecord, OpenedEvent, RawRecord, RecordOpener, TrailReader
 from telemetry.reader.open.recipient_wraps import MAX_WRAPS, RecipientWraps
-from tests.services.sealed_records import PRODUCERS, Sealer, attributes_of, rewritten
+from tests.services.sealed_records import (
+    PRODUCERS,
+    Sealer,
+    assert_opens,
+    assert_refused,
+    attributes_of,
+    flips,
+    rewritten,
+    unbounded,
+)
 from tests.services.stub_keys import StubKeys
 
 PASSPHRASE = "correct horse battery staple"
@@ -154,6 +163,17 @@ def test_altered_recipients_are_found_out(files: Files, trail: list[RawRecord]) 
                 assert isinstance(opener.open(each), OpenedEvent)
 
 
+@pytest.mark.parametrize("kind", ["primary key", "recovery key"])
+def test_every_byte_of_a_naming_record_flipped(files: Files, trail: list[RawRecord], kind: str) -> None:
+    with files.reader(kind) as provider:
+        opener = RecordOpener(provider, budget=unbounded())
+        # With and without knowing the head: the fast decoder, and the full one.
+        for _ in range(2):
+            for altered in flips(trail[0]):
+                assert_refused(opener, altered)
+            assert_opens(opener, trail[0])
+
+
 def test_planted_wraps_do_not_hide_the_genuine_one(files: Files, trail: list[RawRecord]) -> None:
     genuine = parse_recipients(attributes_of(trail[0])["recipients"])[1]
     planted = [
@@ -189,20 +209,20 @@ def test_wraps_are_bounded(files: Files, monkeypatch: pytest.MonkeyPatch) -> Non
     with files.recovery() as provider:
         uri = provider.generate_data_key({}).key_uri
         wraps = RecipientWraps(provider)
-        wraps.add("foreign", (Wrap(b"x", "aws-kms://other"),))
-        assert wraps.of("foreign") == ()
+        wraps.add(b"foreign", (Wrap(b"x", "aws-kms://other"),))
+        assert wraps.of(b"foreign") == ()
         refused, kept = Wrap(b"refused", uri), Wrap(b"kept", uri)
-        wraps.refuse("kid", refused)
-        wraps.add("kid", (refused, kept))
-        assert wraps.of("kid") == (kept,)
-        wraps.keep("kid", kept)
-        wraps.add("kid", (Wrap(b"later", uri),))
-        assert wraps.of("kid") == (kept,)
+        wraps.refuse(b"kid", refused)
+        wraps.add(b"kid", (refused, kept))
+        assert wraps.of(b"kid") == (kept,)
+        wraps.keep(b"kid", kept)
+        wraps.add(b"kid", (Wrap(b"later", uri),))
+        assert wraps.of(b"kid") == (kept,)
         for number in range(30):
             for wrapped in range(2 * MAX_WRAPS):
-                wraps.add(f"kid-{number}", (Wrap(b"%d" % wrapped, uri),))
-        assert wraps.of("kid-0") == ()
-        assert [wrap.wrapped for wrap in wraps.of("kid-29")] == [b"%d" % n for n in range(15, 7, -1)]
+                wraps.add(b"kid-%d" % number, (Wrap(b"%d" % wrapped, uri),))
+        assert wraps.of(b"kid-0") == ()
+        assert [wrap.wrapped for wrap in wraps.of(b"kid-29")] == [b"%d" % n for n in range(15, 7, -1)]
         assert len(wraps.take_arrived()) <= 11
         assert wraps.take_arrived() == []
 
