@@ -96,6 +96,7 @@ class StreamTree:
         # The leaf hash of this number is signed: no other copy matters.
         interval = self.judge.partial.at(sequence) if sequence < self._next_sequence else None
         if interval is not None:
+            self._last = max(self._last, sequence)
             return self.judge.arrive(interval, sequence, leaf, place)
         # A number that was seen is a copy; any other came out of sequence.
         known = self._known(sequence)

@@ -98,6 +98,12 @@ class TestTree:
         assert {copy.sequence for copy in tree.copies.altered} == {victim}
         assert {copy.leaf for copy in tree.copies.altered} == {leaf(1_000 + number) for _, number in rivals}
 
+    def test_checkpoint_before_its_records_knows_the_end(self) -> None:
+        tree = new_tree()
+        tree.add_checkpoint(*signed(0, 10))
+        add(tree, *range(10))
+        assert (tree.seen_end, tree.counts.proven) == (10, 10)
+
     def test_altered_record_is_named_with_its_place(self) -> None:
         tree = new_tree()
         add(tree, 0, 1, 2)
