@@ -110,7 +110,7 @@ def _agreed(given: Any, read: SecretStr, target: str) -> SecretStr:
 
 
 def _joined(given: Any, read: Iterable[SecretStr]) -> list[Any]:
-    joined = list(given or ())
+    joined: list[Any] = list(given or ())
     for secret in read:
         if not any(_are_equal(known, secret) for known in joined):
             joined.append(secret)
