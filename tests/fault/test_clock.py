@@ -15,7 +15,7 @@ import uuid_utils
 from telemetry.audit.accept.draft import EventFactory
 from telemetry.encryption.signing_key import SigningKey
 from telemetry.format.proof.signed_note import PublicKey
-from telemetry.reader import FallbackSource, KafkaSource
+from telemetry.reader import FallbackSource, KafkaSource, opened_storage_keys
 from telemetry.reader.verify.verdicts import Verdict, VerificationReport
 from telemetry.reader.verify.verifier import Verifier
 from telemetry.storage import StorageProviderFactory
@@ -25,7 +25,7 @@ from tests.support.accounted_load import AccountedLoad, read_trail
 from tests.support.events_at_rest import ids, in_fallback, on_topic
 from tests.support.faulty_services import FaultyKeys
 from tests.support.leftovers import leave_segment, records
-from tests.support.quick_telemetry import quick_config, running
+from tests.support.quick_telemetry import as_shop, quick_config, running
 from tests.support.until import until
 
 HOUR = 3_600
@@ -105,7 +105,7 @@ def test_clock_jump_leaves_nothing_unsent(clock: WallClock, kafka: EmbeddedKafka
     config = quick_config(kafka.bootstrap_servers, tmp_path, kafka_timeout_ms=300, spool_path=tmp_path / "spool")
     left = records(40)
     leave_segment(tmp_path / "spool", left)
-    with running(config) as telemetry:
+    with running(as_shop(config)) as telemetry:
         kafka.stop_brokers()
         receipts = [telemetry.audit.log("step", {"n": number}, "ada") for number in range(50)]
         until(lambda: telemetry.audit.get_audit_stats().stored == 50)
@@ -113,7 +113,7 @@ def test_clock_jump_leaves_nothing_unsent(clock: WallClock, kafka: EmbeddedKafka
 
     clock.ahead = -HOUR
     kafka.start_brokers()
-    with running(config) as telemetry:
+    with running(as_shop(config)) as telemetry:
         after = [telemetry.audit.log("step", {"n": number}, "ada") for number in range(50)]
         for receipt in after:
             receipt.wait_delivered(60)
@@ -133,5 +133,6 @@ def _verify(config: AuditConfig, public_key: str) -> VerificationReport:
         for partition, (low, high) in source.bounds.items():
             verifier.note_bounds(config.kafka_topic, partition, low=low, high=high)
         store = stack.enter_context(StorageProviderFactory.create(config.storage_config))
-        verifier.observe_all(FallbackSource(store, topic=config.kafka_topic))
+        keys = stack.enter_context(opened_storage_keys(config))
+        verifier.observe_all(FallbackSource(store, topic=config.kafka_topic, keys=keys))
     return verifier.report()

@@ -19,9 +19,10 @@ from typing import NamedTuple
 
 import pytest
 
-from telemetry.config import AuditConfig
+from telemetry.config import AuditConfig, TelemetryConfig
 from telemetry.encryption import EncryptionProviderFactory
 from telemetry.encryption.signing_key import SigningKey
+from telemetry.encryption.storage_keys import storage_keys_of
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.reader import DamagedRecord, FallbackSource, KafkaSource, OpenedEvent, RawRecord, TrailReader
 from telemetry.reader.verify.verdicts import VerificationReport
@@ -127,7 +128,8 @@ class Crashes:
                 sources: list[RawRecord | DamagedRecord] = [record for record in source if self._remember(record)]
             forgotten = {part: low for part, (low, _) in source.bounds.items() if low > before.get(part, 0)}
             assert not forgotten, "the embedded Kafka forgot records that were not read yet: collect more often"
-            sources += list(FallbackSource(store, topic=self.config.kafka_topic))
+            keys = storage_keys_of(TelemetryConfig(audit_config=self.config), provider=provider)
+            sources += list(FallbackSource(store, topic=self.config.kafka_topic, keys=keys))
             self._verifier.observe_all(sources)
             for entry in TrailReader(sources, provider=provider):
                 assert not isinstance(entry, DamagedRecord)

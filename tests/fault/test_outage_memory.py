@@ -43,7 +43,7 @@ def test_memory_through_an_outage(tmp_path: Path) -> None:
     lasted = counts.pop("seconds")
     assert counts == {"logged": counts["logged"], "stored": counts["logged"], "delivered": 0}
     assert counts["logged"] > SECONDS * _RATE * 0.9
-    objects = sum(1 for _ in tmp_path.rglob("*.jsonl"))
+    objects = sum(1 for _ in tmp_path.rglob("*.tobj"))
     half = len(samples) // 2
     early, late = statistics.mean(samples[half // 2 : half]), statistics.mean(samples[-half // 2 :])
     sys.stderr.write(

@@ -33,13 +33,13 @@ from telemetry.exceptions import (
 from telemetry.format.objects.fallback_object import StoredRecord, decode_object, encode_object
 from telemetry.storage import StorageProvider, StorageProviderFactory
 from telemetry.testing import EmbeddedKafka
-from telemetry.types import AuditConfig, TelemetryConfig
+from telemetry.types import AuditConfig
 from tests.services.fixtures import new_topic
 from tests.services.kafka import KafkaBroker
 from tests.support.events_at_rest import on_topic
 from tests.support.leftovers import leave_segment, records, stored
 from tests.support.memory_store import MemoryStore
-from tests.support.quick_telemetry import quick_config, running
+from tests.support.quick_telemetry import as_shop, quick_config, running
 from tests.support.replay_parts import own_shop
 from tests.support.until import PATIENCE, until
 
@@ -58,11 +58,6 @@ def config(kafka_beside: EmbeddedKafka, tmp_path: Path) -> AuditConfig:
 def ledger_of(config: AuditConfig) -> Ledger:
     metrics = AuditMetrics(topic=config.kafka_topic)
     return Ledger(topic=config.kafka_topic, metrics=metrics)
-
-
-def as_shop(config: AuditConfig) -> TelemetryConfig:
-    """Return the configuration of the service that left records and objects."""
-    return TelemetryConfig(service_name="shop", environment="production", audit_config=config)
 
 
 def drain(store: StorageProvider, config: AuditConfig, *, rejected: bool = False) -> None:

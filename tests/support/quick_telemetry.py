@@ -32,6 +32,11 @@ def quick_config(brokers: str, folder: Path, **changes: Any) -> AuditConfig:
     return AuditConfig(**values)
 
 
+def as_shop(config: AuditConfig) -> TelemetryConfig:
+    """Return the configuration of the service whose records and objects ``tests.support.leftovers`` leaves."""
+    return TelemetryConfig(service_name="shop", environment="production", audit_config=config)
+
+
 @contextmanager
 def running(config: AuditConfig | TelemetryConfig, *, timeout: float = 60.0) -> Iterator[Telemetry]:
     """Start telemetry, and shut it down even if the test fails; a lost event fails the test."""

@@ -3,10 +3,30 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
-from telemetry.config import EncryptionConfig
+from telemetry.config import AuditConfig, EncryptionConfig, TelemetryConfig
 from telemetry.encryption.factory import EncryptionProviderFactory
 from telemetry.encryption.provider import Context, DataKey, EncryptionProvider
+from telemetry.encryption.storage_keys import StorageKeys, storage_keys_of
+
+
+@contextmanager
+def opened_storage_keys(config: TelemetryConfig | AuditConfig) -> Iterator[StorageKeys]:
+    """Yield what opens the stored objects of a service, for a program that reads them.
+
+    The storage secret of the configuration opens them, else the signing key or the local key; for what none of these
+    opens, the key service is asked.
+
+    Args:
+        config: Configuration of the service.
+    """
+    if isinstance(config, AuditConfig):
+        config = TelemetryConfig(audit_config=config)
+    encryption = config.audit_config.encryption_config
+    with LateProvider(encryption) if encryption is not None else nullcontext() as provider:
+        yield storage_keys_of(config, provider=provider)
 
 
 class LateProvider(EncryptionProvider):

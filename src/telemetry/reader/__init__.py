@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from telemetry.system.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
+    from telemetry.encryption.late_provider import opened_storage_keys
     from telemetry.reader.entry import (
         CheckpointEntry,
         DamagedRecord,
@@ -41,6 +42,7 @@ __all__ = [
     "RecordOpener",
     "SealedEntry",
     "TrailReader",
+    "opened_storage_keys",
 ]
 
 _HOMES = {
@@ -59,6 +61,7 @@ _HOMES = {
     "RecordOpener": "telemetry.reader.open.opener",
     "SealedEntry": "telemetry.reader.entry",
     "TrailReader": "telemetry.reader.open.trail_reader",
+    "opened_storage_keys": "telemetry.encryption.late_provider",
 }
 
 __getattr__ = lazy_exports(__name__, _HOMES)

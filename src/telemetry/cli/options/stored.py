@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 from telemetry.config import TelemetryConfig
-from telemetry.encryption.late_provider import LateProvider
-from telemetry.encryption.storage_keys import StorageKeys, storage_keys_of
+from telemetry.encryption.late_provider import opened_storage_keys
+from telemetry.encryption.storage_keys import StorageKeys
 from telemetry.reader import FallbackSource
 from telemetry.storage import StorageProviderFactory
 
@@ -32,6 +32,4 @@ def open_storage_keys(config: TelemetryConfig, stack: ExitStack) -> StorageKeys:
         config: Names the keys.
         stack: Closes the key service.
     """
-    encryption = config.audit_config.encryption_config
-    provider = None if encryption is None else stack.enter_context(LateProvider(encryption))
-    return storage_keys_of(config, provider=provider)
+    return stack.enter_context(opened_storage_keys(config))

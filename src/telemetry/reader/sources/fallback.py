@@ -37,7 +37,7 @@ class FallbackSource:
         store: The fallback store.
         topic: Topic of the objects.
         rejected: Whether to read the objects under ``rejected/`` too.
-        keys: Open the sealed objects (``telemetry.encryption.storage_keys.storage_keys_of``); None to open none.
+        keys: Open the sealed objects, from ``opened_storage_keys(config)``; None to open none.
     """
 
     def __init__(

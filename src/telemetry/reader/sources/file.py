@@ -38,7 +38,7 @@ class FileSource:
 
     Args:
         path: The file, or a pipe.
-        keys: Open a sealed object (``telemetry.encryption.storage_keys.storage_keys_of``); None to open none.
+        keys: Open a sealed object, from ``opened_storage_keys(config)``; None to open none.
     """
 
     def __init__(self, path: Path, *, keys: StorageKeys | None = None) -> None:

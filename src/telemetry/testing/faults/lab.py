@@ -21,6 +21,7 @@ from telemetry.audit.spool.segment import SUFFIX, SpoolSegment
 from telemetry.config import AuditConfig, EncryptionConfig, StorageConfig, TelemetryConfig
 from telemetry.encryption import Context, DataKey, EncryptionProviderFactory
 from telemetry.encryption.providers.local_key import LocalKeyProvider
+from telemetry.encryption.storage_keys import storage_keys_of
 from telemetry.exceptions import TelemetryError, UndeliveredError
 from telemetry.reader import DamagedRecord, FallbackSource, KafkaSource, OpenedEvent, TrailReader
 from telemetry.storage import StorageProviderFactory
@@ -191,7 +192,9 @@ class FaultLab:
             keys = stack.enter_context(EncryptionProviderFactory.create(config.encryption_config))
             store = stack.enter_context(StorageProviderFactory.create(config.storage_config))
             source = stack.enter_context(KafkaSource(config))
-            for entry in TrailReader([*source, *FallbackSource(store, topic=config.kafka_topic)], provider=keys):
+            opened = storage_keys_of(self.config(), provider=keys)
+            stored = FallbackSource(store, topic=config.kafka_topic, keys=opened)
+            for entry in TrailReader([*source, *stored], provider=keys):
                 if isinstance(entry, DamagedRecord):
                     raise entry.error
                 if isinstance(entry, OpenedEvent):
