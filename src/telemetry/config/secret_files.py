@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,7 @@ def with_secrets(values: Mapping[str, Any], files: SecretFiles) -> tuple[dict[st
 
     Args:
         values: What the model is created from.
-        files: The fields that name files; a field that lists files fills a field that lists secrets.
+        files: The fields that name files, and those of their secrets.
     """
     filled, problems = dict(values), []
     for field, target in files.items():
@@ -91,10 +91,7 @@ def with_secrets(values: Mapping[str, Any], files: SecretFiles) -> tuple[dict[st
         if given in (None, ""):
             continue
         try:
-            if isinstance(given, list | tuple):
-                filled[target] = _joined(values.get(target), [read_secret(Path(path)) for path in given])
-            else:
-                filled[target] = _agreed(values.get(target), read_secret(Path(given)), target)
+            filled[target] = _agreed(values.get(target), read_secret(Path(given)), target)
         except ConfigurationError as exc:
             problems += [Problem(field, problem.reason, problem.remedy) for problem in exc.problems]
         except (TypeError, ValueError):
@@ -107,14 +104,6 @@ def _agreed(given: Any, read: SecretStr, target: str) -> SecretStr:
     if given is None or _are_equal(given, read):
         return read
     raise ConfigurationError(Problem("", f"has another secret than {target}", "keep one of the two"))
-
-
-def _joined(given: Any, read: Iterable[SecretStr]) -> list[Any]:
-    joined: list[Any] = list(given or ())
-    for secret in read:
-        if not any(_are_equal(known, secret) for known in joined):
-            joined.append(secret)
-    return joined
 
 
 def _are_equal(given: Any, read: SecretStr) -> bool:

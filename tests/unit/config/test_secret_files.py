@@ -19,7 +19,7 @@ from telemetry.config import (
     TelemetryConfig,
 )
 from telemetry.config.model import ConfigModel
-from telemetry.config.secret_files import read_secret, require_unchangeable, with_secrets
+from telemetry.config.secret_files import read_secret, require_unchangeable
 from telemetry.exceptions import ConfigurationError, Problem
 
 SECRET = "correct horse battery staple"
@@ -137,17 +137,6 @@ def test_file_that_all_may_read_is_warned_about(file: Path, caplog: pytest.LogCa
 
     assert f"chmod o-r {file}" in caplog.text
     assert SECRET not in caplog.text
-
-
-def test_several_files_fill_a_list(file: Path) -> None:
-    second = file.with_name("second")
-    second.write_text("the former one")
-    files = {"former_files": "formers"}
-
-    filled, problems = with_secrets({"former_files": [str(file), second], "formers": [SecretStr(SECRET)]}, files)
-
-    assert problems == []
-    assert [secret.get_secret_value() for secret in filled["formers"]] == [SECRET, "the former one"]
 
 
 def test_environment_names_a_file(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
