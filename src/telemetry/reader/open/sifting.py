@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from telemetry.exceptions import ConflictError
+from telemetry.format.proof.merkle import leaf_hash
 from telemetry.reader.entry import DamagedRecord, Entry, OpenedEvent, Proven, SealedEntry
 from telemetry.reader.open.fingerprints import Sighting
 from telemetry.reader.open.recognition import Recognition
@@ -44,7 +45,8 @@ class EntrySieve:
             StorageError: What is remembered of earlier records does not fit into memory, and cannot be written to disk.
         """
         if isinstance(entry, OpenedEvent):
-            yield from self._event(self._judge.event(entry))
+            leaf = leaf_hash(entry.raw.value or b"")
+            yield from self._event(self._judge.event(entry, leaf), leaf)
         elif isinstance(entry, SealedEntry):
             seen = self._recognition.of_bytes(entry.raw)
             judged = self._judge.sealed(entry)
@@ -69,7 +71,7 @@ class EntrySieve:
         """Forget what was seen."""
         self._recognition.close()
 
-    def _event(self, opened: OpenedEvent) -> Iterator[Entry]:
+    def _event(self, opened: OpenedEvent, leaf: bytes) -> Iterator[Entry]:
         """Sift an event.
 
         1. A foreign one is left out, unless foreign records are shown.
@@ -84,7 +86,7 @@ class EntrySieve:
             if not rules.foreign:
                 return
         # 2.
-        seen = self._recognition.of_event(opened)
+        seen = self._recognition.of_event(opened, leaf)
         self._found += opened.proven is Proven.YES and seen is not Sighting.SAME
         if self._is_left_out(seen):
             return

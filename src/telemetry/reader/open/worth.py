@@ -26,21 +26,28 @@ class EntryJudge:
         self._rules = rules
         self._index = index
 
-    def event(self, opened: OpenedEvent) -> OpenedEvent:
-        """Return an event with what it is worth."""
+    def event(self, opened: OpenedEvent, leaf: bytes) -> OpenedEvent:
+        """Return an event with what it is worth.
+
+        Args:
+            opened: The event.
+            leaf: Leaf hash of its record.
+        """
         if self._index is None:
             is_foreign = self._rules.needs_seals and not opened.sealed
             return replace(opened, is_foreign=True) if is_foreign else opened
         event = opened.event
-        proven = self._proven(event.producer, event.sequence, opened.raw.value or b"")
+        proven = self._proven(event.producer, event.sequence, leaf)
         is_foreign = self._rules.needs_seals and not opened.sealed and proven is not Proven.YES
-        return replace(opened, proven=proven, is_foreign=is_foreign and not self._may_be_clear(opened))
+        is_foreign = is_foreign and not self._may_be_clear(opened)
+        return OpenedEvent(event, opened.place, opened.sealed, opened.raw, proven, is_foreign)
 
     def sealed(self, entry: SealedEntry) -> SealedEntry:
         """Return an entry that stays sealed with what it is worth."""
         if self._index is None:
             return entry
-        return replace(entry, proven=self._proven(entry.producer, entry.sequence, entry.raw.value or b""))
+        leaf = leaf_hash(entry.raw.value or b"")
+        return replace(entry, proven=self._proven(entry.producer, entry.sequence, leaf))
 
     def damaged(self, entry: DamagedRecord) -> DamagedRecord:
         """Return a damaged record, marked as foreign if no trusted stream is concerned.
@@ -69,10 +76,10 @@ class EntryJudge:
         """How many events are known to be signed, read or not."""
         return self._index.signed if self._index is not None else 0
 
-    def _proven(self, producer: str, sequence: int, value: bytes) -> Proven:
+    def _proven(self, producer: str, sequence: int, leaf: bytes) -> Proven:
         if self._index is None:
             return Proven.NOT_JUDGED
-        return self._index.judge(StreamPlace(producer, "", sequence, leaf_hash(value))) or Proven.PENDING
+        return self._index.judge(StreamPlace(producer, "", sequence, leaf)) or Proven.PENDING
 
     def _may_be_clear(self, opened: OpenedEvent) -> bool:
         """Return whether the policy admits an event in the clear: its service did not seal at that time."""

@@ -5,6 +5,8 @@ A reader who may unwrap has the data key, and could seal with it: in any stream 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from telemetry.exceptions import MalformedRecordError
 from telemetry.format.proof.checkpoint import Checkpoint
 from telemetry.format.value.jwe import kid_in_header
@@ -62,9 +64,12 @@ def _kid(value: bytes) -> str:
     """Return the commitment to the data key that a sealed value names; empty if there is none."""
     start = value.find(_DATA) + len(_DATA)
     end = value.find(b".", start, start + _MAX_HEADER)
-    if start < len(_DATA) or end < 0:
-        return ""
+    return _kid_in(value[start:end]) if start >= len(_DATA) and end >= 0 else ""
+
+
+@lru_cache(maxsize=1_024)
+def _kid_in(header: bytes) -> str:
     try:
-        return kid_in_header(value[start:end])
+        return kid_in_header(header)
     except MalformedRecordError:
         return ""
