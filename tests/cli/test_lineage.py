@@ -72,7 +72,7 @@ def test_event_delivered_at_once(kafka: KafkaBroker, tmp_path: Path) -> None:
     assert delivery["sender"] == record["call"]["producer"]
     assert delivery["batch"] >= 1
     assert delivery["replayed_from"] is None
-    assert (record["proven"], record["checkpoint"]["final"]) == (True, True)
+    assert (record["sealed"], record["proven"], record["checkpoint"]["final"]) == (True, "yes", True)
     assert "event" not in record
 
 
@@ -113,7 +113,7 @@ def test_copy_is_listed_and_altered_one_reported(kafka: KafkaBroker, tmp_path: P
     assert producer.flush(60) == 0
     code, report = trail.lineage(event_id, *trail.public_key)
     assert code == 3
-    assert sorted(one["proven"] for one in report["records"]) == [False, True]
+    assert sorted(one["proven"] for one in report["records"]) == ["no", "yes"]
 
 
 def test_event_replayed_from_the_fallback(own_kafka: Callable[..., KafkaBroker], tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_event_replayed_from_the_fallback(own_kafka: Callable[..., KafkaBroker],
     (waiting,) = report["records"][0]["deliveries"]
     assert waiting["fallback_object"].endswith(".tobj")
     assert waiting["reason"]
-    assert report["records"][0]["proven"]
+    assert report["records"][0]["proven"] == "yes"
 
     assert trail.run("fallback replay")[0] == 0
     code, report = trail.lineage(event_id, *trail.public_key)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from telemetry.exceptions import MalformedRecordError, TamperedError, VerificationError
+from telemetry.exceptions import IncompleteError, MalformedRecordError, TamperedError, VerificationError
 from telemetry.format.objects.stored_name import parse_stored_name
 from telemetry.format.proof.checkpoint import Checkpoint
 from telemetry.format.proof.checkpoint_message import decode_checkpoint_message
@@ -16,7 +16,7 @@ from telemetry.format.proof.signed_note import PublicKey
 from telemetry.format.uuid7 import UUID_PATTERN, created_at
 from telemetry.format.value import jwe
 from telemetry.format.value.message import BATCH_HEADER, REPLAY_HEADER, Message, context_of
-from telemetry.reader.entry import DamagedRecord, Place, RawRecord
+from telemetry.reader.entry import DamagedRecord, Place, Proven, RawRecord
 from telemetry.reader.prove.find import find_event
 from telemetry.reader.prove.prover import MAX_CANDIDATES, Prover
 from telemetry.reader.trust import Judgement, TrustPolicy
@@ -143,6 +143,15 @@ class Lineage:
         return int(self.message.attributes["sequence"])
 
     @property
+    def proven(self) -> Proven:
+        """Whether a checkpoint of a trusted key proves the record."""
+        if self.is_proven:
+            return Proven.YES
+        if self.problem is None:
+            return Proven.NOT_JUDGED
+        return Proven.PENDING if isinstance(self.problem, IncompleteError) else Proven.NO
+
+    @property
     def trace(self) -> tuple[str, str] | None:
         """OpenTelemetry trace and span; None if the event was logged outside a span."""
         ids = _TRACEPARENT.fullmatch(str(self.message.attributes.get("traceparent", "")))
@@ -178,7 +187,8 @@ class Lineage:
             "deliveries": [copy.to_dict() for copy in self.copies],
             "more_deliveries": self.more_copies,
             "checkpoint": self.covering.to_dict() if self.covering else None,
-            "proven": self.is_proven,
+            "sealed": self.message.is_sealed,
+            "proven": str(self.proven),
             "problem": str(self.problem) if self.problem else None,
         }
 

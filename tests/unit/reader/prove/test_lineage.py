@@ -6,7 +6,7 @@ import pytest
 
 from telemetry.exceptions import IncompleteError, TamperedError
 from telemetry.format.value.message import BATCH_HEADER, REPLAY_HEADER
-from telemetry.reader.entry import Place, RawRecord
+from telemetry.reader.entry import Place, Proven, RawRecord
 from telemetry.reader.prove.lineage import Lineage, LineageTracer, key_version
 from tests.support.written_trail import Process, Signer, altered, topic
 
@@ -50,7 +50,7 @@ def test_lineage_from_call_to_proof() -> None:
     assert delivery["timestamp"] == "2026-01-02T03:04:06.250Z"
     assert facts["checkpoint"]["size"] == 50
     assert facts["checkpoint"]["trusted_signers"]
-    assert (found.is_proven, found.problem) == (True, None)
+    assert (found.is_proven, found.problem, found.proven) == (True, None, Proven.YES)
 
 
 def test_replayed_copy_names_its_object() -> None:
@@ -70,7 +70,7 @@ def test_without_public_key_nothing_is_proven() -> None:
     assert found.covering is not None
     assert found.covering.signers == ()
     assert found.covering.claimed == "payments+" + Signer().public.key_id.hex()
-    assert (found.is_proven, found.problem) == (False, None)
+    assert (found.is_proven, found.problem, found.proven) == (False, None, Proven.NOT_JUDGED)
 
 
 def test_trusted_checkpoint_is_preferred_to_forged() -> None:
@@ -101,7 +101,7 @@ def test_record_altered_in_place_is_unproven() -> None:
     records[at] = altered(records[at], lambda value: value.replace(b'"type":"payment"', b'"type":"refund"'))
     found = only(records, 42)
     assert isinstance(found.problem, TamperedError)
-    assert not found.is_proven
+    assert (found.is_proven, found.proven) == (False, Proven.NO)
 
 
 def test_forged_record_claims_the_event_id() -> None:

@@ -202,6 +202,7 @@ def _call(record: Lineage, entry: Entry | None) -> Step:
         "type": str(attributes["type"]),
         "service": f"{context['service']} ({context['environment']})",
         "producer": f"{record.producer}, sequence {record.sequence}",
+        "worth": f"{'sealed' if record.message.is_sealed else 'NOT SEALED'}, proven: {record.proven}",
         "trace": f"{trace[0]}, span {trace[1]}" if trace else "logged outside a span",
     }
     if isinstance(entry, OpenedEvent):
