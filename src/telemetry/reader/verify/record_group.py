@@ -74,6 +74,11 @@ class RecordGroup:
         return self.attributes["datacontenttype"] == SEALED and bool(self.data_start)
 
     @property
+    def is_clear(self) -> bool:
+        """Whether the records say that they are not sealed."""
+        return self.attributes["datacontenttype"] != SEALED
+
+    @property
     def mismatches_dominate(self) -> bool:
         """Whether more records have another JWE header than have that of the first record."""
         return len(self.mismatched) > self.count

@@ -139,13 +139,7 @@ class StreamCheck:
         is_new = checkpoint.size not in self.tree.signed.roots or self._unread_size == checkpoint.size
         # 1. The root.
         if not self.tree.add_checkpoint(checkpoint, leaves):
-            size = checkpoint.size
-            if leaves is not None and self.tree.signed.roots[size] == checkpoint.root:
-                size = leaves.start
-            reason = f"two different roots were signed for {size} records"
-            if size == self.required_size:
-                reason = f"the root for {size} records differs from the one verified earlier: a rewritten past"
-            self.tampered(reason, place=place, field="root")
+            self.tampered(self._why_two_histories(checkpoint, leaves), place=place, field="root")
             return
         # 2. The source.
         latest = self.trusted.latest
@@ -156,6 +150,17 @@ class StreamCheck:
             self._unread_size = -1
         self.trusted.believed.update(believed)
         self.trusted.add(checkpoint, believed, is_new=is_new)
+
+    def _why_two_histories(self, checkpoint: Checkpoint, leaves: IntervalLeaves | None) -> str:
+        """Return what a checkpoint contradicts that the tree did not accept."""
+        roots, size = self.tree.signed.roots, checkpoint.size
+        if leaves is not None and roots[size] == checkpoint.root:
+            size = leaves.start
+            if roots[size] == leaves.tree().root():
+                return f"the checkpoint of {checkpoint.size} records was signed for other records than those that are proven"
+        if size == self.required_size:
+            return f"the root for {size} records differs from the one verified earlier: a rewritten past"
+        return f"two different roots were signed for {size} records"
 
     def note_other_topic(self, checkpoint: Checkpoint, place: Place) -> None:
         """Remember that a checkpoint was signed for another topic than the one it was read from."""

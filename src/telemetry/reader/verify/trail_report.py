@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.reader.entry import HeldEvents
@@ -109,10 +110,22 @@ class TrailReporter:
     def _report_on(
         self, stream: StreamCheck, owners: Mapping[bytes, RecordGroup], held: Mapping[str, Mapping[int, bytes]]
     ) -> ProducerReport:
-        more = list(stream.elsewhere())
+        more = [*stream.elsewhere(), *self._clear_records(stream)]
         if self._is_proven:
             more += self._evidence.refusals.touching(stream.producer, stream.tree, stream.trusted)
         return StreamReporter(stream, self._scope, owners, held=held.get(stream.producer), more=more).report()
+
+    def _clear_records(self, stream: StreamCheck) -> Iterator[Finding]:
+        """Yield records in the clear of a process that began after its source has to be sealed."""
+        until = self._policy.clear_until(stream.source)
+        began = stream.trusted.first_time
+        if until is None or not began or datetime.fromisoformat(began) < until:
+            return
+        for group in stream.groups:
+            for sequence, place in group.first if group.is_clear else ():
+                if stream.tree.is_proven(sequence):
+                    reason = f"in the clear, although events of {stream.source} are sealed from {until} on"
+                    yield Finding(Verdict.UNVERIFIABLE, reason, sequence, sequence, str(place), "datacontenttype")
 
     def _findings(self, records: int) -> Iterator[Finding]:
         """Yield findings that concern no single stream."""

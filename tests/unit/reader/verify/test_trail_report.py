@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from telemetry.format.proof.merkle import leaf_hash
+from telemetry.format.value.render import render, render_head
 from telemetry.reader.entry import HeldEvents, Place, RawRecord
 from telemetry.reader.trust.judgement import Role
 from telemetry.reader.trust.policy import SourceRule, TrustedKey, TrustPolicy
@@ -132,6 +133,22 @@ class TestExpectations:
         rule = SourceRule(name="/production/payments", expect=2)
         report = judged(topic(Process(signer=PAYMENTS).run(5)), *BOTH, rules=(rule,))
         assert [finding.verdict for finding in report.findings] == [Verdict.MISSING]
+
+
+@pytest.mark.parametrize(("days", "code"), [(-10, 4), (10, 0)])
+def test_process_in_the_clear_after_its_source_is_sealed(days: int, code: int) -> None:
+    records = []
+    process = Process(signer=PAYMENTS)
+    head = render_head(process.source, process.producer, key_uri=None, wrapped_key=None)
+    for number in range(5):
+        tail = b',"id":"x","time":"y","type":"z","data":'
+        value = render(head, sequence=number, key=b"alice:payments", tail=tail, data=b'{"n":1}', sealed=False)
+        process.tree.append(leaf_hash(value))
+        records.append(RawRecord(b"alice:payments", value, Place(TOPIC)))
+    rule = SourceRule(name="/production/*", clear_until=START + timedelta(days=days))
+    report = judged(topic([*records, process.checkpoint(final=True)]), *BOTH, rules=(rule,))
+    assert (report.exit_code, report.total("proven")) == (code, 5)
+    assert {finding.field for finding in report.producers[0].findings} == ({"datacontenttype"} if code else set())
 
 
 class Known:

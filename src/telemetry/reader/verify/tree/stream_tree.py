@@ -118,11 +118,15 @@ class StreamTree:
             checkpoint: The checkpoint.
             leaves: The leaf hashes of its interval, which its root proves.
         """
+        is_known = checkpoint.size in self.signed.roots
         is_one_history = self.signed.add_root(checkpoint)
         before = checkpoint_before(checkpoint, leaves) if leaves is not None else None
         # The root at the start of the interval is signed with the one at its end.
         if before is not None:
             is_one_history = self.signed.add_root(before) and is_one_history
+        # A size between two that were passed has no root to compare; its leaves have.
+        if leaves is not None and not is_known and checkpoint.size <= self._segment_start:
+            is_one_history = is_one_history and not self._contradicts(leaves)
         if not is_one_history:
             return False
         if before is None or leaves is None:
@@ -189,7 +193,8 @@ class StreamTree:
 
     def wants_leaves(self, size: int) -> bool:
         """Return whether the leaves beside a checkpoint of this size can prove anything that is not proven."""
-        return size > self._segment_start or (size > 0 and self.parked.at(size - 1) is not None)
+        is_passed = size <= self._segment_start and size in self.signed.roots
+        return not is_passed or (size > 0 and self.parked.at(size - 1) is not None)
 
     def is_proven(self, sequence: int) -> bool:
         """Return whether a record is in a signed tree."""
@@ -288,6 +293,17 @@ class StreamTree:
             self.copies.blame(copy)
         elif not self.copies.add(copy):
             self._youth.put_out(*copy)
+
+    def _contradicts(self, leaves: IntervalLeaves) -> bool:
+        """Return whether leaves were signed that are not those of records which are proven."""
+        for sequence, leaf in enumerate(split_hashes(leaves.leaves), leaves.start):
+            interval = self.judge.partial.at(sequence)
+            known = interval.leaf(sequence) if interval is not None else None
+            if interval is None and self.parked.at(sequence) is None:
+                known = self._proven.digest(sequence)
+            if known is not None and not leaf.startswith(known):
+                return True
+        return False
 
     def _add_bare(self, checkpoint: Checkpoint) -> None:
         """Add a checkpoint without leaves: the records themselves must lead to its root."""

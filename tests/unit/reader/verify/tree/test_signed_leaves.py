@@ -149,6 +149,19 @@ class TestTree:
         other = Checkpoint.of(fork, source="/production/payments", producer="p", time=TIME, interval=10)
         assert not tree.add_checkpoint(other, leaves)
 
+    def test_fork_between_two_passed_sizes(self) -> None:
+        tree = new_tree()
+        add(tree, *range(20))
+        for start in (0, 10):
+            tree.add_checkpoint(*signed(start, start + 10))
+        fork = tree_of(10)
+        forged = [leaf(500 + number) for number in range(5)]
+        fork.extend(forged)
+        other = Checkpoint.of(fork, source="/production/payments", producer="p", time=TIME, interval=10)
+        assert tree.wants_leaves(15)
+        assert not tree.add_checkpoint(other, IntervalLeaves(10, tree_of(10).roots, b"".join(forged)))
+        assert tree.add_checkpoint(*signed(10, 17))
+
     def test_long_tail_that_was_folded_is_proven(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(stream_tree, "TAIL_LEAVES", 16)
         tree = new_tree()
