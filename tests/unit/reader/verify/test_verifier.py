@@ -15,7 +15,7 @@ from telemetry.format.proof.checkpoint import Checkpoint
 from telemetry.format.value.render import render, render_head
 from telemetry.reader.entry import DamagedRecord, Place, RawRecord
 from telemetry.reader.verify.foreign import ForeignKind
-from telemetry.reader.verify.tree import stream_tree
+from telemetry.reader.verify.tree import folding_tree
 from telemetry.reader.verify.tree.leaf_window import PAGE_COST
 from telemetry.reader.verify.verdicts import ProducerReport, Verdict
 from telemetry.reader.verify.verifier import Verifier
@@ -148,7 +148,7 @@ class TestKinds:
 
 class TestBounds:
     def test_long_tail_is_folded_and_proven_later(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(stream_tree, "TAIL_LEAVES", 16)
+        monkeypatch.setattr(folding_tree, "TAIL_LEAVES", 16)
         records = topic(Process().run(95, every=1_000))
         assert only(records).proven == 95
         verifier = Verifier([Signer().public])
@@ -164,7 +164,7 @@ class TestBounds:
         assert finding.range == "0-94"
 
     def test_gap_after_a_folded_tail(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(stream_tree, "TAIL_LEAVES", 16)
+        monkeypatch.setattr(folding_tree, "TAIL_LEAVES", 16)
         records = topic(Process().run(95, every=50))
         lost = records.pop(42)
         producer = only(records)
@@ -175,7 +175,7 @@ class TestBounds:
         assert late.verdicts == {Verdict.REORDERED}
 
     def test_intervals_with_gaps_leave_room_for_others(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(stream_tree, "JUMP_LEAVES", 5)
+        monkeypatch.setattr(folding_tree, "JUMP_LEAVES", 5)
         records = topic(Process().run(500))
         lost = [records.pop(at) for at in (455, 222, 18, 17)]
         verifier = Verifier([Signer().public])

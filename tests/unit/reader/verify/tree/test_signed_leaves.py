@@ -13,7 +13,7 @@ from telemetry.format.proof.checkpoint import Checkpoint
 from telemetry.format.proof.leaves import IntervalLeaves
 from telemetry.format.proof.merkle import Frontier
 from telemetry.reader.entry import Place
-from telemetry.reader.verify.tree import stream_tree
+from telemetry.reader.verify.tree import folding_tree
 from telemetry.reader.verify.tree.digests import DigestBudget, ProvenDigests
 from telemetry.reader.verify.tree.leaf_window import LeafBudget, LeafWindow
 from telemetry.reader.verify.tree.signed_leaves import SignedInterval
@@ -163,7 +163,7 @@ class TestTree:
         assert tree.add_checkpoint(*signed(10, 17))
 
     def test_long_tail_that_was_folded_is_proven(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(stream_tree, "TAIL_LEAVES", 16)
+        monkeypatch.setattr(folding_tree, "TAIL_LEAVES", 16)
         tree = new_tree()
         add(tree, *range(50))
         for start in range(0, 50, 10):

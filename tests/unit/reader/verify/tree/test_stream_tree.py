@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from telemetry.format.proof.checkpoint import Checkpoint
 from telemetry.format.proof.merkle import Frontier
 from telemetry.reader.entry import Place
-from telemetry.reader.verify.tree import stream_tree
+from telemetry.reader.verify.tree import folding_tree
 from telemetry.reader.verify.tree.digests import DigestBudget, ProvenDigests
 from telemetry.reader.verify.tree.leaf_window import LeafBudget, LeafWindow
 from telemetry.reader.verify.tree.stream_tree import StreamTree
@@ -97,7 +97,7 @@ def test_gap_without_frontier_parks_the_rest() -> None:
 
 
 def test_many_records_after_a_gap_are_proven(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream_tree, "JUMP_LEAVES", 5)
+    monkeypatch.setattr(folding_tree, "JUMP_LEAVES", 5)
     tree = new_tree()
     tree.add_checkpoint(checkpoint(10))
     tree.add_checkpoint(checkpoint(20))
