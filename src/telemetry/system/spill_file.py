@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import weakref
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,7 +33,8 @@ class SpillFile:
         try:
             if self._file is None:
                 # Unbuffered: the callers write whole blocks, and read what they have just written.
-                self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - close() closes it
+                self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed with this object
+                weakref.finalize(self, self._file.close)
             self._file.seek(start)
             _write_all(self._file, data)
         except OSError as exc:

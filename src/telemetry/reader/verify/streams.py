@@ -98,8 +98,13 @@ class Streams:
         if self.waiting.is_empty:
             return
         for producer, stream in self.trusted.items():
+            compared, earlier = stream.suspicions.compared(), set()
             for record in self.waiting.take(producer):
                 stream.tree.recall(record.sequence, record.leaf, record.place)
+                if record.sequence in compared:
+                    earlier.add(record.sequence)
+            # A record that waited was read before its copy, which therefore is not out of order.
+            stream.suspicions.forgive(earlier)
 
     def hold(self, events: HeldEvents) -> None:
         """Remember what a sealed object says it holds; it counts for nothing until its signature is checked."""

@@ -67,6 +67,14 @@ class Suspicions:
         size = self._tree.signed.size
         return [suspicion for suspicion in self._kept if _highest(suspicion) >= size]
 
+    def compared(self) -> set[int]:
+        """Return the records that seem to come after a later one."""
+        return {suspicion.sequences[0] for suspicion in self._kept if suspicion.needs_proof}
+
+    def forgive(self, sequences: set[int]) -> None:
+        """Drop what was compared with these records: an earlier copy of them was read, and was out of memory."""
+        self._kept = [each for each in self._kept if not (each.needs_proof and each.sequences[0] in sequences)]
+
     def restore(self, suspicions: list[Suspicion]) -> None:
         """Continue with the suspicions of an earlier verification."""
         self._kept += suspicions
