@@ -20,6 +20,7 @@ from telemetry.testing import EmbeddedKafka
 from telemetry.types import EncryptionConfig
 from tests.attacks.forge import TOPIC, SealingKey, Writer, produce
 from tests.support.in_process import Ended, run
+from tests.support.raw_records import raw_records
 
 PASSPHRASE = "correct horse battery staple"
 
@@ -97,7 +98,7 @@ class Site:
         """Return the records of a topic, with their headers."""
         audit = self.config(kafka_topic=topic, signing_config=None).audit_config
         with KafkaSource(audit, headers=True) as source:
-            return list(source)
+            return raw_records(source)
 
     @contextmanager
     def rewritten(self, records: Sequence[RawRecord]) -> Iterator[Site]:

@@ -61,7 +61,6 @@ def attacked(trail: BrokerTrail, codec: str) -> None:
     trail.log(["after"])
 
 
-@pytest.mark.xfail(strict=True, reason="the first batch that cannot be unpacked ends the reading")
 def test_bomb_hides_no_event_from_tail(trail: BrokerTrail) -> None:
     attacked(trail, "zstd")
 
@@ -70,7 +69,6 @@ def test_bomb_hides_no_event_from_tail(trail: BrokerTrail) -> None:
     assert shown == ["before", "after"]
 
 
-@pytest.mark.xfail(strict=True, reason="the first batch that cannot be unpacked ends the reading")
 def test_bomb_hides_no_event_from_export(trail: BrokerTrail, tmp_path: Path) -> None:
     attacked(trail, "zstd")
 
@@ -80,7 +78,6 @@ def test_bomb_hides_no_event_from_export(trail: BrokerTrail, tmp_path: Path) -> 
     assert sum('\\"type\\":\\"' in line and "telemetry.checkpoint" not in line for line in lines) == 2
 
 
-@pytest.mark.xfail(strict=True, reason="the first batch that cannot be unpacked ends the verification")
 def test_bomb_leaves_trail_verifiable(trail: BrokerTrail) -> None:
     attacked(trail, "zstd")
 
@@ -89,7 +86,6 @@ def test_bomb_leaves_trail_verifiable(trail: BrokerTrail) -> None:
     assert [(producer["verdict"], producer["proven"]) for producer in report["producers"]] == [("complete", 1)] * 2
 
 
-@pytest.mark.xfail(strict=True, reason="the first batch that cannot be unpacked ends the reading")
 def test_bomb_is_named_with_its_place(trail: BrokerTrail) -> None:
     attacked(trail, "zstd")
 
@@ -99,7 +95,6 @@ def test_bomb_is_named_with_its_place(trail: BrokerTrail) -> None:
     assert f"{trail.topic}[0]@2" in ended.err
 
 
-@pytest.mark.xfail(strict=True, reason="the first batch that cannot be unpacked ends the reading")
 def test_bombs_in_a_row_are_passed(trail: BrokerTrail) -> None:
     trail.log(["before"])
     for _ in range(3):
@@ -111,7 +106,6 @@ def test_bombs_in_a_row_are_passed(trail: BrokerTrail) -> None:
     assert shown == ["before", "after"]
 
 
-@pytest.mark.xfail(strict=True, reason="the first batch that cannot be unpacked ends the reading")
 def test_bomb_of_many_records_is_passed(trail: BrokerTrail) -> None:
     trail.log(["before"])
     plant_bomb(trail, "zstd", records=37)
@@ -122,7 +116,6 @@ def test_bomb_of_many_records_is_passed(trail: BrokerTrail) -> None:
     assert shown == ["before", "after"]
 
 
-@pytest.mark.xfail(strict=True, reason="the first batch that cannot be unpacked ends the reading")
 def test_bomb_at_the_end_is_passed(trail: BrokerTrail) -> None:
     trail.log(["before"])
     plant_bomb(trail, "zstd")
@@ -132,15 +125,7 @@ def test_bomb_at_the_end_is_passed(trail: BrokerTrail) -> None:
     assert shown == ["before"]
 
 
-@pytest.mark.parametrize(
-    "codec",
-    [
-        pytest.param("zstd", marks=pytest.mark.xfail(strict=True, reason="the batch ends the reading")),
-        pytest.param("gzip", marks=pytest.mark.xfail(strict=True, reason="the batch is unpacked whole, and copied")),
-        pytest.param("lz4", marks=pytest.mark.xfail(strict=True, reason="the batch is unpacked whole, and copied")),
-        "snappy",
-    ],
-)
+@pytest.mark.parametrize("codec", ["zstd", "gzip", "lz4", "snappy"])
 def test_bomb_costs_bounded_memory(trail: BrokerTrail, tmp_path: Path, codec: str) -> None:
     attacked(trail, codec)
 

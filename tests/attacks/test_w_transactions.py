@@ -44,7 +44,6 @@ def open_transaction(trail: BrokerTrail) -> Iterator[None]:
         attacker.abort_transaction(_ANSWER_SECONDS)
 
 
-@pytest.mark.xfail(strict=True, reason="readers end at the last stable offset")
 def test_open_transaction_hides_no_event_from_tail(trail: BrokerTrail) -> None:
     with open_transaction(trail):
         trail.log(_WIRED)
@@ -53,7 +52,6 @@ def test_open_transaction_hides_no_event_from_tail(trail: BrokerTrail) -> None:
     assert shown == _LOGINS + _WIRED
 
 
-@pytest.mark.xfail(strict=True, reason="readers end at the last stable offset")
 def test_open_transaction_hides_no_event_from_export(trail: BrokerTrail, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     with open_transaction(trail):
@@ -63,7 +61,6 @@ def test_open_transaction_hides_no_event_from_export(trail: BrokerTrail, tmp_pat
     assert out.read_text().count('"wire_transfer"') == len(_WIRED)
 
 
-@pytest.mark.xfail(strict=True, reason="verify takes the last stable offset for the end of the partition")
 def test_open_transaction_hides_no_process_from_verify(trail: BrokerTrail) -> None:
     with open_transaction(trail):
         trail.log(_WIRED)
@@ -72,7 +69,6 @@ def test_open_transaction_hides_no_process_from_verify(trail: BrokerTrail) -> No
     assert sum(producer["proven"] for producer in report["producers"]) == len(_LOGINS + _WIRED)
 
 
-@pytest.mark.xfail(strict=True, reason="nothing compares the last stable offset with the high watermark")
 def test_open_transaction_is_a_finding_of_verify(trail: BrokerTrail) -> None:
     with open_transaction(trail):
         trail.log(_WIRED)
@@ -81,7 +77,6 @@ def test_open_transaction_is_a_finding_of_verify(trail: BrokerTrail) -> None:
     assert "last stable offset" in ended.err
 
 
-@pytest.mark.xfail(strict=True, reason="readers skip what an aborted transaction left without a word")
 def test_records_of_aborted_transaction_are_counted(trail: BrokerTrail) -> None:
     with open_transaction(trail):
         pass

@@ -16,6 +16,7 @@ from telemetry.reader import KafkaSource, RawRecord
 from telemetry.sync import Telemetry
 from telemetry.testing import EmbeddedKafka
 from tests.support.in_process import run
+from tests.support.raw_records import raw_records
 
 
 class SignedTrail:
@@ -55,7 +56,7 @@ class SignedTrail:
         """Return the records as they were written; rewriting changes another topic."""
         if not self._records:
             with KafkaSource(self._config()) as source:
-                self._records += source
+                self._records += raw_records(source)
         return list(self._records)
 
     def rewrite(self, records: list[RawRecord]) -> None:

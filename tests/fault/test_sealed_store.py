@@ -29,6 +29,7 @@ from telemetry.testing import EmbeddedKafka
 from telemetry.types import AuditConfig, EncryptionConfig, StorageConfig, TelemetryConfig
 from tests.support.faulty_services import FixedKeys
 from tests.support.quick_telemetry import NOWHERE
+from tests.support.raw_records import raw_records
 from tests.support.until import until
 
 PASSPHRASE = "correct horse battery"
@@ -95,7 +96,7 @@ def service(tmp_path: Path) -> Service:
 
 def ids_on(config: TelemetryConfig) -> list[str]:
     with KafkaSource(config.audit_config) as source:
-        values = [json.loads(record.value or b"") for record in source]
+        values = [json.loads(record.value or b"") for record in raw_records(source)]
     return [value["id"] for value in values if "sequence" in value]
 
 

@@ -16,6 +16,7 @@ from telemetry.reader import KafkaSource, OpenedEvent, ReadRange
 from telemetry.sync import Telemetry
 from telemetry.trail.read_event import EVENT_TYPE
 from tests.services.kafka import CLUSTER, KafkaBroker
+from tests.support.raw_records import raw_records
 
 pytestmark = pytest.mark.services
 
@@ -49,7 +50,7 @@ def test_auditor_needs_no_group_rights(kafka: KafkaBroker, topic: str) -> None:
     kafka.add_acl("stranger", topic, ("READ", "DESCRIBE"))
 
     with _source(kafka, topic) as source:
-        found = list(source)
+        found = raw_records(source)
 
     assert sorted(int(record.key or b"") for record in found) == list(range(20))
 
@@ -117,7 +118,7 @@ def test_parts_of_a_topic(kafka: KafkaBroker, topic: str, within: ReadRange, exp
     config = AuditConfig(**values, encryption_enabled=False, fallback_enabled=False)
 
     with KafkaSource(config, within=within, progress=progress) as source:
-        found = [int(record.key or b"") for record in source]
+        found = [int(record.key or b"") for record in raw_records(source)]
 
     assert found == list(expected)
     assert progress.totals == [len(expected)]
@@ -133,6 +134,6 @@ def test_group_continues_where_it_stopped(kafka: KafkaBroker, topic: str) -> Non
             producer.produce(topic, b"v", b"%d" % number, partition=1)
         assert producer.flush(60) == 0
         with KafkaSource(config, within=ReadRange(group="auditors")) as source:
-            read.append([int(record.key or b"") for record in source])
+            read.append([int(record.key or b"") for record in raw_records(source)])
 
     assert read == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]

@@ -25,6 +25,7 @@ from telemetry.reader.sources.kafka import KafkaSource
 from telemetry.sync import Telemetry
 from telemetry.types import AuditConfig
 from tests.support.events_at_rest import fallback_objects, ids
+from tests.support.raw_records import raw_records
 from tests.support.until import PATIENCE, until
 
 THREADS, TASKS = 8, 200
@@ -301,7 +302,7 @@ def read_trail(config: AuditConfig) -> Trail:
     seen: set[str] = set()
     order: dict[tuple[str, bytes], list[int]] = {}
     with KafkaSource(config) as source:
-        for record in source:
+        for record in raw_records(source):
             value = json.loads(record.value or b"{}")
             if "sequence" not in value:
                 continue  # a checkpoint

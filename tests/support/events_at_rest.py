@@ -13,12 +13,13 @@ from telemetry.format.objects.stored_name import SHELVES, WAITING, parse_stored_
 from telemetry.reader.sources.kafka import KafkaSource
 from telemetry.storage import StorageProviderFactory
 from telemetry.types import AuditConfig, TelemetryConfig
+from tests.support.raw_records import raw_records
 
 
 def on_topic(config: AuditConfig) -> list[dict[str, Any]]:
     """Return the values of every record on the topic, by partition and offset."""
     with KafkaSource(config) as source:
-        return [json.loads(record.value) for record in source if record.value is not None]
+        return [json.loads(record.value) for record in raw_records(source) if record.value is not None]
 
 
 def fallback_objects(config: AuditConfig, *, below: str = WAITING) -> Iterator[tuple[str, list[dict[str, Any]]]]:

@@ -13,6 +13,7 @@ from telemetry.reader import KafkaSource, RawRecord
 from telemetry.sync import Telemetry
 from telemetry.testing import EmbeddedKafka
 from tests.support.in_process import Ended, run
+from tests.support.raw_records import raw_records
 
 EVENTS: tuple[tuple[str, Any, str, dict[str, Any]], ...] = (
     ("user_login", {"method": "passkey"}, "alice", {"outcome": "success", "ip_address": "10.1.2.3"}),
@@ -76,7 +77,7 @@ class ReadableTrail:
 
     def records(self) -> list[RawRecord]:
         with KafkaSource(self.config()) as source:
-            return list(source)
+            return raw_records(source)
 
     def put(self, topic: str, records: list[RawRecord]) -> None:
         """Put records on a topic of one partition."""

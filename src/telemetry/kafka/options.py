@@ -16,6 +16,8 @@ _TLS_12_SUITES = "DEFAULT:!SSLv3:!TLSv1:!aNULL:!PSK:@SECLEVEL=2"
 """Suites that exist in TLS 1.2 and later alone: librdkafka has no setting for the lowest version, and OPENSSL_CONF lowers
 OpenSSL's own. Those of TLS 1.3 are not affected."""
 _PRIVATE_FILES = frozenset({"ssl_key_location", "ssl_keystore_location"})
+_FETCH_BYTES = 1 << 20
+_SMALLEST_LARGEST = 16 << 20
 _THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -77,7 +79,11 @@ def producer_options(config: AuditConfig) -> dict[str, Any]:
 
 
 def consumer_options(config: AuditConfig) -> dict[str, Any]:
-    """Return the settings of a reading client; it joins no group unless the caller adds one."""
+    """Return the settings of a reading client; it joins no group unless the caller adds one.
+
+    It reads what transactions wrote, too, whether they were ended or not: this library never uses one, and a reader
+    that waited for the end of a stranger's would see nothing of what came after its beginning.
+    """
     # A writer's short time limits would cut off a reader that fetches megabytes.
     tight = {"socket.timeout.ms", "socket.connection.setup.timeout.ms"} - config.kafka_options.keys()
     return {
@@ -85,9 +91,29 @@ def consumer_options(config: AuditConfig) -> dict[str, Any]:
         "allow.auto.create.topics": False,
         "enable.auto.commit": False,
         "auto.offset.reset": "earliest",
-        "fetch.message.max.bytes": 8 << 20,
-        "isolation.level": "read_committed",
+        "isolation.level": "read_uncommitted",
     }
+
+
+def fetch_options(config: AuditConfig) -> dict[str, Any]:
+    """Return the settings of a client that fetches records; little of a topic is in its memory at any time."""
+    return {
+        **consumer_options(config),
+        "check.crcs": True,
+        "enable.partition.eof": True,
+        "fetch.message.max.bytes": _FETCH_BYTES,
+        "fetch.max.bytes": _FETCH_BYTES * 8,
+        # An answer can be one batch of any size the topic accepts; Zstandard may unpack to this much.
+        "receive.message.max.bytes": _FETCH_BYTES * 8 + 2 * largest_value(config),
+        "queued.max.messages.kbytes": (_FETCH_BYTES * 16) >> 10,
+        "fetch.queue.backoff.ms": 5,
+        "fetch.error.backoff.ms": 100,
+    }
+
+
+def largest_value(config: AuditConfig) -> int:
+    """Return the bytes of the largest record that a reader accepts: more than twice what this configuration writes."""
+    return max(_SMALLEST_LARGEST, 2 * config.max_event_bytes + _FETCH_BYTES)
 
 
 def _unusable_credentials(config: AuditConfig) -> list[Problem]:

@@ -14,11 +14,11 @@ import sys
 import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection, Pipe
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from telemetry.exceptions import TelemetryError
 from telemetry.system.core_dumps import are_core_dumps_disabled, disable_core_dumps
+from telemetry.system.interpreter import python
 
 _START = (
     "import sys; sys.path[:] = {path!r}; from telemetry.system.fork_relay import serve; "
@@ -60,7 +60,7 @@ class Relay:
             core_dumps = not are_core_dumps_disabled()
             command = _START.format(path=sys.path, descriptor=theirs.fileno(), core_dumps=core_dumps)
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and code
-                [_python(), "-c", command],
+                [python(), "-c", command],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -134,9 +134,3 @@ def _answer(provider: Any, method: str, arguments: tuple[object, ...]) -> tuple[
         return getattr(provider, method)(*arguments), None
     except TelemetryError as exc:
         return None, exc
-
-
-def _python() -> str:
-    # Inside uWSGI and other embedders sys.executable is the embedder.
-    names = (sys.executable, f"{sys.exec_prefix}/bin/python3", f"{sys.base_exec_prefix}/bin/python3")
-    return next((name for name in names if name and "python" in Path(name).name and Path(name).exists()), "python3")

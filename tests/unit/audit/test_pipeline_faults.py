@@ -24,6 +24,7 @@ from tests.support.events_at_rest import ids, in_fallback, on_topic
 from tests.support.faulty_services import FaultyKeys, FaultyStore
 from tests.support.leftovers import leave_segment, records
 from tests.support.quick_telemetry import NOWHERE, quick_config, running
+from tests.support.raw_records import raw_records
 from tests.support.until import until
 
 
@@ -368,7 +369,7 @@ def test_enum_as_user_id_opens_untampered(broker: EmbeddedKafka, tmp_path: Path)
     with running(config) as telemetry:
         telemetry.audit.log(Role.ADMIN, {"role": Role.ADMIN}, Role.ADMIN, actor_id=Role.ADMIN)
     with KafkaSource(config) as source:
-        entries = [RecordOpener(None).open(record) for record in source]
+        entries = [RecordOpener(None).open(record) for record in raw_records(source)]
     assert [type(entry) for entry in entries] == [OpenedEvent]
 
 

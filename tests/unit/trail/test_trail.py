@@ -39,6 +39,7 @@ from telemetry.storage import StorageProviderFactory
 from telemetry.sync import Telemetry
 from telemetry.testing import EmbeddedKafka
 from telemetry.trail.read_event import EVENT_TYPE
+from tests.support.raw_records import raw_records
 
 _TOPIC_AUTHORIZATION_FAILED = 29
 _SECRET = "Jane Doe, born 1 April"
@@ -75,7 +76,7 @@ class Rig:
 
     def records(self) -> list[RawRecord]:
         with KafkaSource(self.config()) as source:
-            return list(source)
+            return raw_records(source)
 
     def accesses(self) -> list[AuditEvent]:
         """Return the reads that were recorded."""

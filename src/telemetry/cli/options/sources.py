@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from enum import StrEnum
@@ -11,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from telemetry.cli.options.stored import open_fallback, open_storage_keys
-from telemetry.cli.output.console import BarTotal, progress
+from telemetry.cli.output.console import BarTotal, err, escape_markup, progress
 from telemetry.config import AuditConfig, TelemetryConfig
-from telemetry.exceptions import ConfigurationError, Problem
+from telemetry.exceptions import ConfigurationError, Problem, TransportError
 from telemetry.reader import DamagedRecord, FileSource, KafkaSource, RawRecord, ReadRange
 
 if TYPE_CHECKING:
@@ -100,6 +101,20 @@ def sources_of(
             topic = KafkaSource(audit, within=within, progress=BarTotal(bar, task))
             sources.append(stack.enter_context(topic))
         yield [WatchedSource(source, bar, task) for source in sources]
+        for source in sources:
+            if isinstance(source, KafkaSource):
+                show_open_transactions(source)
+
+
+def show_open_transactions(source: KafkaSource) -> None:
+    """Print a line for each open transaction on a topic that was read; other readers see nothing of what follows it."""
+    try:
+        transactions = source.open_transactions()
+    except TransportError as exc:
+        err.print(f"[yellow]open transactions could not be looked for: {escape_markup(str(exc))}[/]")
+        return
+    for transaction in transactions:
+        err.print(f"[yellow]{escape_markup(transaction.describe(time.time()))}[/]")
 
 
 def _require_fitting(audit: AuditConfig, origin: Origin, file: Path | None, within: ReadRange) -> None:

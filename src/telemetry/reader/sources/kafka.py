@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME
 
 from telemetry.config import AuditConfig
-from telemetry.kafka.client_log import ClientLog
-from telemetry.kafka.errors import transport_error
-from telemetry.kafka.options import consumer_options
-from telemetry.reader.entry import Place, RawRecord
+from telemetry.exceptions import MalformedRecordError
+from telemetry.kafka.options import fetch_options, largest_value
+from telemetry.kafka.peek.batches import BatchPeek
+from telemetry.kafka.peek.connection import PeekError
+from telemetry.reader.entry import DamagedRecord, Place, RawRecord
+from telemetry.reader.open_transaction import OpenTransaction
+from telemetry.reader.sources.fetch.fetcher import BadRange, Fetcher
+from telemetry.reader.sources.fetch.frames import Records, Start
 from telemetry.reader.sources.read_range import ReadRange
-from telemetry.reader.sources.topic_bounds import TopicBounds
+from telemetry.reader.sources.topic_client import TopicClient
 
-logger = logging.getLogger("telemetry.kafka")
-
-_CHUNK = 1_000
-_WAIT_SECONDS = 0.5
-_GROUP_ERRORS = frozenset((KafkaError.GROUP_AUTHORIZATION_FAILED, KafkaError.COORDINATOR_NOT_AVAILABLE))
+_ROOM = 64 << 20
+_COPIES = 6
+"""How often the largest record is in the memory of the process that fetches: packed, unpacked, copied, and sent on."""
 
 
 class ReadProgress(Protocol):
@@ -35,11 +36,14 @@ class ReadProgress(Protocol):
 class KafkaSource:
     """A topic as a stream of raw records; it ends where the topic ended at first, unless it follows.
 
+    What transactions wrote is read too, ended or not, and a batch that cannot be read is yielded as a damaged record
+    that names its offsets; reading continues after it.
+
     Args:
         config: How to reach Kafka, and the topic.
         within: The part of the topic that is read.
         progress: Called with the number of records to read.
-        headers: Whether to read the records' headers too; this costs a few microseconds a record.
+        headers: Whether to read the headers of all records; those of checkpoints are read in any case.
 
     Attributes:
         bounds: First and end offset that are read, by partition; known after :meth:`locate`.
@@ -53,27 +57,18 @@ class KafkaSource:
         progress: ReadProgress | None = None,
         headers: bool = False,
     ) -> None:
+        self._config = config
         self._within = within or ReadRange()
         self._topic = config.kafka_topic
-        self._timeout = max(config.kafka_timeout_ms / 1_000, 1.0)
         self._progress = progress
         self._with_headers = headers
-        self._last_error: KafkaError | None = None
-        self._client_log = ClientLog(logger)
-        self._consumer = Consumer(
-            {
-                **consumer_options(config),
-                "group.id": self._within.group or "telemetry-reader",
-                "enable.partition.eof": False,
-                "error_cb": self._note_error,
-                "logger": self._client_log.logger,
-            }
-        )
+        self._client = TopicClient(config, group=self._within.group)
+        self._peek = BatchPeek(config, self._topic, leaders=self._client, timeout=self._client.timeout)
         # stop() may set _stopping in another thread; the thread that reads looks at it between two requests.
         self._closed = self._stopping = self._located = False
         self.bounds: dict[int, tuple[int, int]] = {}
 
-    def __iter__(self) -> Iterator[RawRecord]:
+    def __iter__(self) -> Iterator[RawRecord | DamagedRecord]:
         """Yield the records, partition by partition as they arrive.
 
         Raises:
@@ -82,21 +77,28 @@ class KafkaSource:
         self.locate()
         # The next iteration finds its own range.
         self._located = False
-        ends = self.bounds
-        remaining = {partition for partition, (start, end) in ends.items() if start < end}
+        bounds = self.bounds
         if self._progress is not None:
-            self._progress.expect(sum(max(end - start, 0) for start, end in ends.values()))
-        if not self._within.follow:
-            self._pause(ends.keys() - remaining)
-        while (remaining or self._within.follow) and not (self._closed or self._stopping):
-            messages = self._consume()
-            yield from self._records(messages, ends)
-            # Only now: a reader that stops in between gets these records again when its group continues.
-            self._commit(messages, ends)
-            if not self._within.follow:
-                finished = self._finished(remaining, ends)
-                self._pause(finished)
-                remaining -= finished
+            self._progress.expect(sum(max(end - start, 0) for start, end in bounds.values()))
+        fetcher = Fetcher(
+            self._template(bounds),
+            ends=None if self._within.follow else {partition: end for partition, (_, end) in bounds.items()},
+            peek=self._peek,
+            listener=self._client,
+        )
+        try:
+            for fetched in fetcher:
+                if self._closed or self._stopping:
+                    return
+                if isinstance(fetched, BadRange):
+                    yield self._damaged(fetched)
+                    self._client.commit({fetched.partition: fetched.after})
+                    continue
+                yield from self._records(fetched, bounds)
+                # Only now: a reader that stops in between gets these records again when its group continues.
+                self._client.commit(self._yielded(fetched, bounds))
+        finally:
+            fetcher.close()
 
     def locate(self) -> None:
         """Find the range that is read, unless it is known; records written later are outside of it.
@@ -105,8 +107,23 @@ class KafkaSource:
             TransportError: Kafka cannot be reached, or refuses.
         """
         if not self._located:
-            self.bounds = self._assign()
+            self.bounds = self._client.bounds(self._within)
             self._located = True
+
+    def open_transactions(self) -> list[OpenTransaction]:
+        """Return the transactions that are open now and were begun within the range that was read.
+
+        Raises:
+            TransportError: Kafka cannot be reached, or refuses.
+        """
+        stable = self._client.stable_ends({partition: end for partition, (_, end) in self.bounds.items()})
+        return [
+            OpenTransaction(
+                self._topic, partition, offset, self.bounds[partition][1], self._appended(partition, offset)
+            )
+            for partition, offset in sorted(stable.items())
+            if 0 <= offset < self.bounds[partition][1]
+        ]
 
     def describe(self) -> dict[str, Any]:
         """Return what is read, for the event that records the read."""
@@ -127,7 +144,8 @@ class KafkaSource:
         """Leave Kafka."""
         if not self._closed:
             self._closed = True
-            self._consumer.close()
+            self._peek.close()
+            self._client.close()
 
     def __enter__(self) -> Self:
         return self
@@ -137,75 +155,50 @@ class KafkaSource:
     ) -> None:
         self.close()
 
-    def _consume(self) -> list[Any]:
-        try:
-            messages = self._consumer.consume(_CHUNK, _WAIT_SECONDS)
-        except KafkaException as exc:
-            raise transport_error(exc.args[0], self._topic) from exc
-        records = []
-        for message in messages:
-            error = message.error()
-            if error is None:
-                records.append(message)
-            elif not self._may_ignore(error):
-                raise transport_error(error, self._topic)
-        return records
+    def _template(self, bounds: dict[int, tuple[int, int]]) -> Start:
+        largest = largest_value(self._config)
+        return Start(
+            options={**fetch_options(self._config), "group.id": self._within.group or "telemetry-reader"},
+            topic=self._topic,
+            starts=[(partition, start) for partition, (start, _) in bounds.items()],
+            largest=largest,
+            room=_ROOM + _COPIES * largest,
+            is_careful=False,
+            with_headers=self._with_headers,
+        )
 
-    def _records(self, messages: list[Any], ends: dict[int, tuple[int, int]]) -> Iterator[RawRecord]:
-        topic, until, endless, headers = self._topic, self._within.until, self._within.follow, self._with_headers
-        for message in messages:
-            partition, offset = message.partition(), message.offset()
-            if not endless and offset >= ends[partition][1]:
+    def _records(self, fetched: Records, bounds: dict[int, tuple[int, int]]) -> Iterator[RawRecord]:
+        topic, until, endless = self._topic, self._within.until, self._within.follow
+        for partition, offset, kind, timestamp, key, value, headers in fetched.records:
+            if not endless and offset >= bounds[partition][1]:
                 continue
-            timestamp = message.timestamp()[1] / 1_000
-            if until is None or timestamp <= until:
-                record = RawRecord(message.key(), message.value(), Place(topic, partition, offset), timestamp)
-                yield record._replace(headers=tuple(message.headers() or ())) if headers else record
+            if until is not None and timestamp > until:
+                continue
+            appended = timestamp if kind == TIMESTAMP_LOG_APPEND_TIME else None
+            known = () if headers is None else tuple([(name, content or b"") for name, content in headers])
+            yield RawRecord(key, value, Place(topic, partition, offset), timestamp, known, appended)
 
-    def _commit(self, messages: list[Any], ends: dict[int, tuple[int, int]]) -> None:
-        """Commit the records that were yielded, for a group: no more, so that it skips none when it continues."""
-        if self._within.group is None:
-            return
-        yielded: dict[int, int] = {}
-        for message in messages:
-            if self._within.follow or message.offset() < ends[message.partition()][1]:
-                yielded[message.partition()] = message.offset() + 1
-        if yielded:
-            offsets = [TopicPartition(self._topic, partition, offset) for partition, offset in yielded.items()]
-            self._consumer.commit(offsets=offsets, asynchronous=True)
+    def _damaged(self, bad: BadRange) -> DamagedRecord:
+        place = Place(self._topic, bad.partition, bad.first)
+        last = bad.after - 1
+        offsets = f"offset {bad.first}" if bad.first == last else f"offsets {bad.first} to {last}"
+        return DamagedRecord(
+            place, MalformedRecordError(f"{offsets} cannot be read: {bad.reason}"), RawRecord(None, None, place)
+        )
 
-    def _pause(self, partitions: Collection[int]) -> None:
-        """Fetch nothing more from these partitions."""
-        if partitions:
-            self._consumer.pause([TopicPartition(self._topic, partition) for partition in partitions])
+    def _yielded(self, fetched: Records, bounds: dict[int, tuple[int, int]]) -> dict[int, int]:
+        """Return the offsets after the records that were yielded: no more, so that a group skips none."""
+        if self._within.follow:
+            return fetched.positions
+        return {partition: min(offset, bounds[partition][1]) for partition, offset in fetched.positions.items()}
 
-    def _may_ignore(self, error: KafkaError) -> bool:
-        """Return whether an error is about a consumer group that is not used: the client asks for one in any case."""
-        return self._within.group is None and error.code() in _GROUP_ERRORS
-
-    def _finished(self, remaining: set[int], ends: dict[int, tuple[int, int]]) -> set[int]:
-        """Return the partitions that were read to their ends, by the client's position: the last offsets may hold no record."""
-        positions = self._consumer.position([TopicPartition(self._topic, partition) for partition in remaining])
-        return {each.partition for each in positions if each.offset >= ends[each.partition][1]}
-
-    def _assign(self) -> dict[int, tuple[int, int]]:
-        """Begin every partition where the range begins; return first and end offset of each."""
+    def _appended(self, partition: int, offset: int) -> float | None:
+        """Return the broker's own time of the batch at an offset."""
         try:
-            starts, bounds = TopicBounds(
-                self._consumer, self._topic, within=self._within, timeout=self._timeout
-            ).locate()
-            self._consumer.assign(starts)
-        except KafkaException as exc:
-            error = exc.args[0]
-            # A time-out says nothing about its cause; what the client reported last does.
-            if error.code() in (KafkaError._TRANSPORT, KafkaError._TIMED_OUT):  # noqa: SLF001 - librdkafka's own codes
-                error = self._last_error or error
-            raise transport_error(error, self._topic) from exc
-        return bounds
-
-    def _note_error(self, error: KafkaError) -> None:
-        # The client calls this inside consume() and other requests, in the thread that reads.
-        if self._may_ignore(error):
-            return
-        self._last_error = error
-        self._client_log.error(error)
+            batch = self._peek.at(partition, offset)
+        except PeekError:
+            return None
+        finally:
+            if self._closed:
+                self._peek.close()
+        return batch.timestamp if batch is not None and batch.has_append_time else None

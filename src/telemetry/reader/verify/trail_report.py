@@ -9,6 +9,7 @@ from datetime import datetime
 
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.reader.entry import HeldEvents
+from telemetry.reader.open_transaction import OpenTransaction
 from telemetry.reader.trust.judgement import Statement
 from telemetry.reader.trust.policy import TrustPolicy, matches, roles_of
 from telemetry.reader.verify.foreign import ForeignKind, ForeignRecords, ForeignTally
@@ -37,11 +38,13 @@ class Evidence:
         findings: Findings that concern no producer.
         foreign: Records that no trusted key proves.
         refusals: Checkpoints of known keys that may not sign them.
+        open_transactions: Transactions that were open when the topic had been read.
     """
 
     findings: FindingList = field(default_factory=FindingList)
     foreign: ForeignTally = field(default_factory=ForeignTally)
     refusals: Refusals = field(default_factory=Refusals)
+    open_transactions: list[OpenTransaction] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from typing import Any, NoReturn, Protocol
 
 import msgspec
 
+from telemetry.reader.open_transaction import OpenTransaction
 from telemetry.reader.trust.judgement import SELF_ASSERTED
 from telemetry.reader.verify.foreign import NO_FOREIGN_RECORDS, ForeignRecords
 
@@ -230,6 +231,7 @@ class VerificationReport:
         records: Records read in this run, checkpoints and duplicates included.
         checked_at: Time of the report, RFC 3339.
         trusted_keys: Public keys that were trusted.
+        open_transactions: Transactions that were open when the topic had been read; each is a finding, too.
         continued_from: Digest of the state that this run continued from, in hexadecimal; empty for none.
         foreign: Records that no trusted key proves, and that touch no trusted stream.
         notes: What is worth knowing and no finding, such as a source whose signing key changed.
@@ -242,6 +244,7 @@ class VerificationReport:
     records: int = 0
     checked_at: str = ""
     trusted_keys: tuple[str, ...] = ()
+    open_transactions: tuple[OpenTransaction, ...] = ()
     continued_from: str = ""
     foreign: ForeignRecords = NO_FOREIGN_RECORDS
     notes: tuple[str, ...] = ()
@@ -294,6 +297,7 @@ class VerificationReport:
             "duplicates": self.total("duplicates"),
             "trusted_keys": list(self.trusted_keys),
             "self_asserted": self.is_self_asserted,
+            "open_transactions": [transaction._asdict() for transaction in self.open_transactions],
             "continued_from": self.continued_from or None,
             "findings": [finding.to_dict() for finding in self.findings],
             "more_findings": self.more_findings,

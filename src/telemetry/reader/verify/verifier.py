@@ -16,6 +16,7 @@ from telemetry.format.value.head import parse_head, parse_loosely, parse_number_
 from telemetry.format.value.message import SEQUENCE
 from telemetry.format.value.render import key_hash
 from telemetry.reader.entry import DamagedRecord, HeldEvents, Place, RawRecord
+from telemetry.reader.open_transaction import OpenTransaction
 from telemetry.reader.trust.judgement import label_of
 from telemetry.reader.trust.policy import TrustPolicy
 from telemetry.reader.verify.checkpoint_judge import CheckpointJudge
@@ -167,6 +168,10 @@ class Verifier:
             reason = f"the offsets {position} to {low - 1} were deleted before they were verified"
             self._evidence.findings.add(Finding(Verdict.MISSING, reason, place=place))
 
+    def note_open_transactions(self, transactions: Iterable[OpenTransaction]) -> None:
+        """Report transactions that are open although the topic was read to its end: they hide it from other readers."""
+        self._evidence.open_transactions[:] = transactions
+
     def report(self, *, now: datetime | None = None) -> VerificationReport:
         """Return the verdicts so far; reading may continue afterwards.
 
@@ -174,10 +179,13 @@ class Verifier:
             now: When the reading ended, with its time zone. Without it no producer counts as still running.
         """
         scope = replace(self._scope, now=now)
+        result = TrailReporter(self._streams, self._evidence, scope, self._policy, self._expectations).report(
+            records=self._records
+        )
         return replace(
-            TrailReporter(self._streams, self._evidence, scope, self._policy, self._expectations).report(
-                records=self._records
-            ),
+            result,
+            findings=(*(_hidden_end(one, now) for one in self._evidence.open_transactions), *result.findings),
+            open_transactions=tuple(self._evidence.open_transactions),
             checked_at=_rfc3339(now),
             trusted_keys=tuple(str(key) for key in self._policy.candidates()),
             continued_from=self._state.digest if self._state is not None else "",
@@ -347,3 +355,8 @@ class Verifier:
 
 def _rfc3339(moment: datetime | None) -> str:
     return "" if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _hidden_end(transaction: OpenTransaction, now: datetime | None) -> Finding:
+    place = f"{transaction.topic}[{transaction.partition}]@{transaction.offset}"
+    return Finding(Verdict.TAMPERED, transaction.describe(None if now is None else now.timestamp()), place=place)

@@ -32,7 +32,7 @@ class _ForgetfulConsumer(Consumer):
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AuditConfig]:
     """A topic with one event, read by a client that may be forgetful."""
-    monkeypatch.setattr("telemetry.reader.sources.kafka.Consumer", _ForgetfulConsumer)
+    monkeypatch.setattr("telemetry.reader.sources.topic_client.Consumer", _ForgetfulConsumer)
     with EmbeddedKafka() as broker:
         config = quick_config(broker.bootstrap_servers, tmp_path)
         with running(config) as telemetry:

@@ -16,6 +16,7 @@ from telemetry.storage import StorageProviderFactory
 from telemetry.sync import Telemetry
 from telemetry.testing import EmbeddedKafka
 from telemetry.types import AuditConfig, EncryptionConfig, StorageConfig, TelemetryConfig
+from tests.support.raw_records import raw_records
 from tests.support.until import until
 
 FOLDER = Path(__file__).parents[3] / "fixtures" / "fallback_store"
@@ -76,7 +77,7 @@ def test_old_objects_are_replayed(store: StorageConfig, keys: EncryptionConfig, 
     with Telemetry(TelemetryConfig(service_name="payments", audit_config=config)) as telemetry:
         until(lambda: telemetry.audit.get_audit_stats().replayed >= len(old), what="the replay of the old objects")
     with KafkaSource(config) as source:
-        replayed = [(record.key, record.value) for record in source]
+        replayed = [(record.key, record.value) for record in raw_records(source)]
     assert len(old) == 12
     assert sorted(replayed) == sorted(old)
     with StorageProviderFactory.create(store) as objects:

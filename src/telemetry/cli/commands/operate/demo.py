@@ -20,7 +20,7 @@ from telemetry.cli.output.examples import examples
 from telemetry.config import AuditConfig, EncryptionConfig, StorageConfig, TelemetryConfig
 from telemetry.encryption import EncryptionProviderFactory
 from telemetry.exceptions import TelemetryError
-from telemetry.reader import KafkaSource, OpenedEvent, RawRecord, TrailReader
+from telemetry.reader import DamagedRecord, KafkaSource, OpenedEvent, RawRecord, TrailReader
 from telemetry.sync import Telemetry
 from telemetry.system.deadline import Deadline
 from telemetry.testing import EmbeddedKafka
@@ -153,9 +153,9 @@ class _Demo:
 
     def _one_record(self) -> RawRecord:
         with KafkaSource(self._config.audit_config) as source:
-            return next(iter(source))
+            return next(record for record in source if isinstance(record, RawRecord))
 
-    def _read(self, source: Iterable[RawRecord]) -> TrailReader:
+    def _read(self, source: Iterable[RawRecord | DamagedRecord]) -> TrailReader:
         config = self._config.audit_config.encryption_config
         provider = EncryptionProviderFactory.create(config) if config is not None else None
         return TrailReader(source, provider=provider)

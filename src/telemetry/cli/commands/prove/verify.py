@@ -135,6 +135,7 @@ def _read(verifier: Verifier, config: TelemetryConfig, starts: dict[int, int] | 
         for record in source:
             verifier.observe(record)
             bar.advance(task)
+        verifier.note_open_transactions(source.open_transactions())
         for partition, (low, high) in sorted(source.bounds.items()):
             verifier.note_bounds(audit.kafka_topic, partition, low=low, high=high)
             scope[f"partition {partition}, offsets"] = f"{low} to {high - 1}" if high > low else f"none after {low}"

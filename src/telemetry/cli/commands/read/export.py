@@ -96,7 +96,10 @@ def export(
         _require_unfiltered(read, form, format_)
         config = load(fallback_enabled=False, encryption_enabled=False)
         with read.sources(config, within, label="copying") as sources, _target(out, force=force) as target:
-            _copy(sources, target, out)
+            damaged = _copy(sources, target, out)
+        # After the file is complete: what could be read must not be lost with what could not.
+        if damaged:
+            raise typer.Exit(TamperedError.exit_code)
         return
     config, counter = load(fallback_enabled=False), EntryCounter()
     # The file first: an export that cannot be written must not be recorded as a read.
@@ -122,7 +125,8 @@ def _require_unfiltered(read: ReadOptions, form: Form, format_: Format) -> None:
         raise ConfigurationError(Problem("--sealed", "writes records as JSON lines", "leave out --schema and --format"))
 
 
-def _copy(sources: Iterable[Iterable[RawRecord | DamagedRecord]], target: BinaryIO, out: Path | None) -> None:
+def _copy(sources: Iterable[Iterable[RawRecord | DamagedRecord]], target: BinaryIO, out: Path | None) -> int:
+    """Write every record that can be read; return how many cannot."""
     copied = damaged = 0
     for record in chain.from_iterable(sources):
         raw = record.raw if isinstance(record, DamagedRecord) else record
@@ -137,8 +141,7 @@ def _copy(sources: Iterable[Iterable[RawRecord | DamagedRecord]], target: Binary
                 err.print(Text(escape_control(f"{raw.place}: {exc}"), style="red"))
     target.flush()
     _show_counts({"copied": copied, "damaged": damaged}, out)
-    if damaged:
-        raise typer.Exit(TamperedError.exit_code)
+    return damaged
 
 
 def _write(trail: Trail, counter: EntryCounter, writer: EventWriter) -> None:

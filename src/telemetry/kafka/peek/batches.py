@@ -1,0 +1,145 @@
+"""Asks a topic's brokers for the headers of its batches, and finds out where a batch ends."""
+
+from __future__ import annotations
+
+import struct
+from types import TracebackType
+from typing import Protocol, Self
+
+from telemetry.config import AuditConfig
+from telemetry.kafka.peek.batch_header import HEADER_BYTES, BatchHeader, parse_batch_header
+from telemetry.kafka.peek.connection import BrokerConnection, PeekError
+
+_FETCH = (1, 4)
+"""The version that every broker from 0.11 to 4.x knows."""
+_ONE_BATCH = 1
+"""Bytes that are asked for: a broker sends the first batch whole, however large, and no second one (KIP-74)."""
+_WAIT_MS = 0
+_NOT_LEADER = frozenset({3, 5, 6, 74, 76})
+_OUT_OF_RANGE = 1
+_MAX_ABORTED = 10_000
+_ATTEMPTS = 3
+
+
+class LeaderBook(Protocol):
+    """Knows which broker leads a partition."""
+
+    def leader(self, partition: int) -> tuple[str, int]:
+        """Return host and port of the broker that leads a partition.
+
+        Raises:
+            PeekError: No broker leads it now.
+        """
+
+    def forget(self) -> None:
+        """Ask the cluster again: a broker said that it does not lead the partition."""
+
+
+class BatchPeek:
+    """Headers of batches, without their records: also of a batch that no client can unpack.
+
+    Args:
+        config: How to reach Kafka.
+        topic: The topic.
+        leaders: Which broker to ask.
+        timeout: Seconds for each step.
+    """
+
+    def __init__(self, config: AuditConfig, topic: str, *, leaders: LeaderBook, timeout: float) -> None:
+        self._config = config
+        self._topic = topic.encode()
+        self._leaders = leaders
+        self._timeout = timeout
+        self._connections: dict[tuple[str, int], BrokerConnection] = {}
+
+    def at(self, partition: int, offset: int) -> BatchHeader | None:
+        """Return the header of the batch that contains an offset, or of the first one after it; None at the end.
+
+        Raises:
+            PeekError: No broker can be asked.
+        """
+        for attempt in range(_ATTEMPTS):
+            body = self._request(partition, offset)
+            answer = self._connection(partition).ask(_FETCH, body, most=_answer_bytes(self._topic))
+            code, data = _parse_answer(answer, self._topic)
+            if code not in _NOT_LEADER or attempt == _ATTEMPTS - 1:
+                break
+            self._leaders.forget()
+        if code == _OUT_OF_RANGE:
+            return None
+        if code:
+            message = f"the broker refuses with error {code} of Kafka's protocol"
+            raise PeekError(message)
+        return parse_batch_header(data)
+
+    def end_of(self, partition: int, offset: int, *, limit: int) -> int:
+        """Return the offset after the batch that contains ``offset``, at most ``limit``.
+
+        What the batch says of its own end may be damaged, so the broker's index decides: the offsets for which it
+        gives the same batch belong to it. The last of them is found by doubling the step, then by halving it.
+
+        Raises:
+            PeekError: No broker can be asked.
+        """
+        inside, step = offset, 1
+        batch = self.at(partition, offset)
+        if batch is None or batch.base > offset:
+            return offset
+        while inside + step < limit and self._is_in(batch, partition, inside + step):
+            inside += step
+            step *= 2
+        after = min(inside + step, limit)
+        while after - inside > 1:
+            middle = (inside + after) // 2
+            if self._is_in(batch, partition, middle):
+                inside = middle
+            else:
+                after = middle
+        return after
+
+    def close(self) -> None:
+        """Leave all brokers."""
+        for connection in self._connections.values():
+            connection.close()
+        self._connections.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _is_in(self, batch: BatchHeader, partition: int, offset: int) -> bool:
+        other = self.at(partition, offset)
+        return other is not None and other.base == batch.base
+
+    def _connection(self, partition: int) -> BrokerConnection:
+        address = self._leaders.leader(partition)
+        if address not in self._connections:
+            self._connections[address] = BrokerConnection(address, self._config, timeout=self._timeout)
+        return self._connections[address]
+
+    def _request(self, partition: int, offset: int) -> bytes:
+        # Replica, wait, least bytes, most bytes, isolation (uncommitted), one topic, one partition.
+        head = struct.pack(">iiiibih", -1, _WAIT_MS, 1, _ONE_BATCH, 0, 1, len(self._topic))
+        return head + self._topic + struct.pack(">iiqi", 1, partition, offset, _ONE_BATCH)
+
+
+def _answer_bytes(topic: bytes) -> int:
+    # Throttle, topics, name, partitions, then one partition with its aborted transactions, and one header.
+    return 4 + 4 + 2 + len(topic) + 4 + 4 + 2 + 8 + 8 + 4 + 16 * _MAX_ABORTED + 4 + HEADER_BYTES
+
+
+def _parse_answer(answer: bytes, topic: bytes) -> tuple[int, bytes]:
+    """Return the partition's error code and the beginning of its batches."""
+    try:
+        at = 4 + 4 + 2 + len(topic) + 4 + 4
+        code, _, _, aborted = struct.unpack_from(">hqqi", answer, at)
+        at += struct.calcsize(">hqqi") + 16 * max(aborted, 0)
+        (size,) = struct.unpack_from(">i", answer, at)
+    except struct.error as exc:
+        message = "the broker's answer is not one of Kafka's protocol"
+        raise PeekError(message) from exc
+    return code, answer[at + 4 : at + 4 + max(size, 0)]
