@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from telemetry.exceptions import ConflictError
 from telemetry.format.proof.merkle import leaf_hash
-from telemetry.reader.entry import DamagedRecord, Entry, OpenedEvent, Proven, SealedEntry
+from telemetry.reader.entry import DamagedRecord, Entry, OpenedEvent, SealedEntry
 from telemetry.reader.open.fingerprints import Sighting
 from telemetry.reader.open.recognition import Recognition
 from telemetry.reader.open.rules import ReadCounts, ReadingRules
@@ -35,7 +35,6 @@ class EntrySieve:
         self._recognition = Recognition()
         self._doubtful: list[DamagedRecord] = []
         self._more_doubtful = 0
-        self._found = 0
         self.counts = ReadCounts()
 
     def sift(self, entry: Entry) -> Iterator[Entry]:
@@ -50,7 +49,8 @@ class EntrySieve:
         elif isinstance(entry, SealedEntry):
             seen = self._recognition.of_bytes(entry.raw)
             judged = self._judge.sealed(entry)
-            self._found += judged.proven is Proven.YES and seen is not Sighting.SAME
+            if seen is not Sighting.SAME:
+                self._judge.find(judged)
             if not self._is_left_out(seen):
                 yield judged
         elif isinstance(entry, DamagedRecord):
@@ -60,7 +60,7 @@ class EntrySieve:
 
     def finish(self) -> Iterator[Entry]:
         """Yield the foreign records that count after all: records that were signed are absent, and these may be left of them."""
-        if self._judge.signed <= self._found:
+        if not self._judge.lacks_events:
             return
         self.counts.foreign -= len(self._doubtful) + self._more_doubtful
         self.counts.damaged += len(self._doubtful) + self._more_doubtful
@@ -87,7 +87,8 @@ class EntrySieve:
                 return
         # 2.
         seen = self._recognition.of_event(opened, leaf)
-        self._found += opened.proven is Proven.YES and seen is not Sighting.SAME
+        if seen is not Sighting.SAME:
+            self._judge.find(opened)
         if self._is_left_out(seen):
             return
         # 3. Only what is inside a seal says what the caller gave.

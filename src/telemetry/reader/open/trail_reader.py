@@ -46,6 +46,7 @@ class TrailReader:
         rules = rules or ReadingRules(duplicates=duplicates)
         self._index = ProofIndex(rules.policy, self._opener) if rules.policy is not None else None
         self._wait = ProofWait(self._index, seconds=rules.proof_wait) if self._index is not None else None
+        self._ticking: TickingSource | None = None
         self._sieve = EntrySieve(rules, self._index)
 
     @property
@@ -100,7 +101,9 @@ class TrailReader:
             stop()
 
     def close(self) -> None:
-        """Forget the data keys, and what was seen."""
+        """Forget the data keys, and what was seen; no thread uses the source any more."""
+        if self._ticking is not None:
+            self._ticking.stop()
         self._opener.close()
         self._sieve.close()
         if self._index is not None:
@@ -114,7 +117,8 @@ class TrailReader:
             return self._source
         if self._wait.has_limit and getattr(self._source, "is_endless", False):
             # A record must not wait for the next one.
-            return self._wait.records(TickingSource(self._source))
+            self._ticking = TickingSource(self._source)
+            return self._wait.records(self._ticking)
         return self._wait.records(self._source)
 
 

@@ -71,10 +71,20 @@ class EntryJudge:
             return entry
         return replace(entry, is_foreign=True)
 
+    def find(self, entry: OpenedEvent | SealedEntry) -> None:
+        """Count an event; called once for each that was read."""
+        if self._index is not None and entry.proven is Proven.YES:
+            producer, sequence = (
+                (entry.event.producer, entry.event.sequence)
+                if isinstance(entry, OpenedEvent)
+                else (entry.producer, entry.sequence)
+            )
+            self._index.find(StreamPlace(producer, "", sequence, b""))
+
     @property
-    def signed(self) -> int:
-        """How many events are known to be signed, read or not."""
-        return self._index.signed if self._index is not None else 0
+    def lacks_events(self) -> bool:
+        """Whether signed events are absent that should have been read."""
+        return self._index is not None and self._index.lacking > 0
 
     def _proven(self, producer: str, sequence: int, leaf: bytes) -> Proven:
         if self._index is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice, product
 
 from telemetry.format.proof.checkpoint import Checkpoint
@@ -40,6 +41,11 @@ class BareInterval:
         """One more than the sequence of the last record."""
         return self.checkpoint.size
 
+    @property
+    def signed_at(self) -> float:
+        """Time of the checkpoint, in seconds since the epoch."""
+        return signed_at_of(self.checkpoint)
+
     def prove(self, window: LeafWindow, rivals: dict[int, list[bytes]]) -> bytes | None:
         """Return the leaf hashes that were signed, if all records were read and lead to the root; otherwise None.
 
@@ -70,3 +76,9 @@ class BareInterval:
         tree = self.before.copy()
         tree.extend_packed(leaves)
         return tree.root() == self.checkpoint.root
+
+
+def signed_at_of(checkpoint: Checkpoint) -> float:
+    """Return when a checkpoint was signed, as it says itself, in seconds since the epoch."""
+    # The format has checked that it is a time.
+    return datetime.fromisoformat(checkpoint.time).timestamp()

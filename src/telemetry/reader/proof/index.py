@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -19,6 +20,9 @@ from telemetry.reader.verify.unproven.waiting import WaitingRecords
 
 MAX_HELD_EVENTS = 4_000_000
 """Leaf hashes of trusted streams that wait for a checkpoint, or for the records before it: about 140 MB."""
+
+_INTERVAL_SECONDS = 3_600.0
+"""Longest time between two checkpoints of a stream, with room for clocks that differ."""
 
 
 class KeyListener(Protocol):
@@ -48,6 +52,8 @@ class ProofIndex:
         self._room = LeafBudget(MAX_HELD_EVENTS)
         self._waiting = WaitingRecords()
         self._keys = SignedKeys()
+        # When the first record of each partition was appended.
+        self._beginnings: dict[tuple[str, int | None], float] = {}
         self.changes = 0
 
     def observe(self, raw: RawRecord) -> StreamPlace | None:
@@ -56,6 +62,9 @@ class ProofIndex:
         Raises:
             StorageError: What does not fit into memory cannot be written to the disk.
         """
+        if raw.place.partition is not None and raw.place[:2] not in self._beginnings:
+            appended = raw.timestamp if raw.append_time is None else raw.append_time
+            self._beginnings[raw.place[:2]] = -math.inf if appended is None else appended
         if raw.value is None:
             return None
         place = self._places.read(raw.value)
@@ -92,10 +101,20 @@ class ProofIndex:
         """Return why the data key of a record cannot have sealed it; empty if it can."""
         return self._keys.refusal(place, value, self._streams.get(place.producer))
 
+    def find(self, place: StreamPlace) -> None:
+        """Count a proven record; called once for each."""
+        stream = self._streams.get(place.producer)
+        if stream is not None:
+            stream.find(place.sequence)
+
     @property
-    def signed(self) -> int:
-        """How many records are known to be signed, read or not."""
-        return sum(stream.signed + stream.absent for stream in self._streams.values())
+    def lacking(self) -> int:
+        """How many signed records are absent, although the part of the topic that was read should have them.
+
+        What was signed before the read part of some partition begins may have been deleted, or was not wanted.
+        """
+        since = max(self._beginnings.values(), default=-math.inf) + _INTERVAL_SECONDS
+        return sum(stream.lacking(since) for stream in self._streams.values())
 
     def close(self) -> None:
         """Forget everything."""

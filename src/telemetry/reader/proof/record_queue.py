@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from telemetry.exceptions import FormatError, MalformedRecordError, TamperedError, TelemetryError, VerificationError
+from telemetry import exceptions
+from telemetry.exceptions import EncryptionError, FormatError, MalformedRecordError, StorageError, VerificationError
 from telemetry.reader.entry import DamagedRecord, Place, RawRecord
 from telemetry.reader.proof.places import StreamPlace
 from telemetry.system.spill_file import SpillFile
@@ -19,9 +20,12 @@ MAX_FILE_BYTES = 16 << 30
 _BLOCK_BYTES = 1 << 20
 _RECORD_BYTES = 600
 """Memory of a record beside its key, value and headers."""
-_KINDS: dict[str, type[TelemetryError]] = {
-    kind.__name__: kind for kind in (FormatError, MalformedRecordError, TamperedError, VerificationError)
+_KINDS = {
+    name: kind
+    for name, kind in vars(exceptions).items()
+    if isinstance(kind, type) and issubclass(kind, (EncryptionError, FormatError, StorageError, VerificationError))
 }
+"""Errors that a source yields, by name; they are created from their message alone."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode

@@ -10,7 +10,7 @@ from telemetry.format.proof.checkpoint import Checkpoint
 from telemetry.format.proof.leaves import IntervalLeaves
 from telemetry.format.proof.merkle import HASH_BYTES, Frontier
 from telemetry.reader.entry import Proven
-from telemetry.reader.proof.bare_interval import MAX_RIVALS, BareInterval
+from telemetry.reader.proof.bare_interval import MAX_RIVALS, BareInterval, signed_at_of
 from telemetry.reader.proof.signed_leaves import SignedLeafStore
 from telemetry.reader.verify.tree.leaf_window import LeafWindow
 
@@ -29,39 +29,49 @@ class StreamProof:
 
     Attributes:
         size: The largest size that was signed.
-        signed: How many records are known to be signed, read or not.
     """
 
     __slots__ = (
         "_bare",
         "_closed",
         "_ends",
+        "_found",
         "_last",
         "_positions",
         "_rivals",
+        "_signed_at",
         "_starts",
         "_store",
         "_window",
-        "signed",
         "size",
     )
 
     def __init__(self, window: LeafWindow, store: SignedLeafStore) -> None:
         self._window = window
         self._store = store
-        # Intervals whose leaf hashes are signed, in order: where they start and end, and where the store has them.
+        # Intervals whose leaf hashes are signed, in order: where they start and end, where the store has them, when they
+        # were signed, and how many of their records were read.
         self._starts, self._ends, self._positions = array("Q"), array("Q"), array("Q")
+        self._signed_at, self._found = array("d"), array("Q")
         self._bare: list[BareInterval] = []
         self._rivals: dict[int, list[bytes]] = {}
         self._last = Frontier()
         self._closed: int | None = None
         self.size = 0
-        self.signed = 0
 
-    @property
-    def absent(self) -> int:
-        """How many records are absent from intervals that were signed without leaf hashes."""
-        return sum(interval.absent for interval in self._bare)
+    def find(self, sequence: int) -> None:
+        """Count a proven record, once."""
+        self._found[bisect_right(self._starts, sequence) - 1] += 1
+
+    def lacking(self, since: float) -> int:
+        """Return how many records are absent from the intervals that were signed at some time or later.
+
+        Args:
+            since: The time, in seconds since the epoch.
+        """
+        intervals = zip(self._signed_at, self._starts, self._ends, self._found, strict=True)
+        bare = sum(interval.absent for interval in self._bare if interval.signed_at >= since)
+        return bare + sum(end - start - found for at, start, end, found in intervals if at >= since)
 
     def add_checkpoint(self, checkpoint: Checkpoint, leaves: IntervalLeaves | None) -> None:
         """Add what a trusted key signed.
@@ -71,7 +81,7 @@ class StreamProof:
             leaves: The leaf hashes of its interval, which its root proves; None if it brought none.
         """
         if leaves is not None:
-            self._prove(leaves.start, leaves.leaves)
+            self._prove(leaves.start, leaves.leaves, signed_at_of(checkpoint))
         elif checkpoint.size > self._last.size and len(self._bare) < _MAX_BARE:
             self._add_bare(checkpoint)
         tree = checkpoint.tree()
@@ -137,10 +147,10 @@ class StreamProof:
         if leaves is None:
             return False
         self._bare.remove(interval)
-        self._prove(interval.start, leaves)
+        self._prove(interval.start, leaves, interval.signed_at)
         return True
 
-    def _prove(self, start: int, leaves: bytes) -> None:
+    def _prove(self, start: int, leaves: bytes, signed_at: float) -> None:
         """Keep signed leaf hashes; where two checkpoints sign one place, the one that was read first counts."""
         end = start + len(leaves) // HASH_BYTES
         for first, after in list(self._uncovered(start, end)):
@@ -149,7 +159,8 @@ class StreamProof:
             self._starts.insert(at, first)
             self._ends.insert(at, after)
             self._positions.insert(at, self._store.append(part))
-            self.signed += after - first
+            self._signed_at.insert(at, signed_at)
+            self._found.insert(at, 0)
         self._window.take(start, end)
         for sequence in [number for number in self._rivals if start <= number < end]:
             del self._rivals[sequence]

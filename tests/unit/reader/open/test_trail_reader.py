@@ -11,9 +11,12 @@ import pytest
 from telemetry.audit.accept.draft import EventFactory
 from telemetry.audit.accept.encryptor import ClearEncoder
 from telemetry.exceptions import MalformedRecordError
-from telemetry.reader import DamagedRecord, OpenedEvent, Place, RawRecord, TrailReader
+from telemetry.reader import DamagedRecord, OpenedEvent, Place, Proven, RawRecord, TrailReader
+from telemetry.reader.open.rules import ReadingRules
+from telemetry.reader.trust.policy import TrustPolicy
 from tests.property.test_sealed_record import KnownProvider
 from tests.services.sealed_records import PLACE, PRODUCERS, Sealer
+from tests.support.written_trail import Signer
 
 PATIENCE = 60.0
 
@@ -121,3 +124,17 @@ async def test_cancelled_reading_leaves_the_source(provider: KnownProvider, reco
         await step
 
     assert source.has_ended  # the thread has left it before the caller goes on
+
+
+def test_closing_ends_the_thread_that_follows(provider: KnownProvider, records: list[RawRecord]) -> None:
+    source = EndlessSource(records[0])
+    rules = ReadingRules(policy=TrustPolicy.of_keys([Signer().public]), proof_wait=0.01)
+    reader = TrailReader(source, provider=provider, rules=rules)
+    entries = iter(reader)
+
+    opened = next(entries)
+    assert isinstance(opened, OpenedEvent)
+    assert opened.proven is Proven.PENDING
+    reader.close()
+
+    assert source.has_ended

@@ -3,7 +3,7 @@ from __future__ import annotations
 import random
 import tracemalloc
 
-from telemetry.exceptions import MalformedRecordError, TamperedError
+from telemetry.exceptions import KeyNotFoundError, MalformedRecordError, TamperedError
 from telemetry.reader import DamagedRecord, Place, RawRecord
 from telemetry.reader.proof.places import StreamPlace
 from telemetry.reader.proof.record_queue import HeldRecord, RecordQueue
@@ -62,7 +62,12 @@ def test_damaged_records_come_back() -> None:
 
     queue = RecordQueue(memory=0)
     raw = RawRecord(None, b"x" * (1 << 20), Place("file", None, 7))
-    errors = [MalformedRecordError("not a line"), TamperedError("altered"), SpecialError("more special")]
+    errors = [
+        MalformedRecordError("not a line"),
+        TamperedError("altered"),
+        KeyNotFoundError("no key opens it"),
+        SpecialError("more special"),
+    ]
     for error in errors:
         queue.append(HeldRecord(DamagedRecord(raw.place, error, raw), None, 0.0))
     came = []
@@ -70,4 +75,7 @@ def test_damaged_records_come_back() -> None:
         came.append(queue.take().raw)
 
     assert all(isinstance(entry, DamagedRecord) and entry.raw == raw for entry in came)
+    kinds = [type(entry.error) for entry in came if isinstance(entry, DamagedRecord)]
+    # At least the first one was never written.
+    assert kinds[1:3] == [TamperedError, KeyNotFoundError]
     assert [str(entry.error) for entry in came if isinstance(entry, DamagedRecord)] == [str(error) for error in errors]
