@@ -12,6 +12,7 @@ from tests.support.written_trail import LATER, TOPIC, Process, Signer
 
 FOLDER = Path(__file__).parents[3] / "fixtures" / "verifier_state"
 DIGEST = "d8076b85bcd15c3b64f347b317324ad8df75e98768bd0e85073e3c199b7fbc86"
+DIGEST_2 = "e590ec8bbf41fcd879b983bf4905bda6ab842b6964df4e9cb288838565ffb60f"
 DIGEST_WITHOUT_ROOM = "7bba69574606eda9e5f0651a05b9a4ba6e19078dc8c6ea902a5c2d521baec520"
 
 
@@ -68,3 +69,25 @@ def test_old_state_is_written_again_unchanged() -> None:
         after = Verifier([Signer().public], state=load(name, digest)).state()
         assert (after.serial, after.previous) == (state.serial + 1, digest)
         assert (after.positions, after.streams, after.findings) == (state.positions, state.streams, state.findings)
+
+
+def test_state_of_version_2_is_continued() -> None:
+    """It holds a gap and an altered record between signed leaves, a suspicion, and records of a young producer."""
+    state = load("verifier-2.state", DIGEST_2)
+    assert (state.serial, len(state.streams), len(state.waiting_records)) == (1, 2, 4)
+    verifier = Verifier([Signer().public], state=state)
+    young, two = Process(3, leaves=True), Process(2, leaves=True)
+    for _ in range(4):
+        young.log()
+    rest = [*(young.log() for _ in range(6)), young.checkpoint(final=True)]
+    two.run(25, end=False)
+    for _ in range(3):
+        two.log()
+    rest.append(two.checkpoint(final=True))
+    verifier.observe_all(rest)
+    report = verifier.report(now=LATER)
+    first, second, third = (report.producer(Process(number).producer) for number in (1, 2, 3))
+    assert kinds(first.findings) == [(Verdict.MISSING, "12")]
+    assert kinds(second.findings) == [(Verdict.TAMPERED, "14"), (Verdict.TAMPERED, "26")]
+    assert (first.proven, second.proven, third.proven) == (24, 27, 10)
+    assert (third.verdict, first.keys) == (Verdict.COMPLETE, third.keys)
