@@ -75,6 +75,7 @@ class Crashes:
             security_protocol="PLAINTEXT",
             encryption_config={"provider": "local_key", "key_path": folder / "key", "passphrase": "correct horse"},  # type: ignore[arg-type]
             storage_config={"provider": "local_file", "base_path": folder / "fallback"},  # type: ignore[arg-type]
+            signing_config={"key_path": folder / "signing", "passphrase": "correct horse"},  # type: ignore[arg-type]
         )
 
     def run_and_kill(self) -> None:
