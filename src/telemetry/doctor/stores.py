@@ -14,8 +14,8 @@ from telemetry.config import AuditConfig
 from telemetry.doctor.report import CheckResult, Status
 from telemetry.encryption import EncryptionProviderFactory
 from telemetry.exceptions import EncryptionError, SpoolError, StorageError, TelemetryError
-from telemetry.format.objects.stored_name import QUARANTINE, REJECTED, below
-from telemetry.storage import StorageProviderFactory
+from telemetry.format.objects.stored_name import QUARANTINE, REJECTED, SHELVES, WAITING
+from telemetry.storage import StorageProvider, StorageProviderFactory
 
 _MAX_COUNTED = 10_000
 _KEY, _STORE = EncryptionError.exit_code, StorageError.exit_code
@@ -50,12 +50,8 @@ def store_results(config: AuditConfig) -> Iterator[CheckResult]:
         with StorageProviderFactory.create(config.storage_config) as store:
             store.check()
             yield CheckResult("store", Status.OK, f"{config.storage_config.provider} can be written, read and cleared")
-            waiting = sum(1 for _ in islice(store.list(f"{config.kafka_topic}/"), _MAX_COUNTED))
-            unreplayable = sum(
-                1
-                for folder in (REJECTED, QUARANTINE)
-                for _ in islice(store.list(below(folder, f"{config.kafka_topic}/")), _MAX_COUNTED)
-            )
+            waiting = _count(store, config.kafka_topic, WAITING)
+            unreplayable = sum(_count(store, config.kafka_topic, folder) for folder in (REJECTED, QUARANTINE))
     except TelemetryError as exc:
         yield CheckResult.failed(
             "store", exc, remedy="check storage_config and the rights that its docstring lists", exit_code=_STORE
@@ -66,6 +62,12 @@ def store_results(config: AuditConfig) -> Iterator[CheckResult]:
         yield CheckResult("store.backlog", Status.WARNING, message, "inspect them: telemetry fallback list")
     else:
         yield CheckResult("store.backlog", Status.OK, f"{waiting} objects wait for replay")
+
+
+def _count(store: StorageProvider, topic: str, folder: str) -> int:
+    """Return how many objects of a topic are in a folder, of either format; it stops counting at some point."""
+    prefixes = [shelf.below(folder, f"{topic}/") for shelf in SHELVES]
+    return sum(1 for prefix in prefixes for _ in islice(store.list(prefix), _MAX_COUNTED))
 
 
 def spool_results(config: AuditConfig) -> Iterator[CheckResult]:

@@ -34,8 +34,8 @@ from telemetry.storage import StorageProvider
 
 logger = logging.getLogger("telemetry.replay")
 
-MAX_PLAIN_BYTES = 128 << 20
-"""Largest object of an earlier version that a replay opens. They wrote up to 64 MiB of records, plus a tenth of escapes."""
+MAX_OWN_BYTES = 128 << 20
+"""Largest object that a replay opens. Every version stores up to 64 MiB of records, or one, plus a tenth of escapes."""
 
 
 class Whose(Enum):
@@ -98,6 +98,15 @@ class OwnObjects:
         self._signers = signers
         self._is_sealing = is_sealing
         self._term = term
+
+    def begin(self) -> None:
+        """Remember in the store that this version works on it: from now on unmarked objects are accepted for a while only.
+
+        Raises:
+            StorageError: The store cannot be used.
+        """
+        if self._form.shelf is SEALED:
+            self._term.begin()
 
     def open(self, waiting: WaitingObject, parts: Iterable[bytes]) -> OpenedObject:
         """Open an object.

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 
 from telemetry.audit.fallback.backlog import WaitingObject, in_order, listed
-from telemetry.audit.marks.own_objects import MAX_PLAIN_BYTES, OpenedObject, OwnObjects, Whose
+from telemetry.audit.marks.own_objects import MAX_OWN_BYTES, OpenedObject, OwnObjects, Whose
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.replay.outcomes import ObjectOutcomes
 from telemetry.audit.replay.quarantine import Quarantine
@@ -123,8 +123,8 @@ class ObjectReader:
         ahead, size = deque[tuple[WaitingObject, Future[OpenedObject]]](), 0
         waiting_objects = listed(self._store, self._topic, shelf=self._shelf, on_foreign=self._move_foreign)
         for waiting in in_order(waiting_objects):
-            if self._shelf is PLAIN and waiting.size > MAX_PLAIN_BYTES:
-                self._leave(waiting.name, f"it is larger than {MAX_PLAIN_BYTES} bytes, which no version stored")
+            if waiting.size > MAX_OWN_BYTES:
+                self._leave(waiting.name, f"it is larger than {MAX_OWN_BYTES} bytes, which no version stored")
                 continue
             # A cloud store takes tens of milliseconds for each read; Kafka must not wait for them one by one.
             ahead.append((waiting, pool.submit(self._open, waiting)))

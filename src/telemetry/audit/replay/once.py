@@ -67,6 +67,7 @@ def replay_now(
     with ExitStack() as opened:
         store = opened.enter_context(open_store(audit))
         keeper = open_keeper(config, store, opened)
+        keeper.own.begin()
         replayer = Replayer(
             store,
             topic=audit.kafka_topic,

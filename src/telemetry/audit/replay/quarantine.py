@@ -19,6 +19,7 @@ from telemetry.exceptions import (
     TransportError,
     VerificationError,
 )
+from telemetry.format.objects.byte_parts import ByteParts
 from telemetry.format.objects.fallback_object import decode_object
 from telemetry.format.objects.record_lines import StoredRecord
 from telemetry.format.objects.sealed_reader import SealedObjectReader
@@ -39,6 +40,8 @@ from telemetry.storage import StorageProvider, storable_name
 
 logger = logging.getLogger("telemetry.replay")
 
+MAX_MOVED_BYTES = 64 << 20
+"""Largest object that is moved; a copy needs its bytes in memory, twice for a moment."""
 _SHOWN = 400
 """Characters of a name that a log line shows: a name is input, like a content."""
 
@@ -82,7 +85,7 @@ class Quarantine:
             self._move(name, shelf)
         except StorageNotFoundError:
             return True
-        except StorageLimitError as exc:
+        except (FormatError, StorageLimitError) as exc:
             # Said once: the object is found again in every pass.
             if name not in self._unmovable:
                 self._unmovable.add(name)
@@ -123,7 +126,7 @@ class Quarantine:
             self._store.put(shelf.below(folder, _name_of(another, data, shelf)), data)
 
     def _move(self, name: str, shelf: Shelf) -> None:
-        data = self._store.get(name)
+        data = b"".join(ByteParts(self._store.stream(name), max_bytes=MAX_MOVED_BYTES).rest())
         target = storable_name(name.removeprefix(shelf.below(WAITING, "")))
         try:
             self._store.put(shelf.below(QUARANTINE, target), data)

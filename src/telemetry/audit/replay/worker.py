@@ -80,6 +80,7 @@ class RetryWorker:
             max_refusals=max_refusals,
             form=form,
         )
+        self._own = own
         self._own_shelf = PLAIN if form is None else form.shelf
         self._lock_watch = LockWatch(topic)
         self._backoff = Backoff(first=0.5, longest=10.0)
@@ -138,6 +139,7 @@ class RetryWorker:
 
     def _round(self) -> bool:
         """Do all the work there is on each shelf; return whether nothing is left to do now."""
+        self._own.begin()
         # In their order, because a producer's objects on an earlier shelf are older than those on a later one.
         finished = [self._round_on(shelf) for shelf in SHELVES]
         return all(finished)

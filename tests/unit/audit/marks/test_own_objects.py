@@ -204,3 +204,11 @@ def test_operator_vouches_for_an_object(key: SigningKey, sibling: SigningKey, tm
     waiting, data = put(PlainForm(), records(3))
     with pytest.raises(TamperedError, match="another service"):
         list(own(key, source="/production/other").records_of(waiting.parts, [data], is_sealed=False))
+
+
+def test_upgrade_is_remembered_where_objects_are_sealed() -> None:
+    for form, count in ((SealedForm(keys_of(SECRET), None), 1), (PlainForm(), 0)):
+        store = MemoryStore()
+        term = UnmarkedTerm(store, topic="t", secrets=StorageSecrets([SECRET]))
+        OwnObjects(SOURCE, keys=keys_of(SECRET), form=form, is_sealing=False, term=term).begin()
+        assert len(store.objects) == count
