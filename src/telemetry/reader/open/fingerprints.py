@@ -11,12 +11,16 @@ PLACE_BYTES = 8
 CONTENT_BYTES = 8
 MAX_ROWS = 3 << 20
 """Records in memory, 16 bytes each and as much again for the buckets; more of them move to a file."""
+MAX_MERGES = 5
+"""How often runs become a larger one; of the largest, two are kept. A reader that follows a trail for long forgets what was
+seen 100 million records ago, and shows a copy of it again."""
 MAX_CONTENTS = 16
 """Contents that are remembered of one place: anyone with a data key can write as many as there is room."""
 
 _ROW = PLACE_BYTES + CONTENT_BYTES
 _FIRST_BITS = 8
 _ROWS_IN_BUCKET = 64
+_LARGEST_RUNS = 2
 
 
 class Sighting(Enum):
@@ -43,10 +47,12 @@ class Fingerprints:
 
     Args:
         max_rows: Rows in memory.
+        max_merges: How often runs become a larger one.
     """
 
-    def __init__(self, *, max_rows: int = MAX_ROWS) -> None:
+    def __init__(self, *, max_rows: int = MAX_ROWS, max_merges: int = MAX_MERGES) -> None:
         self._max_rows = max_rows
+        self._max_merges = max_merges
         self._runs: list[_Run] = []
         self._bits, self._count = _FIRST_BITS, 0
         self._buckets = _empty_buckets()
@@ -94,10 +100,14 @@ class Fingerprints:
         run = _Run(self._bits)
         for bucket in self._buckets:
             run.append(bucket)
+        largest = run.bits + self._max_merges
         self._clear_memory()
-        while self._runs and self._runs[-1].bits == run.bits:
+        while self._runs and self._runs[-1].bits == run.bits < largest:
             run = _merged(self._runs.pop(), run)
         self._runs.append(run)
+        # The runs are in order of their size and age.
+        if len(self._runs) > _LARGEST_RUNS and self._runs[_LARGEST_RUNS].bits == largest:
+            self._runs.pop(0).close()
 
 
 class _Run:

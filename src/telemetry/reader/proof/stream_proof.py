@@ -115,7 +115,8 @@ class StreamProof:
         """
         position = self._position(sequence)
         if position is not None:
-            return Proven.YES if self._store.leaf(position) == leaf else Proven.NO
+            signed = self._store.leaf(position)
+            return None if signed is None else Proven.YES if signed == leaf else Proven.NO
         is_after_end = self._closed is not None and sequence >= max(self._closed, self.size)
         return Proven.NO if is_after_end else None
 

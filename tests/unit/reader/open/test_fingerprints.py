@@ -17,7 +17,7 @@ def _hash(number: int) -> bytes:
 
 @pytest.mark.parametrize("max_rows", [16, 100, 1 << 20], ids=["many files", "some files", "memory"])
 def test_says_what_was_seen(max_rows: int) -> None:
-    table = Fingerprints(max_rows=max_rows)
+    table = Fingerprints(max_rows=max_rows, max_merges=50)
     known: dict[int, set[int]] = {}
     chance = random.Random(5)  # noqa: S311 - the same order in each run
     for _ in range(6_000):
@@ -52,6 +52,18 @@ def test_contents_of_one_place_are_bounded() -> None:
 
     assert seen[:2] == [Sighting.NEW, Sighting.RIVAL]
     assert set(seen[2:]) == {Sighting.FURTHER}
+
+
+def test_what_was_seen_long_ago_is_forgotten() -> None:
+    table = Fingerprints(max_rows=64, max_merges=1)
+    for number in range(10_000):
+        table.add(_hash(number), b"12345678")
+
+    # At most two runs of 128 rows, one of 64, and the memory.
+    assert len(table._runs) <= 4
+    assert table.add(_hash(9_800), b"12345678") is Sighting.SAME
+    assert table.add(_hash(0), b"12345678") is Sighting.NEW
+    table.close()
 
 
 def test_memory_is_bounded() -> None:
