@@ -18,46 +18,43 @@ _MAX_HEADER = 512
 
 
 class SignedKeys:
-    """The data keys of trusted streams, each with its producer and the records that it sealed."""
+    """The data keys of trusted streams, each with the producers that list it."""
 
     def __init__(self) -> None:
-        # By key: its source, and for each producer that lists it the first and the last sequence.
-        self._spans: dict[str, tuple[str, dict[str, tuple[int, int]]]] = {}
+        self._owners: dict[str, tuple[str, set[str]]] = {}
 
     def add(self, checkpoint: Checkpoint) -> list[str]:
         """Add the keys that a checkpoint lists; return those that were not known."""
         added = []
         for span in checkpoint.keys:
-            if span.kid not in self._spans:
-                self._spans[span.kid] = (checkpoint.source, {})
+            if span.kid not in self._owners:
+                self._owners[span.kid] = (checkpoint.source, set())
                 added.append(span.kid)
-            source, spans = self._spans[span.kid]
+            source, producers = self._owners[span.kid]
             # A data key is bound to one source: what another service says about it means nothing.
             if source == checkpoint.source:
-                first, last = spans.get(checkpoint.producer, (span.first, span.last))
-                spans[checkpoint.producer] = min(first, span.first), max(last, span.last)
+                producers.add(checkpoint.producer)
         return added
 
     def refusal(self, place: StreamPlace, value: bytes, stream: StreamProof | None) -> str:
         """Return why the data key of a record cannot have sealed it; empty if it can.
+
+        Where the leaf hash is signed, it alone decides. Elsewhere the checkpoint that lists the key for this record may
+        not have been read, unless the process itself has said that nothing comes after its last one.
 
         Args:
             place: The place that the record claims.
             value: Value of the record.
             stream: What is signed for its producer; None if nothing is.
         """
-        source, spans = self._spans.get(_kid(value), (None, {}))
+        source, producers = self._owners.get(_kid(value), (None, ()))
         if source != place.source:
             return ""
-        span = spans.get(place.producer)
-        if span is None:
+        if place.producer not in producers:
             return "its data key belongs to another process, which lists it in its signed checkpoints"
-        first, last = span
-        # The present key of a process that is running has sealed more than its last checkpoint says.
-        may_be_in_use = stream is None or (not stream.is_closed and place.sequence >= stream.size)
-        if first <= place.sequence <= last or may_be_in_use:
-            return ""
-        return f"its data key sealed the records {first} to {last} of its process, as the signed checkpoints say, and no other"
+        if stream is not None and stream.is_after_final(place.sequence):
+            return "its data key belongs to a process that has signed its last record before"
+        return ""
 
 
 def _kid(value: bytes) -> str:

@@ -36,6 +36,7 @@ class StreamProof:
         "_closed",
         "_ends",
         "_found",
+        "_is_final",
         "_last",
         "_positions",
         "_rivals",
@@ -46,6 +47,7 @@ class StreamProof:
         "size",
     )
 
+    # attributes: five columns of one table, and what is not in it yet
     def __init__(self, window: LeafWindow, store: SignedLeafStore) -> None:
         self._window = window
         self._store = store
@@ -57,6 +59,7 @@ class StreamProof:
         self._rivals: dict[int, list[bytes]] = {}
         self._last = Frontier()
         self._closed: int | None = None
+        self._is_final = False
         self.size = 0
 
     def find(self, sequence: int) -> None:
@@ -90,6 +93,7 @@ class StreamProof:
         self.size = max(self.size, checkpoint.size)
         if checkpoint.is_closing:
             self._closed = max(self._closed or 0, checkpoint.size)
+        self._is_final = self._is_final or checkpoint.final
 
     def add_record(self, sequence: int, leaf: bytes) -> bool:
         """Add a record; return whether it made others provable."""
@@ -120,10 +124,10 @@ class StreamProof:
         is_after_end = self._closed is not None and sequence >= max(self._closed, self.size)
         return Proven.NO if is_after_end else None
 
-    @property
-    def is_closed(self) -> bool:
-        """Whether the stream has a signed end."""
-        return self._closed is not None
+    def is_after_final(self, sequence: int) -> bool:
+        """Return whether a record comes after the end that its own process has signed."""
+        # A recovery knows what the spool had: where the disk did not answer, more may have been sent.
+        return self._is_final and sequence >= self.size
 
     def _add_bare(self, checkpoint: Checkpoint) -> None:
         start, end = self._last.size, checkpoint.size

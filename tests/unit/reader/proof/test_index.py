@@ -196,20 +196,26 @@ def test_data_key_is_refused_elsewhere() -> None:
         return index.refusal(place, record.value or b"")
 
     assert "another process" in refusal(of_another_process)
-    assert "records 0 to 9" in refusal(later)
+    assert "its last record" in refusal(later)
     assert refusal(of_another_service) == ""
     assert refusal(records[0]) == ""
 
 
-def test_data_key_of_a_running_process_is_not_refused() -> None:
+@pytest.mark.parametrize("end", ["running", "recovered", "not read from the start"])
+def test_data_key_of_a_genuine_record_is_not_refused(end: str) -> None:
     process = Process(1, leaves=True)
+    early = process.log()
+    records = [early, *process.run(19, end=False), *[process.checkpoint(recovered=True)] * (end == "recovered")]
+    later = process.log()
+    if end == "not read from the start":
+        # The first checkpoint, which lists the key for the first record, was not read.
+        records, later = [*records[12:], process.checkpoint(final=True)], early
     index = _index()
-    _read(index, process.run(10, end=False))
-    record = process.log()
-    place = index.place_of(record)
+    _read(index, records)
+    place = index.place_of(later)
 
     assert place is not None
-    assert index.refusal(place, record.value or b"") == ""
+    assert index.refusal(place, later.value or b"") == ""
 
 
 def test_room_for_unsigned_records_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
