@@ -39,7 +39,8 @@
     │   └── NewerReaderNeededError    an event of a later version of the format
     └── VerificationError
         ├── TamperedError
-        │   └── ConflictError         two records claim one place in a stream, or two calls one value
+        │   ├── ConflictError         two records claim one place in a stream, or two calls one value
+        │   └── SecondHistoryError    a witness refuses: what it saw before is not the past of what it sees now
         └── IncompleteError
 
 Each class has two attributes: ``retriable`` (the same call may succeed later) and ``exit_code`` (the exit
@@ -78,6 +79,7 @@ __all__ = [
     "Problem",
     "ReadNotRecordedError",
     "RecordTooLargeError",
+    "SecondHistoryError",
     "SpoolError",
     "StorageAccessDeniedError",
     "StorageConflictError",
@@ -382,6 +384,10 @@ class TamperedError(VerificationError):
 
 class ConflictError(TamperedError):
     """Two different records claim one place in a stream, or two different calls one value; at most one is right."""
+
+
+class SecondHistoryError(TamperedError):
+    """A witness refuses to sign: a stream, the topic or its own log is not what it was when the witness looked before."""
 
 
 class IncompleteError(VerificationError):

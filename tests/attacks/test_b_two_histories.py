@@ -36,7 +36,6 @@ def test_past_is_rewritten_with_the_services_own_key(site: Site) -> None:
     assert "witness" in verified.findings
 
 
-@pytest.mark.xfail(strict=True, reason="there is no witness")
 def test_witness_refuses_to_sign_a_second_history(site: Site) -> None:
     one, other = (Writer(1, signer=site.keys.signing) for _ in range(2))
     rosters = site.folder / "rosters"

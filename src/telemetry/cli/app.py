@@ -47,6 +47,11 @@ COMMANDS = (
         "Sign that findings were looked into; `verify --acknowledged FILE` then shows them, and they no longer count.",
     ),
     Entry(
+        "witness",
+        "telemetry.cli.commands.prove.witness",
+        "Watch that every stream of the trail only grows, and publish signed rosters of them. Needs no right to decrypt.",
+    ),
+    Entry(
         "lineage",
         "telemetry.cli.commands.read.lineage",
         "Follow one event: call, sealing, batch, fallback and replay, place on the topic, checkpoint. All copies are listed.",

@@ -1,0 +1,184 @@
+"""Reads the rosters of one witness in order, checks that its log only grew, and remembers what it saw of each stream."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from telemetry.exceptions import FormatError, TamperedError
+from telemetry.format.proof.merkle import Frontier
+from telemetry.format.proof.signed_note import PublicKey
+from telemetry.format.roster.entries import RangeEntry, StreamEntry, parse_entry
+from telemetry.format.roster.roster import Roster, decode_roster, is_signed_by
+from telemetry.reader.trust.judgement import label_of
+
+MAX_PROBLEMS = 100
+"""Problems of one log that are kept; one is enough not to believe that it is whole."""
+
+
+class Sighting(NamedTuple):
+    """A stream in one roster.
+
+    Attributes:
+        size: Number of its records.
+        root: Root hash of the tree over them.
+        time: When the roster was signed, RFC 3339.
+    """
+
+    size: int
+    root: bytes
+    time: str
+
+
+@dataclass(slots=True)
+class WitnessedStream:
+    """What a witness saw of one stream.
+
+    Attributes:
+        latest: The last leaf about it.
+        sightings: It in each roster that has it, in the order of the rosters.
+        is_chained: Each of its sizes was proven to extend the one before.
+    """
+
+    latest: StreamEntry
+    sightings: list[Sighting] = field(default_factory=list)
+    is_chained: bool = True
+
+    def seen_at(self, size: int, root: bytes) -> str:
+        """Return when the witness first saw a tree of this size or a larger one; empty if it did not.
+
+        Args:
+            size: Number of records.
+            root: Root of the tree; where the witness saw this very size, it must be the same.
+        """
+        at = bisect_left(self.sightings, size, key=_size)
+        if at == len(self.sightings):
+            return ""
+        seen = self.sightings[at]
+        return "" if seen.size == size and seen.root != root else seen.time
+
+
+class RosterHistory:
+    """The log of one witness.
+
+    Args:
+        key: The witness's public key.
+
+    Attributes:
+        key: The witness's public key.
+        log: The log so far.
+        newest: The newest roster; None before the first.
+        streams: The streams that it saw, by producer.
+        ranges: The last range of each partition, by topic and partition.
+        gaps: What is absent from the log.
+        faults: What the witness must never have signed.
+        foreign: How many documents the witness did not sign.
+    """
+
+    def __init__(self, key: PublicKey) -> None:
+        self.key = key
+        self.log = Frontier()
+        self.newest: Roster | None = None
+        self.streams: dict[str, WitnessedStream] = {}
+        self.ranges: dict[tuple[str, int], RangeEntry] = {}
+        self.gaps: list[str] = []
+        self.faults: list[str] = []
+        self.foreign = 0
+        # Size and root that followed each size of the log: what a copy must have, and no other roster may have.
+        self._continued: dict[int, tuple[int, bytes]] = {}
+
+    @classmethod
+    def read(cls, documents: Iterable[bytes], key: PublicKey) -> RosterHistory:
+        """Return the log that documents contain; those that the key did not sign count for nothing.
+
+        Args:
+            documents: Rosters as they were published, in the order of the log.
+            key: The witness's public key.
+        """
+        history = cls(key)
+        for document in documents:
+            try:
+                roster = decode_roster(document)
+                is_own = is_signed_by(roster, key)
+            except (FormatError, TamperedError):
+                is_own = False
+            if is_own:
+                history.add(roster)
+            else:
+                history.foreign += 1
+        return history
+
+    @property
+    def label(self) -> str:
+        """Name and id of the witness's key."""
+        return label_of(self.key)
+
+    def add(self, roster: Roster) -> None:
+        """Add a roster that the witness signed.
+
+        1. It continues the log where no other roster does; a copy is passed over.
+        2. The log before it is the log so far.
+        3. Its time is later than that of the roster before.
+        """
+        # 1.
+        known = self._continued.get(roster.start)
+        if known is not None or roster.start < self.log.size:
+            if known != (roster.size, roster.root):
+                self._fault(f"two rosters continue the log at {roster.start}: it signed two histories")
+            return
+        self._continued[roster.start] = roster.size, roster.root
+        # 2.
+        before = roster.tree_before()
+        if roster.start > self.log.size:
+            self._gap(f"its rosters from {self.log.size} to {roster.start - 1} are absent")
+        elif before.root() != self.log.root():
+            self._fault(f"the roster at {roster.start} continues another log: it signed two histories")
+        # 3.
+        if self.newest is not None and _moment(roster.time) <= _moment(self.newest.time):
+            self._fault(f"the roster at {roster.start} is not later than the one before it")
+        self.log = roster.tree()
+        self.newest = roster
+        self._remember(roster)
+
+    def _remember(self, roster: Roster) -> None:
+        for text in roster.entries:
+            try:
+                entry = parse_entry(text)
+            except FormatError as exc:
+                self._fault(f"the roster at {roster.start} has a leaf that cannot be read: {exc}")
+                continue
+            if isinstance(entry, RangeEntry):
+                self.ranges[entry.topic, entry.partition] = entry
+            elif entry is not None:
+                self._remember_stream(entry, roster.time)
+
+    def _remember_stream(self, entry: StreamEntry, time: str) -> None:
+        stream = self.streams.get(entry.producer)
+        if stream is None:
+            stream = self.streams[entry.producer] = WitnessedStream(entry)
+        elif entry.size < stream.latest.size or entry.source != stream.latest.source:
+            self._fault(f"the stream {entry.producer} shrinks in its log, or changes its source")
+            return
+        stream.latest = entry
+        stream.is_chained = stream.is_chained and entry.is_chained
+        stream.sightings.append(Sighting(entry.size, entry.root, time))
+
+    def _gap(self, reason: str) -> None:
+        if len(self.gaps) < MAX_PROBLEMS:
+            self.gaps.append(reason)
+
+    def _fault(self, reason: str) -> None:
+        if len(self.faults) < MAX_PROBLEMS:
+            self.faults.append(reason)
+
+
+def _size(sighting: Sighting) -> int:
+    return sighting.size
+
+
+def _moment(time: str) -> datetime:
+    # The format accepts no time that is not on the calendar.
+    return datetime.fromisoformat(time)

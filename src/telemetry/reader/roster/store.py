@@ -1,0 +1,129 @@
+"""Reads and creates the objects of rosters, in a store or folder that a URI names."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
+
+from telemetry.config import StorageConfig
+from telemetry.exceptions import ConfigurationError, Problem
+from telemetry.format.proof.signed_note import PublicKey
+from telemetry.format.roster.roster import MAX_ROSTER_BYTES, Roster, encode_roster
+from telemetry.storage import StorageProvider, StorageProviderFactory
+
+logger = logging.getLogger("telemetry.roster")
+
+_NAME = re.compile(r"[0-9]{20}\.roster", re.ASCII)
+_MAX_NEWEST = 100
+_REMEDY = "write it as file:///FOLDER, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://ACCOUNT/CONTAINER/PREFIX"
+
+
+class RosterStore:
+    """The rosters of one witness in a store; each is created once and never changed.
+
+    Args:
+        store: The store.
+        key: The witness's public key; each key has a folder of its own.
+    """
+
+    def __init__(self, store: StorageProvider, key: PublicKey) -> None:
+        self._store = store
+        self._folder = f"{key.key_id.hex()}/"
+
+    def publish(self, roster: Roster) -> None:
+        """Create the object of a roster; the same one again succeeds.
+
+        Raises:
+            StorageConflictError: Another roster continues the log at this size.
+            StorageError: The store refused or did not answer.
+        """
+        self._store.put(self._folder + roster.name, encode_roster(roster))
+
+    def documents(self) -> Iterator[bytes]:
+        """Yield the rosters, in the order of the log.
+
+        Raises:
+            StorageError: The store refused or did not answer.
+        """
+        for name in self._names():
+            yield self._store.get(name)
+
+    def newest(self) -> Iterator[bytes]:
+        """Yield the last rosters, the newest first; anyone who may create objects can add others.
+
+        Raises:
+            StorageError: The store refused or did not answer.
+        """
+        for name in reversed(self._names()[-_MAX_NEWEST:]):
+            yield self._store.get(name)
+
+    def _names(self) -> list[str]:
+        found = [each for each in self._store.list(self._folder) if _NAME.fullmatch(each.name[len(self._folder) :])]
+        too_large = [each.name for each in found if each.size > MAX_ROSTER_BYTES]
+        for name in too_large[:1]:
+            logger.warning("%d objects, such as %s, are larger than a roster and were not read", len(too_large), name)
+        return sorted(each.name for each in found if each.size <= MAX_ROSTER_BYTES)
+
+
+@contextmanager
+def open_rosters(uri: str, key: PublicKey, *, storage: StorageConfig | None = None) -> Iterator[RosterStore]:
+    """Yield the rosters of a witness at a place.
+
+    Args:
+        uri: The place, such as ``file:///srv/rosters`` or ``s3://bucket/prefix``.
+        key: The witness's public key.
+        storage: Store of the configuration; if it is of the same kind, its credentials and its endpoint are used.
+
+    Raises:
+        ConfigurationError: The URI names no place, or the store cannot be used.
+        StorageError: The store refused or did not answer.
+    """
+    with StorageProviderFactory.create(_config(uri, storage)) as store:
+        yield RosterStore(store, key)
+
+
+def require_place(uri: str) -> None:
+    """Raise ``ConfigurationError`` unless a URI names a place of rosters."""
+    _config(uri, None)
+
+
+def _config(uri: str, storage: StorageConfig | None) -> StorageConfig:
+    try:
+        parts = urlsplit(uri)
+    except ValueError as exc:
+        raise _unusable(uri) from exc
+    path = unquote(parts.path).strip("/")
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        raise _unusable(uri)
+    if parts.scheme == "file" and not parts.netloc and path:
+        return StorageConfig(provider="local_file", base_path=Path(url2pathname(parts.path)))
+    fields = _cloud_fields(parts.scheme, parts.netloc, path)
+    if fields is None:
+        raise _unusable(uri)
+    if storage is not None and storage.provider == fields["provider"]:
+        return storage.model_copy(update=fields)
+    return StorageConfig(**fields)  # type: ignore[arg-type]  # every field of these is text
+
+
+def _cloud_fields(scheme: str, host: str, path: str) -> dict[str, str] | None:
+    if not host:
+        return None
+    if scheme == "s3":
+        return {"provider": "aws_s3", "bucket_name": host, "prefix": path}
+    if scheme == "gs":
+        return {"provider": "gcp_storage", "gcp_bucket_name": host, "prefix": path}
+    container, _, prefix = path.partition("/")
+    if scheme == "az" and container:
+        return {"provider": "azure_blob", "account_name": host, "container_name": container, "prefix": prefix}
+    return None
+
+
+def _unusable(uri: str) -> ConfigurationError:
+    # A URI may contain a password; its scheme does not.
+    scheme = uri.partition(":")[0][:20]
+    return ConfigurationError(Problem("--roster", f"{scheme!r} URI names no place of rosters", _REMEDY))

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+from telemetry.reader.roster.history import RosterHistory
+from tests.support.rosters import WITNESS, Witnessing, documents, read_up_to, stream
+from tests.support.written_trail import Process, Signer
+
+
+def _read(found: list[bytes]) -> RosterHistory:
+    return RosterHistory.read(found, WITNESS.public)
+
+
+def _grown() -> tuple[Witnessing, Process]:
+    log, process = Witnessing(), Process()
+    for _ in range(3):
+        process.log()
+        process.log()
+        log.sign(stream(process), read_up_to(process.tree.size))
+    return log, process
+
+
+def test_log_of_a_witness_is_read() -> None:
+    log, process = _grown()
+
+    history = _read(log.documents)
+
+    seen = history.streams[process.producer]
+    assert (history.faults, history.gaps, history.foreign) == ([], [], 0)
+    assert history.newest == log.rosters[-1]
+    assert [sighting.size for sighting in seen.sightings] == [2, 4, 6]
+    assert seen.latest.root == process.tree.root()
+    assert history.ranges["audit-events", 0].end == 6
+
+
+def test_first_roster_with_as_many_records_says_when() -> None:
+    log, process = _grown()
+    seen = _read(log.documents).streams[process.producer]
+    times = [roster.time for roster in log.rosters]
+
+    assert [seen.seen_at(size, b"any") for size in (1, 3, 5)] == times
+    assert seen.seen_at(6, process.tree.root()) == times[2]
+    assert seen.seen_at(6, b"another") == ""
+    assert seen.seen_at(7, b"any") == ""
+
+
+def test_copies_are_passed_over() -> None:
+    log, _ = _grown()
+
+    history = _read([*log.documents, *log.documents[1:]])
+
+    assert history.faults == []
+    assert history.newest == log.rosters[-1]
+
+
+def test_absent_roster_is_a_gap() -> None:
+    log, _ = _grown()
+
+    history = _read([log.documents[0], log.documents[2]])
+
+    assert len(history.gaps) == 1
+    assert "from 2 to 3" in history.gaps[0]
+
+
+def test_two_rosters_of_one_size_are_two_histories() -> None:
+    log, _ = _grown()
+    other = Witnessing()
+    other.sign(read_up_to(1), read_up_to(2))
+
+    history = _read([*log.documents, *other.documents])
+
+    assert len(history.faults) == 1
+    assert "two histories" in history.faults[0]
+
+
+def test_roster_after_another_past_is_a_second_history() -> None:
+    log, _ = _grown()
+    other = Witnessing()
+    other.sign(read_up_to(1), read_up_to(2))
+    other.sign(read_up_to(3))
+
+    history = _read([log.documents[0], other.documents[1]])
+
+    assert len(history.faults) == 1
+
+
+def test_time_that_runs_back_is_a_fault() -> None:
+    log = Witnessing()
+    log.sign(read_up_to(1))
+    log.sign(read_up_to(2), later=timedelta(0))
+
+    assert len(_read(log.documents).faults) == 1
+
+
+def test_stream_that_shrinks_in_its_log_is_a_fault() -> None:
+    log, process = Witnessing(), Process()
+    before = stream(process)
+    process.run(5)
+    log.sign(stream(process))
+    log.sign(before)
+
+    assert len(_read(log.documents).faults) == 1
+
+
+def test_what_others_signed_counts_for_nothing() -> None:
+    log, _ = _grown()
+    stranger = Witnessing(Signer(8, "witness"))
+    stranger.sign(read_up_to(99))
+
+    history = _read([*documents(stranger.rosters), b"junk", *log.documents])
+
+    assert history.foreign == 2
+    assert history.ranges["audit-events", 0].end == 6
+
+
+def test_unchained_growth_is_remembered() -> None:
+    log, process = Witnessing(), Process()
+    process.run(2)
+    log.sign(stream(process, is_chained=False))
+    process.run(2)
+    log.sign(stream(process))
+
+    assert not _read(log.documents).streams[process.producer].is_chained
+
+
+def test_leaf_that_cannot_be_read_is_a_fault() -> None:
+    log = Witnessing()
+    log.sign("stream nonsense")
+
+    assert len(_read(log.documents).faults) == 1

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from telemetry.config import StorageConfig
+from telemetry.exceptions import ConfigurationError, StorageConflictError
+from telemetry.reader.roster.store import _config, open_rosters, require_place
+from tests.support.rosters import WITNESS, Witnessing, read_up_to
+
+
+def _logs() -> tuple[Witnessing, Witnessing]:
+    one, other = Witnessing(), Witnessing()
+    for end in range(3):
+        one.sign(read_up_to(end))
+    other.sign(read_up_to(9))
+    return one, other
+
+
+def test_rosters_come_back_in_their_order(tmp_path: Path) -> None:
+    log, _ = _logs()
+    with open_rosters(tmp_path.as_uri(), WITNESS.public) as rosters:
+        for roster in (*log.rosters, log.rosters[0]):
+            rosters.publish(roster)
+
+        assert list(rosters.documents()) == log.documents
+        assert list(rosters.newest()) == log.documents[::-1]
+
+
+def test_second_history_is_not_written(tmp_path: Path) -> None:
+    one, other = _logs()
+    with open_rosters(tmp_path.as_uri(), WITNESS.public) as rosters:
+        rosters.publish(one.rosters[0])
+
+        with pytest.raises(StorageConflictError):
+            rosters.publish(other.rosters[0])
+        assert list(rosters.documents()) == one.documents[:1]
+
+
+def test_odd_objects_are_passed_over(tmp_path: Path) -> None:
+    log, _ = _logs()
+    folder = tmp_path / WITNESS.public.key_id.hex()
+    with open_rosters(tmp_path.as_uri(), WITNESS.public) as rosters:
+        rosters.publish(log.rosters[0])
+        (folder / "readme.txt").write_text("hello")
+        (folder / f"{7:020d}.roster").write_bytes(b" " * (2 << 20))
+
+        assert list(rosters.documents()) == log.documents[:1]
+
+
+@pytest.mark.parametrize(
+    ("uri", "fields"),
+    [
+        ("s3://bucket/a/b", {"provider": "aws_s3", "bucket_name": "bucket", "prefix": "a/b"}),
+        ("gs://bucket", {"provider": "gcp_storage", "gcp_bucket_name": "bucket", "prefix": ""}),
+        ("az://account/box/a", {"provider": "azure_blob", "account_name": "account", "container_name": "box"}),
+        ("file:///srv/a%20b", {"provider": "local_file", "base_path": Path("/srv/a b")}),
+    ],
+)
+def test_place_is_a_store(uri: str, fields: dict[str, object]) -> None:
+    config = _config(uri, None)
+
+    assert {name: getattr(config, name) for name in fields} == fields
+
+
+def test_endpoint_of_the_configured_store_is_used() -> None:
+    storage = StorageConfig(provider="aws_s3", bucket_name="events", endpoint_url="https://store.example.com")
+
+    config = _config("s3://rosters/payments", storage)
+
+    assert (config.bucket_name, config.prefix) == ("rosters", "payments")
+    assert config.endpoint_url == "https://store.example.com"
+    assert _config("gs://rosters", storage).endpoint_url is None
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "",
+        "rosters",
+        "file://",
+        "file://host/share",
+        "s3:///a",
+        "az://account",
+        "http://a/b",
+        "s3://u:pw@b/a",
+        "file:///a?b",
+    ],
+)
+def test_place_that_is_none_is_refused(uri: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        require_place(uri)
+
+    assert "pw" not in str(refused.value)
