@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from telemetry.audit.spool import fork_gate
-from telemetry.audit.spool.fork_gate import ForkGate, GatedLock
+from telemetry.system import fork_gate
+from telemetry.system.fork_gate import ForkGate, GatedLock
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 _gate = ForkGate()
