@@ -45,6 +45,8 @@ class Checkpoint:
             interval. None in version 1, and where the size before is not known.
         keys: Data keys that sealed the records of the interval, in order; empty where they are in the clear, and where
             the interval is not known.
+        old_copy: Records of an older copy of the spool segment, which somebody had put back and for which the end was
+            signed once more; None where there was none.
         extensions: Extension lines that this version does not know, unchanged.
     """
 
@@ -59,6 +61,7 @@ class Checkpoint:
     topic: str | None = None
     interval: int | None = None
     keys: tuple[KeySpan, ...] = ()
+    old_copy: int | None = None
     extensions: tuple[str, ...] = ()
 
     @classmethod
@@ -162,6 +165,8 @@ def render_text(checkpoint: Checkpoint) -> str:
     if checkpoint.interval is not None:
         lines.append(f"interval {checkpoint.interval}")
     lines += [f"key {span}" for span in checkpoint.keys]
+    if checkpoint.old_copy is not None:
+        lines.append(f"old-copy {checkpoint.old_copy}")
     return "\n".join([*lines, *checkpoint.extensions]) + "\n"
 
 
@@ -186,6 +191,7 @@ def parse_text(text: str) -> Checkpoint:
         topic=parse_topic(known["topic"]) if "topic" in known else None,
         interval=_parse_interval(lines),
         keys=lines.keys,
+        old_copy=_parse_old_copy(lines),
         extensions=lines.unknown,
     )
 
@@ -203,6 +209,16 @@ def _parse_interval(lines: Lines) -> int | None:
         raise FormatError(message)
     require_cover(lines.keys, start, lines.size)
     return start
+
+
+def _parse_old_copy(lines: Lines) -> int | None:
+    if "old-copy" not in lines.known:
+        return None
+    size = parse_size(lines.known["old-copy"])
+    if size >= lines.size or "recovered" not in lines.known or "topic" not in lines.known:
+        message = "the checkpoint names an old copy that has all its records, or that no recovery found"
+        raise FormatError(message)
+    return size
 
 
 def _parse_frontier(text: str, size: int, root: bytes) -> tuple[bytes, ...]:

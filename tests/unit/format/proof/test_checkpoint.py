@@ -247,3 +247,21 @@ def test_checkpoint_record_in_another_form() -> None:
     ):
         with pytest.raises(MalformedRecordError):
             decode_checkpoint_message(altered)
+
+
+def test_old_copy_of_a_segment_is_signed_for() -> None:
+    checkpoint = dataclasses.replace(checkpoint_of(5, recovered=True), topic="audit-events", interval=5, old_copy=3)
+
+    note = sign_checkpoint(checkpoint, Key())
+
+    assert "\nold-copy 3\n" in note
+    assert open_checkpoint(note, [Key().public]) == checkpoint
+
+
+@pytest.mark.parametrize(
+    "change", [{"old_copy": 5}, {"old_copy": 6}, {"recovered": False}, {"topic": None, "interval": None}]
+)
+def test_old_copy_that_is_none_is_refused(change: dict[str, object]) -> None:
+    right = dataclasses.replace(checkpoint_of(5, recovered=True), topic="audit-events", interval=5, old_copy=3)
+    with pytest.raises(FormatError):
+        sign_checkpoint(dataclasses.replace(right, **change), Key())  # type: ignore[arg-type]
