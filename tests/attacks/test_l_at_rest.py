@@ -44,7 +44,6 @@ def test_fallback_object_holds_nothing_personal(site: Site, nowhere: str, tmp_pa
     assert [word for word in _PERSONAL if word in content] == []
 
 
-@pytest.mark.xfail(strict=True, reason="the clear attributes of a record are clear in a spool segment too")
 def test_spool_holds_nothing_personal(site: Site, tmp_path: Path) -> None:
     spool = tmp_path / "spool"
     telemetry = Telemetry(site.config(service="oncology-ward", spool_path=str(spool)))

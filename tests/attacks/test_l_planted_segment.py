@@ -3,8 +3,6 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-import pytest
-
 from telemetry.exceptions import TelemetryError
 from tests.attacks.forge import Writer, give_away, plant_segment
 from tests.attacks.site import Site
@@ -52,7 +50,6 @@ def test_segment_that_others_may_write_is_not_adopted(site: Site) -> None:
     assert not [record for record in site.records() if b"wire_transfer" in (record.value or b"")]
 
 
-@pytest.mark.xfail(strict=True, reason="everything in the spool folder is signed as recovered")
 def test_segment_planted_by_our_own_user_is_not_signed(site: Site) -> None:
     """An upload bug, a shared volume or a restored backup writes with the right owner and mode."""
     spool, forged = spool_folder(site, 0o700), Writer(66, is_sealed=False)
@@ -66,7 +63,6 @@ def test_segment_planted_by_our_own_user_is_not_signed(site: Site) -> None:
     assert not verified.of(forged.producer).get("is_closed")
 
 
-@pytest.mark.xfail(strict=True, reason="the source of a recovered stream is read from the segment")
 def test_segment_of_another_service_is_not_signed(site: Site) -> None:
     spool, forged = spool_folder(site, 0o700), Writer(66, is_sealed=False, service="treasury")
     plant_segment(spool, [forged.event("wire_transfer") for _ in range(3)], forged)

@@ -24,7 +24,7 @@ from telemetry.types import AuditConfig
 from tests.support.accounted_load import AccountedLoad, read_trail
 from tests.support.events_at_rest import ids, in_fallback, on_topic
 from tests.support.faulty_services import FaultyKeys
-from tests.support.leftovers import leave_segment, records
+from tests.support.leftovers import leave_segment, left_in, records
 from tests.support.quick_telemetry import as_shop, quick_config, running
 from tests.support.until import until
 
@@ -121,7 +121,7 @@ def test_clock_jump_leaves_nothing_unsent(clock: WallClock, kafka: EmbeddedKafka
 
     expected = {receipt.event_id for receipt in (*receipts, *after)} | {record.event_id for record in left}
     assert ids(on_topic(config)) == expected
-    assert list((tmp_path / "spool").iterdir()) == []
+    assert left_in(tmp_path / "spool") == []
 
 
 def _verify(config: AuditConfig, public_key: str) -> VerificationReport:

@@ -29,6 +29,7 @@ from telemetry.reader.verify.verdicts import VerificationReport
 from telemetry.reader.verify.verifier import Verifier
 from telemetry.storage import StorageProviderFactory
 from telemetry.testing import EmbeddedKafka
+from tests.support.leftovers import left_in
 
 RUNS = int(os.environ.get("CRASH_RUNS", "30"))
 IS_LONG = "CRASH_RUNS" in os.environ
@@ -157,7 +158,7 @@ class Crashes:
             sys.stderr.flush()
 
     def spool(self) -> list[str]:
-        return sorted(path.name for path in (self._folder / "spool").iterdir())
+        return left_in(self._folder / "spool")
 
     def _remember(self, record: RawRecord | DamagedRecord) -> bool:
         partition, offset = record.place.partition, record.place.offset

@@ -14,6 +14,7 @@ from telemetry.audit.runtime import EXIT_SECONDS
 from telemetry.testing import EmbeddedKafka
 from tests.support.accounted_load import read_trail
 from tests.support.events_at_rest import ids, on_topic
+from tests.support.leftovers import left_in
 from tests.support.quick_telemetry import running
 from tests.support.until import until
 from tests.support.workers.exit_worker import EVENTS, config_of
@@ -52,7 +53,7 @@ def test_end_without_shutdown_saves_events(how: str, kafka: EmbeddedKafka, tmp_p
     accepted = done.stdout.split()
     assert len(set(accepted)) == EVENTS
     assert ids(on_topic(config_of(kafka.bootstrap_servers, tmp_path, spool=True))) == set(accepted)
-    assert list((tmp_path / "spool").iterdir()) == []
+    assert left_in(tmp_path / "spool") == []
     assert done.stderr.count("exiting without shutdown()") == 1
 
 

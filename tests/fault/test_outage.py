@@ -21,6 +21,7 @@ from tests.services.fixtures import grant_common, new_topic
 from tests.services.kafka import KafkaBroker
 from tests.services.moto_s3 import MotoBuckets
 from tests.services.required import ServiceUnavailableError, unavailable
+from tests.support.leftovers import left_in
 from tests.support.outage_processes import Topic, Worker, fields_for, logging_process, waiting
 from tests.support.until import until
 
@@ -124,7 +125,7 @@ def test_process_killed_twice_during_its_replay(broker: KafkaBroker, tmp_path: P
     found.require_order()
     assert found.replayed
     assert waiting(fields) == []
-    assert list((tmp_path / "spool").iterdir()) == []
+    assert left_in(tmp_path / "spool") == []
 
 
 @pytest.mark.parametrize("storage", ["aws_s3"], indirect=True)

@@ -13,6 +13,7 @@ import pytest
 
 from telemetry.testing import EmbeddedKafka
 from tests.support.events_at_rest import on_topic
+from tests.support.leftovers import left_in
 from tests.support.workers.process_worker import PROGRAMS, config_of
 
 _ROOT = Path(__file__).parents[2]
@@ -56,7 +57,7 @@ def test_processes_share_nothing_and_all_arrives(program: str, kafka: EmbeddedKa
     assert len(arrived) == len(accepted) == len(set(arrived.values()))
     _assert_own(values, {producer: pid for _, producer, _, pid in accepted})
     assert len({producer for producer, _ in arrived.values()}) == _PRODUCERS[program]
-    assert list((tmp_path / "spool").iterdir()) == []
+    assert left_in(tmp_path / "spool") == []
 
 
 def _assert_own(values: list[dict[str, str]], pids: dict[str, str]) -> None:

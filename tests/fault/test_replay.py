@@ -37,7 +37,7 @@ from telemetry.types import AuditConfig
 from tests.services.fixtures import new_topic
 from tests.services.kafka import KafkaBroker
 from tests.support.events_at_rest import on_topic
-from tests.support.leftovers import leave_segment, records, stored
+from tests.support.leftovers import leave_segment, left_in, records, stored
 from tests.support.memory_store import MemoryStore
 from tests.support.quick_telemetry import as_shop, quick_config, running
 from tests.support.replay_parts import own_shop
@@ -416,7 +416,7 @@ def test_adopted_events_wait_for_the_backlog(kafka_beside: EmbeddedKafka, tmp_pa
             order[value["data"]["user_id"]].append(int(value["sequence"]))
     assert sorted(number for numbers in order.values() for number in numbers) == list(range(60))
     assert all(numbers == sorted(numbers) for numbers in order.values())
-    assert list((tmp_path / "spool").iterdir()) == []
+    assert left_in(tmp_path / "spool") == []
 
 
 def test_unlistable_store_leaves_the_spool(

@@ -20,8 +20,8 @@ from telemetry.testing import EmbeddedKafka
 from telemetry.types import AuditConfig
 from tests.support.events_at_rest import on_topic
 from tests.support.faulty_services import FaultyKeys, FaultyStore
-from tests.support.leftovers import leave_segment, records
-from tests.support.quick_telemetry import quick_config, running
+from tests.support.leftovers import STORAGE_SECRET, leave_segment, owner, records
+from tests.support.quick_telemetry import as_shop, quick_config, running
 from tests.support.servers import PAGE
 from tests.support.until import until
 
@@ -67,11 +67,13 @@ def _own(config: AuditConfig) -> list[AuditEvent]:
 
 
 def test_whole_life_is_on_the_topic(kafka: EmbeddedKafka, keys: FaultyKeys, tmp_path: Path) -> None:
-    config = _config(kafka, tmp_path, keys, spool_path=tmp_path / "spool", data_key_max_uses=20)
+    config = _config(
+        kafka, tmp_path, keys, spool_path=tmp_path / "spool", data_key_max_uses=20, storage_secret=STORAGE_SECRET
+    )
     # What a dead process left was sealed, or here not sealed, by itself.
     left = records(3)
-    leave_segment(tmp_path / "spool", left)
-    with running(config) as telemetry:
+    leave_segment(tmp_path / "spool", left, of=owner(is_sealed=True))
+    with running(as_shop(config)) as telemetry:
         for number in range(25):
             telemetry.audit.log("login", {"n": number}, "ada").wait_delivered(60)
         kafka.stop_brokers()

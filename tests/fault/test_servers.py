@@ -12,6 +12,7 @@ import pytest
 from telemetry.testing import EmbeddedKafka
 from telemetry.types import AuditConfig
 from tests.support.events_at_rest import in_fallback, on_topic
+from tests.support.leftovers import left_in
 from tests.support.quick_telemetry import running
 from tests.support.servers import PAGE, Server, blocks, commands, lay_out
 from tests.support.until import until
@@ -20,6 +21,7 @@ _REQUESTS = 60
 _EAGER = """
 from telemetry import TelemetryConfig
 from telemetry.sync import Telemetry
+from tests.support.leftovers import left_in
 
 telemetry = Telemetry(TelemetryConfig.load("telemetry.toml"))
 telemetry.start()
@@ -69,7 +71,7 @@ def test_gunicorn_is_ended_with_sigterm(command: str, kafka: EmbeddedKafka, tmp_
 
     _assert_on_topic(config, server)
     assert len({entry.producer for entry in server.logged}) == 2
-    assert list((tmp_path / "spool").iterdir()) == []
+    assert left_in(tmp_path / "spool") == []
     assert "without shutdown" not in server.output()
 
 
@@ -86,7 +88,7 @@ def test_gunicorn_forks_after_the_parent_has_logged(kafka: EmbeddedKafka, tmp_pa
     _assert_on_topic(config, server)
     assert parents not in {entry.producer for entry in server.logged}
     assert parents in {value["producer"] for value in on_topic(config)}
-    assert list((tmp_path / "spool").iterdir()) == []
+    assert left_in(tmp_path / "spool") == []
     assert "without shutdown" in server.output()
 
 
@@ -99,7 +101,7 @@ def test_uvicorn_is_ended(how: signal.Signals, kafka: EmbeddedKafka, tmp_path: P
 
     _assert_on_topic(config, server)
     assert "Application shutdown complete" in server.output()
-    assert list((tmp_path / "spool").iterdir()) == []
+    assert left_in(tmp_path / "spool") == []
 
 
 @pytest.mark.parametrize("program", ["gunicorn --preload", "uvicorn"])
@@ -129,7 +131,7 @@ def test_server_is_killed_and_started_again(program: str, kafka: EmbeddedKafka, 
         kafka.set_latency(30.0)
         _hit(server, 20)
     kafka.set_latency(0)
-    assert list((tmp_path / "spool").iterdir()) != []
+    assert left_in(tmp_path / "spool") != []
     with server:
         until(lambda: {entry.event_id for entry in server.logged} <= {value["id"] for value in on_topic(config)})
         server.end()
@@ -145,7 +147,7 @@ def test_script_is_ended_with_sigterm(kafka: EmbeddedKafka, tmp_path: Path) -> N
 
     sequences = sorted(int(value["sequence"]) for value in on_topic(config))
     assert sequences == list(range(len(sequences)))
-    assert list((tmp_path / "spool").iterdir()) == []
+    assert left_in(tmp_path / "spool") == []
     assert "without shutdown" not in server.output()
 
 

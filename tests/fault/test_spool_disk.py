@@ -21,7 +21,7 @@ from tests.support.disks import Disk, ext4_disk, failing_writes, small_disk
 from tests.support.events_at_rest import ids, on_topic
 from tests.support.faulty_services import FaultyStore
 from tests.support.leftovers import leave_segment, records
-from tests.support.quick_telemetry import NOWHERE, quick_config, running
+from tests.support.quick_telemetry import NOWHERE, as_shop, quick_config, running
 from tests.support.until import until
 
 _NOBODY = 65_534
@@ -273,7 +273,7 @@ def test_start_on_a_broken_disk(state: str, kafka: EmbeddedKafka, tmp_path: Path
             disk.fail()
 
         with pytest.raises(ConfigurationError) as caught:
-            Telemetry(config).start()
+            Telemetry(as_shop(config)).start()
 
         (problem,) = caught.value.problems
         assert problem.field == "spool_path"
@@ -290,7 +290,7 @@ def test_start_on_a_broken_disk(state: str, kafka: EmbeddedKafka, tmp_path: Path
         else:
             disk.unmount()
             disk.mount()
-        with running(config) as telemetry:
+        with running(as_shop(config)) as telemetry:
             until(lambda: telemetry.audit.get_audit_stats().recovered >= len(left))
         assert ids(on_topic(config)) == {record.event_id for record in left}
         assert _segments(config) == []

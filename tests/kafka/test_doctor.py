@@ -15,6 +15,7 @@ import pytest
 from telemetry.audit.spool.segment import SpoolSegment
 from tests.services.fixtures import new_topic
 from tests.services.kafka import KafkaBroker, Protocol
+from tests.support.leftovers import left_in
 
 pytestmark = pytest.mark.services
 
@@ -99,7 +100,7 @@ def test_every_check_runs_and_topic_stays_empty(kafka: KafkaBroker, topic: str, 
     assert unsure == {"core_dumps", "kafka.replication", "kafka.settings"}
     assert all(checks[name]["remedy"] for name in unsure)
     assert kafka.read(topic) == []
-    assert list((tmp_path / "spool").iterdir()) == []
+    assert left_in(tmp_path / "spool") == []
 
 
 def test_printed_report_names_check_and_remedy(kafka: KafkaBroker, topic: str, tmp_path: Path) -> None:

@@ -39,7 +39,10 @@ from telemetry.audit.send.diversion import Diversion
 from telemetry.audit.send.sender_link import SenderLink
 from telemetry.audit.shutdown import KafkaTime, Shutdown
 from telemetry.audit.spool.adoption import AdoptedSegment, adopt_segments
+from telemetry.audit.spool.folder_state import FolderState
 from telemetry.audit.spool.own_files import open_folder
+from telemetry.audit.spool.owner import owner_of
+from telemetry.audit.spool.sealing import SEALED_VERSION, SPOOL_PURPOSE
 from telemetry.audit.spool.segment import SpoolSegment
 from telemetry.audit.spool.spool import Spool
 from telemetry.config import AuditConfig, TelemetryConfig
@@ -132,7 +135,7 @@ class _Assembly:
         batcher = AuditBatcher(
             lock=self._lock, max_bytes=audit.batch_size_kb << 10, max_delay=audit.batch_timeout_ms / 1_000
         )
-        spool, adopted = self._open_spool(stream, batcher=batcher, room=room)
+        spool, adopted = self._open_spool(stream, storage_keys, batcher=batcher, room=room)
         intake = Intake(stream, lock=self._lock, room=room, queue=spool or batcher, refusals=ledger)
         # 3. The way of a record that Kafka does not accept, and back.
         diversion = self._diversion(batcher, store)
@@ -153,7 +156,7 @@ class _Assembly:
             diversion=diversion,
             observers=observers,
             listeners=[fallbacks.returning, self_audit],
-            adopted=_adopted_records(adopted, signer),
+            adopted=_adopted_records(adopted, signer, ledger),
         )
         # 5. The parts that read, end and run all of this.
         gauges = PipelineGauges(
@@ -241,26 +244,40 @@ class _Assembly:
             raise ConfigurationError(Problem("storage_config", str(exc))) from exc
         return store
 
-    def _open_spool(self, stream: ProducerStream, *, batcher: AuditBatcher, room: Room) -> _Spooling:
+    def _open_spool(
+        self, stream: ProducerStream, storage_keys: StorageKeys, *, batcher: AuditBatcher, room: Room
+    ) -> _Spooling:
         folder = self._audit.spool_path
         if folder is None:
             return _Spooling(None, [])
         try:
-            return self._spool_in(folder, stream, batcher=batcher, room=room)
+            return self._spool_in(folder, stream, storage_keys, batcher=batcher, room=room)
         except SpoolError as exc:
             raise ConfigurationError(Problem("spool_path", str(exc))) from exc
 
-    def _spool_in(self, folder: Path, stream: ProducerStream, *, batcher: AuditBatcher, room: Room) -> _Spooling:
-        part = self._audit.spool_max_bytes // _SPOOL_PARTS
+    def _spool_in(
+        self,
+        folder: Path,
+        stream: ProducerStream,
+        storage_keys: StorageKeys,
+        *,
+        batcher: AuditBatcher,
+        room: Room,
+    ) -> _Spooling:
+        audit, part = self._audit, self._audit.spool_max_bytes // _SPOOL_PARTS
         open_folder(folder)
-        adopted = adopt_segments(folder, topic=self._audit.kafka_topic)
+        keys = storage_keys if storage_keys.can_create else None
+        state = None if keys is None else FolderState(folder, keys.secrets, until=audit.accept_unmarked_until)
+        owner = owner_of(self._config, storage_keys)
+        adopted = adopt_segments(folder, owner, state=state)
         for segment in adopted:
             self._opened.callback(segment.close)
         own = SpoolSegment.create(
             folder,
             producer=stream.producer,
-            topic=self._audit.kafka_topic,
+            topic=audit.kafka_topic,
             source=self._source,
+            key=keys.create(SPOOL_PURPOSE) if keys is not None and audit.spool_format == SEALED_VERSION else None,
             flip_bytes=part // _SPOOL_PARTS,
         )
         with ExitStack() as without_owner:
@@ -272,6 +289,7 @@ class _Assembly:
                 tree=stream.tree,
                 room=room,
                 max_kept_bytes=part - _queue_bytes(self._audit),
+                state=state,
             )
             # From here on the spool removes its file, if nothing is left in it.
             without_owner.pop_all()
@@ -342,15 +360,20 @@ def _queue_bytes(audit: AuditConfig) -> int:
 
 
 def _adopted_records(
-    adopted: Iterable[AdoptedSegment], signer: CheckpointSigner | None
+    adopted: Iterable[AdoptedSegment], signer: CheckpointSigner | None, ledger: Ledger
 ) -> Iterator[list[SealedRecord]]:
-    """Yield the records of dead processes, oldest process first; each stream ends with a closing checkpoint."""
+    """Yield the records of dead processes, oldest process first; each stream of our own ends with a closing checkpoint."""
     for segment in adopted:
         yield from segment.records(partial(_closing_checkpoints, signer))
+        if not segment.is_marked:
+            ledger.unmarked(segment.read_count)
 
 
 def _closing_checkpoints(signer: CheckpointSigner | None, segment: AdoptedSegment) -> list[SealedRecord]:
-    tree = segment.tree
+    tree, later = segment.tree, segment.later_end
     if signer is None or tree is None or not tree.size:
         return []
+    if later is not None:
+        # The end that is known, never an earlier one: a cut-off trail would be complete up to there.
+        return signer.sign_recovered(later, source=segment.source, old_copy=tree.size)
     return signer.sign_recovered(tree, source=segment.source)

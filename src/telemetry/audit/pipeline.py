@@ -112,6 +112,7 @@ class AuditPipeline:
             replayed=counts.replayed,
             rejected=counts.rejected,
             recovered=counts.recovered,
+            unmarked=counts.unmarked,
             send_errors=counts.send_errors,
             diverted=self._dispatcher.is_diverted,
         )

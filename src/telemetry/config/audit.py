@@ -82,6 +82,8 @@ class AuditConfig(ConfigModel):
         former_storage_secrets: Earlier secrets, which still open what was stored under them.
         former_storage_secret_files: Files with earlier secrets.
         spool_path: Folder of the spool; accepted events then survive a crash of the process.
+        spool_format: Version of the spool's files: 4, or 3 as earlier versions wrote them, which are neither sealed nor signed
+            when their process is killed.
         spool_max_bytes: Bound of one process's spool segment, beside a log of some MiB; at most half of it may wait.
         wait_for: State that ``log()`` waits for: ``accepted``, ``durable`` or ``delivered``.
         queue_max_events: Accepted events that may wait in memory.
@@ -144,6 +146,7 @@ class AuditConfig(ConfigModel):
     former_storage_secrets: tuple[SecretStr, ...] = ()
     former_storage_secret_files: tuple[Path, ...] = ()
     spool_path: Path | None = None
+    spool_format: Literal[3, 4] = 4
     spool_max_bytes: int = Field(default=1 << 30, ge=1 << 20)
     wait_for: WaitFor = "accepted"
     queue_max_events: int = Field(default=100_000, ge=1, le=10_000_000)

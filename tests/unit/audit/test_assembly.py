@@ -24,7 +24,7 @@ from telemetry.exceptions import (
 from telemetry.storage import StorageProviderFactory
 from telemetry.types import AuditConfig
 from tests.support.faulty_services import FaultyKeys, FaultyStore
-from tests.support.leftovers import leave_segment, records
+from tests.support.leftovers import STORAGE_SECRET, leave_segment, left_in, owner, records
 from tests.support.quick_telemetry import NOWHERE, quick_config
 from tests.support.until import until
 
@@ -46,6 +46,7 @@ class Bench:
             "encryption_config": self.keys.config,
             "storage_config": self.store.config,
             "spool_path": self.spool,
+            "storage_secret": STORAGE_SECRET,
             "signing_config": {"key_path": self._folder / "signing", "passphrase": "correct horse"},
             "self_audit": True,
         }
@@ -54,7 +55,7 @@ class Bench:
 
     def require_nothing_left(self) -> None:
         until(lambda: not self._threads(), what="the end of every thread", state=self._threads)
-        assert not self.spool.exists() or list(self.spool.iterdir()) == []
+        assert not self.spool.exists() or left_in(self.spool) == []
 
     def _threads(self) -> list[str]:
         return [
@@ -195,7 +196,7 @@ def test_fallback_that_fails_closes_those_before(bench: Bench, part: str, monkey
 
 
 def test_failed_start_leaves_segments_of_dead_processes(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = leave_segment(bench.spool, records(3))
+    path = leave_segment(bench.spool, records(3), of=owner(is_sealed=True, environment="test"))
     with monkeypatch.context() as patched:
         patched.setattr("telemetry.audit.assembly.Dispatcher.start", _fail)
         with pytest.raises(EncryptionError):

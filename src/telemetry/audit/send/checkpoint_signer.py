@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import uuid_utils
@@ -65,15 +66,23 @@ class CheckpointSigner:
         """
         return self._record(part, self._checkpoint(part, source=self._source, at=at, final=final))
 
-    def sign_recovered(self, state: TreeState, *, source: str) -> list[SealedRecord]:
+    def sign_recovered(self, state: TreeState, *, source: str, old_copy: int | None = None) -> list[SealedRecord]:
         """Return the last checkpoints of a dead process's tree; the last of them closes it.
 
         What the process left beside its tree is checked: leaves that do not lead to the tree are left out.
+
+        Args:
+            state: The tree.
+            source: CloudEvents source of the stream.
+            old_copy: Records of a copy of its segment that is older than the tree; None where the segment is no copy.
         """
         state, at, records = _credible(state), state.signed_at, []
         for part in self.parts(state):
             at = next_time(at)
-            checkpoint = self._checkpoint(part, source=source, at=at, recovered=part.size == state.size)
+            is_last = part.size == state.size
+            checkpoint = self._checkpoint(part, source=source, at=at, recovered=is_last)
+            if is_last and self._topic is not None:
+                checkpoint = replace(checkpoint, old_copy=old_copy)
             records.append(self._record(part, checkpoint))
         return records
 

@@ -11,18 +11,19 @@ from pathlib import Path
 
 from telemetry.audit.producer import TreeState
 from telemetry.audit.record import SealedRecord
-from telemetry.audit.spool.own_files import ForeignFileError, require_own
+from telemetry.audit.spool.folder_state import FolderState
+from telemetry.audit.spool.own_files import ForeignFileError, rename_segment, require_own
+from telemetry.audit.spool.owner import Owner
 from telemetry.audit.spool.packing import Row
+from telemetry.audit.spool.sealing import PLAIN_VERSION, SEALED_VERSION
 from telemetry.audit.spool.segment import (
     DAMAGED_SUFFIX,
-    FORMAT_VERSION,
+    QUARANTINED_SUFFIX,
     SUFFIX,
-    About,
     SpoolSegment,
-    rename_damaged,
 )
 from telemetry.audit.spool.sqlite_file import DamagedSegmentError, was_killed_at_birth
-from telemetry.exceptions import SpoolError, TelemetryError
+from telemetry.exceptions import EncryptionError, SpoolError, TelemetryError
 
 logger = logging.getLogger("telemetry.spool")
 
@@ -40,18 +41,26 @@ class AdoptedSegment:
 
     Args:
         segment: The file.
+        owner: Whose segment it is.
+        state: Knows which streams have ended; None where nothing is remembered.
 
     Attributes:
         producer: Stream of the dead process.
         source: CloudEvents source of the stream.
+        is_marked: Whether the form of the segment shows that this service wrote it. Nothing else is signed.
     """
 
-    def __init__(self, segment: SpoolSegment) -> None:
+    # attributes: the counts of a segment that two threads read and settle
+    def __init__(self, segment: SpoolSegment, owner: Owner, *, state: FolderState | None = None) -> None:
         about = segment.about
         # A segment is named after its producer, so the name helps where the first entry is damaged.
         self.producer = about.producer if about is not None else segment.path.stem
         self.source = about.source if about is not None else ""
+        self.is_marked = segment.is_sealed or owner.keys is None
+        self._ended = state.ended(self.producer) if state is not None else None
         self._segment = segment
+        self._owner = owner
+        self._state = state
         self._damage = segment.damage
         self._lock = threading.Lock()
         self._positions: list[int] = []
@@ -61,6 +70,17 @@ class AdoptedSegment:
         self._settled_count = 0
         self._noted_count = 0
         self._is_closed = False
+
+    @property
+    def later_end(self) -> TreeState | None:
+        """The tree with which the stream is known to have ended, if this segment is an older copy of it; else None."""
+        ended, tree = self._ended, self.tree
+        return ended if ended is not None and tree is not None and tree.size < ended.size else None
+
+    @property
+    def read_count(self) -> int:
+        """How many records were read from it."""
+        return self._read_count
 
     @property
     def tree(self) -> TreeState | None:
@@ -84,7 +104,7 @@ class AdoptedSegment:
         chunk += [self._adopted(checkpoint) for checkpoint in self._closing_checkpoints(closing)]
         if chunk:
             yield chunk
-        logger.warning("recovered %d events of a process that exited without shutdown() (producer %s)", count, producer)
+        self._report(count)
         with self._lock:
             self._is_read = True
             self._end_if_settled()
@@ -108,13 +128,23 @@ class AdoptedSegment:
 
     def _closing_checkpoints(self, closing: Callable[[AdoptedSegment], list[SealedRecord]]) -> list[SealedRecord]:
         # A checkpoint over a damaged segment would sign a tree whose records are not all there.
-        if self._damage:
+        if self._damage or not self.is_marked:
             return []
         try:
             return closing(self)
         except TelemetryError as exc:
             logger.error("no closing checkpoint is sent for producer %s: %s", self.producer, exc)  # noqa: TRY400 - the cause is in the line
             return []
+
+    def _report(self, count: int) -> None:
+        name = self.producer
+        if not self.is_marked:
+            text = "sent %d events of an earlier version, which has no mark of this service; they are not signed (producer %s)"
+        elif self.later_end is not None:
+            text = "sent %d events of an old copy of a segment, whose stream had ended later (producer %s)"
+        else:
+            text = "recovered %d events of a process that exited without shutdown() (producer %s)"
+        logger.warning(text, count, name)
 
     def _adopted(self, record: SealedRecord) -> SealedRecord:
         record.segment = self
@@ -129,17 +159,24 @@ class AdoptedSegment:
         try:
             for row in self._segment.rows():
                 last = row[0]
-                yield row
+                if self._is_own(row):
+                    yield row
         except SpoolError as exc:
             self._damage = str(exc)
             yield from self._rows_after_damage(last)
+        if not self._damage and not self._segment.is_whole:
+            self._damage = "rows are missing from it, or are those of another history"
         if self._damage:
             logger.error("sending the readable part of a damaged segment: %s", self._damage)
 
     def _rows_after_damage(self, last: int) -> list[Row]:
         # Both tables are read from their end, so rows come twice where their ranges overlap, and in no order.
-        rows = {row[0]: row for row in self._segment.rows_backwards() if row[0] > last}
+        rows = {row[0]: row for row in self._segment.rows_backwards() if row[0] > last and self._is_own(row)}
         return [rows[position] for position in sorted(rows)]
+
+    def _is_own(self, row: Row) -> bool:
+        # A row of a sealed segment shows by its seal that this service wrote it.
+        return self._segment.is_sealed or self._owner.has_logged(row, producer=self.producer)
 
     def _note_progress(self) -> None:
         below = next((position for position in self._positions if position not in self._settled), None)
@@ -153,10 +190,13 @@ class AdoptedSegment:
             return False
         self._is_closed = True
         if not self._damage:
+            tree = self.later_end or self.tree
+            if self._state is not None and self.is_marked and tree is not None:
+                self._state.note_ended(tree)
             self._segment.remove()
             return True
         try:
-            renamed = self._segment.rename_damaged()
+            renamed = self._segment.set_apart(DAMAGED_SUFFIX)
             logger.error("the damaged spool segment is kept as %s; look at it, then delete it", renamed)
         except OSError as exc:
             logger.error(  # noqa: TRY400 - the cause is in the line
@@ -167,26 +207,70 @@ class AdoptedSegment:
         return True
 
 
-def adopt_segments(folder: Path, *, topic: str) -> list[AdoptedSegment]:
-    """Open every segment of this topic in ``folder`` whose process is dead, oldest first."""
+def adopt_segments(folder: Path, owner: Owner, *, state: FolderState | None = None) -> list[AdoptedSegment]:
+    """Open every segment of a service in ``folder`` whose process is dead, oldest first.
+
+    Args:
+        folder: The spool folder.
+        owner: The service.
+        state: What is remembered of the folder; None where nothing is.
+    """
     adopted = []
     for path in sorted(folder.glob(f"*{SUFFIX}")):
-        segment = _adopt(path)
+        segment = _adopt(path, owner)
         if segment is None:
             continue
-        # A segment with a damaged first entry is assumed to be of this topic: most folders have one topic.
-        about = segment.about or About(FORMAT_VERSION, "", topic, "")
-        if about.version != FORMAT_VERSION:
-            logger.error(
-                "the spool segment %s was written by another version of this library and stays there; start that version to send it",
-                path,
-            )
-        if about.topic == topic and about.version == FORMAT_VERSION:
-            adopted.append(AdoptedSegment(segment))
+        if _is_ours(segment, owner, state):
+            adopted.append(AdoptedSegment(segment, owner, state=state))
         else:
             segment.close()
     _remove_lone_logs(folder)
     return adopted
+
+
+def _is_ours(segment: SpoolSegment, owner: Owner, state: FolderState | None) -> bool:
+    about = segment.about
+    # A segment with a damaged first entry is assumed to be of this topic: most folders have one topic.
+    if about is None:
+        return True
+    if about.version not in (PLAIN_VERSION, SEALED_VERSION):
+        logger.error(
+            "the spool segment %s was written by another version of this library and stays there; start that version to send it",
+            segment.path,
+        )
+        return False
+    if about.topic != owner.topic:
+        return False
+    if about.source != owner.source:
+        # Several services may share a folder; each sends its own events.
+        logger.error(
+            "the spool segment %s is another service's and stays there; start that service to send it", segment.path
+        )
+        return False
+    return about.version == SEALED_VERSION or _is_accepted(segment, owner, state, producer=about.producer)
+
+
+def _is_accepted(segment: SpoolSegment, owner: Owner, state: FolderState | None, *, producer: str) -> bool:
+    """Return whether a segment without seals is sent; one that is not is renamed."""
+    reason = ""
+    if owner.keys is not None and state is not None and state.is_unmarked_over():
+        reason = "an earlier version may have written it, and the time in which such segments are accepted is over"
+    elif not all(owner.has_logged(row, producer=producer) for row in _sound_rows(segment)):
+        reason = "it has records that this service cannot have logged"
+    if not reason:
+        return True
+    renamed = segment.set_apart(QUARANTINED_SUFFIX)
+    logger.error(
+        "nothing is sent from the spool segment %s: %s; look at it, then `telemetry spool accept` it or delete it",
+        renamed,
+        reason,
+    )
+    return False
+
+
+def _sound_rows(segment: SpoolSegment) -> Iterator[Row]:
+    with contextlib.suppress(SpoolError):
+        yield from segment.rows()
 
 
 def _remove_lone_logs(folder: Path) -> None:
@@ -200,7 +284,7 @@ def _remove_lone_logs(folder: Path) -> None:
             logger.info("deleted %s, which a killed process left", log)
 
 
-def _adopt(path: Path) -> SpoolSegment | None:
+def _adopt(path: Path, owner: Owner) -> SpoolSegment | None:
     try:
         status = require_own(path)
         if was_killed_at_birth(path, status.st_size):
@@ -208,15 +292,15 @@ def _adopt(path: Path) -> SpoolSegment | None:
             if time.time() - status.st_mtime > _YOUNG_SECONDS:
                 path.unlink()
             return None
-        return SpoolSegment.adopt(path)
+        return SpoolSegment.adopt(path, owner.keys)
     except FileNotFoundError:
         return None
     except ForeignFileError as exc:
         logger.error("nothing is sent from a file in the spool folder: %s", exc)  # noqa: TRY400 - the cause is in the line
     except DamagedSegmentError as exc:
         with contextlib.suppress(OSError):
-            renamed = rename_damaged(path)
+            renamed = rename_segment(path, DAMAGED_SUFFIX)
             logger.error("the spool segment is unreadable and kept as %s; look at it, then delete it: %s", renamed, exc)  # noqa: TRY400 - the cause is in the line
-    except (SpoolError, OSError) as exc:
+    except (SpoolError, EncryptionError, OSError) as exc:
         logger.error("the spool segment %s cannot be adopted now, the next start retries: %s", path, exc)  # noqa: TRY400 - the cause is in the line
     return None

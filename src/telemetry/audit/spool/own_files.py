@@ -7,6 +7,7 @@ at a FIFO, and turns any database that it is told to into its own form, so names
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import tempfile
@@ -63,6 +64,19 @@ def require_own(path: Path) -> os.stat_result:
         except FileNotFoundError:
             continue
     return status
+
+
+def rename_segment(path: Path, suffix: str) -> Path:
+    """Rename a segment and its log so that nobody adopts them again; return the segment's new name."""
+    renamed = path.with_suffix(suffix)
+    for beside in ("", "-wal"):
+        name, target = (each.with_name(each.name + beside) for each in (path, renamed))
+        with contextlib.suppress(FileNotFoundError):
+            if name.stat().st_size:
+                name.rename(target)
+            else:
+                name.unlink()
+    return renamed
 
 
 def is_same_file(one: os.stat_result, other: os.stat_result) -> bool:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from telemetry.audit.record import SealedRecord
+from telemetry.audit.spool.progress import ChainedProgress, Progress
 
 _PACK_RECORDS = 1_000
 """Many records become one row: each statement costs a release of the interpreter lock."""
@@ -34,24 +35,8 @@ class Pack(NamedTuple):
     content: bytes
 
 
-class Progress(msgspec.Struct, array_like=True):
-    """How far a segment is settled, and the tree over all that was committed to it.
-
-    Attributes:
-        commit: Number of the commit that stored it; the highest one counts.
-        settled_below: The lowest position that is not settled.
-        tree_size: How many records the tree covers; None where no tree is kept.
-        frontier: The tree.
-    """
-
-    commit: int = 0
-    settled_below: int = 0
-    tree_size: int | None = None
-    frontier: bytes = b""
-
-
 class _Content(msgspec.Struct, array_like=True):
-    """The MessagePack content of a row; its bytes are format 3 of the spool.
+    """The MessagePack content of a row; its bytes are format 3 of the spool, and what format 4 seals.
 
     A sealed event is kept in its parts: its value is larger by a third, and is written out only when it is sent.
 
@@ -71,29 +56,48 @@ class _Content(msgspec.Struct, array_like=True):
     sealed: list[tuple[int, str, bytes, bytes, bytes, bytes]] = []
 
 
+class _ChainedContent(_Content, array_like=True):
+    """The content of a row of format 4."""
+
+    progress: ChainedProgress
+
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Content).decode
+_decode_chained = msgspec.msgpack.Decoder(_ChainedContent).decode
 
 
 def pack(records: Sequence[SealedRecord], progress: Progress) -> Iterator[Pack]:
-    """Yield the records that have a position, in order, in packs."""
+    """Yield the records that have a position, in order, in packs; the leaf hashes are in the last one alone."""
+    packs = list(_packs(records))
+    # Two packs of one commit are rare, and the hashes of a thousand records are a few percent of them.
+    short = msgspec.structs.replace(progress, leaves=[]) if isinstance(progress, ChainedProgress) else progress
+    for number, part in enumerate(packs, 1):
+        content = _encode(_content(part, progress if number == len(packs) else short))
+        yield Pack(part[0][0].sequence or 0, part[-1][0].sequence or 0, content)
+
+
+def _packs(records: Sequence[SealedRecord]) -> Iterator[list[_RecordAndCiphertext]]:
     # Read once: the sender may write a value out meanwhile, after it lost its patience with the disk.
     paired = [(record, record.ciphertext) for record in records if record.sequence is not None]
     # A row has one value head, so records of different data keys go into different rows.
     for _, same_head in groupby(paired, key=_value_head):
         run = list(same_head)
         for start in range(0, len(run), _PACK_RECORDS):
-            part = run[start : start + _PACK_RECORDS]
-            yield Pack(part[0][0].sequence or 0, part[-1][0].sequence or 0, _encode(_content(part, progress)))
+            yield run[start : start + _PACK_RECORDS]
 
 
-def unpack(content: bytes) -> list[Row]:
+def unpack(content: bytes, *, is_chained: bool = False) -> list[Row]:
     """Return the records of a pack.
+
+    Args:
+        content: The pack.
+        is_chained: Whether it was written with a :class:`ChainedProgress`.
 
     Raises:
         msgspec.DecodeError: This is not a pack.
     """
-    decoded = _decode(content)
+    decoded = _decode_chained(content) if is_chained else _decode(content)
     rows = decoded.written
     for position, event_id, key, clear_members, iv, ciphertext in decoded.sealed:
         # Only what the value is rendered from; the rest of a record is of no use for that.
@@ -113,9 +117,9 @@ def unpack(content: bytes) -> list[Row]:
     return rows
 
 
-def progress_of(content: bytes) -> Progress:
+def progress_of(content: bytes, *, is_chained: bool = False) -> Progress:
     """Return the progress that was stored with a pack; raises as :func:`unpack` does."""
-    return _decode(content).progress
+    return _decode_chained(content).progress if is_chained else _decode(content).progress
 
 
 def _value_head(paired: _RecordAndCiphertext) -> bytes:

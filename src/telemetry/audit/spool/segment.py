@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sqlite3
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Self
 
 import msgspec
 
 from telemetry.audit.producer import TreeState
 from telemetry.audit.record import SealedRecord
-from telemetry.audit.spool.fork_gate import ForkGate
-from telemetry.audit.spool.packing import Pack, Progress, Row, pack, progress_of, unpack
+from telemetry.audit.spool.own_files import rename_segment
+from telemetry.audit.spool.packing import Pack, Row, pack
+from telemetry.audit.spool.progress import ChainedProgress, Progress, Step
+from telemetry.audit.spool.reading import PROGRESS, SegmentContent, SegmentReader
+from telemetry.audit.spool.sealing import (
+    SEALED_VERSION,
+    SPOOL_PURPOSE,
+    About,
+    KeyOpener,
+    PlainForm,
+    RowForm,
+    SealedForm,
+    decode_about,
+    open_source,
+    plain_about,
+    sealed_about,
+    stored_key_of,
+)
 from telemetry.audit.spool.sqlite_file import (
-    DamagedSegmentError,
     checked,
     create,
     damaged,
@@ -27,35 +40,22 @@ from telemetry.audit.spool.sqlite_file import (
     reopen,
     translated,
 )
-from telemetry.audit.spool.tables import MAX_FLIP_BYTES, SCHEMA, TABLES, AlternatingTables, StoredPack
-from telemetry.audit.spool.wal_check import has_lost_commits, wal_of
-from telemetry.exceptions import SpoolError
-from telemetry.system.durable_file import durable_file
+from telemetry.audit.spool.tables import MAX_FLIP_BYTES, SCHEMA, AlternatingTables, Notes
+from telemetry.audit.spool.wal_check import has_lost_commits, keep_log, wal_of
+from telemetry.exceptions import FormatError, SpoolError
+from telemetry.format.objects.sealed_object import ContentKey
+from telemetry.system.fork_gate import ForkGate
 
 SUFFIX = ".spool"
 DAMAGED_SUFFIX = ".damaged"
-FORMAT_VERSION = 3
+QUARANTINED_SUFFIX = ".quarantined"
 
-_NOTES = "CREATE TABLE note (name TEXT PRIMARY KEY, content BLOB NOT NULL, crc INTEGER) WITHOUT ROWID"
-_SCHEMA = (*SCHEMA, _NOTES)
+_ABOUT = "about"
 _CLOSE_SECONDS = 2.0
 _TORN_LOG = "its write-ahead log is damaged in the middle"
-_AFTER_ALL = 1 << 62
-"""A position that no record reaches."""
-
-NoteT = TypeVar("NoteT")
 
 _encode = msgspec.msgpack.Encoder().encode
 _gate = ForkGate()
-
-
-class About(msgspec.Struct, array_like=True):
-    """Identity of the producer whose records a segment contains."""
-
-    version: int
-    producer: str
-    topic: str
-    source: str
 
 
 class SpoolSegment:
@@ -76,61 +76,87 @@ class SpoolSegment:
 
     Attributes:
         path: The file.
-        settled_below: The lowest position that is not settled, as of the last commit.
         damage: What is damaged; empty if nothing is known.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection, *, flip_bytes: int = MAX_FLIP_BYTES) -> None:
         self.path = path
-        self.settled_below = 0
         self.damage = ""
         self._connection = connection
         self._tables = AlternatingTables(connection, flip_bytes=flip_bytes)
+        self._notes = Notes(connection)
         self._lock = _gate.new_lock()
-        self._commits = 0
-        self._tree: TreeState | None = None
+        self._progress = Progress()
+        # Up to which record the leaf hashes are in the file.
+        self._leaf_end = 0
+        self._form: RowForm = PlainForm()
+        self._reader: SegmentReader | None = None
+        self._source = ""
 
     @classmethod
-    def create(cls, folder: Path, *, producer: str, topic: str, source: str, flip_bytes: int = MAX_FLIP_BYTES) -> Self:
+    def create(
+        cls,
+        folder: Path,
+        *,
+        producer: str,
+        topic: str,
+        source: str,
+        key: ContentKey | None = None,
+        flip_bytes: int = MAX_FLIP_BYTES,
+    ) -> Self:
         """Create a segment for a producer.
+
+        Args:
+            folder: The spool folder.
+            producer: The stream.
+            topic: Topic of its records.
+            source: CloudEvents source of its records.
+            key: Key of this segment alone, under which it is sealed; None for format 3, which has checksums alone.
+            flip_bytes: Size at which a table gives way to the other one.
 
         Raises:
             SpoolError: The folder cannot be written, or the disk is full.
         """
         path = folder / f"{producer}{SUFFIX}"
-        about = _encode(About(FORMAT_VERSION, producer, topic, source))
         with _gate.opening():
             try:
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
             except OSError as exc:
                 raise translated(exc, path, "create") from exc
             try:
-                return cls._filled(path, about, flip_bytes)
+                segment = cls(path, create(path, patience=10.0), flip_bytes=flip_bytes)
+                segment._fill(producer=producer, topic=topic, source=source, key=key)
             except sqlite3.Error as exc:
                 # If the file stayed, others would believe that its process is about to fill it.
                 for name in (path, wal_of(path)):
                     with contextlib.suppress(OSError):
                         name.unlink()
                 raise translated(exc, path, "create") from exc
-
-    @classmethod
-    def _filled(cls, path: Path, about: bytes, flip_bytes: int) -> Self:
-        connection = create(path, patience=10.0)
-        try:
-            segment = cls(path, connection, flip_bytes=flip_bytes)
-            connection.execute("BEGIN EXCLUSIVE")
-            for statement in _SCHEMA:
-                connection.execute(statement)
-            segment._put("about", about)
-            connection.execute("COMMIT")
-        except sqlite3.Error:
-            connection.close()
-            raise
         return segment
 
+    def _fill(self, *, producer: str, topic: str, source: str, key: ContentKey | None) -> None:
+        if key is None:
+            about = plain_about(producer=producer, topic=topic, source=source)
+        else:
+            about = sealed_about(key, producer=producer, topic=topic, source=source)
+            self._form, self._progress = SealedForm(key.plaintext, about), ChainedProgress()
+        try:
+            self._connection.execute("BEGIN EXCLUSIVE")
+            for statement in SCHEMA:
+                self._connection.execute(statement)
+            self._notes.put(_ABOUT, about)
+            self._connection.execute("COMMIT")
+        except sqlite3.Error:
+            self._connection.close()
+            raise
+
     @classmethod
-    def adopt(cls, path: Path) -> Self | None:
+    def adopt(cls, path: Path, keys: KeyOpener | None = None) -> Self | None:
         """Open the segment of a dead process.
+
+        Args:
+            path: The file.
+            keys: Open its key. Without them a sealed segment is locked, and not read.
 
         Returns:
             None while its process lives, when another one has adopted or already settled it, and when its process ended
@@ -140,6 +166,7 @@ class SpoolSegment:
             DamagedSegmentError: Nothing in the file can be read.
             ForeignFileError: It is not a file that this library wrote; it is left as it is.
             SpoolError: The file cannot be opened now.
+            EncryptionError: Its key is not at hand.
         """
         with _gate.opening():
             try:
@@ -158,12 +185,15 @@ class SpoolSegment:
                 if is_busy(exc):
                     return None
                 raise translated(exc, path, "adopt") from exc
+        # After the gate: a key service may have to be asked.
+        if segment is not None:
+            segment.unlock(keys)
         return segment
 
     @classmethod
     def _locked(cls, path: Path, connection: sqlite3.Connection) -> Self | None:
         # 1. Lock the file, and check that it has the tables of a segment and nothing else.
-        has_tables = lock_with_schema(connection, path, _SCHEMA)
+        has_tables = lock_with_schema(connection, path, SCHEMA)
         # 2. Another process may have settled and deleted it since it was listed.
         if not path.exists():
             connection.close()
@@ -173,17 +203,40 @@ class SpoolSegment:
         if has_lost:
             # Closing the file deletes the log, and with it what a person might still read there.
             with contextlib.suppress(OSError):
-                _keep_log(path)
+                keep_log(path, path.with_suffix(DAMAGED_SUFFIX))
         segment = cls(path, connection)
-        # 4. Read what the last commits say about themselves.
         if has_tables:
-            segment._look_for_damage(_TORN_LOG if has_lost else "")
+            segment.damage = _TORN_LOG if has_lost else ""
             return segment
-        # 5. No tables: the process was killed before its first commit, unless that commit was in the damaged log.
+        # 4. No tables: the process was killed before its first commit, unless that commit was in the damaged log.
         if has_lost:
             raise damaged(path, _TORN_LOG)
         segment.remove()
         return None
+
+    def unlock(self, keys: KeyOpener | None) -> None:
+        """Read what the last commits say about themselves."""
+        try:
+            content, about = self._get(_ABOUT), self.about
+            if about is not None and about.version == SEALED_VERSION and content is not None:
+                if keys is None:
+                    return
+                key = keys.open(stored_key_of(content), SPOOL_PURPOSE)
+                self._source, self._form = open_source(content, key), SealedForm(key, content)
+        except FormatError as exc:
+            self.close()
+            raise damaged(self.path, exc) from exc
+        except SpoolError as exc:
+            about, self.damage = None, self.damage or str(exc)
+        except BaseException:
+            self.close()
+            raise
+        reader = self._new_reader()
+        self._reader, self._progress = reader, reader.progress
+        self._form.go_back(reader.last)
+        if about is None:
+            self.damage = self.damage or "its first entry cannot be read"
+        self.damage = self.damage or reader.damage
 
     @property
     def size(self) -> int:
@@ -198,15 +251,47 @@ class SpoolSegment:
     def about(self) -> About | None:
         """Identity of its producer; None when that part of the file is damaged."""
         try:
-            content = self._get("about")
-            return _typed(content, About) if content is not None else None
-        except SpoolError:
+            content = self._get(_ABOUT)
+            about = decode_about(content) if content is not None else None
+        except (SpoolError, ValueError):  # a msgspec error is a ValueError
             return None
+        if about is not None and about.version == SEALED_VERSION:
+            about.source = self._source
+        return about
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether it was opened with the key that its rows are sealed under."""
+        return self._form.is_chained
+
+    @property
+    def settled_below(self) -> int:
+        """The lowest position that is not settled, as of the last commit."""
+        return self._progress.settled_below
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything was read that the last commit chains, and nothing is damaged."""
+        return not self.damage and self._reader is not None and self._reader.is_whole
 
     @property
     def tree(self) -> TreeState | None:
-        """The tree that was committed with the last records; None where none is kept, or after damage."""
-        return self._tree
+        """The tree of the last commit, once everything was read; None where none is kept, or after damage."""
+        about = self.about
+        if about is None or self._reader is None or not self.is_whole:
+            return None
+        return self._reader.tree(about.producer)
+
+    def first_wanted_leaf(self, settled_below: int) -> int | None:
+        """Return from which record on the next :meth:`append` needs leaf hashes; None for none.
+
+        Args:
+            settled_below: As it will be given there.
+        """
+        if not self._form.is_chained:
+            return None
+        # A table that is emptied takes leaf hashes with it that no checkpoint may have yet.
+        return 0 if self._tables.may_empty(settled_below) else self._leaf_end
 
     def append(self, records: Sequence[SealedRecord], *, settled_below: int, tree: TreeState | None) -> None:
         """Commit records and the state of the tree with one synchronisation.
@@ -214,24 +299,28 @@ class SpoolSegment:
         Raises:
             SpoolError: The disk is full or fails; nothing of this call is in the segment.
         """
-        tree = tree if tree is not None else self._tree
         with self._lock:
-            self._commits += 1
-            size, frontier = (tree.size, tree.frontier) if tree is not None else (None, b"")
-            progress = Progress(self._commits, settled_below, size, frontier)
-            packs = [*pack(records, progress)]
-            tables = self._tables
+            form, tables = self._form, self._tables
+            last, state = form.last, tables.state
+            step = Step(self._progress, settled_below, tree, leaf_end=self._leaf_end, mark=tables.active_mark)
+            empties = tables.may_empty(settled_below) and step.may_empty(has_records=bool(records))
+            progress = step.progress(oldest=last.row + 1 - tables.active_rows if empties else None)
             try:
+                packs = [each._replace(content=form.seal_row(each.content)) for each in pack(records, progress)]
                 # A statement outside a transaction is a transaction of its own.
-                if len(packs) == 1 and tables.follows_all(packs) and not tables.may_empty(settled_below):
+                if len(packs) == 1 and tables.follows_all(packs) and not empties:
                     tables.change_roles()
-                    tables.insert(packs[0])
+                    tables.insert(packs[0], mark=self._leaf_end)
                 else:
-                    self._commit(packs, progress)
+                    self._commit(packs, progress, empties=empties)
             except sqlite3.Error as exc:
                 self._roll_back()
+                form.go_back(last)
+                tables.restore(state)
                 raise translated(exc, self.path, "write") from exc
-            self.settled_below, self._tree = settled_below, tree
+            self._progress = progress
+            if tree is not None:
+                self._leaf_end = tree.size
 
     def note_settled(self, settled_below: int) -> None:
         """Commit progress without new records."""
@@ -243,27 +332,11 @@ class SpoolSegment:
         Raises:
             SpoolError: The file is damaged; what was yielded is sound.
         """
-        position = -1
-        while True:
-            with self._lock:
-                try:
-                    stored = self._tables.next_after(position)
-                except sqlite3.Error as exc:
-                    raise translated(exc, self.path, "read") from exc
-            if stored is None:
-                return
-            position = stored[0]
-            yield from self._unsettled(stored)
+        yield from self._reading().rows()
 
     def rows_backwards(self) -> Iterator[Row]:
         """Yield every sound row that can be read from the end of each table; used when :meth:`rows` met damage."""
-        for table in TABLES:
-            position = _AFTER_ALL
-            with contextlib.suppress(sqlite3.Error):
-                while stored := self._last_before(table, position):
-                    position = stored[0]
-                    with contextlib.suppress(SpoolError):
-                        yield from self._unsettled(stored)
+        yield from self._reading().rows_backwards()
 
     def close(self) -> None:
         """Release the file's lock; what is not settled stays."""
@@ -285,72 +358,36 @@ class SpoolSegment:
                     name.unlink()
             self.close()
 
-    def rename_damaged(self) -> Path:
-        """Rename a damaged file so that nobody adopts it again; return its new name."""
-        renamed = rename_damaged(self.path)
+    def set_apart(self, suffix: str) -> Path:
+        """Rename the file so that nobody adopts it again; return its new name."""
+        renamed = rename_segment(self.path, suffix)
         self.close()
         return renamed
 
-    def _look_for_damage(self, known: str) -> None:
-        try:
-            # The highest commit counts, in whichever of the three places it is stored.
-            progress = max(
-                self._noted_progress(), *(self._last_progress(table) for table in TABLES), key=lambda each: each.commit
-            )
-            self._commits, self.settled_below = progress.commit, progress.settled_below
-            about = self.about
-            if about is None:
-                self.damage = "its first entry cannot be read"
-            elif progress.tree_size is not None:
-                self._tree = TreeState(about.producer, progress.tree_size, progress.frontier)
-        except SpoolError as exc:
-            self.damage = str(exc)
-        self.damage = known or self.damage
+    def _reading(self) -> SegmentReader:
+        # A segment that this process writes is read in tests alone.
+        return self._reader or self._new_reader()
 
-    def _noted_progress(self) -> Progress:
-        content = self._get("progress")
-        return _typed(content, Progress) if content is not None else Progress()
+    def _new_reader(self) -> SegmentReader:
+        return SegmentReader(SegmentContent(self.path, self._tables, self._notes, self._lock), self._form)
 
-    def _last_progress(self, table: str) -> Progress:
-        """Return the progress in a table's last row."""
-        try:
-            stored = self._last_before(table, _AFTER_ALL)
-            return progress_of(checked(*stored[1:])) if stored is not None else Progress()
-        except (sqlite3.Error, msgspec.DecodeError, ValueError) as exc:
-            raise damaged(self.path, exc) from exc
-
-    def _last_before(self, table: str, position: int) -> StoredPack | None:
-        with self._lock:
-            return self._tables.last_before(table, position)
-
-    def _unsettled(self, stored: StoredPack) -> list[Row]:
-        _, content, crc = stored
-        try:
-            rows = unpack(checked(content, crc))
-        except (msgspec.DecodeError, ValueError) as exc:
-            raise damaged(self.path, exc) from exc
-        return [row for row in rows if row[0] >= self.settled_below]
-
-    def _commit(self, packs: Sequence[Pack], progress: Progress) -> None:
+    def _commit(self, packs: Sequence[Pack], progress: Progress, *, empties: bool) -> None:
         tables = self._tables
         self._connection.execute("BEGIN IMMEDIATE")
-        if tables.may_empty(progress.settled_below):
+        if empties:
             tables.empty_inactive()
         tables.change_roles()
         if not tables.follows_all(packs):
             # The next process reads the progress of a table's last row only, and these rows will not be the last.
-            self._put("progress", _encode(progress))
+            self._notes.put(PROGRESS, self._form.seal_note(_encode(progress)))
         for packed in packs:
-            tables.insert(packed)
+            tables.insert(packed, mark=self._leaf_end)
         self._connection.execute("COMMIT")
-
-    def _put(self, name: str, content: bytes) -> None:
-        self._connection.execute("INSERT OR REPLACE INTO note VALUES (?, ?, ?)", (name, content, zlib.crc32(content)))
 
     def _get(self, name: str) -> bytes | None:
         with self._lock:
             try:
-                row = self._connection.execute("SELECT content, crc FROM note WHERE name = ?", (name,)).fetchone()
+                row = self._notes.get(name)
                 return checked(*row) if row else None
             except (sqlite3.Error, ValueError) as exc:
                 raise damaged(self.path, exc) from exc
@@ -359,28 +396,3 @@ class SpoolSegment:
         if self._connection.in_transaction:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
-
-
-def rename_damaged(path: Path) -> Path:
-    """Rename a damaged segment and its log so that nobody adopts them again; return the segment's new name."""
-    renamed = path.with_suffix(DAMAGED_SUFFIX)
-    for name, target in ((path, renamed), (wal_of(path), wal_of(renamed))):
-        with contextlib.suppress(FileNotFoundError):
-            if name.stat().st_size:
-                name.rename(target)
-            else:
-                name.unlink()
-    return renamed
-
-
-def _keep_log(path: Path) -> None:
-    with wal_of(path).open("rb") as log, durable_file(wal_of(path.with_suffix(DAMAGED_SUFFIX)), replace=True) as kept:
-        shutil.copyfileobj(log, kept)
-
-
-def _typed(content: bytes, kind: type[NoteT]) -> NoteT:
-    try:
-        return msgspec.msgpack.decode(content, type=kind)
-    except msgspec.DecodeError as exc:
-        message = f"a note in a spool segment was written by another version: {exc}"
-        raise DamagedSegmentError(message) from exc

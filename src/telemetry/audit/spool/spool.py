@@ -13,6 +13,7 @@ from telemetry.audit.producer import ProducerTree, TreeState
 from telemetry.audit.receipt import mark_durable, notify
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.spool.disk_state import DiskState
+from telemetry.audit.spool.folder_state import FolderState
 from telemetry.audit.spool.segment import SpoolSegment
 from telemetry.audit.spool.settled_prefix import SettledPrefix
 from telemetry.exceptions import SpoolError
@@ -49,6 +50,7 @@ class Spool:
         tree: The producer's tree; its state is committed with the records.
         room: Room of accepted events; the spool withholds in it what settled records still occupy in the file.
         max_kept_bytes: How many settled bytes may stay on disk after a record that is not settled.
+        state: Remembers the tree with which the stream ended; None where nothing is remembered.
     """
 
     def __init__(
@@ -60,11 +62,13 @@ class Spool:
         tree: ProducerTree,
         room: Room,
         max_kept_bytes: int = 1 << 60,
+        state: FolderState | None = None,
     ) -> None:
         self._segment = segment
         self._changed = threading.Condition(lock)
         self._queue = queue
         self._tree = tree
+        self._state = state
         self._incoming: list[SealedRecord] = []
         self._writing: list[SealedRecord] = []
         self._asleep = False
@@ -105,8 +109,8 @@ class Spool:
         if not records or self._worker.is_alive:
             return
         ordered = sorted(records, key=_position)
-        tree = self._tree.absorb(ordered)
         self._settled.reopen(_position(ordered[0]))
+        tree = self._tree.absorb(ordered, leaves_from=self._segment.first_wanted_leaf(self._settled.below))
         try:
             for run in _runs(ordered):
                 self._segment.append(run, settled_below=self._settled.below, tree=tree)
@@ -125,6 +129,9 @@ class Spool:
             self.stop()
         left = self._settled.outstanding
         if left == 0:
+            tree = self._tree.state()
+            if self._state is not None and tree is not None:
+                self._state.note_ended(tree)
             self._segment.remove()
         else:
             if not self._worker.is_alive:
@@ -163,7 +170,7 @@ class Spool:
                 self._writing = records
                 is_stopping = self._worker.is_stopping
             if records:
-                self._commit_or_skip(records, self._tree.absorb(records))
+                self._commit_or_skip(records)
                 self._pass_on(records)
             elif is_stopping:
                 return
@@ -177,8 +184,11 @@ class Spool:
         if is_ours:
             self._queue.extend(records)
 
-    def _commit_or_skip(self, records: list[SealedRecord], tree: TreeState | None) -> None:
-        if self._disk.may_try and self._commit(records, tree):
+    def _commit_or_skip(self, records: list[SealedRecord]) -> None:
+        below = self._settled.below
+        # The tree gets all records, whether the disk accepts them or not.
+        tree = self._tree.absorb(records, leaves_from=self._segment.first_wanted_leaf(below))
+        if self._disk.may_try and self._commit(records, tree, settled_below=below):
             self._disk.note_success()
             self._settled.add(records)
             self._mark_spooled(records)
@@ -200,17 +210,17 @@ class Spool:
         return not self._disk.is_broken and (self._settled.outstanding > 0 or self._settled.below > self._noted_below)
 
     def _note_progress(self) -> None:
-        if self._settled.below != self._noted_below:
-            self._commit((), None)
-
-    def _commit(self, records: Sequence[SealedRecord], tree: TreeState | None) -> bool:
         below = self._settled.below
+        if below != self._noted_below:
+            self._commit((), None, settled_below=below)
+
+    def _commit(self, records: Sequence[SealedRecord], tree: TreeState | None, *, settled_below: int) -> bool:
         try:
-            self._segment.append(records, settled_below=below, tree=tree)
+            self._segment.append(records, settled_below=settled_below, tree=tree)
         except Exception as exc:  # noqa: BLE001 - the events must continue, with any fault of the disk
             self._disk.note_failure(exc)
             return False
-        self._noted_below = below
+        self._noted_below = settled_below
         return True
 
 

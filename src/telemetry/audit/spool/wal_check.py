@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sqlite3
 import struct
 from pathlib import Path
 from typing import BinaryIO
+
+from telemetry.system.durable_file import durable_file
 
 _HEADER = struct.Struct(">8I")
 _FRAME = struct.Struct(">4I8x")
@@ -26,6 +29,16 @@ def wal_of(path: Path) -> Path:
 def journal_of(path: Path) -> Path:
     """Return the name of a database's rollback journal."""
     return path.with_name(path.name + "-journal")
+
+
+def keep_log(path: Path, kept: Path) -> None:
+    """Copy the write-ahead log of a database, so that one under the name ``kept`` has it too.
+
+    Raises:
+        OSError: It cannot be copied; never through a link.
+    """
+    with wal_of(path).open("rb") as log, durable_file(wal_of(kept), replace=True) as copy:
+        shutil.copyfileobj(log, copy)
 
 
 def has_lost_commits(connection: sqlite3.Connection, path: Path) -> bool:

@@ -21,7 +21,7 @@ from telemetry.audit.spool.segment import SUFFIX, SpoolSegment
 from telemetry.config import AuditConfig, EncryptionConfig, StorageConfig, TelemetryConfig
 from telemetry.encryption import Context, DataKey, EncryptionProviderFactory
 from telemetry.encryption.providers.local_key import LocalKeyProvider
-from telemetry.encryption.storage_keys import storage_keys_of
+from telemetry.encryption.storage_keys import StorageKeys, storage_keys_of
 from telemetry.exceptions import TelemetryError, UndeliveredError
 from telemetry.reader import DamagedRecord, FallbackSource, KafkaSource, OpenedEvent, TrailReader
 from telemetry.storage import StorageProviderFactory
@@ -183,7 +183,8 @@ class FaultLab:
         Raises:
             TelemetryError: A record is damaged, or Kafka or the store cannot be read.
         """
-        config = self.config().audit_config
+        whole = self.config()
+        config = whole.audit_config
         if config.encryption_config is None or config.storage_config is None:
             message = "the fault suite needs encryption and a store in its configuration"
             raise TelemetryError(message)
@@ -192,20 +193,20 @@ class FaultLab:
             keys = stack.enter_context(EncryptionProviderFactory.create(config.encryption_config))
             store = stack.enter_context(StorageProviderFactory.create(config.storage_config))
             source = stack.enter_context(KafkaSource(config))
-            opened = storage_keys_of(self.config(), provider=keys)
+            opened = storage_keys_of(whole, provider=keys)
             stored = FallbackSource(store, topic=config.kafka_topic, keys=opened)
             for entry in TrailReader([*source, *stored], provider=keys):
                 if isinstance(entry, DamagedRecord):
                     raise entry.error
                 if isinstance(entry, OpenedEvent):
                     ids.add(entry.event.id)
-        return ids | self._in_spool()
+            return ids | self._in_spool(opened)
 
-    def _in_spool(self) -> set[str]:
+    def _in_spool(self, keys: StorageKeys) -> set[str]:
         ids: set[str] = set()
         for path in self.spool.glob(f"*{SUFFIX}"):
             # None: its process is alive, or another one has adopted or settled it.
-            segment = SpoolSegment.adopt(path)
+            segment = SpoolSegment.adopt(path, keys)
             if segment is not None:
                 ids.update(event_id for _, event_id, _, _ in segment.rows())
                 segment.close()

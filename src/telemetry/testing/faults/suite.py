@@ -20,6 +20,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from telemetry.audit.spool.folder_state import STATE_NAME
 from telemetry.exceptions import ConfigurationError, IncompleteError, Problem, TelemetryError
 from telemetry.sync import Telemetry
 from telemetry.testing.faults.lab import PATIENCE, FaultCounts, FaultLab, hanging_key_service, wait
@@ -148,7 +149,7 @@ def _processes_killed(lab: FaultLab, rounds: int) -> _Observed:
         durable |= _kill_one(lab)
     with Telemetry(lab.config()) as telemetry:
         telemetry.shutdown()
-    if left := list(lab.spool.iterdir()):
+    if left := [path for path in lab.spool.iterdir() if path.name != STATE_NAME]:
         message = f"{len(left)} files are still in the spool although the next process has sent their events"
         raise IncompleteError(message)
     ids = lab.event_ids()

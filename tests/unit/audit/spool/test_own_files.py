@@ -12,9 +12,8 @@ import pytest
 from telemetry.audit.spool.adoption import adopt_segments
 from telemetry.audit.spool.own_files import ForeignFileError, open_folder, require_own
 from telemetry.exceptions import SpoolError
-from tests.support.leftovers import leave_segment, records
+from tests.support.leftovers import leave_segment, owner, records
 
-TOPIC = "audit-events"
 STRANGER = 2_001
 
 posix = pytest.mark.skipif(os.name != "posix", reason="Windows has no such modes")
@@ -88,7 +87,7 @@ def test_strange_file_is_left_and_does_not_stop_others(
 
     with pytest.raises(ForeignFileError, match="0198c0de"):
         require_own(strange)
-    (adopted,) = adopt_segments(spool, topic=TOPIC)
+    (adopted,) = adopt_segments(spool, owner(is_sealed=False))
 
     assert adopted.producer == logged[0].producer
     assert os.path.lexists(place)
@@ -105,7 +104,7 @@ def test_database_of_another_program_is_left(tmp_path: Path, caplog: pytest.LogC
     connection.close()
     before = path.read_bytes()
 
-    assert adopt_segments(tmp_path, topic=TOPIC) == []
+    assert adopt_segments(tmp_path, owner(is_sealed=False)) == []
 
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["customers.spool"]
@@ -121,7 +120,7 @@ def test_damaged_log_is_not_copied_through_a_link(tmp_path: Path) -> None:
     log.write_bytes(bytes(content))
     path.with_suffix(".damaged-wal").symlink_to(target)
 
-    for segment in adopt_segments(path.parent, topic=TOPIC):
+    for segment in adopt_segments(path.parent, owner(is_sealed=False)):
         segment.close()
 
     assert target.read_text() == "precious"

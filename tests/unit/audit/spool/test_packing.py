@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry.audit.record import SealedRecord
-from telemetry.audit.spool.packing import Progress, pack, unpack
+from telemetry.audit.spool.packing import pack, unpack
+from telemetry.audit.spool.progress import Progress
 from tests.support.accepted_records import PRODUCER, sealed_records
 
 
