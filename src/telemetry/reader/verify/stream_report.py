@@ -93,7 +93,7 @@ class StreamReporter:
         4. No sequence of a signed interval is absent.
         5. Trusted checkpoints prove the records, by data keys that they name.
         6. Their times rise, are not in the future, and fit those of the events.
-        7. The stream ends with a final checkpoint.
+        7. The stream ends with a final checkpoint, or with one of a recovery, which is named.
         8. Equal copies are counted; they are harmless.
 
         Records after the last one that was signed are no finding: anyone can write them.
@@ -113,6 +113,7 @@ class StreamReporter:
             self._foreign_keys(),
             self._times(),
             self._ending(),
+            self._recoveries(),
             self._equal_copies(),
         ):
             findings.add(finding)
@@ -350,6 +351,29 @@ class StreamReporter:
                 "the producer crashed, its records were cut off, or it is still running"
             )
             yield Finding(Verdict.TRUNCATED, reason, latest.size if is_run else None, end - 1 if is_run else None)
+
+    def _recoveries(self) -> Iterator[Finding]:
+        """Yield each end that another process signed: it had no more than what the spool had."""
+        signed = self._check.trusted.size
+        for recovery in self._check.trusted.recoveries.values():
+            if recovery.old_copy is not None:
+                reason = (
+                    f"old copy: a spool segment with {recovery.old_copy} records was put back after its process had ended, "
+                    f"and the end of {recovery.size} records was signed again"
+                )
+                yield Finding(Verdict.DUPLICATE, reason)
+            elif recovery.size < signed:
+                reason = (
+                    f"old copy: an end of {recovery.size} records was signed for a spool segment that was put back, "
+                    f"although {signed} records were signed"
+                )
+                yield Finding(Verdict.DUPLICATE, reason)
+            else:
+                reason = (
+                    f"recovered: {recovery.size} records; the process was killed, and the one that adopted its spool "
+                    "has signed the end as the spool had it"
+                )
+                yield Finding(Verdict.COMPLETE, reason)
 
     # 8. Duplicates.
 

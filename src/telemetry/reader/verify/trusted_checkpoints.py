@@ -4,14 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from telemetry.format.proof.checkpoint import Checkpoint
 from telemetry.format.proof.key_span import KeySpan
 
 MAX_SPANS = 4_096
 """Spans of data keys that are kept of one producer."""
+MAX_RECOVERIES = 16
+"""Recoveries that are kept of one producer; there is one, unless old copies of its spool segment are put back."""
 _CLOCK_SET = timedelta(minutes=5)
 """Step back that is accepted of version 1, whose times were those of the host's clock."""
+
+
+class Recovery(NamedTuple):
+    """An end of a stream that the process signed which adopted the spool of a dead one.
+
+    Attributes:
+        size: Number of records that were signed.
+        time: Time of the signature.
+        old_copy: Records of the older copy of a segment for which it was signed; None where it was the segment itself.
+    """
+
+    size: int
+    time: str
+    old_copy: int | None
 
 
 class TrustedCheckpoints:
@@ -24,9 +41,10 @@ class TrustedCheckpoints:
         count: How many different checkpoints they signed.
         latest: The largest checkpoint; None before the first.
         closing: The checkpoint that ends the stream; None while there is none.
+        recoveries: The ends that were signed for a dead process, the last ones of each size.
     """
 
-    __slots__ = ("_times", "believed", "closing", "count", "keys", "latest", "spans")
+    __slots__ = ("_times", "believed", "closing", "count", "keys", "latest", "recoveries", "spans")
 
     def __init__(self) -> None:
         self.keys: set[str] = set()
@@ -37,6 +55,7 @@ class TrustedCheckpoints:
         self.count = 0
         self.latest: Checkpoint | None = None
         self.closing: Checkpoint | None = None
+        self.recoveries: dict[int, Recovery] = {}
 
     @property
     def size(self) -> int:
@@ -57,7 +76,10 @@ class TrustedCheckpoints:
         latest = self.latest
         if latest is None or (checkpoint.size, checkpoint.time) >= (latest.size, latest.time):
             self.latest = checkpoint
-        self._note_time(checkpoint)
+        if checkpoint.recovered:
+            self._note_recovery(checkpoint)
+        else:
+            self._note_time(checkpoint)
         if is_new and len(self.spans) < MAX_SPANS:
             self.spans += checkpoint.keys
         if checkpoint.is_closing and (self.closing is None or checkpoint.size >= self.closing.size):
@@ -74,12 +96,22 @@ class TrustedCheckpoints:
     @property
     def first_time(self) -> str:
         """Earliest time that was signed; empty before the first checkpoint."""
-        return min((earliest for earliest, _, _ in self._times.values()), default="", key=_moment)
+        earliest = [earliest for earliest, _, _ in self._times.values()]
+        return min([*earliest, *(recovery.time for recovery in self.recoveries.values())], default="", key=_moment)
 
     @property
     def last_time(self) -> str:
         """Latest time that was signed; empty before the first checkpoint."""
-        return max((latest for _, latest, _ in self._times.values()), default="", key=_moment)
+        latest = [latest for _, latest, _ in self._times.values()]
+        return max([*latest, *(recovery.time for recovery in self.recoveries.values())], default="", key=_moment)
+
+    def _note_recovery(self, checkpoint: Checkpoint) -> None:
+        # Its time is that of the adoption, after everything that the process itself may have signed for more records.
+        before = self.recoveries.pop(checkpoint.size, None)
+        old_copy = checkpoint.old_copy if before is None or before.old_copy is None else before.old_copy
+        self.recoveries[checkpoint.size] = Recovery(checkpoint.size, checkpoint.time, old_copy)
+        if len(self.recoveries) > MAX_RECOVERIES:
+            del self.recoveries[next(iter(self.recoveries))]
 
     def _note_time(self, checkpoint: Checkpoint) -> None:
         time, is_strict = checkpoint.time, checkpoint.topic is not None
@@ -98,7 +130,9 @@ class TrustedCheckpoints:
         self.count = count
         self.latest, self.closing = latest, closing
         for checkpoint in (latest, closing):
-            if checkpoint is not None:
+            if checkpoint is not None and checkpoint.recovered:
+                self._note_recovery(checkpoint)
+            elif checkpoint is not None:
                 self._note_time(checkpoint)
 
 

@@ -92,12 +92,22 @@ class TestKinds:
         producer = only(topic([*process.run(25, end=False), process.checkpoint(recovered=True)]))
         assert producer.verdicts == {Verdict.COMPLETE}
         assert producer.is_closed
+        assert [str(finding.reason)[:21] for finding in producer.findings] == ["recovered: 25 records"]
+
+    def test_end_of_an_older_copy_is_named(self) -> None:
+        process = Process()
+        records = [*process.run(20, end=False), early := process.checkpoint(recovered=True)]
+        records += [*process.run(5, end=False), process.checkpoint(final=True)]
+        for order in (records, [*(record for record in records if record is not early), early]):
+            producer = only(topic(order))
+            assert (producer.verdict, producer.proven, producer.is_closed) == (Verdict.COMPLETE, 25, True)
+            assert "old copy: an end of 20 records" in str(producer.findings)
 
     def test_records_after_a_recovered_end_are_unproven(self) -> None:
         process = Process()
         records = [*process.run(25, end=False), process.checkpoint(recovered=True), process.log()]
         report = verify(topic(records))
-        assert report.producers[0].findings == ()
+        assert report.producers[0].verdicts == {Verdict.COMPLETE}
         assert (report.verdict, report.foreign.counts) == (Verdict.FOREIGN, {ForeignKind.BEYOND: 1})
 
     def test_stream_without_events_is_complete(self) -> None:
