@@ -76,6 +76,11 @@ COMMANDS = (
         "telemetry.cli.commands.operate.fallback",
         "Look at the fallback store, and bring it back to Kafka.",
     ),
+    Entry(
+        "spool",
+        "telemetry.cli.commands.operate.spool",
+        "Look at the spool folder, and take back what was quarantined there.",
+    ),
     Entry("topic", "telemetry.cli.commands.operate.topic", "Create the topic of a trail."),
     Entry(
         "keys",
