@@ -7,6 +7,7 @@ import threading
 
 from telemetry.config import EncryptionConfig
 from telemetry.encryption import Context, DataKey, EncryptionProvider
+from telemetry.encryption.storage_keys import PURPOSE
 
 
 class StubKeys(EncryptionProvider):
@@ -22,7 +23,10 @@ class StubKeys(EncryptionProvider):
         self.most_in_flight = 0
         self.entered = threading.Condition()
 
-    def generate_data_key(self, context: Context) -> DataKey:  # noqa: ARG002 - the signature of the ABC
+    def generate_data_key(self, context: Context) -> DataKey:
+        if context.get("purpose") == PURPOSE:
+            # For what is stored: one more call at the start of a process, which no test of data keys is about.
+            return self._generated()
         with self.entered:
             self.calls += 1
             self.in_flight += 1
@@ -32,12 +36,15 @@ class StubKeys(EncryptionProvider):
             self.gate.wait()
             if self.failure is not None:
                 raise self.failure
-            plaintext, wrapped = os.urandom(32), os.urandom(60)
-            self.keys[wrapped] = plaintext
-            return DataKey(plaintext=plaintext, wrapped=wrapped, key_uri="stub://key")
+            return self._generated()
         finally:
             with self.entered:
                 self.in_flight -= 1
+
+    def _generated(self) -> DataKey:
+        plaintext, wrapped = os.urandom(32), os.urandom(60)
+        self.keys[wrapped] = plaintext
+        return DataKey(plaintext=plaintext, wrapped=wrapped, key_uri="stub://key")
 
     def unwrap(self, wrapped: bytes, key_uri: str, context: Context) -> bytes:  # noqa: ARG002 - the signature of the ABC
         with self.entered:
