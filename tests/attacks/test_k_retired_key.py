@@ -47,7 +47,6 @@ def backdated(topic: str = TOPIC) -> list[RawRecord]:
     return [*events, forged.checkpoint(final=True, time="2026-01-15T00:00:01.000000Z")]
 
 
-@pytest.mark.xfail(strict=True, reason="a reader does not know which times are the broker's")
 @pytest.mark.services
 def test_revoked_key_signs_under_an_earlier_date(kafka: KafkaBroker, tmp_path: Path) -> None:
     """The broker stamps each record with the time at which it appended it, which the thief cannot choose."""

@@ -21,7 +21,6 @@ def with_rivals(honest: list[RawRecord], *, of_first: int, ahead: int) -> list[R
     return attacked
 
 
-@pytest.mark.xfail(strict=True, reason="which copy was signed is found by trial")
 @pytest.mark.parametrize(("of_first", "ahead"), [(1_100, 1), (0, 10)], ids=["1130-records", "10-an-interval"])
 def test_rivals_leave_the_whole_stream_provable(site: Site, of_first: int, ahead: int) -> None:
     payments = Writer(signer=site.keys.signing)
@@ -36,7 +35,6 @@ def test_rivals_leave_the_whole_stream_provable(site: Site, of_first: int, ahead
     assert '"audit-events[0]@0"' in verified.findings
 
 
-@pytest.mark.xfail(strict=True, reason="the prover keeps 16 rivals and tries their combinations")
 @pytest.mark.parametrize("sequence", [4, 5], ids=["of-the-event", "of-its-neighbour"])
 def test_rivals_leave_one_event_provable(site: Site, sequence: int) -> None:
     payments = Writer(signer=site.keys.signing)
