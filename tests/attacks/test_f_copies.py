@@ -20,7 +20,6 @@ def store(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.xfail(strict=True, reason="rivals from the store are read first and use up the trials")
 def test_rivals_in_the_store_make_nothing_unprovable(site: Site, store: Path) -> None:
     victim = site.writer()
     honest = victim.run(100, every=10)
