@@ -181,6 +181,11 @@ def decode_roster(data: bytes) -> Roster:
     )
 
 
+def begins_at(data: bytes, start: int) -> bool:
+    """Return whether a document says that it continues the log at a size; nothing else of it is looked at."""
+    return data.startswith(b'{"format":"%b","version":%d,"start":%d,' % (_FORMAT.encode(), _VERSION, start))
+
+
 def is_signed_by(roster: Roster, key: PublicKey) -> bool:
     """Return whether a key signed the note of a roster, and its log is that key's."""
     note: Note = parse_note(roster.note)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -13,12 +13,14 @@ from urllib.request import url2pathname
 from telemetry.config import StorageConfig
 from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.format.proof.signed_note import PublicKey
-from telemetry.format.roster.roster import MAX_ROSTER_BYTES, Roster, encode_roster
+from telemetry.format.roster.roster import MAX_ROSTER_BYTES, Roster, begins_at, encode_roster
 from telemetry.storage import StorageProvider, StorageProviderFactory
 
 logger = logging.getLogger("telemetry.roster")
 
+_SUFFIX = ".roster"
 _NAME = re.compile(r"[0-9]{20}\.roster", re.ASCII)
+_NAME_LENGTH = 20 + len(_SUFFIX)
 _MAX_NEWEST = 100
 _REMEDY = "write it as file:///FOLDER, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://ACCOUNT/CONTAINER/PREFIX"
 
@@ -50,8 +52,7 @@ class RosterStore:
         Raises:
             StorageError: The store refused or did not answer.
         """
-        for name in self._names():
-            yield self._store.get(name)
+        return self._read(self._names())
 
     def newest(self) -> Iterator[bytes]:
         """Yield the last rosters, the newest first; anyone who may create objects can add others.
@@ -59,8 +60,16 @@ class RosterStore:
         Raises:
             StorageError: The store refused or did not answer.
         """
-        for name in reversed(self._names()[-_MAX_NEWEST:]):
-            yield self._store.get(name)
+        return self._read(self._names()[: -_MAX_NEWEST - 1 : -1])
+
+    def _read(self, names: Iterable[str]) -> Iterator[bytes]:
+        for name in names:
+            data = self._store.get(name)
+            # The name orders the log: a genuine roster under the name of another must not look like a second history.
+            if begins_at(data, int(name[-_NAME_LENGTH:].removesuffix(_SUFFIX))):
+                yield data
+            else:
+                logger.warning("%s was passed over: its content is not the roster of that name", name)
 
     def _names(self) -> list[str]:
         found = [each for each in self._store.list(self._folder) if _NAME.fullmatch(each.name[len(self._folder) :])]

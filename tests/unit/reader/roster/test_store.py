@@ -6,6 +6,7 @@ import pytest
 
 from telemetry.config import StorageConfig
 from telemetry.exceptions import ConfigurationError, StorageConflictError
+from telemetry.reader.roster.history import RosterHistory
 from telemetry.reader.roster.store import _config, open_rosters, require_place
 from tests.support.rosters import WITNESS, Witnessing, read_up_to
 
@@ -47,6 +48,23 @@ def test_odd_objects_are_passed_over(tmp_path: Path) -> None:
         (folder / f"{7:020d}.roster").write_bytes(b" " * (2 << 20))
 
         assert list(rosters.documents()) == log.documents[:1]
+
+
+def test_copies_under_other_names_are_passed_over(tmp_path: Path) -> None:
+    log = Witnessing()
+    for end in range(3):
+        log.sign(read_up_to(end), read_up_to(end, partition=1))
+    folder = tmp_path / WITNESS.public.key_id.hex()
+    with open_rosters(tmp_path.as_uri(), WITNESS.public) as rosters:
+        for roster in log.rosters:
+            rosters.publish(roster)
+        # Each name below is free, because a roster has two leaves.
+        (folder / f"{1:020d}.roster").write_bytes(log.documents[2])
+        (folder / f"{99:020d}.roster").write_bytes(log.documents[0])
+
+        assert list(rosters.documents()) == log.documents
+        assert list(rosters.newest()) == log.documents[::-1]
+        assert RosterHistory.read(rosters.documents(), WITNESS.public).faults == []
 
 
 @pytest.mark.parametrize(
