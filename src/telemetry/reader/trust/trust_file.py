@@ -77,7 +77,11 @@ def parse_trust_file(data: bytes) -> TrustPolicy:
         raise ConfigurationError(Problem("trust_file", f"it is larger than {MAX_FILE_BYTES} bytes", _REMEDY))
     try:
         file = msgspec.convert(tomllib.loads(data.decode()), _File)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as exc:
+    except (
+        ValueError,
+        msgspec.ValidationError,
+        RecursionError,
+    ) as exc:  # a number of 5,000 digits is a bare ValueError
         raise ConfigurationError(Problem("trust_file", f"it is not a trust file: {exc}", _REMEDY)) from exc
     if file.version != VERSION:
         reason = f"it has version {file.version}; this library reads version {VERSION}"

@@ -80,8 +80,16 @@ def test_all_problems_are_named_at_once() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"\xff\xfe", b"version = 1", b"[" * 5_000, b"a = " + b"[" * 3_000, b"x" * (MAX_FILE_BYTES + 1)],
-    ids=["empty", "not UTF-8", "no key", "brackets", "nested", "too large"],
+    [
+        b"",
+        b"\xff\xfe",
+        b"version = 1",
+        b"[" * 5_000,
+        b"a = " + b"[" * 3_000,
+        b"version = " + b"9" * 5_000,
+        b"x" * (MAX_FILE_BYTES + 1),
+    ],
+    ids=["empty", "not UTF-8", "no key", "brackets", "nested", "endless number", "too large"],
 )
 def test_rubbish_is_refused(data: bytes) -> None:
     with pytest.raises(ConfigurationError):
