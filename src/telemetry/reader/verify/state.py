@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -196,7 +197,8 @@ class VerifierState(msgspec.Struct, kw_only=True):
             if fault is not None:
                 raise ConfigurationError(Problem("--state", str(fault), f"{fault.remedy}; then verify without it once"))
             with path.open("rb") as file:
-                data = file.read(MAX_STATE_BYTES + 1)
+                # A buffer for the largest state would be 1 GiB, however small this one is.
+                data = file.read(min(os.fstat(file.fileno()).st_size, MAX_STATE_BYTES) + 1)
         except FileNotFoundError:
             if expected_digest is None:
                 return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from datetime import timedelta
 from pathlib import Path
 
@@ -183,6 +184,16 @@ class TestStateFile:
     def test_file_that_is_not_a_state(self, data: bytes) -> None:
         with pytest.raises(FormatError):
             VerifierState.from_bytes(data)
+
+    def test_small_file_needs_little_memory(self, tmp_path: Path) -> None:
+        path = self.saved(tmp_path, topic(Process().run(95)))
+        tracemalloc.start()
+        try:
+            VerifierState.load(path)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak < 4 << 20
 
     def test_state_rolled_back(self, tmp_path: Path) -> None:
         records = topic(Process().run(95))
