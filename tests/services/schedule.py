@@ -14,6 +14,9 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 EXPECTED_SECONDS: dict[str, float] = {
     "tests/fault/test_outage.py": 120,
+    "tests/unit/reader/sources/fetch/test_fetcher.py::": 3,
+    "tests/unit/reader/sources/fetch/test_hostile_batches.py": 32,
+    "tests/kafka/test_batch_peek.py": 15,
     "tests/fault/test_crash.py": 55,
     "tests/cli/test_verify_attacks.py": 45,
     "tests/kafka/test_doctor.py": 45,

@@ -31,6 +31,7 @@ _STALLED_SECONDS = 10.0
 _MAX_CRASHES = 3
 _MEMORY = "it does not fit into the memory that a reader has when it is unpacked"
 _CRASH = "the client ends at it"
+_REWOUND = "a batch states a last offset that it does not have"
 _SILENCE = "the client makes nothing of it"
 
 
@@ -148,6 +149,7 @@ class Fetcher:
 
     def _handle(self, report: Report) -> Iterator[Records | BadRange]:
         if isinstance(report, Records):
+            yield from self._without_rewound(report)
             self._advance(report.positions)
             yield report
         elif isinstance(report, Unreadable):
@@ -156,6 +158,22 @@ class Fetcher:
             self._listener.failed(report)
         elif isinstance(report, LogLine):
             self._listener.logged(report)
+
+    def _without_rewound(self, report: Records) -> Iterator[BadRange]:
+        """Drop records that were read before, and pass over the batch that sent the client back to them.
+
+        A batch that lies about its last offset leads the client past the end, and from there to the beginning.
+        """
+        rewound = {partition for partition, position in report.positions.items() if position <= self._next[partition]}
+        rewound &= {record[0] for record in report.records} if rewound else set()
+        if not rewound:
+            return
+        report.records = [record for record in report.records if record[0] not in rewound]
+        for partition in rewound:
+            del report.positions[partition]
+            if partition in self._open:
+                yield self._passed_over(partition, self._next[partition], _REWOUND)
+                self._process.send(Seek(partition, self._next[partition]))
 
     def _skip(self, report: Unreadable) -> Iterator[BadRange]:
         partition = report.partition

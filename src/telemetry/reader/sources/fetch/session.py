@@ -43,6 +43,7 @@ _BAD_BATCH = frozenset(
         KafkaError._UNDERFLOW,  # noqa: SLF001
         KafkaError._NOT_IMPLEMENTED,  # noqa: SLF001
         KafkaError.INVALID_MSG,
+        KafkaError.MSG_SIZE_TOO_LARGE,
         KafkaError.UNSUPPORTED_COMPRESSION_TYPE,
     )
 )
