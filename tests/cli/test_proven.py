@@ -19,11 +19,16 @@ from tests.attacks.site import KeyFiles, Site
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def keys(tmp_path_factory: pytest.TempPathFactory) -> KeyFiles:
+    """A KEK and a signing key."""
+    return KeyFiles(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture(scope="module")
+def site(keys: KeyFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A process that ended, one that runs, and junk of a stranger."""
-    folder = tmp_path_factory.mktemp("site")
     with EmbeddedKafka(partitions=1) as kafka:
-        site = Site(kafka, folder, KeyFiles(tmp_path_factory.mktemp("keys")))
+        site = Site(kafka, tmp_path_factory.mktemp("site"), keys)
         running = site.writer(2)
         signed = [running.event("login"), running.checkpoint()]
         junk = signed[0]._replace(value=b"hello")
@@ -113,3 +118,18 @@ def test_followed_events_are_pending_or_wait(site: Site, wait: tuple[str, ...], 
         process.wait(60)
         if process.stdout is not None:
             process.stdout.close()
+
+
+def test_events_of_the_library_itself_are_proven(keys: KeyFiles, tmp_path: Path) -> None:
+    with EmbeddedKafka(partitions=3) as kafka:
+        site = Site(kafka, tmp_path, keys)
+        site.log((f"type-{number}" for number in range(300)), self_audit=True)
+        site.log(["unsealed"], encryption_enabled=False, service="other", checkpoint_format=1)
+        ended = site.run("export", *_trust(site, tmp_path), "--strict")
+
+    proven = [json.loads(line)["proven"] for line in ended.out.splitlines()]
+    assert len(proven) > 300
+    assert set(proven) == {"yes"}
+    # The key may not sign for the other service, whose event is in the clear.
+    assert ended.code == 3
+    assert "1 foreign" in ended.err
