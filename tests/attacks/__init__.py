@@ -77,4 +77,25 @@ item attack                                                        test
 1.18 L has stored objects sent without TLS                         test_l_environment: leaves_without_tls
 1.18 L has Kafka reached with TLS 1.1 by OpenSSL's configuration   test_l_openssl
 ==== ============================================================= =====================================================
+
+Further attacks, thought up when those above were mended:
+
+==== ============================================================= =====================================================
+1    W relabels a signed note of an auditor as a checkpoint        test_further_w_notes
+2    W writes junk, an auditor reads a part of the trail           test_further_w_range
+3    W writes a hundred records that claim one event's id          test_further_w_claims
+4    W writes on after a crash: foreign x truncated                test_further_w_truncated
+5    S signs under the producer id of another service              test_further_s_producer
+6    S lists another service's data key, for R to seal with        test_further_s_data_key
+7    S signs in the name of readers, or in one that looks alike    test_further_s_reader
+8    K has a stolen key that is twice in the trust file            test_further_k_trust_file: one_entry
+9    K has a stolen key that a state goes on to believe            test_further_k_trust_file: continued_state
+10   K is an auditor of another service, or a revoked one          test_further_k_acknowledges
+11   K goes on with a stream that has ended                        test_further_k_closed
+12   K or W appends records of a former key: trust dates x replay  test_further_k_replayed
+13   B deletes a record behind a rival that was acknowledged       test_further_b_acknowledged
+14   B dates a checkpoint long ago, and then events                test_further_b_dates
+15   B replays a heartbeat of a process that it cut off            test_further_b_heartbeats: heartbeat
+16   B exchanges the leaves beside checkpoints                     test_further_b_heartbeats: leaves
+==== ============================================================= =====================================================
 """

@@ -39,6 +39,6 @@ def test_every_listed_attack_has_its_test() -> None:
 
 
 def test_every_file_of_attacks_is_listed() -> None:
-    files = {path.stem for path in FOLDER.glob("test_?_*.py")}
+    files = {path.stem for pattern in ("test_?_*.py", "test_further_*.py") for path in FOLDER.glob(pattern)}
 
     assert files == set(listed())
