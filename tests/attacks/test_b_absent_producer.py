@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import pytest
-
 from tests.attacks.forge import Writer
 from tests.attacks.site import Site
 
@@ -27,7 +25,6 @@ def test_deleted_service_is_missing_where_it_is_expected(site: Site) -> None:
     assert "/production/treasury" in verified.findings
 
 
-@pytest.mark.xfail(strict=True, reason="nobody remembers which producers there were")
 def test_deleted_producer_is_missing_for_a_witness(site: Site) -> None:
     left, deleted = (Writer(number, signer=site.keys.signing) for number in (1, 2))
     honest = left.run(3)
@@ -43,7 +40,6 @@ def test_deleted_producer_is_missing_for_a_witness(site: Site) -> None:
     assert verified.proven(left.producer) == 3
 
 
-@pytest.mark.xfail(strict=True, reason="nobody remembers how far a stream had come")
 def test_end_of_a_process_that_never_came_back_is_missing_for_a_witness(site: Site) -> None:
     """Every process was killed without a final checkpoint, so ``truncated`` alone says nothing about the attack."""
     killed = Writer(1, signer=site.keys.signing)

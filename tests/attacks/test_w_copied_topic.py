@@ -47,7 +47,6 @@ def test_topic_of_strangers_alone_is_not_complete(site: Site) -> None:
     assert verified.report["proven"] == 0
 
 
-@pytest.mark.xfail(strict=True, reason="nothing tells a copy of a trail from the trail")
 def test_copied_staging_topic_differs_from_what_the_witness_saw(site: Site) -> None:
     production, staging = (Writer(number, signer=site.keys.signing) for number in (1, 2))
     site.put(production.run(3))

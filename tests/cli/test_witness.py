@@ -65,7 +65,7 @@ def test_rounds_continue_one_log(watched: Watched) -> None:
 
     history = watched.history()
     seen = history.streams[writer.producer]
-    assert [sighting.size for sighting in seen.sightings] == [10, 15]
+    assert [sighting.entry.size for sighting in seen.sightings] == [10, 15]
     assert (seen.latest.is_closed, seen.is_chained) == (True, True)
     assert len(watched.files()) == 3
     assert history.ranges["audit-events", 0].end == 18
@@ -88,7 +88,7 @@ def test_lost_state_is_rebuilt_from_the_rosters(watched: Watched) -> None:
     watched.site.put(writer.run(5))
 
     assert watched.look().code == 0
-    assert [seen.size for seen in watched.history().streams[writer.producer].sightings] == [5, 10]
+    assert [seen.entry.size for seen in watched.history().streams[writer.producer].sightings] == [5, 10]
 
 
 def test_lost_state_does_not_hide_a_rewritten_topic(watched: Watched) -> None:

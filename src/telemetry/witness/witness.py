@@ -257,9 +257,9 @@ class Witness:
         with self._state.changes() as changes:
             changes.put_streams(stream.latest for stream in history.streams.values())
             changes.put_roots(
-                (producer, seen.size, seen.root)
+                (producer, entry.size, entry.root)
                 for producer, stream in history.streams.items()
-                for seen in stream.sightings
+                for entry, _ in stream.sightings
             )
             changes.put_positions(
                 (partition, Position(entry.low, entry.end)) for (_, partition), entry in history.ranges.items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any
@@ -12,13 +12,18 @@ from typing import Annotated, Any
 import typer
 
 from telemetry.cli.options.bundle import Command, with_bundle
-from telemetry.cli.options.trust import PublicKeys, Trust, require_trust
+from telemetry.cli.options.trust import PublicKeys, Trust, public_keys, require_trust
 from telemetry.config import AuditConfig
 from telemetry.exceptions import ConfigurationError, Problem
+from telemetry.format.proof.signed_note import PublicKey
+from telemetry.reader.roster.history import RosterHistory
+from telemetry.reader.roster.store import open_rosters
 from telemetry.reader.trust import TrustPolicy
 from telemetry.reader.verify.acknowledged import AcknowledgedFindings
 from telemetry.reader.verify.verdicts import EXIT_TAMPERED, VerificationReport
+from telemetry.reader.verify.witnessed.witnessed_trail import WitnessedTrail
 
+_PANEL = "What a witness saw"
 _EXPECTED = re.compile(r"(?P<source>/[^:]+)(:(?P<least>[0-9]{1,6}))?", re.ASCII)
 _OPTIONS: dict[str, tuple[Any, Any]] = {
     "public_key": (PublicKeys, None),
@@ -38,6 +43,53 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
         Annotated[
             list[Path] | None,
             typer.Option(help="File that `telemetry acknowledge` wrote: its findings no longer count. Repeatable."),
+        ],
+        None,
+    ),
+    "require_witness": (
+        Annotated[
+            list[str] | None,
+            typer.Option(
+                metavar="KEY",
+                help="Public key of a witness, or a file that contains it: what it saw must be there. Repeatable.",
+                rich_help_panel=_PANEL,
+            ),
+        ],
+        None,
+    ),
+    "roster": (
+        Annotated[
+            str | None,
+            typer.Option(
+                metavar="URI",
+                help="Place of its rosters: file:///FOLDER, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or "
+                "az://ACCOUNT/CONTAINER/PREFIX.",
+                rich_help_panel=_PANEL,
+            ),
+        ],
+        None,
+    ),
+    "max_roster_age": (
+        Annotated[
+            float,
+            typer.Option(
+                min=1.0,
+                metavar="SECONDS",
+                help="Fail if the newest roster of a witness is older.",
+                rich_help_panel=_PANEL,
+            ),
+        ],
+        3_600.0,
+    ),
+    "retention_days": (
+        Annotated[
+            float | None,
+            typer.Option(
+                min=0.0,
+                help="Days for which the topic keeps records at least: what a witness saw later than that must be there, "
+                "also before the topic's first offsets.",
+                rich_help_panel=_PANEL,
+            ),
         ],
         None,
     ),
@@ -64,6 +116,10 @@ class Judging:
         self._public_keys: list[str] | None = values["public_key"]
         self._trust: Path | None = values["trust"]
         self._acknowledged: list[Path] = values["acknowledged"] or []
+        self._witnesses: list[str] = values["require_witness"] or []
+        self._roster: str | None = values["roster"]
+        self._max_roster_age = timedelta(seconds=values["max_roster_age"])
+        self._retention_days: float | None = values["retention_days"]
         self._is_strict: bool = values["strict"]
         self.expected = _expected(values["expect"] or ())
         self.shows_foreign: bool = values["foreign"] or self._is_strict
@@ -84,6 +140,26 @@ class Judging:
         """
         return AcknowledgedFindings.load(self._acknowledged, policy=policy, now=now)
 
+    def witnessed(self, policy: TrustPolicy, audit: AuditConfig) -> WitnessedTrail | None:
+        """Return what the required witnesses saw; None if none is required.
+
+        Raises:
+            ConfigurationError: A key or the place of the rosters cannot be used.
+            StorageError: The store of the rosters refused or did not answer.
+        """
+        if not self._witnesses:
+            if self._roster is not None:
+                raise ConfigurationError(Problem("--require-witness", "is missing", "name the witness's public key"))
+            return None
+        if self._roster is None:
+            raise ConfigurationError(Problem("--roster", "is missing", "name the place of the witness's rosters"))
+        histories = []
+        for key in _witness_keys(self._witnesses, policy):
+            with open_rosters(self._roster, key, storage=audit.storage_config) as rosters:
+                histories.append(RosterHistory.read(rosters.documents(), key))
+        retention = None if self._retention_days is None else timedelta(days=self._retention_days)
+        return WitnessedTrail(histories, policy=policy, max_age=self._max_roster_age, retention=retention)
+
     def exit_code(self, report: VerificationReport) -> int:
         """Return the exit code of the command."""
         return EXIT_TAMPERED if self._is_strict and report.foreign.total else report.exit_code
@@ -103,6 +179,14 @@ class JudgingBundle:
 def with_judging(command: Command) -> Command:
     """Give a command these options; it receives ``judging``."""
     return with_bundle(command, JudgingBundle())
+
+
+def _witness_keys(texts: list[str], policy: TrustPolicy) -> tuple[PublicKey, ...]:
+    keys = public_keys(texts, option="--require-witness")
+    if policy.binds_first_source and set(keys) & set(policy.candidates()):
+        reason = "names the key of a service: what a service says of itself is no witness"
+        raise ConfigurationError(Problem("--require-witness", reason, "name the witness's own key"))
+    return keys
 
 
 def _expected(texts: Iterable[str]) -> dict[str, int]:

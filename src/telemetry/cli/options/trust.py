@@ -48,7 +48,7 @@ def trust_policy(
     if public_keys and trust is not None:
         raise ConfigurationError(Problem("--trust", "contradicts --public-key", "add the key to the trust file"))
     if public_keys:
-        return TrustPolicy.of_keys(key for text in public_keys for key in _keys(text))
+        return TrustPolicy.of_keys(key for text in public_keys for key in _keys(text, "--public-key"))
     file = trust or configured
     return load_trust_file(file) if file is not None else None
 
@@ -65,19 +65,28 @@ def require_trust(public_keys: list[str] | None, trust: Path | None, *, configur
     return policy
 
 
-def _lines(path: Path) -> list[str]:
+def public_keys(texts: list[str], *, option: str) -> tuple[PublicKey, ...]:
+    """Return the keys that the values of an option name, each a key or a file with one key per line.
+
+    Raises:
+        ConfigurationError: One cannot be used.
+    """
+    return tuple(dict.fromkeys(key for text in texts for key in _keys(text, option)))
+
+
+def _lines(path: Path, option: str) -> list[str]:
     data = read_believed(path, max_bytes=_MAX_FILE_BYTES)
     # Who may write this file decides who is believed.
     if isinstance(data, FileFault):
-        raise ConfigurationError(Problem("--public-key", str(data), data.remedy))
+        raise ConfigurationError(Problem(option, str(data), data.remedy))
     return data.decode("utf-8").splitlines()
 
 
-def _keys(text: str) -> list[PublicKey]:
+def _keys(text: str, option: str) -> list[PublicKey]:
     try:
         # A key as text contains "+" signs and never names a file by chance.
         path = Path(text)
-        lines = _lines(path) if path.is_file() else [text]
+        lines = _lines(path, option) if path.is_file() else [text]
         return [PublicKey.parse(line.strip()) for line in lines if line.strip()]
     except (OSError, UnicodeDecodeError, FormatError) as exc:
-        raise ConfigurationError(Problem("--public-key", f"{text!r} is not a public key", _REMEDY)) from exc
+        raise ConfigurationError(Problem(option, f"{text!r} is not a public key", _REMEDY)) from exc

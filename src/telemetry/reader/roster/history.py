@@ -23,13 +23,11 @@ class Sighting(NamedTuple):
     """A stream in one roster.
 
     Attributes:
-        size: Number of its records.
-        root: Root hash of the tree over them.
+        entry: The leaf about it.
         time: When the roster was signed, RFC 3339.
     """
 
-    size: int
-    root: bytes
+    entry: StreamEntry
     time: str
 
 
@@ -38,14 +36,17 @@ class WitnessedStream:
     """What a witness saw of one stream.
 
     Attributes:
-        latest: The last leaf about it.
         sightings: It in each roster that has it, in the order of the rosters.
         is_chained: Each of its sizes was proven to extend the one before.
     """
 
-    latest: StreamEntry
     sightings: list[Sighting] = field(default_factory=list)
     is_chained: bool = True
+
+    @property
+    def latest(self) -> StreamEntry:
+        """The last leaf about it."""
+        return self.sightings[-1].entry
 
     def seen_at(self, size: int, root: bytes) -> str:
         """Return when the witness first saw a tree of this size or a larger one; empty if it did not.
@@ -57,8 +58,8 @@ class WitnessedStream:
         at = bisect_left(self.sightings, size, key=_size)
         if at == len(self.sightings):
             return ""
-        seen = self.sightings[at]
-        return "" if seen.size == size and seen.root != root else seen.time
+        entry, time = self.sightings[at]
+        return "" if entry.size == size and entry.root != root else time
 
 
 class RosterHistory:
@@ -116,6 +117,20 @@ class RosterHistory:
         """Name and id of the witness's key."""
         return label_of(self.key)
 
+    def sightings(self, producer: str, first: int, end: int | None = None) -> list[Sighting]:
+        """Return what was seen of a stream.
+
+        Args:
+            producer: The stream.
+            first: Smallest size.
+            end: Sizes from here on are left out.
+        """
+        stream = self.streams.get(producer)
+        if stream is None:
+            return []
+        start = bisect_left(stream.sightings, first, key=_size)
+        return stream.sightings[start : None if end is None else bisect_left(stream.sightings, end, key=_size)]
+
     def add(self, roster: Roster) -> None:
         """Add a roster that the witness signed.
 
@@ -158,13 +173,12 @@ class RosterHistory:
     def _remember_stream(self, entry: StreamEntry, time: str) -> None:
         stream = self.streams.get(entry.producer)
         if stream is None:
-            stream = self.streams[entry.producer] = WitnessedStream(entry)
+            stream = self.streams[entry.producer] = WitnessedStream()
         elif entry.size < stream.latest.size or entry.source != stream.latest.source:
             self._fault(f"the stream {entry.producer} shrinks in its log, or changes its source")
             return
-        stream.latest = entry
         stream.is_chained = stream.is_chained and entry.is_chained
-        stream.sightings.append(Sighting(entry.size, entry.root, time))
+        stream.sightings.append(Sighting(entry, time))
 
     def _gap(self, reason: str) -> None:
         if len(self.gaps) < MAX_PROBLEMS:
@@ -176,7 +190,7 @@ class RosterHistory:
 
 
 def _size(sighting: Sighting) -> int:
-    return sighting.size
+    return sighting.entry.size
 
 
 def _moment(time: str) -> datetime:

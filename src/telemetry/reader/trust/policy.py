@@ -118,7 +118,12 @@ class TrustPolicy:
         return self._bind(accepted, statement)
 
     def judge_checkpoint(
-        self, key: PublicKey, checkpoint: Checkpoint, *, appended_at: float | None = None
+        self,
+        key: PublicKey,
+        checkpoint: Checkpoint,
+        *,
+        appended_at: float | None = None,
+        rostered_at: float | None = None,
     ) -> Judgement:
         """Return whether a checkpoint is believed of a key whose signature under it was verified.
 
@@ -126,6 +131,7 @@ class TrustPolicy:
             key: The key that signed it.
             checkpoint: The checkpoint.
             appended_at: LogAppendTime of its record in seconds since the epoch; None where no broker stamped it.
+            rostered_at: Time of the first roster that covers it, in seconds since the epoch; None without one.
         """
         statement = Statement(
             roles=roles_of(checkpoint.source),
@@ -133,6 +139,7 @@ class TrustPolicy:
             topic=checkpoint.topic,
             signed_at=checkpoint.time,
             appended_at=appended_at,
+            rostered_at=rostered_at,
         )
         return self.judge(key, statement)
 

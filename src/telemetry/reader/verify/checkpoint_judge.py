@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from telemetry.exceptions import FormatError, TamperedError
 from telemetry.format.proof.checkpoint import Checkpoint, parse_text
@@ -50,15 +51,24 @@ class JudgedCheckpoint:
         return None
 
 
+class RosterClock(Protocol):
+    """Says when a witness saw a checkpoint."""
+
+    def seen_at(self, checkpoint: Checkpoint) -> float | None:
+        """Return when a witness first saw as many records of its stream, in seconds since the epoch; None if none did."""
+
+
 class CheckpointJudge:
     """Judges checkpoints by a policy.
 
     Args:
         policy: Who may sign what.
+        clock: Witnesses that saw the trail; None without any.
     """
 
-    def __init__(self, policy: TrustPolicy) -> None:
+    def __init__(self, policy: TrustPolicy, *, clock: RosterClock | None = None) -> None:
         self._policy = policy
+        self._clock = clock
         self._known = {(key.name, key.key_id): key for key in policy.candidates()}
 
     def judge(self, message: CheckpointMessage, record: RawRecord) -> JudgedCheckpoint:
@@ -97,7 +107,11 @@ class CheckpointJudge:
         if not keys:
             return JudgedCheckpoint(checkpoint=checkpoint, reason=self._why_unknown(note, claimed), signers=claimed)
         # 4. The policy.
-        judgements = [self._policy.judge_checkpoint(key, checkpoint, appended_at=record.append_time) for key in keys]
+        seen = self._clock.seen_at(checkpoint) if self._clock is not None else None
+        judgements = [
+            self._policy.judge_checkpoint(key, checkpoint, appended_at=record.append_time, rostered_at=seen)
+            for key in keys
+        ]
         # 5. The Kafka key.
         reason = "" if record.key == message.producer.encode() else "its Kafka key is not its producer"
         accepted = tuple(judgement for judgement in judgements if judgement.accepted)

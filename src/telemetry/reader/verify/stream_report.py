@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import chain, groupby
 
@@ -29,6 +29,7 @@ class Scope:
         from_start: The source was read from its beginning.
         to_end: The source was read to its end.
         has_keys: Public keys were given.
+        bounds: First and end offset of each partition that was read, by topic and partition.
         forgot_beginnings: An earlier run could not carry on all records that no trusted key had signed for.
     """
 
@@ -37,6 +38,7 @@ class Scope:
     from_start: bool
     to_end: bool
     has_keys: bool
+    bounds: Mapping[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
     forgot_beginnings: bool = False
 
     def is_recent(self, time: str) -> bool:

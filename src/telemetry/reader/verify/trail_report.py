@@ -26,6 +26,7 @@ from telemetry.reader.verify.verdicts import (
     Verdict,
     VerificationReport,
 )
+from telemetry.reader.verify.witnessed.witnessed_trail import WitnessedTrail
 
 _MAX_NOTES = 100
 
@@ -54,10 +55,12 @@ class Expectations:
     Attributes:
         producers: Least number of producers of each source; a source may be a pattern.
         acknowledged: Findings that shall not count.
+        witnessed: What witnesses saw of the trail.
     """
 
     producers: Mapping[str, int] = field(default_factory=dict)
     acknowledged: Acknowledgements | None = None
+    witnessed: WitnessedTrail | None = None
 
 
 class TrailReporter:
@@ -106,7 +109,7 @@ class TrailReporter:
             more_findings=findings.more,
             records=records,
             foreign=self._foreign(),
-            notes=tuple(self._key_changes(producers))[:_MAX_NOTES],
+            notes=(*self._witness_notes(), *tuple(self._key_changes(producers))[:_MAX_NOTES]),
             acknowledged=acknowledged,
         )
 
@@ -116,6 +119,8 @@ class TrailReporter:
         more = [*stream.elsewhere(), *self._clear_records(stream)]
         if self._is_proven:
             more += self._evidence.refusals.touching(stream.producer, stream.tree, stream.trusted)
+            if self._expectations.witnessed is not None:
+                more += self._expectations.witnessed.of_stream(stream, self._scope.bounds, self._scope.now)
         return StreamReporter(stream, self._scope, owners, held=held.get(stream.producer), more=more).report()
 
     def _clear_records(self, stream: StreamCheck) -> Iterator[Finding]:
@@ -141,6 +146,13 @@ class TrailReporter:
             yield Finding(Verdict.UNVERIFIABLE, reason)
         yield from self._evidence.refusals.elsewhere(self._streams.trusted)
         yield from self._absent_sources()
+        if self._expectations.witnessed is not None:
+            present, scope = self._streams.trusted, self._scope
+            yield from self._expectations.witnessed.of_trail(present, scope.bounds, scope.now)
+
+    def _witness_notes(self) -> tuple[str, ...]:
+        witnessed = self._expectations.witnessed
+        return () if witnessed is None else tuple(witnessed.notes())
 
     def _absent_sources(self) -> Iterator[Finding]:
         """Yield the sources of which fewer producers than expected have signed anything."""

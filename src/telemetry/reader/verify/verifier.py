@@ -31,6 +31,7 @@ from telemetry.reader.verify.trail_report import Evidence, Expectations, TrailRe
 from telemetry.reader.verify.unproven.event_times import DAY_BYTES
 from telemetry.reader.verify.unproven.refusals import Refusal
 from telemetry.reader.verify.verdicts import Acknowledgements, Finding, Verdict, VerificationReport
+from telemetry.reader.verify.witnessed.witnessed_trail import WitnessedTrail
 
 MAX_HELD_EVENTS = 4_000_000
 """Leaf hashes that wait for their interval to be complete: about 140 MB."""
@@ -63,6 +64,7 @@ class Verifier:
         expected: Least number of producers of each source that must be on the trail; a source may be a pattern, in
             which ``*`` matches within one part of the path.
         acknowledged: Findings that shall not count.
+        witnessed: What witnesses saw of the trail; all of it must be there, unless retention removed it.
         max_held_events: Leaf hashes held for intervals that are not complete.
         max_remembered: Proven records that are remembered to judge later copies.
     """
@@ -78,11 +80,12 @@ class Verifier:
         open_seconds: float = 0.0,
         expected: Mapping[str, int] | None = None,
         acknowledged: Acknowledgements | None = None,
+        witnessed: WitnessedTrail | None = None,
         max_held_events: int = MAX_HELD_EVENTS,
         max_remembered: int = MAX_REMEMBERED,
     ) -> None:
         self._policy = trusted if isinstance(trusted, TrustPolicy) else TrustPolicy.of_keys(trusted)
-        self._judge = CheckpointJudge(self._policy)
+        self._judge = CheckpointJudge(self._policy, clock=witnessed)
         self._scope = Scope(
             open_seconds=open_seconds,
             from_start=from_start or (state is not None and continued),
@@ -90,13 +93,15 @@ class Verifier:
             has_keys=bool(self._policy.keys),
             forgot_beginnings=state is not None and continued and state.forgot_records,
         )
-        self._expectations = Expectations(producers=dict(expected or {}), acknowledged=acknowledged)
+        self._expectations = Expectations(
+            producers=dict(expected or {}), acknowledged=acknowledged, witnessed=witnessed
+        )
         self._streams = Streams(held_events=max_held_events, remembered=max_remembered)
         self._groups = self._streams.groups
         self._key_hashes: dict[bytes | None, bytes] = {}
         self._evidence = Evidence()
         self._positions: defaultdict[str, dict[int, int]] = defaultdict(dict)
-        self._ends: dict[tuple[str, int], int] = {}
+        self._bounds: dict[tuple[str, int], tuple[int, int]] = {}
         self._records = 0
         self._state = state
         if state is not None:
@@ -153,7 +158,7 @@ class Verifier:
             high: One more than the last offset.
         """
         # A position beyond the end must not be handed on: the next run would skip what is written until then.
-        self._ends[source, partition] = high
+        self._bounds[source, partition] = low, high
         position = self._state.positions.get(source, {}).get(partition) if self._state is not None else None
         if position is None:
             return
@@ -178,7 +183,7 @@ class Verifier:
         Args:
             now: When the reading ended, with its time zone. Without it no producer counts as still running.
         """
-        scope = replace(self._scope, now=now)
+        scope = replace(self._scope, now=now, bounds=self._bounds)
         result = TrailReporter(self._streams, self._evidence, scope, self._policy, self._expectations).report(
             records=self._records
         )
@@ -202,7 +207,7 @@ class Verifier:
             known = positions.setdefault(source, {})
             for partition, offset in ends.items():
                 known[partition] = max(offset, known.get(partition, 0))
-        for (source, partition), end in self._ends.items():
+        for (source, partition), (_, end) in self._bounds.items():
             if partition in positions.get(source, {}):
                 positions[source][partition] = min(positions[source][partition], end)
         return VerifierState(
@@ -322,6 +327,8 @@ class Verifier:
         if not judged.accepted:
             self._streams.of(checkpoint.producer).add_signers(judged.signers)
             return
+        if self._expectations.witnessed is not None:
+            self._expectations.witnessed.observe(judged)
         stream = self._streams.trust(checkpoint.producer)
         leaves = judged.leaves() if stream.tree.wants_leaves(checkpoint.size) else None
         believed = {accepted.signer: accepted.why for accepted in judged.accepted}

@@ -28,7 +28,7 @@ def test_log_of_a_witness_is_read() -> None:
     seen = history.streams[process.producer]
     assert (history.faults, history.gaps, history.foreign) == ([], [], 0)
     assert history.newest == log.rosters[-1]
-    assert [sighting.size for sighting in seen.sightings] == [2, 4, 6]
+    assert [sighting.entry.size for sighting in seen.sightings] == [2, 4, 6]
     assert seen.latest.root == process.tree.root()
     assert history.ranges["audit-events", 0].end == 6
 

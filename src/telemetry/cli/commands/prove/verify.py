@@ -99,6 +99,7 @@ def verify(
         from_start=not after_retention,
         expected=judging.expected,
         acknowledged=known_findings,
+        witnessed=judging.witnessed(policy, audit),
     )
     starts = known.positions.get(audit.kafka_topic) if continued and known is not None else None
     scope = _read(verifier, config, starts)
