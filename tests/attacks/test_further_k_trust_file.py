@@ -22,7 +22,6 @@ def own(site: Site) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("order", [1, -1], ids=["revoked first", "revoked last"])
-@pytest.mark.xfail(strict=True, reason="one entry that admits a signature is enough")
 def test_key_that_one_entry_revokes_is_admitted_by_no_other(site: Site, order: int) -> None:
     """The key is in wrong hands, whatever it was for."""
     entries = [{**KEY, "revoked_from": THEFT}, {**KEY, "sources": ["/production/*"]}][::order]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 
@@ -83,6 +83,17 @@ class TrustPolicy:
     late: timedelta = LATE
     binds_first_source: bool = False
     _bound: dict[PublicKey, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # A key that is in wrong hands is so for all that it may sign: no other entry of it counts longer.
+        revoked: dict[PublicKey, datetime] = {}
+        for key in self.keys:
+            if key.revoked_from is not None:
+                revoked[key.public] = min(key.revoked_from, revoked.get(key.public, key.revoked_from))
+        if revoked:
+            self.keys = tuple(
+                replace(key, revoked_from=revoked[key.public]) if key.public in revoked else key for key in self.keys
+            )
 
     @classmethod
     def of_keys(cls, keys: Iterable[PublicKey]) -> TrustPolicy:
