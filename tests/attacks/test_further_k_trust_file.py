@@ -36,7 +36,6 @@ def test_key_that_one_entry_revokes_is_admitted_by_no_other(site: Site, order: i
 
 
 @pytest.mark.parametrize("change", ["revoked", "removed", "given to another service"])
-@pytest.mark.xfail(strict=True, reason="a state says for ever who was believed once")
 def test_continued_state_believes_no_key_that_is_trusted_no_more(site: Site, change: str) -> None:
     state, file = str(site.folder / "state"), site.folder / "trust.toml"
     honest, forged = Writer(1, signer=site.keys.signing), Writer(2, signer=STOLEN)

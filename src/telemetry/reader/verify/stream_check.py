@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from telemetry.format.proof.checkpoint import Checkpoint
 from telemetry.format.proof.leaves import IntervalLeaves
 from telemetry.reader.entry import Place
+from telemetry.reader.trust.judgement import Judgement
 from telemetry.reader.verify.key_order import KeyOrder
 from telemetry.reader.verify.record_group import RecordGroup
 from telemetry.reader.verify.tree.snapshot import TreeSnapshot
@@ -84,7 +85,7 @@ class StreamCheck:
         self.signers: set[str] = set()
         self.verified_before = 0
         self.is_restored = False
-        self._other_topic: Finding | None = None
+        self._doubts: dict[str, Finding] = {}
         self._required: Checkpoint | None = None
         # A size whose root the tree knows although no checkpoint of it was read: first the empty tree, whose root
         # is published, later that of an earlier verification. -1 once its checkpoint was read.
@@ -164,16 +165,29 @@ class StreamCheck:
 
     def note_other_topic(self, checkpoint: Checkpoint, place: Place) -> None:
         """Remember that a checkpoint was signed for another topic than the one it was read from."""
-        if self._other_topic is None:
+        if "topic" not in self._doubts:
             reason = (
                 f"signed for the topic {checkpoint.topic} and read from {place.source}: copied there; "
                 "if it is a mirror, name the topic in the trust file"
             )
-            self._other_topic = Finding(Verdict.UNVERIFIABLE, reason, place=str(place), field="topic")
+            self._doubts["topic"] = Finding(Verdict.UNVERIFIABLE, reason, place=str(place), field="topic")
 
-    def elsewhere(self) -> tuple[Finding, ...]:
-        """Return the finding that the stream was signed for another topic, if it was."""
-        return () if self._other_topic is None else (self._other_topic,)
+    def note_disbelief(self, judgements: Iterable[Judgement]) -> None:
+        """Remember that an earlier verification believed keys that may not sign this stream any more.
+
+        Args:
+            judgements: Why each of them is not believed now.
+        """
+        reasons = "; ".join(f"{judgement.signer}: {judgement.reason}" for judgement in judgements)
+        reason = (
+            f"an earlier verification believed keys that are not trusted with this now ({reasons or 'unknown keys'}); "
+            "verify once without --continue"
+        )
+        self._doubts["signature"] = Finding(Verdict.UNVERIFIABLE, reason, field="signature")
+
+    def doubts(self) -> tuple[Finding, ...]:
+        """Return why the stream is not believed as a whole: it is of another topic, or of keys that are not trusted now."""
+        return tuple(self._doubts.values())
 
     def records_beyond_the_end(self) -> int:
         """Return how many records claim to come after the signed end of the stream; 0 while it has none."""

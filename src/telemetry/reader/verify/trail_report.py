@@ -116,7 +116,7 @@ class TrailReporter:
     def _report_on(
         self, stream: StreamCheck, owners: Mapping[bytes, RecordGroup], held: Mapping[str, Mapping[int, bytes]]
     ) -> ProducerReport:
-        more = [*stream.elsewhere(), *self._clear_records(stream)]
+        more = [*stream.doubts(), *self._clear_records(stream)]
         if self._is_proven:
             more += self._evidence.refusals.touching(stream.producer, stream.tree, stream.trusted)
             if self._expectations.witnessed is not None:

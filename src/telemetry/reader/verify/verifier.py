@@ -351,6 +351,7 @@ class Verifier:
             if continued:
                 stream = self._streams.trust(saved.producer) if latest is not None else self._streams.of(saved.producer)
                 stream.restore(decode_stream(saved))
+                self._judge_again(stream, [labels[label] for label in saved.keys if label in labels])
             # Read from the beginning, the records must lead to each tree that was signed then; nothing else is kept.
             elif saved.passed is not None:
                 self._streams.trust(saved.producer).require_earlier_root(saved.passed.restored())
@@ -358,6 +359,21 @@ class Verifier:
             self._streams.restore(state.waiting_records)
             for finding in state.findings:
                 self._evidence.findings.add(finding.restored())
+
+    def _judge_again(self, stream: StreamCheck, keys: Iterable[PublicKey]) -> None:
+        """Judge the keys that an earlier verification believed: the policy may have changed since then."""
+        latest = stream.trusted.latest
+        if latest is None:
+            return
+        judgements = [self._policy.judge_checkpoint(key, latest) for key in keys]
+        accepted = [judgement for judgement in judgements if judgement.accepted]
+        if not accepted:
+            stream.note_disbelief(judgements)
+        for judgement in accepted:
+            before = stream.trusted.believed.get(judgement.signer)
+            # A state has no append times: what was judged by that clock stays so until the dates change.
+            if judgement.is_self_asserted if before is None else judgement.reason not in before:
+                stream.trusted.believed[judgement.signer] = judgement.why
 
 
 def _rfc3339(moment: datetime | None) -> str:
