@@ -173,6 +173,15 @@ class TrustPolicy:
         if self.binds_first_source and service_of(source) != READER_SERVICE:
             self._bound.setdefault(key, source)
 
+    def is_revoked(self, key: PublicKey) -> bool:
+        """Return whether a key is in wrong hands, from whatever time on."""
+        return any(entry.public == key and entry.revoked_from is not None for entry in self.keys)
+
+    def sources_of(self, key: PublicKey, role: Role) -> tuple[str, ...]:
+        """Return the patterns of the sources for which a key has a role."""
+        entries = (entry for entry in self.keys if entry.public == key and role in entry.roles)
+        return tuple(pattern for entry in entries for pattern in entry.sources)
+
     def clear_until(self, source: str) -> datetime | None:
         """Return until when events of a source may be in the clear; None if they never may."""
         times = [rule.clear_until for rule in self.rules if rule.clear_until and matches(rule.name, source)]

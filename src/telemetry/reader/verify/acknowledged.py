@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from telemetry.exceptions import ConfigurationError, Problem, TamperedError, TelemetryError
 from telemetry.format.proof.acknowledgement import Acknowledgement, parse_acknowledgement
-from telemetry.format.proof.signed_note import MAX_NOTE_BYTES, require_signed
+from telemetry.format.proof.signed_note import MAX_NOTE_BYTES, PublicKey, require_signed
 from telemetry.reader.trust.judgement import Role, Statement
-from telemetry.reader.trust.policy import TrustPolicy
+from telemetry.reader.trust.policy import TrustPolicy, matches
 from telemetry.reader.verify.verdicts import Finding
 
 _OPTION = "--acknowledged"
 _MAX_FILES = 1_000
+_ALL_SOURCES = "/*/*"
+"""Stands for the source of a finding about the whole trail: only a key whose patterns match everything covers it."""
+
+
+class BelievedAcknowledgement(NamedTuple):
+    """An acknowledgement, and whose findings its signer may acknowledge.
+
+    Attributes:
+        acknowledgement: What was signed.
+        sources: Patterns of the sources.
+    """
+
+    acknowledgement: Acknowledgement
+    sources: tuple[str, ...] = (_ALL_SOURCES,)
 
 
 class AcknowledgedFindings:
@@ -28,14 +44,15 @@ class AcknowledgedFindings:
         expired: Acknowledgements that do not count any more.
     """
 
-    def __init__(self, acknowledgements: Iterable[Acknowledgement], *, now: datetime) -> None:
+    def __init__(self, acknowledgements: Iterable[BelievedAcknowledgement], *, now: datetime) -> None:
         self.expired: list[Acknowledgement] = []
-        self._ids: set[str] = set()
-        for acknowledgement in acknowledgements:
+        self._sources: defaultdict[str, set[str]] = defaultdict(set)
+        for acknowledgement, sources in acknowledgements:
             if _moment(acknowledgement.expires) <= now:
                 self.expired.append(acknowledgement)
-            else:
-                self._ids.update(acknowledgement.findings)
+                continue
+            for finding in acknowledgement.findings:
+                self._sources[finding].update(sources)
 
     @classmethod
     def load(cls, paths: Iterable[Path], *, policy: TrustPolicy, now: datetime) -> AcknowledgedFindings:
@@ -54,14 +71,16 @@ class AcknowledgedFindings:
             raise ConfigurationError(Problem(_OPTION, f"names more than {_MAX_FILES} files", "name fewer"))
         return cls([_load(path, policy) for path in files], now=now)
 
-    def covers(self, finding: Finding, stream: str) -> bool:
-        """Return whether exactly this finding is acknowledged.
+    def covers(self, finding: Finding, stream: str, source: str) -> bool:
+        """Return whether exactly this finding is acknowledged, by an auditor of its source.
 
         Args:
             finding: The finding.
             stream: Producer that it concerns; empty for none.
+            source: Source of the producer; empty for none.
         """
-        return finding.id_in(stream) in self._ids
+        patterns = self._sources.get(finding.id_in(stream), ())
+        return any(matches(pattern, source or _ALL_SOURCES) for pattern in patterns)
 
     def notes(self) -> list[str]:
         """Return what an auditor has to know about acknowledgements that ended."""
@@ -72,21 +91,42 @@ class AcknowledgedFindings:
         ]
 
 
-def _load(path: Path, policy: TrustPolicy) -> Acknowledgement:
+def _load(path: Path, policy: TrustPolicy) -> BelievedAcknowledgement:
     try:
         with path.open("rb") as file:
             text = file.read(MAX_NOTE_BYTES + 1).decode()
         note, acknowledgement = parse_acknowledgement(text)
         _moment(acknowledgement.expires)
-        statement = Statement(roles=frozenset({Role.AUDITOR}), source="", signed_at=acknowledgement.time)
-        judgements = [policy.judge(key, statement) for key in require_signed(note, policy.candidates())]
-        if not any(judgement.accepted for judgement in judgements):
-            message = "; ".join(f"{judgement.signer}: {judgement.why}" for judgement in judgements)
-            raise TamperedError(message)
+        sources = _believed_sources(require_signed(note, policy.candidates()), acknowledgement, policy)
     except (OSError, UnicodeDecodeError, ValueError, TelemetryError) as exc:
         remedy = "name a file that `telemetry acknowledge` wrote with a key that the trust file gives the role auditor"
         raise ConfigurationError(Problem(_OPTION, f"{path} is not believed: {exc}", remedy)) from exc
-    return acknowledgement
+    return BelievedAcknowledgement(acknowledgement, sources)
+
+
+def _believed_sources(
+    signers: Iterable[PublicKey], acknowledgement: Acknowledgement, policy: TrustPolicy
+) -> tuple[str, ...]:
+    """Return the patterns of the sources whose findings the signers may acknowledge.
+
+    No clock but the signer's says when it signed, so a key that was revoked could give any date.
+
+    Raises:
+        TamperedError: None of them may acknowledge anything.
+    """
+    statement = Statement(roles=frozenset({Role.AUDITOR}), source="", signed_at=acknowledgement.time)
+    refused: list[str] = []
+    sources: list[str] = []
+    for key in signers:
+        judgement = policy.judge(key, statement)
+        if judgement.accepted and not policy.is_revoked(key):
+            sources += policy.sources_of(key, Role.AUDITOR)
+        else:
+            why = "the key is revoked" if judgement.accepted else judgement.why
+            refused.append(f"{judgement.signer}: {why}")
+    if not sources:
+        raise TamperedError("; ".join(refused))
+    return tuple(sources)
 
 
 def _moment(time: str) -> datetime:

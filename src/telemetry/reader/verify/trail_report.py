@@ -102,7 +102,7 @@ class TrailReporter:
         findings = self._evidence.findings.copy()
         for finding in self._findings(records):
             findings.add(finding)
-        counted, acknowledged = self._divide(findings.sorted(), stream="")
+        counted, acknowledged = self._divide(findings.sorted(), stream="", source="")
         return VerificationReport(
             producers=producers,
             findings=counted,
@@ -214,13 +214,15 @@ class TrailReporter:
                 before[producer.source] = producer.keys
 
     def _acknowledge_producer(self, report: ProducerReport) -> ProducerReport:
-        counted, acknowledged = self._divide(report.findings, stream=report.producer)
+        counted, acknowledged = self._divide(report.findings, stream=report.producer, source=report.source)
         return replace(report, findings=counted, acknowledged=acknowledged) if acknowledged else report
 
-    def _divide(self, findings: tuple[Finding, ...], *, stream: str) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+    def _divide(
+        self, findings: tuple[Finding, ...], *, stream: str, source: str
+    ) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
         """Return the findings that count, and those that an auditor has acknowledged."""
         known = self._expectations.acknowledged
         if known is None:
             return findings, ()
-        acknowledged = tuple(finding for finding in findings if known.covers(finding, stream))
+        acknowledged = tuple(finding for finding in findings if known.covers(finding, stream, source))
         return tuple(finding for finding in findings if finding not in acknowledged), acknowledged

@@ -137,12 +137,13 @@ class Finding:
 class Acknowledgements(Protocol):
     """Findings that an auditor has looked into, and that shall not count any more."""
 
-    def covers(self, finding: Finding, stream: str) -> bool:
+    def covers(self, finding: Finding, stream: str, source: str) -> bool:
         """Return whether exactly this finding is acknowledged.
 
         Args:
             finding: The finding.
             stream: Producer that it concerns; empty for none.
+            source: Source of the producer; empty for none.
         """
 
 
