@@ -12,6 +12,7 @@ import pytest
 
 from telemetry.audit.runtime import EXIT_SECONDS
 from telemetry.testing import EmbeddedKafka
+from telemetry.types import TelemetryConfig
 from tests.support.accounted_load import read_trail
 from tests.support.events_at_rest import ids, on_topic
 from tests.support.leftovers import left_in
@@ -69,7 +70,8 @@ def test_spool_keeps_events_when_all_else_hangs(kafka: EmbeddedKafka, tmp_path: 
     accepted = set(done.stdout.split())
     assert read_trail(config).spool == accepted
     assert len(accepted) == EVENTS
-    with running(config) as telemetry:
+    # The name of a service is that of its program, unless it is configured.
+    with running(TelemetryConfig(service_name="exit_worker", audit_config=config)) as telemetry:
         until(lambda: telemetry.audit.get_audit_stats().recovered == EVENTS)
     assert ids(on_topic(config)) == accepted
 

@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from telemetry.testing import EmbeddedKafka
+from telemetry.types import TelemetryConfig
 from tests.support.events_at_rest import in_fallback
 from tests.support.quick_telemetry import running
 from tests.support.until import until
@@ -147,5 +148,6 @@ def _require_what_was_counted(
     assert len(in_fallback(stored)) >= counts["fallback"]["stored"] > 0
     assert 0 < counts["spool only"]["spooled"] <= QUEUE_EVENTS
     kafka.start_brokers()
-    with running(spooled) as telemetry:
+    # The name of a service is that of its program, unless it is configured.
+    with running(TelemetryConfig(service_name="memory_worker", audit_config=spooled)) as telemetry:
         until(lambda: telemetry.audit.get_audit_stats().recovered == counts["spool only"]["spooled"])

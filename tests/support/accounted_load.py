@@ -9,9 +9,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -20,10 +19,12 @@ from telemetry.audit.receipt import Receipt
 from telemetry.audit.reports import AuditStats
 from telemetry.audit.service import AuditService
 from telemetry.audit.spool.segment import SUFFIX, SpoolSegment
+from telemetry.encryption import EncryptionProviderFactory
+from telemetry.encryption.storage_keys import storage_keys_of
 from telemetry.exceptions import TelemetryError, UndeliveredError
 from telemetry.reader.sources.kafka import KafkaSource
 from telemetry.sync import Telemetry
-from telemetry.types import AuditConfig
+from telemetry.types import AuditConfig, TelemetryConfig
 from tests.support.events_at_rest import fallback_objects, ids
 from tests.support.raw_records import raw_records
 from tests.support.until import PATIENCE, until
@@ -315,14 +316,18 @@ def read_trail(config: AuditConfig) -> Trail:
     objects = {
         name: ids([value for value in values if "sequence" in value]) for name, values in fallback_objects(config)
     }
-    return Trail(topic, objects, _in_spool(config.spool_path), order)
+    return Trail(topic, objects, _in_spool(config), order)
 
 
-def _in_spool(folder: Path | None) -> set[str]:
+def _in_spool(config: AuditConfig) -> set[str]:
     found: set[str] = set()
-    for path in folder.glob(f"*{SUFFIX}") if folder is not None else ():
-        segment = SpoolSegment.adopt(path)
-        assert segment is not None
-        found |= {event_id for _, event_id, _, _ in segment.rows()}
-        segment.close()
+    with ExitStack() as stack:
+        encryption = config.encryption_config if config.encryption_enabled else None
+        provider = None if encryption is None else stack.enter_context(EncryptionProviderFactory.create(encryption))
+        keys = storage_keys_of(TelemetryConfig(audit_config=config), provider=provider)
+        for path in config.spool_path.glob(f"*{SUFFIX}") if config.spool_path is not None else ():
+            segment = SpoolSegment.adopt(path, keys)
+            assert segment is not None
+            found |= {event_id for _, event_id, _, _ in segment.rows()}
+            segment.close()
     return found

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from telemetry.audit.spool.own_files import open_folder
-from telemetry.audit.spool.segment import SUFFIX, SpoolSegment
+from telemetry.audit.spool.segment import QUARANTINED_SUFFIX, SUFFIX, SpoolSegment
 from telemetry.config import AuditConfig
 from telemetry.doctor.report import CheckResult, Status
 from telemetry.encryption import EncryptionProviderFactory
@@ -104,7 +104,12 @@ def _segments_result(folder: Path) -> CheckResult:
         else:
             left += 1
             segment.close()
+    quarantined = len(list(folder.glob(f"*{QUARANTINED_SUFFIX}")))
     message = f"{alive} running processes, {left} segments of processes that ended, {damaged} damaged"
+    if quarantined:
+        message = f"{message}, {quarantined} quarantined"
+        remedy = "look at them, then bring them back (telemetry spool accept) or delete them"
+        return CheckResult("spool.segments", Status.WARNING, message, remedy)
     if damaged:
         return CheckResult("spool.segments", Status.WARNING, message, "keep the damaged files and inspect them")
     if left:
