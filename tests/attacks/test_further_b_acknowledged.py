@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 from telemetry.encryption.signing_key import SigningKey
 from tests.attacks.forge import Writer, rival, trust_file
 from tests.attacks.site import PASSPHRASE, Site
 
 
-@pytest.mark.xfail(strict=True, reason="a rival of a record has the same finding whether the record is there or not")
 def test_record_is_deleted_behind_an_acknowledged_rival(site: Site) -> None:
     payments, key = Writer(signer=site.keys.signing), site.folder / "auditor"
     auditor = SigningKey.create(key, PASSPHRASE, name="auditor")

@@ -146,12 +146,14 @@ class StreamReporter:
         for copy in copies.altered:
             is_known = copy.place is not None and bool(copy.place.source)
             reason = "this copy is not the record that was signed; another copy is"
+            field = ""
             if not tree.is_proven(copy.sequence):
-                reason = "this record is not the one that was signed, which was not found"
+                # To acknowledge a copy is not to acknowledge that the record is gone.
+                reason, field = "this record is not the one that was signed, which was not found", "record"
             elif not is_known:
                 reason = "the copy that was read first is not the record that was signed; a later copy is"
             place = str(copy.place) if is_known else ""
-            yield Finding(Verdict.TAMPERED, reason, copy.sequence, copy.sequence, place, leaf=copy.leaf.hex())
+            yield Finding(Verdict.TAMPERED, reason, copy.sequence, copy.sequence, place, field, leaf=copy.leaf.hex())
         if copies.more_altered:
             yield Finding(Verdict.TAMPERED, f"{copies.more_altered} more copies are not the records that were signed")
         for sequence, conflict in copies.conflicts.items():
@@ -352,7 +354,8 @@ class StreamReporter:
                 f"{latest.size} records, and {beyond} after them are not proven; "
                 "the producer crashed, its records were cut off, or it is still running"
             )
-            yield Finding(Verdict.TRUNCATED, reason, latest.size if is_run else None, end - 1 if is_run else None)
+            first, last = (latest.size, end - 1) if is_run else (None, None)
+            yield Finding(Verdict.TRUNCATED, reason, first, last, leaf=latest.root.hex())
 
     def _recoveries(self) -> Iterator[Finding]:
         """Yield each end that another process signed: it had no more than what the spool had."""

@@ -78,7 +78,8 @@ class Finding:
         field: Part of the record that differs; empty where it is not known.
         exact: Whether all records from ``first`` to ``last`` are concerned; if False, at least one of them is.
         leaf: Leaf hash of the record that is absent or altered, in hexadecimal; of several records, the SHA-256 of
-            their leaf hashes, one after the other. Empty where it is not known.
+            their leaf hashes, one after the other; of a stream without an end, the root of its last signed tree. Empty
+            where it is not known.
     """
 
     verdict: Verdict
@@ -104,6 +105,9 @@ class Finding:
             stream: Producer that it concerns; empty for none.
         """
         parts = [stream, str(self.verdict), self.first, self.last, self.field, self.leaf]
+        if self.verdict is Verdict.TRUNCATED and self.leaf:
+            # Anyone can write records after the last signed one: only where the signatures end is the finding.
+            parts[2:4] = [None, None]
         if not self.leaf:
             # Without the record's hash, its place and what was found about it are what makes the finding this one.
             parts += [self.place, self.reason]
