@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import msgspec
-import pytest
 
 from telemetry.format.proof.acknowledgement import Acknowledgement, sign_acknowledgement
 from telemetry.format.proof.checkpoint_message import CHECKPOINT_CONTENT_TYPE, CHECKPOINT_TYPE, CheckpointMessage
@@ -32,7 +31,6 @@ def relabelled(note: str, producer: str) -> RawRecord:
     return RawRecord(producer.encode(), msgspec.json.encode(message), Place(TOPIC))
 
 
-@pytest.mark.xfail(strict=True, reason="a note of a trusted key that is no checkpoint is called a misuse")
 def test_acknowledgement_relabelled_as_a_checkpoint_raises_no_alarm(site: Site) -> None:
     """Acknowledgements are filed and sent around; the auditor's key has signed nothing but what it may sign."""
     payments = Writer(signer=site.keys.signing)

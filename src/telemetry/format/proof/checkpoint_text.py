@@ -14,10 +14,11 @@ from telemetry.format.proof.merkle import HASH_BYTES
 from telemetry.format.uuid7 import is_uuid
 from telemetry.format.value.message import MAX_SEQUENCE
 
+ORIGIN = "telemetry"
+"""Begins the first line, before the source: by it a text says that it is a checkpoint of this format."""
 MAX_LINES = 3 + 64
 """Lines of a text beside those of the data keys. Former versions count those too."""
 
-_ORIGIN = "telemetry"
 _MAX_ORIGIN = 4_096
 _FIXED_LINES = 3
 _ONCE = frozenset(("time", "final", "recovered", "frontier", "topic", "interval", "old-copy"))
@@ -52,7 +53,7 @@ class Lines(NamedTuple):
 
 def origin_of(source: str, producer: str) -> str:
     """Return the first line of a producer's checkpoints."""
-    return f"{_ORIGIN}{source}/{producer}"
+    return f"{ORIGIN}{source}/{producer}"
 
 
 def split_lines(text: str) -> Lines:
@@ -131,7 +132,7 @@ def decode_base64(text: str, part: str) -> bytes:
 
 def _parse_origin(origin: str) -> tuple[str, str]:
     head, _, producer = origin.rpartition("/")
-    source = head.removeprefix(_ORIGIN)
+    source = head.removeprefix(ORIGIN)
     if len(origin) > _MAX_ORIGIN or head == source or not source.startswith("/") or not is_uuid(producer):
         message = "the checkpoint's origin is not telemetry/ENVIRONMENT/SERVICE/PRODUCER"
         raise FormatError(message)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 from telemetry.exceptions import FormatError, TamperedError
 from telemetry.format.proof.checkpoint import Checkpoint, parse_text
 from telemetry.format.proof.checkpoint_message import CheckpointMessage
+from telemetry.format.proof.checkpoint_text import ORIGIN
 from telemetry.format.proof.leaves import LEAVES_HEADER, IntervalLeaves
 from telemetry.format.proof.signed_note import Note, PublicKey, parse_note
 from telemetry.format.uuid7 import is_uuid
@@ -28,7 +30,7 @@ class JudgedCheckpoint:
         refused: Judgements of keys whose signature is right, and that may not sign this.
         reason: Why it proves nothing, or what else is wrong with its record.
         signers: Labels of the keys that it says signed it.
-        is_misuse: A trusted key signed a text that is no checkpoint.
+        is_misuse: A trusted key signed a text that says it is a checkpoint, and is none.
         headers: Headers of the record, with the leaf hashes of its interval.
     """
 
@@ -44,10 +46,9 @@ class JudgedCheckpoint:
         """Return the leaf hashes of its interval; None where there are none that its root proves."""
         for name, content in self.headers:
             if name == LEAVES_HEADER and self.checkpoint is not None:
-                try:
+                # Nothing signs a header, and there may be others; without any, the records can still lead to the root.
+                with suppress(FormatError, TamperedError):
                     return IntervalLeaves.decode(content, self.checkpoint)
-                except (FormatError, TamperedError):
-                    return None  # nothing signs the header; the records themselves can still lead to the root
         return None
 
 
@@ -98,8 +99,10 @@ class CheckpointJudge:
         try:
             checkpoint = parse_text(note.text)
         except (FormatError, TamperedError) as exc:
-            reason = f"signed by {claimed}, although it is not one: {exc}" if keys else str(exc)
-            return JudgedCheckpoint(reason=reason, signers=claimed, is_misuse=bool(keys))
+            # The first line says what was signed: anyone can move an acknowledgement or a roster into a checkpoint's record.
+            is_misuse = bool(keys) and note.text.startswith(f"{ORIGIN}/")
+            reason = f"signed by {claimed}, although it is not one: {exc}" if is_misuse else str(exc)
+            return JudgedCheckpoint(reason=reason, signers=claimed, is_misuse=is_misuse)
         for name in ("producer", "source", "time"):
             if getattr(message, name) != getattr(checkpoint, name):
                 reason = f"its {name} is not the one in its signed note: it was altered or moved here"
