@@ -9,7 +9,6 @@ from tests.attacks.site import Site
 
 
 @pytest.mark.parametrize("how", ["recovered", "final"])
-@pytest.mark.xfail(strict=True, reason="only the last end of a stream is looked at")
 def test_ended_stream_does_not_go_on_and_end_again(site: Site, how: str) -> None:
     """A process that signs its end logs nothing after it, and leaves nothing to be recovered."""
     payments = Writer(signer=site.keys.signing)

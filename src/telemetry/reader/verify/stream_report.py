@@ -340,13 +340,13 @@ class StreamReporter:
         if required > end:
             reason = f"the source ends at sequence {end}, although {required} records were verified earlier"
             yield Finding(Verdict.TRUNCATED, reason, end, required - 1)
-        closing, latest = self._check.trusted.closing, self._check.trusted.latest
-        if closing is not None:
-            if not closing.recovered and self._check.trusted.size > closing.size:
-                size = self._check.trusted.size
-                reason = f"a checkpoint of {size} records was signed after the final one of {closing.size}"
-                yield Finding(Verdict.TAMPERED, reason)
-        elif latest is not None and not self._is_open and self._scope.to_end:
+        trusted, latest = self._check.trusted, self._check.trusted.latest
+        if trusted.ended is not None and trusted.size > trusted.ended.size:
+            reason = f"a checkpoint of {trusted.size} records was signed after the final one of {trusted.ended.size}"
+            yield Finding(Verdict.TAMPERED, reason)
+        if trusted.closing is not None:
+            return
+        if latest is not None and not self._is_open and self._scope.to_end:
             beyond = self._check.tree.count_from(latest.size)
             is_run = beyond > 0 and end == latest.size + beyond
             reason = (

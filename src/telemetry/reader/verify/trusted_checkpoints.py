@@ -41,10 +41,11 @@ class TrustedCheckpoints:
         count: How many different checkpoints they signed.
         latest: The largest checkpoint; None before the first.
         closing: The checkpoint that ends the stream; None while there is none.
+        ended: The first end that the process itself signed, which nothing may come after; None while there is none.
         recoveries: The ends that were signed for a dead process, the last ones of each size.
     """
 
-    __slots__ = ("_times", "believed", "closing", "count", "keys", "latest", "recoveries", "spans")
+    __slots__ = ("_times", "believed", "closing", "count", "ended", "keys", "latest", "recoveries", "spans")
 
     def __init__(self) -> None:
         self.keys: set[str] = set()
@@ -55,6 +56,7 @@ class TrustedCheckpoints:
         self.count = 0
         self.latest: Checkpoint | None = None
         self.closing: Checkpoint | None = None
+        self.ended: Checkpoint | None = None
         self.recoveries: dict[int, Recovery] = {}
 
     @property
@@ -84,6 +86,7 @@ class TrustedCheckpoints:
             self.spans += checkpoint.keys
         if checkpoint.is_closing and (self.closing is None or checkpoint.size >= self.closing.size):
             self.closing = checkpoint
+        self._note_end(checkpoint)
 
     def backward(self) -> Iterator[tuple[int, str, str]]:
         """Yield where the times run back: a size, its time, and the later time that was signed for fewer records."""
@@ -121,6 +124,11 @@ class TrustedCheckpoints:
             max(latest, time, key=_moment),
             is_strict and was_strict,
         )
+
+    def _note_end(self, checkpoint: Checkpoint) -> None:
+        # A recovery ends a stream as far as a spool had it, and another spool may have more.
+        if checkpoint.final and not checkpoint.recovered and (self.ended is None or checkpoint.size < self.ended.size):
+            self.ended = checkpoint
 
     def restore(
         self, keys: Iterable[str], *, count: int, latest: Checkpoint | None, closing: Checkpoint | None
