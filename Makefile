@@ -6,7 +6,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test kafka-long check bench verify-limits bench-check fault-long key-outage-long memory-long matrix-long outage-long replay-speed \
+.PHONY: help demo test kafka-long check bench verify-limits bench-check hostile-long fault-long key-outage-long memory-long matrix-long outage-long replay-speed \
 	services lock setup setup-bench setup-supply wheel sbom audit clean
 
 VENV := .venv
@@ -52,6 +52,9 @@ check: setup ## lint, types, import contracts, lock files, and the rules of the 
 
 key-outage-long: setup ## let the key service hang for a minute under load, and measure the event loop; docs/reliability.md
 	@KEY_OUTAGE_LONG=1 $(BIN)/python -m pytest -s -p no:randomly tests/fault/test_key_service_outage_load.py
+
+hostile-long: setup ## throw hostile records, objects, names and files at every reader (about ten minutes)
+	@HOSTILE_FACTOR=$${HOSTILE_FACTOR:-20} $(BIN)/python -m pytest -p no:randomly --timeout 3600 tests/property/test_hostile_*.py
 
 fault-long: setup ## kill five hundred logging processes at random moments (about 15 minutes); docs/reliability.md
 	@CRASH_RUNS=$${CRASH_RUNS:-500} $(BIN)/python -m pytest -s tests/fault/test_crash.py -k random_moments -p no:randomly --timeout 3600

@@ -1,0 +1,85 @@
+"""Throws hostile records at every reader: no traceback, bounded memory, and every genuine event comes out, proven."""
+
+from __future__ import annotations
+
+import functools
+import os
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from telemetry.format.proof.inclusion import encode_proof, verify_proof
+from telemetry.reader import RawRecord, TrailReader
+from telemetry.reader.open.rules import ReadingRules
+from telemetry.reader.prove.lineage import LineageTracer
+from telemetry.reader.prove.prover import Prover
+from telemetry.reader.verify.state import VerifierState
+from telemetry.reader.verify.verifier import Verifier
+from tests.property.genuine import LATER, bounded, placed, trail
+from tests.property.hostile import hostile_records, mixed
+
+FACTOR = int(os.environ.get("HOSTILE_FACTOR", "1"))
+"""How many times as many examples as usual are tried: `make hostile-long`."""
+
+policies = st.sampled_from(["key", "file"])
+
+
+@st.composite
+def topics(draw: st.DrawFn, *, most: int = 8) -> list[RawRecord]:
+    found = draw(mixed(trail().records, hostile_records(trail()), most=most))
+    found[:] = placed(found)
+    return found
+
+
+def fuzz(examples: int) -> settings:
+    return settings(
+        max_examples=examples * FACTOR,
+        phases=(Phase.explicit, Phase.reuse, Phase.generate),
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+    )
+
+
+@fuzz(40)
+@given(topics(), policies, st.data())
+def test_verifier_proves_all_events(records: list[RawRecord], policy: str, data: st.DataObject) -> None:
+    cut = data.draw(st.integers(0, len(records)))
+    with bounded():
+        verifier = Verifier(trail().policy(policy))
+        verifier.observe_all(records[:cut])
+        state = VerifierState.from_bytes(verifier.state(now=LATER).to_bytes())
+        again = Verifier(trail().policy(policy), state=state, continued=True)
+        again.observe_all(records[cut:])
+        report = again.report(now=LATER)
+        verifier.observe_all(records[cut:])
+        whole = verifier.report(now=LATER)
+    trail().require_verified(whole)
+    trail().require_verified(report)
+
+
+@fuzz(40)
+@given(topics(), policies, st.booleans(), st.booleans())
+def test_reader_shows_all_events(records: list[RawRecord], policy: str, needs_seals: bool, foreign: bool) -> None:
+    rules = ReadingRules(policy=trail().policy(policy), needs_seals=needs_seals, foreign=foreign)
+    with bounded():
+        reader = TrailReader(records, provider=trail().provider, rules=rules, patience=5.0)
+        entries = list(reader)
+        reader.close()
+    trail().require_shown(entries)
+
+
+@fuzz(30)
+@given(topics(), policies, st.data())
+def test_each_event_is_proven_and_traced(records: list[RawRecord], policy: str, data: st.DataObject) -> None:
+    event = data.draw(st.sampled_from(trail().events))
+    judge = functools.partial(trail().policy, policy)
+    with bounded():
+        prover = Prover(*trail().place_of(event), trusted=judge())
+        prover.observe_all(records)
+        proof = encode_proof(prover.proof())
+        tracer = LineageTracer(trail().id_of(event), trusted=judge())
+        assert tracer.find(records)
+        lineages = tracer.trace(records)
+        shown = [lineage.to_dict() for lineage in lineages]
+    assert verify_proof(proof, judge().candidates()).message
+    assert [lineage.raw.value for lineage in lineages if lineage.is_proven] == [event.value]
+    assert len(shown) >= 1
