@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 from collections.abc import Sequence
 from typing import Any
 
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 from telemetry.exceptions import FormatError
@@ -38,8 +40,10 @@ RAW_VALUES = (
     b'"\xed\xa0\x80"',
     b"",
 )
-"""JSON values, and what is none, that no encoder writes."""
+"""JSON values, and what is not one, that no encoder writes."""
 
+FACTOR = int(os.environ.get("HOSTILE_FACTOR", "1"))
+"""How many times as many examples as usual are tried: `make hostile-long`."""
 MAX_SHOWN = 12_000
 """Characters of what was drawn, when a test fails."""
 
@@ -63,12 +67,22 @@ HOSTILE_TEXTS = (
 )
 
 
+def fuzz(examples: int) -> settings:
+    """Return the settings of a test: as many examples as usual, or many times as many."""
+    return settings(
+        max_examples=examples * FACTOR,
+        phases=(Phase.explicit, Phase.reuse, Phase.generate),
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+    )
+
+
 def render_json(value: Any, *, is_ascii: bool = False) -> bytes:
     """Return a value as JSON, with the raw bytes for which placeholders stand."""
     text = json.dumps(value, ensure_ascii=is_ascii, separators=(",", ":")).encode("utf-8", "surrogatepass")
     return _RAW_PATTERN.sub(lambda found: RAW_VALUES[int(found[1]) % len(RAW_VALUES)], text)
 
 
+policies = st.sampled_from(["key", "file"])
 texts = st.one_of(st.sampled_from(HOSTILE_TEXTS), st.text(st.characters(exclude_categories=["Cs"]), max_size=30))
 values = st.recursive(
     st.one_of(

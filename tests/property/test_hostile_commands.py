@@ -15,10 +15,9 @@ from telemetry.reader import RawRecord
 from telemetry.testing import EmbeddedKafka
 from tests.attacks.forge import produce
 from tests.property.genuine import PASSPHRASE, folder, trail
-from tests.property.hostile import hostile_records, mixed, noise
+from tests.property.hostile import fuzz, hostile_records, mixed, noise
 from tests.property.hostile_store import SECRET_TEXT, hostile_stores
 from tests.property.test_hostile_files import acknowledgements, proofs, trust_files
-from tests.property.test_hostile_input import fuzz
 from tests.support.in_process import Ended, run
 
 CODES = {0, 2, 3, 4, 5, 6, 7}

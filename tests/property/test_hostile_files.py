@@ -27,9 +27,8 @@ from telemetry.reader.verify.acknowledged import AcknowledgedFindings
 from telemetry.reader.verify.state import VerifierState
 from telemetry.reader.verify.verifier import Verifier
 from tests.property.genuine import LATER, bounded, folder, placed, trail
-from tests.property.hostile import altered, altered_bytes, mixed, noise, texts
+from tests.property.hostile import altered, altered_bytes, fuzz, mixed, noise, policies, texts
 from tests.property.hostile_store import genuine_objects, hostile_contents, storage_keys
-from tests.property.test_hostile_input import fuzz, policies
 from tests.support.memory_store import MemoryStore
 from tests.support.rosters import WITNESS, Witnessing, read_up_to, stream
 from tests.support.written_trail import Process

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import functools
-import os
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry.format.proof.inclusion import encode_proof, verify_proof
@@ -16,12 +15,7 @@ from telemetry.reader.prove.prover import Prover
 from telemetry.reader.verify.state import VerifierState
 from telemetry.reader.verify.verifier import Verifier
 from tests.property.genuine import LATER, bounded, placed, trail
-from tests.property.hostile import hostile_records, mixed
-
-FACTOR = int(os.environ.get("HOSTILE_FACTOR", "1"))
-"""How many times as many examples as usual are tried: `make hostile-long`."""
-
-policies = st.sampled_from(["key", "file"])
+from tests.property.hostile import fuzz, hostile_records, mixed, policies
 
 
 @st.composite
@@ -29,14 +23,6 @@ def topics(draw: st.DrawFn, *, most: int = 8) -> list[RawRecord]:
     found = draw(mixed(trail().records, hostile_records(trail()), most=most))
     found[:] = placed(found)
     return found
-
-
-def fuzz(examples: int) -> settings:
-    return settings(
-        max_examples=examples * FACTOR,
-        phases=(Phase.explicit, Phase.reuse, Phase.generate),
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
-    )
 
 
 @fuzz(40)

@@ -23,8 +23,7 @@ from telemetry.audit.spool.owner import Owner
 from telemetry.encryption.storage_keys import StorageKeys
 from telemetry.format.proof.merkle import Frontier, leaf_hash
 from tests.property.genuine import bounded, folder
-from tests.property.hostile import MAX_SHOWN, altered_bytes, noise, texts, values
-from tests.property.test_hostile_input import fuzz
+from tests.property.hostile import MAX_SHOWN, altered_bytes, fuzz, noise, texts, values
 from tests.support.leftovers import leave_segment, owner, records
 
 COUNT = 30

@@ -20,8 +20,8 @@ from telemetry.reader.open.rules import ReadingRules
 from telemetry.reader.verify.verifier import Verifier
 from tests.attacks.forge import TOPIC
 from tests.property.genuine import LATER, bounded, trail
+from tests.property.hostile import fuzz, policies
 from tests.property.hostile_store import SOURCE, genuine_objects, hostile_stores, storage_keys
-from tests.property.test_hostile_input import fuzz, policies
 from tests.support.fake_kafka import FakeKafka
 from tests.support.memory_store import MemoryStore
 from tests.support.replay_parts import any_turn, ledger
