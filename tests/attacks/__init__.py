@@ -31,7 +31,7 @@ item attack                                                        test
 1.5  W hides sealed records behind unsealed ones                   test_w_displaced_records
 1.6  W has a clear event exported as if it was sealed              test_w_downgrade
 1.7  W makes every event unprovable with 1,129 records             test_w_unprovable: whole_stream
-1.7  W makes one event unprovable with 17 records                  test_w_unprovable: one_event
+1.7  W makes one event unprovable with 17 records                  test_w_unprovable: one_event, other_positions
 1.8  B deletes a whole producer                                    test_b_absent_producer: producer, service
 1.8  W copies the staging topic to production                      test_w_copied_topic: staging, other_environment, copied
 1.8  B deletes the end of a process that never came back           test_b_absent_producer: end_of_a_process

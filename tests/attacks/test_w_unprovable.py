@@ -49,3 +49,25 @@ def test_rivals_leave_one_event_provable(site: Site, sequence: int) -> None:
     assert ended.code == 0, ended.err
     checked = run("verify-proof", str(file), "--public-key", site.keys.public_key, "--event-id", event_id)
     assert checked.code == 0, checked.err
+
+
+@pytest.mark.xfail(strict=True, reason="the first 16 positions that claim the event are tried")
+def test_claims_at_other_positions_leave_the_event_provable(site: Site) -> None:
+    payments = Writer(signer=site.keys.signing)
+    honest = payments.run(60)
+    event_id = parse(honest[50].value or b"").attributes["id"]
+    events = [record for record in honest if b'"sequence":' in (record.value or b"")]
+    claims = [claim_of(record, honest[50]) for record in events[:40]]
+    site.put([*claims, *honest])
+    file = site.folder / "event.proof.json"
+
+    ended = site.run("prove", event_id, "--public-key", site.keys.public_key, "--out", str(file))
+
+    assert ended.code == 0, ended.err
+
+
+def claim_of(record: RawRecord, event: RawRecord) -> RawRecord:
+    """Return a rival of a record that claims to be another event, by its id."""
+    own, other = (parse(each.value or b"").attributes["id"].encode() for each in (record, event))
+    forged = rival(record, 0)
+    return forged._replace(value=(forged.value or b"").replace(own, other))
