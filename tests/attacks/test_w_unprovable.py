@@ -51,7 +51,6 @@ def test_rivals_leave_one_event_provable(site: Site, sequence: int) -> None:
     assert checked.code == 0, checked.err
 
 
-@pytest.mark.xfail(strict=True, reason="the first 16 positions that claim the event are tried")
 def test_claims_at_other_positions_leave_the_event_provable(site: Site) -> None:
     payments = Writer(signer=site.keys.signing)
     honest = payments.run(60)

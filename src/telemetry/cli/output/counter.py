@@ -67,16 +67,16 @@ class EntryCounter:
             return TamperedError.exit_code
         return EncryptionError.exit_code if self.unopened else 0
 
-    def exit_code_of(self, counts: ReadCounts, *, is_strict: bool) -> int:
+    def exit_code_of(self, counts: ReadCounts, *, is_strict: bool, is_ended: bool = True) -> int:
         """Return the exit code of a command that read a trail.
 
         Args:
             counts: What the trail found.
             is_strict: Whether foreign and unproven records are an error.
+            is_ended: Whether the trail was read to its end: what is pending then is not proven.
         """
-        if is_strict and (counts.foreign or self.proven[Proven.NO]):
-            return TamperedError.exit_code
-        return self.exit_code
+        unproven = self.proven[Proven.NO] + (self.proven[Proven.PENDING] if is_ended else 0)
+        return TamperedError.exit_code if is_strict and (counts.foreign or unproven) else self.exit_code
 
     def found(self, counts: ReadCounts) -> dict[str, int]:
         """Return what has to be known beside the number of events, with the word for each count.

@@ -20,9 +20,9 @@ from telemetry.format.proof.inclusion import InclusionProof, encode_proof
 from telemetry.format.uuid7 import is_uuid
 from telemetry.format.value.message import parse
 from telemetry.reader import DamagedRecord, RawRecord
-from telemetry.reader.prove.find import find_event
+from telemetry.reader.prove.find import find_positions
 from telemetry.reader.prove.prover import MAX_CANDIDATES, Prover
-from telemetry.reader.trust import Judgement
+from telemetry.reader.trust import Judgement, TrustPolicy
 
 app = typer.Typer(add_completion=False)
 
@@ -55,7 +55,7 @@ def prove(
     config = load(encryption_enabled=False, fallback_enabled=False)
     policy = require_trust(public_key, trust, configured=config.audit_config.trust_file)
     # 1. Find each position in a producer's stream that claims the event; forged records can add positions.
-    candidates = _candidates(trail_records(config, "looking for the event"), event_id)
+    candidates = _candidates(trail_records(config, "looking for the event"), event_id, policy)
     provers = [Prover(producer, sequence, trusted=policy) for producer, sequence in candidates]
     # 2. Collect the records and checkpoints that prove each of them, in one pass over the trail.
     for record in trail_records(config, "collecting the proof"):
@@ -70,17 +70,15 @@ def prove(
     err.print(f"proof written to [bold]{escape_markup(str(target))}[/]")
 
 
-def _candidates(records: Iterable[RawRecord | DamagedRecord], event_id: str) -> list[tuple[str, int]]:
-    """Return producer and sequence of each record that claims to be the event, without repetition."""
-    positions: dict[tuple[str, int], None] = {}
-    for _, claim in find_event(records, event_id):
-        positions[claim.attributes["producer"], claim.attributes["sequence"]] = None
-        if len(positions) == MAX_CANDIDATES:
-            break
+def _candidates(
+    records: Iterable[RawRecord | DamagedRecord], event_id: str, policy: TrustPolicy
+) -> list[tuple[str, int]]:
+    """Return producer and sequence of each record that may be the event."""
+    positions = find_positions(records, event_id, policy=policy)
     if not positions:
         message = f"event {event_id} is not in the trail that was read"
         raise IncompleteError(message)
-    return list(positions)
+    return positions[:MAX_CANDIDATES]
 
 
 def _first_proof(provers: list[Prover], event_id: str) -> tuple[InclusionProof, tuple[Judgement, ...]]:

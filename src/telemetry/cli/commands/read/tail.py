@@ -93,7 +93,7 @@ def tail(
     _conclude(counter, trail)
     if config.audit_config.encryption_enabled:
         counter.warn()
-    raise typer.Exit(counter.exit_code_of(trail.counts, is_strict=read.is_strict))
+    raise typer.Exit(counter.exit_code_of(trail.counts, is_strict=read.is_strict, is_ended=not follow))
 
 
 def _conclude(counter: EntryCounter, trail: Trail) -> None:
