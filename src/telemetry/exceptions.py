@@ -33,6 +33,7 @@
     │   ├── StorageFullError
     │   ├── StorageLimitError         a name or a size outside what is stored
     │   └── StorageUnreachableError
+    ├── TimestampError                a time-stamping authority refused or did not answer
     ├── SpoolError                    the spool cannot be written or read
     ├── FormatError                   bytes do not follow the published format
     │   ├── MalformedRecordError      (also a TamperedError)
@@ -90,6 +91,7 @@ __all__ = [
     "StorageUnreachableError",
     "TamperedError",
     "TelemetryError",
+    "TimestampError",
     "TransportAuthenticationError",
     "TransportAuthorizationError",
     "TransportError",
@@ -358,6 +360,13 @@ class StorageLimitError(StorageError):
 
 class StorageUnreachableError(StorageError):
     """The store did not answer in time."""
+
+
+class TimestampError(TelemetryError):
+    """A time-stamping authority refused or did not answer; nothing was signed."""
+
+    retriable = True
+    exit_code = 6
 
 
 class SpoolError(TelemetryError):

@@ -134,14 +134,19 @@ class Site:
         required = ("--require-witness", witness, "--roster", rosters.absolute().as_uri())
         return "--public-key", self.keys.public_key, *required
 
-    def run_witness(self, rosters: Path) -> Ended:
-        """Run the witness once, with the key that it has beside its rosters."""
+    def run_witness(self, rosters: Path, *more: str) -> Ended:
+        """Run the witness once, with the key that it has beside its rosters.
+
+        Args:
+            rosters: Folder of the rosters.
+            more: Further options.
+        """
         key = _witness_key(rosters)
         if not key.exists():
             SigningKey.create(key, PASSPHRASE, name="witness")
         self._write_file("witness.toml", signing_config={"key_path": str(key), "passphrase": PASSPHRASE})
         options = ("--once", "--roster", rosters.absolute().as_uri(), "--public-key", self.keys.public_key)
-        return run("witness", "-c", str(self.folder / "witness.toml"), *options)
+        return run("witness", "-c", str(self.folder / "witness.toml"), *options, *more)
 
     def acknowledge(self, *findings: str, by: Path) -> tuple[str, str]:
         """Have an auditor acknowledge findings by their ids; return the option that names the signed file.

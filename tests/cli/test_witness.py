@@ -2,12 +2,17 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from telemetry.encryption.signing_key import SigningKey
+from telemetry.format import canonical_base64
+from telemetry.format.proof.cosignature import COSIGNATURE
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.reader.roster.history import RosterHistory
 from telemetry.reader.roster.store import open_rosters
@@ -15,7 +20,11 @@ from telemetry.testing import EmbeddedKafka
 from tests.attacks.forge import Writer
 from tests.attacks.site import PASSPHRASE, KeyFiles, Site
 from tests.support.in_process import Ended
+from tests.support.time_authority import TimeAuthority
+from tests.support.until import until
 from tests.support.written_trail import Signer
+from tests.unit.format.proof.test_cosignature import KEY as COSIGNER
+from tests.unit.format.proof.test_cosignature import cosigned
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +46,12 @@ class Watched:
         self.rosters = site.folder / "rosters"
         self.state = site.folder / "witness-key.witness-state"
 
-    def look(self, site: Site | None = None) -> Ended:
-        return (site or self.site).run_witness(self.rosters)
+    def look(self, site: Site | None = None, *, options: tuple[str, ...] = ()) -> Ended:
+        return (site or self.site).run_witness(self.rosters, *options)
+
+    def required(self) -> tuple[str, ...]:
+        key = SigningKey.load(self.site.folder / "witness-key", PASSPHRASE).public_key
+        return "--public-key", self.site.keys.public_key, "--require-witness", key, "--roster", self.rosters.as_uri()
 
     def history(self) -> RosterHistory:
         key = SigningKey.load(self.site.folder / "witness-key", PASSPHRASE)
@@ -180,3 +193,91 @@ def test_round_is_shown_as_json(watched: Watched) -> None:
     shown = json.loads(watched.site.run("witness", *options).out)
 
     assert (shown["streams"], shown["rosters"]) == (0, 1)
+
+
+def test_required_time_stamps_and_cosignatures(watched: Watched, tmp_path: Path) -> None:
+    pytest.importorskip("rfc3161_client", reason="the extra `timestamp` is not installed: run make setup")
+    watched.site.put(watched.writer().run(3))
+    cosigner = f"{COSIGNER.name}+{COSIGNER.key_id.hex()}+{canonical_base64.encode(COSIGNATURE + COSIGNER.key)}"
+    with TimeAuthority(tmp_path / "tsa").running() as authority:
+        assert watched.look(options=("--timestamp-url", authority.url, "--timestamp-ca", str(authority.root))).code == 0
+        required = (*watched.required(), "--timestamp-ca", str(authority.root), "--cosigner", cosigner)
+
+        alone = watched.site.verify(*required)
+        newest = watched.history().newest
+        assert newest is not None
+        (roster,) = watched.rosters.rglob("*.roster")
+        roster.with_suffix(".cosignatures").write_text(cosigned(newest.note, time=int(time.time())))
+        both = watched.site.verify(*required)
+        assert watched.look().code == 0  # this one has no time stamp
+        unstamped = watched.site.verify(*required)
+
+    assert authority.requests == 1
+    assert (alone.code, both.code, unstamped.code) == (4, 0, 4)
+    assert "not cosigned by witness.example" in alone.findings
+    assert "time stamp" in unstamped.findings
+
+
+def test_authority_that_does_not_answer_ends_the_round(watched: Watched) -> None:
+    pytest.importorskip("rfc3161_client", reason="the extra `timestamp` is not installed: run make setup")
+    watched.site.put(watched.writer().run(3))
+
+    ended = watched.look(options=("--timestamp-url", "http://127.0.0.1:9"))
+
+    assert ended.code == 6
+    assert watched.files() == []
+    assert watched.look().code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (("--roster", "file:///srv/rosters"), "--require-witness"),
+        (("--require-witness", "x"), "--roster"),
+        (("--require-witness", "x", "--roster", "file:///srv/rosters"), "--require-witness"),
+        (("--require-witness", "x", "--roster", "ftp://host"), "--require-witness"),
+        (("--cosigner", "x"), "--cosigner"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(watched: Watched, options: tuple[str, ...], named: str) -> None:
+    ended = watched.site.run("verify", "--public-key", watched.site.keys.public_key, *options)
+
+    assert ended.code == 2
+    assert named in ended.err
+
+
+def test_service_is_not_its_own_witness(watched: Watched) -> None:
+    key = watched.site.keys.public_key
+
+    ended = watched.site.run(
+        *("verify", "--public-key", key, "--require-witness", key, "--roster", watched.rosters.as_uri())
+    )
+
+    assert ended.code == 2
+    assert "no witness" in ended.err
+
+
+@pytest.mark.parametrize("options", [(), ("--once", "--every", "5")])
+def test_once_or_every(watched: Watched, options: tuple[str, ...]) -> None:
+    ended = watched.site.run("witness", *options, "--roster", "file:///srv/rosters", "--public-key", "x")
+
+    assert ended.code == 2
+    assert "--every" in ended.err
+
+
+def test_rounds_end_on_sigterm(watched: Watched) -> None:
+    watched.site.put(watched.writer().run(3))
+    assert watched.look().code == 0
+    options = ["--every", "1", "--roster", watched.rosters.as_uri(), "--public-key", watched.site.keys.public_key]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "telemetry", "witness", "-c", str(watched.site.folder / "witness.toml"), *options]
+    )
+    try:
+        until(lambda: len(watched.files()) >= 3)
+        process.terminate()
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait(60)
+
+    assert len(watched.history().streams) == 1

@@ -59,6 +59,17 @@ class Rosters(Protocol):
         """Yield the last rosters, the newest first."""
 
 
+class Authority(Protocol):
+    """A time-stamping authority."""
+
+    def stamp(self, text: bytes) -> bytes:
+        """Return its answer to a request for a text.
+
+        Raises:
+            TimestampError: It did not answer, or refused.
+        """
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
     """What one round of a witness did.
@@ -87,10 +98,18 @@ class Witness:
         signer: The witness's own key.
         state: What it saw before.
         rosters: Where it publishes.
+        authority: Stamps each roster; None without time stamps.
     """
 
     def __init__(
-        self, audit: AuditConfig, *, policy: TrustPolicy, signer: Signer, state: WitnessState, rosters: Rosters
+        self,
+        audit: AuditConfig,
+        *,
+        policy: TrustPolicy,
+        signer: Signer,
+        state: WitnessState,
+        rosters: Rosters,
+        authority: Authority | None = None,
     ) -> None:
         self._audit = audit
         self._policy = policy
@@ -99,6 +118,7 @@ class Witness:
         self._key = PublicKey.parse(signer.public_key)
         self._state = state
         self._rosters = rosters
+        self._authority = authority
 
     def start(self) -> None:
         """Compare the state with what was published.
@@ -145,6 +165,7 @@ class Witness:
         Raises:
             SecondHistoryError: A stream or the topic is not what it was; nothing was signed.
             TransportError: Kafka cannot be reached, or refuses.
+            TimestampError: The time-stamping authority refused or did not answer; nothing was signed.
             StorageError: The store refused or did not answer; the rosters are published in the next round.
         """
         self._publish_pending()
@@ -217,9 +238,12 @@ class Witness:
         rosters = []
         for part in _parts(texts):
             roster = sign_roster(tree, part, time=_rfc3339(time), signer=self._signer)
-            rosters.append(roster)
+            rosters.append(roster if self._authority is None else self._stamped(roster, self._authority))
             tree, time = roster.tree(), time + _STEP
         return rosters
+
+    def _stamped(self, roster: Roster, authority: Authority) -> Roster:
+        return roster.with_timestamp(authority.stamp(roster.note.encode()))
 
     def _publish_pending(self) -> None:
         pending = self._state.pending()

@@ -14,11 +14,15 @@ import typer
 from telemetry.cli.options.bundle import Command, with_bundle
 from telemetry.cli.options.trust import PublicKeys, Trust, public_keys, require_trust
 from telemetry.config import AuditConfig
-from telemetry.exceptions import ConfigurationError, Problem
+from telemetry.exceptions import ConfigurationError, FormatError, Problem
+from telemetry.format.proof.cosignature import CosignerKey
 from telemetry.format.proof.signed_note import PublicKey
+from telemetry.reader.roster.cosigned import find_cosigned
 from telemetry.reader.roster.history import RosterHistory
 from telemetry.reader.roster.store import open_rosters
+from telemetry.reader.roster.timestamp import TimestampRoots
 from telemetry.reader.trust import TrustPolicy
+from telemetry.reader.trust.judgement import label_of
 from telemetry.reader.verify.acknowledged import AcknowledgedFindings
 from telemetry.reader.verify.verdicts import EXIT_TAMPERED, VerificationReport
 from telemetry.reader.verify.witnessed.witnessed_trail import WitnessedTrail
@@ -81,6 +85,29 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
         ],
         3_600.0,
     ),
+    "timestamp_ca": (
+        Annotated[
+            Path | None,
+            typer.Option(
+                help="PEM file with the root of a time-stamping authority: each roster must have its time stamp, whose time "
+                "then counts.",
+                rich_help_panel=_PANEL,
+            ),
+        ],
+        None,
+    ),
+    "cosigner": (
+        Annotated[
+            list[str] | None,
+            typer.Option(
+                metavar="KEY",
+                help="Key of a standard witness (C2SP tlog-cosignature) that must have cosigned the rosters lately. "
+                "Repeatable.",
+                rich_help_panel=_PANEL,
+            ),
+        ],
+        None,
+    ),
     "retention_days": (
         Annotated[
             float | None,
@@ -119,6 +146,8 @@ class Judging:
         self._witnesses: list[str] = values["require_witness"] or []
         self._roster: str | None = values["roster"]
         self._max_roster_age = timedelta(seconds=values["max_roster_age"])
+        self._timestamp_ca: Path | None = values["timestamp_ca"]
+        self._cosigners = _cosigners(values["cosigner"] or ())
         self._retention_days: float | None = values["retention_days"]
         self._is_strict: bool = values["strict"]
         self.expected = _expected(values["expect"] or ())
@@ -153,12 +182,16 @@ class Judging:
             return None
         if self._roster is None:
             raise ConfigurationError(Problem("--roster", "is missing", "name the place of the witness's rosters"))
-        histories = []
+        roots = TimestampRoots.load(self._timestamp_ca, option="--timestamp-ca") if self._timestamp_ca else None
+        histories, cosigned = [], []
         for key in _witness_keys(self._witnesses, policy):
             with open_rosters(self._roster, key, storage=audit.storage_config) as rosters:
-                histories.append(RosterHistory.read(rosters.documents(), key))
+                histories.append(RosterHistory.read(rosters.documents(), key, roots=roots))
+                cosigned += [find_cosigned(rosters, key, each, label=label_of(key)) for each in self._cosigners]
         retention = None if self._retention_days is None else timedelta(days=self._retention_days)
-        return WitnessedTrail(histories, policy=policy, max_age=self._max_roster_age, retention=retention)
+        return WitnessedTrail(
+            histories, policy=policy, max_age=self._max_roster_age, cosigned=cosigned, retention=retention
+        )
 
     def exit_code(self, report: VerificationReport) -> int:
         """Return the exit code of the command."""
@@ -179,6 +212,13 @@ class JudgingBundle:
 def with_judging(command: Command) -> Command:
     """Give a command these options; it receives ``judging``."""
     return with_bundle(command, JudgingBundle())
+
+
+def _cosigners(texts: Iterable[str]) -> tuple[CosignerKey, ...]:
+    try:
+        return tuple(CosignerKey.parse(text) for text in texts)
+    except FormatError as exc:
+        raise ConfigurationError(Problem("--cosigner", str(exc), "copy the witness's verifier key")) from exc
 
 
 def _witness_keys(texts: list[str], policy: TrustPolicy) -> tuple[PublicKey, ...]:

@@ -26,12 +26,13 @@ MAX_ENTRIES = 2_000
 MAX_ENTRIES_BYTES = 512 << 10
 """Bytes of their texts, so that the roster fits into a record of a topic with Kafka's default limit of 1 MB."""
 MAX_ROSTER_BYTES = 1 << 20
+MAX_TIMESTAMP_BYTES = 32 << 10
+"""Bytes of the answer of a time-stamping authority, its certificates included."""
 
 _FORMAT = "telemetry-roster"
 _VERSION = 1
 _MAX_LINES = 67
 _FIXED_LINES = 3
-_MAX_TIMESTAMP = 64 << 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,8 @@ class Roster:
         root: Root hash of the log with them.
         time: When it was signed, RFC 3339 in UTC.
         note: The signed note.
-        timestamp: Token of a time-stamping authority over the note (RFC 3161); empty without one.
+        timestamp: Answer of a time-stamping authority to a request for the note (``TimeStampResp`` of RFC 3161 section
+            2.4.2); empty without one.
     """
 
     origin: str
@@ -76,9 +78,9 @@ class Roster:
         """Return the tree of the log with its new leaves; it can be extended."""
         return _extended(self.tree_before(), self.entries)
 
-    def with_timestamp(self, token: bytes) -> Roster:
-        """Return the roster with the token of a time-stamping authority."""
-        return replace(self, timestamp=token)
+    def with_timestamp(self, answer: bytes) -> Roster:
+        """Return the roster with the answer of a time-stamping authority."""
+        return replace(self, timestamp=answer)
 
 
 class _Document(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -204,7 +206,7 @@ def _decode(data: bytes) -> _Document:
         or (document.format, document.version) != (_FORMAT, _VERSION)
         or not 0 <= document.start < 1 << 63
         or len(document.note) > MAX_NOTE_BYTES
-        or len(document.timestamp) > _MAX_TIMESTAMP
+        or len(document.timestamp) > 4 * (MAX_TIMESTAMP_BYTES // 3 + 1)
         or _encode(document) != data
     ):
         message = f"this is not a roster of version {_VERSION}"

@@ -13,6 +13,7 @@ from telemetry.format.proof.merkle import Frontier
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.format.roster.entries import RangeEntry, StreamEntry, parse_entry
 from telemetry.format.roster.roster import Roster, decode_roster, is_signed_by
+from telemetry.reader.roster.timestamp import TimestampRoots
 from telemetry.reader.trust.judgement import label_of
 
 MAX_PROBLEMS = 100
@@ -67,11 +68,13 @@ class RosterHistory:
 
     Args:
         key: The witness's public key.
+        roots: Authorities of the time stamps that each roster must have; None without.
 
     Attributes:
         key: The witness's public key.
         log: The log so far.
         newest: The newest roster; None before the first.
+        seen_last: When it was signed or, with time stamps, stamped, RFC 3339; empty before the first.
         streams: The streams that it saw, by producer.
         ranges: The last range of each partition, by topic and partition.
         gaps: What is absent from the log.
@@ -79,10 +82,12 @@ class RosterHistory:
         foreign: How many documents the witness did not sign.
     """
 
-    def __init__(self, key: PublicKey) -> None:
+    def __init__(self, key: PublicKey, *, roots: TimestampRoots | None = None) -> None:
         self.key = key
+        self._roots = roots
         self.log = Frontier()
         self.newest: Roster | None = None
+        self.seen_last = ""
         self.streams: dict[str, WitnessedStream] = {}
         self.ranges: dict[tuple[str, int], RangeEntry] = {}
         self.gaps: list[str] = []
@@ -92,14 +97,15 @@ class RosterHistory:
         self._continued: dict[int, tuple[int, bytes]] = {}
 
     @classmethod
-    def read(cls, documents: Iterable[bytes], key: PublicKey) -> RosterHistory:
+    def read(cls, documents: Iterable[bytes], key: PublicKey, *, roots: TimestampRoots | None = None) -> RosterHistory:
         """Return the log that documents contain; those that the key did not sign count for nothing.
 
         Args:
             documents: Rosters as they were published, in the order of the log.
             key: The witness's public key.
+            roots: Authorities of the time stamps that each roster must have; None without.
         """
-        history = cls(key)
+        history = cls(key, roots=roots)
         for document in documents:
             try:
                 roster = decode_roster(document)
@@ -137,6 +143,7 @@ class RosterHistory:
         1. It continues the log where no other roster does; a copy is passed over.
         2. The log before it is the log so far.
         3. Its time is later than that of the roster before.
+        4. A time-stamping authority has seen it, if that is required; its time counts then.
         """
         # 1.
         known = self._continued.get(roster.start)
@@ -154,11 +161,22 @@ class RosterHistory:
         # 3.
         if self.newest is not None and _moment(roster.time) <= _moment(self.newest.time):
             self._fault(f"the roster at {roster.start} is not later than the one before it")
+        # 4.
+        self.seen_last = self._time_of(roster)
         self.log = roster.tree()
         self.newest = roster
-        self._remember(roster)
+        self._remember(roster, self.seen_last)
 
-    def _remember(self, roster: Roster) -> None:
+    def _time_of(self, roster: Roster) -> str:
+        if self._roots is None:
+            return roster.time
+        try:
+            return self._roots.time_of(roster).isoformat().replace("+00:00", "Z")
+        except TamperedError as exc:
+            self._gap(f"of the roster at {roster.start} no time stamp proves the time: {exc}")
+            return roster.time
+
+    def _remember(self, roster: Roster, time: str) -> None:
         for text in roster.entries:
             try:
                 entry = parse_entry(text)
@@ -168,7 +186,7 @@ class RosterHistory:
             if isinstance(entry, RangeEntry):
                 self.ranges[entry.topic, entry.partition] = entry
             elif entry is not None:
-                self._remember_stream(entry, roster.time)
+                self._remember_stream(entry, time)
 
     def _remember_stream(self, entry: StreamEntry, time: str) -> None:
         stream = self.streams.get(entry.producer)

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
 from telemetry.config import StorageConfig
-from telemetry.exceptions import ConfigurationError, Problem
+from telemetry.exceptions import ConfigurationError, Problem, StorageNotFoundError
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.format.roster.roster import MAX_ROSTER_BYTES, Roster, begins_at, encode_roster
 from telemetry.storage import StorageProvider, StorageProviderFactory
@@ -70,6 +70,17 @@ class RosterStore:
                 yield data
             else:
                 logger.warning("%s was passed over: its content is not the roster of that name", name)
+
+    def cosignatures(self, roster: Roster) -> bytes:
+        """Return the signature lines of standard witnesses beside a roster; empty where there are none.
+
+        Raises:
+            StorageError: The store refused or did not answer.
+        """
+        try:
+            return self._store.get(self._folder + roster.name.replace(".roster", ".cosignatures"))
+        except StorageNotFoundError:
+            return b""
 
     def _names(self) -> list[str]:
         found = [each for each in self._store.list(self._folder) if _NAME.fullmatch(each.name[len(self._folder) :])]

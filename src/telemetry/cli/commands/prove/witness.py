@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +18,10 @@ from telemetry.encryption.signing_key import SigningKey
 from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.reader.roster.store import open_rosters
+from telemetry.reader.roster.timestamp import TimestampRoots
+from telemetry.witness.rounds import Rounds
 from telemetry.witness.state import WitnessState
+from telemetry.witness.timestamp import TimestampAuthority
 from telemetry.witness.witness import Round, Witness
 
 app = typer.Typer(add_completion=False)
@@ -26,7 +30,8 @@ app = typer.Typer(add_completion=False)
 @app.command(
     "witness",
     epilog=examples(
-        "telemetry witness -c witness.toml --once --trust trust.toml --roster s3://rosters/payments",
+        "telemetry witness -c witness.toml --every 300 --trust trust.toml --roster s3://rosters/payments",
+        "telemetry witness -c witness.toml --once --public-key audit.pub --roster file:///srv/rosters",
     ),
 )
 @with_connection
@@ -41,11 +46,21 @@ def witness(
             "gs://BUCKET/PREFIX or az://ACCOUNT/CONTAINER/PREFIX.",
         ),
     ],
+    every: Annotated[
+        float | None, typer.Option(min=1.0, metavar="SECONDS", help="Look again and again, with this pause.")
+    ] = None,
     once: Annotated[bool, typer.Option("--once", help="Look once, and end.")] = False,
     public_key: PublicKeys = None,
     trust: Trust = None,
     state: Annotated[
         Path | None, typer.Option(help="File that remembers what was seen; default: beside the witness's key file.")
+    ] = None,
+    timestamp_url: Annotated[
+        str | None,
+        typer.Option(help="Time-stamping authority (RFC 3161) that stamps each roster; it learns a digest only."),
+    ] = None,
+    timestamp_ca: Annotated[
+        Path | None, typer.Option(help="PEM file with its root: a time stamp that it does not vouch for is refused.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print what each round did as JSON.")] = False,
 ) -> None:
@@ -57,8 +72,8 @@ def witness(
     Exit code: 0, or 3 when a stream or the topic is not what it was, or when to go on would be to sign a second history;
     nothing is signed then. 6 when the topic or the store cannot be reached.
     """
-    if not once:
-        raise ConfigurationError(Problem("--once", "is missing", "give it"))
+    if once == (every is not None):
+        raise ConfigurationError(Problem("--once, --every", "exactly one of them is needed", "give one"))
     audit = load(encryption_enabled=False, fallback_enabled=False).audit_config
     policy = require_trust(public_key, trust, configured=audit.trust_file)
     signing = audit.signing_config
@@ -66,19 +81,46 @@ def witness(
         raise ConfigurationError(Problem("signing_config", "is missing", "name the witness's own signing key"))
     key = SigningKey.load(signing.key_path, signing.passphrase)
     file = state or signing.key_path.with_name(f"{signing.key_path.name}.witness-state")
+    authority = _authority(timestamp_url, timestamp_ca)
     with (
         open_rosters(roster, PublicKey.parse(key.public_key), storage=audit.storage_config) as rosters,
         WitnessState(file) as known,
     ):
-        witness = Witness(audit, policy=policy, signer=key, state=known, rosters=rosters)
+        witness = Witness(audit, policy=policy, signer=key, state=known, rosters=rosters, authority=authority)
         witness.start()
-        _show(witness.look(now=datetime.now(UTC)), json=json)
+        if every is None:
+            _Shown(json=json).done(witness.look(now=datetime.now(UTC)))
+            return
+        rounds = Rounds(witness, seconds=every, listener=_Shown(json=json))
+        signal.signal(signal.SIGTERM, lambda _signal, _frame: rounds.stop())
+        rounds.run()
 
 
-def _show(done: Round, *, json: bool) -> None:
-    if json:
-        write_line(msgspec.json.encode(done).decode())
-        return
-    err.print(
-        f"{done.streams} streams changed in {done.records} new records; the log has {done.size} leaves", style="dim"
-    )
+def _authority(url: str | None, ca: Path | None) -> TimestampAuthority | None:
+    if url is None:
+        if ca is not None:
+            raise ConfigurationError(Problem("--timestamp-url", "is missing", "name the time-stamping authority"))
+        return None
+    roots = None if ca is None else TimestampRoots.load(ca, option="--timestamp-ca")
+    return TimestampAuthority(url, roots=roots)
+
+
+class _Shown:
+    """Shows what each round did.
+
+    Args:
+        json: As JSON.
+    """
+
+    def __init__(self, *, json: bool) -> None:
+        self._json = json
+
+    def done(self, result: Round) -> None:
+        """Show one round."""
+        if self._json:
+            write_line(msgspec.json.encode(result).decode())
+            return
+        err.print(
+            f"{result.streams} streams changed in {result.records} new records; the log has {result.size} leaves",
+            style="dim",
+        )

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from telemetry.format.proof.checkpoint import Checkpoint
 from telemetry.format.proof.merkle import HASH_BYTES
 from telemetry.format.roster.entries import StreamEntry
+from telemetry.reader.roster.cosigned import Cosigned
 from telemetry.reader.roster.history import RosterHistory, Sighting
 from telemetry.reader.trust.judgement import Role, Statement
 from telemetry.reader.trust.policy import TrustPolicy, roles_of
@@ -29,6 +30,7 @@ class WitnessedTrail:
         histories: The log of each witness.
         policy: Who may sign what. Of a witness that it names, the key must have the role.
         max_age: Largest age of the newest roster of each witness.
+        cosigned: When standard witnesses last cosigned these logs; each must be as young as the newest roster must be.
         retention: How long the topic keeps a record at least; None if that is not known, and whatever is absent before
             the topic's first offsets counts as removed by retention.
     """
@@ -39,11 +41,13 @@ class WitnessedTrail:
         *,
         policy: TrustPolicy,
         max_age: timedelta = MAX_ROSTER_AGE,
+        cosigned: Sequence[Cosigned] = (),
         retention: timedelta | None = None,
     ) -> None:
         self._histories = histories
         self._policy = policy
         self._max_age = max_age
+        self._cosigned = cosigned
         self._retention = retention
         self._signers = {key.key_id.hex(): key for key in policy.candidates()}
         # Sizes inside the interval of a checkpoint on the trail, and whether its leaves lead to the root that was seen.
@@ -126,6 +130,7 @@ class WitnessedTrail:
             now: When the reading ended.
         """
         there = frozenset(present)
+        yield from self._cosignatures(now)
         for history in self._histories:
             yield from self._rosters(history, now)
             yield from self._ranges(history, bounds)
@@ -137,14 +142,13 @@ class WitnessedTrail:
     def notes(self) -> Iterator[str]:
         """Yield what is worth knowing and no finding; after the findings."""
         for history in self._histories:
-            newest = history.newest
-            if newest is None:
+            if history.newest is None:
                 continue
             unchained = sum(not stream.is_chained for stream in history.streams.values())
             open_links = f", {unchained} of them without proof that they only grew" if unchained else ""
             yield (
                 f"the witness {history.label} saw {len(history.streams)} streams{open_links}; its newest roster is of "
-                f"{newest.time}"
+                f"{history.seen_last}"
             )
             if history.foreign:
                 yield f"{history.foreign} documents beside the rosters of the witness {history.label} are not its own"
@@ -165,10 +169,18 @@ class WitnessedTrail:
         refused = self._why_not_witness(history, newest.time)
         if refused:
             yield Finding(Verdict.UNVERIFIABLE, f"{who} is not believed: {refused}", field="roster")
-        age = now - datetime.fromisoformat(newest.time) if now is not None else timedelta()
+        age = now - datetime.fromisoformat(history.seen_last) if now is not None else timedelta()
         if age > self._max_age or age < -MAX_AHEAD:
-            reason = f"the newest roster of {who} is of {newest.time}: it must not be older than {self._max_age}"
+            reason = f"the newest roster of {who} is of {history.seen_last}: it must not be older than {self._max_age}"
             yield Finding(Verdict.UNVERIFIABLE, reason, field="roster")
+
+    def _cosignatures(self, now: datetime | None) -> Iterator[Finding]:
+        for log, cosigner, time in self._cosigned:
+            # The time is a number of 64 bits from outside.
+            age = now.timestamp() - time if now is not None and time is not None else 0.0
+            if time is None or not -MAX_AHEAD.total_seconds() <= age <= self._max_age.total_seconds():
+                reason = f"the log of the witness {log} is not cosigned by {cosigner} within {self._max_age}"
+                yield Finding(Verdict.UNVERIFIABLE, reason, field="roster")
 
     def _why_not_witness(self, history: RosterHistory, time: str) -> str:
         if history.key not in self._signers.values():
