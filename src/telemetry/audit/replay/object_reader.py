@@ -31,7 +31,7 @@ _BYTES_AHEAD = 8 << 20
 _SHOWN = 3
 _SHOWN_CHARACTERS = 400
 _MAX_REMEMBERED = 10_000
-"""Objects that are left, of which this process remembers that it said so."""
+"""Objects that are left, of which this process remembers the names."""
 
 
 class ObjectReader:
@@ -66,7 +66,11 @@ class ObjectReader:
         self._shelf = shelf
         self._before = before
         self._unreadable: set[str] = set()
+        # Names of what the pass left, at most so many; those of the pass before; and the producers that wait at its end.
         self._left: set[str] = set()
+        self._left_before: set[str] = set()
+        self._left_more = False
+        self._blocked: set[str] = set()
 
     def read_all(self, pool: WorkerPool) -> Iterator[tuple[WaitingObject, list[SealedRecord]]]:
         """Yield objects and their records in order.
@@ -79,6 +83,7 @@ class ObjectReader:
         """
         # Both begin anew in each pass: a right may have been granted since the last one.
         unreadable = set[str]()
+        self._left, self._left_before, self._left_more = set(), self._left, False
         blocked = self._before.producers() if self._before is not None else set[str]()
         for waiting, opening in self._read_ahead(pool):
             if waiting.producer in blocked:
@@ -101,7 +106,7 @@ class ObjectReader:
             if opened.whose is Whose.UNMARKED:
                 self._outcomes.opened_unmarked(waiting.name)
             yield waiting, opened.records
-        self._unreadable = unreadable
+        self._unreadable, self._blocked = unreadable, blocked
 
     def require_all_readable(self) -> None:
         """Raise ``StorageAccessDeniedError`` if the last pass had to leave objects where they are."""
@@ -115,6 +120,9 @@ class ObjectReader:
 
     def producers(self) -> set[str]:
         """Return the producers of which objects wait on this shelf that may be this service's own."""
+        if self._left_more:
+            # Anybody may put such objects there, in any number and under any producer's name: they must block nobody.
+            return set(self._blocked)
         waiting = listed(self._store, self._topic, shelf=self._shelf)
         return {entry.producer for entry in waiting if entry.name not in self._left}
 
@@ -162,11 +170,15 @@ class ObjectReader:
     def _leave(self, name: str, reason: str) -> None:
         # Nobody of this process may wait for an object that it will never send.
         self._outcomes.gone(name)
-        if name in self._left:
-            return
         if len(self._left) >= _MAX_REMEMBERED:
-            self._left.clear()
+            if not self._left_more:
+                logger.warning("more than %d stored objects are left where they are; see the first", _MAX_REMEMBERED)
+            self._left_more = True
+            return
         self._left.add(name)
+        # Said once for each object, not in every pass.
+        if name in self._left_before:
+            return
         logger.warning("the stored object %r is left where it is: %s", name[:_SHOWN_CHARACTERS], reason)
 
     def _move_foreign(self, name: str) -> None:
