@@ -233,7 +233,7 @@ def test_authority_that_does_not_answer_ends_the_round(watched: Watched) -> None
     ("options", "named"),
     [
         (("--roster", "file:///srv/rosters"), "--require-witness"),
-        (("--require-witness", "x"), "--roster"),
+        (("--require-witness", "x"), "--require-witness"),
         (("--require-witness", "x", "--roster", "file:///srv/rosters"), "--require-witness"),
         (("--require-witness", "x", "--roster", "ftp://host"), "--require-witness"),
         (("--cosigner", "x"), "--cosigner"),
@@ -281,3 +281,33 @@ def test_rounds_end_on_sigterm(watched: Watched) -> None:
         process.wait(60)
 
     assert len(watched.history().streams) == 1
+
+
+def test_rosters_on_the_topic_are_found_and_passed_over(watched: Watched) -> None:
+    watched.site.log(["login"] * 3)
+    assert watched.look(options=("--publish-topic",)).code == 0
+    assert watched.look(options=("--publish-topic",)).code == 0
+    public, key, require, witness, *_ = watched.required()
+
+    required = watched.site.verify(public, key, require, witness)
+    stranger = watched.site.verify()
+    tail = watched.site.run("tail", "--json")
+    opened = watched.site.run("tail", "--json", public, key)
+    export = watched.site.run("export", "--format", "jsonl")
+
+    assert (required.code, required.report["foreign"]["total"]) == (0, 0)
+    assert any("witness" in note for note in required.report["notes"])
+    assert (stranger.code, stranger.report["foreign"]["counts"]) == (0, {"junk": 2})
+    assert [ended.code for ended in (tail, opened, export)] == [0, 0, 0], (tail.err, opened.err, export.err)
+    assert tail.out.count(b"login") == opened.out.count(b"login") == export.out.count(b"login")
+
+
+def test_absent_rosters_on_the_topic_are_a_finding(watched: Watched) -> None:
+    watched.site.put(watched.writer().run(3))
+    assert watched.look().code == 0
+    public, key, require, witness, *_ = watched.required()
+
+    verified = watched.site.verify(public, key, require, witness)
+
+    assert verified.code == 4
+    assert "no roster" in verified.findings

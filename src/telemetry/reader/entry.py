@@ -162,6 +162,21 @@ class CheckpointEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class RosterEntry:
+    """A roster of a witness; who signed it was not verified.
+
+    Attributes:
+        origin: Name of the witness's log.
+        place: Place of its record.
+        raw: The record.
+    """
+
+    origin: str
+    place: Place
+    raw: RawRecord
+
+
+@dataclass(frozen=True, slots=True)
 class DamagedRecord:
     """A record that cannot be opened, or was altered.
 
@@ -178,4 +193,4 @@ class DamagedRecord:
     is_foreign: bool = False
 
 
-Entry = OpenedEvent | SealedEntry | CheckpointEntry | DamagedRecord
+Entry = OpenedEvent | SealedEntry | CheckpointEntry | RosterEntry | DamagedRecord

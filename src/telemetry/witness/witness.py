@@ -59,6 +59,13 @@ class Rosters(Protocol):
         """Yield the last rosters, the newest first."""
 
 
+class RosterCopies(Protocol):
+    """A further place of the rosters, which does not prevent a second history."""
+
+    def publish(self, roster: Roster) -> None:
+        """Publish a roster; it may come twice."""
+
+
 class Authority(Protocol):
     """A time-stamping authority."""
 
@@ -99,6 +106,7 @@ class Witness:
         state: What it saw before.
         rosters: Where it publishes.
         authority: Stamps each roster; None without time stamps.
+        copies: Gets each roster too, once it was created.
     """
 
     def __init__(
@@ -110,6 +118,7 @@ class Witness:
         state: WitnessState,
         rosters: Rosters,
         authority: Authority | None = None,
+        copies: RosterCopies | None = None,
     ) -> None:
         self._audit = audit
         self._policy = policy
@@ -119,6 +128,7 @@ class Witness:
         self._state = state
         self._rosters = rosters
         self._authority = authority
+        self._copies = copies
 
     def start(self) -> None:
         """Compare the state with what was published.
@@ -254,6 +264,8 @@ class Witness:
             except StorageConflictError as exc:
                 reason = f"another roster continues the log at {roster.start} ({exc}): another witness has this key"
                 raise SecondHistoryError(_refusal(reason)) from exc
+            if self._copies is not None:
+                self._copies.publish(roster)
         if pending:
             with self._state.changes() as changes:
                 changes.forget_pending()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -14,13 +14,17 @@ import typer
 from telemetry.cli.options.bundle import Command, with_bundle
 from telemetry.cli.options.trust import PublicKeys, Trust, public_keys, require_trust
 from telemetry.config import AuditConfig
-from telemetry.exceptions import ConfigurationError, FormatError, Problem
+from telemetry.exceptions import ConfigurationError, FormatError, MalformedRecordError, Problem
 from telemetry.format.proof.cosignature import CosignerKey
 from telemetry.format.proof.signed_note import PublicKey
+from telemetry.format.roster.message import decode_roster_message
+from telemetry.format.roster.roster import encode_roster
+from telemetry.reader.entry import RawRecord
 from telemetry.reader.roster.cosigned import find_cosigned
 from telemetry.reader.roster.history import RosterHistory
 from telemetry.reader.roster.store import open_rosters
 from telemetry.reader.roster.timestamp import TimestampRoots
+from telemetry.reader.sources import KafkaSource
 from telemetry.reader.trust import TrustPolicy
 from telemetry.reader.trust.judgement import label_of
 from telemetry.reader.verify.acknowledged import AcknowledgedFindings
@@ -67,7 +71,7 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
             typer.Option(
                 metavar="URI",
                 help="Place of its rosters: file:///FOLDER, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or "
-                "az://ACCOUNT/CONTAINER/PREFIX.",
+                "az://ACCOUNT/CONTAINER/PREFIX; default: the topic, if they are published there.",
                 rich_help_panel=_PANEL,
             ),
         ],
@@ -180,11 +184,17 @@ class Judging:
             if self._roster is not None:
                 raise ConfigurationError(Problem("--require-witness", "is missing", "name the witness's public key"))
             return None
-        if self._roster is None:
-            raise ConfigurationError(Problem("--roster", "is missing", "name the place of the witness's rosters"))
+        if self._roster is None and self._cosigners:
+            raise ConfigurationError(Problem("--cosigner", "needs --roster", "name the place of the witness's rosters"))
         roots = TimestampRoots.load(self._timestamp_ca, option="--timestamp-ca") if self._timestamp_ca else None
         histories, cosigned = [], []
-        for key in _witness_keys(self._witnesses, policy):
+        keys = _witness_keys(self._witnesses, policy)
+        # Read twice then: a checkpoint can be judged only when it is known what the witnesses saw.
+        on_topic = list(_rosters_on_topic(audit)) if self._roster is None else []
+        for key in keys:
+            if self._roster is None:
+                histories.append(RosterHistory.read(on_topic, key, roots=roots))
+                continue
             with open_rosters(self._roster, key, storage=audit.storage_config) as rosters:
                 histories.append(RosterHistory.read(rosters.documents(), key, roots=roots))
                 cosigned += [find_cosigned(rosters, key, each, label=label_of(key)) for each in self._cosigners]
@@ -212,6 +222,17 @@ class JudgingBundle:
 def with_judging(command: Command) -> Command:
     """Give a command these options; it receives ``judging``."""
     return with_bundle(command, JudgingBundle())
+
+
+def _rosters_on_topic(audit: AuditConfig) -> Iterator[bytes]:
+    with KafkaSource(audit) as source:
+        for record in source:
+            try:
+                roster = decode_roster_message(record.value or b"") if isinstance(record, RawRecord) else None
+            except MalformedRecordError:
+                continue
+            if roster is not None:
+                yield encode_roster(roster)
 
 
 def _cosigners(texts: Iterable[str]) -> tuple[CosignerKey, ...]:

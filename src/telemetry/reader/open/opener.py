@@ -11,12 +11,21 @@ from telemetry.encryption import EncryptionProvider
 from telemetry.encryption.unwrap_budget import UnwrapBudget
 from telemetry.exceptions import MalformedRecordError, TelemetryError, WrapNotSeenError
 from telemetry.format.proof.checkpoint_message import decode_checkpoint_message
+from telemetry.format.roster.message import decode_roster_message
 from telemetry.format.value.event import AuditEvent
 from telemetry.format.value.fast_open import KnownHeadDecoder
 from telemetry.format.value.message import SEQUENCE, Message, parse
 from telemetry.format.value.open_record import open_clear_record, open_record
 from telemetry.format.value.recipients import ATTRIBUTE
-from telemetry.reader.entry import CheckpointEntry, DamagedRecord, Entry, OpenedEvent, RawRecord, SealedEntry
+from telemetry.reader.entry import (
+    CheckpointEntry,
+    DamagedRecord,
+    Entry,
+    OpenedEvent,
+    RawRecord,
+    RosterEntry,
+    SealedEntry,
+)
 from telemetry.reader.open.data_keys import DataKeys, KeyWay
 
 _MAX_HEADS = 1_000
@@ -92,7 +101,7 @@ class RecordOpener:
 
         1. A record without a value is damaged.
         2. The fast decoder opens an event whose head was opened before.
-        3. A checkpoint is returned with its note, not verified.
+        3. A checkpoint is returned with its note, and a roster of a witness with its name; neither is verified.
         4. An event that was logged in the clear is compared with its own attributes.
         5. Without a key service a sealed event stays sealed.
         6. The full decoder opens it, or says what is wrong with it. Its head is known from now on.
@@ -112,6 +121,9 @@ class RecordOpener:
         checkpoint = decode_checkpoint_message(value)
         if checkpoint is not None:
             return CheckpointEntry(checkpoint.producer, checkpoint.data, raw.place, raw)
+        roster = decode_roster_message(value)
+        if roster is not None:
+            return RosterEntry(roster.origin, raw.place, raw)
         # 4.
         message = parse(value)
         if not message.is_sealed:

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from telemetry.exceptions import MalformedRecordError
 from telemetry.format.proof.checkpoint_message import CheckpointMessage, decode_checkpoint_message
 from telemetry.format.proof.signed_note import PublicKey
+from telemetry.format.roster.message import decode_roster_message
+from telemetry.format.roster.roster import Roster
 from telemetry.format.uuid7 import is_uuid
 from telemetry.format.value.head import parse_head, parse_loosely, parse_number_and_key
 from telemetry.format.value.message import SEQUENCE
@@ -31,7 +33,7 @@ from telemetry.reader.verify.trail_report import Evidence, Expectations, TrailRe
 from telemetry.reader.verify.unproven.event_times import DAY_BYTES
 from telemetry.reader.verify.unproven.refusals import Refusal
 from telemetry.reader.verify.verdicts import Acknowledgements, Finding, Verdict, VerificationReport
-from telemetry.reader.verify.witnessed.witnessed_trail import WitnessedTrail
+from telemetry.reader.verify.witnessed.witnessed_trail import WitnessedTrail, is_trusted_roster
 
 MAX_HELD_EVENTS = 4_000_000
 """Leaf hashes that wait for their interval to be complete: about 140 MB."""
@@ -276,6 +278,10 @@ class Verifier:
             if message is not None:
                 self._observe_checkpoint(message, record)
                 return
+            roster = decode_roster_message(value)
+            if roster is not None:
+                self._observe_roster(roster, record.place)
+                return
             attributes = parse_head(value, head_end)
         except MalformedRecordError as exc:
             self._observe_malformed(value, record.place, str(exc))
@@ -284,6 +290,14 @@ class Verifier:
         group = RecordGroup(attributes, value, value[:head_end])
         self._streams.register(group, stream)
         self._observe_event(group, stream, head_end + len(SEQUENCE), record.key, value, record.place)
+
+    def _observe_roster(self, roster: Roster, place: Place) -> None:
+        """Pass over a roster of a witness that is believed; it was compared before, or is not required."""
+        witnessed = self._expectations.witnessed
+        is_known = witnessed is not None and witnessed.is_of_a_witness(roster)
+        if not is_known and not is_trusted_roster(roster, self._policy):
+            reason = "a roster of a witness that is not known here"
+            self._evidence.foreign.add(ForeignKind.JUNK, reason=reason, place=place)
 
     def _observe_malformed(self, value: bytes, place: Place, reason: str) -> None:
         loose = parse_loosely(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +20,7 @@ from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.reader.roster.store import open_rosters
 from telemetry.reader.roster.timestamp import TimestampRoots
+from telemetry.witness.roster_topic import RosterTopic
 from telemetry.witness.rounds import Rounds
 from telemetry.witness.state import WitnessState
 from telemetry.witness.timestamp import TimestampAuthority
@@ -55,6 +57,13 @@ def witness(
     state: Annotated[
         Path | None, typer.Option(help="File that remembers what was seen; default: beside the witness's key file.")
     ] = None,
+    publish_topic: Annotated[
+        bool,
+        typer.Option(
+            "--publish-topic",
+            help="Write each roster to the topic too. Needs the right to write; upgrade the readers first.",
+        ),
+    ] = False,
     timestamp_url: Annotated[
         str | None,
         typer.Option(help="Time-stamping authority (RFC 3161) that stamps each roster; it learns a digest only."),
@@ -83,10 +92,13 @@ def witness(
     file = state or signing.key_path.with_name(f"{signing.key_path.name}.witness-state")
     authority = _authority(timestamp_url, timestamp_ca)
     with (
+        RosterTopic(audit) if publish_topic else nullcontext() as copies,
         open_rosters(roster, PublicKey.parse(key.public_key), storage=audit.storage_config) as rosters,
         WitnessState(file) as known,
     ):
-        witness = Witness(audit, policy=policy, signer=key, state=known, rosters=rosters, authority=authority)
+        witness = Witness(
+            audit, policy=policy, signer=key, state=known, rosters=rosters, authority=authority, copies=copies
+        )
         witness.start()
         if every is None:
             _Shown(json=json).done(witness.look(now=datetime.now(UTC)))

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from telemetry.format.proof.checkpoint import Checkpoint
 from telemetry.format.proof.merkle import HASH_BYTES
 from telemetry.format.roster.entries import StreamEntry
+from telemetry.format.roster.roster import Roster, is_signed_by
 from telemetry.reader.roster.cosigned import Cosigned
 from telemetry.reader.roster.history import RosterHistory, Sighting
 from telemetry.reader.trust.judgement import Role, Statement
@@ -64,6 +65,10 @@ class WitnessedTrail:
             and (time := stream.seen_at(checkpoint.size, checkpoint.root))
         ]
         return min(times, default=None)
+
+    def is_of_a_witness(self, roster: Roster) -> bool:
+        """Return whether one of the witnesses signed a roster."""
+        return any(is_signed_by(roster, history.key) for history in self._histories)
 
     def observe(self, judged: JudgedCheckpoint) -> None:
         """Compare a checkpoint that is believed with the sizes that a witness saw inside its interval.
@@ -264,6 +269,11 @@ class WitnessedTrail:
             self._expired.add((entry.producer, entry.size))
             return True
         return False
+
+
+def is_trusted_roster(roster: Roster, policy: TrustPolicy) -> bool:
+    """Return whether a key with the role ``witness`` signed a roster."""
+    return any(Role.WITNESS in key.roles and is_signed_by(roster, key.public) for key in policy.keys)
 
 
 def _two_histories(history: RosterHistory, entry: StreamEntry, time: str) -> Finding:
