@@ -9,7 +9,6 @@ from tests.attacks.site import Site
 
 
 @pytest.mark.parametrize("time", ["0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "2015-01-01T00:00:00Z"])
-@pytest.mark.xfail(strict=True, reason="the earliest checkpoint says when a process began, and not its producer id")
 def test_checkpoint_of_long_ago_admits_no_event_of_long_ago(site: Site, time: str) -> None:
     payments = Writer(signer=site.keys.signing)
     records = [payments.event(), payments.checkpoint(time=time)]

@@ -11,6 +11,7 @@ from itertools import chain, groupby
 from telemetry.reader.verify.record_group import RecordGroup, Sighting, kid_of
 from telemetry.reader.verify.stream_check import StreamCheck
 from telemetry.reader.verify.tree.signed_leaves import SignedInterval
+from telemetry.reader.verify.unproven.event_times import SLACK, beginning_of
 from telemetry.reader.verify.verdicts import Finding, ProducerReport, Verdict
 
 MAX_AHEAD = timedelta(minutes=5)
@@ -326,6 +327,13 @@ class StreamReporter:
             reason = (
                 f"the checkpoint of {size} records has the time {time}, although {before} was signed for fewer "
                 "records: the host's clock was set back, or the stream was signed at another time"
+            )
+            yield Finding(Verdict.UNVERIFIABLE, reason, field="time")
+        began = beginning_of(self._check.producer)
+        if trusted.first_time and began is not None and datetime.fromisoformat(trusted.first_time) < began - SLACK:
+            reason = (
+                f"a checkpoint has the time {trusted.first_time}, although its producer began at {began:%Y-%m-%dT%H:%M:%SZ}: "
+                "the host's clock was wrong, or the stream was signed at another time"
             )
             yield Finding(Verdict.UNVERIFIABLE, reason, field="time")
         if trusted.last_time and self._scope.is_ahead(trusted.last_time):

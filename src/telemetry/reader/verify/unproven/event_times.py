@@ -14,12 +14,13 @@ from telemetry.reader.verify.verdicts import Finding, Verdict
 MAX_SIGHTINGS = 4
 """Records of one day that are remembered."""
 DAY_BYTES = len("YYYY-MM-DD")
+SLACK = timedelta(days=1)
+"""How far a clock may be set while a process runs."""
 
 _TIME = b'","time":"'
 _MAX_MIDDLE = 160
 _MAX_DAYS = 4_096
 _TEXT_BYTES = 27
-_SLACK = timedelta(days=1)
 
 
 class EventTimes:
@@ -69,13 +70,12 @@ class EventTimes:
             trusted: Its checkpoints.
             tree: Knows which records are proven.
         """
-        first, last = _moment(trusted.first_time), _moment(trusted.last_time)
+        # The id is older than the first checkpoint, and in every record: a checkpoint of long ago admits nothing.
+        first = beginning_of(producer) or _moment(trusted.first_time)
+        last = _moment(trusted.last_time)
         if first is None or last is None:
             return
-        began = created_at(producer)
-        if began is not None:
-            first = min(first, datetime.fromtimestamp(began, UTC))
-        earliest, latest = first - _SLACK, last + _SLACK
+        earliest, latest = first - SLACK, last + SLACK
         usual = earliest.isoformat()[:DAY_BYTES].encode(), latest.isoformat()[:DAY_BYTES].encode()
         for day, sightings in self._days.items():
             # Most days are inside the life of the producer, and their records need not be looked at.
@@ -89,6 +89,12 @@ class EventTimes:
                         f"{trusted.last_time}: its clock was wrong, or the event was logged at another time"
                     )
                     yield Finding(Verdict.UNVERIFIABLE, reason, sequence, sequence, str(place), "time")
+
+
+def beginning_of(producer: str) -> datetime | None:
+    """Return when a producer began, as its id says; None if it does not say so."""
+    began = created_at(producer)
+    return _moment(datetime.fromtimestamp(began, UTC).isoformat()) if began is not None else None
 
 
 def _moment(text: str) -> datetime | None:
