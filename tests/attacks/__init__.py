@@ -97,5 +97,6 @@ Further attacks, thought up when those above were mended:
 14   B dates a checkpoint long ago, and then events                test_further_b_dates
 15   B replays a heartbeat of a process that it cut off            test_further_b_heartbeats: heartbeat
 16   B exchanges the leaves beside checkpoints                     test_further_b_heartbeats: leaves
+17   K signs records that name another service                     test_further_k_other_source
 ==== ============================================================= =====================================================
 """
