@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
 from tests.attacks.forge import SealingKey, Writer, trust_file
 from tests.attacks.site import Site
 from tests.support.written_trail import Signer
@@ -14,7 +12,6 @@ from tests.support.written_trail import Signer
 MARKETING = Signer(2, "marketing-2026")
 
 
-@pytest.mark.xfail(strict=True, reason="a data key belongs to the source that lists it first")
 def test_key_that_another_service_lists_is_still_refused_elsewhere(site: Site) -> None:
     keys: tuple[dict[str, Any], ...] = (
         {"public": site.keys.public_key, "roles": ["service"], "sources": ["/production/payments"]},

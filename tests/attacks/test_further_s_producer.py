@@ -39,7 +39,6 @@ def attacked(site: Site, *, ends: bool) -> tuple[Writer, list[RawRecord]]:
 
 
 @pytest.mark.parametrize("ends", [False, True], ids=["goes on", "ends"])
-@pytest.mark.xfail(strict=True, reason="a stream is whose checkpoint is read first, whatever its source")
 def test_stream_of_another_service_disproves_no_event_in_an_export(site: Site, ends: bool) -> None:
     _, records = attacked(site, ends=ends)
     site.put(records)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from telemetry.exceptions import EncryptionError, KeyMismatchError, UnknownKeysError
-from telemetry.format.proof.merkle import leaf_hash
+from telemetry.format.value.event import AuditEvent
 from telemetry.format.value.message import source_of
 from telemetry.reader.entry import DamagedRecord, OpenedEvent, Proven, SealedEntry
 from telemetry.reader.open.rules import ReadingRules
 from telemetry.reader.proof.index import ProofIndex
 from telemetry.reader.proof.places import StreamPlace
+
+_source = lru_cache(maxsize=1_024)(source_of)
 
 
 class EntryJudge:
@@ -37,7 +40,7 @@ class EntryJudge:
             is_foreign = self._rules.needs_seals and not opened.sealed
             return replace(opened, is_foreign=True) if is_foreign else opened
         event = opened.event
-        proven = self._proven(event.producer, event.sequence, leaf)
+        proven = self._index.judge(_place_of(event, leaf)) or Proven.PENDING
         is_foreign = self._rules.needs_seals and not opened.sealed and proven is not Proven.YES
         is_foreign = is_foreign and not self._may_be_clear(opened)
         return OpenedEvent(event, opened.place, opened.sealed, opened.raw, proven, is_foreign)
@@ -46,8 +49,9 @@ class EntryJudge:
         """Return an entry that stays sealed with what it is worth."""
         if self._index is None:
             return entry
-        leaf = leaf_hash(entry.raw.value or b"")
-        return replace(entry, proven=self._proven(entry.producer, entry.sequence, leaf))
+        place = self._index.place_of(entry.raw)
+        proven = self._index.judge(place) if place is not None else None
+        return replace(entry, proven=proven or Proven.PENDING)
 
     def damaged(self, entry: DamagedRecord) -> DamagedRecord:
         """Return a damaged record, marked as foreign if no trusted stream is concerned.
@@ -74,22 +78,14 @@ class EntryJudge:
     def find(self, entry: OpenedEvent | SealedEntry) -> None:
         """Count an event; called once for each that was read."""
         if self._index is not None and entry.proven is Proven.YES:
-            producer, sequence = (
-                (entry.event.producer, entry.event.sequence)
-                if isinstance(entry, OpenedEvent)
-                else (entry.producer, entry.sequence)
-            )
-            self._index.find(StreamPlace(producer, "", sequence, b""))
+            place = _place_of(entry.event, b"") if isinstance(entry, OpenedEvent) else self._index.place_of(entry.raw)
+            if place is not None:
+                self._index.find(place)
 
     @property
     def lacks_events(self) -> bool:
         """Whether signed events are absent that should have been read."""
         return self._index is not None and self._index.lacking > 0
-
-    def _proven(self, producer: str, sequence: int, leaf: bytes) -> Proven:
-        if self._index is None:
-            return Proven.NOT_JUDGED
-        return self._index.judge(StreamPlace(producer, "", sequence, leaf)) or Proven.PENDING
 
     def _may_be_clear(self, opened: OpenedEvent) -> bool:
         """Return whether the policy admits an event in the clear: its service did not seal at that time."""
@@ -102,6 +98,10 @@ class EntryJudge:
         return _parsed(event.time) < until and (
             appended is None or datetime.fromtimestamp(appended, UTC) < until + policy.late
         )
+
+
+def _place_of(event: AuditEvent, leaf: bytes) -> StreamPlace:
+    return StreamPlace(event.producer, _source(event.environment, event.service_name), event.sequence, leaf)
 
 
 def _parsed(time: str) -> datetime:

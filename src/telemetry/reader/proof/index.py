@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Protocol
 
 from telemetry.exceptions import MalformedRecordError
@@ -47,7 +49,9 @@ class ProofIndex:
         self._judge = CheckpointJudge(policy)
         self._listener = listener
         self._places = PlaceReader()
-        self._streams: dict[str, StreamProof] = {}
+        # By producer and source: what a service signs says nothing about another one, under whatever producer id.
+        self._streams: dict[tuple[str, str], StreamProof] = {}
+        self._producers: dict[str, StreamProof] = {}
         self._store = SignedLeafStore()
         self._room = LeafBudget(MAX_HELD_EVENTS)
         self._waiting = WaitingRecords()
@@ -73,11 +77,11 @@ class ProofIndex:
             return None
         if not place.leaf:
             return None
-        stream = self._streams.get(place.producer)
+        stream = self._streams.get(place[:2])
         if stream is not None:
             self.changes += stream.add_record(place.sequence, place.leaf)
         else:
-            self._waiting.add(place.producer, place.sequence, place.leaf, None)
+            self._waiting.add(_name_of(*place[:2]), place.sequence, place.leaf, None)
         return place
 
     def place_of(self, raw: RawRecord) -> StreamPlace | None:
@@ -90,20 +94,23 @@ class ProofIndex:
         Raises:
             StorageError: What is on the disk cannot be read.
         """
-        stream = self._streams.get(place.producer)
+        stream = self._streams.get(place[:2])
+        if stream is None and not place.source:
+            # In no form of this format: it claims the number all the same, and is not what was signed.
+            stream = self._producers.get(place.producer)
         return stream.judge(place.sequence, place.leaf) if stream is not None else None
 
     def is_trusted(self, producer: str) -> bool:
         """Return whether a trusted key has signed for a producer."""
-        return producer in self._streams
+        return producer in self._producers
 
     def refusal(self, place: StreamPlace, value: bytes) -> str:
         """Return why the data key of a record cannot have sealed it; empty if it can."""
-        return self._keys.refusal(place, value, self._streams.get(place.producer))
+        return self._keys.refusal(place, value, self._streams.get(place[:2]))
 
     def find(self, place: StreamPlace) -> None:
         """Count a proven record; called once for each."""
-        stream = self._streams.get(place.producer)
+        stream = self._streams.get(place[:2])
         if stream is not None:
             stream.find(place.sequence)
 
@@ -147,14 +154,21 @@ class ProofIndex:
         if is_other_topic and not self._judge.lists_topic(judged):
             return
         # 3.
-        self._stream(checkpoint.producer).add_checkpoint(checkpoint, judged.leaves())
+        self._stream(checkpoint.producer, checkpoint.source).add_checkpoint(checkpoint, judged.leaves())
         self._listener.list_keys(self._keys.add(checkpoint))
         self.changes += 1
 
-    def _stream(self, producer: str) -> StreamProof:
-        stream = self._streams.get(producer)
+    def _stream(self, producer: str, source: str) -> StreamProof:
+        stream = self._streams.get((producer, source))
         if stream is None:
-            stream = self._streams[producer] = StreamProof(LeafWindow(self._room), self._store)
-            for record in self._waiting.take(producer):
+            stream = self._streams[producer, source] = StreamProof(LeafWindow(self._room), self._store)
+            self._producers.setdefault(producer, stream)
+            for record in self._waiting.take(_name_of(producer, source)):
                 stream.add_record(record.sequence, record.leaf)
         return stream
+
+
+@lru_cache(maxsize=1_024)
+def _name_of(producer: str, source: str) -> str:
+    """Return the name under which the records of a producer and a source wait, in the form of a UUID."""
+    return hashlib.blake2b(f"{producer} {source}".encode(), digest_size=16).hexdigest()

@@ -18,22 +18,22 @@ _MAX_HEADER = 512
 
 
 class SignedKeys:
-    """The data keys of trusted streams, each with the producers that list it."""
+    """The data keys of trusted streams, each with the producers that list it.
+
+    A data key is bound to one source: what another service says about it means nothing.
+    """
 
     def __init__(self) -> None:
-        self._owners: dict[str, tuple[str, set[str]]] = {}
+        self._owners: dict[tuple[str, str], set[str]] = {}
 
     def add(self, checkpoint: Checkpoint) -> list[str]:
         """Add the keys that a checkpoint lists; return those that were not known."""
         added = []
         for span in checkpoint.keys:
-            if span.kid not in self._owners:
-                self._owners[span.kid] = (checkpoint.source, set())
+            producers = self._owners.setdefault((span.kid, checkpoint.source), set())
+            if not producers:
                 added.append(span.kid)
-            source, producers = self._owners[span.kid]
-            # A data key is bound to one source: what another service says about it means nothing.
-            if source == checkpoint.source:
-                producers.add(checkpoint.producer)
+            producers.add(checkpoint.producer)
         return added
 
     def refusal(self, place: StreamPlace, value: bytes, stream: StreamProof | None) -> str:
@@ -47,8 +47,8 @@ class SignedKeys:
             value: Value of the record.
             stream: What is signed for its producer; None if nothing is.
         """
-        source, producers = self._owners.get(_kid(value), (None, ()))
-        if source != place.source:
+        producers = self._owners.get((_kid(value), place.source))
+        if producers is None:
             return ""
         if place.producer not in producers:
             return "its data key belongs to another process, which lists it in its signed checkpoints"
