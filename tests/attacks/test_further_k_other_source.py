@@ -44,7 +44,6 @@ def test_key_of_marketing_proves_no_event_that_names_payments(site: Site, comman
     assert "foreign" in ended.err
 
 
-@pytest.mark.xfail(strict=True, reason="nobody compares the source of a record with that of the checkpoint")
 def test_stream_with_events_of_another_service_is_not_complete(site: Site) -> None:
     honest = Writer(1, signer=site.keys.signing)
     writer, records = forged()
@@ -57,7 +56,6 @@ def test_stream_with_events_of_another_service_is_not_complete(site: Site) -> No
     assert verified.of(honest.producer)["verdict"] == "complete"
 
 
-@pytest.mark.xfail(strict=True, reason="nobody compares the source of a record with that of the checkpoint")
 def test_no_proof_is_written_of_an_event_of_another_service(site: Site) -> None:
     _, records = forged()
     site.put(records)

@@ -38,8 +38,8 @@ def find_event(records: Iterable[RawRecord | DamagedRecord], event_id: str) -> I
 
 def find_positions(
     records: Iterable[RawRecord | DamagedRecord], event_id: str, *, policy: TrustPolicy
-) -> list[tuple[str, int]]:
-    """Return producer and sequence of each record that may be this event, the proven ones alone if there are any.
+) -> list[tuple[str, str, int]]:
+    """Return producer, source and sequence of each record that may be this event, the proven ones alone if there are any.
 
     Anyone may write records that claim to be the event, at any number of positions: they must not hide the one that was
     signed.
@@ -58,7 +58,7 @@ def find_positions(
         trusted = [place for place in claims if index.is_trusted(place.producer)]
     finally:
         index.close()
-    return list(dict.fromkeys((place.producer, place.sequence) for place in proven or trusted or claims))
+    return list(dict.fromkeys(place[:3] for place in proven or trusted or claims))
 
 
 def _places(records: Iterable[RawRecord | DamagedRecord], index: ProofIndex) -> Iterator[tuple[RawRecord, StreamPlace]]:

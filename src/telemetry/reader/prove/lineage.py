@@ -261,8 +261,9 @@ class _Record:
         self.more = 0
 
     @property
-    def place_in_stream(self) -> tuple[str, int]:
-        return self.message.attributes["producer"], self.message.attributes["sequence"]
+    def place_in_stream(self) -> tuple[str, str, int]:
+        attributes = self.message.attributes
+        return attributes["producer"], attributes["source"], attributes["sequence"]
 
     def add(self, raw: RawRecord) -> None:
         if len(self.copies) < MAX_COPIES:
@@ -272,13 +273,14 @@ class _Record:
 
 
 class _Search:
-    """Looks for the checkpoint and the proof of one sequence of a producer."""
+    """Looks for the checkpoint and the proof of one sequence of a producer, signed for the source that the record names."""
 
-    def __init__(self, producer: str, sequence: int, policy: TrustPolicy) -> None:
+    def __init__(self, producer: str, source: str, sequence: int, policy: TrustPolicy) -> None:
         self._producer = producer
+        self._source = source
         self._sequence = sequence
         self._judge = CheckpointJudge(policy)
-        self._prover = Prover(producer, sequence, trusted=policy) if policy.keys else None
+        self._prover = Prover(producer, sequence, trusted=policy, source=source) if policy.keys else None
         self.covering: Covering | None = None
 
     def observe(self, raw: RawRecord | DamagedRecord) -> None:
@@ -303,7 +305,7 @@ class _Search:
             message = decode_checkpoint_message(raw.value or b"")
         except MalformedRecordError:
             return  # it proves nothing; the verifier reports it
-        if message is None or message.producer != self._producer:
+        if message is None or (message.producer, message.source) != (self._producer, self._source):
             return
         judged = self._judge.judge(message, raw)
         checkpoint = judged.checkpoint

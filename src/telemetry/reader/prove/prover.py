@@ -46,14 +46,24 @@ class Prover:
         producer: Stream of the record.
         sequence: Sequence of the record.
         trusted: Who may sign what; or public keys that may have signed.
+        source: Source of the record: what was signed for another one proves nothing. None for any.
 
     Attributes:
         believed: The keys that signed the checkpoint of the proof, and why each is believed; empty before the proof.
     """
 
-    def __init__(self, producer: str, sequence: int, *, trusted: TrustPolicy | Iterable[PublicKey]) -> None:
+    # attributes: what is known of the interval changes with every record
+    def __init__(
+        self,
+        producer: str,
+        sequence: int,
+        *,
+        trusted: TrustPolicy | Iterable[PublicKey],
+        source: str | None = None,
+    ) -> None:
         self.believed: tuple[Judgement, ...] = ()
         self._producer = producer
+        self._source = source
         self._sequence = sequence
         policy = trusted if isinstance(trusted, TrustPolicy) else TrustPolicy.of_keys(trusted)
         self._judge = CheckpointJudge(policy)
@@ -76,7 +86,8 @@ class Prover:
                 self._observe_checkpoint(message, record)
                 return
             at = value.find(SEQUENCE)
-            if parse_head(value, at)["producer"] == self._producer:
+            head = parse_head(value, at)
+            if head["producer"] == self._producer and self._source in (None, head["source"]):
                 self._observe_event(parse_sequence(value, at + len(SEQUENCE)), value)
         except MalformedRecordError:
             return  # it proves nothing; the verifier reports it
@@ -180,6 +191,8 @@ class Prover:
         judged = self._judge.judge(message, record)
         checkpoint = judged.checkpoint
         if checkpoint is None or not judged.accepted or checkpoint.producer != self._producer:
+            return
+        if self._source not in (None, checkpoint.source):
             return  # nothing that is believed; another checkpoint may cover the record
         # The nearest checkpoints on both sides: the fewer records between them, the fewer the proof needs.
         tree = checkpoint.tree()

@@ -188,7 +188,7 @@ class StreamReporter:
         source = self._check.source
         for group in self._check.groups:
             if group.attributes["source"] != source:
-                yield from self._blame(group.first, "source", "differs from the producer's source")
+                yield from self._blame(group.first, "source", "differs from the producer's source", strict=True)
                 continue
             reason = "does not belong to the data key that the JWE header names"
             yield from self._blame(group.minority(), "wrappedkey", reason)
@@ -202,10 +202,14 @@ class StreamReporter:
                 reason = "differs from that of the other records which the same data key sealed"
                 yield from self._blame(group.first, ", ".join(differing), reason)
 
-    def _blame(self, sightings: list[Sighting], field: str, reason: str) -> Iterator[Finding]:
+    def _blame(self, sightings: list[Sighting], field: str, reason: str, *, strict: bool = False) -> Iterator[Finding]:
         """Yield a finding for each record that is not proven: a signature outweighs what most records say."""
         for sequence, place in sightings:
-            if self._is_signed(sequence) and not self._check.tree.is_proven(sequence):
+            # But a key that signs for one service proves no record that names another.
+            is_sound = self._check.tree.is_proven(sequence) and (
+                not strict or self._check.tree.copies.is_blamed(sequence)
+            )
+            if self._is_signed(sequence) and not is_sound:
                 yield Finding(Verdict.TAMPERED, reason, sequence, sequence, str(place), field)
 
     # 4. Gaps.
@@ -352,9 +356,7 @@ class StreamReporter:
         if trusted.ended is not None and trusted.size > trusted.ended.size:
             reason = f"a checkpoint of {trusted.size} records was signed after the final one of {trusted.ended.size}"
             yield Finding(Verdict.TAMPERED, reason)
-        if trusted.closing is not None:
-            return
-        if latest is not None and not self._is_open and self._scope.to_end:
+        if latest is not None and trusted.closing is None and not self._is_open and self._scope.to_end:
             beyond = self._check.tree.count_from(latest.size)
             is_run = beyond > 0 and end == latest.size + beyond
             reason = (

@@ -56,7 +56,7 @@ def prove(
     policy = require_trust(public_key, trust, configured=config.audit_config.trust_file)
     # 1. Find each position in a producer's stream that claims the event; forged records can add positions.
     candidates = _candidates(trail_records(config, "looking for the event"), event_id, policy)
-    provers = [Prover(producer, sequence, trusted=policy) for producer, sequence in candidates]
+    provers = [Prover(producer, sequence, trusted=policy, source=source) for producer, source, sequence in candidates]
     # 2. Collect the records and checkpoints that prove each of them, in one pass over the trail.
     for record in trail_records(config, "collecting the proof"):
         for prover in provers:
@@ -72,8 +72,8 @@ def prove(
 
 def _candidates(
     records: Iterable[RawRecord | DamagedRecord], event_id: str, policy: TrustPolicy
-) -> list[tuple[str, int]]:
-    """Return producer and sequence of each record that may be the event."""
+) -> list[tuple[str, str, int]]:
+    """Return producer, source and sequence of each record that may be the event."""
     positions = find_positions(records, event_id, policy=policy)
     if not positions:
         message = f"event {event_id} is not in the trail that was read"
