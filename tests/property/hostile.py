@@ -62,6 +62,11 @@ HOSTILE_TEXTS = (
     "/production/payments",
     "/production/telemetry-reader",
     "telemetry.checkpoint",
+    "telemetry.event",
+    "features",
+    "dedup",
+    "recipients",
+    "hidden-type",
     "local-key://00112233445566778899aabbccddeeff",
     "A" * 43,
 )
@@ -204,11 +209,25 @@ def misplaced_records(draw: st.DrawFn, trail: Trail) -> RawRecord:
 
 
 @st.composite
+def featured(draw: st.DrawFn, plaintext: bytes) -> bytes:
+    """Draw a sealed event that names features, some of them rightly."""
+    names = st.lists(st.one_of(st.sampled_from(["dedup", "hidden-type", "recipients", "later"]), texts), max_size=3)
+    version, names_drawn = draw(st.sampled_from([1, 2, 3, 2**63])), draw(st.one_of(names.map(sorted), values))
+    members = b'"schema_version":%d,"features":%b' % (version, render_json(names_drawn))
+    text = st.one_of(texts, st.just("A" * 43))
+    dedup = st.one_of(values, st.fixed_dictionaries({"value": text, "digest": text}, optional={"caller": text}))
+    if draw(st.booleans()):
+        members += b',"dedup":' + render_json(draw(dedup))
+    return plaintext.replace(b'"schema_version":1', members)
+
+
+@st.composite
 def sealed_nonsense(draw: st.DrawFn, trail: Trail) -> RawRecord:
     """Draw a record that a reader sealed with a data key of the trail: its seal is right, what is inside is not."""
     genuine: RawRecord = draw(st.sampled_from(trail.events))
     value, key = genuine.value or b"", trail.key
-    plaintext = draw(st.one_of(altered(trail.plaintexts[value]), st.just(trail.plaintexts[value])))
+    same = trail.plaintexts[value]
+    plaintext = draw(st.one_of(altered(same), st.just(same), featured(same)))
     data = jwe.seal(
         key.cipher, protected=key.protected, iv=draw(st.binary(min_size=12, max_size=12)), plaintext=plaintext
     )

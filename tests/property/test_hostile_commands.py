@@ -16,7 +16,7 @@ from telemetry.testing import EmbeddedKafka
 from tests.attacks.forge import produce
 from tests.property.genuine import PASSPHRASE, folder, trail
 from tests.property.hostile import fuzz, hostile_records, mixed, noise
-from tests.property.hostile_store import SECRET_TEXT, hostile_stores
+from tests.property.hostile_store import SECRET_TEXT, genuine_objects, hostile_stores
 from tests.property.test_hostile_files import acknowledgements, proofs, trust_files
 from tests.support.in_process import Ended, run
 
@@ -59,8 +59,8 @@ class Place:
         self._file.chmod(0o600)
 
     def put(self, objects: dict[str, bytes]) -> None:
-        """Write the objects whose names a file system can hold."""
-        for name, content in objects.items():
+        """Write the objects whose names a file system can hold; the genuine ones first, which were there before."""
+        for name, content in sorted(objects.items(), key=lambda item: item[0] not in genuine_objects().objects):
             path = self.store / name
             try:
                 if not path.resolve().is_relative_to(self.store.resolve()):
