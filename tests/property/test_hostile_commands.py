@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from tests.support.in_process import Ended, run
 
 CODES = {0, 2, 3, 4, 5, 6, 7}
 SCHEMAS = ("event", "cloudevents", "ocsf", "cadf")
+NOT_NEUTRAL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 FORMATS = ("jsonl", "csv", "parquet")
 
 
@@ -77,6 +79,9 @@ class Place:
         words = command.split()
         ended = run(*words, "-c", str(self._file), *options)
         assert ended.code in CODES, ended
+        if "--json" not in words and "show" not in words:
+            # What people read is neutral, also where it is no terminal.
+            assert not NOT_NEUTRAL.search(ended.out.decode() + ended.err)
         return ended
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -69,3 +71,45 @@ def test_each_event_is_proven_and_traced(records: list[RawRecord], policy: str, 
     assert verify_proof(proof, judge().candidates()).message
     assert [lineage.raw.value for lineage in lineages if lineage.is_proven] == [event.value]
     assert len(shown) >= 1
+
+
+MEBIBYTE = 1 << 20
+LARGE = {
+    "brackets": b"[" * MEBIBYTE,
+    "objects": b'{"a":' * (MEBIBYTE // 5),
+    "empty lists": b"[" + b"[]," * (MEBIBYTE // 3) + b"[]]",
+    "digits": b"9" * MEBIBYTE,
+    "fraction": b"0." + b"9" * MEBIBYTE,
+    "exponent": b"1e" + b"9" * MEBIBYTE,
+    "text": b'"' + b"x" * MEBIBYTE + b'"',
+    "escapes": b'"' + b"\\u202e" * (MEBIBYTE // 6) + b'"',
+    "lines": b'"' + b"\\n" * (MEBIBYTE // 2) + b'"',
+    "members": b"{" + b",".join(b'"%d":0' % number for number in range(MEBIBYTE // 12)) + b"}",
+    "same member": b"{" + b",".join([b'"id":""'] * (MEBIBYTE // 8)) + b"}",
+}
+
+
+@pytest.mark.parametrize("kind", LARGE)
+def test_large_values_cost_little(kind: str) -> None:
+    event, checkpoint = trail().events[0], trail().checkpoints[0]
+    hostile = []
+    for genuine, member in ((event, "data"), (event, "recipients"), (checkpoint, "data"), (checkpoint, "time")):
+        members = {**json.loads(genuine.value or b""), member: "?"}
+        text = json.dumps(members, separators=(",", ":")).encode().replace(b'"?"', LARGE[kind])
+        clear = text.replace(b"application/jose", b"application/json")
+        hostile += [genuine._replace(value=value) for value in (text, clear, LARGE[kind])]
+    records = placed([*hostile, *trail().records])
+    with bounded(160 << 20):
+        verifier = Verifier(trail().policy("key"))
+        verifier.observe_all(records)
+        report = verifier.report(now=LATER)
+        reader = TrailReader(
+            records, provider=trail().provider, rules=ReadingRules(policy=trail().policy("file"), foreign=True)
+        )
+        entries = list(reader)
+        tracer = LineageTracer(trail().id_of(event), trusted=trail().policy("key"))
+        assert tracer.find(records)
+        shown = [lineage.to_dict() for lineage in tracer.trace(records)]
+    trail().require_verified(report)
+    trail().require_shown(entries)
+    assert shown
