@@ -25,7 +25,7 @@ export PYRIGHT_PYTHON_CACHE_DIR := $(CURDIR)/.cache/pyright
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 # The tests start hundreds of Python programs, which read compiled modules where an environment switches caches off.
-test kafka-long key-outage-long fault-long matrix-long memory-long outage-long services: export PYTHONDONTWRITEBYTECODE :=
+test kafka-long key-outage-long fault-long matrix-long memory-long outage-long upgrade-test services: export PYTHONDONTWRITEBYTECODE :=
 
 help: ## explain the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -67,6 +67,9 @@ memory-long: setup ## log for ten minutes with Kafka away and watch the memory; 
 
 outage-long: setup ## log 2,000 events/s for ten minutes with Kafka away and watch the memory; docs/reliability.md
 	@OUTAGE_SECONDS=$${OUTAGE_SECONDS:-600} $(BIN)/python -m pytest -s -p no:randomly tests/fault/test_outage_memory.py
+
+upgrade-test: setup ## run an earlier release and this one on one topic, spool, store and state; UPGRADE_FROM=COMMIT; docs/reliability.md
+	@UPGRADE_FROM=$${UPGRADE_FROM:-077af88} $(BIN)/python -m pytest -s -p no:randomly tests/fault/test_upgrade.py
 
 replay-speed: setup services ## bring a fallback folder back to a real broker over mutual TLS, and print the rate; docs/performance.md
 	@$(BIN)/python -m bench.replay $(BENCH_ARGS)

@@ -52,6 +52,7 @@ item attack                                                        test
 1.10 nobody attacks: an idle service looks cut off                 test_w_red_alarm: idle
 1.11 F has the service publish what it puts into the store         test_f_replay: junk, forged_event
 1.11 F takes an event out of a waiting object                      test_f_replay: event_less
+1.11 F puts junk below a true header, or swaps two bodies            test_f_bodies
 1.11 F takes the lock of the replay for ever                       test_f_replay: lease_without_end, never_ours
 1.11 F stops every listing of the store by a name                  test_f_names
 1.11 F makes a whole stream unprovable with rivals in the store    test_f_copies: rivals
