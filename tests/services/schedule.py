@@ -25,6 +25,7 @@ EXPECTED_SECONDS: dict[str, float] = {
     "tests/fault/test_processes.py": 25,
     "tests/attacks/test_w_bombs.py": 30,
     "tests/fault/test_fault_matrix.py::test_real_broker": 24,
+    "tests/cli/test_witness.py": 24,
     "tests/unit/trail/test_trail.py": 23,
     "tests/contract/storage/test_cloud_contract.py": 22,
     "tests/fault/test_outage_memory.py": 22,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         Place,
         Proven,
         RawRecord,
+        RosterEntry,
         SealedEntry,
     )
     from telemetry.reader.filters import EventFilter
@@ -40,6 +41,7 @@ __all__ = [
     "RawRecord",
     "ReadRange",
     "RecordOpener",
+    "RosterEntry",
     "SealedEntry",
     "TrailReader",
     "opened_storage_keys",
@@ -47,6 +49,7 @@ __all__ = [
 
 _HOMES = {
     "CheckpointEntry": "telemetry.reader.entry",
+    "RosterEntry": "telemetry.reader.entry",
     "DamagedRecord": "telemetry.reader.entry",
     "Entry": "telemetry.reader.entry",
     "EventFilter": "telemetry.reader.filters",

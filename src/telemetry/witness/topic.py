@@ -89,7 +89,7 @@ class WitnessedTopic:
         """Require the last record of each partition to be there, unless retention has removed it."""
         topic = self._audit.kafka_topic
         for partition, position in self._known.items():
-            low, _ = bounds[partition]
+            low, _ = bounds.get(partition, (0, 0))
             found = self._last.get(partition)
             if position.last >= low and position.last >= 0 and found is None:
                 self.faults.append(f"{topic}[{partition}] lacks the record at offset {position.last}: it was rewritten")

@@ -30,7 +30,7 @@ from telemetry.format.roster.roster import (
 from telemetry.reader.entry import RawRecord
 from telemetry.reader.roster.history import RosterHistory
 from telemetry.reader.trust.judgement import label_of
-from telemetry.reader.trust.policy import TrustPolicy
+from telemetry.reader.trust.policy import READER_SERVICE, TrustPolicy, service_of
 from telemetry.reader.verify.checkpoint_judge import CheckpointJudge
 from telemetry.witness.growth import Growth
 from telemetry.witness.state import Position, WitnessState
@@ -220,7 +220,8 @@ class Witness:
         if checkpoint.topic not in (None, self._audit.kafka_topic) and not self._judge.lists_topic(judged):
             return  # copied from another topic: it is not this one's
         first = judged.accepted[0]
-        bindings.setdefault(first.signer, checkpoint.source)
+        if service_of(checkpoint.source) != READER_SERVICE:
+            bindings.setdefault(first.signer, checkpoint.source)
         growth.add(checkpoint, judged.leaves(), signer=first.key.key_id.hex(), place=record.place)
 
     def _ranges(self, known: dict[int, Position], now: dict[int, Position]) -> Iterable[RangeEntry]:

@@ -22,9 +22,13 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TimeAuthorit
         yield running
 
 
+@pytest.fixture(autouse=True)
+def _answers_with_tokens(authority: TimeAuthority) -> None:
+    authority.answers = None
+
+
 @pytest.fixture
 def roots(authority: TimeAuthority) -> TimestampRoots:
-    authority.answers = None
     return TimestampRoots.load(authority.root, option="--timestamp-ca")
 
 
@@ -94,13 +98,11 @@ def test_answer_that_is_no_token_is_refused(authority: TimeAuthority, answer: by
 
 
 def test_token_of_another_request_is_refused(authority: TimeAuthority) -> None:
-    authority.answers = None
     stamps = TimestampAuthority(authority.url)
     authority.answers = stamps.stamp(b"text")
 
     with pytest.raises(TimestampError, match="another request"):
         stamps.stamp(b"text")
-    authority.answers = None
 
 
 def test_authority_that_does_not_answer(tmp_path: Path) -> None:

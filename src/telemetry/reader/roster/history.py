@@ -109,10 +109,10 @@ class RosterHistory:
         for document in documents:
             try:
                 roster = decode_roster(document)
-                is_own = is_signed_by(roster, key)
             except (FormatError, TamperedError):
-                is_own = False
-            if is_own:
+                history.foreign += 1
+                continue
+            if is_signed_by(roster, key):
                 history.add(roster)
             else:
                 history.foreign += 1
