@@ -68,7 +68,7 @@ def reopen(path: Path, *, patience: float = 0.0) -> sqlite3.Connection:
     """
     before = require_own(path)
     if has_content(journal_of(path)):
-        raise _foreign(path, "has a rollback journal, which SQLite would obey and no segment has,")
+        raise _foreign(path, "has a rollback journal, which SQLite would obey and which no segment has")
     connection = _prepared(_connect(path, patience), _FIRST_PRAGMAS)
     try:
         if not is_same_file(before, path.lstat()):
