@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -170,3 +173,23 @@ def test_commands_on_files(trust: bytes, acknowledgement: bytes, proof: bytes, a
         assert run("verify-proof", str(where / "proof"), "--trust", str(where / "trust"), *options).code in CODES
         key = "--public-key", trail().signer.public_key
         assert run("verify-proof", str(where / "proof"), *key, *options).code in CODES
+
+
+@pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="every name in a file system is text here")
+def test_names_that_are_no_text_hide_nothing() -> None:
+    with _place([], dict(genuine_objects().objects)) as place:
+        for name in (*genuine_objects().objects, "rejected/audit-events/x"):
+            for odd in (b"\xff\xfe.jsonl", b"\xed\xa0\x80.tobj", b"x\ny.jsonl", b"a" * 250):
+                path = place.store / name
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                path.with_name(os.fsdecode(odd)).write_bytes(b"x")
+        listed = [json.loads(line) for line in place.run("fallback list --json").out.splitlines()]
+        assert {row["name"] for row in listed} >= set(genuine_objects().objects)
+        verified = [json.loads(line) for line in place.run("fallback verify --json").out.splitlines()]
+        assert {row["name"] for row in verified if row["good"]} == set(genuine_objects().objects)
+        place.run("fallback list")
+        place.run("fallback verify")
+        exported = place.folder / "exported"
+        place.run("fallback export", str(exported))
+        assert len(exported.read_bytes().splitlines()) == len(trail().records)
+        assert place.run("tail --json --from fallback", "--trust", str(place.trust)).code == 0

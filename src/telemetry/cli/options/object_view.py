@@ -39,6 +39,11 @@ class ListedObject(NamedTuple):
     state: str
     parts: ObjectName | None
 
+    @property
+    def text(self) -> str:
+        """Its name as text: that of a file may have bytes that are none, which are shown as escapes."""
+        return self.stored.name.encode("utf-8", "backslashreplace").decode()
+
 
 def stored_objects(store: StorageProvider, topic: str) -> Iterator[ListedObject]:
     """Yield the objects of a topic: those that wait first, then the rejected and the damaged ones."""
