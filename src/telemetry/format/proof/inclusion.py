@@ -9,9 +9,9 @@ import msgspec
 
 from telemetry.exceptions import FormatError, TamperedError
 from telemetry.format import canonical_base64
-from telemetry.format.proof.checkpoint import Checkpoint, read_unverified
+from telemetry.format.proof.checkpoint import Checkpoint, parse_text, read_unverified
 from telemetry.format.proof.merkle import HASH_BYTES, MAX_PATH, leaf_hash, verify_inclusion
-from telemetry.format.proof.signed_note import PublicKey, require_signed
+from telemetry.format.proof.signed_note import PublicKey, parse_note, require_signed
 from telemetry.format.value.message import MAX_VALUE_BYTES, Message, parse
 
 PROOF_FORMAT = "telemetry-inclusion-proof"
@@ -129,8 +129,9 @@ def verify_proof(data: bytes, trusted: Sequence[PublicKey]) -> ProvenRecord:
     """
     proof = decode_proof(data)
     # 1.
-    note, checkpoint = read_unverified(proof.checkpoint)
+    note = parse_note(proof.checkpoint)
     signers = require_signed(note, trusted)
+    checkpoint = parse_text(note.text)
     # 2. A path proves nothing about a record that claims to be of another producer, or another number.
     message = _parse_value(proof.value)
     _require_same(message, proof, checkpoint)
