@@ -99,5 +99,11 @@ Further attacks, thought up when those above were mended:
 15   B replays a heartbeat of a process that it cut off            test_further_b_heartbeats: heartbeat
 16   B exchanges the leaves beside checkpoints                     test_further_b_heartbeats: leaves
 17   K signs records that name another service                     test_further_k_other_source
+18   F writes junk under a waiting object's true leaves            test_further_f_held: junk, cut_off
+19   F crowds a signed object out of the verifier's memory         test_further_f_held: crowd_out
+20   F blocks a victim's objects by others under its name          test_further_f_blocked
+21   R with L seals a spool segment, which the service signs       test_further_r_storage: segment
+22   R with F seals an object, which the service publishes         test_further_r_storage: object
+23   L names keys and dates that a replay believes                 test_further_l_variables
 ==== ============================================================= =====================================================
 """

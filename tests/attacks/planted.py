@@ -8,7 +8,9 @@ from pathlib import Path
 from telemetry.format.objects.fallback_object import StoredRecord, encode_object
 from telemetry.format.objects.stored_name import object_name
 from telemetry.reader import RawRecord
+from telemetry.testing import EmbeddedKafka
 from tests.attacks.forge import TOPIC
+from tests.attacks.site import Site
 
 DAY = "2026/01/31"
 
@@ -50,3 +52,22 @@ def stored(records: Sequence[RawRecord], *, first: int) -> list[StoredRecord]:
         StoredRecord(record.key or b"", record.value or b"", number)
         for number, record in enumerate(records, start=first)
     ]
+
+
+def stored_in_an_outage(site: Site, store: Path, event_types: Sequence[str], **audit: object) -> Path:
+    """Have the service store events while Kafka is away; return the object that has them."""
+    with EmbeddedKafka() as away:
+        brokers = away.bootstrap_servers
+    site.log(
+        event_types,
+        kafka_brokers=brokers,
+        kafka_timeout_ms=100,
+        max_retries=0,
+        fallback_enabled=True,
+        storage_config={"provider": "local_file", "base_path": str(store)},
+        fallback_object_seconds=60.0,
+        **audit,
+    )
+    found = [path for path in store.rglob("*") if path.suffix in {".tobj", ".jsonl"} and "-none-" not in path.name]
+    assert len(found) == 1
+    return found[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -164,6 +164,15 @@ class Site:
         assert ended.code == 0, ended.err
         return "--acknowledged", str(file)
 
+    def service_file(self, **audit: Any) -> Path:
+        """Write the configuration of the service itself, which has its signing key, and return the file.
+
+        Args:
+            audit: Further fields of the ``audit_config``.
+        """
+        self._write_file("service.toml", audit, signing_config=self.keys.signs)
+        return self.folder / "service.toml"
+
     def _fields(self) -> dict[str, Any]:
         return {
             "kafka_brokers": self.kafka.bootstrap_servers,
@@ -174,8 +183,10 @@ class Site:
             "encryption_config": self.keys.encryption,
         }
 
-    def _write_file(self, name: str = "telemetry.toml", **tables: dict[str, Any]) -> None:
-        fields = self._fields()
+    def _write_file(
+        self, name: str = "telemetry.toml", more: Mapping[str, Any] | None = None, **tables: dict[str, Any]
+    ) -> None:
+        fields = {**self._fields(), **(more or {})}
         tables["encryption_config"] = fields.pop("encryption_config")
         lines = ['service_name = "payments"', "[audit_config]"]
         lines += [f"{field} = {json.dumps(value)}" for field, value in fields.items()]
