@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from telemetry.audit.producer import TreeState
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.spool.sealing import SPOOL_PURPOSE
@@ -25,7 +23,6 @@ def readers_key(site: Site, writer: Writer, purpose: bytes) -> ContentKey:
     return StorageKeys(StorageSecrets(), sources=[writer.source], provider=site.keys.provider).create(purpose)
 
 
-@pytest.mark.xfail(strict=True, reason="a segment whose key was wrapped is believed like one under the storage secret")
 def test_segment_that_a_reader_sealed_is_not_signed(site: Site) -> None:
     """R with L: a reader's right and a file in the spool folder."""
     spool, forged = site.folder / "spool", site.writer(66)
@@ -52,7 +49,6 @@ def test_segment_that_a_reader_sealed_is_not_signed(site: Site) -> None:
     assert not verified.of(forged.producer).get("is_closed")
 
 
-@pytest.mark.xfail(strict=True, reason="an object whose key was wrapped is believed like one under the storage secret")
 def test_object_that_a_reader_sealed_is_not_published(site: Site, tmp_path: Path) -> None:
     """R with F, against a service that signs nothing: its storage secret is its mark."""
     store, forged = tmp_path / "fallback", site.writer(66)

@@ -165,6 +165,15 @@ class StorageKeys:
         sealed = iv + wrap.cipher.encrypt(iv, content, _BOUND + purpose + salt)
         return ContentKey(content, StoredKey(salt, key_id, wrap.key_uri, wrap.wrapped, sealed))
 
+    def marks(self, stored: StoredKey) -> bool:
+        """Return whether a key that opens shows that this service stored something.
+
+        Anyone who may unwrap can seal a content key for the key service, so with a storage secret only that is a mark.
+        """
+        return self._secrets.current is None or (
+            stored.key_id is not None and self._secrets.find(stored.key_id) is not None
+        )
+
     def open(self, stored: StoredKey, purpose: bytes) -> bytes:
         """Return the content key of something stored.
 

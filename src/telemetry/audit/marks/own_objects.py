@@ -154,6 +154,11 @@ class OwnObjects:
             reason = f"it is signed by {header.signer}" if header.signer is not None else "it is not signed"
             return _left(f"{reason}, which is no key of this service; list that in fallback_sibling_keys if it is")
         # 3. Its key, which is the mark where the service does not sign.
+        if not self._signers and not self._keys.marks(header.key):
+            return _left(
+                "it is not sealed under a storage secret of this service, and anyone who may unwrap can have sealed it; add "
+                f"the secret {header.key.key_id} to former_storage_secret_files if the service stored it"
+            )
         try:
             key = self._keys.open(header.key, OBJECT_PURPOSE)
         except (KeyNotFoundError, KeyMismatchError) as exc:

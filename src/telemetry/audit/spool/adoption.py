@@ -56,7 +56,7 @@ class AdoptedSegment:
         # A segment is named after its producer, so the name helps where the first entry is damaged.
         self.producer = about.producer if about is not None else segment.path.stem
         self.source = about.source if about is not None else ""
-        self.is_marked = segment.is_sealed or owner.keys is None
+        self.is_marked = segment.is_marked or owner.keys is None
         self._ended = state.ended(self.producer) if state is not None else None
         self._segment = segment
         self._owner = owner
@@ -139,7 +139,7 @@ class AdoptedSegment:
     def _report(self, count: int) -> None:
         name = self.producer
         if not self.is_marked:
-            text = "sent %d events of an earlier version, which has no mark of this service; they are not signed (producer %s)"
+            text = "sent %d events of a segment that has no mark of this service, as of an earlier version; not signed (producer %s)"
         elif self.later_end is not None:
             text = "sent %d events of an old copy of a segment, whose stream had ended later (producer %s)"
         else:
@@ -175,8 +175,8 @@ class AdoptedSegment:
         return [rows[position] for position in sorted(rows)]
 
     def _is_own(self, row: Row) -> bool:
-        # A row of a sealed segment shows by its seal that this service wrote it.
-        return self._segment.is_sealed or self._owner.has_logged(row, producer=self.producer)
+        # A row of a marked segment shows by its seal that this service wrote it.
+        return self._segment.is_marked or self._owner.has_logged(row, producer=self.producer)
 
     def _note_progress(self) -> None:
         below = next((position for position in self._positions if position not in self._settled), None)
@@ -247,14 +247,14 @@ def _is_ours(segment: SpoolSegment, owner: Owner, state: FolderState | None) -> 
             "the spool segment %s is another service's and stays there; start that service to send it", segment.path
         )
         return False
-    return about.version == SEALED_VERSION or _is_accepted(segment, owner, state, producer=about.producer)
+    return segment.is_marked or _is_accepted(segment, owner, state, producer=about.producer)
 
 
 def _is_accepted(segment: SpoolSegment, owner: Owner, state: FolderState | None, *, producer: str) -> bool:
     """Return whether a segment without seals is sent; one that is not is renamed."""
     reason = ""
     if owner.keys is not None and state is not None and state.is_unmarked_over():
-        reason = "an earlier version may have written it, and the time in which such segments are accepted is over"
+        reason = "it has no mark of this service, and the time in which such segments are accepted is over"
     elif not all(owner.has_logged(row, producer=producer) for row in _sound_rows(segment)):
         reason = "it has records that this service cannot have logged"
     if not reason:

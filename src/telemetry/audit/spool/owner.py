@@ -8,7 +8,7 @@ from typing import NamedTuple
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.spool.own_files import require_own
 from telemetry.audit.spool.packing import Row
-from telemetry.audit.spool.sealing import PLAIN_VERSION, KeyOpener
+from telemetry.audit.spool.sealing import PLAIN_VERSION, SEALED_VERSION, KeyOpener
 from telemetry.audit.spool.segment import SpoolSegment
 from telemetry.config import TelemetryConfig
 from telemetry.encryption.storage_keys import StorageKeys
@@ -19,6 +19,7 @@ from telemetry.format.objects.sealed_object import ContentKey
 from telemetry.format.value.message import source_of
 
 _CHUNK = 500
+_READABLE = (PLAIN_VERSION, SEALED_VERSION)
 
 
 class Owner(NamedTuple):
@@ -88,7 +89,8 @@ def accept_segment(path: Path, owner: Owner, *, key: ContentKey | None) -> int:
         raise SpoolError(message) from exc
     segment = SpoolSegment.adopt(path, owner.keys)
     about = segment.about if segment is not None else None
-    if segment is None or about is None or about.version != PLAIN_VERSION or about.topic != owner.topic:
+    is_unmarked = about is not None and about.version in _READABLE and about.topic == owner.topic
+    if segment is None or about is None or segment.is_marked or not is_unmarked:
         if segment is not None:
             segment.close()
         message = f"{path} is not a spool segment without seals of topic {owner.topic!r}; nothing was done"

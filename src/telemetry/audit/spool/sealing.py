@@ -40,6 +40,9 @@ class KeyOpener(Protocol):
     def open(self, stored: StoredKey, purpose: bytes) -> bytes:
         """Return the key; raises ``EncryptionError``."""
 
+    def marks(self, stored: StoredKey) -> bool:
+        """Return whether such a key shows that the service itself stored something."""
+
 
 class About(msgspec.Struct, array_like=True):
     """Identity of the producer whose records a segment contains; the first entry of its notes.

@@ -65,9 +65,8 @@ class SpoolSegment:
     :class:`~telemetry.audit.spool.tables.AlternatingTables`. The lowest position that is not settled is stored with
     every commit, so that little is sent twice after a crash. It is part of the row itself: so a commit is mostly one
     statement, and each statement is a release of the interpreter lock, after which the thread waits its turn. Every row
-    has a checksum: SQLite notices when a page is torn, not when a byte in it has changed.
-
-    The spool thread appends; replay and poller threads may close it. ``_lock`` is held during each call to SQLite.
+    has a checksum: SQLite notices when a page is torn, not when a byte in it has changed. The spool thread appends; replay
+    and poller threads may close it. ``_lock`` is held during each call to SQLite.
 
     Args:
         path: The file.
@@ -92,6 +91,7 @@ class SpoolSegment:
         self._form: RowForm = PlainForm()
         self._reader: SegmentReader | None = None
         self._source = ""
+        self._has_mark = False
 
     @classmethod
     def create(
@@ -221,7 +221,8 @@ class SpoolSegment:
             if about is not None and about.version == SEALED_VERSION and content is not None:
                 if keys is None:
                     return
-                key = keys.open(stored_key_of(content), SPOOL_PURPOSE)
+                stored = stored_key_of(content)
+                key, self._has_mark = keys.open(stored, SPOOL_PURPOSE), keys.marks(stored)
                 self._source, self._form = open_source(content, key), SealedForm(key, content)
         except FormatError as exc:
             self.close()
@@ -260,9 +261,9 @@ class SpoolSegment:
         return about
 
     @property
-    def is_sealed(self) -> bool:
-        """Whether it was opened with the key that its rows are sealed under."""
-        return self._form.is_chained
+    def is_marked(self) -> bool:
+        """Whether its key shows that this service wrote it: anyone who may unwrap can seal one, too."""
+        return self._form.is_chained and self._has_mark
 
     @property
     def settled_below(self) -> int:
