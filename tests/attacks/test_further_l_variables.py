@@ -13,7 +13,6 @@ from tests.support.in_process import run
 from tests.support.written_trail import Signer
 
 
-@pytest.mark.xfail(strict=True, reason="the environment adds to what a replay believes")
 @pytest.mark.parametrize(
     ("variable", "value"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from telemetry.exceptions import Problem
@@ -42,6 +43,14 @@ def _more(value: Any) -> float | None:
         return None
 
 
+def _earlier(value: Any) -> float | None:
+    try:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return -(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
+
+
 _STRENGTHS: Mapping[tuple[str, ...], Callable[[Any], float | None]] = {
     ("audit_config", "read_audit"): _read_audit,
     ("audit_config", "encryption_enabled"): _when_true,
@@ -50,19 +59,25 @@ _STRENGTHS: Mapping[tuple[str, ...], Callable[[Any], float | None]] = {
     ("audit_config", "hide_event_type"): _when_true,
     ("audit_config", "self_audit"): _when_true,
     ("audit_config", "disable_core_dumps"): _when_true,
+    ("audit_config", "accept_unmarked_until"): _earlier,
     ("audit_config", "encryption_config", "pbkdf2_iterations"): _more,
     ("audit_config", "storage_config", "allow_http"): _when_false,
 }
 """A larger number is stricter; None is a value that the model refuses."""
 _LESS = (("audit_config", "clear_fields"),)
 """Lists of which the environment may leave something out, and add nothing."""
-_FIXED = (("audit_config", "trust_file"),)
+_FIXED = (("audit_config", "trust_file"), ("audit_config", "storage_secret"), ("audit_config", "storage_secret_file"))
 """Fields of which no other value is stricter."""
-_WITH_THE_KEY = (
-    ("audit_config", "encryption_config", "recipients"),
-    ("audit_config", "encryption_config", "previous_keys"),
-)
-"""Further keys: each opens the trail, or is believed by readers. They are in the file if the key is."""
+_ENCRYPTION, _SIGNING = ("audit_config", "encryption_config"), ("audit_config", "signing_config")
+_SECRETS = (("audit_config", "storage_secret"), ("audit_config", "storage_secret_file"), _SIGNING)
+_WITH_THE_KEY: Mapping[tuple[str, ...], tuple[tuple[str, ...], ...]] = {
+    (*_ENCRYPTION, "recipients"): (_ENCRYPTION,),
+    (*_ENCRYPTION, "previous_keys"): (_ENCRYPTION,),
+    ("audit_config", "fallback_sibling_keys"): (_SIGNING,),
+    ("audit_config", "former_storage_secrets"): _SECRETS,
+    ("audit_config", "former_storage_secret_files"): _SECRETS,
+}
+"""Further keys: each opens the trail, or is believed by readers or a replay. They are in the file if the key is."""
 
 
 def weakened(environment: Mapping[str, Any], file: Mapping[str, Any]) -> Iterator[Problem]:
@@ -82,9 +97,9 @@ def weakened(environment: Mapping[str, Any], file: Mapping[str, Any]) -> Iterato
         stated, wanted = _at(file, path), _at(environment, path)
         if None not in (stated, wanted) and str(stated) != str(wanted):
             yield _problem(path, "is another one in {} than in the configuration file")
-    for path in _WITH_THE_KEY:
+    for path, keys in _WITH_THE_KEY.items():
         wanted = _at(environment, path)
-        if wanted and wanted != _at(file, path) and _at(file, path[:-1]):
+        if wanted and wanted != _at(file, path) and any(_at(file, key) for key in keys):
             yield _problem(path, "is given by {}, and the configuration file names the key")
 
 
