@@ -35,7 +35,6 @@ def test_waiting_events_are_replayed(site: Site, waiting: tuple[Path, str]) -> N
     assert replayed(site, waiting[0]) == 3
 
 
-@pytest.mark.xfail(strict=True, reason="what cannot be moved is taken for an older object of the service")
 def test_junk_that_cannot_be_moved_blocks_nobody(site: Site, waiting: tuple[Path, str]) -> None:
     store, producer = waiting
     planted = put(store, name_of(1, producer=producer, first=0, last=0), b"junk\n")
@@ -46,7 +45,6 @@ def test_junk_that_cannot_be_moved_blocks_nobody(site: Site, waiting: tuple[Path
     assert planted.exists(), "evidence of the attack is not deleted"
 
 
-@pytest.mark.xfail(strict=True, reason="strange objects that were forgotten are taken for older ones of the service")
 def test_more_strange_objects_than_are_remembered_block_nobody(
     site: Site, waiting: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

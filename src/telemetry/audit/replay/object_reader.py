@@ -187,3 +187,5 @@ class ObjectReader:
     def _move(self, name: str, reason: str) -> None:
         if self._quarantine.quarantine(name, reason, shelf=self._shelf):
             self._outcomes.gone(name)
+        else:
+            self._leave(name, "nothing in it is sent, and it blocks no other object")
