@@ -101,6 +101,8 @@ class FallbackSource:
 
     def _held(self, name: str, reader: SealedObjectReader, error: EncryptionError) -> Iterator[Stored]:
         header, leaves = reader.header, memoryview(reader.leaves)
+        # The signed header names the digest of what is sealed: true leaves over other content are no held events.
+        reader.require_intact()
         if header.runs is None or not header.runs:
             yield self._damaged(name, error)
             return

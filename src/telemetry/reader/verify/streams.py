@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from telemetry.reader.entry import HeldEvents, Place
+from telemetry.format.proof.signed_note import PublicKey
+from telemetry.reader.entry import Place
 from telemetry.reader.verify.key_order import KeyOrder
 from telemetry.reader.verify.record_group import RecordGroup
 from telemetry.reader.verify.stream_check import StreamCheck
@@ -18,6 +19,7 @@ from telemetry.reader.verify.tree.digests import DigestBudget, ProvenDigests
 from telemetry.reader.verify.tree.leaf_window import LeafBudget, LeafWindow
 from telemetry.reader.verify.tree.stream_tree import StreamTree
 from telemetry.reader.verify.tree.youth import NOWHERE
+from telemetry.reader.verify.unproven.held_objects import HeldObjects
 from telemetry.reader.verify.unproven.waiting import WaitingRecord, WaitingRecords
 
 MAX_YOUNG = 256
@@ -26,7 +28,6 @@ MAX_YOUNG_EVENTS = 500_000
 """Leaf hashes of all young streams together, 16 MB; beyond it, the records wait outside."""
 MAX_SAVED_RECORDS = 1 << 14
 """Records of producers without a trusted checkpoint that a state carries on: about 1 MB."""
-MAX_HELD_OBJECTS = 100_000
 
 _MAX_HEADS = 1 << 15
 _MAX_YOUNG_GROUPS = 16
@@ -47,6 +48,7 @@ class Streams:
     Args:
         held_events: Leaf hashes that trusted streams hold together.
         remembered: Proven records that trusted streams remember together.
+        keys: Keys that may have signed.
 
     Attributes:
         trusted: Streams with a checkpoint that is believed, by producer.
@@ -57,12 +59,12 @@ class Streams:
         evicted: How many young streams had to leave memory.
     """
 
-    def __init__(self, *, held_events: int, remembered: int) -> None:
+    def __init__(self, *, held_events: int, remembered: int, keys: Iterable[PublicKey] = ()) -> None:
         self.trusted: dict[str, StreamCheck] = {}
         self.young: dict[str, StreamCheck] = {}
         self.groups: dict[bytes, tuple[RecordGroup, StreamCheck]] = {}
         self.waiting = WaitingRecords()
-        self.held: list[HeldEvents] = []
+        self.held = HeldObjects(keys)
         self.evicted = 0
         self._numbers = 0
         # What anyone can write must not use up the room of what a trusted key has signed.
@@ -105,11 +107,6 @@ class Streams:
                     earlier.add(record.sequence)
             # A record that waited was read before its copy, which therefore is not out of order.
             stream.suspicions.forgive(earlier)
-
-    def hold(self, events: HeldEvents) -> None:
-        """Remember what a sealed object says it holds; it counts for nothing until its signature is checked."""
-        if len(self.held) < MAX_HELD_OBJECTS:
-            self.held.append(events)
 
     def saved(self) -> dict[str, Any]:
         """Return the records that a later verification may find signed, as members of a state."""

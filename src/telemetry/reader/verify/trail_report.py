@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from telemetry.format.proof.signed_note import PublicKey
-from telemetry.reader.entry import HeldEvents
 from telemetry.reader.open_transaction import OpenTransaction
 from telemetry.reader.trust.judgement import Statement
 from telemetry.reader.trust.policy import TrustPolicy, matches, roles_of
@@ -187,18 +186,17 @@ class TrailReporter:
 
     def _held_events(self) -> dict[str, dict[int, bytes]]:
         """Return the leaf hashes that sealed objects list, by producer and sequence, where the signer is believed."""
-        keys = {key.key_id.hex(): key for key in self._policy.candidates()}
         held: defaultdict[str, dict[int, bytes]] = defaultdict(dict)
-        for events in self._streams.held:
-            stream, key = self._streams.trusted.get(events.producer), keys.get(events.signer)
-            if stream is not None and key is not None and self._is_believed(key, events, stream):
+        for events, key in self._streams.held:
+            stream = self._streams.trusted.get(events.producer)
+            if stream is not None and self._is_believed(key, stream):
                 for number in range(0, len(events.leaves), 32):
                     held[events.producer][events.first + number // 32] = events.leaves[number : number + 32]
         return held
 
-    def _is_believed(self, key: PublicKey, events: HeldEvents, stream: StreamCheck) -> bool:
+    def _is_believed(self, key: PublicKey, stream: StreamCheck) -> bool:
         statement = Statement(roles=roles_of(stream.source), source=stream.source, signed_at=stream.trusted.last_time)
-        return self._policy.judge(key, statement).accepted and key.verify(events.signed, events.signature)
+        return self._policy.judge(key, statement).accepted
 
     def _key_changes(self, producers: Iterable[ProducerReport]) -> Iterator[str]:
         """Yield where the producers of a source begin to be signed by other keys, in the order in which they started."""

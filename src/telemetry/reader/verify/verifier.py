@@ -98,7 +98,7 @@ class Verifier:
         self._expectations = Expectations(
             producers=dict(expected or {}), acknowledged=acknowledged, witnessed=witnessed
         )
-        self._streams = Streams(held_events=max_held_events, remembered=max_remembered)
+        self._streams = Streams(held_events=max_held_events, remembered=max_remembered, keys=self._policy.candidates())
         self._groups = self._streams.groups
         self._key_hashes: dict[bytes | None, bytes] = {}
         self._evidence = Evidence()
@@ -312,8 +312,9 @@ class Verifier:
     def _observe_other(self, record: DamagedRecord | HeldEvents) -> None:
         """Check what is no record: a place that the source could not read, or the header of a sealed object."""
         if isinstance(record, HeldEvents):
-            if is_uuid(record.producer):
-                self._streams.hold(record)
+            if not is_uuid(record.producer) or not self._streams.held.add(record):
+                reason = "the object is sealed, and no trusted key signed what it says it holds"
+                self._evidence.foreign.add(ForeignKind.UNREADABLE, reason=reason, place=record.place)
             return
         self._records += 1
         place = record.place
