@@ -10,7 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
+import pytest
 
+from telemetry.exceptions import ConfigurationError
 from telemetry.reader import Place, RawRecord
 from telemetry.reader.trust import TrustPolicy, parse_trust_file
 from telemetry.reader.verify import VerificationReport, Verifier
@@ -96,3 +98,20 @@ def test_stolen_key_extends_no_stream_of_the_past() -> None:
     assert report.exit_code == 3
     assert report.producer(former.producer).proven == 4
     assert not report.producer(former.producer).is_closed
+
+
+@pytest.mark.parametrize("seconds", [1e18, float("nan"), float("inf")])
+def test_append_time_that_is_no_time_is_no_clock(seconds: float) -> None:
+    former = Writer(1, signer=FORMER, clock=BEGAN)
+    lived = [record._replace(append_time=seconds) for record in former.run(4)]
+
+    report = verify(policy(revoked_from="2026-02-01T00:00:00Z"), lived)
+
+    assert report.is_self_asserted
+
+
+@pytest.mark.parametrize("date", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+@pytest.mark.parametrize("name", ["not_before", "not_after", "revoked_from"])
+def test_date_outside_the_calendar_is_a_problem_of_the_trust_file(name: str, date: str) -> None:
+    with pytest.raises(ConfigurationError, match="date"):
+        policy(**{name: date})

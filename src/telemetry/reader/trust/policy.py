@@ -268,10 +268,11 @@ def _outside(entry: TrustedKey, time: datetime, late: timedelta) -> str:
 
 def _independent_time(statement: Statement) -> tuple[datetime | None, TimeBasis]:
     """Return the earliest time that does not come from the signer, and where it comes from."""
-    if statement.rostered_at is not None:
-        return _from_epoch(statement.rostered_at), TimeBasis.ROSTER
-    if statement.appended_at is not None:
-        return _from_epoch(statement.appended_at), TimeBasis.APPEND
+    for seconds, basis in ((statement.rostered_at, TimeBasis.ROSTER), (statement.appended_at, TimeBasis.APPEND)):
+        time = _from_epoch(seconds) if seconds is not None else None
+        # A number that is no time is no clock either.
+        if time is not None:
+            return time, basis
     return None, TimeBasis.SELF
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -118,6 +118,9 @@ def _read_key(number: int, members: dict[str, Any], problems: list[Problem]) -> 
         for pattern in key.sources or ()
         if not pattern.startswith("/")
     )
+    if not all(map(_is_in_utc, (key.not_before, key.not_after, key.revoked_from))):
+        problems.append(Problem(where, "a date is not in the years 1 to 9999 of UTC", "correct the dates"))
+        return None
     if key.not_before and key.not_after and key.not_before >= key.not_after:
         problems.append(Problem(where, "not_before is not earlier than not_after", "correct the dates"))
     return TrustedKey(
@@ -129,6 +132,13 @@ def _read_key(number: int, members: dict[str, Any], problems: list[Problem]) -> 
         not_after=key.not_after,
         revoked_from=key.revoked_from,
     )
+
+
+def _is_in_utc(moment: datetime | None) -> bool:
+    try:
+        return moment is None or moment.astimezone(UTC) is not None
+    except OverflowError:
+        return False
 
 
 def _read_rule(number: int, members: dict[str, Any], problems: list[Problem]) -> SourceRule | None:
