@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from confluent_kafka import Producer
 
-from telemetry.reader import Place, RawRecord
-from tests.attacks.forge import TOPIC
+from telemetry.format.value.message import parse
+from telemetry.reader import OpenedEvent, Place, RawRecord
+from telemetry.reader.open.rules import ReadingRules
+from telemetry.reader.open.trail_reader import TrailReader
+from telemetry.reader.trust import parse_trust_file
+from tests.attacks.forge import TOPIC, Writer
 from tests.attacks.site import Site
+from tests.support.written_trail import Signer
 
 JUNK = RawRecord(None, b"hello", Place(TOPIC))
 
@@ -49,3 +56,35 @@ def test_junk_in_the_place_of_a_signed_event_is_damage(site: Site) -> None:
 
     assert len(ended.out.splitlines()) == 5
     assert ended.code == 3
+
+
+@pytest.mark.parametrize("milliseconds", [253_402_300_800_000, 1 << 48, (1 << 63) - 1])
+def test_date_of_a_record_ends_no_command(site: Site, milliseconds: int) -> None:
+    """Where the producer dates a record, it may give any number; the year 10000 is in no calendar."""
+    payments = site.writer()
+    first, *others = payments.run(3)
+    producer = Producer({"bootstrap.servers": site.kafka.bootstrap_servers})
+    producer.produce(TOPIC, first.value, first.key, partition=0, timestamp=milliseconds)
+    assert producer.flush(60) == 0
+    site.put(others)
+    event_id = str(parse(first.value or b"").attributes["id"])
+
+    codes = [
+        site.run(*command, "--public-key", site.keys.public_key).code
+        for command in (("tail",), ("export",), ("verify",), ("lineage", event_id))
+    ]
+
+    assert codes == [0, 0, 0, 0]
+
+
+def test_trail_in_the_clear_for_ever_ends_no_command() -> None:
+    """W writes one event in the clear, where the trust file admits these until the last day of the calendar."""
+    trust = parse_trust_file(
+        f'version = 1\n[[key]]\npublic = "{Signer().public_key}"\nroles = ["service"]\nsources = ["/*/*"]\n'
+        '[[source]]\nname = "/*/*"\nclear_until = 9999-12-31T23:59:59Z\n'.encode()
+    )
+    event = Writer(is_sealed=False).event()._replace(place=Place(TOPIC, 0, 0), append_time=time.time())
+
+    shown = list(TrailReader([event], provider=None, rules=ReadingRules(policy=trust, needs_seals=True)))
+
+    assert [entry.is_foreign for entry in shown if isinstance(entry, OpenedEvent)] == [False]

@@ -96,7 +96,7 @@ class EntryJudge:
         # The time in a clear event is whatever its writer wants; the broker's is not, where it is known.
         appended = opened.raw.append_time
         return _parsed(event.time) < until and (
-            appended is None or datetime.fromtimestamp(appended, UTC) < until + policy.late
+            appended is None or appended < until.timestamp() + policy.late.total_seconds()
         )
 
 
