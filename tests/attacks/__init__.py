@@ -105,5 +105,10 @@ Further attacks, thought up when those above were mended:
 21   R with L seals a spool segment, which the service signs       test_further_r_storage: segment
 22   R with F seals an object, which the service publishes         test_further_r_storage: object
 23   L names keys and dates that a replay believes                 test_further_l_variables
+24   F puts an object back after its replay                        test_further_f_again: put_back
+25   F adds other leaves to a checkpoint: leaves x fallback        test_further_f_again: other_leaves
+26   L puts a pipe and a linked log into the spool folder          test_further_l_segments: pipe
+27   L puts copies of two ages of a segment back at once           test_further_l_segments: two_ages
+28   L puts a former secret's segment back: secret x segments      test_further_l_segments: former_secret
 ==== ============================================================= =====================================================
 """
