@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from tests.attacks.site import Site
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes with a name")
 
 
-def copies_of_a_segment(site: Site, **audit: object) -> tuple[Path, Path, str]:
+def copies_of_a_segment(site: Site, **audit: Any) -> tuple[Path, Path, str]:
     """Log three events; return the segment's files after the first and after the third, and the producer."""
     spool, old, new = site.folder / "spool", site.folder / "old", site.folder / "new"
     with Telemetry(site.config(spool_path=spool, **audit)) as telemetry:
