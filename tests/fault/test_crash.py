@@ -186,7 +186,10 @@ def _assert_whole(crashes: Crashes) -> None:
     assert all(found == list(range(len(found))) for found in numbers.values())
     assert all(found == set(range(len(found))) for found in sequences.values())
     report = crashes.report()
-    assert report.exit_code == 0, [str(finding) for producer in report.producers for finding in producer.findings]
+    found = [str(finding) for producer in report.producers for finding in producer.findings]
+    assert report.exit_code == 0, found
+    assert report.foreign.total == 0, report.foreign
+    assert not any("old copy" in finding for finding in found)
 
 
 @pytest.mark.timeout(300 + 10 * RUNS)
