@@ -114,6 +114,11 @@ class Site:
         """Run a command with the auditor's configuration file."""
         return run(command, "-c", str(self.file), *options)
 
+    def run_as_service(self, *words: str) -> Ended:
+        """Run a command with the configuration of the service itself, which signs."""
+        self._write_file("service.toml", signing_config=self.keys.signs)
+        return run(*words, "-c", str(self.folder / "service.toml"))
+
     def verify(self, *options: str) -> Verified:
         """Verify the trail, with the service's public key unless the options name trusted keys."""
         if not {"--public-key", "--trust"} & set(options):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,6 @@ import pytest
 from telemetry.format.proof.merkle import HASH_BYTES
 from telemetry.sync import Telemetry
 from tests.attacks.site import Site
-from tests.support.in_process import run
 
 _EVENTS = 6
 
@@ -38,12 +38,14 @@ def _swap(objects: list[Path]) -> list[Path]:
 def stored(site: Site, tmp_path: Path) -> list[Path]:
     """Two processes' objects of six events each; each process had signed two events before Kafka went away."""
     store = tmp_path / "fallback"
-    for _ in range(2):
+    for process in range(2):
+        # A folder for each process: the second one would replay what the first has left.
+        own = tmp_path / f"fallback-{process}"
         config = site.config(
             kafka_timeout_ms=500,
             max_retries=0,
             fallback_enabled=True,
-            storage_config={"provider": "local_file", "base_path": store},
+            storage_config={"provider": "local_file", "base_path": own},
             fallback_object_seconds=60.0,
             self_audit=False,
             signing_config={**site.keys.signs, "every_events": 2},
@@ -56,6 +58,7 @@ def stored(site: Site, tmp_path: Path) -> list[Path]:
             for number in range(_EVENTS):
                 telemetry.audit.log("payment", {"number": number}, "user-1")
         site.kafka.start_brokers()
+        shutil.copytree(own, store, dirs_exist_ok=True)
     return sorted(path for path in store.rglob("*.tobj") if "-none-" not in path.name)
 
 
@@ -66,9 +69,9 @@ def test_exchanged_bodies_are_named_and_not_sent(
     assert len(stored) == 2
     touched, store = attack(stored), str(tmp_path / "fallback")
 
-    looked = run("fallback", "verify", "-c", str(site.file), "--fallback-path", store)
+    looked = site.run_as_service("fallback", "verify", "--fallback-path", store)
     verified = site.verify("--fallback-path", store)
-    replayed = run("fallback", "replay", "-c", str(site.file), "--fallback-path", store)
+    replayed = site.run_as_service("fallback", "replay", "--fallback-path", store)
 
     assert looked.code == 3
     assert verified.code != 0

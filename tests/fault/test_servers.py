@@ -21,7 +21,6 @@ _REQUESTS = 60
 _EAGER = """
 from telemetry import TelemetryConfig
 from telemetry.sync import Telemetry
-from tests.support.leftovers import left_in
 
 telemetry = Telemetry(TelemetryConfig.load("telemetry.toml"))
 telemetry.start()

@@ -44,7 +44,7 @@ def test_printed_store_passes_the_contract(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3_000:]
-    assert re.search(r"^2\d passed", done.stdout, re.MULTILINE), done.stdout[-500:]
+    assert re.search(r"^3\d passed", done.stdout, re.MULTILINE), done.stdout[-500:]
 
 
 def test_printed_store_is_small() -> None:
