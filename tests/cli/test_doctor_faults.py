@@ -17,7 +17,7 @@ from tests.support.until import until
 def test_whole_suite_passes_and_leaves_nothing(tmp_path: Path) -> None:
     done = run("doctor", "--faults", str(tmp_path), "--rounds", "2", "--json")
 
-    assert done.code == 0, done
+    assert done.code == 0, done.out.decode() + done.err
     report: dict[str, Any] = json.loads(done.out)
     assert (report["ok"], report["exit_code"]) == (True, 0)
     assert [fault["fault"] for fault in report["faults"]] == list(FAULTS)
