@@ -186,9 +186,15 @@ def _assert_whole(crashes: Crashes) -> None:
     assert all(found == list(range(len(found))) for found in numbers.values())
     assert all(found == set(range(len(found))) for found in sequences.values())
     report = crashes.report()
-    found = [str(finding) for producer in report.producers for finding in producer.findings]
-    assert report.exit_code == 0, found
+    alarms = [
+        f"{producer.producer} {finding}"
+        for producer in report.producers
+        for finding in producer.findings
+        if finding.verdict.exit_code
+    ]
+    assert report.exit_code == 0, "\n".join([*alarms, *map(str, report.findings)])
     assert report.foreign.total == 0, report.foreign
+    found = [str(finding) for producer in report.producers for finding in producer.findings]
     assert not any("old copy" in finding for finding in found)
 
 

@@ -59,7 +59,7 @@ class _Content(msgspec.Struct, array_like=True):
 class _ChainedContent(_Content, array_like=True):
     """The content of a row of format 4."""
 
-    progress: ChainedProgress
+    progress: ChainedProgress  # pyright: ignore[reportIncompatibleVariableOverride] - never assigned to
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -58,19 +58,24 @@ class BatchPeek:
         Raises:
             PeekError: No broker can be asked.
         """
-        for attempt in range(_ATTEMPTS):
-            body = self._request(partition, offset)
-            answer = self._connection(partition).ask(_FETCH, body, most=_answer_bytes(self._topic))
-            code, data = _parse_answer(answer, self._topic)
-            if code not in _NOT_LEADER or attempt == _ATTEMPTS - 1:
+        code, data = self._ask(partition, offset)
+        for _ in range(_ATTEMPTS - 1):
+            if code not in _NOT_LEADER:
                 break
             self._leaders.forget()
+            code, data = self._ask(partition, offset)
         if code == _OUT_OF_RANGE:
             return None
         if code:
             message = f"the broker refuses with error {code} of Kafka's protocol"
             raise PeekError(message)
         return parse_batch_header(data)
+
+    def _ask(self, partition: int, offset: int) -> tuple[int, bytes]:
+        """Return the error code of the broker's answer, and the beginning of the batches in it."""
+        body = self._request(partition, offset)
+        answer = self._connection(partition).ask(_FETCH, body, most=_answer_bytes(self._topic))
+        return _parse_answer(answer, self._topic)
 
     def end_of(self, partition: int, offset: int, *, limit: int) -> int:
         """Return the offset after the batch that contains ``offset``, at most ``limit``.

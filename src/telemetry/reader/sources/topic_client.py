@@ -84,7 +84,8 @@ class TopicClient:
             TransportError: Kafka cannot be reached, or refuses.
         """
         # Not the consumer's request: that one answers with the isolation with which it reads.
-        wanted = {TopicPartition(self._topic, partition): OffsetSpec.latest() for partition in partitions}  # type: ignore[no-untyped-call]
+        latest: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # pyright: ignore[reportAssignmentType]
+        wanted = {TopicPartition(self._topic, partition): latest for partition in partitions}
         asked = (
             self._admin.list_offsets(
                 wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=self.timeout
