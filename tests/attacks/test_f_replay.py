@@ -12,9 +12,8 @@ from telemetry.audit.replay import worker
 from telemetry.audit.replay.turn import NeverStopping, Turn, take_turn
 from telemetry.format.objects.fallback_object import StoredRecord, decode_object, encode_object
 from telemetry.storage import lease
-from telemetry.testing import EmbeddedKafka
 from tests.attacks.forge import TOPIC, Writer
-from tests.attacks.planted import plant, stored
+from tests.attacks.planted import plant, stored, stored_in_an_outage
 from tests.attacks.site import Site
 from tests.support.in_process import Ended, run
 from tests.support.memory_store import MemoryStore
@@ -88,21 +87,7 @@ def test_forged_event_in_the_store_is_not_published(site: Site, store: Path) -> 
 
 def _stored_in_an_outage(site: Site, store: Path, **audit: object) -> Path:
     """Have the service store three events while Kafka is away; return the object with them."""
-    with EmbeddedKafka() as away:
-        brokers = away.bootstrap_servers
-    site.log(
-        ["login", "wire_transfer", "logout"],
-        kafka_brokers=brokers,
-        kafka_timeout_ms=100,
-        max_retries=0,
-        fallback_enabled=True,
-        storage_config={"provider": "local_file", "base_path": str(store)},
-        fallback_object_seconds=60.0,
-        **audit,
-    )
-    found = [path for path in store.rglob("*") if path.suffix in {".tobj", ".jsonl"} and "-none-" not in path.name]
-    assert len(found) == 1
-    return found[0]
+    return stored_in_an_outage(site, store, ["login", "wire_transfer", "logout"], **audit)
 
 
 def test_object_with_an_event_less_is_reported(site: Site, tmp_path: Path) -> None:

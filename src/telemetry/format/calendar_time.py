@@ -1,9 +1,17 @@
-"""Says whether a time in RFC 3339 is one of the calendar. It asks no clock, so it does not need ``datetime``."""
+"""Says whether a text is a time in RFC 3339, and one of the calendar. It asks no clock, so it does not need ``datetime``."""
 
 from __future__ import annotations
 
+import re
+
 _DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _FEBRUARY = 2
+_FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z", re.ASCII)
+
+
+def has_time_form(text: str) -> bool:
+    """Return whether a text has the form of a signed time, RFC 3339 in UTC; it may still name no day of the calendar."""
+    return _FORM.fullmatch(text) is not None
 
 
 def is_in_calendar(time: str) -> bool:

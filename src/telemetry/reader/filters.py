@@ -13,6 +13,7 @@ import msgspec
 
 from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.format.value.event import AuditEvent
+from telemetry.system.clock import rfc3339
 
 OUTCOMES = ("success", "failure", "denied")
 MAX_PATTERN = 1_024
@@ -121,7 +122,7 @@ def parse_moment(text: str, name: str, *, now: datetime) -> datetime:
 
 def event_time(moment: datetime) -> str:
     """Return a moment in the form of an event's time, so that the texts compare as the times do."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return rfc3339(moment, timespec="microseconds")
 
 
 def _require_usable(conditions: EventFilter) -> None:

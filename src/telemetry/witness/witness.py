@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from telemetry.config import AuditConfig
@@ -32,6 +32,7 @@ from telemetry.reader.roster.history import RosterHistory
 from telemetry.reader.trust.judgement import label_of
 from telemetry.reader.trust.policy import READER_SERVICE, TrustPolicy, service_of
 from telemetry.reader.verify.checkpoint_judge import CheckpointJudge
+from telemetry.system.clock import rfc3339
 from telemetry.witness.growth import Growth
 from telemetry.witness.state import Position, WitnessState
 from telemetry.witness.topic import WitnessedTopic
@@ -248,7 +249,7 @@ class Witness:
         time = max(now, datetime.fromisoformat(before) + _STEP) if before else now
         rosters = []
         for part in _parts(texts):
-            roster = sign_roster(tree, part, time=_rfc3339(time), signer=self._signer)
+            roster = sign_roster(tree, part, time=rfc3339(time, timespec="microseconds"), signer=self._signer)
             rosters.append(roster if self._authority is None else self._stamped(roster, self._authority))
             tree, time = roster.tree(), time + _STEP
         return rosters
@@ -324,7 +325,3 @@ def _parts(texts: Sequence[str]) -> Iterator[list[str]]:
         length += len(text)
     if part:
         yield part
-
-
-def _rfc3339(time: datetime) -> str:
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -20,6 +20,7 @@ from telemetry.format.proof.checkpoint_message import encode_checkpoint_message
 from telemetry.format.proof.leaves import MAX_LEAVES, IntervalLeaves
 from telemetry.format.proof.merkle import Frontier
 from telemetry.format.value.message import MAX_SEQUENCE
+from telemetry.system.clock import rfc3339
 
 logger = logging.getLogger("telemetry.audit")
 
@@ -94,7 +95,7 @@ class CheckpointSigner:
             Frontier.from_bytes(part.frontier),
             source=source,
             producer=part.producer,
-            time=(_EPOCH + timedelta(microseconds=at)).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            time=rfc3339(_EPOCH + timedelta(microseconds=at), timespec="microseconds"),
             final=final,
             recovered=recovered,
             topic=self._topic,

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from telemetry.exceptions import FormatError
+from telemetry.format.calendar_time import has_time_form
 from telemetry.format.proof.signed_note import MAX_NOTE_BYTES, Note, Signer, parse_note, sign_note
 
 FIRST_LINE = "telemetry-acknowledgement/1"
@@ -18,7 +19,6 @@ MAX_TEXT = 1_000
 """Characters of the author and of the reason."""
 
 _ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z", re.ASCII)
 _HEAD = ("author", "time", "expires", "reason")
 
 
@@ -86,7 +86,7 @@ def _parse(text: str) -> Acknowledgement:
         if not head[name].strip() or len(head[name]) > MAX_TEXT:
             message = f"the {name} of an acknowledgement is one line of 1 to {MAX_TEXT} characters"
             raise FormatError(message)
-    if not _TIME.fullmatch(head["time"]) or not _TIME.fullmatch(head["expires"]):
+    if not has_time_form(head["time"]) or not has_time_form(head["expires"]):
         message = "a time of the acknowledgement is not RFC 3339 in UTC"
         raise FormatError(message)
     if not all(_ID.fullmatch(finding) for finding in findings):

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import NamedTuple
 
 from telemetry.exceptions import MalformedRecordError
+from telemetry.format.proof.merkle import leaf_hash
 from telemetry.format.value.head import parse_head, parse_loosely, parse_sequence
 from telemetry.format.value.message import SEQUENCE
 
 _MAX_HEADS = 1 << 12
-
-_sha256 = hashlib.sha256
 
 
 class StreamPlace(NamedTuple):
@@ -46,7 +44,7 @@ class PlaceReader:
         if owner is None or sequence < 0:
             loose = parse_loosely(value)
             return StreamPlace(loose.producer, "", loose.sequence, b"") if loose is not None else None
-        return StreamPlace(*owner, sequence, _sha256(b"\x00" + value).digest())
+        return StreamPlace(*owner, sequence, leaf_hash(value))
 
     def _read_head(self, value: bytes, end: int) -> tuple[str, str] | None:
         try:

@@ -15,6 +15,7 @@ from telemetry.format.roster.entries import RangeEntry, StreamEntry, parse_entry
 from telemetry.format.roster.roster import Roster, decode_roster, is_signed_by
 from telemetry.reader.roster.timestamp import TimestampRoots
 from telemetry.reader.trust.judgement import label_of
+from telemetry.system.clock import rfc3339
 
 MAX_PROBLEMS = 100
 """Problems of one log that are kept; one is enough not to believe that it is whole."""
@@ -159,7 +160,7 @@ class RosterHistory:
         elif before.root() != self.log.root():
             self._fault(f"the roster at {roster.start} continues another log: it signed two histories")
         # 3.
-        if self.newest is not None and _moment(roster.time) <= _moment(self.newest.time):
+        if self.newest is not None and datetime.fromisoformat(roster.time) <= datetime.fromisoformat(self.newest.time):
             self._fault(f"the roster at {roster.start} is not later than the one before it")
         # 4.
         self.seen_last = self._time_of(roster)
@@ -171,7 +172,7 @@ class RosterHistory:
         if self._roots is None:
             return roster.time
         try:
-            return self._roots.time_of(roster).isoformat().replace("+00:00", "Z")
+            return rfc3339(self._roots.time_of(roster), timespec="auto")
         except TamperedError as exc:
             self._gap(f"of the roster at {roster.start} no time stamp proves the time: {exc}")
             return roster.time
@@ -209,8 +210,3 @@ class RosterHistory:
 
 def _size(sighting: Sighting) -> int:
     return sighting.entry.size
-
-
-def _moment(time: str) -> datetime:
-    # The format accepts no time that is not on the calendar.
-    return datetime.fromisoformat(time)

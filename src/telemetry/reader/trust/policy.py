@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 
 from telemetry.exceptions import TamperedError
+from telemetry.format.calendar_time import has_time_form
 from telemetry.format.proof.checkpoint import Checkpoint
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.reader.trust.judgement import Judgement, Role, Statement, TimeBasis
+from telemetry.system.clock import rfc3339
 
 LATE = timedelta(days=7)
 """Default delay that is accepted between the signing and the appending of a record whose key has ended meanwhile."""
@@ -20,7 +21,6 @@ READER_SERVICE = "telemetry-reader"
 WITNESS_SERVICE = "telemetry-witness"
 """Service name of a witness."""
 
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z", re.ASCII)
 _SIGNERS = frozenset({Role.SERVICE, Role.GATEWAY})
 
 
@@ -257,12 +257,12 @@ def _judge_time(entry: TrustedKey, statement: Statement, late: timedelta) -> Jud
 def _outside(entry: TrustedKey, time: datetime, late: timedelta) -> str:
     """Return why a time lies outside the dates of a key; empty if it does not."""
     if entry.revoked_from is not None and time >= entry.revoked_from:
-        return f"the key is revoked from {_text(entry.revoked_from)} on"
+        return f"the key is revoked from {rfc3339(entry.revoked_from)} on"
     if entry.not_before is not None and time < entry.not_before:
-        return f"the key is valid from {_text(entry.not_before)} on"
+        return f"the key is valid from {rfc3339(entry.not_before)} on"
     # A record may wait in a fallback store while its key ends; it may not wait for ever.
     if entry.not_after is not None and time - entry.not_after > late:
-        return f"the key was valid until {_text(entry.not_after)}"
+        return f"the key was valid until {rfc3339(entry.not_after)}"
     return ""
 
 
@@ -287,7 +287,7 @@ def _dates(entry: TrustedKey) -> str:
         (" until ", entry.not_after),
         (", revoked from ", entry.revoked_from),
     )
-    return "".join(f"{word}{_text(time)}" for word, time in parts if time is not None)
+    return "".join(f"{word}{rfc3339(time)}" for word, time in parts if time is not None)
 
 
 def _refused(key: PublicKey, reason: str, basis: TimeBasis = TimeBasis.SELF) -> Judgement:
@@ -296,7 +296,7 @@ def _refused(key: PublicKey, reason: str, basis: TimeBasis = TimeBasis.SELF) -> 
 
 def _parsed(time: str) -> datetime | None:
     # Checkpoints come from outside: a text of the right form may still name no day of any year.
-    if not _TIME.fullmatch(time):
+    if not has_time_form(time):
         return None
     try:
         return datetime.fromisoformat(time)
@@ -309,7 +309,3 @@ def _from_epoch(seconds: float) -> datetime | None:
         return datetime.fromtimestamp(seconds, UTC)
     except (OverflowError, ValueError, OSError):
         return None
-
-
-def _text(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -48,7 +48,7 @@ class AcknowledgedFindings:
         self.expired: list[Acknowledgement] = []
         self._sources: defaultdict[str, set[str]] = defaultdict(set)
         for acknowledgement, sources in acknowledgements:
-            if _moment(acknowledgement.expires) <= now:
+            if datetime.fromisoformat(acknowledgement.expires) <= now:
                 self.expired.append(acknowledgement)
                 continue
             for finding in acknowledgement.findings:
@@ -96,7 +96,7 @@ def _load(path: Path, policy: TrustPolicy) -> BelievedAcknowledgement:
         with path.open("rb") as file:
             text = file.read(MAX_NOTE_BYTES + 1).decode()
         note, acknowledgement = parse_acknowledgement(text)
-        _moment(acknowledgement.expires)
+        datetime.fromisoformat(acknowledgement.expires)  # no calendar may have this day
         sources = _believed_sources(require_signed(note, policy.candidates()), acknowledgement, policy)
     except (OSError, UnicodeDecodeError, ValueError, TelemetryError) as exc:
         remedy = "name a file that `telemetry acknowledge` wrote with a key that the trust file gives the role auditor"
@@ -127,12 +127,3 @@ def _believed_sources(
     if not sources:
         raise TamperedError("; ".join(refused))
     return tuple(sources)
-
-
-def _moment(time: str) -> datetime:
-    """Return a time of an acknowledgement.
-
-    Raises:
-        ValueError: No calendar has this day.
-    """
-    return datetime.fromisoformat(time)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -15,8 +14,6 @@ from telemetry.reader.verify.tree.parked import ParkedInterval
 from telemetry.reader.verify.tree.signed_leaves import SignedInterval
 from telemetry.reader.verify.unproven.suspicions import Suspicion
 from telemetry.reader.verify.verdicts import Finding, Verdict
-
-_CHECKPOINT_FIELDS = frozenset(field.name for field in fields(Checkpoint))
 
 
 class SavedCheckpoint(msgspec.Struct, kw_only=True):
@@ -36,7 +33,6 @@ class SavedCheckpoint(msgspec.Struct, kw_only=True):
     @classmethod
     def of(cls, checkpoint: Checkpoint) -> SavedCheckpoint:
         """Return a checkpoint as it is saved; its interval was judged, so it is left out."""
-        topic = getattr(checkpoint, "topic", None)
         return cls(
             source=checkpoint.source,
             producer=checkpoint.producer,
@@ -47,7 +43,7 @@ class SavedCheckpoint(msgspec.Struct, kw_only=True):
             recovered=checkpoint.recovered,
             frontier=checkpoint.frontier,
             extensions=checkpoint.extensions,
-            topic=msgspec.UNSET if topic is None else topic,
+            topic=msgspec.UNSET if checkpoint.topic is None else checkpoint.topic,
         )
 
     def restored(self) -> Checkpoint:
@@ -57,11 +53,8 @@ class SavedCheckpoint(msgspec.Struct, kw_only=True):
             FormatError: No key can have signed such a checkpoint.
             TamperedError: Its frontier does not lead to its root.
         """
-        values: dict[str, Any] = {
-            name: value for name, value in msgspec.structs.asdict(self).items() if name in _CHECKPOINT_FIELDS
-        }
-        if values.get("topic") is msgspec.UNSET:
-            del values["topic"]
+        topic = None if self.topic is msgspec.UNSET else self.topic
+        values: dict[str, Any] = msgspec.structs.asdict(self) | {"topic": topic}
         checkpoint = Checkpoint(**values)
         # What a trusted key has signed was read from a text, and can be written as one.
         if parse_text(render_text(checkpoint)) != checkpoint:

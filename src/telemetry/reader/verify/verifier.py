@@ -6,7 +6,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from telemetry.exceptions import MalformedRecordError
 from telemetry.format.proof.checkpoint_message import CheckpointMessage, decode_checkpoint_message
@@ -34,6 +34,7 @@ from telemetry.reader.verify.unproven.event_times import DAY_BYTES
 from telemetry.reader.verify.unproven.refusals import Refusal
 from telemetry.reader.verify.verdicts import Acknowledgements, Finding, Verdict, VerificationReport
 from telemetry.reader.verify.witnessed.witnessed_trail import WitnessedTrail, is_trusted_roster
+from telemetry.system.clock import rfc3339
 
 MAX_HELD_EVENTS = 4_000_000
 """Leaf hashes that wait for their interval to be complete: about 140 MB."""
@@ -392,7 +393,7 @@ class Verifier:
 
 
 def _rfc3339(moment: datetime | None) -> str:
-    return "" if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return "" if moment is None else rfc3339(moment)
 
 
 def _hidden_end(transaction: OpenTransaction, now: datetime | None) -> Finding:

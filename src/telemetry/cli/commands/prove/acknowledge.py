@@ -15,6 +15,7 @@ from telemetry.cli.output.new_file import new_file
 from telemetry.encryption.signing_key import SigningKey
 from telemetry.exceptions import ConfigurationError, FormatError, Problem
 from telemetry.format.proof.acknowledgement import Acknowledgement, sign_acknowledgement
+from telemetry.system.clock import rfc3339
 
 _DEFAULT_DAYS = 365
 
@@ -52,8 +53,8 @@ def acknowledge(
     now = datetime.now(UTC)
     acknowledgement = Acknowledgement(
         author=author,
-        time=_text(now),
-        expires=_text(_expiry(expires, now)),
+        time=rfc3339(now),
+        expires=rfc3339(_expiry(expires, now)),
         reason=reason,
         findings=tuple(dict.fromkeys(findings)),
     )
@@ -76,7 +77,3 @@ def _expiry(day: str | None, now: datetime) -> datetime:
     if end <= now:
         raise ConfigurationError(Problem("--expires", "is not in the future", "choose a later day"))
     return end
-
-
-def _text(time: datetime) -> str:
-    return time.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -18,6 +18,7 @@ from telemetry.exceptions import ConfigurationError, FormatError, Problem, Telem
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.reader.trust import Role, TrustedKey, TrustPolicy, load_trust_file, parse_trust_file
 from telemetry.reader.trust.judgement import label_of
+from telemetry.system.clock import rfc3339
 
 app = typer.Typer(
     add_completion=False,
@@ -158,7 +159,7 @@ def _advice(policy: TrustPolicy, now: datetime) -> list[str]:
 
 
 def _day(time: datetime | None) -> str | None:
-    return None if time is None else time.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return None if time is None else rfc3339(time)
 
 
 def _text(text: str) -> Text:
