@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from telemetry.format.proof.merkle import leaf_hash
 from telemetry.format.value import jwe
-from telemetry.format.value.event import AuditEvent, Dedup
+from telemetry.format.value.event import AuditEvent
+from telemetry.format.value.members import Change, Dedup, Target
 from telemetry.format.value.message import source_of
 from telemetry.format.value.recipients import Wrap, recipients_digest, render_recipients
 from telemetry.format.value.render import render, render_head, render_tail
@@ -107,6 +108,35 @@ _CASES: tuple[tuple[str, dict[str, Any], dict[str, str]], ...] = (
             "recipients": recipients_digest(_RECIPIENTS),
         },
         {},
+    ),
+    (
+        "who, for whom, why, when and what changed",
+        {
+            "id": "018f3b1c-0000-7000-8000-000000000010",
+            "event_type": "limit_raised",
+            "user_id": "ada\\u0085~W9kcI_kfN7yh4SPkFckWQu",
+            "payload": {},
+            "schema_version": 2,
+            "features": (
+                "actor-type",
+                "adjusted",
+                "changes",
+                "occurred-at",
+                "reason",
+                "targets",
+                "tenant-id",
+            ),
+            "actor_id": "batch-7",
+            "actor_type": "service",
+            "tenant_id": "acme",
+            "clear_fields": ("tenant_id",),
+            "targets": (Target("account", "77"), Target("ledger")),
+            "reason": "ticket 4711",
+            "changes": {"limit": Change(old=100, new=None), "owner": Change(new="eve")},
+            "occurred_at": "2021-06-30T23:59:59.123456789Z",
+            "adjusted": ("user_id",),
+        },
+        {"tenantid": "tenant_id"},
     ),
 )
 

@@ -24,8 +24,8 @@ from telemetry.audit.accept.fields import (
 )
 from telemetry.audit.accept.json_exact import NotExactError, encode_exact, explain, jsonable, require_exact
 from telemetry.exceptions import EventTooLargeError
-from telemetry.format.value.event import Dedup
 from telemetry.format.value.features import DEDUP, HIDDEN_TYPE
+from telemetry.format.value.members import Dedup
 from telemetry.format.value.message import CLEAR_ATTRIBUTES
 from telemetry.format.value.template import ID_AND_TIME, EventTemplate, TypeSlices
 

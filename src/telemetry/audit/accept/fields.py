@@ -11,14 +11,19 @@ import msgspec
 
 from telemetry.exceptions import EventError
 from telemetry.format import canonical_base64
-from telemetry.format.value.event import MAX_DEDUP, METADATA_FIELDS, Dedup
+from telemetry.format.value.members import MAX_DEDUP, Dedup
 
 MAX_EVENT_TYPE = 255
 MAX_USER_ID = 1_024
 MAX_FIELD = 4_096
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
-_NAMED = frozenset(METADATA_FIELDS)
+_NAMED = frozenset(
+    (
+        *("session_id", "actor_id", "entity", "entity_id", "action", "outcome", "source", "ip_address", "user_agent"),
+        *("correlation_id", "sensitive"),
+    )
+)
 _RESERVED = "telemetry."
 """Begin of the types by which the trail says who read it, and when logging began, stopped or was diverted."""
 _OUTCOMES = frozenset(("success", "failure", "denied"))

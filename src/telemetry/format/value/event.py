@@ -3,44 +3,30 @@
 from __future__ import annotations
 
 import re
+from operator import attrgetter
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from telemetry.exceptions import MalformedRecordError
+from telemetry.format.calendar_time import is_in_calendar
 from telemetry.format.value.features import (
-    DEDUP,
     HIDDEN_EVENT_TYPE,
     HIDDEN_TYPE,
+    MEMBERS,
     PLAIN_VERSION,
-    RECIPIENTS,
     require_known,
 )
-
-MAX_DEDUP = 256
-"""Characters of a value by which repeated calls are recognized, and of the name of their caller."""
+from telemetry.format.value.members import Change, Dedup, Target
 
 Outcome = Literal["success", "failure", "denied"]
 
-_DedupText = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_DEDUP)]
+ActorType = Literal["user", "service", "system", "anonymous"]
+
 _Digest = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]\Z")]
-
-
-class Dedup(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What makes two events of a source repeats of one call: the same value, caller and digest.
-
-    Attributes:
-        value: Given by the caller; the same in each repeat.
-        digest: base64url(SHA-256) of what the caller gave: the same value with another digest is a conflict.
-        caller: Whose value it is; values of different callers have nothing to do with each other.
-    """
-
-    value: _DedupText
-    digest: _Digest
-    caller: _DedupText | None = None
-
-    def __repr__(self) -> str:
-        return f"Dedup(digest={self.digest!r})"
+_Moment = Annotated[
+    str, msgspec.Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z\Z")
+]
 
 
 class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -48,7 +34,7 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         id: UUIDv7 (RFC 9562), set by the library.
-        time: UTC with microseconds, RFC 3339, set by the library.
+        time: When it was logged: UTC with microseconds, RFC 3339, set by the library.
         event_type: What happened, such as ``user_login``.
         user_id: User whose event it is; the events of one user stay in order.
         payload: Any JSON value.
@@ -78,6 +64,13 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         clear_fields: Fields that are projected outside the sealed part.
         dedup: By what repeated calls are recognized, if the caller said so.
         recipients: Digest of the further wraps of the data key, in a record that names them.
+        occurred_at: When it happened, if the caller said so: UTC with at most nine decimals, RFC 3339.
+        actor_type: Kind of who acted.
+        tenant_id: Tenant, customer or organization that the event concerns.
+        targets: The things acted upon, if there are several.
+        reason: Why it was done, as the one who acted says.
+        changes: How the thing changed, by the name of the attribute.
+        adjusted: Names of the members that are not what the caller gave, sorted: cut, escaped, or replaced by a text.
     """
 
     id: str
@@ -111,6 +104,13 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     clear_fields: tuple[str, ...] = ()
     dedup: Dedup | None = None
     recipients: _Digest | None = None
+    occurred_at: _Moment | None = None
+    actor_type: ActorType | None = None
+    tenant_id: str | None = None
+    targets: tuple[Target, ...] = ()
+    reason: str | None = None
+    changes: dict[str, Change] = msgspec.field(default_factory=dict)
+    adjusted: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"AuditEvent(id={self.id!r}, event_type={self.event_type!r}, sequence={self.sequence})"
@@ -138,22 +138,6 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return fields
 
 
-METADATA_FIELDS = (
-    "session_id",
-    "actor_id",
-    "entity",
-    "entity_id",
-    "action",
-    "outcome",
-    "source",
-    "ip_address",
-    "user_agent",
-    "correlation_id",
-    "sensitive",
-)
-"""The named keyword arguments of ``log()``."""
-
-
 class _Version(msgspec.Struct):
     """The members that say which reader an event needs; every version has them in this form."""
 
@@ -163,6 +147,9 @@ class _Version(msgspec.Struct):
 
 _decoder = msgspec.json.Decoder(AuditEvent)
 _version_decoder = msgspec.json.Decoder(_Version)
+_members = attrgetter(*MEMBERS.values())
+# What an event of version 1 has instead of them.
+_NO_MEMBERS: tuple[Any, ...] = (None, None, None, (), {}, None, None, (), None)
 # Id and time are rendered outside without escapes: a text with quotes could pass for other attributes.
 _PLAIN = re.compile(r"[0-9A-Za-z:.+-]+", re.ASCII)
 
@@ -181,12 +168,7 @@ def decode_event(plaintext: bytes) -> AuditEvent:
         _require_known_version(plaintext)
         message = "the sealed bytes are not an audit event"
         raise MalformedRecordError(message) from exc
-    if (
-        event.schema_version != PLAIN_VERSION
-        or event.features
-        or event.dedup is not None
-        or event.recipients is not None
-    ):
+    if event.schema_version != PLAIN_VERSION or event.features or _members(event) != _NO_MEMBERS:
         _require_known_features(event)
     if not _PLAIN.fullmatch(event.id + event.time):
         message = "the event's id or time contains a character that neither can have"
@@ -204,7 +186,10 @@ def _require_known_version(plaintext: bytes) -> None:
 
 def _require_known_features(event: AuditEvent) -> None:
     require_known(event.schema_version, event.features)
-    named = {DEDUP: event.dedup, RECIPIENTS: event.recipients}
-    if any((feature in event.features) != (member is not None) for feature, member in named.items()):
+    has_member = zip(MEMBERS, map(bool, _members(event)), strict=True)
+    if any((feature in event.features) != is_there for feature, is_there in has_member):
         message = "the event's features do not say what it contains"
+        raise MalformedRecordError(message)
+    if event.occurred_at is not None and not is_in_calendar(event.occurred_at):
+        message = "the event's occurred_at is no time of the calendar"
         raise MalformedRecordError(message)

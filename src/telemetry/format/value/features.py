@@ -22,7 +22,19 @@ DEDUP = "dedup"
 """The event carries a value by which repeated calls of ``log()`` are recognized."""
 RECIPIENTS = "recipients"
 """The record names further wraps of its data key (``recipients.py``)."""
-KNOWN_FEATURES = frozenset((HIDDEN_TYPE, DEDUP, RECIPIENTS))
+MEMBERS = {
+    DEDUP: "dedup",
+    RECIPIENTS: "recipients",
+    "actor-type": "actor_type",
+    "adjusted": "adjusted",
+    "changes": "changes",
+    "occurred-at": "occurred_at",
+    "reason": "reason",
+    "targets": "targets",
+    "tenant-id": "tenant_id",
+}
+"""The features that are a member of the event and nothing else, with its name; an event has both or neither."""
+KNOWN_FEATURES = frozenset((HIDDEN_TYPE, *MEMBERS))
 
 HIDDEN_EVENT_TYPE = "telemetry.event"
 MAX_FEATURES = 16

@@ -13,7 +13,6 @@ import msgspec
 
 from telemetry.exceptions import MalformedRecordError
 from telemetry.format import canonical_base64
-from telemetry.format.value.event import METADATA_FIELDS
 from telemetry.format.value.recipients import ATTRIBUTE as RECIPIENTS
 
 CONTENT_TYPE = b"application/cloudevents+json; charset=UTF-8"
@@ -40,8 +39,11 @@ MAX_SEQUENCE = (1 << 53) - 1
 
 CLEAR_ATTRIBUTES = {
     name.replace("_", ""): name
-    for name in ("user_id", "version", "service_name", "environment", *METADATA_FIELDS)
-    if name != "source"
+    for name in (
+        *("user_id", "version", "service_name", "environment", "session_id", "actor_id", "entity", "entity_id"),
+        *("action", "outcome", "ip_address", "user_agent", "correlation_id", "sensitive"),
+        *("actor_type", "tenant_id", "occurred_at"),
+    )
 }
 """Event fields that may be projected outside the sealed part, by attribute name (CloudEvents allows a-z and 0-9 only)."""
 

@@ -12,7 +12,7 @@ from telemetry.audit.accept.draft import EventFactory
 from telemetry.audit.accept.encryptor import AuditEncryptor
 from telemetry.encryption import Context, DataKey
 from telemetry.encryption.data_key import DataKeyring
-from telemetry.format.value.event import Dedup
+from telemetry.format.value.members import Dedup
 from telemetry.format.value.recipients import Wrap
 from telemetry.format.value.template import with_feature
 from telemetry.reader import OpenedEvent, Place, RawRecord, RecordOpener

@@ -7,11 +7,13 @@ import hashlib
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from telemetry.exceptions import FormatError, MalformedRecordError, NewerReaderNeededError, TamperedError
 from telemetry.format.value.event import decode_event
 from telemetry.format.value.features import HIDDEN_EVENT_TYPE, KNOWN_FEATURES
+from telemetry.format.value.members import Change, Target
 
 DIGEST = base64.urlsafe_b64encode(hashlib.sha256(b"call").digest()).decode().rstrip("=")
 EVENT: dict[str, Any] = {
@@ -98,6 +100,18 @@ def test_event_of_a_later_version_needs_a_newer_reader(members: dict[str, Any], 
         {"schema_version": 2, "features": ["dedup"], "dedup": {"value": "a", "digest": DIGEST + "\n"}},
         {"schema_version": 2, "features": ["dedup"], "dedup": {"value": "a", "digest": "A" * 42 + "B"}},
         {"schema_version": 2, "features": ["dedup"], "dedup": {"digest": DIGEST}},
+        {"schema_version": 1, "reason": "ticket"},
+        {"schema_version": 1, "adjusted": ["user_id"]},
+        {"schema_version": 2, "features": ["reason"], "reason": ""},
+        {"schema_version": 2, "features": ["reason"], "tenant_id": "acme"},
+        {"schema_version": 2, "features": ["targets"], "targets": []},
+        {"schema_version": 2, "features": ["targets"], "targets": [{"entity_id": "77"}]},
+        {"schema_version": 2, "features": ["changes"], "changes": {}},
+        {"schema_version": 2, "features": ["actor-type"], "actor_type": "robot"},
+        {"schema_version": 2, "features": ["occurred-at"], "occurred_at": "2021-02-30T00:00:00Z"},
+        {"schema_version": 2, "features": ["occurred-at"], "occurred_at": "2021-02-28T00:00:00+01:00"},
+        {"schema_version": 2, "features": ["occurred-at"], "occurred_at": "2021-02-28T00:00:00.1234567890Z"},
+        {"schema_version": 2, "features": ["occurred-at"], "occurred_at": 1612137600},
     ],
 )
 def test_what_no_version_writes_is_malformed(members: dict[str, Any]) -> None:
@@ -106,4 +120,33 @@ def test_what_no_version_writes_is_malformed(members: dict[str, Any]) -> None:
 
 
 def test_known_features_are_those_of_the_format() -> None:
-    assert {"dedup", "hidden-type", "recipients"} == KNOWN_FEATURES
+    assert {
+        *("hidden-type", "dedup", "recipients", "occurred-at", "actor-type", "tenant-id"),
+        *("targets", "reason", "changes", "adjusted"),
+    } == KNOWN_FEATURES
+
+
+def test_members_of_version_2_are_read() -> None:
+    event = decode_event(
+        plaintext(
+            schema_version=2,
+            features=["actor-type", "adjusted", "changes", "occurred-at", "reason", "targets", "tenant-id"],
+            actor_type="service",
+            adjusted=["user_id"],
+            changes={"limit": {"old": 1, "new": None}, "owner": {"new": "eve"}},
+            occurred_at="2021-06-30T23:59:59.123456789Z",
+            reason="ticket",
+            targets=[{"entity": "account", "entity_id": "77"}, {"entity": "ledger"}],
+            tenant_id="acme",
+        )
+    )
+    assert event.occurred_at == "2021-06-30T23:59:59.123456789Z"
+    assert (event.actor_type, event.tenant_id, event.reason, event.adjusted) == (
+        *("service", "acme", "ticket"),
+        ("user_id",),
+    )
+    assert event.targets == (Target("account", "77"), Target("ledger"))
+    assert event.changes == {"limit": Change(1, None), "owner": Change(new="eve")}
+    assert event.changes["owner"].old is msgspec.UNSET
+    assert "77" not in repr(event.targets)
+    assert "eve" not in repr(event.changes)

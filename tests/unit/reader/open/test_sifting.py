@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from telemetry.exceptions import ConflictError
-from telemetry.format.value.event import Dedup
 from telemetry.format.value.features import DEDUP, FEATURES_VERSION
+from telemetry.format.value.members import Dedup
 from telemetry.reader import DamagedRecord, Entry, OpenedEvent, Place, Proven, RawRecord, SealedEntry
 from telemetry.reader.open.rules import ReadingRules
 from telemetry.reader.open.sifting import EntrySieve
