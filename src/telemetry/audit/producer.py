@@ -73,6 +73,8 @@ class ProducerTree:
         self._signed_size = 0
         self._signed_frontier = Frontier().to_bytes()
         self._signed_at = 0
+        # Where there is a spool: what it has passed on. None where everything may be signed at once.
+        self._signable: TreeState | None = None
 
     def add(self, records: Sequence[SealedRecord]) -> None:
         """Hash records in the order of their numbers; skip those that are hashed already or of another producer."""
@@ -111,10 +113,22 @@ class ProducerTree:
         with self._lock:
             return self._state(self._frontier, leaves_from) if self._frontier is not None else None
 
+    def allow_signing(self, state: TreeState | None) -> None:
+        """Let checkpoints cover the tree up to this state and no further; without any call, all that is hashed.
+
+        A record is hashed before it is committed to the spool, together with the tree. If the process is killed in between,
+        the record is nowhere, and a checkpoint that covers it would call it missing for ever.
+        """
+        if state is not None:
+            self._signable = TreeState(state.producer, state.size, state.frontier)
+
     def sizes(self) -> tuple[int, int]:
-        """Return how many records are hashed, and how many of them the last checkpoint covers."""
+        """Return how many records a checkpoint may cover now, and how many the last one covers."""
         with self._lock:
-            return self._frontier.size if self._frontier is not None else 0, self._signed_size
+            hashed, signable = self._frontier, self._signable
+            if signable is not None:
+                return signable.size, self._signed_size
+            return hashed.size if hashed is not None else 0, self._signed_size
 
     def state(self) -> TreeState | None:
         """Return the tree over all that was hashed, or None where none is kept."""
@@ -122,7 +136,17 @@ class ProducerTree:
 
     def unsigned(self) -> TreeState | None:
         """Return the tree with all that the next checkpoint says of it, or None where none is kept."""
-        return self.absorb((), leaves_from=0)
+        signable = self._signable
+        state = self.absorb((), leaves_from=0)
+        if state is None or signable is None:
+            return state
+        start = state.leaves_from
+        return state._replace(
+            size=signable.size,
+            frontier=signable.frontier,
+            leaves=state.leaves[: (signable.size - start) * HASH_BYTES],
+            keys=_clipped(state.keys, start, signable.size),
+        )
 
     def note_signed(self, state: TreeState, at: int) -> None:
         """Forget the leaf hashes and data keys that a checkpoint has.

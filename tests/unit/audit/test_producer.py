@@ -174,3 +174,21 @@ def test_intervals_continue_each_other(uses: int) -> None:
         assert part.frontier == frontier_of([record.value for record in batch[: part.size]])
         assert part.signed_frontier == frontier_of([record.value for record in batch[:start]])
         assert part.leaves == b"".join(leaf_hash(record.value) for record in batch[start : part.size])
+
+
+def test_only_what_is_allowed_is_unsigned() -> None:
+    batch = list(sealed_records(10, uses_of_a_key=4))
+    tree = ProducerTree(PRODUCER, hashed=True)
+    allowed = tree.absorb(batch[:6], leaves_from=0)
+    tree.allow_signing(allowed)
+    tree.absorb(batch[6:])
+
+    assert tree.sizes() == (6, 0)
+    assert tree.unsigned() == allowed
+    assert allowed is not None
+    tree.note_signed(allowed, 7)
+    tree.allow_signing(tree.state())
+
+    rest = tree.unsigned()
+    assert rest is not None
+    assert (rest.signed_size, rest.size, rest.has_interval) == (6, 10, True)

@@ -23,8 +23,8 @@ class Checkpointer:
         every_events: A checkpoint is due after this many events, at most as many as one may cover ...
         every_seconds: ... or after this time, if there was any event.
         heartbeat_seconds: While nothing is logged, the last size is signed again after this time; 0 for never.
-        spool: The spool, where there is one. It then hashes the records, and keeps its file until they are settled,
-            checkpoints included.
+        spool: The spool, where there is one. It then hashes the records, says up to where they may be signed, and keeps its
+            file until they are settled, checkpoints included.
     """
 
     def __init__(

@@ -76,6 +76,7 @@ class Spool:
         self._disk = DiskState()
         # The lowest unsettled position as the file knows it.
         self._noted_below = 0
+        tree.allow_signing(tree.state())
         self._worker = Worker("telemetry-spool", self._run)
         self._worker.start()
 
@@ -156,7 +157,7 @@ class Spool:
             self._writing, self._incoming = [], []
         logger.error("the spool's disk does not answer, %d events continue unspooled; check the disk", len(stuck))
         # Hashed here, because the sender does not hash what comes from a spool.
-        self._tree.absorb(stuck)
+        self._tree.allow_signing(self._tree.absorb(stuck))
         self._queue.extend(stuck)
 
     def _run(self) -> None:
@@ -170,21 +171,24 @@ class Spool:
                 self._writing = records
                 is_stopping = self._worker.is_stopping
             if records:
-                self._commit_or_skip(records)
-                self._pass_on(records)
+                self._pass_on(records, self._commit_or_skip(records))
             elif is_stopping:
                 return
             else:
                 self._note_progress()
 
-    def _pass_on(self, records: list[SealedRecord]) -> None:
+    def _pass_on(self, records: list[SealedRecord], tree: TreeState | None) -> None:
         with self._changed:
             is_ours, self._writing = self._writing is records, []
+            if is_ours:
+                # Before the sender has them: it signs what it has.
+                self._tree.allow_signing(tree)
         # Otherwise stop() lost its patience and has passed them on.
         if is_ours:
             self._queue.extend(records)
 
-    def _commit_or_skip(self, records: list[SealedRecord]) -> None:
+    def _commit_or_skip(self, records: list[SealedRecord]) -> TreeState | None:
+        """Commit records if the disk accepts them; return the tree over all that was hashed."""
         below = self._settled.below
         # The tree gets all records, whether the disk accepts them or not.
         tree = self._tree.absorb(records, leaves_from=self._segment.first_wanted_leaf(below))
@@ -194,6 +198,7 @@ class Spool:
             self._mark_spooled(records)
         else:
             self._settled.add_uncommitted(records)
+        return tree
 
     def _mark_spooled(self, records: Sequence[SealedRecord]) -> None:
         # The records are counted already: from here on somebody may settle them.

@@ -251,6 +251,50 @@ def test_spool_hashes_and_waits_for_the_checkpoint(signer: CheckpointSigner) -> 
     assert spool.kept == [checkpoint]
 
 
+def test_what_is_being_committed_is_not_signed(signer: CheckpointSigner) -> None:
+    spool = SpoolStub()
+    stream = ProducerStream(ClearEncoder(source=SOURCE), signer=signer)
+    tree = stream.tree
+    checkpointer = Checkpointer(stream, signer=signer, every_events=3, every_seconds=60.0, spool=spool)  # type: ignore[arg-type]
+    batch = records(8, producer=stream.producer)
+    tree.allow_signing(tree.absorb(batch[:2]))
+    tree.absorb(batch[2:5])
+
+    assert not list(checkpointer.before_send([]))
+
+    tree.allow_signing(tree.state())
+    tree.absorb(batch[5:])
+    (record,) = checkpointer.before_send([])
+
+    checkpoint = decoded(record)
+    assert checkpoint.size == 5
+    leaves = IntervalLeaves.decode(record.leaves, checkpoint)
+    assert leaves.leaves == b"".join(leaf_hash(each.value) for each in batch[:5])
+
+    tree.allow_signing(tree.state())
+    (record,) = checkpointer.before_send([])
+
+    checkpoint = decoded(record)
+    assert (checkpoint.size, checkpoint.interval) == (8, 5)
+    IntervalLeaves.decode(record.leaves, checkpoint)
+
+
+def test_end_waits_for_what_is_being_committed(signer: CheckpointSigner) -> None:
+    stream = ProducerStream(ClearEncoder(source=SOURCE), signer=signer)
+    tree = stream.tree
+    checkpointer = Checkpointer(stream, signer=signer, every_events=9, every_seconds=60.0, spool=SpoolStub())  # type: ignore[arg-type]
+    stream.next_sequence = 4
+    tree.allow_signing(tree.state())
+    tree.absorb(records(4, producer=stream.producer))
+    checkpointer.expect_end()
+
+    assert not list(checkpointer.before_send([]))
+
+    tree.allow_signing(tree.state())
+    (record,) = checkpointer.before_send([])
+    assert (decoded(record).size, decoded(record).final) == (4, True)
+
+
 def test_hashing_and_signing_in_two_threads(signer: CheckpointSigner) -> None:
     spool = SpoolStub()
     stream = ProducerStream(ClearEncoder(source=SOURCE), signer=signer)

@@ -62,6 +62,10 @@ class Bench:
         state = self.tree.state()
         assert state is not None
         assert (state.size, state.frontier) == (12, frontier.to_bytes())
+        unsigned = self.tree.unsigned()
+        assert unsigned is not None
+        assert (unsigned.size, unsigned.frontier) == (12, frontier.to_bytes())
+        assert unsigned.has_interval
 
 
 @pytest.fixture
@@ -97,4 +101,19 @@ def test_records_after_a_hanging_commit_are_hashed(bench: Bench) -> None:
     bench.spool.stop(0.1)
 
     assert bench.forwarded == bench.records
+    bench.require_complete_tree()
+
+
+def test_records_in_a_commit_may_not_be_signed(bench: Bench) -> None:
+    bench.gate.clear()
+    bench.add(bench.records)
+    assert bench.entered.wait(30)
+
+    state, unsigned = bench.tree.state(), bench.tree.unsigned()
+    assert state is not None
+    assert unsigned is not None
+    assert (state.size, unsigned.size, bench.tree.sizes()) == (12, 0, (0, 0))
+
+    bench.gate.set()
+    until(lambda: len(bench.forwarded) == 12)
     bench.require_complete_tree()
