@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import IO, Annotated, Any
+from dataclasses import dataclass
+from typing import IO, Annotated
 
 import msgspec
 import typer
 
 from telemetry.cli.options.connection import Loader, with_connection
+from telemetry.cli.options.ingest import with_mapping
 from telemetry.cli.output.console import err, escape_markup, progress
 from telemetry.cli.output.examples import examples
-from telemetry.exceptions import BackpressureError, ConfigurationError, EventError, Problem, UndeliveredError
+from telemetry.exceptions import BackpressureError, EventError, UndeliveredError
+from telemetry.ingest.mapping.line_mapping import LineMapping
 from telemetry.sync import Telemetry
 
 BAD_LINES = 8
@@ -21,44 +23,7 @@ BAD_LINES = 8
 
 # A longer line is read in pieces, each of which is reported as a bad line: memory stays bounded.
 _MAX_LINE = 64 << 20
-_MAX_PATH_NAMES = 32
-_ARGUMENTS = frozenset(("event_type", "payload", "user_id", "wait_for"))
-"""Arguments of ``log()`` that are not fields of an event; they have options of their own or none."""
-
 app = typer.Typer(add_completion=False)
-
-
-@dataclass
-class LineMapping:
-    """Says which parts of a line become which parts of an event; a path is dotted, and several are separated by commas."""
-
-    event_type_field: str
-    user_id_field: str
-    payload_field: str
-    event_type: str | None
-    user_id: str | None
-    fields: dict[str, str] = field(default_factory=dict)
-
-    def event(self, line: Any) -> tuple[str, Any, str, dict[str, Any]]:
-        """Return event type, payload, user id and further fields.
-
-        Raises:
-            EventError: The line has no event type or no user id.
-        """
-        if not isinstance(line, dict):
-            message = "is not a JSON object"
-            raise EventError(message)
-        event_type = _text(_value_at(line, self.event_type_field), self.event_type)
-        user_id = _text(_value_at(line, self.user_id_field), self.user_id)
-        if event_type is None:
-            message = f"has no {self.event_type_field!r}; name its field with --event-type-field, or give --event-type"
-            raise EventError(message)
-        if user_id is None:
-            message = f"has no {self.user_id_field!r}; name its field with --user-id-field, or give --user-id"
-            raise EventError(message)
-        payload = _value_at(line, self.payload_field) if self.payload_field else line
-        further = {name: value for name, path in self.fields.items() if (value := _value_at(line, path)) is not None}
-        return event_type, payload, user_id, further
 
 
 @dataclass
@@ -78,35 +43,24 @@ class Counts:
     ),
 )
 @with_connection
+@with_mapping
 def log(
     load: Loader,
+    mapping: LineMapping,
     *,
-    event_type_field: Annotated[
-        str, typer.Option(help="Path of the event type, such as eventName or event.type.")
-    ] = "event_type",
-    user_id_field: Annotated[
-        str, typer.Option(help="Path of the user id, such as userIdentity.arn; the first of several that has one wins.")
-    ] = "user_id",
-    payload_field: Annotated[str, typer.Option(help="Path of the payload; default: the whole line.")] = "",
-    event_type: Annotated[str | None, typer.Option(help="Event type for lines without one.")] = None,
-    user_id: Annotated[str | None, typer.Option(help="User id for lines without one.")] = None,
-    field: Annotated[
-        list[str] | None,
-        typer.Option(help="NAME=PATH: a further field, such as ip_address=sourceIPAddress. Repeatable."),
-    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first bad line.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for delivery at the end.")] = 60.0,
 ) -> None:
     """Log JSON lines from standard input as audit events.
 
-    A path names a field of the line, with dots for nested fields; separate several paths by commas. A bad line is
-    reported with its number and skipped, unless --strict.
+    A path leads to a part of the line: user.name, target.0.id, annotations."example.com/decision" or a JSON Pointer such
+    as /target/0/id; separate alternatives by commas. What does not fit an optional field is kept as metadata, and a path
+    that led nowhere is named at the end. A bad line is reported with its number and skipped, unless --strict.
 
     Exit code: 0 when every line was logged, 8 when some were bad, 2 for a wrong configuration, 7 when some events could
     not be kept anywhere.
     """
-    mapping = LineMapping(event_type_field, user_id_field, payload_field, event_type, user_id, _fields(field or []))
     with Telemetry(load()) as telemetry:
         counts = _log_lines(telemetry, mapping, strict=strict)
         # Not left to the end of the block, because the counts come from the report.
@@ -119,8 +73,10 @@ def log(
         "spooled": report.spooled,
         "failed": report.failed,
     }
+    for remark in mapping.tally.remarks():
+        err.print(f"[yellow]{escape_markup(remark)}[/]")
     if json:
-        sys.stdout.write(msgspec.json.encode(summary).decode() + "\n")
+        sys.stdout.write(msgspec.json.encode(summary | {"mapping": mapping.tally.as_json()}).decode() + "\n")
     err.print("  ".join(f"[bold]{value}[/] {name}" for name, value in summary.items()))
     if counts.bad:
         raise typer.Exit(BAD_LINES)
@@ -159,9 +115,6 @@ def _log_line(telemetry: Telemetry, mapping: LineMapping, line: bytes) -> None:
         except BackpressureError:
             # Standard input can wait; an audit event must not be dropped because it came quickly.
             continue
-        except TypeError as exc:
-            message = "has a field that clashes with an argument of log()"
-            raise EventError(message) from exc
         return
 
 
@@ -172,42 +125,3 @@ def _lines(stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
         # An empty line is no event, but it counts as a line for editors and so for the reported numbers.
         if line.strip():
             yield number, line
-
-
-def _value_at(line: dict[str, Any], paths: str) -> Any:
-    """Return the value at the first of several dotted paths that leads to one."""
-    for path in paths.split(","):
-        # A field whose name contains dots wins over nested fields.
-        value: Any = line.get(path) if path in line else _nested(line, path.split(".")[:_MAX_PATH_NAMES])
-        if value is not None:
-            return value
-    return None
-
-
-def _nested(value: Any, names: list[str]) -> Any:
-    for name in names:
-        if not isinstance(value, dict):
-            return None
-        value = value.get(name)
-    return value
-
-
-def _text(value: Any, default: str | None) -> str | None:
-    if isinstance(value, str) and value:
-        return value
-    # Many systems number their users.
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return default
-
-
-def _fields(pairs: list[str]) -> dict[str, str]:
-    fields = {}
-    for pair in pairs:
-        name, equals, path = pair.partition("=")
-        if not equals or not name.isidentifier() or not path or name in _ARGUMENTS:
-            raise ConfigurationError(
-                Problem("--field", f"{pair!r} is not NAME=PATH", "write it like session_id=session.id")
-            )
-        fields[name] = path
-    return fields
