@@ -14,7 +14,7 @@ from telemetry.audit.accept.encryptor import AuditEncryptor
 from telemetry.audit.accept.fields import dedup_of
 from telemetry.encryption import EncryptionProvider
 from telemetry.encryption.data_key import DataKeyring
-from telemetry.encryption.unwrap_budget import UnwrapBudget
+from telemetry.encryption.unwrap.budget import UnwrapBudget
 from telemetry.exceptions import KeyServiceError, TamperedError, UnknownKeysError
 from telemetry.format.value.message import context_of, source_of
 from telemetry.reader import DamagedRecord, OpenedEvent, Place, RawRecord, RecordOpener

@@ -9,7 +9,7 @@ import pytest
 
 from telemetry.encryption import EncryptionProvider
 from telemetry.encryption.data_key import DataKeyring
-from telemetry.encryption.unwrap_cache import UnwrapCache
+from telemetry.encryption.unwrap.cache import UnwrapCache
 from telemetry.exceptions import KeyAccessDeniedError, KeyDisabledError, KeyServiceError
 from telemetry.format.value.message import context_of
 from tests.contract.encryption.conftest import MakeProvider

@@ -25,7 +25,8 @@ from telemetry.config import EncryptionConfig
 from telemetry.encryption import DATA_KEY_BYTES, DataKey
 from telemetry.encryption.data_key import ActiveKey, DataKeyring
 from telemetry.encryption.providers.local_key import LocalKeyProvider
-from telemetry.encryption.unwrap_cache import OpenedKey, UnwrapCache
+from telemetry.encryption.unwrap.cache import UnwrapCache
+from telemetry.encryption.unwrap.opened_keys import OpenedKey
 from telemetry.testing import EmbeddedKafka
 from telemetry.types import AuditConfig, StorageConfig
 
@@ -117,8 +118,13 @@ def read_and_close(folder: Path) -> None:
     for _ in range(3):
         key = provider.generate_data_key(CONTEXT)
         cache.open_key(key.wrapped, key.key_uri, CONTEXT)
+    assert len(cache) == 3
+    opened = cache.open_key(key.wrapped, key.key_uri, CONTEXT)
     del key
-    assert watch.holders() == ["OpenedKey"] * 3
+    # The cache has the keys encrypted; a cipher is created for those who ask.
+    assert watch.holders() == ["OpenedKey"]
+    del opened
+    assert watch.holders() == []
 
     cache.close()
     provider.close()

@@ -15,12 +15,38 @@ from telemetry.format.value.message import DATA, MAX_VALUE_BYTES, SEQUENCE, Mess
 from telemetry.format.value.recipients import recipients_digest
 from telemetry.format.value.render import key_hash, render_middle, tail_of
 
-_MAX_KEYS = 4_096
+_MAX_KEYS = 65_536
 _MIN_JWE_CHARACTERS = jwe.IV_CHARACTERS + jwe.TAG_CHARACTERS + 2
 _DOT = ord(".")
 _END = b'"}'
 _LAST_OF_TAG = frozenset(b"AQgw")
 """The last characters that a tag of 128 bits can have in canonical base64url: the last four of their bits are zero."""
+
+
+class KeyHashes:
+    """Hashes of Kafka keys, which repeat in record after record."""
+
+    __slots__ = ("_hashes",)
+
+    def __init__(self) -> None:
+        self._hashes: dict[bytes, bytes] = {}
+
+    def __len__(self) -> int:
+        return len(self._hashes)
+
+    def of(self, key: bytes) -> bytes:
+        """Return the hash of a Kafka key."""
+        return self._hashes.get(key) or self._hash_of(key)
+
+    def clear(self) -> None:
+        """Forget the keys."""
+        self._hashes.clear()
+
+    def _hash_of(self, key: bytes) -> bytes:
+        if len(self._hashes) >= _MAX_KEYS:
+            self._hashes.clear()
+        hashed = self._hashes[key] = key_hash(key)
+        return hashed
 
 
 class KnownHeadDecoder:
@@ -34,11 +60,14 @@ class KnownHeadDecoder:
         message: The same value, parsed.
         cipher: AES-GCM with its data key.
         kid: The commitment to that key.
+        key_hashes: Hashes of Kafka keys; many decoders may share them.
     """
 
     __slots__ = ("_cipher", "_head", "_header", "_key_hashes", "_marker", "_owner", "_recipients")
 
-    def __init__(self, value: bytes, message: Message, *, cipher: AESGCM, kid: str) -> None:
+    def __init__(
+        self, value: bytes, message: Message, *, cipher: AESGCM, kid: str, key_hashes: KeyHashes | None = None
+    ) -> None:
         context = message.context
         self._cipher = cipher
         self._header = jwe.protected_header(kid)
@@ -48,7 +77,7 @@ class KnownHeadDecoder:
         self._owner = (message.attributes["producer"], context["service"], context["environment"])
         # The head has the further wraps of the data key or not, and so must the event say.
         self._recipients = recipients_digest(message.recipients) if message.recipients is not None else None
-        self._key_hashes: dict[bytes, bytes] = {}
+        self._key_hashes = key_hashes if key_hashes is not None else KeyHashes()
 
     def open(self, key: bytes | None, value: bytes) -> AuditEvent | None:
         """Return the event of a record.
@@ -86,7 +115,7 @@ class KnownHeadDecoder:
             return None
         # 4. The bytes of head, JWE header and end were compared above, so this completes the whole value.
         expected_key = event.key.encode()
-        hashed = self._key_hashes.get(expected_key) or self._hash_of(expected_key)
+        hashed = self._key_hashes.of(expected_key)
         is_unaltered = (
             key == expected_key
             and value[len(self._head) : marker_start + len(DATA)]
@@ -95,12 +124,6 @@ class KnownHeadDecoder:
             and event.recipients == self._recipients
         )
         return event if is_unaltered else None
-
-    def _hash_of(self, key: bytes) -> bytes:
-        if len(self._key_hashes) >= _MAX_KEYS:
-            self._key_hashes.clear()
-        hashed = self._key_hashes[key] = key_hash(key)
-        return hashed
 
     def _decrypt(self, text: bytes) -> bytes | None:
         """Return the plaintext of ``IV.ciphertext.tag``; None if it does not open or is not canonical."""

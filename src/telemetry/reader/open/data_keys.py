@@ -9,8 +9,9 @@ from typing import NamedTuple
 import msgspec
 
 from telemetry.encryption import Context, EncryptionProvider
-from telemetry.encryption.unwrap_budget import UnwrapBudget
-from telemetry.encryption.unwrap_cache import Asker, OpenedKey, UnwrapCache
+from telemetry.encryption.unwrap.budget import UnwrapBudget
+from telemetry.encryption.unwrap.cache import Asker, UnwrapCache
+from telemetry.encryption.unwrap.opened_keys import OpenedKey
 from telemetry.exceptions import KeyMismatchError, KeyServiceError, UnknownKeysError, WrapNotSeenError
 from telemetry.format.value import jwe
 from telemetry.format.value.message import Message

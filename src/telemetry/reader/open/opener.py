@@ -8,12 +8,12 @@ from contextlib import suppress
 from typing import Any
 
 from telemetry.encryption import EncryptionProvider
-from telemetry.encryption.unwrap_budget import UnwrapBudget
+from telemetry.encryption.unwrap.budget import UnwrapBudget
 from telemetry.exceptions import MalformedRecordError, TelemetryError, WrapNotSeenError
 from telemetry.format.proof.checkpoint_message import decode_checkpoint_message
 from telemetry.format.roster.message import decode_roster_message
 from telemetry.format.value.event import AuditEvent
-from telemetry.format.value.fast_open import KnownHeadDecoder
+from telemetry.format.value.fast_open import KeyHashes, KnownHeadDecoder
 from telemetry.format.value.message import SEQUENCE, Message, parse
 from telemetry.format.value.open_record import open_clear_record, open_record
 from telemetry.format.value.recipients import ATTRIBUTE
@@ -27,8 +27,13 @@ from telemetry.reader.entry import (
     SealedEntry,
 )
 from telemetry.reader.open.data_keys import DataKeys, KeyWay
+from telemetry.system.aged_cache import AgedCache
 
-_MAX_HEADS = 1_000
+_HEADS_BYTES = 64 << 20
+_HEAD_WEIGHT = 5_000
+"""Bytes that a known head costs beside its own bytes; half of them are the cipher's."""
+_HEAD_COPIES = 3
+"""How often the bytes of a head are in memory: here, in its decoder, and as what they say."""
 _RECIPIENTS = b'"%b":' % ATTRIBUTE.encode()
 _FRESH_SECONDS = 1.0
 """How long a head's data key is used before the cache is asked again; the cache forgets keys after a time of its own."""
@@ -45,7 +50,8 @@ class RecordOpener:
     def __init__(self, provider: EncryptionProvider | None, *, budget: UnwrapBudget | None = None) -> None:
         self._budget = budget or UnwrapBudget()
         self._keys = DataKeys(provider, budget=self._budget) if provider is not None else None
-        self._heads: dict[bytes, _KnownHead] = {}
+        self._heads: AgedCache[bytes, _KnownHead] = AgedCache(_HEADS_BYTES)
+        self._key_hashes = KeyHashes()
 
     def open(self, raw: RawRecord, *, waited: bool = False) -> Entry:
         """Return the entry of a record; a damaged record is an entry too, never an exception.
@@ -93,6 +99,7 @@ class RecordOpener:
     def close(self) -> None:
         """Forget the data keys."""
         self._heads.clear()
+        self._key_hashes.clear()
         if self._keys is not None:
             self._keys.close()
 
@@ -146,10 +153,11 @@ class RecordOpener:
         event = open_record(value, key=raw.key, message=message, cipher=data_key.cipher, kid=data_key.kid)
         keys.opened(event.producer)
         # Only now is it certain that head and data key belong together.
-        if len(self._heads) >= _MAX_HEADS:
-            self._heads.clear()
-        decoder = KnownHeadDecoder(value, message, cipher=data_key.cipher, kid=data_key.kid)
-        self._heads[value[: value.find(SEQUENCE)]] = _KnownHead(decoder, way)
+        head = value[: value.find(SEQUENCE)]
+        decoder = KnownHeadDecoder(
+            value, message, cipher=data_key.cipher, kid=data_key.kid, key_hashes=self._key_hashes
+        )
+        self._heads.put(head, _KnownHead(decoder, way, weight=_HEAD_WEIGHT + _HEAD_COPIES * len(head)))
         return event
 
 
@@ -159,11 +167,13 @@ class _KnownHead:
     Args:
         decoder: Opens the records with this head.
         way: How the data key was opened.
+        weight: Bytes that all of it costs.
     """
 
-    __slots__ = ("_decoder", "_fresh_until", "_way")
+    __slots__ = ("_decoder", "_fresh_until", "_way", "weight")
 
-    def __init__(self, decoder: KnownHeadDecoder, way: KeyWay) -> None:
+    def __init__(self, decoder: KnownHeadDecoder, way: KeyWay, *, weight: int) -> None:
+        self.weight = weight
         self._decoder = decoder
         self._way = way
         self._fresh_until = time.monotonic() + _FRESH_SECONDS

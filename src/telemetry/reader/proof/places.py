@@ -8,8 +8,11 @@ from telemetry.exceptions import MalformedRecordError
 from telemetry.format.proof.merkle import leaf_hash
 from telemetry.format.value.head import parse_head, parse_loosely, parse_sequence
 from telemetry.format.value.message import SEQUENCE
+from telemetry.system.aged_cache import AgedCache
 
-_MAX_HEADS = 1 << 12
+_HEADS_BYTES = 16 << 20
+_HEAD_WEIGHT = 600
+"""Bytes that a known head costs beside its own."""
 
 
 class StreamPlace(NamedTuple):
@@ -28,11 +31,17 @@ class StreamPlace(NamedTuple):
     leaf: bytes
 
 
+class _Owner(NamedTuple):
+    producer: str
+    source: str
+    weight: int
+
+
 class PlaceReader:
     """Reads the places of records; their heads repeat, so each one is parsed once."""
 
     def __init__(self) -> None:
-        self._heads: dict[bytes, tuple[str, str]] = {}
+        self._heads: AgedCache[bytes, _Owner] = AgedCache(_HEADS_BYTES)
 
     def read(self, value: bytes) -> StreamPlace | None:
         """Return the place that a value claims; None if it claims none."""
@@ -44,14 +53,13 @@ class PlaceReader:
         if owner is None or sequence < 0:
             loose = parse_loosely(value)
             return StreamPlace(loose.producer, "", loose.sequence, b"") if loose is not None else None
-        return StreamPlace(*owner, sequence, leaf_hash(value))
+        return StreamPlace(owner.producer, owner.source, sequence, leaf_hash(value))
 
-    def _read_head(self, value: bytes, end: int) -> tuple[str, str] | None:
+    def _read_head(self, value: bytes, end: int) -> _Owner | None:
         try:
             attributes = parse_head(value, end)
         except MalformedRecordError:
             return None
-        if len(self._heads) >= _MAX_HEADS:
-            self._heads.clear()
-        owner = self._heads[value[:end]] = attributes["producer"], attributes["source"]
+        owner = _Owner(attributes["producer"], attributes["source"], _HEAD_WEIGHT + end)
+        self._heads.put(value[:end], owner)
         return owner

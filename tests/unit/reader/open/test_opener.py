@@ -7,7 +7,7 @@ import json
 import pytest
 
 from telemetry.encryption import Context
-from telemetry.encryption.unwrap_cache import UnwrapCache
+from telemetry.encryption.unwrap.cache import UnwrapCache
 from telemetry.exceptions import KeyAccessDeniedError, MalformedRecordError
 from telemetry.format.proof.checkpoint_message import decode_checkpoint_message
 from telemetry.reader import CheckpointEntry, DamagedRecord, OpenedEvent, Place, RawRecord, RecordOpener, SealedEntry
@@ -131,13 +131,34 @@ def test_fresh_key_is_unwrapped_once(provider: Provider, records: list[RawRecord
 
 
 def test_known_heads_are_bounded_and_forgotten(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opener, "_MAX_HEADS", 3)
+    monkeypatch.setattr(opener, "_HEADS_BYTES", 20_000)
     reader = RecordOpener(provider)
     for _ in range(10):
         assert isinstance(reader.open(Sealer(provider).seal()), OpenedEvent)
-        assert len(reader._heads) <= 3
+        assert reader._heads.weight <= 20_000
+    assert len(reader._heads) >= 2
     reader.close()
-    assert not reader._heads
+    assert not len(reader._heads)
+    assert not len(reader._key_hashes)
+
+
+def test_5000_keys_in_turn_cost_5000_calls(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opener, "_FRESH_SECONDS", 0.0)
+    sealers = [Sealer(provider, service=f"service-{number % 10}") for number in range(5_000)]
+    reader = RecordOpener(provider)
+    for turn in range(3):
+        opened = [reader.open(sealer.seal(f"user-{turn}")) for sealer in sealers]
+        assert all(isinstance(entry, OpenedEvent) for entry in opened)
+    assert provider.calls == 5_000
+
+
+def test_more_heads_than_room_cost_no_call(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opener, "_HEADS_BYTES", 50_000)
+    sealers = [Sealer(provider) for _ in range(200)]
+    reader = RecordOpener(provider)
+    for _ in range(5):
+        assert all(isinstance(reader.open(sealer.seal()), OpenedEvent) for sealer in sealers)
+    assert provider.calls == 200
 
 
 def test_record_under_another_head_is_damaged(provider: Provider, records: list[RawRecord]) -> None:

@@ -12,7 +12,7 @@ from telemetry.config import EncryptionConfig
 from telemetry.encryption import EncryptionProvider, EncryptionProviderFactory
 from telemetry.encryption.listed_keys import ListedKeys
 from telemetry.encryption.providers import recovery_key
-from telemetry.encryption.unwrap_budget import UnwrapBudget
+from telemetry.encryption.unwrap.budget import UnwrapBudget
 from telemetry.exceptions import KeyNotFoundError, KeyUnreachableError, TamperedError, WrapNotSeenError
 from telemetry.format import canonical_base64
 from telemetry.format.value.recipients import Wrap, parse_recipients, render_recipients

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from telemetry.encryption import DataKey
-from telemetry.encryption.unwrap_cache import UnwrapCache
+from telemetry.encryption.unwrap.cache import UnwrapCache
+from telemetry.encryption.unwrap.opened_keys import _WEIGHT, MAX_BYTES
 from telemetry.exceptions import (
     ConfigurationError,
     KeyAccessDeniedError,
@@ -55,7 +57,7 @@ def kid_of(key: DataKey) -> str:
 
 
 def test_forged_keys_do_not_displace_keys(keys: StubKeys) -> None:
-    key, cache = new_key(keys), UnwrapCache(keys, max_entries=2)
+    key, cache = new_key(keys), UnwrapCache(keys, max_bytes=_WEIGHT)
     cache.open_key(key.wrapped, key.key_uri, CONTEXT)
     keys.failure = KeyMismatchError("nobody wrapped this")
     for number in (*range(50), *range(50)):
@@ -69,8 +71,9 @@ def test_key_is_unwrapped_once(keys: StubKeys) -> None:
     key, cache = new_key(keys), UnwrapCache(keys)
     opened = [cache.open_key(key.wrapped, key.key_uri, CONTEXT) for _ in range(1_000)]
     assert keys.calls == 1
-    assert opened[0].kid == kid_of(key)
-    assert all(other is opened[0] for other in opened)
+    assert {each.kid for each in opened} == {kid_of(key)}
+    sealed = AESGCM(key.plaintext).encrypt(bytes(12), b"text", None)
+    assert {each.cipher.decrypt(bytes(12), sealed, None) for each in opened} == {b"text"}
 
 
 def test_100_threads_ask_once(keys: StubKeys) -> None:
@@ -103,13 +106,57 @@ def test_being_used_does_not_lengthen_a_life(keys: StubKeys, clock: Clock) -> No
     assert keys.calls == 4
 
 
-def test_bounded_in_number(keys: StubKeys) -> None:
-    many, cache = [new_key(keys) for _ in range(30)], UnwrapCache(keys, max_entries=10)
+def test_bounded_in_bytes(keys: StubKeys) -> None:
+    many, cache = [new_key(keys) for _ in range(30)], UnwrapCache(keys, max_bytes=10 * _WEIGHT)
     for key in many:
         cache.open_key(key.wrapped, key.key_uri, CONTEXT)
         cache.open_key(many[0].wrapped, many[0].key_uri, CONTEXT)
     assert len(cache) == 10
     assert keys.calls == 30, "the key in use stays"
+
+
+def test_default_room_is_100_000_keys() -> None:
+    assert MAX_BYTES == 64 << 20
+    assert MAX_BYTES // _WEIGHT >= 100_000
+
+
+def test_key_asked_again_is_reported(keys: StubKeys, caplog: pytest.LogCaptureFixture) -> None:
+    many, cache = [new_key(keys) for _ in range(30)], UnwrapCache(keys, max_bytes=10 * _WEIGHT)
+    for key in (*many, *many):
+        cache.open_key(key.wrapped, key.key_uri, CONTEXT)
+    assert 50 <= keys.calls <= 60
+    assert [record.name for record in caplog.records] == ["telemetry.encryption"]
+    assert "asked for again" in caplog.text
+
+
+def test_errors_do_not_displace_keys(keys: StubKeys) -> None:
+    key, cache = new_key(keys), UnwrapCache(keys, max_bytes=_WEIGHT)
+    cache.open_key(key.wrapped, key.key_uri, CONTEXT)
+    keys.failure = KeyAccessDeniedError("denied")
+    for number in range(50):
+        with pytest.raises(KeyAccessDeniedError):
+            cache.open_key(b"denied %d" % number, key.key_uri, CONTEXT)
+    cache.open_key(key.wrapped, key.key_uri, CONTEXT)
+    assert keys.calls == 51
+
+
+def test_errors_whose_time_is_over_are_forgotten(keys: StubKeys, clock: Clock) -> None:
+    key, cache = new_key(keys), UnwrapCache(keys, clock=clock)
+    keys.failure = KeyAccessDeniedError("denied")
+    for number in range(50):
+        with pytest.raises(KeyAccessDeniedError):
+            cache.open_key(b"denied %d" % number, key.key_uri, CONTEXT)
+    clock.now += 1.1
+    keys.failure = None
+    cache.open_key(key.wrapped, key.key_uri, CONTEXT)
+    assert not cache._errors._kept
+
+
+def test_kept_key_is_not_plaintext(keys: StubKeys) -> None:
+    key, cache = new_key(keys), UnwrapCache(keys)
+    cache.open_key(key.wrapped, key.key_uri, CONTEXT)
+    ((_, kept),) = cache._opened._kept
+    assert key.plaintext not in kept.sealed
 
 
 def test_error_is_remembered_for_a_moment_only(keys: StubKeys, clock: Clock) -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from telemetry.encryption.unwrap_budget import LISTED_TRIES, MAX_LISTED, MAX_PRODUCERS, UnwrapBudget
+from telemetry.encryption.unwrap.budget import LISTED_TRIES, MAX_LISTED, MAX_PRODUCERS, UnwrapBudget
 
 
 class Clock:
