@@ -65,6 +65,7 @@ __all__ = [
     "EventTooLargeError",
     "FormatError",
     "IncompleteError",
+    "InputError",
     "KeyAccessDeniedError",
     "KeyDisabledError",
     "KeyMismatchError",
@@ -180,6 +181,12 @@ class EventError(TelemetryError):
 
 class EventTooLargeError(EventError):
     """The event is larger than ``max_event_bytes``."""
+
+
+class InputError(TelemetryError):
+    """An input cannot be read on. What came before was logged; the message says where it is, never what it contains."""
+
+    exit_code = 2
 
 
 class BackpressureError(TelemetryError):

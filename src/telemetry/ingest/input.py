@@ -1,0 +1,107 @@
+"""Reads an input of JSON values, whatever it looks like, as frames: lines, a sequence, or the items of documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from telemetry.exceptions import InputError
+from telemetry.ingest.framing.byte_source import ByteSource, WholeText
+from telemetry.ingest.framing.documents import DocumentReader, ItemsPath
+from telemetry.ingest.framing.encoding import TextSource
+from telemetry.ingest.framing.frame import Frame
+from telemetry.ingest.framing.lines import split_lines, split_sequence
+from telemetry.ingest.framing.recognition import Framing, recognize
+
+
+class JsonInput:
+    """The JSON values of an input, each as the text that is in it.
+
+    Args:
+        source: The bytes.
+        path: Where the items of an object are; None if each object is an event.
+    """
+
+    def __init__(self, source: ByteSource, path: ItemsPath | None = None) -> None:
+        self._source = TextSource(source)
+        self._path = path
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield the values in the order of the input.
+
+        Raises:
+            InputError: The input cannot be read on; the message says where and why, without its content.
+        """
+        last: Frame | None = None
+        try:
+            for last in self._frames():
+                yield last
+        except InputError as exc:
+            message = f"{exc}" if last is None else f"after {last.place}: {exc}"
+            raise InputError(message) from exc
+
+    def _frames(self) -> Iterator[Frame]:
+        text = _Resumed(self._source)
+        framing = text.recognized()
+        if framing is Framing.DOCUMENTS:
+            yield from DocumentReader(text, self._path)
+        elif framing is Framing.SEQUENCE:
+            yield from self._expanded(split_sequence(text))
+        else:
+            yield from self._expanded(split_lines(text, end=b"\r" if framing is Framing.CR_LINES else b"\n"))
+
+    def _expanded(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        if self._path is None:
+            return self._closed(frames)
+        return (item for frame in self._closed(frames) for item in _items_of(frame, self._path))
+
+    def _closed(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Yield the frames; the last is whole if the input ended by itself."""
+        for frame in frames:
+            yield frame._replace(is_open=False) if frame.is_open and self._source.is_ended else frame
+
+
+class _Resumed:
+    """A text whose beginning was looked at, and is yielded again."""
+
+    def __init__(self, source: ByteSource) -> None:
+        self._source = source
+        self._pieces = iter(source)
+        self._head = b""
+
+    @property
+    def is_ended(self) -> bool:
+        return self._source.is_ended
+
+    def recognized(self) -> Framing:
+        while (framing := recognize(self._head, is_whole=False)) is None:
+            piece = next(self._pieces, b"")
+            if not piece:
+                return recognize(self._head, is_whole=True) or Framing.LINES
+            self._head += piece
+        return framing
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self._head:
+            yield self._head
+        yield from self._pieces
+
+
+def _items_of(frame: Frame, path: ItemsPath) -> Iterator[Frame]:
+    """Yield the items of a line that is an object with a list of them, or the line itself."""
+    # Most lines of a log have no such name at all.
+    name = path.names[-1]
+    if frame.fault or frame.is_open or (not path.is_required and name.isascii() and name.encode() not in frame.data):
+        yield frame
+        return
+    try:
+        items = list(DocumentReader(WholeText(frame.data), path))
+    except InputError:
+        yield frame._replace(fault="is not JSON, or has its list of items twice")
+        return
+    for item in items:
+        if item.fault:
+            yield frame._replace(fault=item.fault)
+        elif item.data == frame.data:
+            yield frame
+        else:
+            yield item._replace(line=frame.line)
