@@ -32,7 +32,7 @@ class StreamSnapshot:
         keys: Labels of the trusted keys that signed.
         checkpoints: How many different checkpoints they signed.
         latest: The largest checkpoint.
-        closing: The checkpoint that ends the stream.
+        closing: The largest end that was signed.
         findings: Findings so far that do not depend on what is read later.
         suspicions: What may be wrong with records that are not signed yet.
         believed: Why each of the keys is believed.
@@ -220,7 +220,7 @@ class StreamCheck:
             keys=sorted(self.trusted.keys),
             checkpoints=self.trusted.count,
             latest=self.trusted.latest,
-            closing=self.trusted.closing,
+            closing=self.trusted.last_end,
             findings=list(dict.fromkeys((*self.findings.sorted(), *self.suspicions.confirmed()))),
             suspicions=self.suspicions.undecided(),
             believed=dict(self.trusted.believed),
@@ -237,7 +237,7 @@ class StreamCheck:
         self.trusted.believed.update(snapshot.believed)
         self.verified_before = snapshot.tree.segment_start
         self.trusted.restore(
-            snapshot.keys, count=snapshot.checkpoints, latest=snapshot.latest, closing=snapshot.closing
+            snapshot.keys, count=snapshot.checkpoints, latest=snapshot.latest, last_end=snapshot.closing
         )
         for finding in snapshot.findings:
             self.findings.add(finding)

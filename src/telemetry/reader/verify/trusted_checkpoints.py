@@ -40,12 +40,12 @@ class TrustedCheckpoints:
         spans: The data keys that were signed for, with the records that they sealed.
         count: How many different checkpoints they signed.
         latest: The largest checkpoint; None before the first.
-        closing: The checkpoint that ends the stream; None while there is none.
+        last_end: The largest end that was signed, by the process itself or in a recovery; None while there is none.
         ended: The first end that the process itself signed, which nothing may come after; None while there is none.
         recoveries: The ends that were signed for a dead process, the last ones of each size.
     """
 
-    __slots__ = ("_times", "believed", "closing", "count", "ended", "keys", "latest", "recoveries", "spans")
+    __slots__ = ("_times", "believed", "count", "ended", "keys", "last_end", "latest", "recoveries", "spans")
 
     def __init__(self) -> None:
         self.keys: set[str] = set()
@@ -55,7 +55,7 @@ class TrustedCheckpoints:
         self._times: dict[int, tuple[str, str, bool]] = {}
         self.count = 0
         self.latest: Checkpoint | None = None
-        self.closing: Checkpoint | None = None
+        self.last_end: Checkpoint | None = None
         self.ended: Checkpoint | None = None
         self.recoveries: dict[int, Recovery] = {}
 
@@ -63,6 +63,16 @@ class TrustedCheckpoints:
     def size(self) -> int:
         """Size of the largest tree that was signed; 0 before the first."""
         return self.latest.size if self.latest is not None else 0
+
+    @property
+    def closing(self) -> Checkpoint | None:
+        """The checkpoint that ends the stream; None while there is none.
+
+        A recovery of fewer records than were signed ends nothing: an older copy of a spool segment had less than the
+        process, and what came after the last checkpoint is not known.
+        """
+        end = self.last_end
+        return None if end is not None and end.recovered and end.size < self.size else end
 
     def add(self, checkpoint: Checkpoint, keys: Iterable[str], *, is_new: bool) -> None:
         """Add a checkpoint.
@@ -84,8 +94,8 @@ class TrustedCheckpoints:
             self._note_time(checkpoint)
         if is_new and len(self.spans) < MAX_SPANS:
             self.spans += checkpoint.keys
-        if checkpoint.is_closing and (self.closing is None or checkpoint.size >= self.closing.size):
-            self.closing = checkpoint
+        if checkpoint.is_closing and (self.last_end is None or checkpoint.size >= self.last_end.size):
+            self.last_end = checkpoint
         self._note_end(checkpoint)
 
     def backward(self) -> Iterator[tuple[int, str, str]]:
@@ -131,13 +141,13 @@ class TrustedCheckpoints:
             self.ended = checkpoint
 
     def restore(
-        self, keys: Iterable[str], *, count: int, latest: Checkpoint | None, closing: Checkpoint | None
+        self, keys: Iterable[str], *, count: int, latest: Checkpoint | None, last_end: Checkpoint | None
     ) -> None:
         """Continue with what an earlier verification counted."""
         self.keys.update(keys)
         self.count = count
-        self.latest, self.closing = latest, closing
-        for checkpoint in (latest, closing):
+        self.latest, self.last_end = latest, last_end
+        for checkpoint in (latest, last_end):
             if checkpoint is not None and checkpoint.recovered:
                 self._note_recovery(checkpoint)
             elif checkpoint is not None:

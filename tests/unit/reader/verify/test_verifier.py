@@ -103,6 +103,15 @@ class TestKinds:
             assert (producer.verdict, producer.proven, producer.is_closed) == (Verdict.COMPLETE, 25, True)
             assert "old copy: an end of 20 records" in str(producer.findings)
 
+    def test_earlier_recovery_ends_no_longer_stream(self) -> None:
+        process = Process()
+        records = [*process.run(20, end=False), early := process.checkpoint(recovered=True)]
+        records += [*process.run(5, end=False), process.checkpoint()]
+        for order in (records, [*(record for record in records if record is not early), early]):
+            producer = only(topic(order))
+            assert (producer.verdict, producer.proven, producer.is_closed) == (Verdict.TRUNCATED, 25, False)
+            assert "old copy: an end of 20 records" in str(producer.findings)
+
     def test_records_after_a_recovered_end_are_unproven(self) -> None:
         process = Process()
         records = [*process.run(25, end=False), process.checkpoint(recovered=True), process.log()]
