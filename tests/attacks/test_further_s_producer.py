@@ -50,7 +50,6 @@ def test_stream_of_another_service_disproves_no_event_in_an_export(site: Site, e
 
 
 @pytest.mark.parametrize("ends", [False, True], ids=["goes on", "ends"])
-@pytest.mark.xfail(strict=True, reason="a stream is whose checkpoint is read first, whatever its source")
 def test_stream_of_another_service_spoils_no_verification(site: Site, ends: bool) -> None:
     payments, records = attacked(site, ends=ends)
     site.put(records)

@@ -103,7 +103,7 @@ def test_strangers_are_carried_on_up_to_a_bound(monkeypatch: pytest.MonkeyPatch)
     for number in range(900):
         verifier.observe(Process(1_000 + number).log())
     state = verifier.state(now=LATER)
-    assert (len(state.streams), len(state.waiting_records) <= 512, state.forgot_records) == (1, True, True)
+    assert (len(state.streams), len(state.unsigned_records) <= 512, state.forgot_records) == (1, True, True)
     # A producer whose beginning may have been among them is not called incomplete.
     late = topic(Process(5_000, leaves=True).run(20))[5:]
     again = Verifier([Signer().public], state=VerifierState.from_bytes(state.to_bytes()))

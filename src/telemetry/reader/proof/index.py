@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterable
 from functools import lru_cache
@@ -18,6 +17,7 @@ from telemetry.reader.proof.stream_proof import StreamProof
 from telemetry.reader.trust.policy import TrustPolicy
 from telemetry.reader.verify.checkpoint_judge import CheckpointJudge
 from telemetry.reader.verify.tree.leaf_window import LeafBudget, LeafWindow
+from telemetry.reader.verify.unproven.stream_name import StreamName
 from telemetry.reader.verify.unproven.waiting import WaitingRecords
 
 MAX_HELD_EVENTS = 4_000_000
@@ -168,7 +168,4 @@ class ProofIndex:
         return stream
 
 
-@lru_cache(maxsize=1_024)
-def _name_of(producer: str, source: str) -> str:
-    """Return the name under which the records of a producer and a source wait, in the form of a UUID."""
-    return hashlib.blake2b(f"{producer} {source}".encode(), digest_size=16).hexdigest()
+_name_of = lru_cache(maxsize=1_024)(StreamName.of)

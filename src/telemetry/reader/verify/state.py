@@ -19,18 +19,19 @@ from telemetry.reader.verify.stream_check import StreamSnapshot
 from telemetry.reader.verify.tree.copies import DifferingCopy
 from telemetry.reader.verify.tree.proven import RecordCounts
 from telemetry.reader.verify.tree.snapshot import TreeSnapshot
+from telemetry.reader.verify.unproven.stream_name import SOURCE_BYTES, UNKNOWN_SOURCE, StreamName
 from telemetry.system.durable_file import write_durably
 from telemetry.system.file_errors import storage_error
 from telemetry.system.file_trust import find_fault
 
-STATE_VERSION = 2
+STATE_VERSION = 3
 """Version of a state with what former versions do not know; one without it is written as version 1."""
 MAX_STATE_BYTES = 1 << 30
 
 _MAGIC = b"telemetry-verifier-state"
 _HEADER_BYTES = 128
 _ROOTS_KEPT = 64
-_VERSIONS = (b"1", b"2")
+_VERSIONS = (b"1", b"2", b"3")
 
 
 class StreamState(msgspec.Struct, kw_only=True):
@@ -67,6 +68,12 @@ class StreamState(msgspec.Struct, kw_only=True):
     suspicions: list[SavedSuspicion] | msgspec.UnsetType = msgspec.UNSET
     believed: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
 
+    @property
+    def name(self) -> StreamName:
+        """The stream: the producer under the source that was signed."""
+        signed = self.latest or self.passed
+        return StreamName.of(self.producer, signed.source if signed is not None else "")
+
 
 class VerifierState(msgspec.Struct, kw_only=True):
     """The state of a verification.
@@ -81,7 +88,8 @@ class VerifierState(msgspec.Struct, kw_only=True):
         positions: Next offset to read, by topic and partition.
         streams: What is known of each producer.
         findings: Findings that concern no producer.
-        waiting: Records of producers that no trusted key had signed for: producer, sequence and leaf hash.
+        waiting: Records that no trusted key had signed for, as version 2 has them: producer, sequence and leaf hash.
+        unsigned: The same, each with the hash of its source after its producer.
         forgot: There were more of them than a state carries on.
     """
 
@@ -92,12 +100,17 @@ class VerifierState(msgspec.Struct, kw_only=True):
     streams: list[StreamState]
     findings: list[SavedFinding]
     waiting: list[tuple[str, int, bytes]] | msgspec.UnsetType = msgspec.UNSET
+    unsigned: list[tuple[str, bytes, int, bytes]] | msgspec.UnsetType = msgspec.UNSET
     forgot: bool | msgspec.UnsetType = msgspec.UNSET
 
     @property
-    def waiting_records(self) -> list[tuple[str, int, bytes]]:
-        """Records of producers that no trusted key had signed for."""
-        return [] if self.waiting is msgspec.UNSET else self.waiting
+    def unsigned_records(self) -> list[tuple[StreamName, int, bytes]]:
+        """Records that no trusted key had signed for: stream, sequence and leaf hash."""
+        waiting = [] if self.waiting is msgspec.UNSET else self.waiting
+        unsigned = [] if self.unsigned is msgspec.UNSET else self.unsigned
+        return [(StreamName(producer, UNKNOWN_SOURCE), sequence, leaf) for producer, sequence, leaf in waiting] + [
+            (StreamName(producer, source), sequence, leaf) for producer, source, sequence, leaf in unsigned
+        ]
 
     @property
     def forgot_records(self) -> bool:
@@ -106,10 +119,13 @@ class VerifierState(msgspec.Struct, kw_only=True):
 
     @property
     def _version(self) -> int:
+        # Former versions know one stream of each producer, and no sources of records that are not signed.
+        if self.unsigned is not msgspec.UNSET or len({stream.producer for stream in self.streams}) < len(self.streams):
+            return STATE_VERSION
         members: list[object] = [self.waiting, self.forgot]
         for stream in self.streams:
             members += (stream.partial, stream.suspicions, stream.believed)
-        return 1 if all(member is msgspec.UNSET for member in members) else STATE_VERSION
+        return 1 if all(member is msgspec.UNSET for member in members) else 2
 
     @property
     def digest(self) -> str:
@@ -306,12 +322,10 @@ def _require_bounds(state: VerifierState) -> None:
         numbers += (number for bounds in stream.unheld for number in bounds)
         numbers += (start for start, _ in stream.runs)
         numbers += stream.signed
-    numbers += (sequence for _, sequence, _ in state.waiting_records)
-    producers = [
-        *(stream.producer for stream in state.streams),
-        *(producer for producer, _, _ in state.waiting_records),
-    ]
-    leaves = [leaf for _, _, leaf in state.waiting_records]
+    unsigned = state.unsigned_records
+    numbers += (sequence for _, sequence, _ in unsigned)
+    producers = [*(stream.producer for stream in state.streams), *(name.producer for name, _, _ in unsigned)]
+    leaves = [leaf for _, _, leaf in unsigned]
     for stream in state.streams:
         leaves += stream.signed.values()
         leaves += (copy.leaf for copy in (*stream.copies, *stream.altered))
@@ -320,6 +334,8 @@ def _require_bounds(state: VerifierState) -> None:
         not all(0 <= number < 1 << 63 for number in numbers)
         or not all(map(is_uuid, producers))
         or any(len(leaf) != HASH_BYTES for leaf in leaves)
+        or any(len(name.source) != SOURCE_BYTES for name, _, _ in unsigned)
+        or len({stream.name for stream in state.streams}) < len(state.streams)
     ):
         message = "the verifier's state has values that no trail leads to"
         raise FormatError(message)

@@ -15,6 +15,7 @@ from telemetry.reader.verify.tree.snapshot import TreeSnapshot
 from telemetry.reader.verify.tree.stream_tree import StreamTree
 from telemetry.reader.verify.trusted_checkpoints import TrustedCheckpoints
 from telemetry.reader.verify.unproven.event_times import EventTimes
+from telemetry.reader.verify.unproven.stream_name import StreamName
 from telemetry.reader.verify.unproven.suspicions import Suspicion, Suspicions
 from telemetry.reader.verify.verdicts import Finding, FindingList, Verdict
 
@@ -52,15 +53,16 @@ class StreamSnapshot:
 
 
 class StreamCheck:
-    """Everything that is known of one producer.
+    """Everything that is known of one producer, under one source.
 
     Args:
-        producer: The stream.
+        name: The stream.
         number: Number of the producer in this verification.
         tree: Compares the records with the signed trees.
         order: Knows in which order the records of each Kafka key were read.
 
     Attributes:
+        producer: UUIDv7 of its producer.
         groups: Its records by head.
         findings: What was found while reading.
         suspicions: What may be wrong with records that are not known to be the stream's.
@@ -72,8 +74,9 @@ class StreamCheck:
     """
 
     # attributes: everything that is known of a producer is gathered here
-    def __init__(self, producer: str, number: int, tree: StreamTree, order: KeyOrder) -> None:
-        self.producer = producer
+    def __init__(self, name: StreamName, number: int, tree: StreamTree, order: KeyOrder) -> None:
+        self.name = name
+        self.producer = name.producer
         self.number = number
         self.tree = tree
         self.order = order
@@ -127,9 +130,8 @@ class StreamCheck:
     ) -> None:
         """Add a checkpoint that a trusted key signed.
 
-        1. No other root was signed for its size, or for the size at the start of its interval: a producer signs each
-           size once, so two roots are two histories.
-        2. It names the source that the producer's other checkpoints name.
+        No other root may be signed for its size, or for the size at the start of its interval: a producer signs each size
+        once, so two roots are two histories.
 
         Args:
             checkpoint: The checkpoint.
@@ -138,15 +140,9 @@ class StreamCheck:
             leaves: Leaf hashes of its interval.
         """
         is_new = checkpoint.size not in self.tree.signed.roots or self._unread_size == checkpoint.size
-        # 1. The root.
         if not self.tree.add_checkpoint(checkpoint, leaves):
             self.tampered(self._why_two_histories(checkpoint, leaves), place=place, field="root")
             return
-        # 2. The source.
-        latest = self.trusted.latest
-        if latest is not None and checkpoint.source != latest.source:
-            reason = f"one producer's checkpoints were signed for two sources: {latest.source} and {checkpoint.source}"
-            self.tampered(reason, place=place, field="source")
         if self._unread_size == checkpoint.size:
             self._unread_size = -1
         self.trusted.believed.update(believed)

@@ -182,14 +182,10 @@ class StreamReporter:
             is_single = interval.end - interval.start == 1
             yield Finding(Verdict.TAMPERED, reason, interval.start, interval.end - 1, exact=is_single)
 
-    # 3. Clear attributes: producer, source, key URI, wrapped key.
+    # 3. Clear attributes: producer, key URI, wrapped key.
 
     def _misplaced_records(self) -> Iterator[Finding]:
-        source = self._check.source
         for group in self._check.groups:
-            if group.attributes["source"] != source:
-                yield from self._blame(group.first, "source", "differs from the producer's source", strict=True)
-                continue
             reason = "does not belong to the data key that the JWE header names"
             yield from self._blame(group.minority(), "wrappedkey", reason)
             # A data key belongs to one process: of two groups with its JWE header, the larger one is right.
@@ -202,14 +198,10 @@ class StreamReporter:
                 reason = "differs from that of the other records which the same data key sealed"
                 yield from self._blame(group.first, ", ".join(differing), reason)
 
-    def _blame(self, sightings: list[Sighting], field: str, reason: str, *, strict: bool = False) -> Iterator[Finding]:
+    def _blame(self, sightings: list[Sighting], field: str, reason: str) -> Iterator[Finding]:
         """Yield a finding for each record that is not proven: a signature outweighs what most records say."""
         for sequence, place in sightings:
-            # But a key that signs for one service proves no record that names another.
-            is_sound = self._check.tree.is_proven(sequence) and (
-                not strict or self._check.tree.copies.is_blamed(sequence)
-            )
-            if self._is_signed(sequence) and not is_sound:
+            if self._is_signed(sequence) and not self._check.tree.is_proven(sequence):
                 yield Finding(Verdict.TAMPERED, reason, sequence, sequence, str(place), field)
 
     # 4. Gaps.

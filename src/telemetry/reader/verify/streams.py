@@ -1,7 +1,8 @@
 """Keeps a stream for each producer that a trusted key has signed for, and young ones, in bounded memory, for the others.
 
-Every producer is young until its first checkpoint that is believed is read. Anyone can invent producers, so only the
-newest few stay whole; the records of the others wait outside, and come back if a checkpoint makes their producer trusted.
+A stream is a producer under one source. It is young until its first checkpoint that is believed is read. Anyone can
+invent producers, so only the newest few stay whole; the records of the others wait outside, and come back if a checkpoint
+makes their stream trusted.
 """
 
 from __future__ import annotations
@@ -20,14 +21,15 @@ from telemetry.reader.verify.tree.leaf_window import LeafBudget, LeafWindow
 from telemetry.reader.verify.tree.stream_tree import StreamTree
 from telemetry.reader.verify.tree.youth import NOWHERE
 from telemetry.reader.verify.unproven.held_objects import HeldObjects
+from telemetry.reader.verify.unproven.stream_name import UNKNOWN_SOURCE, StreamName
 from telemetry.reader.verify.unproven.waiting import WaitingRecord, WaitingRecords
 
 MAX_YOUNG = 256
-"""Producers without a trusted checkpoint that are in memory as streams."""
+"""Streams without a trusted checkpoint that are in memory."""
 MAX_YOUNG_EVENTS = 500_000
 """Leaf hashes of all young streams together, 16 MB; beyond it, the records wait outside."""
 MAX_SAVED_RECORDS = 1 << 14
-"""Records of producers without a trusted checkpoint that a state carries on: about 1 MB."""
+"""Records of streams without a trusted checkpoint that a state carries on: about 1 MB."""
 
 _MAX_HEADS = 1 << 15
 _MAX_YOUNG_GROUPS = 16
@@ -51,7 +53,7 @@ class Streams:
         keys: Keys that may have signed.
 
     Attributes:
-        trusted: Streams with a checkpoint that is believed, by producer.
+        trusted: Streams with a checkpoint that is believed.
         young: Streams without one; at most ``MAX_YOUNG``.
         groups: Groups of records and their streams by head, of all streams in memory.
         waiting: Records of streams that are not in memory, and those that found no room.
@@ -60,37 +62,48 @@ class Streams:
     """
 
     def __init__(self, *, held_events: int, remembered: int, keys: Iterable[PublicKey] = ()) -> None:
-        self.trusted: dict[str, StreamCheck] = {}
-        self.young: dict[str, StreamCheck] = {}
+        self.trusted: dict[StreamName, StreamCheck] = {}
+        self.young: dict[StreamName, StreamCheck] = {}
         self.groups: dict[bytes, tuple[RecordGroup, StreamCheck]] = {}
         self.waiting = WaitingRecords()
         self.held = HeldObjects(keys)
         self.evicted = 0
         self._numbers = 0
+        # Per producer, the stream that was trusted first: it has the records whose source is not known.
+        self._first: dict[str, StreamName] = {}
         # What anyone can write must not use up the room of what a trusted key has signed.
         self._room = _Room(LeafBudget(held_events), DigestBudget(remembered))
         self._young_room = _Room(LeafBudget(min(held_events, MAX_YOUNG_EVENTS)), DigestBudget(0))
         self._young_order = KeyOrder()
         self._order = KeyOrder(before=self._young_order)
 
-    def of(self, producer: str) -> StreamCheck:
-        """Return the stream of a producer; a new one is young."""
-        return self.trusted.get(producer) or self.young.get(producer) or self._add(producer)
+    def of(self, name: StreamName) -> StreamCheck:
+        """Return a stream; a new one is young."""
+        return self.trusted.get(name) or self.young.get(name) or self._add(name)
 
-    def trust(self, producer: str) -> StreamCheck:
-        """Return the stream of a producer for which a trusted key has signed."""
-        stream = self.trusted.get(producer)
+    def of_unknown_source(self, producer: str) -> StreamCheck:
+        """Return the stream for records that name a producer and no source: another one of the producer, if there is one."""
+        first = self._first.get(producer)
+        if first is None:
+            first = next((name for name in self.young if name.producer == producer), None)
+        return self.of(first or StreamName(producer, UNKNOWN_SOURCE))
+
+    def trust(self, name: StreamName) -> StreamCheck:
+        """Return a stream for which a trusted key has signed."""
+        stream = self.trusted.get(name)
         if stream is None:
-            stream = self.of(producer)
-            del self.young[producer]
-            self.trusted[producer] = stream
+            stream = self.of(name)
+            del self.young[name]
+            self.trusted[name] = stream
             stream.tree.settle(self._room.leaves, self._room.digests)
             stream.order = self._order
+            if self._first.setdefault(name.producer, name) == name:
+                self._adopt_unknown(stream)
         return stream
 
     def register(self, group: RecordGroup, stream: StreamCheck) -> None:
         """Remember a group by its head, if there is room for one more of its stream."""
-        most = _MAX_GROUPS if stream.producer in self.trusted else _MAX_YOUNG_GROUPS
+        most = _MAX_GROUPS if stream.name in self.trusted else _MAX_YOUNG_GROUPS
         if len(self.groups) < _MAX_HEADS and len(stream.groups) < most:
             self.groups[group.head] = group, stream
             stream.groups.append(group)
@@ -99,30 +112,38 @@ class Streams:
         """Give the waiting records of trusted streams to them, so that they are judged; may be called again."""
         if self.waiting.is_empty:
             return
-        for producer, stream in self.trusted.items():
-            compared, earlier = stream.suspicions.compared(), set()
-            for record in self.waiting.take(producer):
-                stream.tree.recall(record.sequence, record.leaf, record.place)
-                if record.sequence in compared:
-                    earlier.add(record.sequence)
-            # A record that waited was read before its copy, which therefore is not out of order.
-            stream.suspicions.forgive(earlier)
+        for name, stream in self.trusted.items():
+            self._recall(stream, name)
+            if self._first.get(name.producer) == name:
+                self._recall(stream, StreamName(name.producer, UNKNOWN_SOURCE))
+
+    def rivals(self, stream: StreamCheck) -> Iterator[WaitingRecord]:
+        """Yield the records of a stream's producer that are not signed for, and name another source than the stream."""
+        for name, other in self.young.items():
+            if name.producer == stream.producer and other is not stream:
+                yield from (WaitingRecord(*record) for record in other.tree.records())
+        for name, record in self.waiting.of_producer(stream.producer):
+            if name.is_of_known_source and name != stream.name and name not in self.trusted:
+                yield record
+
+    def largest_of(self, producer: str) -> StreamCheck | None:
+        """Return the young stream of a producer with most records."""
+        streams = (stream for stream in self.young.values() if stream.producer == producer)
+        return max(streams, key=lambda stream: stream.tree.counts.records, default=None)
 
     def saved(self) -> dict[str, Any]:
         """Return the records that a later verification may find signed, as members of a state."""
-        records = [
-            (producer, record.sequence, record.leaf) for producer, record in self.newest_records(MAX_SAVED_RECORDS)
-        ]
+        records = [(*name, record.sequence, record.leaf) for name, record in self.newest_records(MAX_SAVED_RECORDS)]
         if not records:
             return {}
         forgot = len(records) < self.young_records()
-        return {"waiting": records} | ({"forgot": True} if forgot else {})
+        return {"unsigned": records} | ({"forgot": True} if forgot else {})
 
-    def restore(self, records: Iterable[tuple[str, int, bytes]]) -> None:
+    def restore(self, records: Iterable[tuple[StreamName, int, bytes]]) -> None:
         """Continue with the records that an earlier verification could not judge."""
         # The newest streams come first in a state, and are the last to leave memory again.
-        for producer, sequence, leaf in reversed(list(records)):
-            self.of(producer).tree.add(sequence, leaf, NOWHERE)
+        for name, sequence, leaf in reversed(list(records)):
+            self.of(name).tree.add(sequence, leaf, NOWHERE)
 
     def young_records(self) -> int:
         """Return how many records of young streams were read, copies not counted; those of others that wait included."""
@@ -133,51 +154,74 @@ class Streams:
         counts = Counter(stream.source for stream in self.young.values() if stream.source)
         return tuple(counts.most_common(_MAX_SOURCES))
 
-    def newest_records(self, most: int) -> Iterator[tuple[str, WaitingRecord]]:
-        """Yield records of producers that are not trusted yet, with their producers; those of the newest streams first."""
+    def newest_records(self, most: int) -> Iterator[tuple[StreamName, WaitingRecord]]:
+        """Yield records of streams that are not trusted yet, with their streams; those of the newest streams first."""
         count = 0
-        for producer, stream in reversed(self.young.items()):
-            for sequence, leaf in stream.tree.leaves():
+        for name, stream in reversed(self.young.items()):
+            for record in stream.tree.records():
                 if count >= most:
                     return
                 count += 1
-                yield producer, WaitingRecord(sequence, leaf, None)
+                yield name, WaitingRecord(*record)
         yield from self.waiting.newest(most - count)
 
-    def _add(self, producer: str) -> StreamCheck:
+    def _add(self, name: StreamName) -> StreamCheck:
         if len(self.young) >= MAX_YOUNG:
             self._evict(next(iter(self.young)))
         self._numbers += 1
         tree = StreamTree(
             LeafWindow(self._young_room.leaves),
             ProvenDigests(self._young_room.digests),
-            _Outside(self.waiting, producer),
+            _Outside(self.waiting, name),
         )
-        stream = self.young[producer] = StreamCheck(producer, self._numbers, tree, self._young_order)
+        stream = self.young[name] = StreamCheck(name, self._numbers, tree, self._young_order)
         return stream
 
-    def _evict(self, producer: str) -> None:
-        stream = self.young.pop(producer)
+    def _evict(self, name: StreamName) -> None:
         self.evicted += 1
+        self._move_out(name)
+
+    def _move_out(self, name: StreamName) -> StreamCheck:
+        stream = self.young.pop(name)
         for group in stream.groups:
             del self.groups[group.head]
         stream.tree.move_out()
+        return stream
+
+    def _adopt_unknown(self, stream: StreamCheck) -> None:
+        """Give the records whose source is not known to the stream of their producer that is trusted first."""
+        name = StreamName(stream.producer, UNKNOWN_SOURCE)
+        if name not in self.young:
+            return
+        stream.suspicions.restore(self._move_out(name).suspicions.undecided())
+        for record in self.waiting.take(name):
+            stream.tree.add(record.sequence, record.leaf, record.place or NOWHERE)
+
+    def _recall(self, stream: StreamCheck, name: StreamName) -> None:
+        """Give waiting records to a stream."""
+        compared, earlier = stream.suspicions.compared(), set()
+        for record in self.waiting.take(name):
+            stream.tree.recall(record.sequence, record.leaf, record.place)
+            if record.sequence in compared:
+                earlier.add(record.sequence)
+        # A record that waited was read before its copy, which therefore is not out of order.
+        stream.suspicions.forgive(earlier)
 
 
 class _Outside:
-    """The place outside of memory for the records of one producer.
+    """The place outside of memory for the records of one stream.
 
     Args:
-        waiting: Keeps the records of all producers.
-        producer: The producer.
+        waiting: Keeps the records of all streams.
+        name: The stream.
     """
 
-    __slots__ = ("_producer", "_waiting")
+    __slots__ = ("_name", "_waiting")
 
-    def __init__(self, waiting: WaitingRecords, producer: str) -> None:
+    def __init__(self, waiting: WaitingRecords, name: StreamName) -> None:
         self._waiting = waiting
-        self._producer = producer
+        self._name = name
 
     def put(self, sequence: int, leaf: bytes, place: Place | None) -> None:
         """Keep a record until it can be judged."""
-        self._waiting.add(self._producer, sequence, leaf, place)
+        self._waiting.add(self._name, sequence, leaf, place)

@@ -17,6 +17,8 @@ from telemetry.reader.verify.stream_check import StreamCheck
 from telemetry.reader.verify.stream_report import Scope, StreamReporter
 from telemetry.reader.verify.streams import Streams
 from telemetry.reader.verify.unproven.refusals import Refusals
+from telemetry.reader.verify.unproven.rivals import rivals_of_most, rivals_of_signed
+from telemetry.reader.verify.unproven.stream_name import StreamName
 from telemetry.reader.verify.verdicts import (
     Acknowledgements,
     Finding,
@@ -28,6 +30,7 @@ from telemetry.reader.verify.verdicts import (
 from telemetry.reader.verify.witnessed.witnessed_trail import WitnessedTrail
 
 _MAX_NOTES = 100
+_MAX_SOURCES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ class TrailReporter:
         owners, held = self._owners(), self._held_events()
         producers = tuple(
             self._acknowledge_producer(self._report_on(stream, owners, held))
-            for _, stream in sorted(self._reported.items())
+            for stream in sorted(self._reported.values(), key=lambda stream: (stream.producer, stream.source))
         )
         findings = self._evidence.findings.copy()
         for finding in self._findings(records):
@@ -113,14 +116,21 @@ class TrailReporter:
         )
 
     def _report_on(
-        self, stream: StreamCheck, owners: Mapping[bytes, RecordGroup], held: Mapping[str, Mapping[int, bytes]]
+        self, stream: StreamCheck, owners: Mapping[bytes, RecordGroup], held: Mapping[StreamName, Mapping[int, bytes]]
     ) -> ProducerReport:
-        more = [*stream.doubts(), *self._clear_records(stream)]
+        more = [*stream.doubts(), *self._clear_records(stream), *self._rivals(stream)]
         if self._is_proven:
-            more += self._evidence.refusals.touching(stream.producer, stream.tree, stream.trusted)
+            more += self._evidence.refusals.touching(stream.name, stream.tree, stream.trusted)
             if self._expectations.witnessed is not None:
                 more += self._expectations.witnessed.of_stream(stream, self._scope.bounds, self._scope.now)
-        return StreamReporter(stream, self._scope, owners, held=held.get(stream.producer), more=more).report()
+        return StreamReporter(stream, self._scope, owners, held=held.get(stream.name), more=more).report()
+
+    def _rivals(self, stream: StreamCheck) -> Iterator[Finding]:
+        """Yield records of the same producer that claim to be of another service, where nobody has signed for them."""
+        if self._is_proven:
+            yield from rivals_of_signed(self._streams.rivals(stream), stream.tree)
+        elif not self._scope.has_keys and stream is self._streams.largest_of(stream.producer):
+            yield from rivals_of_most(self._streams.rivals(stream))
 
     def _clear_records(self, stream: StreamCheck) -> Iterator[Finding]:
         """Yield records in the clear of a process that began after its source has to be sealed."""
@@ -144,10 +154,26 @@ class TrailReporter:
             reason = f"{self._streams.waiting.dropped} records that nobody signed for found no room and were not judged"
             yield Finding(Verdict.UNVERIFIABLE, reason)
         yield from self._evidence.refusals.elsewhere(self._streams.trusted)
+        yield from self._evidence.refusals.beside(self._streams.trusted.keys())
+        yield from self._shared_producers()
         yield from self._absent_sources()
         if self._expectations.witnessed is not None:
-            present, scope = self._streams.trusted, self._scope
+            present = {(stream.producer, stream.source) for stream in self._streams.trusted.values()}
+            scope = self._scope
             yield from self._expectations.witnessed.of_trail(present, scope.bounds, scope.now)
+
+    def _shared_producers(self) -> Iterator[Finding]:
+        """Yield the producers for which keys of several services have signed: a process has a random id of its own."""
+        sources: defaultdict[str, list[str]] = defaultdict(list)
+        for stream in self._streams.trusted.values():
+            sources[stream.producer].append(stream.source)
+        for producer, named in sources.items():
+            if len(named) > 1:
+                reason = (
+                    f"the checkpoints of producer {producer} were signed for {len(named)} sources: "
+                    f"{', '.join(sorted(named)[:_MAX_SOURCES])}; a key of one of them was misused"
+                )
+                yield Finding(Verdict.TAMPERED, reason, field="source")
 
     def _witness_notes(self) -> tuple[str, ...]:
         witnessed = self._expectations.witnessed
@@ -184,14 +210,18 @@ class TrailReporter:
                     owners[group.data_start] = group
         return owners
 
-    def _held_events(self) -> dict[str, dict[int, bytes]]:
-        """Return the leaf hashes that sealed objects list, by producer and sequence, where the signer is believed."""
-        held: defaultdict[str, dict[int, bytes]] = defaultdict(dict)
+    def _held_events(self) -> dict[StreamName, dict[int, bytes]]:
+        """Return the leaf hashes that sealed objects list, by stream and sequence, where the signer is believed."""
+        held: defaultdict[StreamName, dict[int, bytes]] = defaultdict(dict)
+        streams: defaultdict[str, list[StreamCheck]] = defaultdict(list)
+        for stream in self._streams.trusted.values():
+            streams[stream.producer].append(stream)
         for events, key in self._streams.held:
-            stream = self._streams.trusted.get(events.producer)
-            if stream is not None and self._is_believed(key, stream):
-                for number in range(0, len(events.leaves), 32):
-                    held[events.producer][events.first + number // 32] = events.leaves[number : number + 32]
+            # An object does not say in the clear which service it is of; its signer may sign for that one only.
+            for stream in streams.get(events.producer, ()):
+                if self._is_believed(key, stream):
+                    for number in range(0, len(events.leaves), 32):
+                        held[stream.name][events.first + number // 32] = events.leaves[number : number + 32]
         return held
 
     def _is_believed(self, key: PublicKey, stream: StreamCheck) -> bool:

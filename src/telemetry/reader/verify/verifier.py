@@ -32,6 +32,7 @@ from telemetry.reader.verify.streams import Streams
 from telemetry.reader.verify.trail_report import Evidence, Expectations, TrailReporter
 from telemetry.reader.verify.unproven.event_times import DAY_BYTES
 from telemetry.reader.verify.unproven.refusals import Refusal
+from telemetry.reader.verify.unproven.stream_name import StreamName
 from telemetry.reader.verify.verdicts import Acknowledgements, Finding, Verdict, VerificationReport
 from telemetry.reader.verify.witnessed.witnessed_trail import WitnessedTrail, is_trusted_roster
 from telemetry.system.clock import rfc3339
@@ -287,7 +288,7 @@ class Verifier:
         except MalformedRecordError as exc:
             self._observe_malformed(value, record.place, str(exc))
             return
-        stream = self._streams.of(attributes["producer"])
+        stream = self._streams.of(StreamName.of(attributes["producer"], attributes["source"]))
         group = RecordGroup(attributes, value, value[:head_end])
         self._streams.register(group, stream)
         self._observe_event(group, stream, head_end + len(SEQUENCE), record.key, value, record.place)
@@ -306,7 +307,7 @@ class Verifier:
             self._evidence.foreign.add(ForeignKind.JUNK, reason=reason, place=place)
             return
         # It still counts as the record of its sequence: one altered record must not be called missing too.
-        stream = self._streams.of(loose.producer)
+        stream = self._streams.of_unknown_source(loose.producer)
         stream.suspect(reason, loose.sequence, place=place, field="form")
         stream.tree.add(loose.sequence, _sha256(b"\x00" + value).digest(), place)
 
@@ -340,12 +341,13 @@ class Verifier:
             return
         for refused in judged.refused:
             self._evidence.refusals.add(Refusal(checkpoint, refused.signer, refused.reason, place))
+        name = StreamName.of(checkpoint.producer, checkpoint.source)
         if not judged.accepted:
-            self._streams.of(checkpoint.producer).add_signers(judged.signers)
+            self._streams.of(name).add_signers(judged.signers)
             return
         if self._expectations.witnessed is not None:
             self._expectations.witnessed.observe(judged)
-        stream = self._streams.trust(checkpoint.producer)
+        stream = self._streams.trust(name)
         leaves = judged.leaves() if stream.tree.wants_leaves(checkpoint.size) else None
         believed = {accepted.signer: accepted.why for accepted in judged.accepted}
         stream.add_trusted(checkpoint, believed, place, leaves)
@@ -365,14 +367,14 @@ class Verifier:
                 if label in labels and latest is not None:
                     self._policy.bind(labels[label], latest.source)
             if continued:
-                stream = self._streams.trust(saved.producer) if latest is not None else self._streams.of(saved.producer)
+                stream = self._streams.trust(saved.name) if latest is not None else self._streams.of(saved.name)
                 stream.restore(decode_stream(saved))
                 self._judge_again(stream, [labels[label] for label in saved.keys if label in labels])
             # Read from the beginning, the records must lead to each tree that was signed then; nothing else is kept.
             elif saved.passed is not None:
-                self._streams.trust(saved.producer).require_earlier_root(saved.passed.restored())
+                self._streams.trust(saved.name).require_earlier_root(saved.passed.restored())
         if continued:
-            self._streams.restore(state.waiting_records)
+            self._streams.restore(state.unsigned_records)
             for finding in state.findings:
                 self._evidence.findings.add(finding.restored())
 

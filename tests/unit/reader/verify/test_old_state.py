@@ -9,10 +9,12 @@ from telemetry.reader.verify.state import VerifierState
 from telemetry.reader.verify.verdicts import Finding, Verdict
 from telemetry.reader.verify.verifier import Verifier
 from tests.support.written_trail import LATER, TOPIC, Process, Signer
+from tests.unit.reader.verify.unproven.test_rivals import PAYMENTS, processes, verifier
 
 FOLDER = Path(__file__).parents[3] / "fixtures" / "verifier_state"
 DIGEST = "d8076b85bcd15c3b64f347b317324ad8df75e98768bd0e85073e3c199b7fbc86"
 DIGEST_2 = "e590ec8bbf41fcd879b983bf4905bda6ab842b6964df4e9cb288838565ffb60f"
+DIGEST_3 = "e45ac545b24bb9ad6cfbe3ed760f0ab03c882d16fea72702617d93ec2fa5baf2"
 DIGEST_WITHOUT_ROOM = "7bba69574606eda9e5f0651a05b9a4ba6e19078dc8c6ea902a5c2d521baec520"
 
 
@@ -74,7 +76,7 @@ def test_old_state_is_written_again_unchanged() -> None:
 def test_state_of_version_2_is_continued() -> None:
     """It holds a gap and an altered record between signed leaves, a suspicion, and records of a young producer."""
     state = load("verifier-2.state", DIGEST_2)
-    assert (state.serial, len(state.streams), len(state.waiting_records)) == (1, 2, 4)
+    assert (state.serial, len(state.streams), len(state.unsigned_records)) == (1, 2, 4)
     verifier = Verifier([Signer().public], state=state)
     young, two = Process(3, leaves=True), Process(2, leaves=True)
     for _ in range(4):
@@ -91,3 +93,26 @@ def test_state_of_version_2_is_continued() -> None:
     assert kinds(second.findings) == [(Verdict.TAMPERED, "14"), (Verdict.TAMPERED, "26")]
     assert (first.proven, second.proven, third.proven) == (24, 27, 10)
     assert (third.verdict, first.keys) == (Verdict.COMPLETE, third.keys)
+
+
+def test_state_of_version_3_is_continued() -> None:
+    """It holds two streams under one producer id, and records of a young producer."""
+    state = load("verifier-3.state", DIGEST_3)
+    assert (state.serial, len(state.streams), len(state.unsigned_records)) == (1, 2, 4)
+    reader = verifier(state)
+    true, _ = processes(leaves=True)
+    for _ in range(4):
+        true.log()
+    true.checkpoint()
+    for _ in range(3):
+        true.log()
+    young = Process(3, signer=PAYMENTS, leaves=True)
+    for _ in range(4):
+        young.log()
+    reader.observe_all([true.checkpoint(final=True), young.checkpoint(final=True)])
+    report = reader.report(now=LATER)
+    assert [(each.verdict, each.proven) for each in report.producers] == [
+        (Verdict.COMPLETE, 5),
+        (Verdict.COMPLETE, 7),
+        (Verdict.COMPLETE, 4),
+    ]

@@ -180,7 +180,7 @@ class TestStateFile:
             with pytest.raises((TamperedError, FormatError)):
                 VerifierState.from_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
 
-    @pytest.mark.parametrize("data", [b"", b"\n", b"telemetry-verifier-state 3 00\n", b"x" * 500])
+    @pytest.mark.parametrize("data", [b"", b"\n", b"telemetry-verifier-state 4 00\n", b"x" * 500])
     def test_file_that_is_not_a_state(self, data: bytes) -> None:
         with pytest.raises(FormatError):
             VerifierState.from_bytes(data)

@@ -14,6 +14,7 @@ from telemetry.reader.verify.stream_report import Scope, StreamReporter
 from telemetry.reader.verify.tree.digests import DigestBudget, ProvenDigests
 from telemetry.reader.verify.tree.leaf_window import LeafBudget, LeafWindow
 from telemetry.reader.verify.tree.stream_tree import StreamTree
+from telemetry.reader.verify.unproven.stream_name import StreamName
 from telemetry.reader.verify.verdicts import ProducerReport, Verdict
 
 PLACE = Place("audit-events", 0, 7)
@@ -31,7 +32,7 @@ def checkpoint(size: int, *, final: bool = False, recovered: bool = False) -> Ch
 
 def check_of(*sequences: int, signed: tuple[Checkpoint, ...] = ()) -> StreamCheck:
     tree = StreamTree(LeafWindow(LeafBudget(1_000)), ProvenDigests(DigestBudget(1_000)))
-    check = StreamCheck("0198c0de-0000-7000-8000-000000000001", 0, tree, KeyOrder())
+    check = StreamCheck(StreamName.of("0198c0de-0000-7000-8000-000000000001", ""), 0, tree, KeyOrder())
     for sequence in sequences:
         tree.add(sequence, LEAF, PLACE)
     for each in signed:

@@ -85,7 +85,7 @@ def test_last_young_streams_are_saved_and_continued() -> None:
     first = Verifier([Signer().public])
     first.observe_all([*strangers(300), *life[:7]])
     state = first.state(now=LATER)
-    assert (state.streams, len(state.waiting_records), state.forgot_records) == ([], 307, False)
+    assert (state.streams, len(state.unsigned_records), state.forgot_records) == ([], 307, False)
     second = Verifier([Signer().public], state=state)
     second.observe_all(life[7:])
     report = second.report(now=LATER)

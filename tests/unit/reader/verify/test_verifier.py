@@ -17,9 +17,14 @@ from telemetry.reader.entry import DamagedRecord, Place, RawRecord
 from telemetry.reader.verify.foreign import ForeignKind
 from telemetry.reader.verify.tree import folding_tree
 from telemetry.reader.verify.tree.leaf_window import PAGE_COST
+from telemetry.reader.verify.unproven.stream_name import StreamName
 from telemetry.reader.verify.verdicts import ProducerReport, Verdict
 from telemetry.reader.verify.verifier import Verifier
 from tests.support.written_trail import LATER, START, TOPIC, Process, Signer, altered, topic, verify
+
+
+def name_of(process: Process) -> StreamName:
+    return StreamName.of(process.producer, process.source)
 
 
 def only(records: list[RawRecord], **options: Any) -> ProducerReport:
@@ -172,12 +177,12 @@ class TestBounds:
         assert only(records).proven == 95
         verifier = Verifier([Signer().public])
         verifier.observe_all(records[:90])
-        assert len(verifier._streams.of(Process().producer).tree._tail) > 16 * 32
+        assert len(verifier._streams.of(name_of(Process())).tree._tail) > 16 * 32
         verifier.observe(records[95])
         assert verifier.report().total("proven") == 0
         verifier = Verifier([Signer().public])
         verifier.observe_all(topic([Process().checkpoint(), *Process().run(90, end=False, every=1_000)]))
-        assert len(verifier._streams.of(Process().producer).tree._tail) <= 16 * 32
+        assert len(verifier._streams.of(name_of(Process())).tree._tail) <= 16 * 32
         records[50] = altered(records[50], lambda value: value + b" ")
         (finding,) = only(records).of(Verdict.TAMPERED)
         assert finding.range == "0-94"
@@ -199,7 +204,7 @@ class TestBounds:
         lost = [records.pop(at) for at in (455, 222, 18, 17)]
         verifier = Verifier([Signer().public])
         verifier.observe_all(records)
-        assert verifier._streams.of(Process().producer).tree.held.window.count < 40
+        assert verifier._streams.of(name_of(Process())).tree.held.window.count < 40
         assert sum((found.last or 0) - (found.first or 0) + 1 for found in only(records).of(Verdict.MISSING)) == 4
         verifier.observe_all(lost)
         assert verifier.report(now=LATER).total("proven") == 500
@@ -220,7 +225,7 @@ class TestBounds:
         for number in range(3_000):
             spread = (record.value or b"").replace(b'"sequence":0,', b'"sequence":%d,' % (number * 10**9 + 1))
             verifier.observe(record._replace(value=spread, place=Place(TOPIC, 0, number)))
-        tree = verifier._streams.of(process.producer).tree
+        tree = verifier._streams.of(name_of(process)).tree
         # Each of them needs a page of its own, which counts as much as the leaf hashes that would fit into its memory.
         assert tree.held.window.count <= 10_000 // PAGE_COST
         assert verifier.report(now=LATER).exit_code == 4

@@ -139,16 +139,17 @@ class FoldingTree:
         self._proven.move_to(digests)
         self._advance()
 
-    def leaves(self) -> Iterator[tuple[int, bytes]]:
-        """Yield the leaf hashes that are not folded, with their sequences."""
+    def records(self) -> Iterator[tuple[int, bytes, Place | None]]:
+        """Yield the records that are not folded: sequence, leaf hash, and the place where it is known."""
         for start, run in ((self._folded.size, bytes(self._tail)), *self.held.window.runs()):
-            yield from enumerate(split_hashes(run), start)
+            for sequence, leaf in enumerate(split_hashes(run), start):
+                yield sequence, leaf, self._places.get(sequence)
         for conflict in self.copies.conflicts.values():
-            yield from ((copy.sequence, copy.leaf) for copy in conflict)
+            yield from conflict
 
     def move_out(self) -> None:
         """Move everything outside, and begin anew; only while the stream is young."""
-        self._youth.move_out(self.leaves(), self._places)
+        self._youth.move_out(self.records())
         self.held.window.take(0, self.held.highest + 1)
         self.held.highest = -1
         self.copies.clear()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Protocol
 
 from telemetry.reader.entry import Place
@@ -59,10 +59,10 @@ class Youth:
         self._outside.put(sequence, leaf, None if place is NOWHERE else place)
         return True
 
-    def move_out(self, leaves: Iterable[tuple[int, bytes]], places: Mapping[int, Place]) -> None:
+    def move_out(self, records: Iterable[tuple[int, bytes, Place | None]]) -> None:
         """Keep all records of the stream outside, and give their room back."""
-        for sequence, leaf in leaves:
-            self.put_out(sequence, leaf, places.get(sequence))
+        for record in records:
+            self.put_out(*record)
         self._window.charge(-self._charged)
         self._charged = 0
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from telemetry.format.proof.checkpoint import Checkpoint
 from telemetry.reader.entry import Place
 from telemetry.reader.verify.tree.stream_tree import StreamTree
 from telemetry.reader.verify.trusted_checkpoints import TrustedCheckpoints
+from telemetry.reader.verify.unproven.stream_name import StreamName
 from telemetry.reader.verify.verdicts import Finding, Verdict
 
 MAX_PRODUCERS = 10_000
@@ -52,16 +53,18 @@ class Refusals:
         if len(kept) < MAX_OF_PRODUCER and all(refusal[:2] != other[:2] for other in kept):
             kept.append(refusal)
 
-    def touching(self, producer: str, tree: StreamTree, trusted: TrustedCheckpoints) -> Iterator[Finding]:
+    def touching(self, stream: StreamName, tree: StreamTree, trusted: TrustedCheckpoints) -> Iterator[Finding]:
         """Yield the refused checkpoints that contradict, close or extend a trusted stream.
 
         Args:
-            producer: The stream.
+            stream: The stream.
             tree: Its tree.
             trusted: Its checkpoints.
         """
-        for refusal in self._by_producer.get(producer, ()):
+        for refusal in self._by_producer.get(stream.producer, ()):
             checkpoint, root = refusal.checkpoint, tree.signed.roots.get(refusal.checkpoint.size)
+            if _stream_of(refusal) != stream:
+                continue
             if checkpoint.is_closing and trusted.closing is None:
                 what = "ends"
             elif root is not None and root != checkpoint.root:
@@ -76,11 +79,28 @@ class Refusals:
             )
             yield Finding(Verdict.TAMPERED, reason, place=str(refusal.place), field="signature")
 
-    def elsewhere(self, trusted: Container[str]) -> Iterator[Finding]:
+    def beside(self, trusted: Collection[StreamName]) -> Iterator[Finding]:
+        """Yield the refused checkpoints that name a producer of a trusted stream, and another source than that stream.
+
+        Args:
+            trusted: The streams for which a key that is believed has signed.
+        """
+        producers = {name.producer for name in trusted}
+        for producer in self._by_producer.keys() & producers:
+            for refusal in self._by_producer[producer]:
+                if _stream_of(refusal) not in trusted:
+                    reason = (
+                        f"a checkpoint under the id of producer {producer} names {refusal.checkpoint.source}, which the "
+                        f"process is not of; {refusal.signer} signed it and may not: {refusal.reason}"
+                    )
+                    yield Finding(Verdict.TAMPERED, reason, place=str(refusal.place), field="signature")
+
+    def elsewhere(self, trusted: Iterable[StreamName]) -> Iterator[Finding]:
         """Yield a finding for each reason why keys may not sign for producers that nobody else has signed for."""
         found: defaultdict[tuple[str, str, str], list[Refusal]] = defaultdict(list)
+        known = {name.producer for name in trusted}
         for producer, refusals in self._by_producer.items():
-            if producer in trusted:
+            if producer in known:
                 continue
             for refusal in refusals:
                 name = refusal.signer, refusal.checkpoint.source, refusal.reason
@@ -95,3 +115,7 @@ class Refusals:
     def count(self) -> int:
         """Return how many refused checkpoints are kept."""
         return sum(map(len, self._by_producer.values()))
+
+
+def _stream_of(refusal: Refusal) -> StreamName:
+    return StreamName.of(refusal.checkpoint.producer, refusal.checkpoint.source)

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from telemetry.reader.entry import Place
+from telemetry.reader.verify.unproven.stream_name import StreamName, producer_bytes, producer_text
 from telemetry.system.spill_file import SpillFile
 
 MAX_MEMORY_BYTES = 64 << 20
 """Rows in memory; more of them move to the file."""
 MAX_FILE_BYTES = 8 << 30
-"""Rows in the file, about 110 million records; more of them are dropped and counted."""
+"""Rows in the file, about 90 million records; more of them are dropped and counted."""
 
 _BUCKETS = 256
 _MAX_TEXTS = 1 << 16
-_PRODUCER_BYTES = 16
-# Producer, sequence, leaf hash; then the place: partition or -1, offset, numbers of the texts for source and name.
-_ROW = struct.Struct(">16sQ32siqII")
+# Producer, hash of its source, sequence, leaf hash; then the place: partition or -1, offset, numbers of its two texts.
+_ROW = struct.Struct(">16s16sQ32siqII")
 
 
 class WaitingRecord(NamedTuple):
@@ -47,9 +47,9 @@ class _Bucket:
 
 
 class WaitingRecords:
-    """Records of producers that nobody has signed for yet, and those that found no room in their stream.
+    """Records of streams that nobody has signed for yet, and those that found no room in their stream.
 
-    Anyone may write such records, so they cost 76 bytes each: in memory up to ``MAX_MEMORY_BYTES``, then on disk.
+    Anyone may write such records, so they cost 92 bytes each: in memory up to ``MAX_MEMORY_BYTES``, then on disk.
     """
 
     def __init__(self, *, memory: int = MAX_MEMORY_BYTES, disk: int = MAX_FILE_BYTES) -> None:
@@ -60,22 +60,23 @@ class WaitingRecords:
         # Number of texts by text, and the texts by number; 0 is the text that is not known.
         self._numbers: dict[str, int] = {"": 0}
         self._texts: list[str] = [""]
-        # Per producer, how many parts of its bucket were given out.
+        # Per stream, how many parts of its bucket were given out.
         self._taken: dict[bytes, int] = {}
         self.count = 0
         self.dropped = 0
 
-    def add(self, producer: str, sequence: int, leaf: bytes, place: Place | None) -> None:
+    def add(self, stream: StreamName, sequence: int, leaf: bytes, place: Place | None) -> None:
         """Keep a record.
 
         Raises:
             StorageError: The file cannot be written.
         """
-        name = _packed(producer)
+        producer = producer_bytes(stream.producer)
         self.count += 1
         source, partition, offset, text = ("", None, 0, None) if place is None else place
-        self._bucket(name).rows += _ROW.pack(
-            name,
+        self._bucket(producer).rows += _ROW.pack(
+            producer,
+            stream.source,
             sequence,
             leaf,
             -1 if partition is None else partition,
@@ -87,14 +88,14 @@ class WaitingRecords:
         if self._in_memory > self._most_in_memory:
             self._write_out()
 
-    def take(self, producer: str) -> Iterator[WaitingRecord]:
-        """Yield the records of a producer, and forget them.
+    def take(self, stream: StreamName) -> Iterator[WaitingRecord]:
+        """Yield the records of a stream, and forget them.
 
         Raises:
             StorageError: The file cannot be read.
         """
-        name = _packed(producer)
-        bucket = self._bucket(name)
+        name = stream.to_bytes()
+        bucket = self._bucket(producer_bytes(stream.producer))
         start = self._taken.get(name, 0)
         parts = bucket.parts[start:]
         if bucket.parts:
@@ -106,12 +107,26 @@ class WaitingRecords:
             yield from self._unpack(found)
         yield from self._unpack(rows)
 
-    def newest(self, most: int) -> Iterator[tuple[str, WaitingRecord]]:
-        """Yield the newest records in memory with their producers, at most so many; they stay."""
+    def of_producer(self, producer: str) -> Iterator[tuple[StreamName, WaitingRecord]]:
+        """Yield the records of all streams of a producer; they stay, and those that were taken may be among them.
+
+        Raises:
+            StorageError: The file cannot be read.
+        """
+        name = producer_bytes(producer)
+        bucket = self._bucket(name)
+        parts = (self._file.read(offset, length) for offset, length in bucket.parts)
+        for rows in chain(parts, (bytes(bucket.rows),)):
+            for start in _starts(rows, name):
+                row = _ROW.unpack_from(rows, start)
+                yield StreamName(producer, row[1]), self._record(row)
+
+    def newest(self, most: int) -> Iterator[tuple[StreamName, WaitingRecord]]:
+        """Yield the newest records in memory with their streams, at most so many; they stay."""
         share = most // _BUCKETS * _ROW.size
         for bucket in self._buckets if share else ():
             for row in _ROW.iter_unpack(bucket.rows[-share:]):
-                yield str(UUID(bytes=row[0])), self._record(row)
+                yield StreamName(producer_text(row[0]), row[1]), self._record(row)
 
     @property
     def is_empty(self) -> bool:
@@ -122,9 +137,9 @@ class WaitingRecords:
         """Remove the file."""
         self._file.close()
 
-    def _bucket(self, name: bytes) -> _Bucket:
+    def _bucket(self, producer: bytes) -> _Bucket:
         # Python's hash of bytes is SipHash under a random key (PEP 456); nobody can aim at a bucket.
-        return self._buckets[hash(name) % _BUCKETS]
+        return self._buckets[hash(producer) % _BUCKETS]
 
     def _number_of(self, text: str) -> int:
         number = self._numbers.get(text)
@@ -141,7 +156,7 @@ class WaitingRecords:
             yield self._record(row)
 
     def _record(self, row: tuple[Any, ...]) -> WaitingRecord:
-        _, sequence, leaf, partition, offset, source, name = row
+        _, _, sequence, leaf, partition, offset, source, name = row
         if not source:
             return WaitingRecord(sequence, leaf, None)
         text = self._texts[name] if name else None
@@ -163,23 +178,22 @@ class WaitingRecords:
         self._in_memory = 0
 
 
-def _packed(producer: str) -> bytes:
-    return bytes.fromhex(producer.replace("-", ""))
-
-
 def _divide(rows: bytearray, name: bytes) -> tuple[bytes, bytearray]:
-    """Return the rows of a producer, and the others."""
-    ours, others, start = [], bytearray(), 0
+    """Return the rows of a stream, and the others."""
+    ours, others, end = [], bytearray(), 0
+    for start in _starts(rows, name):
+        others += rows[end:start]
+        end = start + _ROW.size
+        ours.append(bytes(rows[start:end]))
+    return (b"".join(ours), others + rows[end:]) if ours else (b"", rows)
+
+
+def _starts(rows: bytes | bytearray, name: bytes) -> Iterator[int]:
+    """Yield where the rows begin that begin with a name."""
     at = rows.find(name)
-    if at < 0:
-        return b"", rows
     while at >= 0:
-        number, beside = divmod(at, _ROW.size)
-        if beside:
+        if at % _ROW.size:
             at = rows.find(name, at + 1)  # the same bytes inside another row
             continue
-        others += rows[start:at]
-        start = (number + 1) * _ROW.size
-        ours.append(bytes(rows[at:start]))
-        at = rows.find(name, start)
-    return b"".join(ours), others + rows[start:]
+        yield at
+        at = rows.find(name, at + _ROW.size)

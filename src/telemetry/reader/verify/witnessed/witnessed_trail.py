@@ -52,7 +52,7 @@ class WitnessedTrail:
         self._retention = retention
         self._signers = {key.key_id.hex(): key for key in policy.candidates()}
         # Sizes inside the interval of a checkpoint on the trail, and whether its leaves lead to the root that was seen.
-        self._inside: dict[tuple[str, int], bool] = {}
+        self._inside: dict[tuple[str, str, int], bool] = {}
         self._expired: set[tuple[str, int]] = set()
 
     def seen_at(self, checkpoint: Checkpoint) -> float | None:
@@ -87,9 +87,11 @@ class WitnessedTrail:
         if leaves is None:
             return
         for entry, _ in sightings:
+            if entry.source != checkpoint.source:
+                continue
             tree = leaves.tree()
             tree.extend_packed(leaves.leaves[: (entry.size - leaves.start) * HASH_BYTES])
-            place = checkpoint.producer, entry.size
+            place = checkpoint.producer, checkpoint.source, entry.size
             self._inside[place] = self._inside.get(place, True) and tree.root() == entry.root
 
     def of_stream(self, stream: StreamCheck, bounds: Bounds, now: datetime | None) -> Iterator[Finding]:
@@ -109,8 +111,9 @@ class WitnessedTrail:
             largest: Sighting | None = None
             for sighting in history.sightings(stream.producer, 0):
                 entry, time = sighting
-                if not self._is_expected(entry, time, bounds):
+                if entry.source != stream.source or not self._is_expected(entry, time, bounds):
                     continue
+                place = stream.producer, stream.source, entry.size
                 # 1.
                 root = roots.get(entry.size)
                 if root is not None and root != entry.root:
@@ -119,18 +122,18 @@ class WitnessedTrail:
                 elif entry.size > signed:
                     largest = sighting
                 # 3.
-                elif root is None and self._inside.get((stream.producer, entry.size)) is False:
+                elif root is None and self._inside.get(place) is False:
                     yield _two_histories(history, entry, time)
-                elif root is None and (stream.producer, entry.size) not in self._inside:
+                elif root is None and place not in self._inside:
                     yield from self._absent_checkpoint(history, sighting, bounds, now)
             if largest is not None:
                 yield from self._cut_off(history, largest, signed, bounds, now)
 
-    def of_trail(self, present: Iterable[str], bounds: Bounds, now: datetime | None) -> Iterator[Finding]:
+    def of_trail(self, present: Iterable[tuple[str, str]], bounds: Bounds, now: datetime | None) -> Iterator[Finding]:
         """Yield what concerns no stream of the trail: the rosters themselves, the topic, and streams that are absent.
 
         Args:
-            present: Producers of the trail that a trusted key has signed for.
+            present: Producers of the trail, each with a source, that a trusted key has signed for.
             bounds: First and end offset of each partition that was read.
             now: When the reading ended.
         """
@@ -141,7 +144,7 @@ class WitnessedTrail:
             yield from self._ranges(history, bounds)
             for producer, stream in history.streams.items():
                 seen = stream.sightings[-1]
-                if producer not in there and self._is_expected(seen.entry, seen.time, bounds):
+                if (producer, seen.entry.source) not in there and self._is_expected(seen.entry, seen.time, bounds):
                     yield from self._absent_stream(history, stream.sightings[0], seen, bounds, now)
 
     def notes(self) -> Iterator[str]:

@@ -294,3 +294,22 @@ def test_report_may_be_asked_for_twice() -> None:
 
     assert first.notes == second.notes
     assert first.findings == second.findings
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_witness_of_another_service_blames_no_stream(is_there: bool) -> None:
+    marketing = Signer(2, "marketing")
+    true, rival = Process(leaves=True), Process(leaves=True, service="marketing", signer=marketing)
+    rival_life = rival.run(9)
+    keys = [
+        TrustedKey(public=OURS.public, roles=frozenset({Role.SERVICE}), sources=("/production/payments",)),
+        TrustedKey(public=marketing.public, roles=frozenset({Role.SERVICE}), sources=("/production/marketing",)),
+    ]
+    log = _witnessed(rival, offset=9)
+    records = topic([*true.run(5), *(rival_life if is_there else ())])
+
+    report = _verify(records, log, policy=TrustPolicy(tuple(keys)), high=30)
+
+    payments = next(each for each in report.producers if each.source == true.source)
+    assert (payments.verdict, payments.findings) == (Verdict.COMPLETE, ())
+    assert ("the whole stream is absent" in _reasons(report)) is not is_there
