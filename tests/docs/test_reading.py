@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -28,6 +29,13 @@ def _config(kafka: EmbeddedKafka, folder: Path) -> AuditConfig:
     )
 
 
+def _write_config(kafka: EmbeddedKafka) -> None:
+    Path("telemetry.toml").write_text(
+        f'[audit_config]\nkafka_brokers = "{kafka.bootstrap_servers}"\nsecurity_protocol = "PLAINTEXT"\n'
+        f'[audit_config.encryption_config]\nprovider = "local_key"\nkey_path = "audit.key"\npassphrase = "{PASSPHRASE}"\n'
+    )
+
+
 def test_the_examples_of_reading_run_as_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -46,14 +54,33 @@ def test_the_examples_of_reading_run_as_written(
     assert lines[1:] == ["user-7", "4 events, 0 copies", "[]"]
 
 
+def test_the_filters_of_reading_select(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (commands,) = (block for block in _blocks("reading.md", "sh") if "--entity" in block)
+    with EmbeddedKafka() as kafka:
+        _write_config(kafka)
+        with Telemetry(_config(kafka, tmp_path)) as telemetry:
+            log = telemetry.audit.log
+            log("order_shown", {"n": 1}, "ada", entity="order", entity_id="77", outcome="success")
+            log("order_shown", {"n": 2}, "ada", entity="order", entity_id="770", outcome="success")
+            log("login", {"n": 3}, "eve", ip_address="10.1.2.3", outcome="denied")
+            log("login", {"n": 4}, "eve", ip_address="10.1.2.3", outcome="success")
+            log("login", {"n": 5}, "eve", ip_address="110.1.2.3", outcome="denied")
+            log("order_changed", {"n": 6, "order": {"id": 78}}, "ada")
+        found = []
+        for line in commands.splitlines():
+            ended = run(*(part.strip("'") for part in line.split()[1:]), "--json", "--user", "ada", "--user", "eve")
+            assert ended.code == 0, ended.err
+            found.append([json.loads(event)["payload"]["n"] for event in ended.out.splitlines()])
+
+    assert found == [[1], [3], [], []]
+
+
 def test_the_commands_of_exporting_run_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (commands,) = _blocks("export.md", "sh")
     with EmbeddedKafka() as kafka:
-        Path("telemetry.toml").write_text(
-            f'[audit_config]\nkafka_brokers = "{kafka.bootstrap_servers}"\nsecurity_protocol = "PLAINTEXT"\n'
-            f'[audit_config.encryption_config]\nprovider = "local_key"\nkey_path = "audit.key"\npassphrase = "{PASSPHRASE}"\n'
-        )
+        _write_config(kafka)
         with Telemetry(_config(kafka, tmp_path)) as telemetry:
             telemetry.audit.log("login_failed", {}, "user-7", outcome="denied")
         ended = [run(*(part.strip("'") for part in line.split()[1:])) for line in commands.splitlines()]

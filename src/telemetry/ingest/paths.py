@@ -94,6 +94,11 @@ class ValuePath:
     def __repr__(self) -> str:
         return f"ValuePath({self.text!r})"
 
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """The member of the document that each alternative begins with."""
+        return tuple(route.steps[0].name for route in self._routes)
+
     def find(self, document: Any, *, absent: frozenset[str] = frozenset()) -> Any:
         """Return the value at the first alternative that leads to one; None if none does.
 

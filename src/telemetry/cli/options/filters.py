@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.reader import ReadRange
-from telemetry.reader.filters import MAX_PATTERN, EventFilter, event_time, parse_moment
+from telemetry.reader.filters import EventFilter, event_time, parse_moment
+from telemetry.reader.filters.event_filter import MAX_PATTERN
 
 LATE = "7d"
 """Default of ``--late``."""
@@ -17,70 +20,151 @@ LATE = "7d"
 _CLOCKS = timedelta(minutes=5)
 """How far the clock of a process that logs may be ahead of the broker's."""
 
-_OPTION_OF = {"outcomes": "--outcome", "types": "--type", "text": "--text", "since": "--since"}
-"""The option that fills each field of an ``EventFilter``."""
-
 _PANEL = "Which events"
 
-Users = Annotated[
-    list[str] | None, typer.Option("--user", help="Events of this user. Repeatable.", rich_help_panel=_PANEL)
-]
-Types = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--type",
-        help="Events whose type starts with this or matches a pattern with * and ?. Repeatable.",
-        rich_help_panel=_PANEL,
-    ),
-]
-Outcomes = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--outcome", help="Events with this outcome: success, failure or denied. Repeatable.", rich_help_panel=_PANEL
-    ),
-]
-Text = Annotated[
-    str | None,
-    typer.Option(
-        "--text", "--grep", help="Events that contain this text anywhere, in any case.", rich_help_panel=_PANEL
-    ),
-]
+
+def _filter(*names: str, help_: str) -> Any:
+    return typer.Option(*names, help=help_, rich_help_panel=_PANEL)
+
+
 Since = Annotated[
-    str | None,
-    typer.Option(
-        "--since",
-        help="Events logged at or after this: 15m, 2h, 3d (ago), or an RFC 3339 time.",
-        rich_help_panel=_PANEL,
-    ),
-]
-Until = Annotated[
-    str | None,
-    typer.Option("--until", help="Events logged at or before this; written like --since.", rich_help_panel=_PANEL),
+    str | None, _filter("--since", help_="Events logged at or after this: 15m, 2h, 3d (ago), or an RFC 3339 time.")
 ]
 Late = Annotated[
     str,
-    typer.Option(
+    _filter(
         "--late",
-        help="With --until: how long after the call an event may have reached the topic, for instance after an outage.",
-        rich_help_panel=_PANEL,
+        help_="With --until: how long after the call an event may have reached the topic, for instance after an outage.",
     ),
 ]
 Offset = Annotated[
     int | None, typer.Option("--offset", min=0, help="Start at this offset in every partition.", rich_help_panel=_PANEL)
 ]
+_Moment = str | None
+_Texts = list[str] | None
+
+# By the name of the value, each with its default. Options that may be repeated are named as a field of EventFilter.
+_LISTS: dict[str, tuple[Any, Any]] = {
+    "users": (Annotated[_Texts, _filter("--user", help_="Events of this user. Repeatable.")], None),
+    "actors": (
+        Annotated[_Texts, _filter("--actor", help_="Events in which this one acted, the user or another. Repeatable.")],
+        None,
+    ),
+    "actor_types": (
+        Annotated[_Texts, _filter("--actor-type", help_="Actor: user, service, system or anonymous. Repeatable.")],
+        None,
+    ),
+    "tenants": (Annotated[_Texts, _filter("--tenant", help_="Events of this tenant. Repeatable.")], None),
+    "entities": (
+        Annotated[_Texts, _filter("--entity", help_="Events about this: order, or order/77. Repeatable.")],
+        None,
+    ),
+    "addresses": (
+        Annotated[_Texts, _filter("--ip", help_="From this address or network: 10.0.0.7, 10.0.0.0/8. Repeatable.")],
+        None,
+    ),
+    "sessions": (Annotated[_Texts, _filter("--session", help_="Events of this session. Repeatable.")], None),
+    "correlations": (
+        Annotated[_Texts, _filter("--correlation", help_="Events with this correlation id. Repeatable.")],
+        None,
+    ),
+    "ids": (Annotated[_Texts, _filter("--id", help_="The event with this id. Repeatable.")], None),
+    "types": (
+        Annotated[
+            _Texts,
+            _filter(
+                "--type", help_="Events whose type starts with this or matches a pattern with * and ?. Repeatable."
+            ),
+        ],
+        None,
+    ),
+    "outcomes": (
+        Annotated[_Texts, _filter("--outcome", help_="Outcome: success, failure or denied. Repeatable.")],
+        None,
+    ),
+    "where": (
+        Annotated[
+            _Texts,
+            _filter(
+                "--where",
+                help_="A value: payload.order.id=77, payload.note=~refund (contains), changes.email (exists). Repeatable.",
+            ),
+        ],
+        None,
+    ),
+}
+FILTERS: dict[str, tuple[Any, Any]] = {
+    "since": (Since, None),
+    "until": (
+        Annotated[_Moment, _filter("--until", help_="Events logged at or before this; written like --since.")],
+        None,
+    ),
+    "late": (Late, LATE),
+    "occurred_since": (
+        Annotated[_Moment, _filter("--occurred-since", help_="Of what happened at or after this; like --since.")],
+        None,
+    ),
+    "occurred_until": (
+        Annotated[_Moment, _filter("--occurred-until", help_="Of what happened at or before this; like --since.")],
+        None,
+    ),
+    **_LISTS,
+    "text": (
+        Annotated[
+            str | None,
+            _filter(
+                "--text",
+                "--grep",
+                help_="Events with this text, in any case, in a value or in a name inside payload, metadata or changes.",
+            ),
+        ],
+        None,
+    ),
+    "adjusted": (
+        Annotated[bool, _filter("--adjusted", help_="Events of which something was cut, escaped or replaced.")],
+        False,
+    ),
+    "excluded": (
+        Annotated[
+            _Texts,
+            _filter(
+                "--not", help_="Leave out what a filter selects: user=ada, ip=10.0.0.0/8, where=PATH=VALUE. Repeatable."
+            ),
+        ],
+        None,
+    ),
+}
+"""Annotation and default of each option, by the name of its value."""
+
+_OPTION_OF = {
+    "users": "--user",
+    "actors": "--actor",
+    "actor_types": "--actor-type",
+    "tenants": "--tenant",
+    "entities": "--entity",
+    "addresses": "--ip",
+    "sessions": "--session",
+    "correlations": "--correlation",
+    "ids": "--id",
+    "types": "--type",
+    "outcomes": "--outcome",
+    "where": "--where",
+    "text": "--text",
+    "since": "--since",
+    "occurred_since": "--occurred-since",
+}
+"""The option that fills each field of an ``EventFilter``."""
+
+
+_FIELD_OF = {option: field for field, option in _OPTION_OF.items() if "since" not in field}
+"""The fields that ``--not`` can fill."""
 
 
 class FilterOptions:
     """The events that the options select.
 
     Args:
-        user: Values of ``--user``.
-        event_type: Values of ``--type``.
-        outcome: Values of ``--outcome``.
-        text: Value of ``--text``.
-        since: Value of ``--since``.
-        until: Value of ``--until``.
-        late: Value of ``--late``.
+        values: Values of the options in ``FILTERS``, by name; one that is absent was not given.
         now: The present time.
 
     Attributes:
@@ -90,36 +174,26 @@ class FilterOptions:
         ConfigurationError: A value cannot be used.
     """
 
-    def __init__(
-        self,
-        *,
-        user: list[str] | None = None,
-        event_type: list[str] | None = None,
-        outcome: list[str] | None = None,
-        text: str | None = None,
-        since: str | None = None,
-        until: str | None = None,
-        late: str = LATE,
-        now: datetime | None = None,
-    ) -> None:
+    def __init__(self, values: Mapping[str, Any], *, now: datetime | None = None) -> None:
         now = now or datetime.now(UTC)
-        self._since = None if since is None else parse_moment(since, "--since", now=now)
-        self._until = None if until is None else parse_moment(until, "--until", now=now)
-        self._late = now - parse_moment(late, "--late", now=now)
+        self._since = _moment(values, "since", now=now)
+        self._until = _moment(values, "until", now=now)
+        self._late = now - parse_moment(values.get("late", LATE), "--late", now=now)
         # Every event contains the empty text; it is an unset variable of a script rather than a wish.
-        if text is not None and not text:
+        if values.get("text") == "":
             raise ConfigurationError(Problem("--text", "is empty", f"write 1 to {MAX_PATTERN} characters"))
-        try:
+        wanted: dict[str, Any] = {name: _collected(name, values.get(name)) for name in _LISTS}
+        for name in ("since", "until", "occurred_since", "occurred_until"):
+            moment = _moment(values, name, now=now)
+            wanted[name] = event_time(moment) if moment else ""
+        excluded = tuple(_excluded(text) for text in values.get("excluded") or ())
+        with _option_names(_OPTION_OF):
             self.filter = EventFilter(
-                users=frozenset(user or ()),
-                types=tuple(event_type or ()),
-                outcomes=frozenset(outcome or ()),
-                since=event_time(self._since) if self._since else "",
-                until=event_time(self._until) if self._until else "",
-                text=text or "",
+                **wanted,
+                text=values.get("text") or "",
+                adjusted=bool(values.get("adjusted")),
+                excluded=excluded,
             )
-        except ConfigurationError as exc:
-            raise _with_option_names(exc) from exc
 
     @property
     def selects_by_content(self) -> bool:
@@ -145,8 +219,37 @@ class FilterOptions:
         )
 
 
-def _with_option_names(error: ConfigurationError) -> ConfigurationError:
-    """Return the same problems, each with the name of the option instead of the field."""
-    return ConfigurationError(
-        *(Problem(_OPTION_OF[problem.field], problem.reason, problem.remedy) for problem in error.problems)
-    )
+def _moment(values: Mapping[str, Any], name: str, *, now: datetime) -> datetime | None:
+    text = values.get(name)
+    return None if text is None else parse_moment(text, f"--{name.replace('_', '-')}", now=now)
+
+
+def _collected(name: str, texts: list[str] | None) -> frozenset[str] | tuple[str, ...]:
+    return tuple(texts or ()) if name in ("types", "where") else frozenset(texts or ())
+
+
+def _excluded(text: str) -> EventFilter:
+    """Return the filter that a value of ``--not`` names: another option without its dashes, and its value."""
+    name, _, value = text.partition("=")
+    field = _FIELD_OF.get(f"--{name}")
+    if name == "adjusted" and not value:
+        return EventFilter(adjusted=True)
+    if field is None or not value:
+        known = ", ".join(option.removeprefix("--") for option in _FIELD_OF)
+        raise ConfigurationError(
+            Problem("--not", f"{name[:64]!r} is no filter with a value", f"write NAME=VALUE with a name of {known}")
+        )
+    wanted: dict[str, Any] = {field: value if field == "text" else _collected(field, [value])}
+    with _option_names(dict.fromkeys(_OPTION_OF, "--not")):
+        return EventFilter(**wanted)
+
+
+@contextmanager
+def _option_names(option_of: Mapping[str, str]) -> Iterator[None]:
+    """Name the option instead of the field in each problem."""
+    try:
+        yield
+    except ConfigurationError as exc:
+        raise ConfigurationError(
+            *(Problem(option_of[each.field], each.reason, each.remedy) for each in exc.problems)
+        ) from exc

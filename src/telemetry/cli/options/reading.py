@@ -11,18 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from telemetry.cli.options.bundle import Command, with_bundle
-from telemetry.cli.options.filters import (
-    LATE,
-    FilterOptions,
-    Late,
-    Offset,
-    Outcomes,
-    Since,
-    Text,
-    Types,
-    Until,
-    Users,
-)
+from telemetry.cli.options.filters import FILTERS, FilterOptions, Offset
 from telemetry.cli.options.reader import Reader, Reason
 from telemetry.cli.options.sources import File, From, Origin, WatchedSource, sources_of
 from telemetry.cli.options.trust import PublicKeys, Trust, trust_policy
@@ -30,16 +19,6 @@ from telemetry.config import TelemetryConfig
 from telemetry.reader import ReadRange
 from telemetry.trail.trail import Trail, open_trail
 
-# The names are those of the arguments of FilterOptions.
-_FILTERS: dict[str, tuple[Any, Any]] = {
-    "since": (Since, None),
-    "until": (Until, None),
-    "late": (Late, LATE),
-    "user": (Users, None),
-    "event_type": (Types, None),
-    "outcome": (Outcomes, None),
-    "text": (Text, None),
-}
 _OPTIONS: dict[str, tuple[Any, Any]] = {
     "duplicates": (Annotated[bool, typer.Option("--duplicates", help="Show copies of records too.")], False),
     "repeats": (Annotated[bool, typer.Option("--repeats", help="Show repeats of calls too.")], False),
@@ -54,7 +33,7 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     "origin": (From, Origin.TOPIC),
     "file": (File, None),
     "offset": (Offset, None),
-    **_FILTERS,
+    **FILTERS,
     "public_key": (PublicKeys, None),
     "trust": (Trust, None),
     "reader": (Reader, None),
@@ -77,7 +56,7 @@ class ReadOptions:
     """
 
     def __init__(self, values: Mapping[str, Any]) -> None:
-        self.selected = FilterOptions(**{name: values[name] for name in _FILTERS})
+        self.selected = FilterOptions({name: values[name] for name in FILTERS})
         self._origin: Origin = values["origin"]
         self._file: Path | None = values["file"]
         self._offset: int | None = values["offset"]

@@ -29,4 +29,4 @@ def test_options_bound_the_range() -> None:
 
 def test_unusable_value_is_refused_at_once() -> None:
     with pytest.raises(ConfigurationError, match="--outcome"):
-        ReadOptions(_values(outcome=["won"]))
+        ReadOptions(_values(outcomes=["won"]))

@@ -120,7 +120,7 @@ def export(
 def _require_unfiltered(read: ReadOptions, form: Form, format_: Format) -> None:
     if read.selected.selects_by_content:
         reason = "does not open events, so they can only be filtered by time"
-        raise ConfigurationError(Problem("--sealed", reason, "leave out --user, --type, --outcome and --text"))
+        raise ConfigurationError(Problem("--sealed", reason, "leave out the filters other than --since and --until"))
     if form is not Form.EVENT or format_ is not Format.JSONL:
         raise ConfigurationError(Problem("--sealed", "writes records as JSON lines", "leave out --schema and --format"))
 
