@@ -66,9 +66,21 @@ def require_own(path: Path) -> os.stat_result:
     return status
 
 
+def free_name(path: Path, suffix: str) -> Path:
+    """Return under which name a segment is set apart: that of an earlier file is not taken from it."""
+    name, number = path.with_suffix(suffix), 1
+    while os.path.lexists(name):
+        number += 1
+        name = path.with_suffix(f".{number}{suffix}")
+    return name
+
+
 def rename_segment(path: Path, suffix: str) -> Path:
-    """Rename a segment and its log so that nobody adopts them again; return the segment's new name."""
-    renamed = path.with_suffix(suffix)
+    """Rename a segment and its log so that nobody adopts them again; return the segment's new name.
+
+    A segment that was set apart before may have had the same name, such as another copy of the file.
+    """
+    renamed = free_name(path, suffix)
     for beside in ("", "-wal"):
         name, target = (each.with_name(each.name + beside) for each in (path, renamed))
         with contextlib.suppress(FileNotFoundError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 
@@ -13,6 +13,8 @@ from telemetry.audit.spool.progress import ChainedProgress, Progress
 
 _PACK_RECORDS = 1_000
 """Many records become one row: each statement costs a release of the interpreter lock."""
+_MAX_HEAD_BYTES = 64 << 10
+"""Of what all records of a row share, which becomes part of each value: a few hundred bytes, with a large wrapped key 16 KiB."""
 
 Row = tuple[int, str, bytes, bytes]
 """Position, event id, key and value of a record."""
@@ -50,10 +52,11 @@ class _Content(msgspec.Struct, array_like=True):
     """
 
     progress: Progress
-    written: list[Row]
-    value_head: bytes = b""
-    jwe_header: bytes = b""
-    sealed: list[tuple[int, str, bytes, bytes, bytes, bytes]] = []
+    # The bounds are those of the writer. Format 3 has no seal, and a small row must not become gigabytes of values.
+    written: Annotated[list[Row], msgspec.Meta(max_length=_PACK_RECORDS)]
+    value_head: Annotated[bytes, msgspec.Meta(max_length=_MAX_HEAD_BYTES)] = b""
+    jwe_header: Annotated[bytes, msgspec.Meta(max_length=_MAX_HEAD_BYTES)] = b""
+    sealed: Annotated[list[tuple[int, str, bytes, bytes, bytes, bytes]], msgspec.Meta(max_length=_PACK_RECORDS)] = []
 
 
 class _ChainedContent(_Content, array_like=True):

@@ -13,7 +13,7 @@ import msgspec
 
 from telemetry.audit.producer import TreeState
 from telemetry.audit.record import SealedRecord
-from telemetry.audit.spool.own_files import rename_segment
+from telemetry.audit.spool.own_files import free_name, rename_segment
 from telemetry.audit.spool.packing import Pack, Row, pack
 from telemetry.audit.spool.progress import ChainedProgress, Progress, Step
 from telemetry.audit.spool.reading import PROGRESS, SegmentContent, SegmentReader
@@ -203,7 +203,7 @@ class SpoolSegment:
         if has_lost:
             # Closing the file deletes the log, and with it what a person might still read there.
             with contextlib.suppress(OSError):
-                keep_log(path, path.with_suffix(DAMAGED_SUFFIX))
+                keep_log(path, free_name(path, DAMAGED_SUFFIX))
         segment = cls(path, connection)
         if has_tables:
             segment.damage = _TORN_LOG if has_lost else ""

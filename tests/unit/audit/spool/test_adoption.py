@@ -187,6 +187,20 @@ def test_unreadable_segment_is_renamed(own: Owner, tmp_path: Path, caplog: pytes
     assert "foreign.damaged" in caplog.text
 
 
+def test_earlier_damaged_segment_is_not_overwritten(
+    own: Owner, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(3):
+        (tmp_path / "foreign.spool").write_bytes(b"rubbish%d" % number * 1_000)
+        assert adopt_segments(tmp_path, own) == []
+
+    names = ["foreign.damaged", "foreign.2.damaged", "foreign.3.damaged"]
+    assert {entry.name for entry in tmp_path.iterdir()} == {*names}
+    for number, name in enumerate(names):
+        assert (tmp_path / name).read_bytes().startswith(b"rubbish%d" % number)
+        assert name in caplog.text
+
+
 @pytest.mark.parametrize(
     ("age", "left"), [(0.0, 1), (3_600.0, 0), (-3_600.0, 1)], ids=["young", "old", "of the future"]
 )

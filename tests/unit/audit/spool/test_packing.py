@@ -93,3 +93,21 @@ def test_truncated_pack_is_refused(data: st.DataObject) -> None:
 
     with pytest.raises(msgspec.DecodeError):
         unpack(cut)
+
+
+def _row(records: int, *, head: int, is_sealed: bool) -> bytes:
+    """Return a small row that would become many large values."""
+    sealed = [[position, "", b"", b"", b"", b""] for position in range(records)] if is_sealed else []
+    written = [] if is_sealed else [[position, "", b"", b""] for position in range(records)]
+    return msgspec.msgpack.encode([[0, 0, None, b""], written, b"h" * head, b"", sealed])
+
+
+@pytest.mark.parametrize("is_sealed", [True, False])
+@pytest.mark.parametrize(("records", "head"), [(1_001, 10), (500_000, 10), (10, 65_537)])
+def test_row_beyond_what_is_written_is_refused(records: int, head: int, *, is_sealed: bool) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        unpack(_row(records, head=head, is_sealed=is_sealed))
+
+
+def test_largest_row_that_is_written_is_read() -> None:
+    assert len(unpack(_row(1_000, head=65_536, is_sealed=True))) == 1_000
