@@ -37,3 +37,18 @@ def test_version_alone_is_answered(monkeypatch: pytest.MonkeyPatch, capsys: pyte
 
 def test_unknown_option_ends_with_two(monkeypatch: pytest.MonkeyPatch) -> None:
     assert _main(monkeypatch, "--no-such-option") == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [[b"verify", b"-c", b"caf\xe9.toml"], [b"tail", b"--user", b"\xff"], [b"caf\xe9"], [b"--version", b"\xfe"]],
+)
+def test_words_that_are_no_text_end_with_two(words: list[bytes]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "telemetry", *words], capture_output=True, text=True, timeout=100, check=False
+    )
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        "error: the command line has bytes that are not UTF-8; rename the file, or check the terminal's encoding"
+    ]
