@@ -62,7 +62,7 @@ class AuditConfig(ConfigModel):
         batch_timeout_ms: ... or when its first record is this old, 1 to 60,000 ms.
         encryption_enabled: Seal events; without it anyone who reads the topic can read them.
         fallback_enabled: Store events while Kafka is not accepting them.
-        kafka_timeout_ms: Limit of one delivery attempt.
+        kafka_timeout_ms: Limit of one delivery attempt, 10 to 300,000 ms.
         max_retries: Attempts after the first; together they bound how long a record waits for Kafka.
         security_protocol: ``PLAINTEXT``, ``SSL``, ``SASL_PLAINTEXT`` or ``SASL_SSL``; credentials in ``kafka_config``
             turn ``SSL`` into ``SASL_SSL`` and ``PLAINTEXT`` into ``SASL_PLAINTEXT``.
@@ -129,7 +129,7 @@ class AuditConfig(ConfigModel):
     batch_timeout_ms: int = Field(default=100, ge=1, le=60_000)
     encryption_enabled: bool = True
     fallback_enabled: bool = True
-    kafka_timeout_ms: int = Field(default=5_000, ge=10, le=600_000)
+    kafka_timeout_ms: int = Field(default=5_000, ge=10, le=300_000)
     max_retries: int = Field(default=3, ge=0, le=100)
     security_protocol: SecurityProtocol = "SSL"
     kafka_config: KafkaConfig | None = None

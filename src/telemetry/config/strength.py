@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from telemetry.exceptions import Problem
 
 _TRUE = frozenset(("true", "1", "on", "yes", "t", "y"))
 _FALSE = frozenset(("false", "0", "off", "no", "f", "n"))
 _READ_AUDIT = ("off", "attempt", "required")
+_MOMENT = TypeAdapter(datetime)
 _PROTOCOLS = {"PLAINTEXT": 0, "SASL_PLAINTEXT": 0, "SSL": 1, "SASL_SSL": 1}
 
 
@@ -44,13 +48,20 @@ def _more(value: Any) -> float | None:
 
 
 def _earlier(value: Any) -> float | None:
+    # As the model reads it, which also accepts seconds since the epoch.
     try:
-        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-    except ValueError:
+        moment = _MOMENT.validate_python(value)
+    except ValidationError:
         return None
     return -(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
 
 
+def _is_to_come(value: Any) -> bool:
+    strength = _earlier(value)
+    return strength is not None and -strength > time.time()
+
+
+_ACCEPTED = ("audit_config", "accept_unmarked_until")
 _STRENGTHS: Mapping[tuple[str, ...], Callable[[Any], float | None]] = {
     ("audit_config", "read_audit"): _read_audit,
     ("audit_config", "encryption_enabled"): _when_true,
@@ -59,16 +70,30 @@ _STRENGTHS: Mapping[tuple[str, ...], Callable[[Any], float | None]] = {
     ("audit_config", "hide_event_type"): _when_true,
     ("audit_config", "self_audit"): _when_true,
     ("audit_config", "disable_core_dumps"): _when_true,
-    ("audit_config", "accept_unmarked_until"): _earlier,
+    ("audit_config", "checkpoint_format"): _more,
+    ("audit_config", "fallback_object_format"): _more,
+    ("audit_config", "spool_format"): _more,
+    _ACCEPTED: _earlier,
     ("audit_config", "encryption_config", "pbkdf2_iterations"): _more,
     ("audit_config", "storage_config", "allow_http"): _when_false,
 }
 """A larger number is stricter; None is a value that the model refuses."""
 _LESS = (("audit_config", "clear_fields"),)
 """Lists of which the environment may leave something out, and add nothing."""
-_FIXED = (("audit_config", "trust_file"), ("audit_config", "storage_secret"), ("audit_config", "storage_secret_file"))
-"""Fields of which no other value is stricter."""
 _ENCRYPTION, _SIGNING = ("audit_config", "encryption_config"), ("audit_config", "signing_config")
+_KEY_FIELDS = (
+    *("provider", "kms_key_id", "aws_region", "aws_profile", "vault_url", "key_name", "key_version"),
+    *("project_id", "location", "key_ring", "gcp_key_name", "key_path", "public_key", "endpoint_url", "ca_path"),
+)
+"""What says which key wraps, and where its service is: with another one, others could open the trail."""
+_FIXED = (
+    ("audit_config", "trust_file"),
+    ("audit_config", "storage_secret"),
+    ("audit_config", "storage_secret_file"),
+    (*_SIGNING, "key_path"),
+    *((*_ENCRYPTION, name) for name in _KEY_FIELDS),
+)
+"""Fields of which no other value is stricter."""
 _SECRETS = (("audit_config", "storage_secret"), ("audit_config", "storage_secret_file"), _SIGNING)
 _WITH_THE_KEY: Mapping[tuple[str, ...], tuple[tuple[str, ...], ...]] = {
     (*_ENCRYPTION, "recipients"): (_ENCRYPTION,),
@@ -89,6 +114,9 @@ def weakened(environment: Mapping[str, Any], file: Mapping[str, Any]) -> Iterato
         before, after = strength(_at(file, path)), strength(_at(environment, path))
         if before is not None and after is not None and after < before:
             yield _problem(path, "is made weaker by {} than the configuration file states")
+    if file and _at(file, _ACCEPTED) is None and _is_to_come(_at(environment, _ACCEPTED)):
+        # The default is 30 days after the first start, which is known there alone.
+        yield _problem(_ACCEPTED, "is given by {}, and the configuration file states none")
     for path in _LESS:
         stated, wanted = _at(file, path), _at(environment, path)
         if isinstance(stated, list) and isinstance(wanted, list) and any(item not in stated for item in wanted):

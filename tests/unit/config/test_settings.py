@@ -170,3 +170,82 @@ def test_environment_adds_no_key_to_the_files(stated: Path, monkeypatch: pytest.
         TelemetryConfig.load(stated)
 
     assert "correct horse" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["another", '{"key_path": "another"}'])
+def test_environment_names_no_other_key(stated: Path, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    variable = "TELEMETRY_AUDIT_CONFIG__ENCRYPTION_CONFIG"
+    monkeypatch.setenv(variable if value.startswith("{") else f"{variable}__KEY_PATH", value)
+
+    with pytest.raises(ConfigurationError, match=r"encryption_config\.key_path: is another one in TELEMETRY_"):
+        TelemetryConfig.load(stated)
+
+    monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv(f"{variable}__KEY_PATH", "key")
+    audit = TelemetryConfig.load(stated).audit_config
+    assert audit.encryption_config is not None
+    assert audit.encryption_config.key_path == Path("key")
+
+
+def test_environment_names_no_other_provider(stated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TELEMETRY_AUDIT_CONFIG__ENCRYPTION_CONFIG__PROVIDER", "aws_kms")
+    monkeypatch.setenv("TELEMETRY_AUDIT_CONFIG__ENCRYPTION_CONFIG__KMS_KEY_ID", "alias/another")
+
+    with pytest.raises(ConfigurationError, match=r"encryption_config\.provider: is another one in TELEMETRY_"):
+        TelemetryConfig.load(stated)
+
+
+def test_environment_names_no_other_signing_key(stated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stated.write_text(STATED + '[audit_config.signing_config]\nkey_path = "signing"\npassphrase = "correct horse"\n')
+    monkeypatch.setenv("TELEMETRY_AUDIT_CONFIG__SIGNING_CONFIG__KEY_PATH", "another")
+
+    with pytest.raises(ConfigurationError, match=r"signing_config\.key_path: is another one in TELEMETRY_"):
+        TelemetryConfig.load(stated)
+
+
+def test_environment_gives_the_key_that_the_file_leaves_out(stated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stated.write_text(STATED.replace('key_path = "key"\n', ""))
+    monkeypatch.setenv("TELEMETRY_AUDIT_CONFIG__ENCRYPTION_CONFIG__KEY_PATH", "mounted")
+
+    audit = TelemetryConfig.load(stated).audit_config
+
+    assert audit.encryption_config is not None
+    assert audit.encryption_config.key_path == Path("mounted")
+
+
+@pytest.mark.parametrize("date", ["2999-01-01", "2999-01-01T00:00:00+01:00", "19000000000"])
+@pytest.mark.parametrize("line", ["", "accept_unmarked_until = 2026-01-01T00:00:00Z\n"])
+def test_environment_accepts_nothing_unmarked_for_longer(
+    stated: Path, monkeypatch: pytest.MonkeyPatch, date: str, line: str
+) -> None:
+    stated.write_text(STATED.replace("self_audit = true\n", f"self_audit = true\n{line}"))
+    monkeypatch.setenv("TELEMETRY_AUDIT_CONFIG__ACCEPT_UNMARKED_UNTIL", date)
+
+    with pytest.raises(ConfigurationError, match=r"accept_unmarked_until: is .* by TELEMETRY_"):
+        TelemetryConfig.load(stated)
+
+
+def test_environment_accepts_nothing_unmarked_from_now_on(stated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TELEMETRY_AUDIT_CONFIG__ACCEPT_UNMARKED_UNTIL", "2020-01-01")
+
+    until = TelemetryConfig.load(stated).audit_config.accept_unmarked_until
+
+    assert until is not None
+    assert until.year == 2020
+
+
+def test_environment_alone_says_what_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("TELEMETRY_AUDIT_CONFIG__ACCEPT_UNMARKED_UNTIL", "2999-01-01")
+
+    assert TelemetryConfig.load().audit_config.accept_unmarked_until is not None
+
+
+@pytest.mark.parametrize("name", ["CHECKPOINT_FORMAT", "FALLBACK_OBJECT_FORMAT"])
+def test_environment_goes_back_to_no_former_format(stated: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    stated.write_text(STATED.replace("self_audit = true\n", f"self_audit = true\n{name.lower()} = 2\n"))
+    monkeypatch.setenv(f"TELEMETRY_AUDIT_CONFIG__{name}", "1")
+
+    with pytest.raises(ConfigurationError, match=f"{name.lower()}: is made weaker by TELEMETRY_"):
+        TelemetryConfig.load(stated)
