@@ -16,7 +16,7 @@ from telemetry.audit.send.dispatcher import BatchObserver, Dispatcher
 from telemetry.audit.send.diversion import Diversion
 from telemetry.audit.send.sender_link import SenderLink
 from telemetry.audit.send.transport import KafkaTransport, TransportListener
-from telemetry.exceptions import ConfigurationError, TransportError
+from telemetry.exceptions import ConfigurationError, TelemetryError, TransportError
 from tests.support.until import until
 
 
@@ -202,6 +202,21 @@ class Directions:
         self.seen.append("direct")
 
 
+class ClosedWith:
+    """Stands in for the intake.
+
+    Attributes:
+        error: With which it was closed.
+    """
+
+    def __init__(self) -> None:
+        self.error: TelemetryError | None = None
+
+    def close(self, error: TelemetryError) -> None:
+        """Remember the error."""
+        self.error = error
+
+
 class SenderBench:
     """A dispatcher in memory.
 
@@ -211,6 +226,7 @@ class SenderBench:
         directions: Changes of direction.
         batcher: The source of the records.
         ledger: Settles them.
+        intake: Closed when the sender fails.
         dispatcher: The dispatcher; not started.
     """
 
@@ -222,12 +238,13 @@ class SenderBench:
         self.directions = Directions()
         self.batcher = AuditBatcher(lock=threading.Lock(), max_bytes=1, max_delay=0.001)
         self.ledger = Ledger(topic="t", metrics=AuditMetrics(topic="t"))
+        self.intake = ClosedWith()
         self.diversion = Diversion(self.batcher, longest_pause=pause)
         self.dispatcher = Dispatcher(
             "producer",
             batcher=self.batcher,
             fallback=self.fallback,
-            link=SenderLink(self.kafka, ledger=self.ledger, batcher=self.batcher),
+            link=SenderLink(self.kafka, ledger=self.ledger, batcher=self.batcher, intake=self.intake),
             diversion=self.diversion,
             observers=observers,
             listeners=[self.directions],

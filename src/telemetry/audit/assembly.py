@@ -152,7 +152,7 @@ class _Assembly:
             stream.producer,
             batcher=batcher,
             fallback=fallbacks.fallback,
-            link=SenderLink(self._kafka, ledger=ledger, batcher=batcher),
+            link=SenderLink(self._kafka, ledger=ledger, batcher=batcher, intake=intake),
             diversion=diversion,
             observers=observers,
             listeners=[fallbacks.returning, self_audit],

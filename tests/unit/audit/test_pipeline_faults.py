@@ -15,7 +15,7 @@ from telemetry.audit.record import SealedRecord
 from telemetry.audit.reports import ShutdownReport
 from telemetry.audit.send.transport import KafkaTransport
 from telemetry.encryption.signing_key import SigningKey
-from telemetry.exceptions import BackpressureError, EncryptionError, TransportError, UndeliveredError
+from telemetry.exceptions import BackpressureError, EncryptionError, LifecycleError, TransportError, UndeliveredError
 from telemetry.reader import OpenedEvent, RecordOpener
 from telemetry.reader.sources.kafka import KafkaSource
 from telemetry.sync import Telemetry
@@ -209,6 +209,32 @@ def test_shutdown_during_a_slow_take_back(
 
     assert set(caught.value.event_ids) == {receipt.event_id for receipt in receipts}
     assert caught.value.count == 50
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_sender_that_died_refuses_events_at_once(
+    broker: EmbeddedKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = quick_config(broker.bootstrap_servers, tmp_path, fallback_enabled=False, spool_path=tmp_path / "spool")
+    telemetry = Telemetry(config)
+    telemetry.start()
+    pipeline = telemetry._runtime.pipeline()
+
+    def crash(*_args: object, **_options: object) -> None:
+        message = "a bug"
+        raise RuntimeError(message)
+
+    monkeypatch.setattr(KafkaTransport, "send", crash)
+    receipt = telemetry.audit.log("login", {"n": 0}, "ada", wait_for="durable")
+    until(lambda: pipeline._intake._closed is not None)
+
+    with pytest.raises(LifecycleError, match="the sender has ended because of an unexpected error"):
+        telemetry.audit.log("login", {"n": 1}, "ada")
+    report = telemetry.shutdown(5)
+
+    assert (report.spooled, report.failed) == (1, 0)
+    assert pipeline.stats().refused == 1
+    assert [name for name in left_in(tmp_path / "spool") if name.endswith(".spool")] == [f"{receipt.producer}.spool"]
 
 
 def test_late_store_acknowledgement_is_not_counted(broker: EmbeddedKafka, tmp_path: Path) -> None:

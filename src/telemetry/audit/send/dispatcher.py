@@ -169,7 +169,10 @@ class Dispatcher:
             self._finish()
             self._in_hand.passed_on()
         except Exception:
-            logger.exception("the sender failed; its events are saved at shutdown, and later ones wait")
+            logger.exception("the sender failed; its events are saved at shutdown, and later ones are refused")
+            # A shutdown has closed the intake already, with a reason of its own.
+            if not self._worker.is_stopping:
+                self._link.sender_failed()
             raise
 
     def _step(self, records: list[SealedRecord]) -> None:

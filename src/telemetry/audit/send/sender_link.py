@@ -9,7 +9,7 @@ from telemetry.audit.ledger import Ledger
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.send.batcher import AuditBatcher
 from telemetry.audit.send.transport import KafkaTransport, TransportListener
-from telemetry.exceptions import ConfigurationError, TransportError
+from telemetry.exceptions import ConfigurationError, LifecycleError, TelemetryError, TransportError
 
 logger = logging.getLogger("telemetry.audit")
 
@@ -27,6 +27,13 @@ class Connector(Protocol):
         """Look for the cause of an error without blocking, and log it."""
 
 
+class ClosableIntake(Protocol):
+    """Accepts events; ``Intake`` is one."""
+
+    def close(self, error: TelemetryError) -> None:
+        """Refuse every further and every waiting event with ``error``."""
+
+
 class SenderLink:
     """The sender's way to Kafka; it is the listener of the transports that it opens.
 
@@ -34,10 +41,12 @@ class SenderLink:
         connector: Opens the transports.
         ledger: Settles the records that they deliver.
         batcher: Woken when a transport fails, so that the sender takes its records back at once.
+        intake: Closed when the sender itself fails.
     """
 
-    def __init__(self, connector: Connector, *, ledger: Ledger, batcher: AuditBatcher) -> None:
+    def __init__(self, connector: Connector, *, ledger: Ledger, batcher: AuditBatcher, intake: ClosableIntake) -> None:
         self._connector = connector
+        self._intake = intake
         self._ledger = ledger
         self._batcher = batcher
         self._opened_with = b""
@@ -72,6 +81,14 @@ class SenderLink:
     def transport_failed(self) -> None:
         """Wake the sender, which finds the failure; called in the polling thread."""
         self._batcher.wake()
+
+    def sender_failed(self) -> None:
+        """Refuse events from now on: the sender has ended, so nobody would send them; called in its thread."""
+        message = (
+            "the sender has ended because of an unexpected error, which is in the log, so the event was not logged; "
+            "call shutdown(), which keeps what was accepted, and start again"
+        )
+        self._intake.close(LifecycleError(message))
 
     def count_failure(self, error: TransportError) -> None:
         """Count that Kafka did not accept what was sent."""

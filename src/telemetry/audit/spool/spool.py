@@ -150,12 +150,18 @@ class Spool:
         with self._changed:
             self._worker.ask_to_stop()
             self._changed.notify_all()
-        if self._worker.join(timeout):
-            return
+        has_ended = self._worker.join(timeout)
         with self._changed:
             stuck = [*self._writing, *self._incoming]
             self._writing, self._incoming = [], []
-        logger.error("the spool's disk does not answer, %d events continue unspooled; check the disk", len(stuck))
+        if not stuck:
+            return
+        why = (
+            "the spool's thread ended because of an unexpected error"
+            if has_ended
+            else "the spool's disk does not answer"
+        )
+        logger.error("%s, %d events continue unspooled; check the disk and the log", why, len(stuck))
         # Hashed here, because the sender does not hash what comes from a spool.
         self._tree.allow_signing(self._tree.absorb(stuck))
         self._queue.extend(stuck)

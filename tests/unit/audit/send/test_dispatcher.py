@@ -338,6 +338,7 @@ def test_crashed_sender_hides_no_record(bench: SenderBench, caplog: pytest.LogCa
     bench.kafka.crash = RuntimeError("a bug")
     bench.log(in_hand)
     until(lambda: "the sender failed" in caplog.text)
+    until(lambda: bench.intake.error is not None)
     bench.log(queued)
 
     assert bench.end() == [*outstanding, *in_hand, *queued]

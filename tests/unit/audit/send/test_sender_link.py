@@ -6,9 +6,9 @@ from telemetry.audit.ledger import Ledger
 from telemetry.audit.metrics import AuditMetrics
 from telemetry.audit.receipt import Receipt
 from telemetry.audit.send.sender_link import SenderLink
-from telemetry.exceptions import ConfigurationError, TransportError
+from telemetry.exceptions import ConfigurationError, LifecycleError, TransportError
 from tests.support.leftovers import records
-from tests.support.sender_parts import ControlledKafka
+from tests.support.sender_parts import ClosedWith, ControlledKafka
 
 
 class Sender:
@@ -25,7 +25,8 @@ class Bench:
     def __init__(self) -> None:
         self.kafka, self.sender = ControlledKafka(), Sender()
         self.ledger = Ledger(topic="t", metrics=AuditMetrics(topic="t"))
-        self.link = SenderLink(self.kafka, ledger=self.ledger, batcher=self.sender)  # type: ignore[arg-type]
+        self.intake = ClosedWith()
+        self.link = SenderLink(self.kafka, ledger=self.ledger, batcher=self.sender, intake=self.intake)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -87,3 +88,12 @@ def test_failure_is_counted_and_explained(bench: Bench) -> None:
 
     assert bench.ledger.counts.send_errors == 1
     assert bench.kafka.explained == [error]
+
+
+def test_sender_that_failed_closes_the_intake(bench: Bench) -> None:
+    assert bench.intake.error is None
+
+    bench.link.sender_failed()
+
+    assert isinstance(bench.intake.error, LifecycleError)
+    assert "the event was not logged" in str(bench.intake.error)
