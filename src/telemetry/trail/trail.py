@@ -189,7 +189,8 @@ def open_trail(
     Args:
         config: Configuration of the trail and of the key that opens it.
         *sources: Sources to read, in this order: ``FallbackSource``, ``KafkaSource``, ``FileSource``, or any iterable
-            of raw records; they are closed at the end. Without any, the topic is read. Name a store before its topic,
+            of raw records; they are closed at the end. Without any, the topic is read, in the order in which its records
+            arrived. Name a store before its topic,
             so that no record is missed that is replayed meanwhile.
         within: Part of the topic to read; only without sources.
         wanted: Filter of the events; damaged records are yielded in any case.
@@ -218,7 +219,7 @@ def open_trail(
         raise ConfigurationError(*problems)
     return Trail(
         config,
-        sources or (KafkaSource(config.audit_config, within=within),),
+        sources or (KafkaSource(config.audit_config, within=within, merged=True),),
         wanted=wanted,
         access=Access(reader=reader, reason=reason, program=program),
         sealed=sealed,

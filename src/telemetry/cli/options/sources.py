@@ -98,7 +98,7 @@ def sources_of(
         if stored is not None:
             sources.append(stored)
         if file is None and origin is not Origin.FALLBACK:
-            topic = KafkaSource(audit, within=within, progress=BarTotal(bar, task))
+            topic = KafkaSource(audit, within=within, progress=BarTotal(bar, task), merged=True)
             sources.append(stack.enter_context(topic))
         yield [WatchedSource(source, bar, task) for source in sources]
         for source in sources:

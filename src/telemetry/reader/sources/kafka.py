@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -16,8 +16,10 @@ from telemetry.kafka.peek.batches import BatchPeek
 from telemetry.kafka.peek.connection import PeekError
 from telemetry.reader.entry import DamagedRecord, Place, RawRecord
 from telemetry.reader.open_transaction import OpenTransaction
+from telemetry.reader.sources.arrangement import Arrangement, AsFetched, Fetched
 from telemetry.reader.sources.fetch.fetcher import BadRange, Fetcher
-from telemetry.reader.sources.fetch.frames import Records, Start
+from telemetry.reader.sources.fetch.frames import Start
+from telemetry.reader.sources.partition_merge import WINDOW_SECONDS, PartitionMerge
 from telemetry.reader.sources.read_range import ReadRange
 from telemetry.reader.sources.topic_client import TopicClient
 
@@ -44,6 +46,8 @@ class KafkaSource:
         within: The part of the topic that is read.
         progress: Called with the number of records to read.
         headers: Whether to read the headers of all records; those of checkpoints are read in any case.
+        merged: Whether to yield the records in the order in which they arrived, over all partitions. Otherwise they come as
+            they are fetched, which costs less: only those of one partition are in order then.
 
     Attributes:
         bounds: First and end offset that are read, by partition; known after :meth:`locate`.
@@ -56,12 +60,14 @@ class KafkaSource:
         within: ReadRange | None = None,
         progress: ReadProgress | None = None,
         headers: bool = False,
+        merged: bool = False,
     ) -> None:
         self._config = config
         self._within = within or ReadRange()
         self._topic = config.kafka_topic
         self._progress = progress
         self._with_headers = headers
+        self._is_merged = merged
         self._client = TopicClient(config, group=self._within.group)
         self._peek = BatchPeek(config, self._topic, leaders=self._client, timeout=self._client.timeout)
         # stop() may set _stopping in another thread; the thread that reads looks at it between two requests.
@@ -69,7 +75,7 @@ class KafkaSource:
         self.bounds: dict[int, tuple[int, int]] = {}
 
     def __iter__(self) -> Iterator[RawRecord | DamagedRecord]:
-        """Yield the records, partition by partition as they arrive.
+        """Yield the records.
 
         Raises:
             TransportError: Kafka cannot be reached, or refuses.
@@ -77,28 +83,7 @@ class KafkaSource:
         self.locate()
         # The next iteration finds its own range.
         self._located = False
-        bounds = self.bounds
-        if self._progress is not None:
-            self._progress.expect(sum(max(end - start, 0) for start, end in bounds.values()))
-        fetcher = Fetcher(
-            self._template(bounds),
-            ends=None if self._within.follow else {partition: end for partition, (_, end) in bounds.items()},
-            peek=self._peek,
-            listener=self._client,
-        )
-        try:
-            for fetched in fetcher:
-                if self._closed or self._stopping:
-                    return
-                if isinstance(fetched, BadRange):
-                    yield self._damaged(fetched)
-                    self._client.commit({fetched.partition: fetched.after})
-                    continue
-                yield from self._records(fetched, bounds)
-                # Only now: a reader that stops in between gets these records again when its group continues.
-                self._client.commit(self._yielded(fetched, bounds))
-        finally:
-            fetcher.close()
+        return self._read(self.bounds)
 
     def locate(self) -> None:
         """Find the range that is read, unless it is known; records written later are outside of it.
@@ -155,7 +140,35 @@ class KafkaSource:
     ) -> None:
         self.close()
 
-    def _template(self, bounds: dict[int, tuple[int, int]]) -> Start:
+    def _read(self, bounds: Mapping[int, tuple[int, int]]) -> Iterator[RawRecord | DamagedRecord]:
+        """Yield the records of a range whose offsets are known."""
+        if self._progress is not None:
+            self._progress.expect(sum(max(end - start, 0) for start, end in bounds.values()))
+        fetcher = Fetcher(
+            self._template(bounds),
+            ends=None if self._within.follow else {partition: end for partition, (_, end) in bounds.items()},
+            peek=self._peek,
+            listener=self._client,
+        )
+        arrangement = self._arrangement(bounds)
+        try:
+            for fetched in fetcher:
+                if self._closed or self._stopping:
+                    return
+                arrangement.add(fetched)
+                yield from self._entries(arrangement.ready(), bounds)
+                # Only now: a reader that stops in between gets these records again when its group continues.
+                self._client.commit(self._within_ends(arrangement.positions(), bounds))
+                fetcher.hold(arrangement.crowded())
+        finally:
+            fetcher.close()
+
+    def _arrangement(self, bounds: Mapping[int, tuple[int, int]]) -> Arrangement:
+        if not self._is_merged or len(bounds) < 2:  # noqa: PLR2004 - one partition is in order
+            return AsFetched()
+        return PartitionMerge(bounds, window=WINDOW_SECONDS if self._within.follow else 0.0)
+
+    def _template(self, bounds: Mapping[int, tuple[int, int]]) -> Start:
         largest = largest_value(self._config)
         return Start(
             options={**fetch_options(self._config), "group.id": self._within.group or "telemetry-reader"},
@@ -167,9 +180,15 @@ class KafkaSource:
             with_headers=self._with_headers,
         )
 
-    def _records(self, fetched: Records, bounds: dict[int, tuple[int, int]]) -> Iterator[RawRecord]:
+    def _entries(
+        self, ready: Iterable[Fetched], bounds: Mapping[int, tuple[int, int]]
+    ) -> Iterator[RawRecord | DamagedRecord]:
         topic, until, endless = self._topic, self._within.until, self._within.follow
-        for partition, offset, kind, timestamp, key, value, headers in fetched.records:
+        for fetched in ready:
+            if isinstance(fetched, BadRange):
+                yield self._damaged(fetched)
+                continue
+            partition, offset, kind, timestamp, key, value, headers = fetched
             if not endless and offset >= bounds[partition][1]:
                 continue
             if until is not None and timestamp > until:
@@ -186,11 +205,11 @@ class KafkaSource:
             place, MalformedRecordError(f"{offsets} cannot be read: {bad.reason}"), RawRecord(None, None, place)
         )
 
-    def _yielded(self, fetched: Records, bounds: dict[int, tuple[int, int]]) -> dict[int, int]:
-        """Return the offsets after the records that were yielded: no more, so that a group skips none."""
+    def _within_ends(self, positions: dict[int, int], bounds: Mapping[int, tuple[int, int]]) -> dict[int, int]:
+        """Return positions, or the ends that are before them: the group of a range must not skip what follows it."""
         if self._within.follow:
-            return fetched.positions
-        return {partition: min(offset, bounds[partition][1]) for partition, offset in fetched.positions.items()}
+            return positions
+        return {partition: min(offset, bounds[partition][1]) for partition, offset in positions.items()}
 
     def _appended(self, partition: int, offset: int) -> float | None:
         """Return the broker's own time of the batch at an offset."""

@@ -18,6 +18,7 @@ from telemetry.reader.sources.fetch.frames import (
     Pause,
     Records,
     Report,
+    Resume,
     Seek,
     Start,
     Unreadable,
@@ -85,6 +86,9 @@ class Fetcher:
         self._next = dict(template.starts)
         self._ends = ends
         self._open = {partition for partition, start in template.starts if ends is None or start < ends[partition]}
+        # Those that the session fetches, and those of which nothing is wanted for now.
+        self._fetching: set[int] = set()
+        self._held: set[int] = set()
         self._peek = peek
         self._listener = listener
         self._process = open_process()
@@ -110,6 +114,15 @@ class Fetcher:
                 self._patience *= 2
                 self._begin(self._open, is_careful=False)
 
+    def hold(self, partitions: Collection[int]) -> None:
+        """Fetch nothing from these partitions for now, and from all others; what is on its way still comes."""
+        held = self._open.intersection(partitions)
+        paused, resumed = held - self._held, (self._held - held) & self._open
+        self._held = held
+        for command, changed in ((Pause, paused & self._fetching), (Resume, resumed & self._fetching)):
+            if changed:
+                self._process.send(command(sorted(changed)))
+
     def close(self) -> None:
         """End the process that fetches."""
         self._process.close()
@@ -119,12 +132,17 @@ class Fetcher:
         if starts:
             self._process.start(msgspec.structs.replace(self._template, starts=starts, is_careful=is_careful))
             self._progress_at = time.monotonic()
+            self._fetching = set(partitions)
+            if held := self._held & self._fetching:
+                self._process.send(Pause(sorted(held)))
 
     def _read_carefully(self, partition: int) -> Iterator[Records | BadRange]:
         """Read a partition batch by batch until the one that ended a session is passed, or enough was read."""
+        if partition in self._held:
+            return
         self._begin([partition], is_careful=True)
         crashes = quiet = 0
-        while partition in self._open and quiet < self._patience:
+        while partition in self._open - self._held and quiet < self._patience:
             report = self._process.next_report()
             yield from self._handle(report)
             crashes += isinstance(report, Ended)
@@ -225,7 +243,7 @@ class Fetcher:
         if time.monotonic() - self._progress_at < _STALLED_SECONDS:
             return False
         self._progress_at = time.monotonic()
-        return any(not self._is_at_end(partition) for partition in self._open)
+        return any(not self._is_at_end(partition) for partition in self._open - self._held)
 
     def _is_at_end(self, partition: int) -> bool:
         """Return whether the broker has nothing more of a partition, or cannot be asked: waiting is right then."""

@@ -49,7 +49,13 @@ class Seek(msgspec.Struct, array_like=True, tag="seek"):
 
 
 class Pause(msgspec.Struct, array_like=True, tag="pause"):
-    """Fetches nothing more from these partitions."""
+    """Fetches nothing more from these partitions, unless a :class:`Resume` names them."""
+
+    partitions: list[int]
+
+
+class Resume(msgspec.Struct, array_like=True, tag="resume"):
+    """Fetches from these partitions again, after the last record that came."""
 
     partitions: list[int]
 
@@ -115,7 +121,7 @@ class Ended(msgspec.Struct, array_like=True, tag="ended"):
     """The session's process has ended; the process that starts sessions says so."""
 
 
-Command = Start | Seek | Pause | Stop
+Command = Start | Seek | Pause | Resume | Stop
 Report = Records | Unreadable | Failure | LogLine | Exhausted | Ended
 
 encode = msgspec.msgpack.Encoder().encode

@@ -21,6 +21,7 @@ from telemetry.reader.sources.fetch.frames import (
     Ended,
     Pause,
     Report,
+    Resume,
     Seek,
     Start,
     Stop,
@@ -157,7 +158,7 @@ class LocalFetch:
 
     def send(self, command: Command) -> None:
         """Give a command to the session."""
-        if self._session is not None and isinstance(command, (Seek, Pause)):
+        if self._session is not None and isinstance(command, (Seek, Pause, Resume)):
             self._session.obey(command)
 
     def next_report(self) -> Report:

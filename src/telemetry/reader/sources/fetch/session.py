@@ -17,6 +17,7 @@ from telemetry.reader.sources.fetch.frames import (
     Pause,
     Records,
     Report,
+    Resume,
     Seek,
     Start,
     Unreadable,
@@ -92,8 +93,11 @@ class FetchSession:
             yield self._remarks.popleft()
         yield from self._reports(messages)
 
-    def obey(self, command: Seek | Pause) -> None:
-        """Continue a partition somewhere else, or fetch nothing more from some."""
+    def obey(self, command: Seek | Pause | Resume) -> None:
+        """Continue a partition somewhere else, fetch nothing more from some, or fetch from them again."""
+        if isinstance(command, Resume):
+            self._consumer.resume([TopicPartition(self._topic, partition) for partition in command.partitions])
+            return
         if isinstance(command, Pause):
             self._consumer.pause([TopicPartition(self._topic, partition) for partition in command.partitions])
             return
