@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from telemetry.cli.options.bundle import Command, with_bundle
+from telemetry.cli.output.console import write_line
 from telemetry.exceptions import ConfigurationError, Problem
 
 if TYPE_CHECKING:
@@ -23,6 +24,19 @@ def _option(*names: str, help_text: str) -> Any:
 
 
 _OPTIONS: dict[str, Any] = {
+    "preset": Annotated[
+        str | None,
+        _option(
+            "--preset",
+            help_text="How the log of a maker becomes events: a name of --list-presets, or a file ./NAME.toml.",
+        ),
+    ],
+    "list_presets": Annotated[
+        bool | None, _option("--list-presets", help_text="Print the names of the presets, and what each is for.")
+    ],
+    "show_preset": Annotated[
+        str | None, _option("--show-preset", help_text="Print the preset of this name, to copy and change it.")
+    ],
     "event_type_field": Annotated[
         str | None,
         _option("--event-type-field", help_text="Path of the event type, such as eventName; default: event_type."),
@@ -104,8 +118,26 @@ class MappingOptions:
         """
         from telemetry.ingest.mapping.line_mapping import PLAIN, LineMapping  # noqa: PLC0415 - help needs no mapping
         from telemetry.ingest.mapping.preset import extended  # noqa: PLC0415
+        from telemetry.ingest.mapping.preset_file import load_preset  # noqa: PLC0415
 
-        return LineMapping(extended(PLAIN, _given(values)))
+        if values["list_presets"] or values["show_preset"]:
+            _print_presets(values["show_preset"])
+            raise typer.Exit
+        base = extended(PLAIN, load_preset(values["preset"])) if values["preset"] else PLAIN
+        return LineMapping(extended(base, _given(values)))
+
+
+def _print_presets(name: str | None) -> None:
+    """Print one preset as it is written, or what each is for."""
+    from telemetry.ingest.mapping.preset_file import load_preset, preset_names, preset_text  # noqa: PLC0415
+
+    if name is not None:
+        write_line(preset_text(name).rstrip("\n"))
+        return
+    names = preset_names()
+    width = max(map(len, names))
+    for each in names:
+        write_line(f"{each:{width}}  {load_preset(each).summary}")
 
 
 def _given(values: Mapping[str, Any]) -> Preset:

@@ -7,7 +7,7 @@ from datetime import timezone
 from typing import Any, get_args
 
 from telemetry.exceptions import ConfigurationError, Problem
-from telemetry.ingest.mapping.outcomes import Outcome, OutcomeTable
+from telemetry.ingest.mapping.outcomes import Outcome, OutcomeTable, folded
 from telemetry.ingest.mapping.preset import FIELDS, NAMED, RESERVED, ActorType, Preset
 from telemetry.ingest.mapping.rules import Rules
 from telemetry.ingest.mapping.times import parse_zone, read_moment
@@ -38,12 +38,17 @@ class FieldReaders:
     def __init__(self, preset: Preset) -> None:
         self._zone: timezone | None = parse_zone(preset.time_zone, option="time_zone") if preset.time_zone else None
         self._id_scope = preset.id_scope
+        self._undecided = frozenset(map(folded, preset.undecided))
         self._words = OutcomeTable(preset.words, codes=preset.codes or "http")
         self._rules = {
             "outcome": Rules(preset.outcome, allowed=_OUTCOMES, option="outcome"),
             "actor_type": Rules(preset.actor_type, allowed=_ACTOR_TYPES, option="actor_type"),
         }
         self.ruled = frozenset(name for name in self._rules if getattr(preset, name))
+
+    def is_undecided(self, value: Any) -> bool:
+        """Return whether a value is a word that says that there is no outcome yet."""
+        return isinstance(value, str) and folded(value) in self._undecided
 
     def read(self, name: str, value: Any, *, line: Any = None, absent: frozenset[str] = _NOTHING) -> Any:
         """Return what the field becomes; None if the value does not fit it.

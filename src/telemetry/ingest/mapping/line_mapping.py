@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from telemetry.exceptions import ConfigurationError, EventError, Problem
 from telemetry.ingest.mapping.fields import FieldReaders, constants_of
-from telemetry.ingest.mapping.preset import FIELDS, NAMED, RESERVED, Preset
+from telemetry.ingest.mapping.preset import FIELDS, NAMED, RESERVED, Preset, patterns_of
 from telemetry.ingest.mapping.rules import Globs
 from telemetry.ingest.mapping.tally import MappingTally
 from telemetry.ingest.mapping.things import Changes, Targets
 from telemetry.ingest.mapping.values import Joined, as_text, is_plain, kept
+from telemetry.ingest.mapping.variants import Variants
 from telemetry.ingest.paths import compile_path
 
 PLAIN = Preset(fields={"event_type": "event_type", "user_id": "user_id"})
@@ -22,6 +24,8 @@ ANONYMOUS = "anonymous"
 """The user id that says that nobody was signed in."""
 
 _RESERVED = "telemetry."
+_ADJUSTED = re.compile(r"~[A-Za-z0-9_-]{22}\Z")
+"""End of a text that was adjusted; ``log()`` refuses an event type that looks like one."""
 
 
 class MappedEvent(NamedTuple):
@@ -85,11 +89,13 @@ class LineMapping:
         self._readers = FieldReaders(preset)
         self._paths: dict[str, Joined | None] = dict.fromkeys(self._readers.ruled)
         self._paths |= {name: Joined(paths, option=name) for name, paths in preset.fields.items() if name not in NAMED}
+        self._variants = Variants(preset.variant)
         self._metadata = {name: Joined(paths, option=name) for name, paths in preset.metadata.items()}
         self._things = Targets(preset.targets, absent=self._absent), Changes(preset.changes)
         self._constants = constants_of(preset, self._readers)
-        known = Globs((rule.type for rule in preset.ocsf), option="ocsf") if preset.ocsf else None
-        self.tally = MappingTally((*_expected(preset), *self._paths, *self._metadata, *_things_of(preset)), known=known)
+        types = [pattern for rule in preset.ocsf for pattern in patterns_of(rule.type)]
+        known = Globs(types, option="ocsf") if types else None
+        self.tally = MappingTally((*_expected(preset), *_optional(preset), *_things_of(preset)), known=known)
 
     def event(self, line: Any) -> MappedEvent:
         """Return the arguments of ``log()`` for one line.
@@ -105,18 +111,27 @@ class LineMapping:
             raise EventError(message)
         found = _Found()
         event_type = self._event_type(line, found)
-        user_id = self._user_id(line, found)
-        for name, paths in self._paths.items():
+        elsewhere = self._variants.of(event_type)
+        user_id = self._user_id(line, found, elsewhere.get("user_id", self._named["user_id"]))
+        for name, paths in ({**self._paths, **elsewhere} if elsewhere else self._paths).items():
+            if name in NAMED:
+                continue
             value = paths.find(line, absent=self._absent) if paths else None
             read = self._readers.read(name, value, line=line, absent=self._absent)
-            if read is None:
-                _keep(name, value, found)
-            else:
+            if read is not None:
                 found.fields[name] = read
+            elif name == "outcome" and self._readers.is_undecided(value):
+                found.metadata["outcome_text"] = value
+            else:
+                _keep(name, value, found)
         self._add_things(line, found)
         for name, paths in self._metadata.items():
             if (value := paths.find(line, absent=self._absent)) is not None:
                 found.metadata[name] = value
+        if found.fields.get("actor_id") == user_id:
+            # It says who acted if that was not the user.
+            del found.fields["actor_id"]
+            found.seen.add("actor_id")
         found.seen |= found.fields.keys() | found.metadata.keys()
         self.tally.add(event_type, seen=found.seen, unfit=found.unfit)
         payload = self._payload.find(line) if self._payload else line
@@ -135,8 +150,8 @@ class LineMapping:
             raise EventError(message)
         return default
 
-    def _user_id(self, line: dict[str, Any], found: _Found) -> str:
-        value = self._named["user_id"].find(line, absent=self._absent)
+    def _user_id(self, line: dict[str, Any], found: _Found, paths: Joined) -> str:
+        value = paths.find(line, absent=self._absent)
         if (text := as_text(value)) is not None:
             found.seen.add("user_id")
             return text
@@ -175,13 +190,21 @@ def _keep(name: str, value: Any, found: _Found) -> None:
 
 
 def _is_event_type(text: str) -> bool:
-    return len(text) <= MAX_EVENT_TYPE and is_plain(text) and not text.lower().startswith(_RESERVED)
+    is_short = len(text) <= MAX_EVENT_TYPE and is_plain(text)
+    return is_short and not text.lower().startswith(_RESERVED) and _ADJUSTED.search(text) is None
 
 
 def _expected(preset: Preset) -> list[str]:
     """Return what of event type and user is looked for, and not just given."""
     names = ("event_type", "user_id")
     return [name for name in names if name not in preset.default or preset.fields[name] != PLAIN.fields[name]]
+
+
+def _optional(preset: Preset) -> list[str]:
+    """Return the other fields that the preset looks for, and the metadata."""
+    variants = [name for variant in preset.variant for name in variant.fields]
+    ruled = [name for name in ("outcome", "actor_type") if getattr(preset, name)]
+    return [name for name in (*ruled, *preset.fields, *variants, *preset.metadata) if name not in NAMED]
 
 
 def _things_of(preset: Preset) -> list[str]:
@@ -195,7 +218,7 @@ def _require_known(preset: Preset) -> None:
             f"{name!r} is no field of an event",
             f"fields are {', '.join(sorted(FIELDS))}; others are metadata",
         )
-        for name in preset.fields.keys() - FIELDS
+        for name in {*preset.fields, *(name for variant in preset.variant for name in variant.fields)} - FIELDS
     ]
     problems += [
         Problem("metadata", f"{name!r} is an argument of log()", "write a field under fields, or choose another name")

@@ -44,7 +44,7 @@ class OutcomeTable:
     """
 
     def __init__(self, words: Mapping[Outcome, Sequence[str]] = MappingProxyType({}), *, codes: Codes = "http") -> None:
-        self._own = {_folded(word): outcome for outcome, listed in words.items() for word in listed}
+        self._own = {folded(word): outcome for outcome, listed in words.items() for word in listed}
         self._codes = codes
 
     def read(self, value: Any) -> Outcome | None:
@@ -60,13 +60,13 @@ class OutcomeTable:
         return self._word(value) if isinstance(value, str) else None
 
     def _word(self, text: str) -> Outcome | None:
-        folded = _folded(text)
-        if folded in self._own:
-            return self._own[folded]
+        word = folded(text)
+        if word in self._own:
+            return self._own[word]
         # Three digits at most: a longer number is no status code, and costs nothing.
-        if folded.isascii() and folded.isdigit() and len(folded) <= len("599"):
-            return self._code(int(folded))
-        return _WORDS.get(folded)
+        if word.isascii() and word.isdigit() and len(word) <= len("599"):
+            return self._code(int(word))
+        return _WORDS.get(word)
 
     def _code(self, number: int) -> Outcome | None:
         return _grpc(number) if self._codes == "grpc" else _http(number)
@@ -88,6 +88,6 @@ def _grpc(status: int) -> Outcome | None:
     return "failure" if _GRPC_OK < status <= _GRPC_LAST else None
 
 
-def _folded(text: str) -> str:
+def folded(text: str) -> str:
     """Return a word as the tables have it: ``Access Denied``, ``ACCESS_DENIED`` and ``access-denied`` are one."""
     return "_".join(text.casefold().replace("-", " ").replace("_", " ").split())

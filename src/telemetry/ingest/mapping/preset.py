@@ -78,32 +78,56 @@ class ChangeRule(_Table, frozen=True, kw_only=True):
     Attributes:
         each: As in ``TargetRule``.
         name: Leads to the name of the attribute that changed.
+        attribute: That name where there is no path to it; then the value before must be there too.
         old: Leads to its value before.
         new: Leads to its value after.
     """
 
     each: str | None = None
-    name: str
+    name: str | None = None
+    attribute: str | None = None
     old: str | None = None
     new: str | None = None
 
 
-class OcsfRule(_Table, frozen=True, kw_only=True):
-    """Says which OCSF class the events of a type are; readers use it, and the command knows a new type by it.
+class Variant(_Table, frozen=True, kw_only=True):
+    """Says what is elsewhere in the lines of some event types; the first variant that fits is used.
 
     Attributes:
-        type: Pattern of the event type, with ``*`` and ``?``.
+        type: Patterns of the event type, with ``*`` and ``?``.
+        fields: Paths that replace those of the preset.
+    """
+
+    type: str | list[str]
+    fields: dict[str, Paths]
+
+
+class OcsfRule(_Table, frozen=True, kw_only=True):
+    """Says what events of a type are in OCSF: ``export --ocsf-rules`` reads it, and a mapping knows a new type by it.
+
+    Attributes:
+        type: Patterns of the event type, with ``*`` and ``?``.
+        entity: Pattern of the event's ``entity``.
+        source: Pattern of its ``source``.
+        service: Pattern of the service that logged it.
         class_uid: Class of OCSF.
         activity_id: Activity of that class.
         status_id: Status, if the type says it.
         severity_id: Severity, if the type says it.
+        fields: Path of each attribute of OCSF that is filled.
+        constants: Value of each attribute that is the same in every event.
     """
 
-    type: str
+    type: str | list[str]
+    entity: str | list[str] | None = None
+    source: str | list[str] | None = None
+    service: str | list[str] | None = None
     class_uid: int
     activity_id: int
     status_id: int | None = None
     severity_id: int | None = None
+    fields: dict[str, str] = msgspec.field(default_factory=dict)
+    constants: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class Preset(_Table, frozen=True, kw_only=True):
@@ -123,10 +147,12 @@ class Preset(_Table, frozen=True, kw_only=True):
         set: Constants: fields, and metadata of any other name.
         metadata: Path of each value that is kept as metadata.
         words: Words for each outcome besides the common ones.
+        undecided: Words that say that there is no outcome yet.
         outcome: Rules that come before the path of the outcome.
         actor_type: Rules that say who acted.
         targets: Where the things acted upon are.
         changes: Where the changes are.
+        variant: What is elsewhere in lines of some types.
         ocsf: Class of each event type that is known.
     """
 
@@ -143,10 +169,12 @@ class Preset(_Table, frozen=True, kw_only=True):
     set: dict[str, Any] = msgspec.field(default_factory=dict)
     metadata: dict[str, Paths] = msgspec.field(default_factory=dict)
     words: dict[Outcome, list[str]] = msgspec.field(default_factory=dict)
+    undecided: list[str] = msgspec.field(default_factory=list)
     outcome: list[Rule] = msgspec.field(default_factory=list)
     actor_type: list[Rule] = msgspec.field(default_factory=list)
     targets: list[TargetRule] = msgspec.field(default_factory=list)
     changes: list[ChangeRule] = msgspec.field(default_factory=list)
+    variant: list[Variant] = msgspec.field(default_factory=list)
     ocsf: list[OcsfRule] = msgspec.field(default_factory=list)
 
 
@@ -170,5 +198,10 @@ def extended(base: Preset, more: Preset) -> Preset:
 
 _SINGLE = ("summary", "schema", "items", "absent", "time_zone", "id_scope", "codes", "targets", "changes")
 _TABLES = ("fields", "default", "set", "metadata")
-_RULES = ("outcome", "actor_type", "ocsf")
+_RULES = ("undecided", "outcome", "actor_type", "variant", "ocsf")
 _OUTCOMES: tuple[Outcome, ...] = ("success", "failure", "denied")
+
+
+def patterns_of(type_: str | list[str]) -> list[str]:
+    """Return the patterns of a rule, of which there may be one or several."""
+    return [type_] if isinstance(type_, str) else type_

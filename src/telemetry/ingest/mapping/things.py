@@ -48,10 +48,11 @@ class Targets:
     def _target(
         self, item: Any, *, entity: ValuePath | None, kind: str | None, entity_id: ValuePath | None
     ) -> dict[str, str] | None:
-        name = (as_text(entity.find(item, absent=self._absent)) if entity else None) or kind
+        found = as_text(entity.find(item, absent=self._absent)) if entity else None
         id_ = as_text(entity_id.find(item, absent=self._absent)) if entity_id else None
+        name = found or kind
         # A kind that the preset writes itself says nothing without an id.
-        if name is None or (id_ is None and (entity_id is not None or entity is None)):
+        if name is None or (found is None and id_ is None):
             return None
         return {"entity": name} if id_ is None else {"entity": name, "entity_id": id_}
 
@@ -63,25 +64,28 @@ class Changes:
         rules: The rules; what each finds counts.
 
     Raises:
-        ConfigurationError: A path cannot be read.
+        ConfigurationError: A path cannot be read, or a rule does not say what changed.
     """
 
     def __init__(self, rules: Iterable[ChangeRule]) -> None:
         self._rules = tuple(
-            (_path(rule.each), compile_path(rule.name, option="changes"), _path(rule.old), _path(rule.new))
+            (_path(rule.each), _path(rule.name), rule.attribute, _path(rule.old), _path(rule.new))
             for rule in rules
+            if _is_named(rule)
         )
 
     def find(self, document: Any) -> dict[str, dict[str, Any]]:
         """Return ``old`` and ``new`` of each attribute by its name; a side that is not there is left out."""
         found: dict[str, dict[str, Any]] = {}
-        for each, name, old, new in self._rules:
+        for each, name, attribute, old, new in self._rules:
             for item in _items(document, each):
-                attribute = as_text(name.find(item))
-                if attribute is None:
-                    continue
                 sides = {"old": old and old.find(item), "new": new and new.find(item)}
-                found[attribute] = {side: value for side, value in sides.items() if value is not None}
+                known = {side: value for side, value in sides.items() if value is not None}
+                named = as_text(name.find(item)) if name else attribute
+                # A value alone, under a name that the preset writes itself, may just be the value.
+                if named is None or not known or (name is None and "old" not in known):
+                    continue
+                found[named] = known
                 if len(found) == MAX_THINGS:
                     return found
         return found
@@ -99,4 +103,12 @@ def _path(text: str | None) -> ValuePath | None:
 def _is_whole(rule: TargetRule) -> bool:
     if rule.entity is None and rule.kind is None:
         raise ConfigurationError(Problem("targets", "a rule has neither entity nor kind", "say what the things are"))
+    return True
+
+
+def _is_named(rule: ChangeRule) -> bool:
+    if (rule.name is None) == (rule.attribute is None):
+        raise ConfigurationError(
+            Problem("changes", "a rule has neither name nor attribute, or both", "say what changed")
+        )
     return True

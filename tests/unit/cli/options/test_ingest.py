@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from telemetry.cli.options.ingest import MappingOptions
 from telemetry.exceptions import ConfigurationError, EventError
 from telemetry.ingest.mapping.line_mapping import LineMapping
+from telemetry.ingest.mapping.preset_file import load_preset, preset_names
 
 
 def _mapping(**given: Any) -> LineMapping:
@@ -102,3 +105,37 @@ def test_words_need_an_outcome(pair: str) -> None:
 def test_a_faulty_path_names_its_option(option: str, name: str) -> None:
     with pytest.raises(ConfigurationError, match=name):
         _mapping(**{option: "a..b"})
+
+
+def test_options_complete_a_preset() -> None:
+    mapping = _mapping(preset="okta", user_id_field="actor.displayName", set=["source=okta"])
+    line = {
+        "eventType": "user.session.end",
+        "actor": {"displayName": "Ann", "type": "User"},
+        "outcome": {"result": "DENY"},
+    }
+
+    assert mapping.event(line) == (
+        "user.session.end",
+        line,
+        "Ann",
+        {"actor_type": "user", "outcome": "denied", "source": "okta"},
+    )
+
+
+def test_presets_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit):
+        _mapping(list_presets=True)
+
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == preset_names()
+    assert any(line.startswith("okta ") and line.endswith("Okta System Log") for line in lines)
+
+
+def test_a_shown_preset_can_be_used(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    with pytest.raises(typer.Exit):
+        _mapping(show_preset="okta")
+    path = tmp_path / "mine.toml"
+    path.write_text(capsys.readouterr().out)
+
+    assert load_preset(str(path)) == load_preset("okta")

@@ -6,7 +6,7 @@ import pytest
 
 from telemetry.exceptions import ConfigurationError, EventError
 from telemetry.ingest.mapping.line_mapping import PLAIN, LineMapping, MappedEvent
-from telemetry.ingest.mapping.preset import ChangeRule, OcsfRule, Preset, Rule, TargetRule, extended
+from telemetry.ingest.mapping.preset import ChangeRule, OcsfRule, Preset, Rule, TargetRule, Variant, extended
 
 LINE: dict[str, Any] = {"event_type": "login", "user_id": "ann"}
 
@@ -101,7 +101,9 @@ def test_a_long_unfit_value_is_cut_and_marked() -> None:
     assert text[-23] == "~"
 
 
-@pytest.mark.parametrize("event_type", [None, "", " ", "x" * 256, "a\nb", "Telemetry.read", ["a"], 1.5, True])
+@pytest.mark.parametrize(
+    "event_type", [None, "", " ", "x" * 256, "a\nb", "Telemetry.read", "x~" + "a" * 22, ["a"], 1.5, True]
+)
 def test_an_impossible_event_type_takes_the_default(event_type: Any) -> None:
     line = {**LINE, "event_type": event_type}
 
@@ -135,6 +137,14 @@ def test_the_user_anonymous_is_an_anonymous_actor() -> None:
 def test_a_line_is_an_object(line: Any) -> None:
     with pytest.raises(EventError, match="is not a JSON object"):
         mapping_of().event(line)
+
+
+def test_an_actor_is_named_if_another_one() -> None:
+    mapping = mapping_of(fields={"actor_id": "by"})
+
+    assert mapping.event({**LINE, "by": "ann"}).fields == {}
+    assert mapping.event({**LINE, "by": "bob"}).fields == {"actor_id": "bob"}
+    assert mapping.tally.found["actor_id"] == 2
 
 
 def test_constants_are_in_every_event() -> None:
@@ -236,6 +246,42 @@ def test_changes_have_both_sides_where_known() -> None:
     assert mapping.event(line).fields == {"changes": {"mail": {"old": "a", "new": "b"}, "role": {"new": ["x"]}}}
 
 
+def test_a_constant_attribute_needs_its_old_value() -> None:
+    mapping = mapping_of(changes=[ChangeRule(attribute="visibility", old="before", new="after")])
+
+    assert mapping.event({**LINE, "after": "public"}).fields == {}
+    assert mapping.event({**LINE, "before": "private"}).fields == {"changes": {"visibility": {"old": "private"}}}
+
+
+def test_a_kind_alone_says_nothing() -> None:
+    mapping = mapping_of(targets=[TargetRule(each="thing", entity="type", kind="app", entity_id="id")])
+
+    assert mapping.event({**LINE, "thing": {}}).fields == {}
+    assert mapping.event({**LINE, "thing": {"type": "pods"}}).fields == {"entity": "pods"}
+
+
+def test_a_variant_is_for_its_types_alone() -> None:
+    mapping = mapping_of(
+        fields={"session_id": "a"},
+        variant=[
+            Variant(type=["log*", "x"], fields={"user_id": "target", "session_id": "b"}),
+            Variant(type="*", fields={"session_id": "c"}),
+        ],
+    )
+    line = {"user_id": "ann", "target": "bob", "a": "1", "b": "2", "c": "3"}
+
+    assert mapping.event({**line, "event_type": "login"})[2:] == ("bob", {"session_id": "2"})
+    assert mapping.event({**line, "event_type": "other"})[2:] == ("ann", {"session_id": "3"})
+    assert mapping.event({**line, "event_type": "login"})[2:] == ("bob", {"session_id": "2"})
+
+
+def test_an_undecided_outcome_is_kept_and_not_counted() -> None:
+    mapping = mapping_of(fields={"outcome": "result"}, undecided=["Started"])
+
+    assert mapping.event({**LINE, "result": "STARTED"}).fields == {"metadata": {"outcome_text": "STARTED"}}
+    assert not mapping.tally.unfit
+
+
 def test_the_tally_names_what_was_never_found() -> None:
     mapping = mapping_of(
         fields={"ip_address": "nowhere", "outcome": "result"},
@@ -279,6 +325,11 @@ def test_a_given_user_is_not_looked_for() -> None:
         {"outcome": [Rule(value="denied", path="x", matches=[""])]},
         {"targets": [TargetRule(entity_id="x")]},
         {"changes": [ChangeRule(name="")]},
+        {"changes": [ChangeRule(old="x")]},
+        {"changes": [ChangeRule(name="x", attribute="y")]},
+        {"variant": [Variant(type="", fields={})]},
+        {"variant": [Variant(type="x", fields={"ip_adress": "x"})]},
+        {"variant": [Variant(type="x", fields={"ip_address": "["})]},
         {"time_zone": "CET"},
         {"ocsf": [OcsfRule(type="", class_uid=1, activity_id=1)]},
     ],
