@@ -31,6 +31,7 @@ from telemetry.reader.verify.witnessed.witnessed_trail import WitnessedTrail
 
 _MAX_NOTES = 100
 _MAX_SOURCES = 8
+_MAX_NAMED_SIGNERS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,11 @@ class TrailReporter:
             more_findings=findings.more,
             records=records,
             foreign=self._foreign(),
-            notes=(*self._witness_notes(), *tuple(self._key_changes(producers))[:_MAX_NOTES]),
+            notes=(
+                *self._witness_notes(),
+                *self._unlisted_signers(),
+                *tuple(self._key_changes(producers))[:_MAX_NOTES],
+            ),
             acknowledged=acknowledged,
         )
 
@@ -240,6 +245,25 @@ class TrailReporter:
                 )
             if producer.keys:
                 before[producer.source] = producer.keys
+
+    def _unlisted_signers(self) -> Iterator[str]:
+        """Yield the sources of trusted streams under which others are signed by keys that are not trusted.
+
+        Anyone can write those, so they are no finding. But a former key that is no longer listed looks the same.
+        """
+        known = {stream.source for stream in self._streams.trusted.values()}
+        others: defaultdict[str, list[StreamCheck]] = defaultdict(list)
+        for stream in self._streams.young.values():
+            if stream.signers and stream.source in known:
+                others[stream.source].append(stream)
+        for source in sorted(others)[:_MAX_SOURCES]:
+            labels = sorted({label for stream in others[source] for label in stream.signers})
+            more = ", ..." if len(labels) > _MAX_NAMED_SIGNERS else ""
+            count = len(others[source])
+            yield (
+                f"{'1 stream is' if count == 1 else f'{count} streams are'} foreign, of {source}, signed by keys that are not trusted: "
+                f"{', '.join(labels[:_MAX_NAMED_SIGNERS])}{more}; if one of them is a former key of the service, list it"
+            )
 
     def _acknowledge_producer(self, report: ProducerReport) -> ProducerReport:
         counted, acknowledged = self._divide(report.findings, stream=report.producer, source=report.source)

@@ -83,6 +83,24 @@ class TestTrust:
         assert new.name in report.notes[0]
         assert report.verdict is Verdict.COMPLETE
 
+    def test_former_key_that_is_not_listed_is_hinted_at(self) -> None:
+        former = Signer(3, "payments-2025")
+        records = topic(
+            [*Process(1, signer=former).run(5), *Process(2, signer=former).run(5), *Process(3, signer=PAYMENTS).run(5)]
+        )
+        report = judged(records, *BOTH)
+        assert (report.exit_code, report.foreign.counts[ForeignKind.STREAM]) == (0, 10)
+        (note,) = report.notes
+        assert note.startswith("2 streams are foreign, of /production/payments, signed by keys that are not trusted: ")
+        assert former.name in note
+
+    def test_stranger_of_another_source_is_no_hint(self) -> None:
+        marketing = [
+            *Process(1, service="marketing", signer=Signer(4, "x")).run(5),
+            *Process(2, signer=PAYMENTS).run(5),
+        ]
+        assert judged(topic(marketing), *BOTH).notes == ()
+
     def test_no_signature_that_is_believed_is_unverifiable(self) -> None:
         for records in ([RawRecord(None, b"hello", Place(TOPIC, 0, 0))], topic(Process(signer=Signer(9)).run(5))):
             report = judged(records, *BOTH)
