@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import ExitStack, aclosing
 from pathlib import Path
 from types import TracebackType
@@ -15,9 +15,11 @@ from telemetry.encryption import EncryptionProvider, EncryptionProviderFactory
 from telemetry.exceptions import ConfigurationError, LifecycleError, Problem
 from telemetry.reader import Entry, EventFilter, KafkaSource, OpenedEvent, ReadRange, TrailReader
 from telemetry.reader.open.rules import ReadCounts, ReadingRules
+from telemetry.reader.sources.ending import Ending, EndingSource
 from telemetry.reader.sources.joined import JoinedSource
 from telemetry.reader.sources.source import ClosableSource, LocatableSource, Source, describe
 from telemetry.reader.trust import TrustPolicy, load_trust_file
+from telemetry.trail.last_events import MARGIN, EntryObserver, LastEvents, NoObserver
 from telemetry.trail.read_event import Access, record_access
 
 
@@ -28,6 +30,7 @@ class Trail:
 
     Attributes:
         filtered: How many opened events the filter kept out.
+        is_whole: False if :meth:`last` found the events without reading the whole range.
         access: Receipt of the ``telemetry.read`` event; None if none was written.
     """
 
@@ -49,7 +52,9 @@ class Trail:
         self._rules = rules
         self._closing = ExitStack()
         self._reader: TrailReader | None = None
+        self._key_service: EncryptionProvider | None = None
         self.filtered = 0
+        self.is_whole = True
         self.access: Receipt | None = None
 
     @property
@@ -76,6 +81,38 @@ class Trail:
             StorageError: The store or the file cannot be read.
         """
         return filter(self._count_unless_filtered, self._opened())
+
+    def last(self, count: int, *, observer: EntryObserver | None = None) -> list[OpenedEvent]:
+        """Return the events that arrived last, in the order of their arrival; those that are filtered out do not count.
+
+        A topic is read from its end: as many records of each partition as events are wanted, and twice as many each time
+        until they are found or the beginning is reached. Stores and files are read whole.
+
+        Args:
+            count: How many, at least 1.
+            observer: Sees every entry too.
+
+        Raises:
+            LifecycleError: The trail is not open.
+            TransportError: Kafka cannot be read.
+            StorageError: The store or the file cannot be read.
+        """
+        observer = observer or NoObserver()
+        depth = count + MARGIN
+        while True:
+            self._opened().close()
+            endings = [
+                source.ending(depth) if isinstance(source, EndingSource) else Ending(source, cut=())
+                for source in self._sources
+            ]
+            self._begin(endings)
+            found = LastEvents(count)
+            observer.restart()
+            found.read(self, observer)
+            self.is_whole = all(ending.is_whole for ending in endings)
+            if self.is_whole or found.are_complete(max(ending.complete_since for ending in endings)):
+                return list(found)
+            depth *= 2
 
     async def __aiter__(self) -> AsyncGenerator[Entry]:
         """Yield the entries; another thread waits for Kafka, the store and the key service."""
@@ -131,7 +168,13 @@ class Trail:
                 filters=self._filters(),
             )
         # 3.
-        self._reader = TrailReader(JoinedSource(self._sources), provider=provider, rules=self._rules)
+        self._key_service = provider
+        self._begin(self._sources)
+
+    def _begin(self, sources: Sequence[Source]) -> None:
+        """Read from the beginning of some sources; nothing is known of what was read before."""
+        self.filtered = 0
+        self._reader = TrailReader(JoinedSource(sources), provider=self._key_service, rules=self._rules)
         self._closing.callback(self._reader.close)
 
     def _provider(self) -> EncryptionProvider | None:

@@ -16,6 +16,7 @@ from telemetry.cli.output.console import BarTotal, err, escape_markup, progress
 from telemetry.config import AuditConfig, TelemetryConfig
 from telemetry.exceptions import ConfigurationError, Problem, TransportError
 from telemetry.reader import DamagedRecord, FileSource, KafkaSource, RawRecord, ReadRange
+from telemetry.reader.sources.ending import Ending, EndingSource
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -63,6 +64,13 @@ class WatchedSource:
         for record in self._source:
             self._bar.advance(self._task)
             yield record
+
+    def ending(self, count: int) -> Ending:
+        """Return the end of the source; of one that has none, the whole."""
+        if isinstance(self._source, EndingSource):
+            ending = self._source.ending(count)
+            return Ending(WatchedSource(ending, self._bar, self._task), cut=ending.cut)
+        return Ending(self, cut=())
 
     def __getattr__(self, name: str) -> Any:
         # A trail asks its sources for more than records, such as a topic's bounds.

@@ -25,6 +25,9 @@ MAX_REPORTED = 100
 class EntryCounter:
     """Counts the entries of a trail.
 
+    Args:
+        is_deferred: Whether to print what cannot be read only when :meth:`show_reports` is called.
+
     Attributes:
         events: Events that were read.
         clear: Those of them that were not sealed: anyone who may write to the topic can have written them.
@@ -35,8 +38,14 @@ class EntryCounter:
         newer: Sound events that use a feature which only later versions read.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_deferred: bool = False) -> None:
+        self._is_deferred = is_deferred
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget everything: the trail is read again."""
         self._reported = 0
+        self._deferred: list[Text] = []
         self.proven: Counter[Proven] = Counter()
         self.events = self.clear = self.conflicts = self.damaged = self.unopened = self.newer = 0
 
@@ -102,6 +111,12 @@ class EntryCounter:
             }
         return found
 
+    def show_reports(self) -> None:
+        """Print the reports that were deferred."""
+        for line in self._deferred:
+            err.print(line)
+        self._deferred = []
+
     def warn(self) -> None:
         """Warn of events that nothing proves; for a trail whose events should be sealed."""
         if self.clear:
@@ -132,6 +147,12 @@ class EntryCounter:
             self.damaged += 1
         self._reported += 1
         if self._reported <= MAX_REPORTED:
-            err.print(Text(escape_control(f"{place}: {type(error).__name__}: {error}"), style="red"))
+            self._print(Text(escape_control(f"{place}: {type(error).__name__}: {error}"), style="red"))
         if self._reported == MAX_REPORTED:
-            err.print("[red]further ones are only counted[/]")
+            self._print(Text("further ones are only counted", style="red"))
+
+    def _print(self, line: Text) -> None:
+        if self._is_deferred:
+            self._deferred.append(line)
+        else:
+            err.print(line)

@@ -34,6 +34,8 @@ class ReadCounts:
     """What a reader has found so far.
 
     Attributes:
+        records: Records that were read.
+        checkpoints: Those of them that are checkpoints, or rosters of a witness.
         copies: Records that were left out because the same record was shown before.
         conflicts: Places, or values of calls, that different records claim.
         repeats: Events whose call was logged before, with the same value and the same content.
@@ -41,6 +43,8 @@ class ReadCounts:
         damaged: Records that are malformed or were altered.
     """
 
+    records: int = 0
+    checkpoints: int = 0
     copies: int = 0
     conflicts: int = 0
     repeats: int = 0

@@ -43,6 +43,7 @@ class EntrySieve:
         Raises:
             StorageError: What is remembered of earlier records does not fit into memory, and cannot be written to disk.
         """
+        self.counts.records += 1
         if isinstance(entry, OpenedEvent):
             leaf = leaf_hash(entry.raw.value or b"")
             yield from self._event(self._judge.event(entry, leaf), leaf)
@@ -56,6 +57,7 @@ class EntrySieve:
         elif isinstance(entry, DamagedRecord):
             yield from self._damaged(self._judge.damaged(entry))
         else:
+            self.counts.checkpoints += 1
             yield entry
 
     def finish(self) -> Iterator[Entry]:

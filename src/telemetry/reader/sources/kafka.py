@@ -17,6 +17,7 @@ from telemetry.kafka.peek.connection import PeekError
 from telemetry.reader.entry import DamagedRecord, Place, RawRecord
 from telemetry.reader.open_transaction import OpenTransaction
 from telemetry.reader.sources.arrangement import Arrangement, AsFetched, Fetched
+from telemetry.reader.sources.ending import Ending
 from telemetry.reader.sources.fetch.fetcher import BadRange, Fetcher
 from telemetry.reader.sources.fetch.frames import Start
 from telemetry.reader.sources.partition_merge import WINDOW_SECONDS, PartitionMerge
@@ -94,6 +95,23 @@ class KafkaSource:
         if not self._located:
             self.bounds = self._client.bounds(self._within)
             self._located = True
+
+    def ending(self, count: int) -> Ending:
+        """Return the last records of each partition, within the range as it was located first.
+
+        Args:
+            count: Number of offsets of each partition, at least 1.
+
+        Raises:
+            TransportError: Kafka cannot be reached, or refuses.
+        """
+        self.locate()
+        bounds = {
+            partition: (max(start, end - count) if start < end else start, end)
+            for partition, (start, end) in self.bounds.items()
+        }
+        cut = [partition for partition, (start, _) in bounds.items() if start > self.bounds[partition][0]]
+        return Ending(self._read(bounds), cut=cut)
 
     def open_transactions(self) -> list[OpenTransaction]:
         """Return the transactions that are open now and were begun within the range that was read.

@@ -16,10 +16,11 @@ from rich.text import Text
 
 from telemetry.cli.options.connection import Loader, with_connection
 from telemetry.cli.options.reading import ReadOptions, with_reading
-from telemetry.cli.output.console import err, escape_control, escape_markup
+from telemetry.cli.output.console import err, escape_control
 from telemetry.cli.output.counter import MAX_REPORTED, EntryCounter
 from telemetry.cli.output.examples import examples
 from telemetry.cli.output.new_file import new_file
+from telemetry.cli.output.summary import read_summary, show_summary
 from telemetry.cli.output.terminal import TerminalStream
 from telemetry.cli.output.writers import EventWriter, writer_of
 from telemetry.exceptions import ConfigurationError, MalformedRecordError, Problem, TamperedError, TelemetryError
@@ -75,6 +76,9 @@ def export(
     end_offset: Annotated[
         int | None, typer.Option("--end-offset", min=0, help="Stop before this offset in every partition.")
     ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print what was read and left out as a JSON object, to standard error.")
+    ] = False,
 ) -> None:
     """Decrypt the trail, check every byte, and write it as JSON lines, CSV or Parquet, as it is or in a published schema.
 
@@ -96,7 +100,7 @@ def export(
         _require_unfiltered(read, form, format_)
         config = load(fallback_enabled=False, encryption_enabled=False)
         with read.sources(config, within, label="copying") as sources, _target(out, force=force) as target:
-            damaged = _copy(sources, target, out)
+            damaged = _copy(sources, target, out, json=json)
         # After the file is complete: what could be read must not be lost with what could not.
         if damaged:
             raise typer.Exit(TamperedError.exit_code)
@@ -109,7 +113,7 @@ def export(
     ):
         _write(trail, counter, create_writer(target, SCHEMAS[form]))
         target.flush()
-    _show_counts({"written": counter.events, "filtered out": trail.filtered} | counter.found(trail.counts), out)
+    show_summary(read_summary(trail, counter, {"written": counter.events}), json=json, to=str(out or ""))
     if config.audit_config.encryption_enabled:
         counter.warn()
     if counter.exit_code:
@@ -125,7 +129,9 @@ def _require_unfiltered(read: ReadOptions, form: Form, format_: Format) -> None:
         raise ConfigurationError(Problem("--sealed", "writes records as JSON lines", "leave out --schema and --format"))
 
 
-def _copy(sources: Iterable[Iterable[RawRecord | DamagedRecord]], target: BinaryIO, out: Path | None) -> int:
+def _copy(
+    sources: Iterable[Iterable[RawRecord | DamagedRecord]], target: BinaryIO, out: Path | None, *, json: bool
+) -> int:
     """Write every record that can be read; return how many cannot."""
     copied = damaged = 0
     for record in chain.from_iterable(sources):
@@ -140,7 +146,7 @@ def _copy(sources: Iterable[Iterable[RawRecord | DamagedRecord]], target: Binary
             if damaged <= MAX_REPORTED:
                 err.print(Text(escape_control(f"{raw.place}: {exc}"), style="red"))
     target.flush()
-    _show_counts({"copied": copied, "damaged": damaged}, out)
+    show_summary({"records": copied + damaged, "copied": copied, "damaged": damaged}, json=json, to=str(out or ""))
     return damaged
 
 
@@ -160,11 +166,6 @@ def _write(trail: Trail, counter: EntryCounter, writer: EventWriter) -> None:
     except BaseException:  # an interrupt too: a half-written table must not get a valid end
         writer.discard()
         raise
-
-
-def _show_counts(counts: dict[str, int], out: Path | None) -> None:
-    shown = "  ".join(f"[bold]{count}[/] {name}" for name, count in counts.items())
-    err.print(shown + (f"  to {escape_markup(str(out))}" if out else ""))
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import deque
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -16,6 +15,7 @@ from telemetry.cli.options.reading import ReadOptions, with_reading
 from telemetry.cli.output.console import err, escape_control, out, write_line
 from telemetry.cli.output.counter import EntryCounter
 from telemetry.cli.output.examples import examples
+from telemetry.cli.output.summary import read_summary, show_summary
 from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.reader import OpenedEvent, Proven
 from telemetry.reader.mappings import event_record
@@ -29,9 +29,6 @@ _MARKS = {
     Proven.NO: ("NOT PROVEN  ", "bold red"),
 }
 """What is written in front of an event that was judged."""
-_EXPLAINED = ("copies", "conflicts", "damaged", "not opened")
-"""Counts that are harmless, or have a sentence of their own."""
-
 app = typer.Typer(add_completion=False)
 
 
@@ -53,7 +50,8 @@ def tail(
         bool, typer.Option("--follow", "-f", help="Continue with new events until interrupted (Ctrl-C).")
     ] = False,
     last: Annotated[
-        int | None, typer.Option("--last", "-n", min=1, help="Print only the last so many of the selected events.")
+        int | None,
+        typer.Option("--last", "-n", min=1, help="Print only the selected events that arrived last, so many."),
     ] = None,
     proof_wait: Annotated[
         float | None,
@@ -62,7 +60,8 @@ def tail(
 ) -> None:
     """Read the trail, decrypt it, check every byte, and print it. The read is recorded in the trail first.
 
-    Reads from the beginning to the end and stops there, unless --follow. Control characters in events are shown as
+    Reads from the beginning to the end and stops there, unless --follow. Events come in the order in which they arrived on the
+    topic, over all partitions. With --last the topic is read from its end, further back until enough is found. Control characters in events are shown as
     escapes. With --public-key or --trust each event is shown with whether a checkpoint proves it; with --follow most
     are pending, because their checkpoint comes some seconds later, unless they wait for it with --proof-wait.
 
@@ -74,41 +73,43 @@ def tail(
     if proof_wait is not None and not follow:
         raise ConfigurationError(Problem("--proof-wait", "has no meaning without --follow", "leave it out"))
     config = load(fallback_enabled=False)
-    counter = EntryCounter()
+    counter = EntryCounter(is_deferred=last is not None)
     within = read.read_range(follow=follow)
     # On a terminal the progress bar would be drawn between the events.
     wait = (proof_wait or 0.0) if follow else None
+    shown = 0
     with read.trail(
         config, within, program="telemetry tail", label="reading", shown=not out.is_terminal, proof_wait=wait
     ) as trail:
         try:
             for event in _selected(trail, counter, last=last):
                 _show(event, json=json)
+                shown += 1
                 if follow:
                     sys.stdout.flush()
         except KeyboardInterrupt:
             # Ctrl-C is how --follow ends; otherwise the output is incomplete, and the exit code must say so.
             if not follow:
                 raise
-    _conclude(counter, trail)
+    earlier = {} if last is None else {"earlier": counter.events - shown}
+    notes = {"whole": trail.is_whole}
+    show_summary(read_summary(trail, counter, {"shown": shown} | earlier), json=json, notes=notes)
+    if last is not None and shown < last:
+        err.print(f"[yellow]the trail has {shown} such events, and was read from its beginning[/]")
+    if counter.exit_code:
+        err.print(f"[bold red]{counter.complaint()}[/]")
     if config.audit_config.encryption_enabled:
         counter.warn()
     raise typer.Exit(counter.exit_code_of(trail.counts, is_strict=read.is_strict, is_ended=not follow))
 
 
-def _conclude(counter: EntryCounter, trail: Trail) -> None:
-    """Say what has to be known beside the events that were shown."""
-    found = {name: count for name, count in counter.found(trail.counts).items() if count and name not in _EXPLAINED}
-    if found:
-        err.print("  ".join(f"[bold]{count}[/] {name}" for name, count in found.items()))
-    if counter.exit_code:
-        err.print(f"[bold red]{counter.complaint()}[/]")
-
-
 def _selected(trail: Trail, counter: EntryCounter, *, last: int | None) -> Iterator[OpenedEvent]:
-    events = (event for event in map(counter.event, trail) if event is not None)
-    # A queue of bounded length: memory holds only the events that will be shown.
-    return events if last is None else iter(deque(events, maxlen=last))
+    if last is None:
+        yield from (event for event in map(counter.event, trail) if event is not None)
+        return
+    events = trail.last(last, observer=counter)
+    counter.show_reports()
+    yield from events
 
 
 def _show(opened: OpenedEvent, *, json: bool) -> None:
