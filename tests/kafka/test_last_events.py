@@ -25,7 +25,11 @@ class _Trail:
 
     def __init__(self, kafka: KafkaBroker, folder: Path) -> None:
         self.topic = new_topic(kafka, partitions=PARTITIONS)
-        self._key = {"provider": "local_key", "key_path": str(folder / "key"), "passphrase": "correct horse"}
+        self._key: dict[str, Any] = {
+            "provider": "local_key",
+            "key_path": str(folder / "key"),
+            "passphrase": "correct horse",
+        }
         self._audit = kafka.audit_options("PLAINTEXT") | {"kafka_topic": self.topic, "fallback_enabled": False}
         self.file = folder / "telemetry.toml"
         plain = {**self._audit, "read_audit": "off", "security_protocol": "PLAINTEXT"}
@@ -37,7 +41,7 @@ class _Trail:
         self.file.write_text("\n".join(lines))
 
     def log(self, event_type: str, count: int, *, at_once: bool = True) -> None:
-        with Telemetry(AuditConfig(**self._audit, encryption_config=self._key)) as telemetry:
+        with Telemetry(AuditConfig.model_validate({**self._audit, "encryption_config": self._key})) as telemetry:
             for number in range(count):
                 receipt = telemetry.audit.log(event_type, {"number": number}, f"user-{number}")
                 if not at_once:

@@ -26,7 +26,7 @@ def event(place: Place, timestamp: float | None, time: str = "2026-01-02T03:04:0
         sequence=place.offset,
         schema_version=1,
     )
-    return OpenedEvent(made, place, True, RawRecord(None, b"", place, timestamp))
+    return OpenedEvent(made, place, sealed=True, raw=RawRecord(None, b"", place, timestamp))
 
 
 def topic(partition: int, offset: int, timestamp: float) -> OpenedEvent:

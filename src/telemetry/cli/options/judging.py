@@ -165,6 +165,11 @@ class Judging:
         """
         return require_trust(self._public_keys, self._trust, configured=audit.trust_file)
 
+    @property
+    def reads_topic(self) -> bool:
+        """Whether the rosters of the required witnesses are looked for on the topic."""
+        return bool(self._witnesses) and self._roster is None
+
     def acknowledged(self, policy: TrustPolicy, now: datetime) -> AcknowledgedFindings:
         """Return the findings that an auditor has acknowledged.
 

@@ -22,7 +22,17 @@ from telemetry.format.objects.fallback_object import PlainObjectReader
 from telemetry.format.objects.sealed_object import OBJECT_PURPOSE
 from telemetry.format.objects.sealed_reader import SealedObjectReader
 from telemetry.reader.entry import DamagedRecord, Place, RawRecord
-from telemetry.reader.sources.lines import MAX_LINE_BYTES, damaged_line, numbered_lines, raw_record, read_line
+from telemetry.reader.sources.lines import (
+    MAX_LINE_BYTES,
+    copied_line,
+    damaged_line,
+    numbered_lines,
+    raw_record,
+    read_line,
+)
+
+MAX_PARTITIONS = 10_000
+"""Partitions that the copy of a topic may name."""
 
 _HEADER = b'{"format_version":'
 _SEALED = b'{"format_version":2,'
@@ -34,7 +44,8 @@ class FileSource:
 
     Three kinds of files are known: the output of ``telemetry export --sealed`` or ``telemetry fallback export``, an
     object of a fallback store, and the output of ``kcat -C -J``. A line that is not a record is yielded as a damaged
-    one with its number.
+    one with its number. The copy of a topic names the place of each record on it, and the record has that place here; the
+    file alone vouches for it.
 
     Args:
         path: The file, or a pipe.
@@ -44,6 +55,8 @@ class FileSource:
     def __init__(self, path: Path, *, keys: StorageKeys | None = None) -> None:
         self._path = path
         self._keys = keys
+        # Readers remember something of each partition.
+        self._partitions: set[tuple[str, int | None]] = set()
 
     def __iter__(self) -> Iterator[RawRecord | DamagedRecord]:
         """Yield the records.
@@ -83,7 +96,16 @@ class FileSource:
             if len(line) > MAX_LINE_BYTES:
                 yield damaged_line(b"", self._place(number), f"the line is longer than {MAX_LINE_BYTES} bytes")
             elif line.strip():
-                yield read_line(line, self._place(number))
+                yield self._known(copied_line(line, self._place(number)), number)
+
+    def _known(self, record: RawRecord | DamagedRecord, number: int) -> RawRecord | DamagedRecord:
+        """Return a record, with the place of its line if the file names more partitions than there can be."""
+        partition = record.place[:2]
+        if partition not in self._partitions:
+            if isinstance(record, DamagedRecord) or len(self._partitions) >= MAX_PARTITIONS:
+                return record._replace(place=self._place(number)) if isinstance(record, RawRecord) else record
+            self._partitions.add(partition)
+        return record
 
     def _object(self, first: bytes, file: BinaryIO) -> Iterator[RawRecord | DamagedRecord]:
         """Yield the records of an object that is not sealed; also of a damaged one, because each has a seal of its own."""

@@ -10,7 +10,7 @@ import msgspec
 
 from telemetry.exceptions import MalformedRecordError
 from telemetry.format import canonical_base64
-from telemetry.format.objects.record_lines import StoredRecord
+from telemetry.format.objects.record_lines import MAX_HEADERS, StoredRecord
 from telemetry.format.proof.leaves import LEAVES_HEADER
 from telemetry.format.value.message import MAX_VALUE_BYTES
 from telemetry.reader.entry import DamagedRecord, Place, RawRecord
@@ -23,7 +23,18 @@ class _Line(msgspec.Struct):
     value: str | None = None
     payload: str | None = None
     timestamp: float | None = None
+    # What a copy says of the place, in whatever form another program has it.
+    ts: Any = None
+    topic: Any = None
+    partition: Any = None
+    offset: Any = None
+    headers: Any = None
 
+
+_MAX_TOPIC = 249
+"""Characters of the name of a topic (Kafka)."""
+_MAX_PARTITION = (1 << 31) - 1
+_MAX_OFFSET = (1 << 63) - 1
 
 _LINES = re.compile(rb"([^\n]+)\n")
 _decode = msgspec.json.Decoder(_Line).decode
@@ -69,13 +80,24 @@ def read_line(line: bytes, place: Place) -> RawRecord | DamagedRecord:
         line: A JSON object with ``key`` and ``value``, or ``key`` and ``payload`` as ``kcat -J`` calls it.
         place: Place of the line.
     """
+    found = copied_line(line, place)
+    return found if isinstance(found, DamagedRecord) else found._replace(place=place)
+
+
+def copied_line(line: bytes, place: Place) -> RawRecord | DamagedRecord:
+    """Return the record of a line of a copy, at the place on the topic that the line names.
+
+    Args:
+        line: As for :func:`read_line`, with ``topic``, ``partition``, ``offset``, ``timestamp`` and ``headers``.
+        place: Place of the line, for a record that names none.
+    """
     try:
         fields = _decode(line)
         value = fields.value if fields.value is not None else fields.payload
         if value is None:
             return damaged_line(line, place, "the line has no value")
         key = None if fields.key is None else fields.key.encode()
-        return RawRecord(key, value.encode(), place, fields.timestamp)
+        return RawRecord(key, value.encode(), _place_of(fields) or place, _timestamp_of(fields), _headers_of(fields))
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return damaged_line(line, place, "the line is not a record: a JSON object with the texts key and value")
 
@@ -102,10 +124,42 @@ def write_line(record: RawRecord) -> bytes:
         "partition": place.partition,
         "offset": place.offset,
         "timestamp": record.timestamp,
+        # The leaves beside a checkpoint prove each of its records; nothing else is in a header that must be kept.
+        "headers": [(name, canonical_base64.encode(data)) for name, data in record.headers if name == LEAVES_HEADER]
+        or None,
         "key": None if record.key is None else record.key.decode(),
         "value": None if record.value is None else record.value.decode(),
     }
     return _encode({name: value for name, value in line.items() if value is not None}) + b"\n"
+
+
+def _place_of(fields: _Line) -> Place | None:
+    topic, partition, offset = fields.topic, fields.partition, fields.offset
+    is_named = isinstance(topic, str) and 0 < len(topic) <= _MAX_TOPIC
+    if not is_named or not _is_number(partition, _MAX_PARTITION) or not _is_number(offset, _MAX_OFFSET):
+        return None
+    return Place(topic, partition, offset)
+
+
+def _timestamp_of(fields: _Line) -> float | None:
+    # kcat writes milliseconds.
+    return fields.ts / 1_000 if fields.timestamp is None and _is_number(fields.ts, _MAX_OFFSET) else fields.timestamp
+
+
+def _headers_of(fields: _Line) -> tuple[tuple[str, bytes], ...]:
+    if not isinstance(fields.headers, list):
+        return ()
+    for header in fields.headers[:MAX_HEADERS]:
+        match header:
+            case [str(name), str(text)] if (
+                name == LEAVES_HEADER and (data := canonical_base64.decode(text)) is not None
+            ):
+                return ((name, data),)
+    return ()
+
+
+def _is_number(value: Any, most: int) -> bool:
+    return type(value) is int and 0 <= value <= most
 
 
 def _header(header: tuple[str, str]) -> tuple[str, bytes]:

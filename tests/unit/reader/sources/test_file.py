@@ -11,7 +11,9 @@ import pytest
 
 from telemetry.exceptions import ConfigurationError, MalformedRecordError, StorageError, TamperedError
 from telemetry.format.objects.fallback_object import StoredRecord, encode_object
+from telemetry.format.proof.leaves import LEAVES_HEADER
 from telemetry.reader import DamagedRecord, FileSource, Place, RawRecord
+from telemetry.reader.sources import file as file_module
 from telemetry.reader.sources import lines as lines_module
 from telemetry.reader.sources.lines import write_line
 
@@ -41,7 +43,50 @@ def test_written_records_are_read_back(tmp_path: Path) -> None:
     assert [(record.key, record.value, record.timestamp) for record in found if isinstance(record, RawRecord)] == [
         (record.key, record.value, record.timestamp) for record in records
     ]
-    assert [str(entry.place) for entry in found] == [f"{path}, line 1", f"{path}, line 2"]
+    assert [entry.place for entry in found] == [record.place for record in records]
+
+
+def test_leaves_of_a_checkpoint_are_kept(tmp_path: Path) -> None:
+    leaves = (LEAVES_HEADER, bytes(range(256)))
+    record = RawRecord(b"key", b"{}", Place("topic", 0, 1), 1.5, (("other", b"\xff"), leaves))
+
+    (found,) = FileSource(_file(tmp_path, write_line(record)))
+
+    assert found == record._replace(headers=(leaves,))
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        {"topic": "t", "partition": "0", "offset": 5},
+        {"topic": "t", "partition": True, "offset": 5},
+        {"topic": "t", "partition": 0, "offset": -1},
+        {"topic": "t", "partition": 1 << 31, "offset": 5},
+        {"topic": "t", "partition": 0, "offset": 1 << 63},
+        {"topic": "", "partition": 0, "offset": 5},
+        {"topic": "t" * 250, "partition": 0, "offset": 5},
+        {"topic": "t", "partition": 0},
+        {"headers": ["name", "text"]},
+    ],
+    ids=str,
+)
+def test_place_that_is_none_is_its_line(tmp_path: Path, place: dict[str, object]) -> None:
+    path = _file(tmp_path, json.dumps({"key": "k", "value": "{}", **place}).encode())
+
+    (found,) = FileSource(path)
+
+    assert found == RawRecord(b"k", b"{}", Place(str(path), offset=1))
+
+
+def test_endless_partitions_are_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_module, "MAX_PARTITIONS", 3)
+    records = [RawRecord(None, b"{}", Place("t", number % 5, number)) for number in range(10)]
+    path = _file(tmp_path, b"".join(map(write_line, records)))
+
+    places = [found.place for found in FileSource(path)]
+
+    assert [place.partition for place in places] == [0, 1, 2, None, None] * 2
+    assert places[3] == Place(str(path), offset=4)
 
 
 def test_output_of_kcat_is_read(tmp_path: Path) -> None:
@@ -50,7 +95,7 @@ def test_output_of_kcat_is_read(tmp_path: Path) -> None:
     (found,) = FileSource(_file(tmp_path, json.dumps(line).encode()))
 
     assert isinstance(found, RawRecord)
-    assert (found.key, found.value) == (b"k", b"{}")
+    assert (found.key, found.value, found.place, found.timestamp) == (b"k", b"{}", Place("t", 0, 5), 0.001)
 
 
 def test_fallback_object_is_checked_and_read(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import msgspec
 import typer
 
 from telemetry.cli.options.connection import Loader, with_connection
+from telemetry.cli.options.copied import CopiedTrail
 from telemetry.cli.options.judging import Judging, with_judging
 from telemetry.cli.options.stored import open_fallback
 from telemetry.cli.output.console import BarTotal, err, progress, write_line
@@ -25,6 +26,9 @@ from telemetry.reader.verify.html_report import render_html
 from telemetry.reader.verify.state import VerifierState
 from telemetry.reader.verify.verifier import Verifier
 from telemetry.version import __version__
+
+_NO_TOPIC = {"kafka_brokers": "localhost:9092", "security_protocol": "PLAINTEXT"}
+"""Where a file is verified, no broker has to be named, and none is asked."""
 
 app = typer.Typer(add_completion=False)
 
@@ -64,6 +68,12 @@ def verify(
     after_retention: Annotated[
         bool, typer.Option(help="The topic's beginning was deleted on purpose: do not report it as missing.")
     ] = False,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "--file", help="A file instead of topic and store: from `export --sealed`, `fallback export` or `kcat -J`."
+        ),
+    ] = None,
     report: Annotated[
         Path | None, typer.Option(help="Write an evidence report to this file: one self-contained HTML page.")
     ] = None,
@@ -72,7 +82,7 @@ def verify(
     """Verify that nothing is missing, changed or reordered. Needs public keys only.
 
     Reads the topic from the beginning, and the fallback store too if one is configured: events that wait there are not
-    lost.
+    lost. With --file a copy is verified in their place, by its own word for where each record was.
 
     Records that no trusted key proves are foreign: anyone who may write to the topic can add them. They are counted, and are
     a finding only where a trusted producer lacks a record or has a rival for one.
@@ -80,7 +90,9 @@ def verify(
     Exit code: 0 when everything is proven, 3 when something was tampered with or reordered, 4 when something is missing or
     cannot be proven, 6 when the source cannot be read.
     """
-    config = load(encryption_enabled=False, fallback_enabled=False)
+    if file is not None:
+        _require_offline(judging, state)
+    config = load(encryption_enabled=False, fallback_enabled=False, **(_NO_TOPIC if file is not None else {}))
     audit = config.audit_config
     # Keys and state are checked before the trail is read, which can take hours.
     policy = judging.policy(audit)
@@ -102,9 +114,11 @@ def verify(
         witnessed=judging.witnessed(policy, audit),
     )
     starts = known.positions.get(audit.kafka_topic) if continued and known is not None else None
-    scope = _read(verifier, config, starts)
+    copied = CopiedTrail(file) if file is not None else None
+    scope = copied.read(verifier, config) if copied is not None else _read(verifier, config, starts)
     result = verifier.report(now=now)
-    result = replace(result, notes=(*known_findings.notes(), *result.notes))
+    notes = copied.notes() if copied is not None else ()
+    result = replace(result, notes=(*known_findings.notes(), *notes, *result.notes))
     # The state before the report, because the report quotes its digest.
     if state is not None:
         scope["state written, SHA-256"] = digest = _save(verifier.state(now=now), state)
@@ -119,6 +133,19 @@ def verify(
     else:
         show_report(result, with_foreign=judging.shows_foreign)
     raise typer.Exit(code)
+
+
+def _require_offline(judging: Judging, state: Path | None) -> None:
+    """Refuse what goes with a topic only."""
+    problems = []
+    if state is not None:
+        reason = "remembers offsets of the topic, and a copy can be of any part of it"
+        problems.append(Problem("--state", reason, "leave --state or --file out"))
+    if judging.reads_topic:
+        reason = "looks for rosters on the topic, which is not read with --file"
+        problems.append(Problem("--require-witness", reason, "name their place with --roster"))
+    if problems:
+        raise ConfigurationError(*problems)
 
 
 def _read(verifier: Verifier, config: TelemetryConfig, starts: dict[int, int] | None) -> dict[str, str]:
