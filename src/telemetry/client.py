@@ -1,4 +1,4 @@
-"""Offers ``Telemetry``, the object through which an asyncio application logs."""
+"""Offers ``Telemetry``, the object through which an application logs."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 
 class Telemetry:
-    """Encrypted audit logging for asyncio applications.
+    """Encrypted audit logging.
 
-    One object serves every event loop and thread of a process, and forked children too.
+    One object serves every event loop and thread of a process, and forked children too. Blocking code that has no event
+    loop at all starts and ends :class:`telemetry.sync.Telemetry`, which is the same otherwise.
     ``async with Telemetry(config) as telemetry:`` starts it and shuts it down.
 
     Args:

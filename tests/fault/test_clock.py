@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import uuid_utils
 
-from telemetry.audit.accept.draft import EventFactory
+from telemetry.audit.accept.draft.factory import EventFactory
 from telemetry.encryption.signing_key import SigningKey
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.reader import FallbackSource, KafkaSource, opened_storage_keys

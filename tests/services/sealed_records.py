@@ -9,9 +9,8 @@ from typing import Any
 from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
-from telemetry.audit.accept.draft import EventFactory
+from telemetry.audit.accept.draft.factory import EventFactory
 from telemetry.audit.accept.encryptor import AuditEncryptor
-from telemetry.audit.accept.fields import dedup_of
 from telemetry.encryption import EncryptionProvider
 from telemetry.encryption.data_key import DataKeyring
 from telemetry.encryption.unwrap.budget import UnwrapBudget
@@ -61,7 +60,7 @@ class Sealer:
             clear_fields=clear_fields,
             hide_event_type=hide_event_type,
         )
-        self._dedup = None if dedup is None else dedup_of(dedup, given=b"call", caller="gateway")
+        self._dedup = {} if dedup is None else {"idempotency_key": dedup}
         source = source_of("production", service)
         self._keyring = DataKeyring(
             provider, context=context_of(source), max_age=3_600, max_uses=1_000, max_bytes=1 << 30, grace=0
@@ -76,9 +75,8 @@ class Sealer:
         fields = {"session_id": f"s-{self._sequence}", "outcome": ("success", "denied")[self._sequence % 2]}
         token = trace.use_span(_span(span))
         with token:
-            draft = self._factory.draft(
-                "user_login", payload, user, {**fields, "sensitive": self._sequence % 2 == 0}, self._dedup
-            )
+            more = {"sensitive": self._sequence % 2 == 0, **self._dedup}
+            draft = self._factory.draft("user_login", payload, user, {**fields, **more}, caller="gateway")
         sealed = self._encryptor.seal(draft, self._producer, self._sequence)
         assert sealed is not None
         value = sealed.value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from telemetry.audit.accept.draft import EventFactory
+from telemetry.audit.accept.draft.factory import EventFactory
 from telemetry.audit.accept.encryptor import AuditEncryptor
 from telemetry.audit.record import SealedRecord
 from telemetry.encryption.data_key import DataKeyring

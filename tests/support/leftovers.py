@@ -9,7 +9,7 @@ from typing import Any
 
 import uuid_utils
 
-from telemetry.audit.accept.draft import EventFactory
+from telemetry.audit.accept.draft.factory import EventFactory
 from telemetry.audit.accept.encryptor import ClearEncoder
 from telemetry.audit.producer import TreeState
 from telemetry.audit.record import SealedRecord

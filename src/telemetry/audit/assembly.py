@@ -10,12 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from telemetry.audit.accept.draft import EventFactory
+from telemetry.audit.accept.draft.factory import EventFactory
 from telemetry.audit.accept.encryptor import AuditEncryptor, ClearEncoder
 from telemetry.audit.accept.intake import Intake
 from telemetry.audit.accept.key_supply import KeySupply
 from telemetry.audit.accept.room import Room
 from telemetry.audit.accept.stream import ProducerStream
+from telemetry.audit.accept.waiting_line import Patience, WaitingLine
 from telemetry.audit.gauges import PipelineGauges
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.metrics import AuditMetrics, BatchMetrics
@@ -136,7 +137,12 @@ class _Assembly:
             lock=self._lock, max_bytes=audit.batch_size_kb << 10, max_delay=audit.batch_timeout_ms / 1_000
         )
         spool, adopted = self._open_spool(stream, storage_keys, batcher=batcher, room=room)
-        intake = Intake(stream, lock=self._lock, room=room, queue=spool or batcher, refusals=ledger)
+        line = WaitingLine(
+            max_events=audit.queue_max_events,
+            max_bytes=audit.queue_max_bytes,
+            patience=Patience(audit.queue_full_timeout_ms / 1_000, audit.data_key_wait_ms / 1_000),
+        )
+        intake = Intake(stream, lock=self._lock, room=room, line=line, queue=spool or batcher, refusals=ledger)
         # 3. The way of a record that Kafka does not accept, and back.
         diversion = self._diversion(batcher, store)
         access = None if store is None else StoreAccess(store, storage_keys, signer.key if signer is not None else None)
@@ -190,7 +196,6 @@ class _Assembly:
             intake=intake,
             ledger=ledger,
             dispatcher=dispatcher,
-            keys=keys,
             gauges=gauges,
             ending=ending,
         )

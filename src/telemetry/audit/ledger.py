@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from telemetry.audit.accept.room import Room
+from telemetry.audit.loss_log import LossLog
 from telemetry.audit.metrics import AuditMetrics
 from telemetry.audit.receipt import Receipt, mark_delivered, mark_failed, mark_stored, notify
 from telemetry.audit.record import SealedRecord, Segment
@@ -21,6 +22,7 @@ class Counts(msgspec.Struct):
     stored: int = 0
     failed: int = 0
     refused: int = 0
+    lost: int = 0
     replayed: int = 0
     rejected: int = 0
     unmarked: int = 0
@@ -54,6 +56,7 @@ class Ledger:
         self._room = room
         self._lock = threading.Lock()
         self._closed = False
+        self._loss_log = LossLog()
         self.counts = Counts()
 
     def delivered(self, records: Sequence[SealedRecord]) -> None:
@@ -91,6 +94,7 @@ class Ledger:
             receipts = _receipts(records)
             waited = [receipt for receipt in receipts if mark_failed(receipt, error)]
             self.counts.failed += len(receipts)
+        self.lost(error, events=len(receipts) - len(waited))
         self._settle(records, len(receipts), _own_size(records), waited)
         self._metrics.failed(len(receipts))
 
@@ -101,6 +105,7 @@ class Ledger:
         """
         with self._lock:
             self._closed = True
+        self._loss_log.close()
 
     def kept(self, records: Sequence[SealedRecord]) -> None:
         """Notify the receipts of records that stay in the spool of a process that ends; they are not settled."""
@@ -113,6 +118,14 @@ class Ledger:
             with self._lock:
                 self.counts.refused += calls
             self._metrics.refused(type(error).__name__, calls=calls)
+
+    def lost(self, error: TelemetryError, *, events: int) -> None:
+        """Count events that failed while nobody waited on their receipts, and log it."""
+        if events:
+            with self._lock:
+                self.counts.lost += events
+            self._metrics.lost(type(error).__name__, events=events)
+            self._loss_log.lost(error, events=events)
 
     def send_failed(self, error: TelemetryError) -> None:
         """Count that Kafka did not accept what was sent."""

@@ -30,7 +30,7 @@ class SealTimer(Protocol):
 _GAUGES: dict[str, tuple[str, str]] = {
     "audit.queue.events": ("{event}", "Accepted events that are not settled"),
     "audit.queue.bytes": ("By", "Their sealed size"),
-    "audit.queue.waiting_calls": ("{call}", "log() calls that wait for room or for a data key"),
+    "audit.queue.waiting_calls": ("{event}", "Events that wait for room or for a data key"),
     "audit.oldest_undelivered_age_seconds": ("s", "Age of the oldest event that is not settled"),
     "audit.spool.bytes": ("By", "Size of the spool segment"),
     "audit.fallback.backlog_objects": ("{object}", "Objects of this process that wait for replay"),
@@ -86,7 +86,13 @@ class AuditMetrics:
             description="Events of an earlier version that were sent without a mark of this service",
         )
         self._refused = meter.create_counter(
-            "audit.events.refused_total", unit="{event}", description="log() calls that raised, by error"
+            "audit.events.refused_total", unit="{event}", description="Events that were not accepted, by error"
+        )
+
+        self._lost = meter.create_counter(
+            "audit.events.lost_total",
+            unit="{event}",
+            description="Events that failed while nobody waited on their receipt, by error",
         )
 
     def observe(self, gauges: Gauges) -> None:
@@ -117,8 +123,12 @@ class AuditMetrics:
         self._processed.add(events, {**self._topic, "outcome": "failed"})
 
     def refused(self, error: str, *, calls: int = 1) -> None:
-        """Count ``log()`` calls that raised."""
+        """Count events that were not accepted."""
         self._refused.add(calls, {"error": error})
+
+    def lost(self, error: str, *, events: int) -> None:
+        """Count events that failed while nobody waited on their receipt."""
+        self._lost.add(events, {"error": error})
 
     def send_error(self, kind: str) -> None:
         """Count that Kafka did not accept what was sent."""

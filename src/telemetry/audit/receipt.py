@@ -1,4 +1,4 @@
-"""Defines the receipt that ``log()`` returns: proof of acceptance, and a way to wait for more.
+"""Defines the receipt that ``log()`` returns: the event's identity, and a way to wait until it is safe.
 
 An application sees the class and cannot change a receipt; the functions below the class are the pipeline's half.
 """
@@ -9,14 +9,27 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Coroutine, Generator, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, dataclass_transform
 
 import msgspec
 
 from telemetry.exceptions import TelemetryError
 
-ACCEPTED, DURABLE, DELIVERED = 0, 1, 2
+WAITING, ACCEPTED, DURABLE, DELIVERED = -1, 0, 1, 2
+LEVELS = {"accepted": ACCEPTED, "durable": DURABLE, "delivered": DELIVERED}
+"""The levels that a call may ask for, by name."""
+
+if TYPE_CHECKING:
+
+    @dataclass_transform()
+    class _Awaitable(Coroutine[Any, Any, "Receipt"]):
+        """What type checkers see: a struct cannot inherit from an abstract class, but it has all of its methods."""
+
+        def __init_subclass__(cls, *, eq: bool, gc: bool) -> None: ...
+
+else:
+    _Awaitable = msgspec.Struct
 
 
 class Delivery(NamedTuple):
@@ -35,10 +48,13 @@ class Delivery(NamedTuple):
     fallback_object: str | None = None
 
 
-class Receipt(msgspec.Struct, eq=False, gc=False):
-    """Proof that an event was accepted, and a way to wait until it is safer still.
+class Receipt(_Awaitable, eq=False, gc=False):
+    """The identity of a logged event, and a way to wait until it is accepted, durable or delivered.
 
-    A receipt belongs to no event loop: any loop and any thread may wait on it. Cancelling a wait never cancels the event.
+    ``await receipt`` waits for the level that ``log()`` was asked for and returns the receipt; it may be awaited any number of
+    times, and ``asyncio.create_task()``, ``gather()``, ``TaskGroup``, ``wait_for()`` and ``asyncio.run()`` accept it as they
+    accept a coroutine. A receipt belongs to no event loop: any loop and any thread may wait on it. Cancelling a wait, or
+    never beginning one, changes nothing for the event.
 
     The pipeline writes level, place and error without a lock: the spool thread marks an event durable before it passes the
     record on, and only after that can the ledger settle it. Only the list of waiters is locked, by one lock for all
@@ -46,13 +62,14 @@ class Receipt(msgspec.Struct, eq=False, gc=False):
 
     Attributes:
         event_id: UUIDv7 of the event.
-        producer: UUIDv7 of the process stream.
-        sequence: The event's number in that stream.
+        producer: UUIDv7 of the process stream; None until the event is accepted.
+        sequence: The event's number in that stream; None until the event is accepted.
     """
 
     event_id: str
-    producer: str
-    sequence: int
+    producer: str | None = None
+    sequence: int | None = None
+    _asked: int = ACCEPTED
     _level: int = ACCEPTED
     _topic: str | None = None
     _partition: int | None = None
@@ -68,6 +85,11 @@ class Receipt(msgspec.Struct, eq=False, gc=False):
     def delivery(self) -> Delivery | None:
         """Where the event is, once delivered or stored; None before."""
         return Delivery(self._topic, self._partition, self._offset, self._object) if self._level == DELIVERED else None
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the event has its number and is on its way; before that it waits for room or for a data key."""
+        return self._level >= ACCEPTED
 
     @property
     def is_durable(self) -> bool:
@@ -99,6 +121,34 @@ class Receipt(msgspec.Struct, eq=False, gc=False):
         await wait_until(self, DELIVERED)
         return self.delivery or Delivery()
 
+    def __await__(self) -> Generator[Any, None, Receipt]:
+        yield from wait_until(self, self._asked).__await__()
+        return self
+
+    # The methods of a coroutine, for a task that runs the receipt itself. They keep no state: several tasks may.
+
+    def send(self, value: None) -> Any:
+        """Return the future that a task must wait for; raise ``StopIteration`` with the receipt when there is none."""
+        del value
+        if self.has_reached(self._asked):
+            self._raise_unless(self._asked)
+            raise StopIteration(self)
+        return self._future(self._asked).__await__().send(None)
+
+    def throw(self, kind: Any, value: Any = None, trace: Any = None) -> NoReturn:
+        """End a task that runs the receipt: it was cancelled. The event stays logged."""
+        self._discard_cancelled()
+        error = kind if value is None else value
+        raise (error() if isinstance(error, type) else error).with_traceback(trace)
+
+    def close(self) -> None:
+        """Do nothing: the event stays logged, and other tasks may wait."""
+
+    def wait(self, timeout: float | None = None) -> Receipt:
+        """Block until the level that ``log()`` was asked for, and return the receipt; errors as :meth:`wait_durable`."""
+        self._block(self._asked, timeout)
+        return self
+
     def wait_durable(self, timeout: float | None = None) -> None:
         """Block until the event is durable, as :meth:`durable` does.
 
@@ -117,7 +167,7 @@ class Receipt(msgspec.Struct, eq=False, gc=False):
         return self.delivery or Delivery()
 
     def _block(self, level: int, timeout: float | None) -> None:
-        if not self._reached(level):
+        if not self.has_reached(level):
             event = threading.Event()
             waiter = (level, None, event)
             self._add(waiter)
@@ -129,7 +179,14 @@ class Receipt(msgspec.Struct, eq=False, gc=False):
                 raise TimeoutError(message)
         self._raise_unless(level)
 
-    def _reached(self, level: int) -> bool:
+    def _future(self, level: int) -> asyncio.Future[None]:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        self._add((level, loop, future))
+        return future
+
+    def has_reached(self, level: int) -> bool:
+        """Return whether a wait for this level would end at once: it is reached, or the event has failed."""
         return self._level >= level or self._error is not None
 
     def _raise_unless(self, level: int) -> None:
@@ -144,12 +201,17 @@ class Receipt(msgspec.Struct, eq=False, gc=False):
                 self._waiters.append(waiter)
         # The pipeline sets the level first and looks for waiters second. Checking the level again here closes the gap: the
         # level was set after our caller looked, and the pipeline looked for waiters before this one was added.
-        if self._reached(waiter[0]):
+        if self.has_reached(waiter[0]):
             notify([self])
 
     def _discard(self, waiter: _Waiter) -> None:
         with _lock:
             self._waiters = [other for other in self._waiters or () if other is not waiter] or None
+
+    def _discard_cancelled(self) -> None:
+        with _lock:
+            waiters = self._waiters or ()
+            self._waiters = [waiter for waiter in waiters if waiter[1] is None or not waiter[2].done()] or None
 
     def _take_ready(self) -> list[_Waiter]:
         """Remove and return the waiters whose level is reached; the lock is held."""
@@ -168,20 +230,22 @@ _lock = threading.Lock()
 
 async def wait_until(receipt: Receipt, level: int) -> None:
     """Wait for a level, as ``durable()`` and ``delivered()`` do."""
-    if not receipt._reached(level):
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
-        waiter = (level, loop, future)
-        receipt._add(waiter)
+    if not receipt.has_reached(level):
         try:
-            await future
+            await receipt._future(level)
         except asyncio.CancelledError:
-            receipt._discard(waiter)
+            receipt._discard_cancelled()
             raise
     receipt._raise_unless(level)
 
 
 # The pipeline's half of a receipt. Each function returns whether a call waits, so that :func:`notify` is due.
+
+
+def mark_accepted(receipt: Receipt, producer: str, sequence: int) -> bool:
+    """Record the event's place in the stream; the intake's lock is held, so nothing else can happen to it before."""
+    receipt.producer, receipt.sequence, receipt._level = producer, sequence, ACCEPTED
+    return receipt._waiters is not None
 
 
 def mark_durable(receipt: Receipt) -> bool:

@@ -20,7 +20,9 @@ class AuditStats:
         stored: Acknowledged by the fallback store; ``replayed`` says how many of all objects went on to Kafka.
         failed: Accepted, then failed through their receipts.
         queued: Accepted and not settled: in memory, and in the spool where there is one.
-        refused: ``log()`` calls that raised.
+        refused: Events that were not accepted: the call or its receipt raised.
+        lost: Events that failed while nobody waited on their receipt; each is in ``failed`` or ``refused`` as well.
+        waiting: Events that wait for room or for a data key, and are not accepted yet.
         replayed: Events of the fallback store that this process sent to the topic.
         rejected: Events of the fallback store that Kafka will never accept.
         unmarked: Events that an earlier version had stored or spooled, sent although they have no mark of this service.
@@ -35,6 +37,8 @@ class AuditStats:
     failed: int = 0
     queued: int = 0
     refused: int = 0
+    lost: int = 0
+    waiting: int = 0
     replayed: int = 0
     rejected: int = 0
     unmarked: int = 0

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
+import logging
 import os
 import platform
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
-from telemetry.audit.accept.draft import EventFactory
-from telemetry.audit.accept.fields import OwnEventType
+from telemetry.audit.accept.draft.factory import EventFactory
+from telemetry.audit.accept.draft.fields import OwnEventType
 from telemetry.audit.accept.intake import Intake
 from telemetry.audit.record import SealedRecord
 from telemetry.config import TelemetryConfig
-from telemetry.exceptions import LifecycleError
+from telemetry.exceptions import BackpressureError, EncryptionError, LifecycleError
 from telemetry.version import __version__
+
+logger = logging.getLogger("telemetry.audit")
 
 USER_ID = "telemetry"
 
@@ -88,9 +90,13 @@ class SelfAudit:
     def _log(self, what: str, **payload: Any) -> None:
         if not self._enabled:
             return
-        # The sender may still have something to log when the shutdown has closed the intake; it must not fail for that.
-        with contextlib.suppress(LifecycleError):
+        try:
             self._intake.offer(self._factory.draft(OwnEventType(f"telemetry.{what}"), payload, USER_ID, {}))
+        except LifecycleError:
+            # The sender may still have something to log when the shutdown has closed the intake; it must not fail for that.
+            logger.debug("telemetry.%s was not logged: the shutdown has begun", what)
+        except (BackpressureError, EncryptionError) as exc:
+            logger.warning("telemetry.%s could not be logged: %s", what, exc)
 
     def _digest(self) -> dict[str, str]:
         text = json.dumps(self._config.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))

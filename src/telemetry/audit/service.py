@@ -1,18 +1,26 @@
-"""Offers ``log()`` to an application: ``telemetry.audit``, for asyncio and for blocking code."""
+"""Offers ``log()`` to an application: ``telemetry.audit``, for coroutines, threads and scripts."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Protocol, get_args
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Protocol
 
-from telemetry.audit.accept.intake import Ticket
+from telemetry.audit.accept.draft.adjuster import Unfit
 from telemetry.audit.pipeline import AuditPipeline
-from telemetry.audit.receipt import DELIVERED, DURABLE, Receipt, wait_until
+from telemetry.audit.receipt import LEVELS, Receipt
 from telemetry.audit.reports import AuditStats
 from telemetry.config.audit import WaitFor
 from telemetry.exceptions import EventError
+from telemetry.format.value.event import ActorType, Outcome
 
-_LEVELS = get_args(WaitFor)
+_NAMES = (
+    *("session_id", "actor_id", "actor_type", "tenant_id", "entity", "entity_id", "targets", "action", "outcome"),
+    *("reason", "changes", "source", "ip_address", "user_agent", "correlation_id", "occurred_at"),
+    *("idempotency_key", "sensitive"),
+)
+_NOTHING = (None,) * len(_NAMES)
 
 
 class PipelineOwner(Protocol):
@@ -27,7 +35,7 @@ class PipelineOwner(Protocol):
 
 
 class AuditService:
-    """Logs audit events without blocking the event loop.
+    """Logs audit events, from coroutines and from any thread: the order of one user's events holds across them.
 
     Args:
         owner: Owner of the pipeline.
@@ -36,102 +44,118 @@ class AuditService:
     def __init__(self, owner: PipelineOwner) -> None:
         self._owner = owner
 
-    async def log(
-        self, event_type: str, payload: Any, user_id: str, *, wait_for: WaitFor | None = None, **fields: Any
+    def log(  # noqa: PLR0913 - each field of an event has its name
+        self,
+        event_type: str,
+        payload: Any,
+        user_id: Any,
+        *,
+        session_id: Any = None,
+        actor_id: Any = None,
+        actor_type: ActorType | None = None,
+        tenant_id: Any = None,
+        entity: Any = None,
+        entity_id: Any = None,
+        targets: Iterable[Any] | None = None,
+        action: Any = None,
+        outcome: Outcome | None = None,
+        reason: Any = None,
+        changes: Mapping[str, Any] | None = None,
+        source: Any = None,
+        ip_address: Any = None,
+        user_agent: Any = None,
+        correlation_id: Any = None,
+        occurred_at: datetime | str | float | None = None,
+        idempotency_key: Any = None,
+        sensitive: bool | None = None,
+        unfit: Unfit = "refuse",
+        wait_for: WaitFor | None = None,
+        **metadata: Any,
     ) -> Receipt:
-        """Seal an event and accept it for delivery.
+        """Seal an event and log it; it is logged whether or not the result is awaited.
 
-        It touches the event loop only when it must wait: for the first data key, for room in a full queue, or because
-        of ``wait_for``. Events of one user stay in the order of the calls.
+        In a thread with a running event loop this never blocks: ``await`` the receipt to wait until the event is accepted,
+        or as safe as ``wait_for`` says. In any other thread it blocks until then. Events of one user stay in the order of the
+        calls.
+
+        What an outsider can influence never refuses an event: a text of the context that is too long, empty or holds control
+        characters is cut and escaped, and the event names it in ``adjusted``. Texts may be given as integers, UUIDs and IP
+        addresses too.
 
         Args:
             event_type: What happened, such as ``user_login``; 1 to 255 characters. ``telemetry.`` begins the library's own.
             payload: Any JSON-like value; dates, UUIDs, decimals, enums, bytes (as base64), dataclasses and pydantic
                 models are converted to JSON.
-            user_id: The user the event belongs to; 1 to 1,024 characters.
+            user_id: The user whose event it is, at most 1,024 characters: its events stay in order. None if nobody is known:
+                the event then has the user ``anonymous`` and that actor type. For a failed login give the name that was
+                tried.
+            session_id: Session of the user.
+            actor_id: Who acted, if it was not the user: an administrator, a service, a batch job.
+            actor_type: ``user``, ``service``, ``system`` or ``anonymous``: the kind of who acted.
+            tenant_id: Tenant, customer or organization that it concerns.
+            entity: Kind of the thing acted upon, such as ``order``.
+            entity_id: Id of that thing.
+            targets: Several things acted upon: ``(entity, entity_id)`` each.
+            action: What was done to it.
+            outcome: ``success``, ``failure`` or ``denied``.
+            reason: Why it was done, such as a ticket.
+            changes: What changed, by name of the attribute: ``(old, new)``, or a mapping with ``old``, ``new`` or both.
+            source: Part of the application.
+            ip_address: Address from which the request came.
+            user_agent: Program that sent the request.
+            correlation_id: Common to all events of one request.
+            occurred_at: When it happened, if not now: a ``datetime`` with a time zone, RFC 3339, or a number since 1970
+                (seconds; from 10^11 on milliseconds, from 10^14 microseconds, from 10^17 nanoseconds). A text or number
+                that is no time goes to the metadata.
+            idempotency_key: The same in each repeat of one call, at most 256 characters: readers show repeats once.
+            sensitive: Keep payload, changes and metadata off the screens of people who did not ask for them.
+            unfit: What happens to values that are no JSON and to an event that is too large. ``refuse`` raises; with
+                ``repr`` a text stands for what does not fit, and ``adjusted`` names it.
             wait_for: ``accepted`` (sealed and queued), ``durable`` (on disk in the spool; without a spool as
                 ``delivered``) or ``delivered`` (acknowledged by Kafka or the fallback store); default: the
                 configuration's.
-            **fields: ``session_id``, ``actor_id``, ``entity``, ``entity_id``, ``action``, ``outcome``, ``source``,
-                ``ip_address``, ``user_agent``, ``correlation_id``, ``sensitive``; any other goes to ``metadata``.
+            **metadata: Any other name and value.
 
         Returns:
-            The receipt.
+            The receipt. ``event_id`` is known at once, ``producer`` and ``sequence`` when the event is accepted.
 
         Raises:
-            EventError: The event cannot be accepted; nothing was logged.
-            BackpressureError: The queue stayed full for ``queue_full_timeout_ms``.
-            EncryptionError: No data key could be obtained.
+            EventError: The call is wrong; nothing was logged.
+            BackpressureError: The queue is full, and as many events wait for room as may.
+            EncryptionError: No data key could be obtained; in a thread without an event loop.
             LifecycleError: Before ``start()`` or after ``shutdown()``.
         """
         pipeline = self._owner.pipeline()
-        level = _checked_level(wait_for) if wait_for else pipeline.default_wait
-        accepted = pipeline.offer(event_type, payload, user_id, fields)
-        if isinstance(accepted, Ticket):
-            accepted = await self._wait(pipeline, accepted)
-        if level != "accepted":
-            # Without a coroutine in between: asyncio runs through each of them at every step of a task that waits.
-            await wait_until(accepted, DURABLE if level == "durable" else DELIVERED)
-        return accepted
+        level = pipeline.default_level if not wait_for else _level(wait_for)
+        given = (
+            *(session_id, actor_id, actor_type, tenant_id, entity, entity_id, targets, action, outcome),
+            *(reason, changes, source, ip_address, user_agent, correlation_id, occurred_at),
+            *(idempotency_key, sensitive),
+        )
+        fields: Mapping[str, Any] = metadata
+        if any(value is not None for value in given):
+            fields = {**dict(zip(_NAMES, given, strict=True)), **metadata}
+        receipt = pipeline.offer(event_type, payload, user_id, fields, unfit=unfit, level=level)
+        if not receipt.has_reached(level) and not _is_in_event_loop():
+            receipt.wait()
+        return receipt
 
     def get_audit_stats(self) -> AuditStats:
         """Return a snapshot of the counts of this process."""
         return self._owner.pipeline().stats()
 
-    async def _wait(self, pipeline: AuditPipeline, ticket: Ticket) -> Receipt:
-        future = asyncio.wrap_future(ticket.receipt)
-        try:
-            await asyncio.wait([future], timeout=pipeline.patience(ticket))
-        except asyncio.CancelledError:
-            pipeline.withdraw(ticket)
-            future.cancel()  # nothing will look at its result
-            raise
-        # An event that was accepted at the last moment is accepted: the pipeline decides, under its lock.
-        if not future.done() and pipeline.withdraw(ticket):
-            future.cancel()
-            raise pipeline.gave_up(ticket)
-        return await future
 
-
-class BlockingAuditService:
-    """Logs audit events from blocking code; the same pipeline, the same promises as :class:`AuditService`."""
-
-    def __init__(self, owner: PipelineOwner) -> None:
-        self._owner = owner
-
-    def log(
-        self, event_type: str, payload: Any, user_id: str, *, wait_for: WaitFor | None = None, **fields: Any
-    ) -> Receipt:
-        """Seal an event and accept it for delivery; arguments, result and errors as :meth:`AuditService.log`.
-
-        Wait on the receipt with ``wait_durable()`` and ``wait_delivered()``.
-        """
-        pipeline = self._owner.pipeline()
-        level = _checked_level(wait_for) if wait_for else pipeline.default_wait
-        accepted = pipeline.offer(event_type, payload, user_id, fields)
-        if isinstance(accepted, Ticket):
-            accepted = self._wait(pipeline, accepted)
-        if level == "durable":
-            accepted.wait_durable()
-        elif level == "delivered":
-            accepted.wait_delivered()
-        return accepted
-
-    def get_audit_stats(self) -> AuditStats:
-        """Return a snapshot of the counts of this process."""
-        return self._owner.pipeline().stats()
-
-    def _wait(self, pipeline: AuditPipeline, ticket: Ticket) -> Receipt:
-        try:
-            return ticket.receipt.result(pipeline.patience(ticket))
-        except TimeoutError:
-            if pipeline.withdraw(ticket):
-                raise pipeline.gave_up(ticket) from None
-            return ticket.receipt.result()
-
-
-def _checked_level(level: str) -> str:
-    if level not in _LEVELS:
+def _level(wait_for: str) -> int:
+    level = LEVELS.get(wait_for)
+    if level is None:
         message = 'wait_for must be "accepted", "durable" or "delivered"'
         raise EventError(message)
     return level
+
+
+def _is_in_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

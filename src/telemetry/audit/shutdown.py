@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ from telemetry.system.deadline import Deadline
 
 logger = logging.getLogger("telemetry.audit")
 
+_WAITING_SHARE = 0.2
+_WAITING_SECONDS = 5.0
+_POLL_SECONDS = 0.005
 _REPLAY_SHARE = 0.2
 _REPLAY_SECONDS = 5.0
 _SPOOL_SHARE = 0.3
@@ -106,10 +110,12 @@ class Shutdown:
             return self._outcome
 
     def _end(self, timeout: float) -> ShutdownReport | UndeliveredError:
-        # 1. Log the end, and accept nothing after it. Calls that wait are refused.
+        # 1. Log the end, and accept no call after it. Events that wait get a last chance.
         counts = self._ledger.counts
         self._self_audit.stopped(logged=self._intake.accepted, refused=counts.refused)
         self._intake.close(LifecycleError("telemetry is shut down; the event was not logged"))
+        timeout -= self._let_waiting_in(timeout)
+        self._intake.refuse_waiting()
         left = self._drain(timeout)
         # 5. Settle nothing from here on: what is left is counted now, and a late acknowledgement must not count again.
         self._ledger.close()
@@ -122,6 +128,16 @@ class Shutdown:
         # 7. Close store and keys; then fail the receipts of the events that are lost.
         self._resources.close()
         return self._give_up(lost) if lost else report
+
+    def _let_waiting_in(self, timeout: float) -> float:
+        """Give the events that wait a part of the time; return how many seconds that took."""
+        if not self._intake.waiting:
+            return 0.0
+        most = min(timeout * _WAITING_SHARE, _WAITING_SECONDS)
+        deadline = Deadline(most)
+        while self._intake.waiting and not deadline.is_over:
+            time.sleep(_POLL_SECONDS)
+        return most - deadline.remaining
 
     def _drain(self, timeout: float) -> list[SealedRecord]:
         """Send and store everything that was accepted; return what is safe nowhere."""

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from telemetry.audit.accept.fields import OwnEventType
+from telemetry.audit.accept.draft.fields import OwnEventType
 from telemetry.audit.receipt import Receipt
 from telemetry.audit.reports import SHUTDOWN_SECONDS
 from telemetry.audit.runtime import Runtime
-from telemetry.audit.service import BlockingAuditService
+from telemetry.audit.service import AuditService
 from telemetry.config import TelemetryConfig
 from telemetry.exceptions import ConfigurationError, ReadNotRecordedError, TelemetryError, TransportError
 from telemetry.system.core_dumps import disable_core_dumps
@@ -104,16 +104,18 @@ def _log(config: TelemetryConfig, who: str, payload: dict[str, Any], *, fallback
     runtime = Runtime(config.model_copy(update={"audit_config": audit}), for_reading=True)
     runtime.start()
     try:
-        return BlockingAuditService(runtime).log(
+        receipt = AuditService(runtime).log(
             OwnEventType(EVENT_TYPE),
             payload,
             who,
-            wait_for="delivered",
             action="read",
             entity="audit_trail",
             entity_id=audit.kafka_topic,
             outcome="success",
         )
+        # Said in so many words: an event loop may be running in this thread.
+        receipt.wait_delivered()
+        return receipt
     finally:
         runtime.shutdown(SHUTDOWN_SECONDS)
 

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import pytest
 
 from telemetry import TelemetryConfig
-from telemetry.audit.accept.intake import Ticket
 from telemetry.audit.assembly import assemble
 from telemetry.audit.pipeline import AuditPipeline
 from telemetry.audit.receipt import Receipt
@@ -32,13 +32,8 @@ class Bench:
         )
         self.pipeline: AuditPipeline = assemble(TelemetryConfig(service_name="shop", audit_config=config))
 
-    def offer(self) -> Receipt | Ticket:
+    def offer(self) -> Receipt:
         return self.pipeline.offer("login", {}, "ada", {})
-
-    def ticket(self) -> Ticket:
-        offered = self.offer()
-        assert isinstance(offered, Ticket)
-        return offered
 
 
 @pytest.fixture
@@ -54,7 +49,7 @@ def fill(bench: Bench) -> None:
     """Fill the queue with events that cannot be stored yet."""
     bench.store.begin("hanging")
     for _ in range(2):
-        assert isinstance(bench.offer(), Receipt)
+        assert bench.offer().is_accepted
 
 
 def test_refused_event_is_counted(bench: Bench) -> None:
@@ -65,26 +60,51 @@ def test_refused_event_is_counted(bench: Bench) -> None:
     assert (stats.logged, stats.refused) == (0, 1)
 
 
-def test_full_queue_has_the_patience_for_room(bench: Bench) -> None:
+def test_full_queue_refuses_after_its_time(bench: Bench) -> None:
     fill(bench)
-    ticket = bench.ticket()
+    waiting = bench.offer()
+    assert (waiting.producer, waiting.sequence) == (None, None)
+    assert bench.pipeline.stats().waiting == 1
 
-    assert bench.pipeline.patience(ticket) == pytest.approx(0.04)
-    assert bench.pipeline.withdraw(ticket)
-    assert isinstance(bench.pipeline.gave_up(ticket), BackpressureError)
-    assert bench.pipeline.stats().refused == 1
+    with pytest.raises(BackpressureError):
+        waiting.wait()
+
+    stats = bench.pipeline.stats()
+    assert (stats.refused, stats.waiting, stats.logged) == (1, 0, 2)
 
 
-def test_missing_key_has_its_own_patience(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, data_key_max_uses=1, queue_max_events=100)
+def test_missing_key_refuses_after_its_own_time(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, data_key_max_uses=1, queue_max_events=100, queue_full_timeout_ms=600_000)
     bench.keys.begin("hanging")
-    while isinstance(offered := bench.offer(), Receipt):
+    while (offered := bench.offer()).is_accepted:
         pass
 
-    assert bench.pipeline.patience(offered) == pytest.approx(0.07)
-    assert bench.pipeline.withdraw(offered)
-    assert isinstance(bench.pipeline.gave_up(offered), KeyUnreachableError)
+    with pytest.raises(KeyUnreachableError):
+        offered.wait()
     bench.keys.clear()
+    bench.pipeline.shutdown(20)
+
+
+def test_failure_that_nobody_waits_for_is_counted(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    fill(bench)
+    for _ in range(2):
+        bench.offer()
+
+    until(lambda: bench.pipeline.stats().refused == 2)
+
+    assert bench.pipeline.stats().lost == 2
+    assert sum("lost" in line and "BackpressureError" in line for line in caplog.messages) == 1
+
+
+def test_as_many_events_wait_as_may(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, queue_full_timeout_ms=600_000)
+    fill(bench)
+    while (pipeline := bench.pipeline).stats().waiting < 2:
+        pipeline.offer("login", {}, "ada", {})
+
+    with pytest.raises(BackpressureError, match="as many as may"):
+        bench.offer()
+    bench.store.clear()
     bench.pipeline.shutdown(20)
 
 
@@ -101,13 +121,26 @@ def test_stats_add_up_at_every_moment(bench: Bench) -> None:
     assert stats.diverted
 
 
-def test_ticket_is_not_withdrawn_after_acceptance(bench: Bench) -> None:
+def test_waiting_event_is_accepted_when_there_is_room(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, queue_full_timeout_ms=600_000)
     fill(bench)
-    ticket = bench.ticket()
+    waiting = bench.offer()
     bench.store.clear()
 
-    assert ticket.receipt.result(60).sequence == 2
-    assert not bench.pipeline.withdraw(ticket)
+    assert waiting.wait(60).sequence == 2
+    bench.pipeline.shutdown(20)
+
+
+def test_waiting_event_is_logged_during_the_shutdown(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, queue_full_timeout_ms=600_000)
+    fill(bench)
+    waiting = bench.offer()
+    Timer(0.2, bench.store.clear).start()
+
+    report = bench.pipeline.shutdown(60)
+
+    assert waiting.is_settled
+    assert report.stored == 3
 
 
 def test_nothing_is_accepted_after_the_shutdown(bench: Bench) -> None:

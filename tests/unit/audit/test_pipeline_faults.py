@@ -358,8 +358,9 @@ def test_calls_waiting_at_shutdown_are_refused(tmp_path: Path) -> None:
     waiting.start()
     pipeline = telemetry._runtime.pipeline()
     until(lambda: pipeline._intake.waiting == 1)
-    threading.Timer(0.2, store.faults.gate.set).start()
-    telemetry.shutdown(10)
+    # Opened after the part of the time that the events which wait are given.
+    threading.Timer(1.5, store.faults.gate.set).start()
+    telemetry.shutdown(5)
     waiting.join(20)
 
     assert [type(error).__name__ for error in errors] == ["LifecycleError"]

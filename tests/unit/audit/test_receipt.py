@@ -33,7 +33,7 @@ def _reach(receipt: Receipt, level: int, delivery: Delivery | None = None) -> No
 async def test_no_public_name_changes_a_receipt() -> None:
     receipt = _receipt()
     names = [name for name in dir(receipt) if not name.startswith("_")]
-    waits = {"durable", "delivered", "wait_durable", "wait_delivered"}
+    waits = {"durable", "delivered", "wait", "wait_durable", "wait_delivered", "has_reached", "send", "throw", "close"}
 
     for name in names:
         if name not in waits:

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from telemetry.audit.accept.draft import EventDraft, EventFactory
+from telemetry.audit.accept.draft.event_draft import EventDraft
+from telemetry.audit.accept.draft.factory import EventFactory
 from telemetry.audit.accept.intake import Intake
 from telemetry.audit.accept.room import Room
 from telemetry.audit.accept.stream import ProducerStream
+from telemetry.audit.accept.waiting_line import Patience, WaitingLine
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.metrics import AuditMetrics
 from telemetry.audit.record import SealedRecord
@@ -58,6 +60,7 @@ class Bench:
             ProducerStream(self._drafts),
             lock=lock,
             room=Room(lock=lock, max_events=100, max_bytes=1 << 20),
+            line=WaitingLine(max_events=9, max_bytes=1 << 20, patience=Patience(room=60, key=60)),
             queue=self._drafts,
             refusals=Ledger(topic="t", metrics=AuditMetrics(topic="t")),
         )

@@ -68,7 +68,7 @@ def _shutdown(
     resources = ExitStack()
     resources.callback(calls.append, "resources.close")
     parts: dict[str, Any] = {
-        "intake": Part("intake", calls, accepted=9),
+        "intake": Part("intake", calls, accepted=9, waiting=0),
         "ledger": Part("ledger", calls, counts=Counts()),
         "self_audit": Part("self_audit", calls),
         "replay": Part("replay", calls),
@@ -88,6 +88,7 @@ def test_parts_end_in_the_documented_order() -> None:
     assert calls == [
         "self_audit.stopped",
         "intake.close",
+        "intake.refuse_waiting",
         "replay.close",
         "spool.stop",
         "checkpointer.expect_end",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from telemetry.audit.accept.draft import EventFactory
+from telemetry.audit.accept.draft.factory import EventFactory
 from telemetry.audit.accept.encryptor import ClearEncoder
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.values import values_of, write_out

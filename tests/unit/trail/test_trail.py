@@ -22,7 +22,7 @@ from telemetry.exceptions import (
     ReadNotRecordedError,
     TransportError,
 )
-from telemetry.format.value.event import AuditEvent
+from telemetry.format.value.event import AuditEvent, Outcome
 from telemetry.reader import (
     DamagedRecord,
     Entry,
@@ -53,7 +53,7 @@ class Rig:
         self.folder = folder
         with Telemetry(self.config()) as telemetry:
             for number in range(10):
-                outcome = "denied" if number % 5 == 0 else "success"
+                outcome: Outcome = "denied" if number % 5 == 0 else "success"
                 telemetry.audit.log("order_read", {"number": number}, f"user-{number % 3}", outcome=outcome)
 
     def config(self, **changes: Any) -> AuditConfig:

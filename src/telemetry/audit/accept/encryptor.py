@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from struct import Struct
 
-from telemetry.audit.accept.draft import EventDraft
+from telemetry.audit.accept.draft.event_draft import EventDraft
 from telemetry.audit.record import SealedRecord
 from telemetry.encryption.data_key import ActiveKey, DataKeyring
 from telemetry.format.value import jwe

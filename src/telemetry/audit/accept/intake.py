@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
-from concurrent.futures import Future
+from collections.abc import Sequence
 from time import perf_counter
 from typing import Protocol
 
-from telemetry.audit.accept.draft import EventDraft
+from telemetry.audit.accept.draft.event_draft import EventDraft
 from telemetry.audit.accept.room import Room
 from telemetry.audit.accept.stream import ProducerStream
-from telemetry.audit.receipt import Receipt
+from telemetry.audit.accept.waiting_line import WaitingEvent, WaitingLine
+from telemetry.audit.receipt import ACCEPTED, WAITING, Receipt, mark_accepted, mark_failed, notify
 from telemetry.audit.record import SealedRecord
-from telemetry.exceptions import TelemetryError
+from telemetry.exceptions import BackpressureError, TelemetryError
+from telemetry.system.worker import Worker
 
 _TIMED_EVERY = 8
+_LONGEST_PAUSE = 0.5
+"""Seconds after which the timer looks again: what the first event lacks, and so its patience, may have changed."""
 
 
 class RecordQueue(Protocol):
@@ -25,42 +28,30 @@ class RecordQueue(Protocol):
         """Append a record; the intake's lock is held."""
 
 
-class RefusedCalls(Protocol):
-    """Counts ``log()`` calls that raised; the ledger, in a pipeline."""
+class Refusals(Protocol):
+    """Counts events that were not accepted; the ledger, in a pipeline."""
 
     def refused(self, error: TelemetryError, *, calls: int = 1) -> None:
-        """Count calls that raised this error."""
+        """Count calls that ended with this error."""
 
-
-class Ticket:
-    """An event that waits for room or for a data key, in the order of the calls.
-
-    Attributes:
-        draft: The event.
-        receipt: Finished with the receipt once the event is accepted, or with the reason it cannot be.
-        waits_for_key: Whether the last attempt failed because no data key was available.
-    """
-
-    __slots__ = ("draft", "receipt", "waits_for_key")
-
-    def __init__(self, draft: EventDraft) -> None:
-        self.draft = draft
-        self.receipt: Future[Receipt] = Future()
-        self.waits_for_key = False
+    def lost(self, error: TelemetryError, *, events: int) -> None:
+        """Count events whose failure nobody waited for."""
 
 
 class Intake:
     """Accepts events one after the other: the order in which calls get the lock is the order of the sequence numbers.
 
     Everything that may refuse an event comes before it gets its number, so a hole in a sequence always means a lost
-    record. Events that must wait form one queue and are accepted in its order, whichever thread gives room back.
+    record. Events that must wait form one line and are accepted in its order, in the thread that gives room back or
+    brings the data key. A timer refuses those that waited too long; its thread starts with the first event that waits.
 
     Args:
         stream: Numbers, seals and fetches keys for the events.
-        lock: Shared with the room and the queue, so that an event takes one lock only.
+        lock: Shared with the room, the line and the queue, so that an event takes one lock only.
         room: Bounds of accepted events.
+        line: Events that wait.
         queue: Takes over each sealed record while the lock is held.
-        refusals: Counts the waiting calls that are refused.
+        refusals: Counts the events that are refused after their call has returned.
     """
 
     def __init__(
@@ -69,16 +60,18 @@ class Intake:
         *,
         lock: threading.Lock,
         room: Room,
+        line: WaitingLine,
         queue: RecordQueue,
-        refusals: RefusedCalls,
+        refusals: Refusals,
     ) -> None:
         self._stream = stream
         self._lock = lock
         self._room = room
+        self._line = line
         self._queue = queue
         self._refusals = refusals
-        self._tickets: deque[Ticket] = deque()
         self._closed: TelemetryError | None = None
+        self._timer: Worker | None = None
         self._sealed = 0
         self._seal_seconds = 0.0
         room.add_waiter(self)
@@ -97,13 +90,22 @@ class Intake:
 
     @property
     def waiting(self) -> int:
-        """How many calls wait for room or for a key."""
-        return len(self._tickets)
+        """How many events wait for room or for a key."""
+        return len(self._line)
 
-    def offer(self, draft: EventDraft) -> Receipt | Ticket:
-        """Accept the event now, or return the ticket with which it waits.
+    def offer(self, draft: EventDraft, level: int = ACCEPTED) -> Receipt:
+        """Accept the event now, or have it wait.
+
+        Args:
+            draft: The event.
+            level: What awaiting the receipt waits for.
+
+        Returns:
+            The receipt; where the event waits, it is not accepted yet.
 
         Raises:
+            BackpressureError: So many events wait that none may join them.
+            EncryptionError: There is no data key, and events do not wait for one.
             LifecycleError: The pipeline is shut down.
         """
         lock = self._lock
@@ -112,79 +114,138 @@ class Intake:
         try:
             if self._closed is not None:
                 raise self._closed
-            if not self._tickets and self._room.fits(len(draft.json_after_sequence)):
-                receipt = self._accept(draft)
+            if not self._line and self._room.fits(len(draft.json_after_sequence)):
+                receipt = self._accept(draft, level)
                 if receipt is not None:
                     return receipt
-            ticket = Ticket(draft)
-            self._tickets.append(ticket)
-            ticket.waits_for_key = self._room.fits(len(draft.json_after_sequence))
-            needs_key = ticket.waits_for_key
+            self._find_what_lacks(draft)
+            lacks_key, refusal, timer = self._line.lacks_key, self._refusal_of(draft), None
+            receipt = Receipt(draft.id, _asked=level, _level=WAITING)
+            if refusal is None:
+                self._line.append(draft, receipt)
+                timer = self._timer_to_start()
         finally:
             lock.release()
-        if needs_key:
+        if lacks_key:
             self.request_key()
-        return ticket
+        if timer is not None:
+            timer.start()
+        if refusal is not None:
+            raise refusal
+        return receipt
 
     def request_key(self) -> None:
-        """Request a data key for the calls that wait; the lock is not held."""
+        """Request a data key for the events that wait; the lock is not held."""
         if self._stream.keys is not None:
             self._stream.keys.request(self)
 
     def key_arrived(self) -> None:
-        """Accept the calls that wait, now that there is a data key."""
+        """Accept the events that wait, now that there is a data key."""
         with self._lock:
             needs_key = self.accept_waiting()
         if needs_key:
             self.request_key()
 
     def key_unavailable(self, error: TelemetryError) -> None:
-        """Refuse every call that waits: no data key can be fetched."""
-        self._refuse_waiting(error)
-
-    def withdraw(self, ticket: Ticket) -> bool:
-        """Remove a ticket from the queue; return False when its event was accepted or refused meanwhile."""
+        """Refuse every event that waits: no data key can be fetched."""
         with self._lock:
-            if ticket.receipt.done() or ticket not in self._tickets:
-                return False
-            self._tickets.remove(ticket)
-            # The one that gave up may have been too large; the calls after it may fit.
-            needs_key = self.accept_waiting()
-        if needs_key:
-            self.request_key()
-        return True
+            refused = self._line.take_all()
+        self._refuse(refused, error)
+
+    def expire(self) -> float | None:
+        """Refuse the events that waited too long; return the seconds until the next one has, or None if nothing waits."""
+        while True:
+            with self._lock:
+                seconds = self._line.expires_in
+                if seconds is None or seconds > 0:
+                    return seconds
+                error = self._why_waiting()
+                expired = [self._line.take_first()]
+                # The one that gave up may have been too large; those after it may fit.
+                needs_key = self.accept_waiting()
+            if needs_key:
+                self.request_key()
+            self._refuse(expired, error)
 
     def close(self, error: TelemetryError) -> None:
-        """Refuse every further and every waiting event with ``error``."""
+        """Refuse every further call with ``error``; the events that wait may still be accepted."""
         with self._lock:
             self._closed = error
-        self._refuse_waiting(error)
+
+    def refuse_waiting(self) -> None:
+        """Refuse the events that still wait after :meth:`close`, and end the timer."""
+        with self._lock:
+            refused, timer = self._line.take_all(), self._timer
+        if timer is not None:
+            timer.ask_to_stop()
+        if self._closed is not None:
+            self._refuse(refused, self._closed)
 
     def accept_waiting(self) -> bool:
-        """Accept from the head of the queue; the lock is held. Return whether a data key is missing."""
-        tickets = self._tickets
-        while tickets and self._room.fits(len(tickets[0].draft.json_after_sequence)):
-            ticket = tickets[0]
-            receipt = self._accept(ticket.draft)
-            if receipt is None:
-                ticket.waits_for_key = True
-                return True
-            tickets.popleft()
-            # A waiter that was cancelled at this very moment keeps its event: it is accepted.
-            if ticket.receipt.set_running_or_notify_cancel():
-                ticket.receipt.set_result(receipt)
-        return False
+        """Accept from the head of the line; the lock is held. Return whether a data key is missing."""
+        line, accepted = self._line, []
+        line.lacks_key = False
+        while line and self._room.fits(len(line.first.draft.json_after_sequence)):
+            if self._accept(line.first.draft, ACCEPTED, line.first.receipt) is None:
+                line.lacks_key = True
+                break
+            accepted.append(line.take_first().receipt)
+        # Wakes loops and threads, and takes only the lock of the receipts.
+        notify(accepted)
+        return line.lacks_key
 
-    def _refuse_waiting(self, error: TelemetryError) -> None:
-        with self._lock:
-            refused, self._tickets = self._tickets, deque()
-        waiting = [ticket.receipt for ticket in refused if ticket.receipt.set_running_or_notify_cancel()]
+    def _find_what_lacks(self, draft: EventDraft) -> None:
+        """Record what the first event of the line lacks, where this one becomes the first; the lock is held."""
+        if not self._line:
+            self._line.lacks_key = self._room.fits(len(draft.json_after_sequence))
+
+    def _why_waiting(self) -> TelemetryError:
+        """Return the error for an event that waited too long, or cannot wait at all; the lock is held."""
+        if self._line.lacks_key and self._stream.keys is not None:
+            return self._stream.keys.missing()
+        message = (
+            f"the queue stayed full for {self._line.patience * 1_000:.0f} ms; the event was not logged; "
+            "Kafka and the fallback do not keep up"
+        )
+        return BackpressureError(message)
+
+    def _refusal_of(self, draft: EventDraft) -> TelemetryError | None:
+        """Return why an event may not wait, or None if it may; the lock is held."""
+        if self._line.patience <= 0:
+            return self._why_waiting()
+        if self._line.has_room(draft):
+            return None
+        message = (
+            f"the queue is full, and {len(self._line)} events wait, as many as may; the event was not logged; "
+            "Kafka and the fallback, or the key service, do not keep up"
+        )
+        return BackpressureError(message)
+
+    def _timer_to_start(self) -> Worker | None:
+        """Return the timer if it must be started, and wake it otherwise; the lock is held."""
+        if self._timer is None:
+            self._timer = Worker("telemetry-waiting", self._expire_until_closed)
+            return self._timer
+        if len(self._line) == 1:
+            self._timer.wake()
+        return None
+
+    def _expire_until_closed(self) -> None:
+        timer = self._timer
+        while timer is not None and not timer.is_stopping:
+            seconds = self.expire()
+            timer.pause(None if seconds is None else min(seconds, _LONGEST_PAUSE))
+
+    def _refuse(self, refused: Sequence[WaitingEvent], error: TelemetryError) -> None:
+        if not refused:
+            return
         # Counted first: a call that has raised is in the statistics already.
-        self._refusals.refused(error, calls=len(waiting))
-        for receipt in waiting:
-            receipt.set_exception(error)
+        self._refusals.refused(error, calls=len(refused))
+        waited = [event.receipt for event in refused if mark_failed(event.receipt, error)]
+        self._refusals.lost(error, events=len(refused) - len(waited))
+        notify(waited)
 
-    def _accept(self, draft: EventDraft) -> Receipt | None:
+    def _accept(self, draft: EventDraft, level: int, receipt: Receipt | None = None) -> Receipt | None:
         """Seal, number and queue an event; return None, and use no number, where there is no data key."""
         stream = self._stream
         producer, sequence = stream.producer, stream.next_sequence
@@ -194,7 +255,11 @@ class Intake:
             record = self._seal_timed(draft, producer, sequence)
         if record is None:
             return None
-        receipt = record.receipt = Receipt(draft.id, producer, sequence)
+        if receipt is None:
+            receipt = Receipt(draft.id, producer, sequence, level)
+        else:
+            mark_accepted(receipt, producer, sequence)
+        record.receipt = receipt
         stream.next_sequence = sequence + 1
         room = self._room
         room.free_events -= 1

@@ -7,10 +7,10 @@ from typing import Protocol
 
 import uuid_utils
 
-from telemetry.audit.accept.draft import EventDraft
+from telemetry.audit.accept.draft.event_draft import EventDraft
 from telemetry.audit.producer import ProducerTree, TreeState
 from telemetry.audit.record import SealedRecord
-from telemetry.exceptions import TelemetryError
+from telemetry.exceptions import EncryptionError, TelemetryError
 
 
 class Sealer(Protocol):
@@ -35,6 +35,9 @@ class KeySource(Protocol):
 
     def request(self, waiters: KeyWaiters) -> None:
         """Fetch a data key without blocking, and notify ``waiters`` of the result."""
+
+    def missing(self) -> EncryptionError:
+        """Return the error for an event that waited too long for a data key."""
 
 
 class Signer(Protocol):

@@ -52,12 +52,13 @@ class EventTemplate:
         end: After the payload, in an event without optional fields.
     """
 
-    __slots__ = ("_features", "before_payload", "end")
+    __slots__ = ("_features", "_key_end", "before_payload", "end")
 
     def __init__(
         self, *, service_name: str, environment: str, version: str, features: Collection[str] = frozenset()
     ) -> None:
         self._features = frozenset(features)
+        self._key_end = f":{service_name}"
         service = _encode(service_name), _encode(environment)
         self.before_payload = b',"service_name":%b,"environment":%b,"payload":' % service
         self.end = b',"version":%b}' % _encode(version) if version else b"}"
@@ -78,6 +79,10 @@ class EventTemplate:
     def of_user(self, user_id: str) -> bytes:
         """Return the JSON of a user id."""
         return _encode(user_id)
+
+    def key_of(self, user_id: str) -> bytes:
+        """Return the Kafka key of a user's events, where it is not derived by HMAC."""
+        return (user_id + self._key_end).encode()
 
     def clear_tail(self, clear_type: bytes, traceparent: str | None, projected: Mapping[str, Any]) -> bytes:
         """Return the clear tail of an event.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from telemetry.audit.accept.draft import EventDraft, EventFactory
+from telemetry.audit.accept.draft.event_draft import EventDraft
+from telemetry.audit.accept.draft.factory import EventFactory
 from telemetry.audit.accept.encryptor import AuditEncryptor
 from telemetry.audit.record import SealedRecord
 from telemetry.encryption.data_key import DataKeyring

@@ -1,18 +1,19 @@
 from __future__ import annotations
 
-import random
 import threading
-from concurrent.futures import Future
 
 import pytest
 
-from telemetry.audit.accept.draft import EventDraft, EventFactory
-from telemetry.audit.accept.intake import Intake, Ticket
+from telemetry.audit.accept.draft.event_draft import EventDraft
+from telemetry.audit.accept.draft.factory import EventFactory
+from telemetry.audit.accept.intake import Intake
 from telemetry.audit.accept.room import Room
 from telemetry.audit.accept.stream import KeyWaiters, ProducerStream
+from telemetry.audit.accept.waiting_line import Patience, WaitingLine
 from telemetry.audit.receipt import Receipt
 from telemetry.audit.record import SealedRecord
-from telemetry.exceptions import EncryptionError, LifecycleError, TelemetryError
+from telemetry.exceptions import BackpressureError, EncryptionError, LifecycleError, TelemetryError
+from tests.support.until import until
 
 
 class Sealing:
@@ -32,15 +33,24 @@ class Sealing:
 class Bench:
     """An intake with a room, a key service that never answers by itself, and a list as its queue."""
 
-    def __init__(self, *, max_events: int = 3, max_bytes: int = 1 << 20) -> None:
+    def __init__(
+        self, *, max_events: int = 3, max_bytes: int = 1 << 20, max_waiting: int = 1_000, patience: float = 600.0
+    ) -> None:
         self.sealing = Sealing()
         self.appended: list[SealedRecord] = []
         self.wanted = 0
-        self.refusals = 0
+        self.refusals = self.unobserved = 0
+        self.now = 0.0
         lock = threading.Lock()
         self.room = Room(lock=lock, max_events=max_events, max_bytes=max_bytes)
         stream = ProducerStream(self.sealing, keys=self)
-        self.intake = Intake(stream, lock=lock, room=self.room, queue=self, refusals=self)
+        line = WaitingLine(
+            max_events=max_waiting,
+            max_bytes=1 << 20,
+            patience=Patience(room=patience, key=patience * 2),
+            clock=lambda: self.now,
+        )
+        self.intake = Intake(stream, lock=lock, room=self.room, line=line, queue=self, refusals=self)
         self._factory = EventFactory(service_name="s", environment="e", version="", max_event_bytes=1 << 20)
 
     def add(self, record: SealedRecord) -> None:
@@ -51,18 +61,26 @@ class Bench:
         self.wanted += 1
 
     def refused(self, error: TelemetryError, *, calls: int = 1) -> None:
-        assert isinstance(error, EncryptionError | LifecycleError)
+        assert isinstance(error, EncryptionError | LifecycleError | BackpressureError)
         self.refusals += calls
+
+    def lost(self, error: TelemetryError, *, events: int) -> None:
+        assert isinstance(error, TelemetryError)
+        self.unobserved += events
+
+    def missing(self) -> EncryptionError:
+        return EncryptionError("no key")
 
     def draft(self, number: int = 0, size: int = 0) -> EventDraft:
         return self._factory.draft("t", {"n": number, "pad": "x" * size}, "u", {})
 
-    def offer(self, number: int = 0, size: int = 0) -> Receipt | Ticket:
+    def offer(self, number: int = 0, size: int = 0) -> Receipt:
         return self.intake.offer(self.draft(number, size))
 
-    def ticket(self, number: int = 0, size: int = 0) -> Ticket:
+    def waiting(self, number: int = 0, size: int = 0) -> Receipt:
         offered = self.offer(number, size)
-        assert isinstance(offered, Ticket)
+        assert not offered.is_accepted
+        assert offered.sequence is None
         return offered
 
     def settle(self, count: int = 1) -> None:
@@ -72,67 +90,71 @@ class Bench:
         self.room.give_back(len(settled), sum(record.size for record in settled))
 
 
-def _receipt(ticket: Ticket) -> Receipt:
-    return ticket.receipt.result(0)
-
-
 def test_refused_event_leaves_no_hole() -> None:
     bench = Bench(max_events=2)
     bench.offer()
     bench.offer()
-    gave_up = bench.ticket()
-    assert bench.intake.withdraw(gave_up)
+    gave_up = bench.waiting()
+    bench.now = 600
+    bench.intake.expire()
     bench.settle()
     bench.offer()
 
     assert [record.sequence for record in bench.appended] == [0, 1, 2]
+    with pytest.raises(BackpressureError):
+        gave_up.wait(0)
+    assert (bench.refusals, bench.unobserved) == (1, 1)
 
 
-def test_waiting_calls_are_accepted_in_order() -> None:
+def test_waiting_events_are_accepted_in_order() -> None:
     bench = Bench(max_events=1)
     bench.offer(0)
-    tickets = [bench.ticket(number) for number in range(1, 6)]
+    receipts = [bench.waiting(number) for number in range(1, 6)]
     for _ in range(5):
         bench.settle()
 
-    assert [_receipt(ticket).sequence for ticket in tickets] == [1, 2, 3, 4, 5]
+    assert [receipt.wait(0).sequence for receipt in receipts] == [1, 2, 3, 4, 5]
 
 
 def test_small_event_overtakes_no_large_one() -> None:
     bench = Bench(max_events=10, max_bytes=70_000)
     bench.offer(size=30_000)
-    large = bench.ticket(1, size=30_000)
-    small = bench.ticket(2, size=10)
+    large = bench.waiting(1, size=30_000)
+    small = bench.waiting(2, size=10)
     bench.settle()
 
-    assert (_receipt(large).sequence, _receipt(small).sequence) == (1, 2)
+    assert (large.sequence, small.sequence) == (1, 2)
 
 
-def test_withdrawn_call_unblocks_those_after_it() -> None:
+def test_expired_event_unblocks_those_after_it() -> None:
     bench = Bench(max_events=10, max_bytes=70_000)
     bench.offer(size=30_000)
-    large, small = bench.ticket(1, size=30_000), bench.ticket(2, size=10)
+    large = bench.waiting(1, size=30_000)
+    bench.now = 500
+    small = bench.waiting(2, size=10)
+    assert bench.intake.expire() == 100
 
-    assert bench.intake.withdraw(large)
+    bench.now = 600
+    assert bench.intake.expire() is None
 
-    assert _receipt(small).sequence == 1
-    assert not large.receipt.done()
+    assert small.sequence == 1
+    assert not large.is_accepted
 
 
 def test_event_larger_than_the_bound_passes_alone() -> None:
     bench = Bench(max_events=10, max_bytes=1 << 16)
 
-    assert isinstance(bench.offer(size=1 << 17), Receipt)
-    waiting = bench.ticket()
+    assert bench.offer(size=1 << 17).is_accepted
+    waiting = bench.waiting()
     bench.settle()
-    assert _receipt(waiting).sequence == 1
+    assert waiting.sequence == 1
 
 
 def test_bounds_count_unsettled_events() -> None:
     bench = Bench(max_events=3)
     for _ in range(3):
         bench.offer()
-    bench.ticket()
+    bench.waiting()
 
     assert bench.room.used == (3, sum(record.size for record in bench.appended))
     assert bench.intake.waiting == 1
@@ -140,79 +162,133 @@ def test_bounds_count_unsettled_events() -> None:
     assert bench.room.used[0] == 1
 
 
+def test_waiting_events_are_bounded() -> None:
+    bench = Bench(max_events=1, max_waiting=2)
+    bench.offer()
+    receipts = [bench.waiting(), bench.waiting()]
+
+    with pytest.raises(BackpressureError, match="2 events wait"):
+        bench.offer()
+
+    bench.settle()
+    bench.settle()
+    assert [receipt.sequence for receipt in receipts] == [1, 2]
+
+
+def test_waiting_bytes_are_bounded() -> None:
+    bench = Bench(max_events=1)
+    bench.offer()
+    bench.waiting(size=1_047_000)
+
+    with pytest.raises(BackpressureError):
+        bench.offer(size=1)
+
+
+def test_without_patience_nothing_waits() -> None:
+    bench = Bench(max_events=1, patience=0)
+    bench.offer()
+    with pytest.raises(BackpressureError):
+        bench.offer()
+    bench.settle()
+    bench.sealing.has_key = False
+
+    with pytest.raises(EncryptionError):
+        bench.offer()
+    assert bench.wanted == 1, "the next call may find a key"
+
+
 def test_events_without_key_wait_and_request_one() -> None:
     bench = Bench()
     bench.sealing.has_key = False
-    tickets = [bench.ticket(number) for number in range(3)]
-    assert all(ticket.waits_for_key for ticket in tickets)
+    receipts = [bench.waiting(number) for number in range(3)]
     assert bench.wanted == 3
 
     bench.sealing.has_key = True
     bench.intake.key_arrived()
 
-    assert [_receipt(ticket).sequence for ticket in tickets] == [0, 1, 2]
+    assert [receipt.sequence for receipt in receipts] == [0, 1, 2]
 
 
-def test_unavailable_key_fails_waiting_calls() -> None:
+def test_missing_key_has_its_own_patience() -> None:
     bench = Bench()
     bench.sealing.has_key = False
-    tickets = [bench.ticket(), bench.ticket()]
+    waiting = bench.waiting()
+    bench.now = 1_199
+    assert bench.intake.expire() == 1
+
+    bench.now = 1_200
+    assert bench.intake.expire() is None
+    with pytest.raises(EncryptionError):
+        waiting.wait(0)
+
+
+def test_unavailable_key_fails_waiting_events() -> None:
+    bench = Bench()
+    bench.sealing.has_key = False
+    receipts = [bench.waiting(), bench.waiting()]
     error = EncryptionError("denied")
 
     bench.intake.key_unavailable(error)
 
-    assert bench.refusals == 2
-
-    for ticket in tickets:
-        assert ticket.receipt.exception(0) is error
-        assert not bench.intake.withdraw(ticket)
+    assert (bench.refusals, bench.unobserved) == (2, 2)
+    for receipt in receipts:
+        with pytest.raises(EncryptionError) as caught:
+            receipt.wait(0)
+        assert caught.value is error
     assert bench.appended == []
 
 
-def test_call_cancelled_at_acceptance_keeps_its_event() -> None:
+def test_failure_with_a_waiter_is_not_unobserved() -> None:
     bench = Bench(max_events=1)
     bench.offer()
-    ticket = bench.ticket()
-    ticket.receipt.cancel()
-    bench.settle()
+    waiting = bench.waiting()
+    outcome: list[BaseException] = []
 
-    assert len(bench.appended) == 2
-    assert not bench.intake.withdraw(ticket)
+    def wait() -> None:
+        try:
+            waiting.wait(60)
+        except EncryptionError as exc:
+            outcome.append(exc)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    until(lambda: waiting._waiters is not None)
+    bench.intake.key_unavailable(EncryptionError("denied"))
+    thread.join(60)
+
+    assert len(outcome) == 1
+    assert (bench.refusals, bench.unobserved) == (1, 0)
 
 
-def test_closed_intake_refuses_waiting_calls() -> None:
+def test_closed_intake_still_accepts_what_waits() -> None:
     bench = Bench(max_events=1)
     bench.offer()
-    ticket = bench.ticket()
-    error = LifecycleError("over")
+    first, second = bench.waiting(), bench.waiting()
 
-    bench.intake.close(error)
+    bench.intake.close(LifecycleError("over"))
 
-    assert bench.refusals == 1
-
-    assert ticket.receipt.exception(0) is error
     with pytest.raises(LifecycleError):
         bench.offer()
     bench.settle()
-    assert len(bench.appended) == 1
+    assert first.sequence == 1
+    bench.intake.refuse_waiting()
+    with pytest.raises(LifecycleError):
+        second.wait(0)
+    assert bench.refusals == 1
 
 
 def test_many_threads_lose_and_double_nothing() -> None:
-    bench = Bench(max_events=5)
+    bench = Bench(max_events=5, max_waiting=3)
     accepted: list[Receipt] = []
-    withdrawn: list[Ticket] = []
+    refused: list[int] = []
     ended = threading.Event()
 
-    def call(seed: int) -> None:
-        dice = random.Random(seed)  # noqa: S311 - who gives up, no secret
+    def call() -> None:
         for number in range(200):
-            offered = bench.offer(number)
-            if isinstance(offered, Receipt):
-                accepted.append(offered)
-            elif dice.random() < 0.3 and bench.intake.withdraw(offered):
-                withdrawn.append(offered)
-            else:
-                accepted.append(offered.receipt.result(60))
+            try:
+                accepted.append(bench.offer(number).wait(60))
+            except BackpressureError:
+                refused.append(number)
 
     def settle() -> None:
         while not ended.is_set():
@@ -220,7 +296,7 @@ def test_many_threads_lose_and_double_nothing() -> None:
 
     settler = threading.Thread(target=settle)
     settler.start()
-    callers = [threading.Thread(target=call, args=(seed,)) for seed in range(6)]
+    callers = [threading.Thread(target=call) for _ in range(6)]
     for thread in callers:
         thread.start()
     for thread in callers:
@@ -228,11 +304,7 @@ def test_many_threads_lose_and_double_nothing() -> None:
     ended.set()
     settler.join(30)
 
-    assert len(accepted) + len(withdrawn) == 1_200
-    assert sorted(receipt.sequence for receipt in accepted) == list(range(len(accepted)))
+    assert len(accepted) + len(refused) == 1_200
+    assert sorted(receipt.sequence or 0 for receipt in accepted) == list(range(len(accepted)))
     assert [record.sequence for record in bench.appended] == list(range(len(accepted)))
     assert bench.intake.waiting == 0
-
-
-def test_ticket_has_a_future() -> None:
-    assert isinstance(Ticket(Bench().draft()).receipt, Future)

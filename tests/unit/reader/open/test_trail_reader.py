@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from telemetry.audit.accept.draft import EventFactory
+from telemetry.audit.accept.draft.factory import EventFactory
 from telemetry.audit.accept.encryptor import ClearEncoder
 from telemetry.exceptions import MalformedRecordError
 from telemetry.reader import DamagedRecord, OpenedEvent, Place, Proven, RawRecord, TrailReader

@@ -5,6 +5,7 @@ import enum
 import json
 import sys
 import threading
+import traceback
 import uuid
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -14,18 +15,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.sdk.trace import TracerProvider
-from pydantic import BaseModel
+from pydantic import BaseModel, model_serializer
 
-from telemetry.audit.accept.draft import EventDraft, EventFactory
-from telemetry.audit.accept.fields import OwnEventType, dedup_of
+from telemetry.audit.accept.draft.adjusted import adjusted_text
+from telemetry.audit.accept.draft.event_draft import EventDraft
+from telemetry.audit.accept.draft.factory import EventFactory
+from telemetry.audit.accept.draft.fields import OwnEventType
 from telemetry.exceptions import EventError, EventTooLargeError
 from telemetry.format.value.event import decode_event
+from telemetry.format.value.members import Change, Target
 
 CANARY = "canary-31c8"
 
 
 class Colour(enum.Enum):
     RED = "red"
+
+
+class Name(enum.Enum):
+    ADA = "ada"
+
+
+class Number(enum.IntEnum):
+    SEVEN = 7
 
 
 @dataclasses.dataclass
@@ -149,19 +161,160 @@ def test_usual_types_become_json() -> None:
 
 
 @pytest.mark.parametrize("bad", ["", "   ", "a\nb", "a\x00", "\x1b[31m", "x" * 2_000, "\ud800", None, 7, b"t"])
-@pytest.mark.parametrize("name", ["event_type", "user_id"])
-def test_unfit_event_types_and_users(name: str, bad: Any) -> None:
-    with pytest.raises(EventError, match=name):
-        _body({}, **{name: bad})
+def test_unfit_event_types_are_refused(bad: Any) -> None:
+    with pytest.raises(EventError, match="event_type"):
+        _body({}, event_type=bad)
+
+
+@pytest.mark.parametrize("odd", ["", "   ", "a\nb", "a\x00", "\x1b[31m", "x" * 2_000, "\ud800", "u~" + "h" * 22])
+def test_odd_users_are_adjusted_and_marked(odd: str) -> None:
+    body, key = _body({}, user_id=odd), _factory().draft("t", {}, odd, {}).key
+
+    assert body["user_id"] == adjusted_text(odd, 1_024)
+    assert (body["schema_version"], body["features"], body["adjusted"]) == (2, ["adjusted"], ["user_id"])
+    assert key == f"{body['user_id']}:shop".encode()
+
+
+@pytest.mark.parametrize(
+    ("user", "text"), [(7, "7"), (uuid.UUID(int=7), str(uuid.UUID(int=7))), (Name.ADA, "ada"), (Number.SEVEN, "7")]
+)
+def test_users_may_be_numbers_and_uuids(user: Any, text: str) -> None:
+    body = _body({}, user_id=user)
+
+    assert (body["user_id"], body["schema_version"]) == (text, 1)
+
+
+@pytest.mark.parametrize("user", [1.5, True, b"ada", object(), ["ada"]])
+def test_users_of_other_types_are_refused(user: Any) -> None:
+    with pytest.raises(EventError, match="user_id must be a text"):
+        _body({}, user_id=user)
+
+
+def test_no_user_is_anonymous() -> None:
+    assert (_body({}, user_id=None)["user_id"], _body({}, user_id=None)["actor_type"]) == ("anonymous", "anonymous")
+    assert _body({}, user_id=None, actor_type="system")["actor_type"] == "system"
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("outcome", "maybe"), ("sensitive", "yes"), ("session_id", ""), ("ip_address", object()), ("action", "a\x07")],
+    [
+        *(("outcome", "maybe"), ("sensitive", "yes"), ("ip_address", object()), ("actor_type", "robot")),
+        *(("occurred_at", datetime(2026, 1, 1)), ("occurred_at", []), ("targets", "order"), ("targets", [7])),  # noqa: DTZ001
+        *(("targets", [{"id": 7}]), ("changes", [1]), ("changes", {"a": 1}), ("changes", {7: (1, 2)})),
+        *(("changes", {"a": {"old": 1, "now": 2}}), ("changes", {"a": {}}), ("idempotency_key", 1.5)),
+    ],
 )
-def test_unfit_fields(field: str, value: Any) -> None:
+def test_wrong_arguments_are_refused(field: str, value: Any) -> None:
     with pytest.raises(EventError, match=field):
         _body({}, **{field: value})
+
+
+@pytest.mark.parametrize("value", ["", "a\x07", "x" * 5_000, "\ud800", " "])
+@pytest.mark.parametrize(
+    "field",
+    [
+        *("session_id", "actor_id", "entity", "entity_id", "action", "source", "ip_address", "user_agent"),
+        *("correlation_id", "tenant_id", "reason"),
+    ],
+)
+def test_odd_context_is_adjusted_and_marked(field: str, value: str) -> None:
+    body = _body({}, **{field: value, "outcome": "success"})
+
+    assert body[field] == adjusted_text(value, 4_096 if len(value) < 5_000 else 256)
+    assert body["adjusted"] == [field]
+    assert "adjusted" in body["features"]
+
+
+def test_members_of_version_2_name_their_features() -> None:
+    body = _body(
+        {},
+        occurred_at=datetime(2021, 6, 30, 12, tzinfo=UTC),
+        actor_type="service",
+        tenant_id=uuid.UUID(int=7),
+        targets=[("order", 7), {"entity": "ledger"}, Target("account", "eve\n")],
+        reason="ticket 4711",
+        changes={"limit": (1, None), "owner": {"new": "eve"}, "at": Change(old=date(2026, 1, 1))},
+    )
+
+    assert body["features"] == ["actor-type", "adjusted", "changes", "occurred-at", "reason", "targets", "tenant-id"]
+    assert body["occurred_at"] == "2021-06-30T12:00:00Z"
+    assert body["tenant_id"] == str(uuid.UUID(int=7))
+    assert body["targets"] == [
+        {"entity": "order", "entity_id": "7"},
+        {"entity": "ledger"},
+        {"entity": "account", "entity_id": adjusted_text("eve\n", 4_096)},
+    ]
+    assert body["changes"] == {"limit": {"old": 1, "new": None}, "owner": {"new": "eve"}, "at": {"old": "2026-01-01"}}
+    assert body["adjusted"] == ["targets"]
+
+
+@pytest.mark.parametrize("moment", ["yesterday", "2026-02-30T00:00:00Z", float("nan"), 10**30])
+def test_time_that_is_none_goes_to_metadata(moment: Any) -> None:
+    body = _body({}, occurred_at=moment)
+
+    assert "occurred_at" not in body
+    assert body["adjusted"] == ["occurred_at"]
+    assert body["metadata"] == {"occurred_at": str(moment)}
+
+
+def test_large_context_does_not_refuse_an_event() -> None:
+    names = ("user_agent", "session_id", "correlation_id", "reason", "source", "action")
+    body = _decoded(_factory(max_event_bytes=4_096).draft("t", {}, "u", dict.fromkeys(names, "x" * 4_000)))
+
+    assert body["adjusted"] == sorted(names)
+    assert {len(body[name]) for name in names} == {256}
+
+
+def test_large_event_is_cut_where_it_may_be() -> None:
+    payload = {"much": CANARY * 1_000}
+    fields = {
+        "changes": {"a": (CANARY * 1_000, 1)},
+        "ticket": CANARY * 1_000,
+        "targets": [("order", n) for n in range(900)],
+    }
+    body = _decoded(_factory().draft("t", payload, "u", fields, unfit="repr"))
+
+    assert body["payload"]["bytes"] == len(json.dumps(payload, separators=(",", ":")))
+    assert body["payload"]["cut"].startswith('{"much":"' + CANARY)
+    assert body["metadata"]["cut"].startswith('{"ticket":"' + CANARY)
+    assert body["changes"]["*"]["new"]["cut"].startswith('{"a":{"old":"' + CANARY)
+    assert body["adjusted"] == ["changes", "metadata", "payload", "targets"]
+
+
+def test_unfit_values_become_texts_where_they_may() -> None:
+    fields = {"ticket": object(), "changes": {"a": (float("nan"), 1)}, "session_id": [1]}
+    body = _decoded(_factory().draft("t", {"a": float("inf"), "b": 1}, "u", fields, unfit="repr"))
+
+    assert body["payload"] == {"a": "inf", "b": 1}
+    assert body["metadata"]["ticket"].startswith("<object object")
+    assert body["changes"] == {"a": {"old": "nan", "new": 1}}
+    assert body["session_id"] == "[1]"
+    assert body["adjusted"] == ["changes", "metadata", "payload", "session_id"]
+
+
+class Raising(BaseModel):
+    @model_serializer
+    def write(self) -> Any:
+        raise KeyError(CANARY)
+
+
+def test_failing_code_of_a_value_is_an_unfit_value() -> None:
+    with pytest.raises(EventError, match=r"payload\.#1 is of type Raising") as caught:
+        _body({"a": Raising()})
+
+    assert CANARY not in "".join(traceback.format_exception(caught.value))
+    assert "payload" in _decoded(_factory().draft("t", {"a": Raising()}, "u", {}, unfit="repr"))["adjusted"]
+
+
+def test_near_miss_of_a_field_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(3):
+        assert _body({}, outcme="denied", corelation_id="c", ticket=7)["metadata"] == {
+            "outcme": "denied",
+            "corelation_id": "c",
+            "ticket": 7,
+        }
+
+    assert sorted(line.split("'")[1] for line in caplog.messages) == ["correlation_id", "outcome"]
 
 
 def test_unfit_metadata_is_named_by_its_path() -> None:
@@ -232,28 +385,47 @@ def test_hidden_type_is_sealed_only(fields: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(("hidden", "features"), [(False, ["dedup"]), (True, ["dedup", "hidden-type"])])
-def test_dedup_is_sealed_with_the_event(*, hidden: bool, features: list[str]) -> None:
+def test_idempotency_key_is_sealed_with_the_event(*, hidden: bool, features: list[str]) -> None:
     factory = _factory(hide_event_type=hidden)
-    dedup = dedup_of("order-4711", given=b"what the caller gave", caller="gateway")
-    draft = factory.draft("transfer", {"amount": 7}, "ada", {"entity": "order"}, dedup)
+    fields = {"entity": "order", "idempotency_key": "order-4711"}
+    draft = factory.draft("transfer", {"amount": 7}, "ada", fields, caller="gateway")
     plain = factory.draft("transfer", {"amount": 7}, "ada", {"entity": "order"})
 
     body = _decoded(draft)
     assert (body["schema_version"], body["features"]) == (2, features)
-    assert body["dedup"] == {
-        "value": "order-4711",
-        "digest": "58RBQFRcNrZClfgi8JB7BG1vYmS3klhmVslHdQ0RMAE",
-        "caller": "gateway",
-    }
+    assert (body["dedup"]["value"], body["dedup"]["caller"]) == ("order-4711", "gateway")
     assert b"4711" not in draft.clear_tail + draft.key
     assert "dedup" not in _decoded(plain)
-    assert decode_event(b'{"producer":"p","sequence":0' + draft.json_after_sequence).dedup == dedup
+    assert decode_event(b'{"producer":"p","sequence":0' + draft.json_after_sequence).dedup is not None
 
 
-@pytest.mark.parametrize("value", ["", " ", "x" * 257, "a\nb", 7, None])
-def test_unfit_dedup_is_refused(value: Any) -> None:
-    with pytest.raises(EventError, match="dedup"):
-        dedup_of(value, given=b"")
+@pytest.mark.parametrize(
+    ("changed", "same"),
+    [
+        ({}, True),
+        ({"payload": {"amount": 8}}, False),
+        ({"event_type": "payment"}, False),
+        ({"user_id": "eve"}, False),
+        ({"entity": "invoice"}, False),
+        ({"ticket": 7}, False),
+        ({"occurred_at": 5}, False),
+        ({"payload": {"amount": 7, "more": None}}, False),
+    ],
+)
+def test_digest_covers_everything_that_was_given(changed: dict[str, Any], *, same: bool) -> None:
+    given = {"payload": {"amount": 7}, "event_type": "transfer", "user_id": "ada", "idempotency_key": "k"}
+
+    first, second = _body(**given)["dedup"], _body(**{**given, **changed})["dedup"]
+
+    assert (first["digest"] == second["digest"]) is same
+
+
+@pytest.mark.parametrize("value", ["", " ", "x" * 257, "a\nb"])
+def test_odd_idempotency_key_is_adjusted(value: str) -> None:
+    body = _body({}, idempotency_key=value)
+
+    assert body["dedup"]["value"] == adjusted_text(value, 256)
+    assert body["adjusted"] == ["idempotency_key"]
 
 
 @given(st.text())

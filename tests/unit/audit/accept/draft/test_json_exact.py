@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telemetry.audit.accept.json_exact import NotExactError, encode_exact, jsonable
+from telemetry.audit.accept.draft.json_exact import NotExactError, encode_exact, jsonable
 
 
 class Colour(enum.Enum):

@@ -1,0 +1,1 @@
+"""Turn the arguments of ``log()`` into an event: check, adjust, write as JSON."""

@@ -1,0 +1,149 @@
+"""Turns the arguments of ``log()`` into an event that lacks only its place in the producer's sequence."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from opentelemetry.context import get_current
+
+from telemetry.audit.accept.draft.adjusted import is_fit
+from telemetry.audit.accept.draft.adjuster import MAX_USER_ID, Unfit
+from telemetry.audit.accept.draft.event_draft import EventDraft
+from telemetry.audit.accept.draft.fields import OwnEventType, checked_event_type, require_unreserved
+from telemetry.audit.accept.draft.full_event import FullEvents, LogCall
+from telemetry.audit.accept.draft.json_exact import encode_exact
+from telemetry.audit.accept.draft.stamps import Stamps
+from telemetry.format.value.features import HIDDEN_TYPE
+from telemetry.format.value.template import EventTemplate, TypeSlices
+
+_REMEMBERED_TYPES = 1_024
+_REMEMBERED_USERS = 4_096
+
+_NO_FIELDS: Mapping[str, Any] = {}
+
+
+class EventFactory:
+    """Checks the arguments of ``log()`` and writes the event once as JSON.
+
+    It is called by many threads at once, without a lock: what it remembers is written in single steps, and two threads
+    that render the same thing render the same bytes.
+
+    Args:
+        service_name: Name of the service.
+        environment: Environment that it runs in.
+        version: Version of the service.
+        max_event_bytes: Limit of the event as JSON.
+        hmac_secret: Set for ``key_mode="hmac"``.
+        clear_fields: Event fields to project outside the sealed part.
+        hide_event_type: Show a constant outside the sealed part instead of the event type.
+        wall_clock: Nanoseconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        *,
+        service_name: str,
+        environment: str,
+        version: str,
+        max_event_bytes: int,
+        hmac_secret: bytes | None = None,
+        clear_fields: tuple[str, ...] = (),
+        hide_event_type: bool = False,
+        wall_clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._template = EventTemplate(
+            service_name=service_name,
+            environment=environment,
+            version=version,
+            features=(HIDDEN_TYPE,) if hide_event_type else (),
+        )
+        self._max_length = max_event_bytes + len(b",")  # what is measured begins with a comma
+        self._stamps = Stamps(wall_clock)
+        self._full = FullEvents(
+            self._template,
+            constants={"service_name": service_name, "environment": environment, "version": version},
+            max_length=self._max_length,
+            hmac_secret=hmac_secret,
+            clear_fields=clear_fields,
+        )
+        self._types: dict[str, TypeSlices] = {}
+        self._users: dict[str, tuple[bytes, bytes]] = {}
+
+    def draft(
+        self,
+        event_type: str,
+        payload: Any,
+        user_id: Any,
+        fields: Mapping[str, Any] = _NO_FIELDS,
+        *,
+        unfit: Unfit = "refuse",
+        caller: str | None = None,
+    ) -> EventDraft:
+        """Return the event, checked and encoded.
+
+        Args:
+            event_type: What happened.
+            payload: Any JSON value.
+            user_id: User whose event it is; None if nobody is known.
+            fields: The other keyword arguments of ``log()``.
+            unfit: What happens to values that JSON cannot express, and to an event that is too large: it is refused, or
+                a text stands for what does not fit.
+            caller: Whose ``idempotency_key`` it is, if several callers may give the same one.
+
+        Raises:
+            EventError: The event cannot be accepted; the message names the path, never the value.
+            EventTooLargeError: The event is larger than ``max_event_bytes``.
+        """
+        # The type is asked for first: a subclass of str may compare equal to a text and be written differently.
+        slices = self._types.get(event_type) if type(event_type) is str else None
+        sealed_type, _, clear_tail = slices or self._checked_type(event_type)
+        user = self._users.get(user_id) if type(user_id) is str else None
+        # An empty context has no span; asking for it takes half the time of asking for the span.
+        if not fields and not self._full.is_always_needed and not get_current():
+            plain_user = user or self._plain_user(user_id)
+            encoded = _encoded(payload)
+            if plain_user is not None and encoded is not None:
+                sealed_user, key = plain_user
+                event_id, id_and_time = self._stamps.next()
+                template = self._template
+                after_sequence = b"".join(
+                    (id_and_time, sealed_type, sealed_user, template.before_payload, encoded, template.end)
+                )
+                if len(after_sequence) <= self._max_length:
+                    return EventDraft(event_id, key, after_sequence, id_and_time, clear_tail)
+        checked_type = event_type if slices is not None else checked_event_type(event_type)
+        return self._full.draft(LogCall(checked_type, payload, user_id, fields, unfit, caller), self._stamps)
+
+    def _checked_type(self, event_type: Any) -> TypeSlices:
+        """Check an event type and return its slices; they are remembered, since an application has few types."""
+        text = checked_event_type(event_type)
+        slices = self._template.of_type(text)
+        if isinstance(event_type, OwnEventType):
+            return slices  # not remembered: the same text of an application is refused
+        require_unreserved(text)
+        if len(self._types) < _REMEMBERED_TYPES:
+            self._types[text] = slices
+        return slices
+
+    def _plain_user(self, user_id: Any) -> tuple[bytes, bytes] | None:
+        """Return the JSON and the Kafka key of a user id that needs no adjusting, else None.
+
+        The users of the last while are remembered.
+        """
+        if type(user_id) is not str or not is_fit(user_id, MAX_USER_ID):
+            return None
+        rendered = self._template.of_user(user_id), self._template.key_of(user_id)
+        if len(self._users) >= _REMEMBERED_USERS:
+            self._users.clear()
+        self._users[user_id] = rendered
+        return rendered
+
+
+def _encoded(payload: Any) -> bytes | None:
+    """Return the payload as JSON, or None if it is no JSON or not exact."""
+    try:
+        return encode_exact(payload)
+    except Exception:  # noqa: BLE001 - a value's own code may raise anything; why it is unfit is said where it is refused
+        return None

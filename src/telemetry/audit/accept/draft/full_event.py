@@ -1,0 +1,194 @@
+"""Writes events that have more than type, payload and a plain user: fields, features, a span, or something to adjust."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+from opentelemetry import trace
+
+from telemetry.audit.accept.draft.adjuster import MAX_FIELD, MAX_USER_ID, Adjuster, Unfit
+from telemetry.audit.accept.draft.event_draft import EventDraft
+from telemetry.audit.accept.draft.fields import OptionalFields, checked_fields, dedup_of, shorten
+from telemetry.audit.accept.draft.readable import cut_json
+from telemetry.audit.accept.draft.stamps import Stamps
+from telemetry.exceptions import EventTooLargeError
+from telemetry.format.value.message import CLEAR_ATTRIBUTES
+from telemetry.format.value.template import EventTemplate, TypeSlices
+
+ANONYMOUS = "anonymous"
+"""User id of an event without a user."""
+
+_SHORT = 256
+"""Most characters of a context field of an event that would be too large otherwise."""
+_MAX_SLICES = 1_024
+
+_encode = msgspec.json.Encoder().encode
+
+
+class LogCall(NamedTuple):
+    """The arguments of one call of ``log()``.
+
+    Attributes:
+        event_type: What happened, checked.
+        payload: Any value.
+        user_id: User, or None.
+        fields: The other keyword arguments.
+        unfit: What happens to what does not fit.
+        caller: Whose ``idempotency_key`` it is.
+    """
+
+    event_type: str
+    payload: Any
+    user_id: Any
+    fields: Mapping[str, Any]
+    unfit: Unfit
+    caller: str | None
+
+
+class FullEvents:
+    """Writes events with optional fields.
+
+    Args:
+        template: Constant slices of the service's events.
+        constants: Service name, environment and version.
+        max_length: Most bytes of an event as JSON.
+        hmac_secret: Set for ``key_mode="hmac"``.
+        clear_fields: Event fields to project outside the sealed part.
+    """
+
+    def __init__(
+        self,
+        template: EventTemplate,
+        *,
+        constants: Mapping[str, str],
+        max_length: int,
+        hmac_secret: bytes | None,
+        clear_fields: tuple[str, ...],
+    ) -> None:
+        self._template = template
+        self._constants = constants
+        self._max_length = max_length
+        self._hmac_secret = hmac_secret
+        self._clear = {name: field for name, field in CLEAR_ATTRIBUTES.items() if field in clear_fields}
+        self._slices: dict[tuple[str, tuple[str, ...]], TypeSlices] = {}
+        self.is_always_needed = hmac_secret is not None or bool(self._clear)
+
+    def draft(self, call: LogCall, stamps: Stamps) -> EventDraft:
+        """Return the event.
+
+        An event that is too large because of its context gets shorter texts; with ``unfit="repr"`` a beginning stands for
+        its payload, metadata and changes as well.
+
+        Raises:
+            EventError: An argument has the wrong type or value, or the payload is no JSON and is refused.
+            EventTooLargeError: The event is too large.
+        """
+        adjuster = Adjuster(unfit=call.unfit)
+        payload = adjuster.json("payload", call.payload)
+        form = _Form(payload, is_exact=not adjuster.adjusted, limit=MAX_FIELD, is_cut=False)
+        draft = self._written(call, form, stamps)
+        size = len(draft.json_after_sequence)
+        if size > self._max_length and call.fields:
+            draft = self._written(call, form._replace(limit=_SHORT), stamps)
+        if len(draft.json_after_sequence) > self._max_length and call.unfit == "repr":
+            form = _Form(msgspec.json.encode(cut_json(payload)), is_exact=False, limit=_SHORT, is_cut=True)
+            draft = self._written(call, form, stamps)
+        if len(draft.json_after_sequence) > self._max_length:
+            message = f"the event has {size - 1} bytes as JSON; max_event_bytes is {self._max_length - 1}"
+            raise EventTooLargeError(message)
+        return draft
+
+    def _written(self, call: LogCall, form: _Form, stamps: Stamps) -> EventDraft:
+        template, adjuster = self._template, Adjuster(limit=form.limit, unfit=call.unfit)
+        if not form.is_exact:
+            adjuster.adjusted.add("payload")
+        # 1. The fields, and the user; what the digest of an idempotency key covers is complete then.
+        fields = checked_fields(call.fields, adjuster)
+        if form.is_cut:
+            shorten(fields, adjuster)
+        user = self._user(call, fields, adjuster)
+        sealed_user = template.of_user(user)
+        self._add_dedup(call, fields, adjuster, sealed_user + form.payload)
+        fields.adjusted = sorted(adjuster.adjusted) or None
+        # 2. What depends on the service and on the moment.
+        key = self._key(template.key_of(user), fields)
+        traceparent = _correlate(trace.get_current_span(), fields)
+        clear = self._projected(sealed_user, fields)
+        # 3. The slices, in the order of the text.
+        sealed_type, clear_type, _ = self._slices_of(call.event_type, fields.features())
+        event_id, id_and_time = stamps.next()
+        end = template.end_with(_encode(fields))
+        after_sequence = b"".join((id_and_time, sealed_type, sealed_user, template.before_payload, form.payload, end))
+        tail = template.clear_tail(clear_type, traceparent, clear)
+        return EventDraft(event_id, key, after_sequence, id_and_time, tail)
+
+    def _user(self, call: LogCall, fields: OptionalFields, adjuster: Adjuster) -> str:
+        if call.user_id is None:
+            fields.actor_type = fields.actor_type or ANONYMOUS
+            return ANONYMOUS
+        # With its full length always: the events of one user have one Kafka key.
+        of_user = Adjuster(unfit=call.unfit)
+        user = of_user.text("user_id", call.user_id, MAX_USER_ID)
+        adjuster.adjusted |= of_user.adjusted
+        return user
+
+    def _add_dedup(self, call: LogCall, fields: OptionalFields, adjuster: Adjuster, content: bytes) -> None:
+        value = call.fields.get("idempotency_key")
+        if value is not None:
+            given = b"%b\x00%b\x00%b" % (call.event_type.encode(), content, _encode(fields))
+            fields.dedup = dedup_of(value, given=given, adjuster=adjuster, caller=call.caller)
+
+    def _key(self, key: bytes, fields: OptionalFields) -> bytes:
+        """Return the Kafka key; in ``key_mode="hmac"`` the event carries it, since a reader cannot derive it."""
+        if self._hmac_secret is None:
+            return key
+        fields.kafka_key = hmac.new(self._hmac_secret, key, hashlib.sha256).hexdigest()
+        return fields.kafka_key.encode()
+
+    def _projected(self, sealed_user: bytes, fields: OptionalFields) -> dict[str, Any]:
+        """Return the fields to project outside, and record inside the event which they are."""
+        own = {**self._constants, "user_id": msgspec.Raw(sealed_user)}
+        values = {name: own.get(field, getattr(fields, field, None)) for name, field in self._clear.items()}
+        clear = {name: value for name, value in values.items() if value is not None}
+        fields.clear_fields = [self._clear[name] for name in clear] or None
+        return clear
+
+    def _slices_of(self, event_type: str, features: tuple[str, ...]) -> TypeSlices:
+        """Return the slices of an event type and features; they are remembered, since an application has few."""
+        slices = self._slices.get((event_type, features))
+        if slices is None:
+            slices = self._template.of_type(event_type, features=features)
+            if len(self._slices) < _MAX_SLICES:
+                self._slices[event_type, features] = slices
+        return slices
+
+
+class _Form(NamedTuple):
+    """How one attempt writes an event.
+
+    Attributes:
+        payload: The payload as JSON.
+        is_exact: Whether that says the same as the caller's.
+        limit: Most characters of a context field.
+        is_cut: Whether only a beginning of metadata and changes is written.
+    """
+
+    payload: bytes
+    is_exact: bool
+    limit: int
+    is_cut: bool
+
+
+def _correlate(span: trace.Span, fields: OptionalFields) -> str | None:
+    """Record an OpenTelemetry span in the event; return it as W3C ``traceparent``, or None if there is no span."""
+    context = span.get_span_context()
+    if not context.is_valid:
+        return None
+    fields.trace_id = trace.format_trace_id(context.trace_id)
+    fields.span_id = trace.format_span_id(context.span_id)
+    fields.trace_flags = int(context.trace_flags)
+    return f"00-{fields.trace_id}-{fields.span_id}-{fields.trace_flags:02x}"

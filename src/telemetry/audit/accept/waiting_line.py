@@ -1,0 +1,113 @@
+"""Keeps the events that wait for room or for a data key, in the order of the calls and within bounds."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import NamedTuple
+
+from telemetry.audit.accept.draft.event_draft import EventDraft
+from telemetry.audit.receipt import Receipt
+from telemetry.system.clock import Clock
+
+_OVERHEAD = 512
+"""Estimated bytes of an event that waits, beside its JSON."""
+
+
+class Patience(NamedTuple):
+    """How long events wait, in seconds.
+
+    Attributes:
+        room: For room in the queue.
+        key: For a data key.
+    """
+
+    room: float
+    key: float
+
+
+class WaitingEvent(NamedTuple):
+    """An event that has no number yet.
+
+    Attributes:
+        draft: The event.
+        receipt: Its receipt.
+        since: When it began to wait.
+    """
+
+    draft: EventDraft
+    receipt: Receipt
+    since: float
+
+
+class WaitingLine:
+    """Events that wait; the lock of the intake protects it.
+
+    All of them wait for what the first one lacks. So the first one is always the next whose time is over.
+
+    Args:
+        max_events: Bound of events that wait.
+        max_bytes: Bound of their size as JSON; an event larger than all of it may wait alone.
+        patience: How long they wait.
+        clock: Tells the time.
+
+    Attributes:
+        lacks_key: Whether the first event waits for a data key, not for room.
+    """
+
+    def __init__(self, *, max_events: int, max_bytes: int, patience: Patience, clock: Clock = time.monotonic) -> None:
+        self.lacks_key = False
+        self._max_events = max_events
+        self._max_bytes = max_bytes
+        self._patience = patience
+        self._clock = clock
+        self._events: deque[WaitingEvent] = deque()
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    @property
+    def first(self) -> WaitingEvent:
+        """The event whose turn is next; the line must not be empty."""
+        return self._events[0]
+
+    @property
+    def patience(self) -> float:
+        """How many seconds an event waits for what the first one lacks."""
+        return self._patience.key if self.lacks_key else self._patience.room
+
+    @property
+    def expires_in(self) -> float | None:
+        """Seconds until the time of the first event is over; None where nothing waits."""
+        if not self._events:
+            return None
+        return max(self._events[0].since + self.patience - self._clock(), 0.0)
+
+    def has_room(self, draft: EventDraft) -> bool:
+        """Return whether one more event may wait."""
+        if not self._events:
+            return True
+        return len(self._events) < self._max_events and self._bytes + _size(draft) <= self._max_bytes
+
+    def append(self, draft: EventDraft, receipt: Receipt) -> None:
+        """Have an event wait after all others."""
+        self._events.append(WaitingEvent(draft, receipt, self._clock()))
+        self._bytes += _size(draft)
+
+    def take_first(self) -> WaitingEvent:
+        """Remove and return the event whose turn is next."""
+        event = self._events.popleft()
+        self._bytes -= _size(event.draft)
+        return event
+
+    def take_all(self) -> list[WaitingEvent]:
+        """Remove and return every event."""
+        events = list(self._events)
+        self._events.clear()
+        self._bytes = 0
+        return events
+
+
+def _size(draft: EventDraft) -> int:
+    return len(draft.json_after_sequence) + _OVERHEAD
