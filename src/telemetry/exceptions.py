@@ -8,6 +8,7 @@
     │   └── EventTooLargeError
     ├── BackpressureError             the queue stayed full for queue_full_timeout_ms
     ├── UndeliveredError              shutdown() could not keep some accepted events anywhere
+    ├── InputError                    the input of `telemetry log` cannot be read as events
     ├── ReadNotRecordedError          the trail was not opened, because the read could not be recorded in it
     ├── EncryptionError               sealing or opening failed
     │   └── KeyServiceError           the key service (KMS) refused or did not answer

@@ -178,7 +178,7 @@ def test_waiting_events_are_bounded() -> None:
 def test_waiting_bytes_are_bounded() -> None:
     bench = Bench(max_events=1)
     bench.offer()
-    bench.waiting(size=1_047_000)
+    bench.waiting(size=1_048_000)
 
     with pytest.raises(BackpressureError):
         bench.offer(size=1)
