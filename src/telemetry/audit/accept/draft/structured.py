@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from telemetry.audit.accept.draft.adjuster import Adjuster
+from telemetry.audit.accept.draft.moment import moment_text
 from telemetry.exceptions import EventError
-from telemetry.format.moment import moment_text
 from telemetry.format.value.members import Change, Target
 
 _PAIR = 2

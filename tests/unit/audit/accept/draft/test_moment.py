@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from telemetry.audit.accept.draft.moment import moment_text
 from telemetry.format.calendar_time import is_in_calendar
-from telemetry.format.moment import moment_text
 
 
 @pytest.mark.parametrize(

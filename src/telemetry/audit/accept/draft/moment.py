@@ -6,8 +6,6 @@ import re
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from telemetry.format.calendar_time import is_in_calendar
-
 _TEXT = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:[.,]([0-9]{1,9}))?([Zz]|[+-][0-9]{2}:?[0-9]{2})",
     re.ASCII,
@@ -58,16 +56,14 @@ def _of_datetime(value: datetime) -> str:
 
 
 def _of_text(date: str, time: str, decimals: str | None, zone: str) -> str:
-    second = f"{date}T{time}"
-    if not is_in_calendar(second):
+    offset = "+00:00" if zone in "Zz" else f"{zone[:3]}:{zone[-2:]}"
+    try:
+        local = datetime.fromisoformat(f"{date}T{time}{offset}")
+    except ValueError:
         message = "is no time of the calendar"
-        raise ValueError(message)
-    fraction = f".{decimals}" if decimals else ""
-    if zone in "Zz":
-        return f"{second}{fraction}Z"
+        raise ValueError(message) from None
     # Decimals do not change with the zone, so they are kept as they are.
-    local = datetime.fromisoformat(f"{second}{zone[:3]}:{zone[-2:]}")
-    return _of_datetime(local).removesuffix("Z") + f"{fraction}Z"
+    return _of_datetime(local).removesuffix("Z") + (f".{decimals}Z" if decimals else "Z")
 
 
 def _of_number(value: Decimal) -> str:
