@@ -54,7 +54,14 @@ def write_batch(brokers: str, topic: str, values: list[bytes], *, codec: str = "
 
 
 def raw_batch(
-    records: bytes, *, attributes: int = 0, last: int = 0, checksum: int | None = None, magic: int = 2, size: int = 0
+    records: bytes,
+    *,
+    attributes: int = 0,
+    last: int = 0,
+    checksum: int | None = None,
+    magic: int = 2,
+    size: int = 0,
+    count: int = 1,
 ) -> bytes:
     """Return a batch of any bytes, as Kafka's protocol has it (record batch version 2).
 
@@ -65,8 +72,9 @@ def raw_batch(
         checksum: A wrong one; None for the right one.
         magic: Version of the batch.
         size: What it states as its size; 0 for the right one.
+        count: What it states as the number of its records.
     """
-    covered = struct.pack(">hiqqqhii", attributes, last, 0, 0, -1, -1, -1, 1) + records
+    covered = struct.pack(">hiqqqhii", attributes, last, 0, 0, -1, -1, -1, count) + records
     crc = google_crc32c.value(covered) if checksum is None else checksum
     rest = struct.pack(">ibI", 0, magic, crc) + covered
     return struct.pack(">qi", 0, size or len(rest)) + rest

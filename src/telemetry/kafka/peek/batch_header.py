@@ -48,6 +48,8 @@ class BatchHeader(NamedTuple):
         is_control: Whether the broker wrote it to end a transaction.
         timestamp: Latest time of its records, in seconds since the epoch; None where it states none.
         has_append_time: Whether that time is the broker's own.
+        after: The offset after its last one, as it states; None where it states none.
+        records: How many records it has, as it states; None where it states none.
     """
 
     base: int
@@ -57,9 +59,11 @@ class BatchHeader(NamedTuple):
     is_control: bool = False
     timestamp: float | None = None
     has_append_time: bool = False
+    after: int | None = None
+    records: int | None = None
 
 
-def parse_batch_header(data: bytes) -> BatchHeader | None:
+def parse_batch_header(data: bytes | memoryview) -> BatchHeader | None:
     """Return the header with which ``data`` begins; None if it is too short for one."""
     if len(data) <= _MAGIC_AT or len(data) < _FORMER.size:
         return None
@@ -67,7 +71,7 @@ def parse_batch_header(data: bytes) -> BatchHeader | None:
         # A message set of a broker before 0.11, or damage: its place and its size are in front of what differs.
         base, size, _, _, flags = _FORMER.unpack_from(data)
         return BatchHeader(base, size + 12, _codec(flags))
-    base, size, _, _, _, flags, _, _, latest, *_ = _CURRENT.unpack_from(data)
+    base, size, _, _, _, flags, last, _, latest, *_, records = _CURRENT.unpack_from(data)
     return BatchHeader(
         base=base,
         size=size + 12,
@@ -76,6 +80,8 @@ def parse_batch_header(data: bytes) -> BatchHeader | None:
         is_control=bool(flags & _CONTROL),
         timestamp=latest / 1_000 if latest >= 0 else None,
         has_append_time=bool(flags & _APPEND_TIME),
+        after=base + last + 1,
+        records=records,
     )
 
 

@@ -1,4 +1,4 @@
-"""Asks a topic's brokers for the headers of its batches, and finds out where a batch ends."""
+"""Asks a topic's brokers for its batches as they are stored, and finds out where a batch ends."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ _FETCH = (1, 4)
 """The version that every broker from 0.11 to 4.x knows."""
 _ONE_BATCH = 1
 """Bytes that are asked for: a broker sends the first batch whole, however large, and no second one (KIP-74)."""
+_WINDOW_BYTES = 1 << 20
+_MOST_WINDOW_BYTES = 2 << 20
+"""More than a batch has where the topic's limit is the usual 1 MB; of a larger one the beginning is enough."""
 _WAIT_MS = 0
 _NOT_LEADER = frozenset({3, 5, 6, 74, 76})
 _OUT_OF_RANGE = 1
@@ -36,7 +39,7 @@ class LeaderBook(Protocol):
 
 
 class BatchPeek:
-    """Headers of batches, without their records: also of a batch that no client can unpack.
+    """Batches as they are on the topic: also those that no client can unpack.
 
     Args:
         config: How to reach Kafka.
@@ -51,6 +54,8 @@ class BatchPeek:
         self._leaders = leaders
         self._timeout = timeout
         self._connections: dict[tuple[str, int], BrokerConnection] = {}
+        # The last window, with its partition and offset: what is on a topic at an offset does not change.
+        self._window: tuple[int, int, bytes] = (-1, -1, b"")
 
     def at(self, partition: int, offset: int) -> BatchHeader | None:
         """Return the header of the batch that contains an offset, or of the first one after it; None at the end.
@@ -58,30 +63,31 @@ class BatchPeek:
         Raises:
             PeekError: No broker can be asked.
         """
-        code, data = self._ask(partition, offset)
-        for _ in range(_ATTEMPTS - 1):
-            if code not in _NOT_LEADER:
-                break
-            self._leaders.forget()
-            code, data = self._ask(partition, offset)
-        if code == _OUT_OF_RANGE:
-            return None
-        if code:
-            message = f"the broker refuses with error {code} of Kafka's protocol"
-            raise PeekError(message)
-        return parse_batch_header(data)
+        if self._window[:2] == (partition, offset):
+            return parse_batch_header(self._window[2])
+        return parse_batch_header(self._batches(partition, offset, wanted=_ONE_BATCH, most=HEADER_BYTES))
 
-    def _ask(self, partition: int, offset: int) -> tuple[int, bytes]:
-        """Return the error code of the broker's answer, and the beginning of the batches in it."""
-        body = self._request(partition, offset)
-        answer = self._connection(partition).ask(_FETCH, body, most=_answer_bytes(self._topic))
-        return _parse_answer(answer, self._topic)
+    def window(self, partition: int, offset: int) -> bytes:
+        """Return the batches from the one that contains an offset, about 1 MB of them; nothing at the end.
+
+        The last one may be incomplete, and so may the first one if it has more than 2 MB.
+
+        Raises:
+            PeekError: No broker can be asked.
+        """
+        if self._window[:2] != (partition, offset):
+            found = self._batches(partition, offset, wanted=_WINDOW_BYTES, most=_MOST_WINDOW_BYTES)
+            if not found:
+                return b""
+            self._window = partition, offset, found
+        return self._window[2]
 
     def end_of(self, partition: int, offset: int, *, limit: int) -> int:
         """Return the offset after the batch that contains ``offset``, at most ``limit``.
 
         What the batch says of its own end may be damaged, so the broker's index decides: the offsets for which it
-        gives the same batch belong to it. The last of them is found by doubling the step, then by halving it.
+        gives the same batch belong to it. Where the index agrees with the batch, two questions are enough; else the
+        last of its offsets is found by doubling the step, then by halving it.
 
         Raises:
             PeekError: No broker can be asked.
@@ -90,6 +96,9 @@ class BatchPeek:
         batch = self.at(partition, offset)
         if batch is None or batch.base > offset:
             return offset
+        stated = min(batch.after or 0, limit)
+        if stated > offset and self._ends_at(batch, partition, offset, stated, limit):
+            return stated
         while inside + step < limit and self._is_in(batch, partition, inside + step):
             inside += step
             step *= 2
@@ -116,6 +125,47 @@ class BatchPeek:
     ) -> None:
         self.close()
 
+    def _batches(self, partition: int, offset: int, *, wanted: int, most: int) -> bytes:
+        """Return the beginning of the batches at an offset; nothing at the end.
+
+        Args:
+            partition: Number of the partition.
+            offset: The offset.
+            wanted: Bytes that the broker is asked for.
+            most: Bytes that are returned of what it sends.
+        """
+        code, data = self._ask(partition, offset, wanted, most)
+        for _ in range(_ATTEMPTS - 1):
+            if code not in _NOT_LEADER:
+                break
+            self._leaders.forget()
+            code, data = self._ask(partition, offset, wanted, most)
+        if code == _OUT_OF_RANGE:
+            return b""
+        if code:
+            message = f"the broker refuses with error {code} of Kafka's protocol"
+            raise PeekError(message)
+        return data
+
+    def _ask(self, partition: int, offset: int, wanted: int, most: int) -> tuple[int, bytes]:
+        """Return the error code of the broker's answer, and the beginning of the batches in it."""
+        body = self._request(partition, offset, wanted)
+        answer = self._connection(partition).ask(_FETCH, body, most=_answer_bytes(self._topic, most))
+        return _parse_answer(answer, self._topic)
+
+    def _ends_at(self, batch: BatchHeader, partition: int, offset: int, after: int, limit: int) -> bool:
+        """Return whether the broker confirms that a batch which contains an offset ends before another one."""
+        if after - 1 > offset and not self._is_in(batch, partition, after - 1):
+            return False
+        if after == limit:
+            return True
+        if batch.size > _WINDOW_BYTES // 4:
+            # Reading continues there, and another bomb may follow: with this answer it is measured at once.
+            following = parse_batch_header(self.window(partition, after))
+        else:
+            following = self.at(partition, after)
+        return following is None or following.base != batch.base
+
     def _is_in(self, batch: BatchHeader, partition: int, offset: int) -> bool:
         other = self.at(partition, offset)
         return other is not None and other.base == batch.base
@@ -126,15 +176,15 @@ class BatchPeek:
             self._connections[address] = BrokerConnection(address, self._config, timeout=self._timeout)
         return self._connections[address]
 
-    def _request(self, partition: int, offset: int) -> bytes:
+    def _request(self, partition: int, offset: int, wanted: int) -> bytes:
         # Replica, wait, least bytes, most bytes, isolation (uncommitted), one topic, one partition.
-        head = struct.pack(">iiiibih", -1, _WAIT_MS, 1, _ONE_BATCH, 0, 1, len(self._topic))
-        return head + self._topic + struct.pack(">iiqi", 1, partition, offset, _ONE_BATCH)
+        head = struct.pack(">iiiibih", -1, _WAIT_MS, 1, wanted, 0, 1, len(self._topic))
+        return head + self._topic + struct.pack(">iiqi", 1, partition, offset, wanted)
 
 
-def _answer_bytes(topic: bytes) -> int:
-    # Throttle, topics, name, partitions, then one partition with its aborted transactions, and one header.
-    return 4 + 4 + 2 + len(topic) + 4 + 4 + 2 + 8 + 8 + 4 + 16 * _MAX_ABORTED + 4 + HEADER_BYTES
+def _answer_bytes(topic: bytes, most: int) -> int:
+    # Throttle, topics, name, partitions, then one partition with its aborted transactions, and the batches.
+    return 4 + 4 + 2 + len(topic) + 4 + 4 + 2 + 8 + 8 + 4 + 16 * _MAX_ABORTED + 4 + most
 
 
 def _parse_answer(answer: bytes, topic: bytes) -> tuple[int, bytes]:
