@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import pytest
 from telemetry.config import AuditConfig
 from telemetry.reader import DamagedRecord, KafkaSource, RawRecord, ReadRange
 from telemetry.reader.sources.fetch import fetcher as fetcher_module
+from telemetry.reader.sources.fetch.fetcher import BadRange, Fetcher
+from telemetry.reader.sources.fetch.frames import Exhausted, FetchedRecord, Report
 from telemetry.reader.sources.fetch.process import FetchProcess, LocalFetch
 from telemetry.testing import EmbeddedKafka
 from tests.support.batches import clear_config, write_batch
@@ -146,6 +149,76 @@ def test_range_ends_inside_a_bad_batch(kafka: EmbeddedKafka) -> None:
     assert found == []
     assert damaged[0][0] == 3
     assert "offsets 3 to 5 " in damaged[0][1]
+
+
+def _exhausted(monkeypatch: pytest.MonkeyPatch) -> list[Report]:
+    """Return a list that will have a report of each session that used up its memory."""
+    exhausted: list[Report] = []
+    next_report = FetchProcess.next_report
+
+    def watched(process: FetchProcess) -> Report:
+        report = next_report(process)
+        if isinstance(report, Exhausted):
+            exhausted.append(report)
+        return report
+
+    monkeypatch.setattr(FetchProcess, "next_report", watched)
+    return exhausted
+
+
+def test_follower_meets_one_bomb_only(kafka: EmbeddedKafka, monkeypatch: pytest.MonkeyPatch) -> None:
+    exhausted = _exhausted(monkeypatch)
+    found: list[bytes | int | None] = []
+
+    def follow() -> None:
+        found.extend(one.place.offset if isinstance(one, DamagedRecord) else one.value for one in source)
+
+    with KafkaSource(clear_config(kafka.bootstrap_servers), within=ReadRange(offset=0, follow=True)) as source:
+        thread = threading.Thread(target=follow)
+        thread.start()
+        for number in range(0, 8, 2):
+            bomb(kafka, "lz4", size=_SMALL_BOMB)
+            write(kafka, b"after", partition=0)
+            write(kafka, b"beside", partition=1)
+            until(lambda: len(found) == 3 * (number // 2 + 1), what="the bomb and two records")  # noqa: B023
+        source.stop()
+        thread.join()
+
+    assert [one for one in found if one != b"beside"] == [0, b"after", 2, b"after", 4, b"after", 6, b"after"]
+    assert len(exhausted) == 1
+
+
+def test_held_partition_is_still_read_carefully(kafka: EmbeddedKafka, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Two bombs in each partition, in turn: while one is read carefully, the others are ahead of it, or behind.
+    exhausted = _exhausted(monkeypatch)
+    for _ in range(2):
+        for partition in range(3):
+            bomb(kafka, "lz4", size=_SMALL_BOMB, partition=partition)
+            write(kafka, *[b"%d" % partition] * 50, partition=partition)
+    config = clear_config(kafka.bootstrap_servers)
+    with KafkaSource(config) as source:
+        fetcher = Fetcher(
+            source._template(dict.fromkeys(range(3), (0, 102))),
+            ends=dict.fromkeys(range(3), 102),
+            peek=source._peek,
+            listener=source._client,
+        )
+        found: list[FetchedRecord] = []
+        damaged = []
+        for number, fetched in enumerate(fetcher):
+            if isinstance(fetched, BadRange):
+                damaged.append((fetched.partition, fetched.first))
+            else:
+                found.extend(fetched.records)
+            # Another one is ahead after each report.
+            fetcher.hold([number % 3])
+        fetcher.close()
+
+    assert sorted(damaged) == [(partition, offset) for partition in range(3) for offset in (0, 51)]
+    for partition in range(3):
+        places = [record[1] for record in found if record[0] == partition]
+        assert places == [*range(1, 51), *range(52, 102)]
+    assert len(exhausted) <= 3
 
 
 def test_killed_session_loses_and_repeats_nothing(kafka: EmbeddedKafka, monkeypatch: pytest.MonkeyPatch) -> None:
