@@ -6,7 +6,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test kafka-long check bench verify-limits bench-check hostile-long fault-long key-outage-long memory-long matrix-long outage-long replay-speed \
+.PHONY: help demo test kafka-long check bench verify-limits bench-check bombs-long hostile-long fault-long key-outage-long memory-long matrix-long outage-long replay-speed \
 	services lock setup setup-bench setup-supply wheel sbom audit clean
 
 VENV := .venv
@@ -25,7 +25,7 @@ export PYRIGHT_PYTHON_CACHE_DIR := $(CURDIR)/.cache/pyright
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 # The tests start hundreds of Python programs, which read compiled modules where an environment switches caches off.
-test kafka-long key-outage-long fault-long matrix-long memory-long outage-long upgrade-test services: export PYTHONDONTWRITEBYTECODE :=
+test kafka-long key-outage-long bombs-long fault-long matrix-long memory-long outage-long upgrade-test services: export PYTHONDONTWRITEBYTECODE :=
 
 help: ## explain the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -58,6 +58,9 @@ hostile-long: setup ## throw hostile records, objects, names and files at every 
 
 fault-long: setup ## kill five hundred logging processes at random moments (about 15 minutes); docs/reliability.md
 	@CRASH_RUNS=$${CRASH_RUNS:-500} $(BIN)/python -m pytest -s tests/fault/test_crash.py -k random_moments -p no:randomly --timeout 3600
+
+bombs-long: setup ## read past a thousand compression bombs of each codec, and show what they cost (some minutes)
+	@BOMBS=$${BOMBS:-1000} $(BIN)/python -m pytest -s -p no:randomly tests/attacks/test_w_bombs_in_a_row.py -k long_row
 
 matrix-long: setup ## every combination of faults of Kafka, store and key service under load (about half an hour)
 	@FAULT_SECONDS=$${FAULT_SECONDS:-3} $(BIN)/python -m pytest -s tests/fault/test_fault_matrix.py -p no:randomly --timeout 3600

@@ -26,6 +26,7 @@ item attack                                                        test
 1.3  W aborts a transaction: what it wrote is not counted          test_w_transactions: aborted
 1.4  W writes a record that cannot be unpacked                     test_w_bombs: hides, verifiable, named, passed
 1.4  W writes a record that unpacks to all memory, in each codec   test_w_bombs: costs_bounded_memory
+1.4  W writes a thousand records that unpack to all memory         test_w_bombs_in_a_row
 1.4  B damages a batch on the broker's disk                        test_b_damaged_batch
 1.5  S hides another service's events as "duplicates"              test_s_displaced_events
 1.5  W hides sealed records behind unsealed ones                   test_w_displaced_records

@@ -20,6 +20,9 @@ _ADDRESS_SPACE = 6 << 30
 """Bytes that a child may map, so that an attack which succeeds ends the child and not the machine."""
 
 
+_UNIT = 1 if sys.platform == "darwin" else 1 << 10
+
+
 class Measured(NamedTuple):
     """How a child ended.
 
@@ -28,12 +31,14 @@ class Measured(NamedTuple):
         out: Standard output.
         err: Standard error.
         peak: Most bytes that were resident.
+        fetching: Most bytes that were resident in a process which it started, as a reader does to fetch.
     """
 
     code: int
     out: bytes
     err: str
     peak: int
+    fetching: int
 
 
 def measured(module: str, *arguments: str, folder: Path) -> Measured:
@@ -53,7 +58,8 @@ def measured(module: str, *arguments: str, folder: Path) -> Measured:
         check=False,
     )
     assert peak.exists(), done.stderr.decode()
-    return Measured(done.returncode, done.stdout, done.stderr.decode(), int(peak.read_text()))
+    own, children = map(int, peak.read_text().split())
+    return Measured(done.returncode, done.stdout, done.stderr.decode(), own, children)
 
 
 def _peak_bytes() -> int:
@@ -61,15 +67,18 @@ def _peak_bytes() -> int:
     if _STATUS.exists():
         line = next(line for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
         return int(line.split()[1]) << 10
-    unit = 1 if sys.platform == "darwin" else 1 << 10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT
+
+
+def _children_bytes() -> int:
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * _UNIT
 
 
 def _main() -> None:
     peak, module = Path(sys.argv[1]), sys.argv[2]
     sys.argv[1:] = sys.argv[3:]
     resource.setrlimit(resource.RLIMIT_AS, (_ADDRESS_SPACE, _ADDRESS_SPACE))
-    atexit.register(lambda: peak.write_text(str(_peak_bytes())))
+    atexit.register(lambda: peak.write_text(f"{_peak_bytes()} {_children_bytes()}"))
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 

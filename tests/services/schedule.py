@@ -23,6 +23,7 @@ EXPECTED_SECONDS: dict[str, float] = {
     "tests/kafka/test_load_under_faults.py::": 40,
     "tests/fault/test_servers.py": 35,
     "tests/fault/test_processes.py": 25,
+    "tests/attacks/test_w_bombs_in_a_row.py": 35,
     "tests/attacks/test_w_bombs.py": 30,
     "tests/fault/test_fault_matrix.py::test_real_broker": 24,
     "tests/cli/test_witness.py": 24,
