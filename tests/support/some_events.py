@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from telemetry.format.value.event import AuditEvent
+from telemetry.format.value.members import Change, Target
 from telemetry.reader import OpenedEvent, Place, RawRecord
 
 PRODUCER = "0198c0de-0000-7000-8000-000000000001"
@@ -52,6 +53,18 @@ FULL: dict[str, Any] = {
     "trace_flags": 1,
 }
 
+CONTEXT: dict[str, Any] = {
+    "schema_version": 2,
+    "occurred_at": "2021-03-04T05:06:07.123456789Z",
+    "actor_type": "service",
+    "tenant_id": "acme",
+    "targets": (Target("user", "u-2"), Target("queue")),
+    "reason": "ticket 4711",
+    "changes": {"total": Change(1, 2), "note": Change(new="a")},
+    "adjusted": ("reason",),
+}
+"""Members that only events of envelope 2 have."""
+
 VARIETY: tuple[dict[str, Any], ...] = (
     {},
     FULL,
@@ -66,5 +79,8 @@ VARIETY: tuple[dict[str, Any], ...] = (
     {"event_type": "telemetry.started", "user_id": "telemetry"},
     {"event_type": "telemetry.read", "user_id": "auditor", "action": "read", "entity": "audit_trail", "entity_id": "t"},
     {"trace_id": "0af7651916cd43dd8448eb211c80319c"},
+    {**FULL, **CONTEXT},
+    {**CONTEXT, "event_type": "user_login", "metadata": {"severity": "WARN"}},
+    {**CONTEXT, "event_type": "user_created", "entity": "user", "entity_id": "u-9", "ip_address": "10.1.2.3:443"},
 )
 """Fields of events that are unlike each other."""

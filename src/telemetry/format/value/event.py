@@ -135,7 +135,7 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def to_dict(self) -> dict[str, Any]:
         """Return the fields that are set, as plain values."""
         fields: dict[str, Any] = msgspec.to_builtins(self)
-        return fields
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
 
 
 class _Version(msgspec.Struct):

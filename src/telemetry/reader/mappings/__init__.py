@@ -1,9 +1,9 @@
 """Convert opened events to published forms: the library's own, CloudEvents, OCSF and CADF."""
 
-from telemetry.reader.mappings.cadf import CADF, to_cadf
+from telemetry.reader.mappings.cadf import CADF, cadf_by_rules, to_cadf
 from telemetry.reader.mappings.cloudevents import CLOUDEVENTS, to_cloudevent
 from telemetry.reader.mappings.event import EVENT, event_record
-from telemetry.reader.mappings.ocsf import OCSF, to_ocsf
+from telemetry.reader.mappings.ocsf import OCSF, ocsf_by_rules, to_ocsf
 from telemetry.reader.mappings.table import Column, Schema, row_of
 
 SCHEMAS = {schema.name: schema for schema in (EVENT, CLOUDEVENTS, OCSF, CADF)}
@@ -17,7 +17,9 @@ __all__ = [
     "SCHEMAS",
     "Column",
     "Schema",
+    "cadf_by_rules",
     "event_record",
+    "ocsf_by_rules",
     "row_of",
     "to_cadf",
     "to_cloudevent",

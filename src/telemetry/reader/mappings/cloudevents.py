@@ -14,8 +14,9 @@ VERSION = "1.0"
 def to_cloudevent(opened: OpenedEvent) -> dict[str, Any]:
     """Return a CloudEvent with the event as its ``data``.
 
-    ``sequence`` and ``traceparent`` follow the documented extensions "Sequence" and "Distributed Tracing"; a sequence is
-    a String there. ``subject`` is the entity. ``sealed``, ``proven`` and ``foreign`` are extensions of this library.
+    ``time`` is when it happened; ``recordedtime`` says when it was logged, if the event says both. That, ``sequence`` and
+    ``traceparent`` follow the documented extensions "Recorded Time", "Sequence" and "Distributed Tracing"; a sequence is a
+    String there. ``subject`` is the entity. ``sealed``, ``proven`` and ``foreign`` are extensions of this library.
 
     Source: CloudEvents 1.0.2, sections "Required Attributes" and "Type System".
     """
@@ -27,7 +28,8 @@ def to_cloudevent(opened: OpenedEvent) -> dict[str, Any]:
         id=event.id,
         source=source_of(event.environment, event.service_name),
         type=event.event_type,
-        time=event.time,
+        time=event.occurred_at or event.time,
+        recordedtime=event.time if event.occurred_at else None,
         subject=subject or None,
         datacontenttype="application/json",
         producer=event.producer,
@@ -44,6 +46,7 @@ CLOUDEVENTS = Schema(
     (
         *(Column(name) for name in ("specversion", "id", "source", "type")),
         Column("time", "time"),
+        Column("recordedtime", "time"),
         *(Column(name) for name in ("subject", "datacontenttype", "producer", "sequence", "traceparent")),
         *WORTH,
         Column("data", "json"),

@@ -9,7 +9,20 @@ from telemetry.reader.entry import OpenedEvent
 from telemetry.reader.mappings.table import WORTH, Column, Schema, present, worth
 
 _TEXTS = (
-    *("id", "event_type", "user_id", "actor_id", "session_id", "entity", "entity_id", "action", "outcome"),
+    *(
+        "id",
+        "event_type",
+        "user_id",
+        "actor_id",
+        "actor_type",
+        "tenant_id",
+        "session_id",
+        "entity",
+        "entity_id",
+        "action",
+        "outcome",
+        "reason",
+    ),
     *("service_name", "environment", "version", "source", "ip_address", "user_agent", "correlation_id"),
     *("trace_id", "span_id", "producer"),
 )
@@ -31,6 +44,7 @@ EVENT = Schema(
     str(PLAIN_VERSION),
     (
         Column("time", "time"),
+        Column("occurred_at"),  # as text: it may have more decimals than a typed time keeps
         *map(Column, _TEXTS),
         Column("sequence", "integer"),
         Column("schema_version", "integer"),
@@ -39,7 +53,10 @@ EVENT = Schema(
         *WORTH,
         *(
             Column(name, "json")
-            for name in ("payload", "metadata", "features", "dedup", "clear_fields", "kafka", "stored")
+            for name in (
+                *("payload", "changes", "targets", "metadata", "adjusted"),
+                *("features", "dedup", "recipients", "clear_fields", "kafka", "stored"),
+            )
         ),
         Column("kafka_key"),
     ),

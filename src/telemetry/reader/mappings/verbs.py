@@ -1,52 +1,103 @@
-"""Derives what an event did from its ``action``, or else from the words of its type."""
+"""Derives what an event did from its ``action``, or else from its type, where the name says so for certain.
+
+A word in the middle of a name says nothing: ``UpdateLoginProfile`` is no login, ``ip_allow_list.disable`` lists nothing.
+"""
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
-from itertools import pairwise
+from types import MappingProxyType
 
 from telemetry.format.value.event import AuditEvent
 
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_VERBS = {
-    "create": "create add insert new register provision upload put post signup import write written",
-    "read": "read get list view show query search fetch download export describe access head lookup browse",
-    "update": "update modify change edit patch set rename move attach detach assign grant revoke enable disable reset",
-    "delete": "delete remove destroy purge drop erase terminate unregister deprovision",
-    "login": "login logon signin authenticate authentication",
-    "logout": "logout logoff signout",
-}
-_PAIRS = {
-    "log in": "login",
-    "sign in": "login",
-    "log on": "login",
-    "log out": "logout",
-    "log off": "logout",
-    "sign out": "logout",
-}
-_BY_WORD = {word: verb for verb, words in _VERBS.items() for word in words.split()}
-_ENDINGS = ("d", "ed", "s", "es", "ing")
+_SEGMENT_END = re.compile(r"[.:/]")
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[A-Z]")
+_IMPERATIVES = MappingProxyType(
+    {
+        "create": "create",
+        "read": "read",
+        "get": "read",
+        "describe": "read",
+        "list": "read",
+        "update": "update",
+        "modify": "update",
+        "edit": "update",
+        "delete": "delete",
+        "destroy": "delete",
+    }
+)
+"""Words that begin a name such as ``CreateUser``, or are the whole of its last segment."""
+_WHOLE = MappingProxyType(
+    {
+        "insert": "create",
+        "patch": "update",
+        "enable": "enable",
+        "disable": "disable",
+        "start": "start",
+        "stop": "stop",
+        "restore": "restore",
+        "backup": "backup",
+        "deploy": "deploy",
+        "undeploy": "undeploy",
+        "revoke": "revoke",
+        "renew": "renew",
+    }
+)
+"""Words that are verbs only as the whole of a last segment; CADF has a word for most of them, OCSF for none."""
+_PARTICIPLES = MappingProxyType(
+    {
+        "created": "create",
+        "viewed": "read",
+        "updated": "update",
+        "modified": "update",
+        "edited": "update",
+        "deleted": "delete",
+        "destroyed": "delete",
+    }
+)
+"""Words that end a name such as ``order_updated``, or are the whole of its last segment."""
+_FORMS = MappingProxyType(
+    {
+        **_IMPERATIVES,
+        **_WHOLE,
+        **_PARTICIPLES,
+        **{word: word.removesuffix("d") for word in ("enabled", "disabled", "restored", "revoked")},
+        "started": "start",
+        "stopped": "stop",
+        "deployed": "deploy",
+        "undeployed": "undeploy",
+        "renewed": "renew",
+    }
+)
+_NEGATIONS = frozenset(("not", "no", "non", "never", "un", "failed", "failure", "denied", "without"))
+_NOUN_ENDS = frozenset(("request", "requests", "only", "access", "date", "time"))
+"""After a first word alone they make a noun of it: ``delete_request``, ``read_only``, ``update_time``."""
+_PAIR = 2
 
 
 def verb_of(event: AuditEvent) -> str | None:
-    """Return ``create``, ``read``, ``update``, ``delete``, ``login`` or ``logout``, or None if no word is known."""
+    """Return what the event did: ``create``, ``read``, ``update``, ``delete``, or a further verb of CADF's actions.
+
+    Signing in and out is never derived from a name; rules say it (:mod:`telemetry.reader.mappings.rules`).
+
+    Returns:
+        The verb, or None if the name does not say it for certain.
+    """
     return (event.action and _verb_in(event.action)) or _verb_in(event.event_type)
 
 
 @lru_cache(maxsize=4_096)
-def _verb_in(text: str) -> str | None:
-    words = [word.lower() for word in _WORD.findall(text)]
-    # Signing in and out takes precedence: "login_failed" and "user_login_created" are both about signing in.
-    verbs = [_PAIRS.get(" ".join(pair)) for pair in pairwise(words)]
-    verbs += [_verb_of_word(word) for word in words]
-    known = [verb for verb in verbs if verb is not None]
-    return next((verb for verb in known if verb in ("login", "logout")), known[0] if known else None)
-
-
-def _verb_of_word(word: str) -> str | None:
-    if word in _BY_WORD:
-        return _BY_WORD[word]
-    # "updated", "writes" and "creating" are not in the table; their stems are, with or without an "e".
-    stems = [word.removesuffix(ending) for ending in _ENDINGS if word.endswith(ending)]
-    return next((_BY_WORD[form] for stem in stems for form in (stem, f"{stem}e") if form in _BY_WORD), None)
+def _verb_in(name: str) -> str | None:
+    words = [word.lower() for word in _WORD.findall(_SEGMENT_END.split(name)[-1])]
+    if not words or _NEGATIONS.intersection(words):
+        return None
+    if len(words) == 1:
+        return _FORMS.get(words[0])
+    first, last = words[0], words[-1]
+    if last in _PARTICIPLES:
+        return _PARTICIPLES[last]
+    # "ListItemMoved" and "DeleteRequestApproved" are about what their last word says.
+    if last.endswith("ed") or (len(words) == _PAIR and last in _NOUN_ENDS):
+        return None
+    return _IMPERATIVES.get(first)
