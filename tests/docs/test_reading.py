@@ -78,13 +78,19 @@ def test_the_filters_of_reading_select(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_the_commands_of_exporting_run_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (commands,) = _blocks("export.md", "sh")
+    commands = "".join(_blocks("export.md", "sh"))
+    (rules,) = _blocks("export.md", "toml")
+    Path("rules.toml").write_text(rules)
     with EmbeddedKafka() as kafka:
         _write_config(kafka)
         with Telemetry(_config(kafka, tmp_path)) as telemetry:
             telemetry.audit.log("login_failed", {}, "user-7", outcome="denied")
+            telemetry.audit.log("role.granted", {"roles": ["admin"], "client": {"ip": "10.0.0.9"}}, "user-7")
         ended = [run(*(part.strip("'") for part in line.split()[1:])) for line in commands.splitlines()]
 
-    assert [found.code for found in ended] == [0, 0]
+    assert [found.code for found in ended] == [0, 0, 0]
     assert Path("january.parquet").stat().st_mode & 0o777 == 0o600
     assert b'"class_uid":3002' in ended[1].out
+    (granted,) = map(json.loads, ended[2].out.splitlines())
+    assert (granted["type_uid"], granted["severity"], granted["privileges"]) == (300501, "Medium", ["admin"])
+    assert (granted["src_endpoint"], granted["resource"]) == ({"ip": "10.0.0.9"}, {"name": "payroll"})

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from typing import Any, BinaryIO
+
+import msgspec
 
 from telemetry.exceptions import MissingExtraError
 from telemetry.reader import OpenedEvent
@@ -17,6 +20,8 @@ except ImportError as exc:
     feature = "writing Parquet"
     raise MissingExtraError(feature, "parquet") from exc
 
+_encode = msgspec.json.Encoder().encode
+
 ROWS = 10_000
 """Maximum number of rows in a row group."""
 TEXT_BYTES = 16 << 20
@@ -28,6 +33,7 @@ _TYPES = {
     "integer": pa.int64(),
     "boolean": pa.bool_(),
     "time": pa.timestamp("us", tz="UTC"),
+    "any": pa.string(),
 }
 
 
@@ -54,7 +60,10 @@ class ParquetEventWriter:
 
     def write(self, opened: OpenedEvent) -> None:
         """Write an event; see :class:`telemetry.cli.output.writers.EventWriter`."""
-        row = row_of(self._schema.record(opened), self._schema.columns)
+        cells = row_of(self._schema.record(opened), self._schema.columns)
+        row = [
+            _text(cell) if kind == "any" else cell for cell, (_, kind) in zip(cells, self._schema.columns, strict=True)
+        ]
         self._rows.append(row)
         # Approximate: text dominates the size of an event.
         self._size += sum(len(cell) for cell in row if isinstance(cell, str))
@@ -65,6 +74,10 @@ class ParquetEventWriter:
         """Write the last row group and the file's end."""
         self._flush()
         self._writer.close()
+
+    def remarks(self) -> Iterable[str]:
+        """Return nothing: the format bounds no cell."""
+        return ()
 
     def discard(self) -> None:
         """Write nothing more; pyarrow would write the end of the file when its writer is garbage-collected."""
@@ -81,6 +94,11 @@ class ParquetEventWriter:
         ]
         self._writer.write_table(pa.Table.from_arrays(columns, schema=self._arrow))
         self._rows, self._size = [], 0
+
+
+def _text(cell: Any) -> str | None:
+    # A column has one type: numbers become texts where a column may have both.
+    return cell if cell is None or isinstance(cell, str) else _encode(cell).decode()
 
 
 class _Counted(io.RawIOBase):

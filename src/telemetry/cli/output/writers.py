@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, BinaryIO, Protocol
 
@@ -14,6 +14,10 @@ from telemetry.reader import OpenedEvent
 from telemetry.reader.mappings import Schema, row_of
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
+
+
+EXCEL_CELL = 32_767
+"""Characters of a cell in Excel, counted as UTF-16 (Microsoft: Excel specifications and limits)."""
 
 
 class EventWriter(Protocol):
@@ -31,6 +35,9 @@ class EventWriter(Protocol):
 
     def discard(self) -> None:
         """Write nothing more, not even the end of the format."""
+
+    def remarks(self) -> Iterable[str]:
+        """Return what a person should know about what was written, in sentences."""
 
 
 class JsonLinesWriter:
@@ -56,6 +63,10 @@ class JsonLinesWriter:
     def discard(self) -> None:
         """Do nothing: nothing is buffered."""
 
+    def remarks(self) -> Iterable[str]:
+        """Return nothing: a line may be of any length."""
+        return ()
+
 
 class CsvWriter:
     """RFC 4180 with a heading, UTF-8; a nested value is JSON text in its cell.
@@ -76,17 +87,28 @@ class CsvWriter:
         # The csv module writes text: one buffer of a row, emptied into the stream of bytes each time.
         self._text = io.StringIO(newline="")
         self._rows = csv.writer(self._text, quoting=csv.QUOTE_NONNUMERIC)
-        self._put([column.name for column in schema.columns])
+        self._long_cells = 0
+        self._put([_csv_cell(column.name) for column in schema.columns])
 
     def write(self, opened: OpenedEvent) -> None:
         """Write an event; see :class:`EventWriter`."""
-        self._put([_csv_cell(cell) for cell in row_of(self._schema.record(opened), self._schema.columns)])
+        cells = [_csv_cell(cell) for cell in row_of(self._schema.record(opened), self._schema.columns)]
+        self._put(cells)
+        self._long_cells += sum(isinstance(cell, str) and _is_too_long_for_excel(cell) for cell in cells)
 
     def close(self) -> None:
         """Do nothing: a row is complete."""
 
     def discard(self) -> None:
         """Do nothing: nothing is buffered."""
+
+    def remarks(self) -> Iterable[str]:
+        """Say how many cells Excel would cut."""
+        if self._long_cells:
+            yield (
+                f"{self._long_cells} cells have more than {EXCEL_CELL:,} characters, of which Excel would drop the rest. "
+                "The file has them whole; choose --columns, or read it with another program."
+            )
 
     def _put(self, cells: list[Any]) -> None:
         self._rows.writerow(cells)
@@ -106,6 +128,11 @@ def writer_of(name: str) -> Callable[[BinaryIO, Schema], EventWriter]:
 
         return ParquetEventWriter
     return JsonLinesWriter if name == "jsonl" else CsvWriter
+
+
+def _is_too_long_for_excel(text: str) -> bool:
+    # A character has at most two units of UTF-16, so that short texts need no count.
+    return len(text) > EXCEL_CELL // 2 and len(text.encode("utf-16-le", "surrogatepass")) // 2 > EXCEL_CELL
 
 
 def _csv_cell(cell: Any) -> Any:

@@ -10,7 +10,7 @@ import msgspec
 
 from telemetry.reader.entry import OpenedEvent
 
-Kind = Literal["text", "integer", "boolean", "time", "json"]
+Kind = Literal["text", "integer", "boolean", "time", "json", "any"]
 
 _INTEGER_LIMIT = 1 << 63  # a column of Parquet has 64 bits; JSON and Python have no limit
 
@@ -22,7 +22,8 @@ class Column(NamedTuple):
 
     Attributes:
         name: Name of the column, and of the record's member that fills it.
-        kind: Type of the cells. ``json`` is any value as JSON text; ``time`` is RFC 3339 in the record.
+        kind: Type of the cells. ``json`` is any value as JSON text; ``time`` is RFC 3339 in the record; ``any`` is a text or
+            a number, and everything else as JSON text.
     """
 
     name: str
@@ -68,7 +69,7 @@ def row_of(record: Mapping[str, Any], columns: Sequence[Column]) -> list[Any]:
 def _cell(value: Any, kind: Kind) -> Any:
     if value is None:
         return None
-    if kind == "json":
+    if kind == "json" or (kind == "any" and (isinstance(value, bool) or not isinstance(value, str | int | float))):
         return _encode(value).decode()
     if kind == "time":
         return parse_time(value)

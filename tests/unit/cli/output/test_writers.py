@@ -50,3 +50,16 @@ def test_json_line_is_one_object() -> None:
 @pytest.mark.parametrize(("name", "kind"), [("jsonl", JsonLinesWriter), ("csv", CsvWriter)])
 def test_writer_of_a_format(name: str, kind: type[object]) -> None:
     assert writer_of(name) is kind
+
+
+@pytest.mark.parametrize(
+    ("text", "count"), [("x" * 32_767, 0), ("x" * 32_768, 1), ("\U0001f600" * 16_383, 0), ("\U0001f600" * 16_384, 1)]
+)
+def test_cell_too_long_for_excel_is_counted(text: str, count: int) -> None:
+    target = io.BytesIO()
+    writer = CsvWriter(target, SCHEMAS["event"])
+
+    writer.write(opened(user_agent=text))
+
+    assert [remark.split()[0] for remark in writer.remarks()] == ["1"] * count
+    assert text.encode() in target.getvalue()

@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, BinaryIO, cast
@@ -15,6 +14,7 @@ import typer
 from rich.text import Text
 
 from telemetry.cli.options.connection import Loader, with_connection
+from telemetry.cli.options.form import Format, FormOptions, with_form
 from telemetry.cli.options.reading import ReadOptions, with_reading
 from telemetry.cli.output.console import err, escape_control
 from telemetry.cli.output.counter import MAX_REPORTED, EntryCounter
@@ -22,30 +22,11 @@ from telemetry.cli.output.examples import examples
 from telemetry.cli.output.new_file import new_file
 from telemetry.cli.output.summary import read_summary, show_summary
 from telemetry.cli.output.terminal import TerminalStream
-from telemetry.cli.output.writers import EventWriter, writer_of
+from telemetry.cli.output.writers import EventWriter
 from telemetry.exceptions import ConfigurationError, MalformedRecordError, Problem, TamperedError, TelemetryError
 from telemetry.reader import DamagedRecord, RawRecord
-from telemetry.reader.mappings import SCHEMAS
 from telemetry.reader.sources.lines import write_line
 from telemetry.trail.trail import Trail
-
-
-class Format(StrEnum):
-    """File formats."""
-
-    JSONL = "jsonl"
-    CSV = "csv"
-    PARQUET = "parquet"
-
-
-class Form(StrEnum):
-    """Schemas of an event."""
-
-    EVENT = "event"
-    CLOUDEVENTS = "cloudevents"
-    OCSF = "ocsf"
-    CADF = "cadf"
-
 
 app = typer.Typer(add_completion=False)
 
@@ -59,16 +40,16 @@ app = typer.Typer(add_completion=False)
 )
 @with_connection
 @with_reading
+@with_form
 def export(
     load: Loader,
     read: ReadOptions,
+    form: FormOptions,
     *,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="File to write, mode 0600; default: standard output.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
-    form: Annotated[Form, typer.Option("--schema", help="Schema of each event.")] = Form.EVENT,
-    format_: Annotated[Format, typer.Option("--format", help="File format.")] = Format.JSONL,
     sealed: Annotated[
         bool,
         typer.Option("--sealed", help="Write the records unchanged and sealed; needs no key and opens nothing."),
@@ -91,13 +72,13 @@ def export(
     read could not be recorded.
     """
     # A missing extra is reported before anything is opened or recorded.
-    create_writer = writer_of(format_)
-    if out is None and format_ is Format.PARQUET and sys.stdout.isatty():
+    form.require_library()
+    if out is None and form.format is Format.PARQUET and sys.stdout.isatty():
         raise ConfigurationError(Problem("--out", "a terminal cannot show Parquet", "name a file"))
     within = read.read_range(end_offset=end_offset)
     if sealed:
         # Nothing is opened, so no read has to be recorded, and no key has to be configured.
-        _require_unfiltered(read, form, format_)
+        _require_unfiltered(read, form)
         config = load(fallback_enabled=False, encryption_enabled=False)
         with read.sources(config, within, label="copying") as sources, _target(out, force=force) as target:
             damaged = _copy(sources, target, out, json=json)
@@ -111,9 +92,12 @@ def export(
         _target(out, force=force) as target,
         read.trail(config, within, program="telemetry export", label="exporting") as trail,
     ):
-        _write(trail, counter, create_writer(target, SCHEMAS[form]))
+        writer = form.writer(target)
+        _write(trail, counter, writer)
         target.flush()
     show_summary(read_summary(trail, counter, {"written": counter.events}), json=json, to=str(out or ""))
+    for remark in (*form.remarks(), *writer.remarks()):
+        err.print(Text(escape_control(remark), style="yellow"))
     if config.audit_config.encryption_enabled:
         counter.warn()
     if counter.exit_code:
@@ -121,12 +105,13 @@ def export(
     raise typer.Exit(counter.exit_code_of(trail.counts, is_strict=read.is_strict))
 
 
-def _require_unfiltered(read: ReadOptions, form: Form, format_: Format) -> None:
+def _require_unfiltered(read: ReadOptions, form: FormOptions) -> None:
     if read.selected.selects_by_content:
         reason = "does not open events, so they can only be filtered by time"
         raise ConfigurationError(Problem("--sealed", reason, "leave out the filters other than --since and --until"))
-    if form is not Form.EVENT or format_ is not Format.JSONL:
-        raise ConfigurationError(Problem("--sealed", "writes records as JSON lines", "leave out --schema and --format"))
+    if not form.is_plain:
+        remedy = "leave out --schema, --format and --columns"
+        raise ConfigurationError(Problem("--sealed", "writes records as JSON lines", remedy))
 
 
 def _copy(

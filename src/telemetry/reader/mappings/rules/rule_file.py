@@ -135,7 +135,8 @@ def _pattern(value: Any, where: str) -> re.Pattern[str]:
     patterns = value if isinstance(value, list) else [value]
     if not patterns or not all(isinstance(each, str) and 0 < len(each) <= MAX_PATTERN for each in patterns):
         raise _refused(where, f"is not a text of 1 to {MAX_PATTERN} characters, or a list of them", "write 'user.*'")
-    return re.compile("|".join(translate(each) for each in patterns))
+    # A bracket is a character like any other: types such as "Set policy [beta]" exist.
+    return re.compile("|".join(translate(each.replace("[", "[[]")) for each in patterns))
 
 
 def _listed(number: Any, key: str, kind: EventClass, where: str) -> int:

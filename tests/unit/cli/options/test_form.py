@@ -1,0 +1,55 @@
+"""Options say how events are written, and what contradicts itself is refused before anything is read."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from telemetry.cli.options.form import Form, Format, FormOptions
+from telemetry.exceptions import ConfigurationError
+from tests.support.some_events import opened
+
+RULES = '[[rule]]\ntype = "order_*"\nclass_uid = 3006\nactivity_id = 3\n'
+
+
+def _options(**values: Any) -> FormOptions:
+    return FormOptions({"form": Form.EVENT, "format_": Format.JSONL, "columns": None, "ocsf_rules": None} | values)
+
+
+def test_rules_of_several_files_in_order(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text(RULES.replace("order_*", "order_updated").replace("3006", "3004"))
+    (tmp_path / "b.toml").write_text(RULES)
+
+    options = _options(form=Form.OCSF, ocsf_rules=[tmp_path / "a.toml", tmp_path / "b.toml"])
+
+    assert options.schema.record(opened(entity="order", entity_id="7"))["type_uid"] == 300403
+
+
+def test_rule_that_could_not_be_kept_is_remarked(tmp_path: Path) -> None:
+    (tmp_path / "rules.toml").write_text(RULES)
+    options = _options(form=Form.OCSF, ocsf_rules=[tmp_path / "rules.toml"])
+
+    options.writer(io.BytesIO()).write(opened())
+
+    (remark,) = options.remarks()
+    assert remark.startswith("1 events are API Activity and not Group Management (3006)")
+    assert "group, privileges or user" in remark
+
+
+@pytest.mark.parametrize("form", [Form.EVENT, Form.CLOUDEVENTS])
+def test_rules_for_a_schema_without(form: Form, tmp_path: Path) -> None:
+    (tmp_path / "rules.toml").write_text(RULES)
+
+    with pytest.raises(ConfigurationError, match="--ocsf-rules"):
+        _options(form=form, ocsf_rules=[tmp_path / "rules.toml"])
+
+
+def test_plain_is_whole_events_as_lines() -> None:
+    assert _options().is_plain
+    assert not any(
+        _options(**{name: value}).is_plain
+        for name, value in {"form": Form.OCSF, "format_": Format.CSV, "columns": "time"}.items()
+    )
