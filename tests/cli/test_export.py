@@ -140,6 +140,43 @@ def test_every_schema_in_every_format(trail: ReadableTrail, tmp_path: Path, sche
         assert pq.read_table(file).num_rows == len(EVENTS)
 
 
+def test_lake_has_one_class_a_file(trail: ReadableTrail, tmp_path: Path) -> None:
+    form = ("--schema", "ocsf", "--format", "parquet", "--lake", str(tmp_path / "lake"))
+    names = ("--lake-region", "eu-central-1", "--lake-account", "123456789012")
+
+    ended = [trail.run("export", *form, *names) for _ in range(2)]
+    beside = trail.run("export", *form, *names, "-o", str(tmp_path / "out"))
+
+    assert [each.code for each in (*ended, beside)] == [0, 0, 2], ended[0].err
+    assert "files below" in ended[0].err
+    files = [path for path in (tmp_path / "lake").rglob("*") if path.is_file()]
+    assert sum(pq.ParquetFile(file).metadata.num_rows for file in files) == len(EVENTS)
+    assert {file.relative_to(tmp_path / "lake").parts[1] for file in files} == {"telemetry-3002", "telemetry-6003"}
+
+
+def test_lake_without_kafka_leaves_nothing(trail: ReadableTrail, tmp_path: Path) -> None:
+    form = ("--schema", "ocsf", "--format", "parquet", "--lake", str(tmp_path))
+    names = ("--lake-region", "eu-central-1", "--lake-account", "123456789012")
+
+    ended = trail.run("export", *form, *names, "--brokers", "127.0.0.1:1")
+
+    assert ended.code == 6
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_columns_and_rules_of_the_command(trail: ReadableTrail, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[[rule]]\ntype = "order_*"\nclass_uid = 3006\nactivity_id = 3\n')
+    arguments = ("--schema", "ocsf", "--ocsf-rules", str(rules), "--columns", "class_uid,unmapped.payload.order")
+
+    ended = trail.run("export", *arguments, "--type", "order_deleted")
+    refused = trail.run("export", *arguments, "--sealed")
+
+    assert _lines(ended.out) == [{"class_uid": 6003, "unmapped.payload.order": 9_876_543_210}]
+    assert "1 events are API Activity and not Group Management (3006)" in ended.err
+    assert (refused.code, "leave out --schema" in refused.err) == (2, True)
+
+
 def test_parquet_through_a_pipe(trail: ReadableTrail) -> None:
     ended = trail.run("export", "--format", "parquet")
 
@@ -148,7 +185,9 @@ def test_parquet_through_a_pipe(trail: ReadableTrail) -> None:
 
 def test_parquet_without_its_extra(trail: ReadableTrail, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [
-        name for name in sys.modules if name.split(".")[0] == "pyarrow" or name == "telemetry.cli.output.parquet"
+        name
+        for name in sys.modules
+        if name.split(".")[0] == "pyarrow" or name.startswith("telemetry.cli.output.parquet")
     ]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "pyarrow", None)

@@ -88,9 +88,10 @@ def test_the_commands_of_exporting_run_as_written(tmp_path: Path, monkeypatch: p
             telemetry.audit.log("role.granted", {"roles": ["admin"], "client": {"ip": "10.0.0.9"}}, "user-7")
         ended = [run(*(part.strip("'") for part in line.split()[1:])) for line in commands.splitlines()]
 
-    assert [found.code for found in ended] == [0, 0, 0]
+    assert [found.code for found in ended] == [0] * 4
+    assert {"telemetry-3002", "telemetry-6003"} <= {path.parts[2] for path in Path("lake").rglob("*.parquet")}
     assert Path("january.parquet").stat().st_mode & 0o777 == 0o600
     assert b'"class_uid":3002' in ended[1].out
-    (granted,) = map(json.loads, ended[2].out.splitlines())
+    (granted,) = map(json.loads, ended[3].out.splitlines())
     assert (granted["type_uid"], granted["severity"], granted["privileges"]) == (300501, "Medium", ["admin"])
     assert (granted["src_endpoint"], granted["resource"]) == ({"ip": "10.0.0.9"}, {"name": "payroll"})

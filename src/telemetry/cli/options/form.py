@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
@@ -77,6 +78,48 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
 }
 
 
+_LAKE: dict[str, tuple[Any, Any]] = {
+    "lake": (
+        Annotated[
+            Path | None,
+            typer.Option(
+                metavar="FOLDER",
+                help="With --schema ocsf --format parquet: write files of one class and day into this folder, in the layout of "
+                "Amazon Security Lake.",
+                rich_help_panel=_PANEL,
+            ),
+        ],
+        None,
+    ),
+    "lake_region": (
+        Annotated[str | None, typer.Option(metavar="REGION", help="With --lake: AWS Region.", rich_help_panel=_PANEL)],
+        None,
+    ),
+    "lake_account": (
+        Annotated[
+            str | None,
+            typer.Option(
+                metavar="ACCOUNT",
+                help="With --lake: AWS account, or external id of the custom source.",
+                rich_help_panel=_PANEL,
+            ),
+        ],
+        None,
+    ),
+    "lake_source": (
+        Annotated[
+            str,
+            typer.Option(
+                metavar="NAME",
+                help="With --lake: beginning of the custom sources' names; a hyphen and the class's number follow.",
+                rich_help_panel=_PANEL,
+            ),
+        ],
+        "telemetry",
+    ),
+}
+
+
 class FormOptions:
     """How events are written.
 
@@ -86,6 +129,7 @@ class FormOptions:
     Attributes:
         format: The file format.
         schema: The schema.
+        lake: Folder to write into instead of a file, or None.
         is_plain: Whether no option asks for anything but whole events as JSON lines.
 
     Raises:
@@ -94,11 +138,15 @@ class FormOptions:
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.format: Format = values["format_"]
-        form: Form = values["form"]
-        self._whole = _schema(form, values["ocsf_rules"] or [])
+        self._form: Form = values["form"]
+        self._whole = _schema(self._form, values["ocsf_rules"] or [])
         columns: str | None = values["columns"]
         self.schema = self._whole if columns is None else with_columns(self._whole, columns)
-        self.is_plain = form is Form.EVENT and self.format is Format.JSONL and columns is None
+        self.lake: Path | None = values["lake"]
+        self._lake_values = {name: values[f"lake_{name}"] for name in ("source", "region", "account")}
+        self.is_plain = self._form is Form.EVENT and self.format is Format.JSONL and columns is None
+        if self.lake is not None:
+            self._require_lake()
 
     def require_library(self) -> None:
         """Check that what the format needs is installed.
@@ -108,9 +156,40 @@ class FormOptions:
         """
         writer_of(self.format)
 
-    def writer(self, target: BinaryIO) -> EventWriter:
-        """Return what writes events to a stream."""
-        return writer_of(self.format)(target, self.schema)
+    @contextmanager
+    def writing(self, target: BinaryIO) -> Iterator[EventWriter]:
+        """Yield what writes events; if the block fails, what it wrote gets no valid end.
+
+        Args:
+            target: The stream to write to; a lake has files of its own.
+        """
+        writer = self._writer(target)
+        try:
+            yield writer
+        except BaseException:  # an interrupt too: a half-written table must not look complete
+            writer.discard()
+            raise
+
+    def _writer(self, target: BinaryIO) -> EventWriter:
+        mapping = self.schema.record
+        if self.format is not Format.PARQUET or not isinstance(mapping, OcsfMapping):
+            return writer_of(self.format)(target, self.schema)
+        # pyarrow is optional and large: require_library has found it.
+        from telemetry.cli.output.parquet.lake import LakePlace, LakeWriter  # noqa: PLC0415
+        from telemetry.cli.output.parquet.structs import OcsfParquetWriter  # noqa: PLC0415
+
+        if self.lake is None:
+            return OcsfParquetWriter(target, self.schema, mapping)
+        return LakeWriter(LakePlace(folder=self.lake, **self._lake_values), self.schema, mapping)
+
+    def _require_lake(self) -> None:
+        if self._form is not Form.OCSF or self.format is not Format.PARQUET or self.schema is not self._whole:
+            raise ConfigurationError(
+                Problem("--lake", "has whole records of OCSF as Parquet", "add --schema ocsf --format parquet alone")
+            )
+        if not self._lake_values["region"] or not self._lake_values["account"]:
+            remedy = "add --lake-region and --lake-account"
+            raise ConfigurationError(Problem("--lake", "its folders are named by Region and account", remedy))
 
     def remarks(self) -> Iterator[str]:
         """Yield what a person should know about the events that were converted, in sentences."""
@@ -128,7 +207,7 @@ class FormBundle:
     """The options as a bundle: a command gets ``FormOptions``."""
 
     parameter = "form"
-    options: Mapping[str, tuple[Any, Any]] = MappingProxyType(_OPTIONS)
+    options: Mapping[str, tuple[Any, Any]] = MappingProxyType(_OPTIONS | _LAKE)
 
     def build(self, values: Mapping[str, Any]) -> FormOptions:
         """Return the options' values, checked."""

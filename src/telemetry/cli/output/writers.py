@@ -124,7 +124,7 @@ def writer_of(name: str) -> Callable[[BinaryIO, Schema], EventWriter]:
         MissingExtraError: Its extra is not installed.
     """
     if name == "parquet":
-        from telemetry.cli.output.parquet import ParquetEventWriter  # noqa: PLC0415 - its library is optional and large
+        from telemetry.cli.output.parquet.table import ParquetEventWriter  # noqa: PLC0415 - its library is optional and large
 
         return ParquetEventWriter
     return JsonLinesWriter if name == "jsonl" else CsvWriter

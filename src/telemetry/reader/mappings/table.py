@@ -69,7 +69,7 @@ def row_of(record: Mapping[str, Any], columns: Sequence[Column]) -> list[Any]:
 def _cell(value: Any, kind: Kind) -> Any:
     if value is None:
         return None
-    if kind == "json" or (kind == "any" and (isinstance(value, bool) or not isinstance(value, str | int | float))):
+    if kind == "json" or (kind == "any" and not _is_plain(value)):
         return _encode(value).decode()
     if kind == "time":
         return parse_time(value)
@@ -77,6 +77,10 @@ def _cell(value: Any, kind: Kind) -> Any:
         message = "an integer has more than 64 bits"
         raise ValueError(message)
     return value
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
 
 
 def parse_time(text: str) -> datetime:

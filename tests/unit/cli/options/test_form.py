@@ -15,8 +15,13 @@ from tests.support.some_events import opened
 RULES = '[[rule]]\ntype = "order_*"\nclass_uid = 3006\nactivity_id = 3\n'
 
 
+LAKE = {"lake": None, "lake_region": None, "lake_account": None, "lake_source": "telemetry"}
+
+
 def _options(**values: Any) -> FormOptions:
-    return FormOptions({"form": Form.EVENT, "format_": Format.JSONL, "columns": None, "ocsf_rules": None} | values)
+    return FormOptions(
+        {"form": Form.EVENT, "format_": Format.JSONL, "columns": None, "ocsf_rules": None, **LAKE} | values
+    )
 
 
 def test_rules_of_several_files_in_order(tmp_path: Path) -> None:
@@ -32,7 +37,8 @@ def test_rule_that_could_not_be_kept_is_remarked(tmp_path: Path) -> None:
     (tmp_path / "rules.toml").write_text(RULES)
     options = _options(form=Form.OCSF, ocsf_rules=[tmp_path / "rules.toml"])
 
-    options.writer(io.BytesIO()).write(opened())
+    with options.writing(io.BytesIO()) as writer:
+        writer.write(opened())
 
     (remark,) = options.remarks()
     assert remark.startswith("1 events are API Activity and not Group Management (3006)")
@@ -53,3 +59,41 @@ def test_plain_is_whole_events_as_lines() -> None:
         _options(**{name: value}).is_plain
         for name, value in {"form": Form.OCSF, "format_": Format.CSV, "columns": "time"}.items()
     )
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"form": Form.EVENT},
+        {"format_": Format.CSV},
+        {"columns": "time"},
+        {"lake_region": None},
+        {"lake_account": None},
+    ],
+)
+def test_lake_without_what_it_needs(values: dict[str, Any], tmp_path: Path) -> None:
+    whole = {"form": Form.OCSF, "format_": Format.PARQUET, "lake": tmp_path, "lake_region": "eu-central-1"}
+    whole |= {"lake_account": "123456789012"}
+
+    with pytest.raises(ConfigurationError, match="--lake"):
+        _options(**(whole | values))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"lake_region": "../x"},
+        {"lake_account": "1/2"},
+        {"lake_source": ".hidden"},
+        {"lake_source": "a/b"},
+        {"lake_source": ""},
+        {"lake_region": "eu\n"},
+    ],
+)
+def test_lake_with_a_name_that_is_a_path(values: dict[str, Any], tmp_path: Path) -> None:
+    whole = {"form": Form.OCSF, "format_": Format.PARQUET, "lake": tmp_path, "lake_region": "eu-central-1"}
+    options = _options(**(whole | {"lake_account": "123456789012"} | values))
+
+    with pytest.raises(ConfigurationError, match="--lake-"), options.writing(io.BytesIO()):
+        pass
+    assert list(tmp_path.iterdir()) == []

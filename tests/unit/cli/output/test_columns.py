@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from telemetry.cli.output.columns import MAX_COLUMNS, with_columns
-from telemetry.cli.output.parquet import ParquetEventWriter
+from telemetry.cli.output.parquet.table import ParquetEventWriter
 from telemetry.cli.output.writers import CsvWriter, JsonLinesWriter
 from telemetry.exceptions import ConfigurationError
 from telemetry.format.value.members import Target

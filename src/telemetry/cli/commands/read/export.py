@@ -73,7 +73,9 @@ def export(
     """
     # A missing extra is reported before anything is opened or recorded.
     form.require_library()
-    if out is None and form.format is Format.PARQUET and sys.stdout.isatty():
+    if form.lake is not None and out is not None:
+        raise ConfigurationError(Problem("--lake", "writes files of its own", "leave out --out"))
+    if out is None and form.lake is None and form.format is Format.PARQUET and sys.stdout.isatty():
         raise ConfigurationError(Problem("--out", "a terminal cannot show Parquet", "name a file"))
     within = read.read_range(end_offset=end_offset)
     if sealed:
@@ -90,9 +92,9 @@ def export(
     # The file first: an export that cannot be written must not be recorded as a read.
     with (
         _target(out, force=force) as target,
+        form.writing(target) as writer,
         read.trail(config, within, program="telemetry export", label="exporting") as trail,
     ):
-        writer = form.writer(target)
         _write(trail, counter, writer)
         target.flush()
     show_summary(read_summary(trail, counter, {"written": counter.events}), json=json, to=str(out or ""))
@@ -136,21 +138,17 @@ def _copy(
 
 
 def _write(trail: Trail, counter: EntryCounter, writer: EventWriter) -> None:
-    try:
-        for entry in trail:
-            opened = counter.event(entry)
-            if opened is None:
-                continue
-            try:
-                writer.write(opened)
-            except ValueError as exc:
-                # Nothing of the event was written, so the next one can follow.
-                message = f"the event does not fit the schema: {exc}"
-                counter.withdraw(opened, MalformedRecordError(message))
-        writer.close()
-    except BaseException:  # an interrupt too: a half-written table must not get a valid end
-        writer.discard()
-        raise
+    for entry in trail:
+        opened = counter.event(entry)
+        if opened is None:
+            continue
+        try:
+            writer.write(opened)
+        except ValueError as exc:
+            # Nothing of the event was written, so the next one can follow.
+            message = f"the event does not fit the schema: {exc}"
+            counter.withdraw(opened, MalformedRecordError(message))
+    writer.close()
 
 
 @contextmanager

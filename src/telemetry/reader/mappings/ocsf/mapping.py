@@ -65,15 +65,22 @@ class OcsfMapping:
         """The rules in the order in which they are tried."""
         return self._book.rules
 
+    @property
+    def classes(self) -> frozenset[int]:
+        """Numbers of the classes that an event can become."""
+        return frozenset((attributes.BASE, attributes.API_ACTIVITY, *(rule.class_uid for rule in self.rules)))
+
     def __call__(self, opened: OpenedEvent, /) -> dict[str, Any]:
         """Return the event as OCSF; fields without an attribute there are in ``unmapped``."""
         meaning = self.meaning(opened.event)
-        record, lacking = complete(_record(opened, meaning), published().classes[meaning.class_uid])
-        if lacking:
-            self.lacking[meaning.class_uid, ", ".join(lacking)] += 1
-            meaning = _by_name(opened.event)
-            record, _ = complete(_record(opened, meaning), published().classes[meaning.class_uid])
-        return record
+        if meaning.rule is None:
+            return _record(opened, meaning)
+        record, lacking = complete(_record(opened, meaning), meaning.class_uid)
+        if not lacking:
+            return record
+        self.lacking[meaning.class_uid, ", ".join(lacking)] += 1
+        # API Activity requires nothing that an event can lack.
+        return _record(opened, _by_name(opened.event))
 
     def meaning(self, event: AuditEvent) -> _Meaning:
         """Return class and activity of an event."""

@@ -44,6 +44,8 @@ class Rule:
         status_id: Number of the status, or None for the event's outcome.
         severity_id: Number of the severity, or None for that of the event.
         fields: Attributes that the rule fills.
+        is_of_preset: Whether it is from a preset of ``telemetry log``, which says what a type is and not always how to fill
+            its class.
     """
 
     types: re.Pattern[str]
@@ -55,6 +57,7 @@ class Rule:
     status_id: int | None = None
     severity_id: int | None = None
     fields: tuple[RuleField, ...] = ()
+    is_of_preset: bool = False
 
     def matches(self, event: AuditEvent) -> bool:
         """Return whether the rule is about this event."""

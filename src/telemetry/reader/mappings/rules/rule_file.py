@@ -19,6 +19,7 @@ MAX_BYTES = 1 << 20
 MAX_RULES = 10_000
 MAX_PATTERN = 1_024
 
+_OWN_TABLE, _PRESET = "rule", "ocsf"
 _REQUIRED = ("type", "class_uid", "activity_id")
 _OPTIONAL = ("entity", "source", "service", "status_id", "severity_id", "fields", "constants")
 _OWN = frozenset(
@@ -66,35 +67,35 @@ def parse_rules(text: str, *, name: str) -> tuple[Rule, ...]:
         document = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as exc:
         raise ConfigurationError(Problem(name, f"is not TOML: {exc}", "correct the line")) from exc
-    found = _tables(document, name)
-    parsed = [_parsed(table, f"{name}: {number}. rule") for number, table in enumerate(found, 1)]
+    is_preset = _PRESET in document
+    found = _tables(document, name, key=_PRESET if is_preset else _OWN_TABLE)
+    parsed = [_parsed(table, f"{name}: {at}. rule", is_preset=is_preset) for at, table in enumerate(found, 1)]
     problems = [problem for each in parsed if isinstance(each, ConfigurationError) for problem in each.problems]
     if problems:
         raise ConfigurationError(*problems)
     return tuple(each for each in parsed if isinstance(each, Rule))
 
 
-def _tables(document: Mapping[str, Any], name: str) -> list[Any]:
-    key = "ocsf" if "ocsf" in document else "rule"
+def _tables(document: Mapping[str, Any], name: str, *, key: str) -> list[Any]:
     found = document.get(key)
     if not isinstance(found, list) or not found:
         raise ConfigurationError(Problem(name, "has no rules", "write a table [[rule]] for each"))
     # A preset has further tables that are none of ours; in a file of rules they are mistakes.
-    if key == "rule" and (others := sorted(set(document) - {"rule"})):
+    if key == _OWN_TABLE and (others := sorted(set(document) - {key})):
         raise ConfigurationError(Problem(name, f"has an unknown table {others[0][:64]!r}", "write [[rule]]"))
     if len(found) > MAX_RULES:
         raise ConfigurationError(Problem(name, f"has more than {MAX_RULES} rules", "use patterns"))
     return found
 
 
-def _parsed(table: Any, where: str) -> Rule | ConfigurationError:
+def _parsed(table: Any, where: str, *, is_preset: bool) -> Rule | ConfigurationError:
     try:
-        return _rule(table, where)
+        return _rule(table, where, is_preset=is_preset)
     except ConfigurationError as exc:
         return exc
 
 
-def _rule(table: Any, where: str) -> Rule:
+def _rule(table: Any, where: str, *, is_preset: bool) -> Rule:
     _require_keys(table, where)
     kind = published().classes.get(table["class_uid"]) if isinstance(table["class_uid"], int) else None
     if kind is None:
@@ -115,6 +116,7 @@ def _rule(table: Any, where: str) -> Rule:
         status_id=numbers.get("status_id"),
         severity_id=numbers.get("severity_id"),
         fields=tuple(_fields(table, kind, where)),
+        is_of_preset=is_preset,
     )
 
 

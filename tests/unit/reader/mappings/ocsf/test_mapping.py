@@ -278,6 +278,15 @@ def test_class_that_no_event_can_fill() -> None:
         ocsf_by_rules(parse_rules(_rule(1001, 1), name="rules.toml"))
 
 
+def test_preset_may_name_such_a_class() -> None:
+    rules = parse_rules(_rule(3005, 1).replace("rule", "ocsf"), name="okta.toml")
+    mapping = ocsf_by_rules(rules).record
+    assert isinstance(mapping, OcsfMapping)
+
+    assert mapping(opened())["class_uid"] == 6003
+    assert mapping.lacking == {(3005, "privileges"): 1}
+
+
 def test_columns_of_the_rules() -> None:
     more = (
         '[rule.fields]\n"is_mfa" = "payload.mfa"\n"status_code" = "payload.code"\n"device.hostname" = "payload.host"\n'

@@ -5,8 +5,8 @@ import io
 import pyarrow.parquet as pq
 import pytest
 
-from telemetry.cli.output import parquet
-from telemetry.cli.output.parquet import ParquetEventWriter
+from telemetry.cli.output.parquet import row_groups
+from telemetry.cli.output.parquet.table import ParquetEventWriter
 from telemetry.reader.mappings import SCHEMAS
 from tests.support.some_events import opened
 
@@ -30,7 +30,7 @@ class Pipe(io.RawIOBase):
 
 @pytest.mark.parametrize(("bound", "value"), [("ROWS", 2), ("TEXT_BYTES", 1)])
 def test_row_groups_are_bounded(bound: str, value: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet, bound, value)
+    monkeypatch.setattr(row_groups, bound, value)
     pipe = Pipe()
     writer = ParquetEventWriter(pipe, SCHEMAS["event"])  # type: ignore[arg-type]
     for number in range(5):
@@ -42,8 +42,20 @@ def test_row_groups_are_bounded(bound: str, value: int, monkeypatch: pytest.Monk
     assert file.read().column("user_id").to_pylist() == [f"user-{number}" for number in range(5)]
 
 
+def test_same_events_are_the_same_bytes() -> None:
+    written = []
+    for _ in range(2):
+        pipe = Pipe()
+        writer = ParquetEventWriter(pipe, SCHEMAS["event"])  # type: ignore[arg-type]
+        writer.write(opened())
+        writer.close()
+        written.append(pipe.written)
+
+    assert written[0] == written[1]
+
+
 def test_discarded_table_gets_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet, "ROWS", 1)
+    monkeypatch.setattr(row_groups, "ROWS", 1)
     pipe = Pipe()
     writer = ParquetEventWriter(pipe, SCHEMAS["event"])  # type: ignore[arg-type]
     writer.write(opened())
