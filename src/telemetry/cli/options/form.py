@@ -9,16 +9,18 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, BinaryIO
 
+import msgspec
 import typer
 
 from telemetry.cli.options.bundle import Command, with_bundle
 from telemetry.cli.output.columns import with_columns
 from telemetry.cli.output.writers import EventWriter, writer_of
 from telemetry.exceptions import ConfigurationError, Problem
+from telemetry.ingest.mapping.preset_file import load_preset, preset_names
 from telemetry.reader.mappings import SCHEMAS, Schema, cadf_by_rules, ocsf_by_rules
 from telemetry.reader.mappings.ocsf import OcsfMapping
 from telemetry.reader.mappings.ocsf_schema import published
-from telemetry.reader.mappings.rules import read_rules
+from telemetry.reader.mappings.rules import Rule, read_rules, rules_of
 
 _PANEL = "How events are written"
 
@@ -64,12 +66,12 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     ),
     "ocsf_rules": (
         Annotated[
-            list[Path] | None,
+            list[str] | None,
             typer.Option(
                 "--ocsf-rules",
-                metavar="FILE",
-                help="TOML file of rules that say which OCSF class and activity each type is. Repeatable: the first rule "
-                "that matches wins.",
+                metavar="FILE|PRESET",
+                help="TOML file, or preset of `telemetry log`, whose rules say which OCSF class and activity each type is. "
+                "Repeatable: the first rule that matches wins.",
                 rich_help_panel=_PANEL,
             ),
         ],
@@ -219,10 +221,22 @@ def with_form(command: Command) -> Command:
     return with_bundle(command, FormBundle())
 
 
-def _schema(form: Form, files: list[Path]) -> Schema:
-    if not files:
+def _schema(form: Form, sources: list[str]) -> Schema:
+    if not sources:
         return SCHEMAS[form]
     if form not in _BY_RULES:
         remedy = "add --schema ocsf or --schema cadf"
         raise ConfigurationError(Problem("--ocsf-rules", f"the schema {form} has no rules", remedy))
-    return _BY_RULES[form]([rule for file in files for rule in read_rules(file)])
+    return _BY_RULES[form]([rule for source in sources for rule in _rules(source)])
+
+
+def _rules(source: str) -> tuple[Rule, ...]:
+    if source.endswith(".toml"):
+        return read_rules(Path(source))
+    if source not in preset_names():
+        remedy = f"name a file that ends in .toml, or one of {', '.join(preset_names())}"
+        raise ConfigurationError(Problem("--ocsf-rules", f"there is no preset {source[:64]!r}", remedy))
+    tables = [msgspec.to_builtins(rule) for rule in load_preset(source).ocsf]
+    # What a preset does not say is None or empty there.
+    given = [{key: value for key, value in table.items() if value not in (None, {})} for table in tables]
+    return rules_of(given, name=source, is_preset=True)

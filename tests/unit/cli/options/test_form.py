@@ -28,14 +28,14 @@ def test_rules_of_several_files_in_order(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text(RULES.replace("order_*", "order_updated").replace("3006", "3004"))
     (tmp_path / "b.toml").write_text(RULES)
 
-    options = _options(form=Form.OCSF, ocsf_rules=[tmp_path / "a.toml", tmp_path / "b.toml"])
+    options = _options(form=Form.OCSF, ocsf_rules=[str(tmp_path / "a.toml"), str(tmp_path / "b.toml")])
 
     assert options.schema.record(opened(entity="order", entity_id="7"))["type_uid"] == 300403
 
 
 def test_rule_that_could_not_be_kept_is_remarked(tmp_path: Path) -> None:
     (tmp_path / "rules.toml").write_text(RULES)
-    options = _options(form=Form.OCSF, ocsf_rules=[tmp_path / "rules.toml"])
+    options = _options(form=Form.OCSF, ocsf_rules=[str(tmp_path / "rules.toml")])
 
     with options.writing(io.BytesIO()) as writer:
         writer.write(opened())
@@ -45,12 +45,26 @@ def test_rule_that_could_not_be_kept_is_remarked(tmp_path: Path) -> None:
     assert "group, privileges or user" in remark
 
 
+def test_preset_by_its_name() -> None:
+    options = _options(form=Form.OCSF, ocsf_rules=["okta"])
+    payload = {"debugContext": {"debugData": {"privilegeGranted": "Organization administrator"}}}
+
+    record = options.schema.record(opened(event_type="user.account.privilege.grant", payload=payload))
+
+    assert (record["type_uid"], record["privileges"]) == (300501, ["Organization administrator"])
+
+
+def test_preset_that_does_not_exist() -> None:
+    with pytest.raises(ConfigurationError, match="there is no preset 'nobody'"):
+        _options(form=Form.OCSF, ocsf_rules=["nobody"])
+
+
 @pytest.mark.parametrize("form", [Form.EVENT, Form.CLOUDEVENTS])
 def test_rules_for_a_schema_without(form: Form, tmp_path: Path) -> None:
     (tmp_path / "rules.toml").write_text(RULES)
 
     with pytest.raises(ConfigurationError, match="--ocsf-rules"):
-        _options(form=form, ocsf_rules=[tmp_path / "rules.toml"])
+        _options(form=form, ocsf_rules=[str(tmp_path / "rules.toml")])
 
 
 def test_plain_is_whole_events_as_lines() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import translate
 from pathlib import Path
 from typing import Any
@@ -68,8 +68,21 @@ def parse_rules(text: str, *, name: str) -> tuple[Rule, ...]:
     except (tomllib.TOMLDecodeError, RecursionError) as exc:
         raise ConfigurationError(Problem(name, f"is not TOML: {exc}", "correct the line")) from exc
     is_preset = _PRESET in document
-    found = _tables(document, name, key=_PRESET if is_preset else _OWN_TABLE)
-    parsed = [_parsed(table, f"{name}: {at}. rule", is_preset=is_preset) for at, table in enumerate(found, 1)]
+    return rules_of(_tables(document, name, key=_PRESET if is_preset else _OWN_TABLE), name=name, is_preset=is_preset)
+
+
+def rules_of(tables: Sequence[Any], *, name: str, is_preset: bool) -> tuple[Rule, ...]:
+    """Return the rules of tables that were already read.
+
+    Args:
+        tables: The tables, as TOML has them.
+        name: Name of the file or preset, for errors.
+        is_preset: Whether they are of a preset of ``telemetry log``.
+
+    Raises:
+        ConfigurationError: A rule cannot work; every problem is named.
+    """
+    parsed = [_parsed(table, f"{name}: {at}. rule", is_preset=is_preset) for at, table in enumerate(tables, 1)]
     problems = [problem for each in parsed if isinstance(each, ConfigurationError) for problem in each.problems]
     if problems:
         raise ConfigurationError(*problems)
