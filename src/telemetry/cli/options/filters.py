@@ -201,7 +201,12 @@ class FilterOptions:
         return self.filter != EventFilter(since=self.filter.since, until=self.filter.until)
 
     def read_range(
-        self, *, offset: int | None = None, end_offset: int | None = None, follow: bool = False
+        self,
+        *,
+        offset: int | None = None,
+        end_offset: int | None = None,
+        follow: bool = False,
+        group: str | None = None,
     ) -> ReadRange:
         """Return the part of the topic in which the selected events can be.
 
@@ -210,13 +215,15 @@ class FilterOptions:
         """
         # Kafka's timestamps, unlike the events' own times, are the broker's, and those of arrival.
         until = None if self._until is None else self._until.timestamp() + max(self._late.total_seconds(), 0.0)
-        return ReadRange(
-            since=(self._since - _CLOCKS).timestamp() if self._since else None,
-            until=None if follow else until,  # following ends by an interrupt only
-            offset=offset,
-            end_offset=end_offset,
-            follow=follow,
-        )
+        with _option_names({"group": "--group"}):
+            return ReadRange(
+                since=(self._since - _CLOCKS).timestamp() if self._since else None,
+                until=None if follow else until,  # following ends by an interrupt only
+                offset=offset,
+                end_offset=end_offset,
+                follow=follow,
+                group=group,
+            )
 
 
 def _moment(values: Mapping[str, Any], name: str, *, now: datetime) -> datetime | None:

@@ -67,9 +67,9 @@ class ReadOptions:
         self._reader: str | None = values["reader"]
         self._reason: str | None = values["reason"]
 
-    def read_range(self, *, end_offset: int | None = None, follow: bool = False) -> ReadRange:
+    def read_range(self, *, end_offset: int | None = None, follow: bool = False, group: str | None = None) -> ReadRange:
         """Return the part of the topic in which the selected events can be."""
-        return self.selected.read_range(offset=self._offset, end_offset=end_offset, follow=follow)
+        return self.selected.read_range(offset=self._offset, end_offset=end_offset, follow=follow, group=group)
 
     @contextmanager
     def sources(

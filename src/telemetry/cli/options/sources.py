@@ -136,6 +136,7 @@ def _require_fitting(audit: AuditConfig, origin: Origin, file: Path | None, with
             (within.offset, "--offset"),
             (within.end_offset, "--end-offset"),
             (within.follow or None, "--follow"),
+            (within.group, "--group"),
         ):
             if given is not None:
                 problems.append(Problem(option, "applies to the topic only", "leave it out"))

@@ -15,6 +15,7 @@ from telemetry.reader.open.sifting import EntrySieve
 from telemetry.reader.proof.index import ProofIndex
 from telemetry.reader.proof.proof_wait import ProofWait
 from telemetry.reader.proof.ticking import TickingSource
+from telemetry.reader.sources.source import GroupedSource
 
 _ASYNC_CHUNK = 256
 
@@ -70,15 +71,21 @@ class TrailReader:
         Raises:
             StorageError: What must be remembered does not fit into memory, and cannot be written to the disk.
         """
+        group = self._source if isinstance(self._source, GroupedSource) and self._source.await_done() else None
         for entry in self._opening.entries(self._records()):
             yield from self._sieve.sift(entry)
+            # The next one is asked for, so this one was used.
+            if group is not None:
+                group.done(entry.place)
         yield from self._sieve.finish()
 
     async def __aiter__(self) -> AsyncGenerator[Entry]:
         """Yield the entries; another thread waits for Kafka, the store and the key service."""
         entries = iter(self)
-        # One by one from an endless source: a chunk would keep an entry back until the next ones arrive.
-        most = 1 if getattr(self._source, "is_endless", False) else _ASYNC_CHUNK
+        # One by one from an endless source: a chunk would keep an entry back until the next ones arrive. For a group, too:
+        # an entry counts as used when the next one is asked for.
+        is_single = getattr(self._source, "is_endless", False) or getattr(self._source, "has_group", False)
+        most = 1 if is_single else _ASYNC_CHUNK
         while True:
             step = asyncio.ensure_future(asyncio.to_thread(_next_entries, entries, most))
             try:

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from telemetry.reader.entry import DamagedRecord, RawRecord
-from telemetry.reader.sources.source import Source, StoppableSource
+from telemetry.reader.entry import DamagedRecord, Place, RawRecord
+from telemetry.reader.sources.source import GroupedSource, Source, StoppableSource
 
 
 class JoinedSource:
@@ -21,6 +21,7 @@ class JoinedSource:
         self._sources = sources
         # Set by the thread that stops, read by the one that reads.
         self._stopping = threading.Event()
+        self._grouped: list[GroupedSource] = []
 
     def __iter__(self) -> Iterator[RawRecord | DamagedRecord]:
         """Yield the records; after :meth:`stop` no further source is begun."""
@@ -30,6 +31,21 @@ class JoinedSource:
     def is_endless(self) -> bool:
         """Whether one of the sources waits for new records."""
         return any(getattr(source, "is_endless", False) for source in self._sources)
+
+    @property
+    def has_group(self) -> bool:
+        """Whether one of the sources reads for a consumer group."""
+        return any(getattr(source, "has_group", False) for source in self._sources)
+
+    def await_done(self) -> bool:
+        """Count a record as used when :meth:`done` says so; return whether a source has a consumer group."""
+        self._grouped = [each for each in self._sources if isinstance(each, GroupedSource) and each.await_done()]
+        return bool(self._grouped)
+
+    def done(self, place: Place) -> None:
+        """Note that the entry of a record was used, also if it was left out."""
+        for source in self._grouped:
+            source.done(place)
 
     def stop(self) -> None:
         """End the records soon; may be called from another thread than the one that reads."""

@@ -20,6 +20,7 @@ from telemetry.reader.sources.arrangement import Arrangement, AsFetched, Fetched
 from telemetry.reader.sources.ending import Ending
 from telemetry.reader.sources.fetch.fetcher import BadRange, Fetcher
 from telemetry.reader.sources.fetch.frames import Start
+from telemetry.reader.sources.group_offsets import GroupOffsets
 from telemetry.reader.sources.partition_merge import WINDOW_SECONDS, PartitionMerge
 from telemetry.reader.sources.read_range import ReadRange
 from telemetry.reader.sources.topic_client import TopicClient
@@ -65,14 +66,14 @@ class KafkaSource:
     ) -> None:
         self._config = config
         self._within = within or ReadRange()
-        self._topic = config.kafka_topic
         self._progress = progress
         self._with_headers = headers
         self._is_merged = merged
         self._client = TopicClient(config, group=self._within.group)
-        self._peek = BatchPeek(config, self._topic, leaders=self._client, timeout=self._client.timeout)
+        self._peek = BatchPeek(config, config.kafka_topic, leaders=self._client, timeout=self._client.timeout)
         # stop() may set _stopping in another thread; the thread that reads looks at it between two requests.
         self._closed = self._stopping = self._located = False
+        self._group = GroupOffsets(self._client) if self._within.group is not None else None
         self.bounds: dict[int, tuple[int, int]] = {}
 
     def __iter__(self) -> Iterator[RawRecord | DamagedRecord]:
@@ -84,7 +85,11 @@ class KafkaSource:
         self.locate()
         # The next iteration finds its own range.
         self._located = False
-        return self._read(self.bounds)
+        records = self._read(self.bounds)
+        if self._group is None:
+            return records
+        self._group.begin({partition: start for partition, (start, _) in self.bounds.items()})
+        return self._group.watch(records)
 
     def locate(self) -> None:
         """Find the range that is read, unless it is known; records written later are outside of it.
@@ -139,6 +144,22 @@ class KafkaSource:
         """Whether the source waits for new records."""
         return self._within.follow
 
+    @property
+    def has_group(self) -> bool:
+        """Whether the source reads for a consumer group."""
+        return self._group is not None
+
+    def await_done(self) -> bool:
+        """Count a record as used when :meth:`done` says so; return whether there is a group."""
+        if self._group is not None:
+            self._group.await_done()
+        return self._group is not None
+
+    def done(self, place: Place) -> None:
+        """Note that the entry of a record was used, so that the group continues after it."""
+        if self._group is not None and place.name is None and place.source == self._topic:
+            self._group.done(place)
+
     def stop(self) -> None:
         """End the records soon; may be called from another thread than the one that reads."""
         self._stopping = True
@@ -148,6 +169,8 @@ class KafkaSource:
         if not self._closed:
             self._closed = True
             self._peek.close()
+            if self._group is not None:
+                self._group.end()
             self._client.close()
 
     def __enter__(self) -> Self:
@@ -157,6 +180,10 @@ class KafkaSource:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def _topic(self) -> str:
+        return self._config.kafka_topic
 
     def _read(self, bounds: Mapping[int, tuple[int, int]]) -> Iterator[RawRecord | DamagedRecord]:
         """Yield the records of a range whose offsets are known."""
@@ -175,8 +202,8 @@ class KafkaSource:
                     return
                 arrangement.add(fetched)
                 yield from self._entries(arrangement.ready(), bounds)
-                # Only now: a reader that stops in between gets these records again when its group continues.
-                self._client.commit(self._within_ends(arrangement.positions(), bounds))
+                if self._group is not None:
+                    self._group.reached(self._within_ends(arrangement.positions(), bounds))
                 fetcher.hold(arrangement.crowded())
         finally:
             fetcher.close()

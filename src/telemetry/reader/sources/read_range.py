@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from telemetry.exceptions import ConfigurationError, Problem
+
+MAX_GROUP = 249
+"""Characters of the name of a consumer group, as of a topic."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadRange:
@@ -18,7 +23,11 @@ class ReadRange:
         end_offset: End of the range in every partition; this offset itself is not read.
         last: Only about this many records at the end.
         follow: Wait for new records, without end.
-        group: Continue where this consumer group stopped; an offset is committed when its record was yielded.
+        group: Continue where this consumer group stopped; where it has not been yet, as if there were none. An offset is
+            committed when the entry after its record is asked for. One reader at a time may read for a group.
+
+    Raises:
+        ConfigurationError: The name of the group is empty or too long.
     """
 
     since: float | None = None
@@ -29,3 +38,8 @@ class ReadRange:
     last: int | None = None
     follow: bool = False
     group: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.group is not None and not 0 < len(self.group) <= MAX_GROUP:
+            problem = Problem("group", f"has not 1 to {MAX_GROUP} characters", "name the program that reads")
+            raise ConfigurationError(problem)

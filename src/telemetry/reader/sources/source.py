@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Protocol, runtime_checkable
 
-from telemetry.reader.entry import DamagedRecord, RawRecord
+from telemetry.reader.entry import DamagedRecord, Place, RawRecord
 
 Source = Iterable[RawRecord | DamagedRecord]
 """Any iterable of raw records; the protocols below are optional."""
@@ -33,6 +33,21 @@ class StoppableSource(Protocol):
 
     def stop(self) -> None:
         """End the records soon."""
+
+
+@runtime_checkable
+class GroupedSource(Protocol):
+    """A source that may read for a consumer group, which continues after the last record that was used."""
+
+    def await_done(self) -> bool:
+        """Count a record as used when :meth:`done` says so; return whether there is a group."""
+
+    def done(self, place: Place) -> None:
+        """Note that the entry of a record was used, also if it was left out.
+
+        Args:
+            place: Place of the record.
+        """
 
 
 @runtime_checkable

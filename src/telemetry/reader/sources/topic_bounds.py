@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from functools import partial
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
@@ -16,8 +18,11 @@ from confluent_kafka import (
 
 from telemetry.exceptions import TransportError
 from telemetry.kafka.errors import transport_error
+from telemetry.reader.sources.coordinator import asked_again
 from telemetry.reader.sources.read_range import ReadRange
 from telemetry.system.deadline import Deadline
+
+logger = logging.getLogger("telemetry.kafka")
 
 _METADATA_SECONDS = 15.0
 _RETRY_SECONDS = 0.1
@@ -47,13 +52,16 @@ class TopicBounds:
             TransportError: The topic does not exist or has no partitions.
         """
         partitions = self._partitions()
-        starts, limits = self._starts(partitions), self._limits(partitions)
+        committed = self._committed(partitions)
+        starts = [committed.get(each.partition, each) for each in self._starts(partitions)]
+        limits = self._limits(partitions)
         bounds = {}
         for start in starts:
             low, high = self._watermarks(start)
-            # A group that has committed nothing gives no offset: it begins at the beginning.
             first = low if start.offset in (OFFSET_BEGINNING, OFFSET_INVALID) else start.offset
             first = high if start.offset == OFFSET_END else max(first, low)
+            if start.partition in committed:
+                first = self._continued(start, low, high)
             high = min(high, limits.get(start.partition, high))
             if self._within.last is not None:
                 first = max(first, high - self._within.last)
@@ -86,10 +94,40 @@ class TopicBounds:
                     raise
                 time.sleep(_RETRY_SECONDS)
 
+    def _committed(self, partitions: list[TopicPartition]) -> dict[int, TopicPartition]:
+        """Return where the group continues; a partition of which it has read nothing is not among them."""
+        if self._within.group is None:
+            return {}
+        ask = partial(self._consumer.committed, partitions, timeout=self._timeout)
+        places = asked_again(ask, seconds=_METADATA_SECONDS)
+        return {each.partition: each for each in places if each.offset >= 0}
+
+    def _continued(self, committed: TopicPartition, low: int, high: int) -> int:
+        """Return where the group continues within what the partition has, and say what it can no longer read."""
+        place = f"{self._topic}[{committed.partition}]"
+        if committed.offset > high:
+            logger.error(
+                "group %r has read %s up to offset %d, but it ends at %d: it is another topic now, or has lost records."
+                " It is read from its beginning",
+                self._within.group,
+                place,
+                committed.offset,
+                high,
+            )
+            return low
+        if committed.offset < low:
+            logger.error(
+                "group %r has read %s up to offset %d, but it begins at %d: the records in between were deleted before"
+                " they were read. Lengthen retention.ms of the topic, or read more often",
+                self._within.group,
+                place,
+                committed.offset,
+                low,
+            )
+        return max(committed.offset, low)
+
     def _starts(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
         within = self._within
-        if within.group is not None:
-            return self._consumer.committed(partitions, timeout=self._timeout)
         if within.starts is not None:
             starts = within.starts
             return [self._at(each, starts.get(each.partition, OFFSET_BEGINNING)) for each in partitions]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
@@ -15,6 +15,7 @@ from telemetry.kafka.client_log import ClientLog
 from telemetry.kafka.errors import transport_error
 from telemetry.kafka.options import common_options, consumer_options
 from telemetry.kafka.peek.connection import PeekError
+from telemetry.reader.sources.coordinator import asked_again
 from telemetry.reader.sources.fetch.frames import Failure, LogLine
 from telemetry.reader.sources.read_range import ReadRange
 from telemetry.reader.sources.topic_bounds import TopicBounds
@@ -23,6 +24,7 @@ logger = logging.getLogger("telemetry.kafka")
 
 _GROUP_ERRORS = frozenset((KafkaError.GROUP_AUTHORIZATION_FAILED, KafkaError.COORDINATOR_NOT_AVAILABLE))
 _SLACK_SECONDS = 1.0
+_COORDINATOR_SECONDS = 15.0
 
 
 class TopicClient:
@@ -128,11 +130,30 @@ class TopicClient:
         """Ask who leads the partitions again."""
         self._leaders.clear()
 
-    def commit(self, offsets: Mapping[int, int]) -> None:
-        """Commit offsets for the group, if there is one."""
-        if self._group is not None and offsets:
-            places = [TopicPartition(self._topic, partition, offset) for partition, offset in offsets.items()]
+    def commit(self, offsets: Mapping[int, int], *, waits: bool = False) -> None:
+        """Commit offsets for the group, if there is one.
+
+        Args:
+            offsets: Offset after the last record, by partition.
+            waits: Whether to wait for Kafka's answer.
+
+        Raises:
+            TransportError: Kafka refuses, or does not answer; only if it waits.
+        """
+        if self._group is None or not offsets:
+            return
+        places = [TopicPartition(self._topic, partition, offset) for partition, offset in offsets.items()]
+        if not waits:
             self._consumer.commit(offsets=places, asynchronous=True)
+            return
+        try:
+            ask = partial(self._consumer.commit, offsets=places, asynchronous=False)
+            answers: list[TopicPartition] | None = asked_again(ask, seconds=_COORDINATOR_SECONDS)
+        except KafkaException as exc:
+            raise transport_error(exc.args[0], self._topic) from exc
+        for each in answers or []:
+            if each.error is not None:
+                raise transport_error(each.error, self._topic)
 
     def failed(self, failure: Failure) -> None:
         """Judge an error of the client that fetches.

@@ -138,3 +138,63 @@ def test_closing_ends_the_thread_that_follows(provider: KnownProvider, records: 
     reader.close()
 
     assert source.has_ended
+
+
+class GroupedRecords:
+    """Records that are read for a group, and the offsets of those that were used."""
+
+    has_group = True
+
+    def __init__(self, records: list[RawRecord]) -> None:
+        self._records = records
+        self.used: list[int] = []
+
+    def __iter__(self) -> Iterator[RawRecord]:
+        return iter(self._records)
+
+    def await_done(self) -> bool:
+        return True
+
+    def done(self, place: Place) -> None:
+        self.used.append(place.offset)
+
+
+def placed(records: list[RawRecord]) -> list[RawRecord]:
+    return [record._replace(place=Place("topic", 0, offset)) for offset, record in enumerate(records)]
+
+
+def test_group_is_told_what_was_used(provider: KnownProvider, records: list[RawRecord]) -> None:
+    source = GroupedRecords(placed([records[0], records[0], records[1]._replace(value=b"x"), records[2], records[3]]))
+    seen = []
+    for entry in TrailReader(source, provider=provider):
+        seen.append((entry.place.offset, list(source.used)))
+        if len(seen) == 3:
+            break
+
+    # The second record is a copy of the first one: it is used as soon as it was left out.
+    assert seen == [(0, []), (2, [0, 1]), (3, [0, 1, 2])]
+    assert source.used == [0, 1, 2]
+
+
+def test_group_is_told_nothing_ahead_of_coroutines(provider: KnownProvider, records: list[RawRecord]) -> None:
+    source = GroupedRecords(placed(records))
+
+    async def third() -> None:
+        count = 0
+        async for _ in TrailReader(source, provider=provider):
+            count += 1
+            if count == 3:
+                break
+
+    asyncio.run(third())
+    assert source.used == [0, 1]
+
+
+def test_group_waits_for_records_that_are_kept_back(provider: KnownProvider, records: list[RawRecord]) -> None:
+    signer = Signer()
+    source = GroupedRecords(placed(records))
+    rules = ReadingRules(policy=TrustPolicy.of_keys([signer.public]))
+    entries = iter(TrailReader(source, provider=provider, rules=rules))
+    next(entries)
+
+    assert source.used == []

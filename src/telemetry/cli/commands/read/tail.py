@@ -37,6 +37,7 @@ app = typer.Typer(add_completion=False)
     epilog=examples(
         'telemetry tail -c telemetry.toml --since 15m --outcome denied --reason "ticket 4711"',
         "telemetry tail -c telemetry.toml --follow --type 'login*' --json | jq .payload",
+        "telemetry tail -c telemetry.toml --follow --json --group siem | shipper",
     ),
 )
 @with_connection
@@ -53,6 +54,10 @@ def tail(
         int | None,
         typer.Option("--last", "-n", min=1, help="Print only the selected events that arrived last, so many."),
     ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option("--group", help="Continue where this consumer group stopped, and commit what was printed."),
+    ] = None,
     proof_wait: Annotated[
         float | None,
         typer.Option("--proof-wait", min=0, help="With --follow: seconds that an event waits for its checkpoint."),
@@ -68,13 +73,10 @@ def tail(
     Exit code: 0, 3 when a record was damaged or altered or two claim one place, 5 when data keys were missing, 7 when the
     read could not be recorded. Ctrl-C ends --follow with the same codes.
     """
-    if follow and last is not None:
-        raise ConfigurationError(Problem("--last", "has no meaning with --follow", "leave one of them out"))
-    if proof_wait is not None and not follow:
-        raise ConfigurationError(Problem("--proof-wait", "has no meaning without --follow", "leave it out"))
+    _require_fitting(follow=follow, last=last, group=group, proof_wait=proof_wait)
     config = load(fallback_enabled=False)
     counter = EntryCounter(is_deferred=last is not None)
-    within = read.read_range(follow=follow)
+    within = read.read_range(follow=follow, group=group)
     # On a terminal the progress bar would be drawn between the events.
     wait = (proof_wait or 0.0) if follow else None
     shown = 0
@@ -85,7 +87,8 @@ def tail(
             for event in _selected(trail, counter, last=last):
                 _show(event, json=json)
                 shown += 1
-                if follow:
+                # Before the next event is asked for, which commits this one for the group.
+                if follow or group is not None:
                     sys.stdout.flush()
         except KeyboardInterrupt:
             # Ctrl-C is how --follow ends; otherwise the output is incomplete, and the exit code must say so.
@@ -101,6 +104,14 @@ def tail(
     if config.audit_config.encryption_enabled:
         counter.warn()
     raise typer.Exit(counter.exit_code_of(trail.counts, is_strict=read.is_strict, is_ended=not follow))
+
+
+def _require_fitting(*, follow: bool, last: int | None, group: str | None, proof_wait: float | None) -> None:
+    if last is not None and (follow or group is not None):
+        option = "--follow" if follow else "--group"
+        raise ConfigurationError(Problem("--last", f"has no meaning with {option}", "leave one of them out"))
+    if proof_wait is not None and not follow:
+        raise ConfigurationError(Problem("--proof-wait", "has no meaning without --follow", "leave it out"))
 
 
 def _selected(trail: Trail, counter: EntryCounter, *, last: int | None) -> Iterator[OpenedEvent]:
