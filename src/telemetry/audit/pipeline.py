@@ -62,13 +62,12 @@ class AuditPipeline:
         payload: Any,
         user_id: Any,
         fields: Mapping[str, Any],
-        *,
         unfit: Unfit = "refuse",
         level: int = ACCEPTED,
     ) -> Receipt:
         """Check, seal and accept an event, or have it wait; arguments and errors as :meth:`AuditService.log`."""
         try:
-            return self._intake.offer(self._factory.draft(event_type, payload, user_id, fields, unfit=unfit), level)
+            return self._intake.offer(self._factory.draft(event_type, payload, user_id, fields, unfit), level)
         except TelemetryError as exc:
             self._ledger.refused(exc)
             raise

@@ -56,9 +56,9 @@ class Receipt(_Awaitable, eq=False, gc=False):
     accept a coroutine. A receipt belongs to no event loop: any loop and any thread may wait on it. Cancelling a wait, or
     never beginning one, changes nothing for the event.
 
-    The pipeline writes level, place and error without a lock: the spool thread marks an event durable before it passes the
-    record on, and only after that can the ledger settle it. Only the list of waiters is locked, by one lock for all
-    receipts; most receipts never have a waiter.
+    The pipeline writes level, place and error without a lock, each in one thread at a time: the intake accepts the event, the
+    spool marks it as spooled, the ledger settles it. Only the list of waiters is locked, by one lock for all receipts; most
+    receipts never have a waiter.
 
     Attributes:
         event_id: UUIDv7 of the event.
@@ -71,6 +71,7 @@ class Receipt(_Awaitable, eq=False, gc=False):
     sequence: int | None = None
     _asked: int = ACCEPTED
     _level: int = ACCEPTED
+    _is_spooled: bool = False
     _topic: str | None = None
     _partition: int | None = None
     _offset: int | None = None
@@ -94,7 +95,7 @@ class Receipt(_Awaitable, eq=False, gc=False):
     @property
     def is_durable(self) -> bool:
         """Whether it is in the spool, in Kafka or in the fallback store."""
-        return self._level >= DURABLE
+        return self._level >= DURABLE or self._is_spooled
 
     @property
     def is_settled(self) -> bool:
@@ -122,7 +123,9 @@ class Receipt(_Awaitable, eq=False, gc=False):
         return self.delivery or Delivery()
 
     def __await__(self) -> Generator[Any, None, Receipt]:
-        yield from wait_until(self, self._asked).__await__()
+        # Most receipts have reached their level when they are awaited: no coroutine is created for them.
+        if self._level < self._asked:
+            yield from wait_until(self, self._asked).__await__()
         return self
 
     # The methods of a coroutine, for a task that runs the receipt itself. They keep no state: several tasks may.
@@ -187,10 +190,13 @@ class Receipt(_Awaitable, eq=False, gc=False):
 
     def has_reached(self, level: int) -> bool:
         """Return whether a wait for this level would end at once: it is reached, or the event has failed."""
-        return self._level >= level or self._error is not None
+        return self._has(level) or self._error is not None
+
+    def _has(self, level: int) -> bool:
+        return self._level >= level or (level <= DURABLE and self._is_spooled)
 
     def _raise_unless(self, level: int) -> None:
-        if self._level < level and self._error is not None:
+        if self._error is not None and not self._has(level):
             raise self._error
 
     def _add(self, waiter: _Waiter) -> None:
@@ -215,7 +221,7 @@ class Receipt(_Awaitable, eq=False, gc=False):
 
     def _take_ready(self) -> list[_Waiter]:
         """Remove and return the waiters whose level is reached; the lock is held."""
-        reached = self._level if self._error is None else DELIVERED
+        reached = DELIVERED if self._error is not None else max(self._level, DURABLE if self._is_spooled else WAITING)
         waiters = self._waiters or []
         ready = [waiter for waiter in waiters if waiter[0] <= reached]
         self._waiters = None if len(ready) == len(waiters) else [waiter for waiter in waiters if waiter not in ready]
@@ -250,7 +256,8 @@ def mark_accepted(receipt: Receipt, producer: str, sequence: int) -> bool:
 
 def mark_durable(receipt: Receipt) -> bool:
     """Record that the event is on disk in the spool."""
-    receipt._level = max(receipt._level, DURABLE)
+    # A field of its own: a commit that took too long ends beside the delivery of its records, and must not undo it.
+    receipt._is_spooled = True
     return receipt._waiters is not None
 
 

@@ -142,3 +142,25 @@ def test_closed_loop_disturbs_no_other_waiter() -> None:
     _reach(receipt, DELIVERED, DELIVERY)
 
     assert asyncio.run(receipt.delivered()) == DELIVERY
+
+
+async def test_late_commit_does_not_undo_a_delivery() -> None:
+    receipt = _receipt()
+    waiting = asyncio.create_task(receipt.delivered())
+    await asyncio.sleep(0)
+    mark_delivered(receipt, "audit-events", 0, 7)
+    assert mark_durable(receipt)
+    notify([receipt])
+
+    assert (await asyncio.wait_for(waiting, 10)).offset == 7
+    assert receipt.is_settled
+
+
+def test_spooled_event_that_failed_was_durable() -> None:
+    receipt = _receipt()
+    mark_durable(receipt)
+    mark_failed(receipt, TransportError("kept in the spool"))
+
+    receipt.wait_durable(0)
+    with pytest.raises(TransportError):
+        receipt.wait_delivered(0)

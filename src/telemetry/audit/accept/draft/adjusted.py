@@ -9,6 +9,8 @@ from telemetry.format import canonical_base64
 
 HASH_CHARACTERS = 22
 """Characters of the hash at the end of an adjusted text: 132 bits."""
+SUFFIX = HASH_CHARACTERS + 1
+"""Characters of the hash and of the ``~`` before it."""
 
 _ODD = re.compile("[\\\\\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
@@ -28,7 +30,7 @@ def is_fit(text: str, limit: int) -> bool:
     if not text.isprintable() and _CONTROL.search(text):
         return False
     # One that already ends like an adjusted text could be mistaken for the text that ends so after adjusting.
-    return not (len(text) > HASH_CHARACTERS and text[-HASH_CHARACTERS - 1] == "~" and _LOOKS_ADJUSTED.fullmatch(text))
+    return not (len(text) > HASH_CHARACTERS and text[-SUFFIX] == "~" and _LOOKS_ADJUSTED.fullmatch(text))
 
 
 def adjusted_text(text: str, limit: int) -> str:
@@ -43,7 +45,7 @@ def adjusted_text(text: str, limit: int) -> str:
         characters of base64url(SHA-256(original)).
     """
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
-    room = limit - HASH_CHARACTERS - 1
+    room = limit - SUFFIX
     # An escape is longer than what it stands for, so nothing after this can be needed.
     pieces, length = [], 0
     for character in text[:room]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from typing import Any, Literal
 
-from telemetry.audit.accept.draft.adjusted import adjusted_text, is_fit
+from telemetry.audit.accept.draft.adjusted import HASH_CHARACTERS, SUFFIX, adjusted_text, is_fit
 from telemetry.audit.accept.draft.json_exact import encode_exact, explain
 from telemetry.audit.accept.draft.readable import encode_readable, short_repr
 from telemetry.exceptions import EventError
@@ -49,8 +49,17 @@ class Adjuster:
         Raises:
             EventError: The value has no plain text form, and such values are refused.
         """
-        text = self._text(name, value)
         limit = min(limit, self._limit)
+        # The usual text, without a further call: an event has several.
+        if (
+            type(value) is str
+            and 0 < len(value) <= limit
+            and value.isprintable()
+            and value[-SUFFIX:-HASH_CHARACTERS] != "~"
+            and not value.isspace()
+        ):
+            return value
+        text = self._text(name, value)
         if is_fit(text, limit):
             return text
         self.adjusted.add(name)

@@ -68,6 +68,7 @@ class EventFactory:
             hmac_secret=hmac_secret,
             clear_fields=clear_fields,
         )
+        self._always_full = hmac_secret is not None or bool(clear_fields)
         self._types: dict[str, TypeSlices] = {}
         self._users: dict[str, tuple[bytes, bytes]] = {}
 
@@ -77,8 +78,8 @@ class EventFactory:
         payload: Any,
         user_id: Any,
         fields: Mapping[str, Any] = _NO_FIELDS,
-        *,
         unfit: Unfit = "refuse",
+        *,
         caller: str | None = None,
     ) -> EventDraft:
         """Return the event, checked and encoded.
@@ -99,22 +100,32 @@ class EventFactory:
         # The type is asked for first: a subclass of str may compare equal to a text and be written differently.
         slices = self._types.get(event_type) if type(event_type) is str else None
         sealed_type, _, clear_tail = slices or self._checked_type(event_type)
-        user = self._users.get(user_id) if type(user_id) is str else None
+        user = (self._users.get(user_id) if type(user_id) is str else None) or self._plain_user(user_id)
         # An empty context has no span; asking for it takes half the time of asking for the span.
-        if not fields and not self._full.is_always_needed and not get_current():
-            plain_user = user or self._plain_user(user_id)
-            encoded = _encoded(payload)
-            if plain_user is not None and encoded is not None:
-                sealed_user, key = plain_user
-                event_id, id_and_time = self._stamps.next()
-                template = self._template
-                after_sequence = b"".join(
-                    (id_and_time, sealed_type, sealed_user, template.before_payload, encoded, template.end)
-                )
-                if len(after_sequence) <= self._max_length:
-                    return EventDraft(event_id, key, after_sequence, id_and_time, clear_tail)
+        if not fields and user is not None and not self._always_full and not get_current():
+            draft = self._plain_draft(payload, user, sealed_type, clear_tail)
+            if draft is not None:
+                return draft
         checked_type = event_type if slices is not None else checked_event_type(event_type)
-        return self._full.draft(LogCall(checked_type, payload, user_id, fields, unfit, caller), self._stamps)
+        return self._full.draft(LogCall(checked_type, payload, user_id, user, fields, unfit, caller), self._stamps)
+
+    def _plain_draft(
+        self, payload: Any, user: tuple[bytes, bytes], sealed_type: bytes, clear_tail: bytes
+    ) -> EventDraft | None:
+        """Return an event without fields; None if its payload is no JSON or makes it too large."""
+        try:
+            encoded = encode_exact(payload)
+        except Exception:  # noqa: BLE001 - a value's own code may raise anything; why it is unfit is said where it is refused
+            return None
+        sealed_user, key = user
+        event_id, id_and_time = self._stamps.next()
+        template = self._template
+        after_sequence = b"".join(
+            (id_and_time, sealed_type, sealed_user, template.before_payload, encoded, template.end)
+        )
+        if len(after_sequence) > self._max_length:
+            return None
+        return EventDraft(event_id, key, after_sequence, id_and_time, clear_tail)
 
     def _checked_type(self, event_type: Any) -> TypeSlices:
         """Check an event type and return its slices; they are remembered, since an application has few types."""
@@ -139,11 +150,3 @@ class EventFactory:
             self._users.clear()
         self._users[user_id] = rendered
         return rendered
-
-
-def _encoded(payload: Any) -> bytes | None:
-    """Return the payload as JSON, or None if it is no JSON or not exact."""
-    try:
-        return encode_exact(payload)
-    except Exception:  # noqa: BLE001 - a value's own code may raise anything; why it is unfit is said where it is refused
-        return None

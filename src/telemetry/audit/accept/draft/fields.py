@@ -28,10 +28,12 @@ _TEXTS = (
     *("session_id", "actor_id", "entity", "entity_id", "action", "source", "ip_address", "user_agent"),
     *("correlation_id", "tenant_id", "reason"),
 )
+_TEXT_NAMES = frozenset(_TEXTS)
 _CHOICES = {"outcome": get_args(Outcome), "actor_type": get_args(ActorType)}
 NAMED = frozenset((*_TEXTS, *_CHOICES, "sensitive", "occurred_at", "targets", "changes", "idempotency_key"))
 """The named keyword arguments of ``log()``; any other becomes metadata."""
 
+_NO_MEMBERS = (None,) * 8
 _RESERVED = "telemetry."
 """Begin of the types by which the trail says who read it, and when logging began, stopped or was diverted."""
 _CLOSE = 0.8
@@ -78,6 +80,12 @@ class OptionalFields(msgspec.Struct, omit_defaults=True):
 
     def features(self) -> tuple[str, ...]:
         """Return the features that the event uses."""
+        members = (
+            *(self.dedup, self.occurred_at, self.actor_type, self.tenant_id, self.targets, self.reason, self.changes),
+            self.adjusted,
+        )
+        if members == _NO_MEMBERS:
+            return ()
         return tuple(feature for feature, member in MEMBERS.items() if getattr(self, member, None))
 
 
@@ -126,11 +134,13 @@ def checked_fields(arguments: Mapping[str, Any], adjuster: Adjuster) -> Optional
     """
     fields, others = OptionalFields(), {}
     for name, value in arguments.items():
-        if name in NAMED:
+        if name in _TEXT_NAMES:
             if value is not None:
-                _set(fields, name, value, adjuster)
-        else:
+                setattr(fields, name, adjuster.text(name, value))
+        elif name not in NAMED:
             others[name] = value
+        elif value is not None:
+            _set(fields, name, value, adjuster)
     if "occurred_at" in adjuster.adjusted:
         others["occurred_at"] = moment_as_given(arguments["occurred_at"])
     if others:
@@ -185,19 +195,18 @@ def _set(fields: OptionalFields, name: str, value: Any, adjuster: Adjuster) -> N
         case "changes":
             changes = changes_of(value)
             fields.changes = msgspec.Raw(adjuster.json(name, changes)) if changes else None
-        case "idempotency_key":
-            pass  # its digest covers everything else, so it is written last
         case _:
-            setattr(fields, name, adjuster.text(name, value))
+            pass  # the digest of an idempotency key covers everything else, so it is written last
 
 
 def _choice(name: str, value: Any) -> str:
     allowed = _CHOICES[name]
-    text = str.__str__(value) if isinstance(value, str) else None
-    if text not in allowed:
+    if type(value) is not str or value not in allowed:
+        value = str.__str__(value) if isinstance(value, str) else None
+    if value not in allowed:
         message = f"{name} must be one of {', '.join(map(repr, allowed))}"
         raise EventError(message)
-    return str(text)
+    return str(value)
 
 
 def _flag(value: Any) -> bool:

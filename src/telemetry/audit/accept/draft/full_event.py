@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 import msgspec
 from opentelemetry import trace
 
-from telemetry.audit.accept.draft.adjuster import MAX_FIELD, MAX_USER_ID, Adjuster, Unfit
+from telemetry.audit.accept.draft.adjuster import MAX_USER_ID, Adjuster, Unfit
 from telemetry.audit.accept.draft.event_draft import EventDraft
 from telemetry.audit.accept.draft.fields import OptionalFields, checked_fields, dedup_of, shorten
+from telemetry.audit.accept.draft.json_exact import encode_exact
 from telemetry.audit.accept.draft.readable import cut_json
 from telemetry.audit.accept.draft.stamps import Stamps
 from telemetry.exceptions import EventTooLargeError
@@ -22,6 +23,7 @@ from telemetry.format.value.template import EventTemplate, TypeSlices
 ANONYMOUS = "anonymous"
 """User id of an event without a user."""
 
+_NO_CLEAR_FIELDS: dict[str, Any] = {}
 _SHORT = 256
 """Most characters of a context field of an event that would be too large otherwise."""
 _MAX_SLICES = 1_024
@@ -36,6 +38,7 @@ class LogCall(NamedTuple):
         event_type: What happened, checked.
         payload: Any value.
         user_id: User, or None.
+        rendered_user: JSON and Kafka key of the user, where they are known.
         fields: The other keyword arguments.
         unfit: What happens to what does not fit.
         caller: Whose ``idempotency_key`` it is.
@@ -44,6 +47,7 @@ class LogCall(NamedTuple):
     event_type: str
     payload: Any
     user_id: Any
+    rendered_user: tuple[bytes, bytes] | None
     fields: Mapping[str, Any]
     unfit: Unfit
     caller: str | None
@@ -75,7 +79,6 @@ class FullEvents:
         self._hmac_secret = hmac_secret
         self._clear = {name: field for name, field in CLEAR_ATTRIBUTES.items() if field in clear_fields}
         self._slices: dict[tuple[str, tuple[str, ...]], TypeSlices] = {}
-        self.is_always_needed = hmac_secret is not None or bool(self._clear)
 
     def draft(self, call: LogCall, stamps: Stamps) -> EventDraft:
         """Return the event.
@@ -87,67 +90,75 @@ class FullEvents:
             EventError: An argument has the wrong type or value, or the payload is no JSON and is refused.
             EventTooLargeError: The event is too large.
         """
-        adjuster = Adjuster(unfit=call.unfit)
-        payload = adjuster.json("payload", call.payload)
-        form = _Form(payload, is_exact=not adjuster.adjusted, limit=MAX_FIELD, is_cut=False)
-        draft = self._written(call, form, stamps)
+        try:
+            payload, is_exact = encode_exact(call.payload), True
+        except Exception:  # noqa: BLE001 - a value's own code may raise anything
+            payload, is_exact = Adjuster(unfit=call.unfit).json("payload", call.payload), False
+        draft = self._written(call, payload, Adjuster(unfit=call.unfit), stamps, is_exact=is_exact)
         size = len(draft.json_after_sequence)
         if size > self._max_length and call.fields:
-            draft = self._written(call, form._replace(limit=_SHORT), stamps)
+            short = Adjuster(limit=_SHORT, unfit=call.unfit)
+            draft = self._written(call, payload, short, stamps, is_exact=is_exact)
         if len(draft.json_after_sequence) > self._max_length and call.unfit == "repr":
-            form = _Form(msgspec.json.encode(cut_json(payload)), is_exact=False, limit=_SHORT, is_cut=True)
-            draft = self._written(call, form, stamps)
+            cut, short = msgspec.json.encode(cut_json(payload)), Adjuster(limit=_SHORT, unfit="repr")
+            draft = self._written(call, cut, short, stamps, is_exact=False, is_cut=True)
         if len(draft.json_after_sequence) > self._max_length:
             message = f"the event has {size - 1} bytes as JSON; max_event_bytes is {self._max_length - 1}"
             raise EventTooLargeError(message)
         return draft
 
-    def _written(self, call: LogCall, form: _Form, stamps: Stamps) -> EventDraft:
-        template, adjuster = self._template, Adjuster(limit=form.limit, unfit=call.unfit)
-        if not form.is_exact:
+    def _written(
+        self,
+        call: LogCall,
+        payload: bytes,
+        adjuster: Adjuster,
+        stamps: Stamps,
+        *,
+        is_exact: bool,
+        is_cut: bool = False,
+    ) -> EventDraft:
+        template = self._template
+        if not is_exact:
             adjuster.adjusted.add("payload")
         # 1. The fields, and the user; what the digest of an idempotency key covers is complete then.
         fields = checked_fields(call.fields, adjuster)
-        if form.is_cut:
+        if is_cut:
             shorten(fields, adjuster)
-        user = self._user(call, fields, adjuster)
-        sealed_user = template.of_user(user)
-        self._add_dedup(call, fields, adjuster, sealed_user + form.payload)
-        fields.adjusted = sorted(adjuster.adjusted) or None
+        sealed_user, key = call.rendered_user or self._user(call, fields, adjuster)
+        if "idempotency_key" in call.fields:
+            self._add_dedup(call, fields, adjuster, sealed_user + payload)
+        if adjuster.adjusted:
+            fields.adjusted = sorted(adjuster.adjusted)
         # 2. What depends on the service and on the moment.
-        key = self._key(template.key_of(user), fields)
+        if self._hmac_secret is not None:
+            key = _hidden_key(key, self._hmac_secret, fields)
         traceparent = _correlate(trace.get_current_span(), fields)
-        clear = self._projected(sealed_user, fields)
+        clear = self._projected(sealed_user, fields) if self._clear else _NO_CLEAR_FIELDS
         # 3. The slices, in the order of the text.
         sealed_type, clear_type, _ = self._slices_of(call.event_type, fields.features())
         event_id, id_and_time = stamps.next()
         end = template.end_with(_encode(fields))
-        after_sequence = b"".join((id_and_time, sealed_type, sealed_user, template.before_payload, form.payload, end))
+        after_sequence = b"".join((id_and_time, sealed_type, sealed_user, template.before_payload, payload, end))
         tail = template.clear_tail(clear_type, traceparent, clear)
         return EventDraft(event_id, key, after_sequence, id_and_time, tail)
 
-    def _user(self, call: LogCall, fields: OptionalFields, adjuster: Adjuster) -> str:
+    def _user(self, call: LogCall, fields: OptionalFields, adjuster: Adjuster) -> tuple[bytes, bytes]:
+        """Return the JSON and the Kafka key of the user."""
         if call.user_id is None:
             fields.actor_type = fields.actor_type or ANONYMOUS
-            return ANONYMOUS
-        # With its full length always: the events of one user have one Kafka key.
-        of_user = Adjuster(unfit=call.unfit)
-        user = of_user.text("user_id", call.user_id, MAX_USER_ID)
-        adjuster.adjusted |= of_user.adjusted
-        return user
+            user = ANONYMOUS
+        else:
+            # With its full length always: the events of one user have one Kafka key.
+            of_user = Adjuster(unfit=call.unfit)
+            user = of_user.text("user_id", call.user_id, MAX_USER_ID)
+            adjuster.adjusted |= of_user.adjusted
+        return self._template.of_user(user), self._template.key_of(user)
 
     def _add_dedup(self, call: LogCall, fields: OptionalFields, adjuster: Adjuster, content: bytes) -> None:
         value = call.fields.get("idempotency_key")
         if value is not None:
             given = b"%b\x00%b\x00%b" % (call.event_type.encode(), content, _encode(fields))
             fields.dedup = dedup_of(value, given=given, adjuster=adjuster, caller=call.caller)
-
-    def _key(self, key: bytes, fields: OptionalFields) -> bytes:
-        """Return the Kafka key; in ``key_mode="hmac"`` the event carries it, since a reader cannot derive it."""
-        if self._hmac_secret is None:
-            return key
-        fields.kafka_key = hmac.new(self._hmac_secret, key, hashlib.sha256).hexdigest()
-        return fields.kafka_key.encode()
 
     def _projected(self, sealed_user: bytes, fields: OptionalFields) -> dict[str, Any]:
         """Return the fields to project outside, and record inside the event which they are."""
@@ -167,20 +178,10 @@ class FullEvents:
         return slices
 
 
-class _Form(NamedTuple):
-    """How one attempt writes an event.
-
-    Attributes:
-        payload: The payload as JSON.
-        is_exact: Whether that says the same as the caller's.
-        limit: Most characters of a context field.
-        is_cut: Whether only a beginning of metadata and changes is written.
-    """
-
-    payload: bytes
-    is_exact: bool
-    limit: int
-    is_cut: bool
+def _hidden_key(key: bytes, secret: bytes, fields: OptionalFields) -> bytes:
+    """Return the Kafka key of ``key_mode="hmac"``; the event carries it, since a reader cannot derive it."""
+    fields.kafka_key = hmac.new(secret, key, hashlib.sha256).hexdigest()
+    return fields.kafka_key.encode()
 
 
 def _correlate(span: trace.Span, fields: OptionalFields) -> str | None:
