@@ -170,10 +170,13 @@ def test_columns_and_rules_of_the_command(trail: ReadableTrail, tmp_path: Path) 
     arguments = ("--schema", "ocsf", "--ocsf-rules", str(rules), "--columns", "class_uid,unmapped.payload.order")
 
     ended = trail.run("export", *arguments, "--type", "order_deleted")
+    as_json = trail.run("export", *arguments, "--type", "order_deleted", "--json")
     refused = trail.run("export", *arguments, "--sealed")
 
     assert _lines(ended.out) == [{"class_uid": 6003, "unmapped.payload.order": 9_876_543_210}]
     assert "1 events are API Activity and not Group Management (3006)" in ended.err
+    (remark,) = json.loads(as_json.err.splitlines()[0])["read"]["remarks"]
+    assert remark.startswith("1 events are API Activity")
     assert (refused.code, "leave out --schema" in refused.err) == (2, True)
 
 

@@ -97,9 +97,12 @@ def export(
     ):
         _write(trail, counter, writer)
         target.flush()
-    show_summary(read_summary(trail, counter, {"written": counter.events}), json=json, to=str(out or ""))
-    for remark in (*form.remarks(), *writer.remarks()):
-        err.print(Text(escape_control(remark), style="yellow"))
+    remarks = [*form.remarks(), *writer.remarks()]
+    summary = read_summary(trail, counter, {"written": counter.events})
+    show_summary(summary, json=json, to=str(out or form.lake or ""), notes={"remarks": remarks} if remarks else None)
+    if not json:
+        for remark in remarks:
+            err.print(Text(escape_control(remark), style="yellow"))
     if config.audit_config.encryption_enabled:
         counter.warn()
     if counter.exit_code:
