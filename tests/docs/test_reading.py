@@ -66,14 +66,27 @@ def test_the_filters_of_reading_select(tmp_path: Path, monkeypatch: pytest.Monke
             log("login", {"n": 3}, "eve", ip_address="10.1.2.3", outcome="denied")
             log("login", {"n": 4}, "eve", ip_address="10.1.2.3", outcome="success")
             log("login", {"n": 5}, "eve", ip_address="110.1.2.3", outcome="denied")
-            log("order_changed", {"n": 6, "order": {"id": 78}}, "ada")
+            log(
+                "order_changed",
+                {"n": 6, "order": {"id": 77}},
+                "ada",
+                changes={"status": {"old": "open", "new": "paid"}},
+            )
+            log(
+                "order_changed",
+                {"n": 7, "order": {"id": 78}},
+                "ada",
+                changes={"status": {"old": "open", "new": "paid"}},
+            )
+            log("order_paid", {"n": 8}, "ada", occurred_at="2026-01-30T23:00:00Z")
+            log("order_paid", {"n": 9}, "ada", occurred_at="2026-01-31T06:00:00.5Z")
         found = []
         for line in commands.splitlines():
             ended = run(*(part.strip("'") for part in line.split()[1:]), "--json", "--user", "ada", "--user", "eve")
             assert ended.code == 0, ended.err
             found.append([json.loads(event)["payload"]["n"] for event in ended.out.splitlines()])
 
-    assert found == [[1], [3], [], []]
+    assert found == [[1], [3], [6], [8]]
 
 
 def test_the_commands_of_exporting_run_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,12 @@ from telemetry.format.value.members import Change, Target
 from telemetry.reader import EventFilter
 from tests.support.some_events import FULL, make_event
 
+
+def shown(value: object) -> str:
+    """Return the name of a test's argument; sets have no order of their own."""
+    return str(value.describe(with_text=True)) if isinstance(value, EventFilter) else str(value)
+
+
 MORE: dict[str, Any] = {
     "actor_type": "service",
     "tenant_id": "acme",
@@ -84,7 +90,7 @@ MORE: dict[str, Any] = {
         (EventFilter(excluded=(EventFilter(users=frozenset(["mallory"])), EventFilter(types=("order",)))), False),
         (EventFilter(users=frozenset(["user-1"]), excluded=(EventFilter(adjusted=True),)), False),
     ],
-    ids=str,
+    ids=shown,
 )
 def test_each_condition_selects(wanted: EventFilter, expected: bool) -> None:
     assert wanted.matches(make_event(**FULL, **MORE)) is expected
@@ -100,7 +106,7 @@ def test_each_condition_selects(wanted: EventFilter, expected: bool) -> None:
         EventFilter(where=("changes",)),
         EventFilter(adjusted=True),
     ],
-    ids=str,
+    ids=shown,
 )
 def test_absent_field_is_not_selected(wanted: EventFilter) -> None:
     assert not wanted.matches(make_event())
