@@ -9,7 +9,7 @@ from typer.main import get_command
 
 from telemetry import exceptions
 from telemetry.cli.app import app
-from telemetry.cli.commands.write.log import BAD_LINES
+from telemetry.cli.feeding.run import BAD_LINES
 from telemetry.cli.lazy_command import LazyCommand
 from telemetry.config import TelemetryConfig
 from telemetry.testing import EmbeddedKafka

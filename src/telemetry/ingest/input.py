@@ -51,13 +51,8 @@ class JsonInput:
 
     def _expanded(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         if self._path is None:
-            return self._closed(frames)
-        return (item for frame in self._closed(frames) for item in _items_of(frame, self._path))
-
-    def _closed(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        """Yield the frames; the last is whole if the input ended by itself."""
-        for frame in frames:
-            yield frame._replace(is_open=False) if frame.is_open and self._source.is_ended else frame
+            return frames
+        return (item for frame in frames for item in _items_of(frame, self._path))
 
 
 class _Resumed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -24,9 +25,11 @@ class StopSignals:
 
     def __init__(self) -> None:
         self._signal: int | None = None
+        self._is_asked = False
         self._former: dict[int, Any] = {}
         self._woken, self._waker = os.pipe()
-        os.set_blocking(self._waker, False)
+        if sys.platform != "win32":
+            os.set_blocking(self._waker, False)
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
@@ -46,8 +49,8 @@ class StopSignals:
 
     @property
     def is_asked(self) -> bool:
-        """Whether a signal came."""
-        return self._signal is not None
+        """Whether a signal came, or :meth:`ask` was called."""
+        return self._is_asked
 
     @property
     def exit_code(self) -> int:
@@ -81,8 +84,14 @@ class StopSignals:
             select.select([self._woken], [], [], seconds)
         return self.is_asked
 
+    def ask(self) -> None:
+        """End all waits without a signal; any thread may call it."""
+        self._is_asked = True
+        with contextlib.suppress(OSError):  # full of such bytes, or closed already
+            os.write(self._waker, b"!")
+
     def _catch(self, number: int, _frame: FrameType | None) -> None:
         # Runs in the main thread between two of its steps. The byte ends a wait that began before, or begins now.
         if self._signal is None:
             self._signal = number
-            os.write(self._waker, b"!")
+            self.ask()

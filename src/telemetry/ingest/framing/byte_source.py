@@ -11,7 +11,7 @@ from typing import IO, Protocol
 from telemetry.exceptions import InputError
 from telemetry.ingest.stop_signals import StopSignals
 
-_CHUNK_BYTES = 1 << 16
+_CHUNK_BYTES = 1 << 18
 
 
 class ByteSource(Protocol):
@@ -46,7 +46,7 @@ class StreamSource:
             self._descriptor = stream.fileno()
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield what there is to read, at most 64 KiB at a time.
+        """Yield what there is to read, at most 256 KiB at a time.
 
         Raises:
             InputError: The stream cannot be read.

@@ -1,0 +1,84 @@
+"""Keeps the lines that were not logged, so that they can be mended and logged alone."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import Counter
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from telemetry.ingest.framing.frame import Frame
+from telemetry.system.durable_file import create_private, open_private, require_target
+
+
+class BadLines:
+    """A file of lines with mode 0600. Each is written at once, so that a killed process leaves all of them.
+
+    Args:
+        path: Name of the file.
+        known_bytes: Where a broken import goes on: the size that the file had when its last known line was done. None for
+            a new file, whose name must be free.
+
+    Raises:
+        FileExistsError: The name is taken.
+        OSError: The file cannot be created.
+    """
+
+    def __init__(self, path: Path, *, known_bytes: int | None = None) -> None:
+        self._lock = threading.Lock()
+        self._again: Counter[bytes] = Counter()
+        if known_bytes is None:
+            self._descriptor = create_private(path)
+        else:
+            require_target(path, replace=True)
+            self._descriptor = open_private(path)
+            self._again = _lines_after(self._descriptor, known_bytes)
+        self.size = os.lseek(self._descriptor, 0, os.SEEK_END)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._descriptor)
+
+    def write(self, frame: Frame) -> None:
+        """Append the exact bytes of a line; an item of a document becomes one line.
+
+        Raises:
+            OSError: The disk does not accept it.
+        """
+        data = frame.data
+        if frame.item is not None:
+            # Line ends stand between the tokens of JSON only, where a space means the same.
+            data = data.replace(b"\r", b" ").replace(b"\n", b" ")
+        if not frame.is_part:
+            data += b"\n"
+        with self._lock:
+            # The broken import had written it, but not remembered that.
+            if self._again[data] > 0:
+                self._again[data] -= 1
+                return
+            written = 0
+            while written < len(data):
+                written += os.write(self._descriptor, data[written:])
+            self.size += len(data)
+
+    def sync(self) -> int:
+        """Force what was written to the disk; return the file's size.
+
+        Raises:
+            OSError: The disk does not accept it.
+        """
+        os.fsync(self._descriptor)
+        return self.size
+
+
+def _lines_after(descriptor: int, start: int) -> Counter[bytes]:
+    size = os.lseek(descriptor, 0, os.SEEK_END)
+    os.lseek(descriptor, min(start, size), os.SEEK_SET)
+    with os.fdopen(os.dup(descriptor), "rb") as stream:
+        return Counter(stream)
