@@ -44,7 +44,7 @@ class ImportSite:
             "signing_config": {"key_path": str(folder / "signing"), "passphrase": PASSPHRASE},
             "storage_config": {"provider": "local_file", "base_path": str(self.fallback)},
         }
-        lines = ["[audit_config]", *_toml(flat | audit)]
+        lines = ['service_name = "import"', "[audit_config]", *_toml(flat | audit)]
         for name, table in tables.items():
             lines += [f"[audit_config.{name}]", *_toml(table)]
         self.config.write_text("\n".join(lines))
@@ -64,9 +64,13 @@ class ImportSite:
         """Return the numbers in the payloads of the events, sorted."""
         return sorted(event["payload"]["n"] for event in self.events())
 
-    def verdict(self) -> Ended:
-        """Verify the trail."""
-        return run("verify", "-c", str(self.config), "--public-key", self.public_key, "--json")
+    def faults(self) -> list[dict[str, Any]]:
+        """Verify the trail; return what the report says of each producer that is not complete."""
+        ended = run("verify", "-c", str(self.config), "--public-key", self.public_key, "--json")
+        report = json.loads(ended.out)
+        faults = [producer for producer in report["producers"] if producer["verdict"] != "complete"]
+        assert (ended.code == 0) == (not faults), report
+        return faults
 
 
 def counts_of(ended: Ended) -> dict[str, Any]:

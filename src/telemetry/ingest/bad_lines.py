@@ -53,7 +53,7 @@ class BadLines:
         """
         data = frame.data
         if frame.item is not None:
-            # Line ends stand between the tokens of JSON only, where a space means the same.
+            # In JSON a line end is only between tokens, where a space means the same.
             data = data.replace(b"\r", b" ").replace(b"\n", b" ")
         if not frame.is_part:
             data += b"\n"

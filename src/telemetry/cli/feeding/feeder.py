@@ -12,6 +12,7 @@ from telemetry.ingest.exact import decoded, decoded_exactly
 from telemetry.ingest.framing.frame import Frame
 from telemetry.ingest.in_flight import InFlight, LoggedEvent
 from telemetry.ingest.mapping.line_mapping import LineMapping
+from telemetry.ingest.resume import Resume
 from telemetry.ingest.stop_signals import StopSignals
 from telemetry.ingest.wrapper import wrapped_list
 
@@ -37,6 +38,7 @@ class Feeder:
         allow_wrapper: Whether an object around a list is an event.
         in_flight: Follows the events until they are durable.
         refusals: Reports what is not logged.
+        resume: Names the events of an import that can go on after a crash; None if it cannot.
         stop: Ends the work.
 
     Attributes:
@@ -53,6 +55,7 @@ class Feeder:
         allow_wrapper: bool,
         in_flight: InFlight,
         refusals: Refusals,
+        resume: Resume | None,
         stop: StopSignals,
     ) -> None:
         self.logged = 0
@@ -63,6 +66,7 @@ class Feeder:
         self._allow_wrapper = allow_wrapper
         self._in_flight = in_flight
         self._refusals = refusals
+        self._resume = resume
         self._stop = stop
         self._is_waiting = False
 
@@ -115,6 +119,9 @@ class Feeder:
             message = f"is an object around a list of events: add --items {name}, or --items . if the object itself is the event"
             raise EventError(message)
         event = self._mapping.event(value)
+        if self._resume is not None:
+            # A key from the line itself is better: it is the same in another copy of the input.
+            event.fields.setdefault("idempotency_key", self._resume.key_of(frame))
         payload = {"line": frame.data.decode()} if self._keep_line else event.payload
         return self._offered(event.event_type, payload, event.user_id, event.fields)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from contextlib import ExitStack
-from typing import Any
+from pathlib import Path
 
 from telemetry.cli.feeding.acknowledgements import Acknowledgements
 from telemetry.cli.feeding.feeder import Feeder
@@ -15,9 +16,11 @@ from telemetry.exceptions import ConfigurationError, InputError, Problem, Teleme
 from telemetry.ingest.bad_lines import BadLines
 from telemetry.ingest.framing.byte_source import StreamSource
 from telemetry.ingest.framing.documents import ItemsPath
+from telemetry.ingest.framing.frame import Frame
 from telemetry.ingest.in_flight import InFlight, LineObserver
 from telemetry.ingest.input import JsonInput
 from telemetry.ingest.mapping.line_mapping import LineMapping
+from telemetry.ingest.resume import Resume, ResumeState, load_state
 from telemetry.ingest.stop_signals import StopSignals
 from telemetry.sync import Telemetry
 
@@ -57,10 +60,14 @@ class FeedRun:
         """
         with ExitStack() as stack:
             stack.enter_context(self._stop)
-            kept = stack.enter_context(_new_bad_lines(self._feed)) if self._feed.bad_lines else None
+            known = load_state(self._feed.resume) if self._feed.resume else None
+            kept = stack.enter_context(_bad_lines(self._feed.bad_lines, known)) if self._feed.bad_lines else None
             refusals = Refusals(kept)
-            observers: list[LineObserver] = [Acknowledgements()] if self._feed.ack else []
-            in_flight = InFlight([refusals, *observers], self._stop)
+            resume = Resume(self._feed.resume, known, bad_lines=kept) if self._feed.resume else None
+            # The order of what is written: what the file of the import says is done was acknowledged before.
+            acknowledgements = Acknowledgements() if self._feed.ack else None
+            observers: list[LineObserver] = [one for one in (refusals, acknowledgements, resume) if one is not None]
+            in_flight = InFlight(observers, self._stop)
             telemetry = Telemetry(config)
             telemetry.start()
             in_flight.start()
@@ -71,16 +78,19 @@ class FeedRun:
                 allow_wrapper=self._feed.whole_line,
                 in_flight=in_flight,
                 refusals=refusals,
+                resume=resume,
                 stop=self._stop,
             )
             # However the reading ends, what was accepted is delivered, followed to its end, and counted.
             try:
-                self._read(feeder)
+                self._read(feeder, resume)
             finally:
                 counts = self._end(telemetry)
-                self._settle(in_flight)
+                self._settle(in_flight, resume)
             refusals.finish()
         self.summary = {"logged": feeder.logged, "bad": refusals.bad_lines, "lost": refusals.lost_lines, **counts}
+        if resume is not None:
+            self.summary["skipped"] = resume.skipped
         return self._exit_code(refusals)
 
     @property
@@ -88,10 +98,12 @@ class FeedRun:
         """Name of the signal that ended the reading; empty if none did."""
         return self._stop.name
 
-    def _read(self, feeder: Feeder) -> None:
-        source = StreamSource(sys.stdin.buffer, self._stop)
+    def _read(self, feeder: Feeder, resume: Resume | None) -> None:
+        frames: Iterable[Frame] = JsonInput(StreamSource(sys.stdin.buffer, self._stop), self._items())
+        if resume is not None:
+            frames = resume.remaining(frames, self._stop)
         try:
-            feeder.feed(JsonInput(source, self._items()), is_strict=self._feed.strict)
+            feeder.feed(frames, is_strict=self._feed.strict)
         except InputError as exc:
             self.errors.append(exc)
         except OSError as exc:
@@ -120,9 +132,11 @@ class FeedRun:
             "failed": report.failed,
         }
 
-    def _settle(self, in_flight: InFlight) -> None:
+    def _settle(self, in_flight: InFlight, resume: Resume | None) -> None:
         try:
             in_flight.finish()
+            if resume is not None:
+                resume.finish()
         except TelemetryError as exc:
             self.errors.append(exc)
         except OSError as exc:
@@ -137,10 +151,9 @@ class FeedRun:
         return max(codes, default=0) or self._stop.exit_code or (BAD_LINES if refusals.bad_lines else 0)
 
 
-def _new_bad_lines(feed: FeedOptions) -> Any:
-    path = feed.bad_lines
+def _bad_lines(path: Path, known: ResumeState | None) -> BadLines:
     try:
-        return BadLines(path) if path is not None else None
+        return BadLines(path, known_bytes=known.bad_bytes if known is not None else None)
     except FileExistsError as exc:
         problem = Problem("--bad-lines", f"{path} exists already", "choose another name, or log its lines first")
         raise ConfigurationError(problem) from exc

@@ -48,6 +48,16 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
         ],
         None,
     ),
+    "resume": (
+        Annotated[
+            Path | None,
+            _option(
+                "--resume",
+                help_text="File that remembers how far the import came: after a crash the same command goes on there.",
+            ),
+        ],
+        None,
+    ),
     "ack": (
         Annotated[
             bool,
@@ -67,6 +77,7 @@ class FeedOptions(NamedTuple):
         whole_line: Whether an object is an event, whatever it looks like.
         keep_line: Whether the exact text of a line is its payload.
         bad_lines: File for lines that are not logged.
+        resume: File that remembers how far an import came.
         ack: Whether each durable event is acknowledged.
         strict: Whether to stop at the first bad line.
     """
@@ -75,6 +86,7 @@ class FeedOptions(NamedTuple):
     whole_line: bool
     keep_line: bool
     bad_lines: Path | None
+    resume: Path | None
     ack: bool
     strict: bool
 
