@@ -101,6 +101,27 @@ def test_event_with_a_list_of_objects_is_an_event(site: ImportSite) -> None:
     assert site.log(json.dumps(line)).code == 0
 
 
+def test_preset_logs_single_events_and_delivered_files(site: ImportSite) -> None:
+    event = {
+        "eventName": "ListBuckets",
+        "eventSource": "s3.amazonaws.com",
+        "eventTime": "2026-01-01T00:00:00Z",
+        "userIdentity": {"type": "IAMUser", "arn": "arn:aws:iam::111122223333:user/a"},
+    }
+    records = [event | {"eventID": f"e-{n}"} for n in range(5)]
+    inputs = (
+        "\n".join(map(json.dumps, records[:2])),
+        json.dumps({"Records": records[2:4]}),
+        json.dumps({"Records": records[4:]}, indent=1),
+    )
+
+    for text in inputs:
+        ended = site.log(text, "--preset", "cloudtrail")
+        assert ended.code == 0, ended.err
+
+    assert sorted(logged["payload"]["eventID"] for logged in site.events()) == [f"e-{n}" for n in range(5)]
+
+
 @pytest.mark.parametrize("form", ["array", "gzip", "utf-16"])
 def test_other_forms_of_input(site: ImportSite, form: str) -> None:
     events = [json.loads(GOOD % n) for n in range(3)]

@@ -89,7 +89,9 @@ def test_other_input_is_refused(kafka: EmbeddedKafka, tmp_path: Path, other: byt
     assert site.numbers() == list(range(100))
 
 
-@pytest.mark.parametrize("content", ["", "{}", '{"version":9,"import_id":"x"}', '{"version":1,"import_id":"x","lines":3}'])
+@pytest.mark.parametrize(
+    "content", ["", "{}", '{"version":9,"import_id":"x"}', '{"version":1,"import_id":"x","lines":3}']
+)
 def test_state_that_cannot_be_used_is_refused(kafka: EmbeddedKafka, tmp_path: Path, content: str) -> None:
     site = ImportSite(kafka, tmp_path)
     (tmp_path / "state").write_text(content)
