@@ -18,8 +18,8 @@ class LoggedEvent(Protocol):
     """The part of a receipt that is used here."""
 
     event_id: str
-    producer: str
-    sequence: int
+    producer: str | None
+    sequence: int | None
 
     @property
     def is_durable(self) -> bool:

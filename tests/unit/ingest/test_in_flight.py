@@ -18,8 +18,8 @@ class Event:
     """A receipt that a test makes durable or lets fail."""
 
     event_id: str = "id"
-    producer: str = "producer"
-    sequence: int = 0
+    producer: str | None = "producer"
+    sequence: int | None = 0
     error: TelemetryError | None = None
     reached: threading.Event = field(default_factory=threading.Event)
     delivery: Any = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from telemetry.cli.feeding.refusals import Refusals
@@ -24,8 +24,9 @@ _INCOMPLETE = "is not complete: reading stopped in the middle of it"
 class EventLog(Protocol):
     """The part of ``telemetry.audit`` that is used here."""
 
-    def log(self, event_type: str, payload: Any, user_id: str, **fields: Any) -> LoggedEvent:
-        """Log an event."""
+    @property
+    def log(self) -> Callable[..., LoggedEvent]:
+        """Logs an event."""
 
 
 class Feeder:
@@ -128,7 +129,8 @@ class Feeder:
     def _offered(self, event_type: str, payload: Any, user_id: str, fields: dict[str, Any]) -> LoggedEvent:
         while True:
             try:
-                receipt = self._audit.log(event_type, payload, user_id, **fields)
+                # Whatever the configuration says: the next line need not wait until this one is safe.
+                receipt = self._audit.log(event_type, payload, user_id, wait_for="accepted", **fields)
             except TelemetryError as exc:
                 if isinstance(exc, EventError) or not exc.retriable or self._stop.is_asked:
                     raise
