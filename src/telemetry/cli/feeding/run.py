@@ -9,8 +9,8 @@ from pathlib import Path
 
 from telemetry.cli.feeding.acknowledgements import Acknowledgements
 from telemetry.cli.feeding.feeder import Feeder
+from telemetry.cli.feeding.options import FeedOptions
 from telemetry.cli.feeding.refusals import Refusals
-from telemetry.cli.options.feed import FeedOptions
 from telemetry.config import TelemetryConfig
 from telemetry.exceptions import ConfigurationError, InputError, Problem, TelemetryError, UndeliveredError
 from telemetry.ingest.bad_lines import BadLines

@@ -8,8 +8,8 @@ from typing import Annotated
 import msgspec
 import typer
 
+from telemetry.cli.feeding.options import FeedOptions, with_feed
 from telemetry.cli.options.connection import Loader, with_connection
-from telemetry.cli.options.feed import FeedOptions, with_feed
 from telemetry.cli.options.ingest import with_mapping
 from telemetry.cli.output.console import err, escape_markup, fail
 from telemetry.cli.output.examples import examples
