@@ -20,6 +20,7 @@ PLAIN = Preset(fields={"event_type": "event_type", "user_id": "user_id"})
 """The fields of a line that is not mapped: those that ``log()`` itself has."""
 
 MAX_EVENT_TYPE = 255
+_ITEMS = re.compile(r'[^.,\[\]/"\s]+(\.[^.,\[\]/"\s]+)*')
 ANONYMOUS = "anonymous"
 """The user id that says that nobody was signed in."""
 
@@ -71,7 +72,7 @@ class LineMapping:
         preset: What the lines look like.
 
     Attributes:
-        items: Path of the list of events in a file that is one document; None if the preset names none.
+        items: Names, separated by dots, that lead to the list of events in a file that is one document, or None.
         tally: What was found so far.
 
     Raises:
@@ -229,6 +230,8 @@ def _require_known(preset: Preset) -> None:
         for name in ("event_type", "user_id")
         if name not in preset.fields
     ]
+    if preset.items is not None and not _ITEMS.fullmatch(preset.items):
+        problems.append(Problem("items", "is no list of names", "write it like Records or data.events"))
     if not isinstance(preset.fields.get("payload", ""), str):
         problems.append(Problem("fields", "payload is one path, not several", "write payload = PATH"))
     if problems:

@@ -137,7 +137,7 @@ class Preset(_Table, frozen=True, kw_only=True):
         summary: What the log is, in a few words.
         schema: Link to the maker's description of it.
         extends: Preset or file whose tables these complete.
-        items: Path of the list of events in a file that is one document.
+        items: Names, separated by dots, that lead to the list of events in a file that is one document.
         absent: Texts that mean that there is no value.
         time_zone: Zone of times that name none: ``UTC``, or an offset.
         id_scope: Precedes an idempotency key, so that the ids of two logs never meet.

@@ -331,6 +331,8 @@ def test_a_given_user_is_not_looked_for() -> None:
         {"variant": [Variant(type="x", fields={"ip_adress": "x"})]},
         {"variant": [Variant(type="x", fields={"ip_address": "["})]},
         {"time_zone": "CET"},
+        {"items": "records, value"},
+        {"items": "a..b"},
         {"ocsf": [OcsfRule(type="", class_uid=1, activity_id=1)]},
     ],
 )
