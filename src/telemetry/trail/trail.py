@@ -58,6 +58,11 @@ class Trail:
         self.access: Receipt | None = None
 
     @property
+    def sources(self) -> Sequence[Source]:
+        """What is read, in this order."""
+        return self._sources
+
+    @property
     def counts(self) -> ReadCounts:
         """What was found so far, also of what was not yielded."""
         return self._reader.counts if self._reader is not None else ReadCounts()

@@ -135,6 +135,7 @@ def _require_fitting(audit: AuditConfig, origin: Origin, file: Path | None, with
         for given, option in (
             (within.offset, "--offset"),
             (within.end_offset, "--end-offset"),
+            (within.ends, "--end"),
             (within.follow or None, "--follow"),
             (within.group, "--group"),
         ):

@@ -135,9 +135,14 @@ class KafkaSource:
 
     def describe(self) -> dict[str, Any]:
         """Return what is read, for the event that records the read."""
-        within = {name: value for name, value in asdict(self._within).items() if value not in (None, False)}
+        within = {name: _described(value) for name, value in asdict(self._within).items() if value not in (None, False)}
         offsets = {str(partition): list(range_) for partition, range_ in self.bounds.items()}
         return {"kind": "topic", "topic": self._topic, "range": within, "offsets": offsets}
+
+    @property
+    def topic(self) -> str:
+        """The topic."""
+        return self._topic
 
     @property
     def is_endless(self) -> bool:
@@ -266,3 +271,8 @@ class KafkaSource:
             if self._closed:
                 self._peek.close()
         return batch.timestamp if batch is not None and batch.has_append_time else None
+
+
+def _described(value: Any) -> Any:
+    # Names in JSON are texts.
+    return {str(partition): offset for partition, offset in value.items()} if isinstance(value, Mapping) else value

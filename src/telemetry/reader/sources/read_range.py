@@ -21,6 +21,8 @@ class ReadRange:
         offset: First offset in every partition; takes precedence over ``since``.
         starts: First offsets by partition; a partition that is not named is read from its beginning.
         end_offset: End of the range in every partition; this offset itself is not read.
+        ends: Ends of the range by partition; of a partition that is not named nothing is read. Takes precedence over
+            ``end_offset``.
         last: Only about this many records at the end.
         follow: Wait for new records, without end.
         group: Continue where this consumer group stopped; where it has not been yet, as if there were none. An offset is
@@ -35,6 +37,7 @@ class ReadRange:
     offset: int | None = None
     starts: Mapping[int, int] | None = None
     end_offset: int | None = None
+    ends: Mapping[int, int] | None = None
     last: int | None = None
     follow: bool = False
     group: str | None = None

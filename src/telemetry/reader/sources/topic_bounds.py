@@ -141,6 +141,8 @@ class TopicBounds:
         """Return the offsets at which the range ends, for each partition that goes on after the range."""
         within = self._within
         limits = {} if within.end_offset is None else {each.partition: within.end_offset for each in partitions}
+        if within.ends is not None:
+            limits = {each.partition: within.ends.get(each.partition, 0) for each in partitions}
         if within.until is None or within.follow:
             return limits
         for each in self._offsets_at(partitions, int(within.until * 1_000) + 1):

@@ -4,29 +4,38 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, BinaryIO, cast
+from typing import Annotated, Any, BinaryIO, cast
 
 import typer
 from rich.text import Text
 
 from telemetry.cli.options.connection import Loader, with_connection
+from telemetry.cli.options.ends import end_of, parse_end
 from telemetry.cli.options.form import Format, FormOptions, with_form
 from telemetry.cli.options.reading import ReadOptions, with_reading
 from telemetry.cli.output.console import err, escape_control
 from telemetry.cli.output.counter import MAX_REPORTED, EntryCounter
 from telemetry.cli.output.examples import examples
 from telemetry.cli.output.new_file import new_file
+from telemetry.cli.output.sorting.event_order import EventOrder, SortBy
 from telemetry.cli.output.summary import read_summary, show_summary
 from telemetry.cli.output.terminal import TerminalStream
 from telemetry.cli.output.writers import EventWriter
 from telemetry.exceptions import ConfigurationError, MalformedRecordError, Problem, TamperedError, TelemetryError
-from telemetry.reader import DamagedRecord, RawRecord
+from telemetry.reader import DamagedRecord, OpenedEvent, RawRecord
 from telemetry.reader.sources.lines import write_line
 from telemetry.trail.trail import Trail
+
+_ORDERS = {
+    SortBy.TIME: "the time of logging",
+    SortBy.OCCURRED: "the time at which events occurred",
+    SortBy.ARRIVAL: "arrival",
+}
 
 app = typer.Typer(add_completion=False)
 
@@ -57,6 +66,19 @@ def export(
     end_offset: Annotated[
         int | None, typer.Option("--end-offset", min=0, help="Stop before this offset in every partition.")
     ] = None,
+    end: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TOPIC:0=OFFSET,1=...",
+            help="Stop where an earlier export ended, as it said: the output is the same.",
+        ),
+    ] = None,
+    sort: Annotated[
+        SortBy | None,
+        typer.Option(
+            help="Order of the events: time of logging (default), time at which they occurred, or arrival on the topic."
+        ),
+    ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="Print what was read and left out as a JSON object, to standard error.")
     ] = False,
@@ -64,6 +86,9 @@ def export(
     """Decrypt the trail, check every byte, and write it as JSON lines, CSV or Parquet, as it is or in a published schema.
 
     The read is recorded in the trail first.
+
+    Events are sorted by the time at which they were logged. The same range gives the same bytes each time: at the end the
+    command says where the topic ended for it, for --end.
 
     The file appears when it is complete; a run that fails leaves no file. A damaged record is left out and reported
     with its place. Control characters in JSON are escaped; CSV cells cannot become formulas.
@@ -77,32 +102,34 @@ def export(
         raise ConfigurationError(Problem("--lake", "writes files of its own", "leave out --out"))
     if out is None and form.lake is None and form.format is Format.PARQUET and sys.stdout.isatty():
         raise ConfigurationError(Problem("--out", "a terminal cannot show Parquet", "name a file"))
+    config = load(fallback_enabled=False, **({"encryption_enabled": False} if sealed else {}))
     within = read.read_range(end_offset=end_offset)
+    if end is not None:
+        within = replace(within, ends=parse_end(end, topic=config.audit_config.kafka_topic))
     if sealed:
         # Nothing is opened, so no read has to be recorded, and no key has to be configured.
-        _require_unfiltered(read, form)
-        config = load(fallback_enabled=False, encryption_enabled=False)
+        _require_unfiltered(read, form, sort)
         with read.sources(config, within, label="copying") as sources, _target(out, force=force) as target:
-            damaged = _copy(sources, target, out, json=json)
+            summary = _copy(sources, target)
+            ended = end_of(sources)
+        _conclude(summary, to=str(out or ""), json=json, ended=ended)
         # After the file is complete: what could be read must not be lost with what could not.
-        if damaged:
+        if summary["damaged"]:
             raise typer.Exit(TamperedError.exit_code)
         return
-    config, counter = load(fallback_enabled=False), EntryCounter()
+    counter, by = EntryCounter(), sort or SortBy.TIME
     # The file first: an export that cannot be written must not be recorded as a read.
     with (
         _target(out, force=force) as target,
         form.writing(target) as writer,
         read.trail(config, within, program="telemetry export", label="exporting") as trail,
     ):
-        _write(trail, counter, writer)
+        _write(trail, counter, writer, by)
         target.flush()
-    remarks = [*form.remarks(), *writer.remarks()]
+        ended = end_of(trail.sources)
+    remarks = (*form.remarks(), *writer.remarks())
     summary = read_summary(trail, counter, {"written": counter.events})
-    show_summary(summary, json=json, to=str(out or form.lake or ""), notes={"remarks": remarks} if remarks else None)
-    if not json:
-        for remark in remarks:
-            err.print(Text(escape_control(remark), style="yellow"))
+    _conclude(summary, to=str(out or form.lake or ""), json=json, ended=ended, order=by, remarks=remarks)
     if config.audit_config.encryption_enabled:
         counter.warn()
     if counter.exit_code:
@@ -110,19 +137,20 @@ def export(
     raise typer.Exit(counter.exit_code_of(trail.counts, is_strict=read.is_strict))
 
 
-def _require_unfiltered(read: ReadOptions, form: FormOptions) -> None:
+def _require_unfiltered(read: ReadOptions, form: FormOptions, sort: SortBy | None) -> None:
     if read.selected.selects_by_content:
         reason = "does not open events, so they can only be filtered by time"
         raise ConfigurationError(Problem("--sealed", reason, "leave out the filters other than --since and --until"))
     if not form.is_plain:
         remedy = "leave out --schema, --format and --columns"
         raise ConfigurationError(Problem("--sealed", "writes records as JSON lines", remedy))
+    if sort not in (None, SortBy.ARRIVAL):
+        reason = "writes records in the order of their arrival"
+        raise ConfigurationError(Problem("--sealed", reason, "leave out --sort, and sort what is opened later"))
 
 
-def _copy(
-    sources: Iterable[Iterable[RawRecord | DamagedRecord]], target: BinaryIO, out: Path | None, *, json: bool
-) -> int:
-    """Write every record that can be read; return how many cannot."""
+def _copy(sources: Iterable[Iterable[RawRecord | DamagedRecord]], target: BinaryIO) -> dict[str, int]:
+    """Write every record that can be read; return what became of them."""
     copied = damaged = 0
     for record in chain.from_iterable(sources):
         raw = record.raw if isinstance(record, DamagedRecord) else record
@@ -136,15 +164,44 @@ def _copy(
             if damaged <= MAX_REPORTED:
                 err.print(Text(escape_control(f"{raw.place}: {exc}"), style="red"))
     target.flush()
-    show_summary({"records": copied + damaged, "copied": copied, "damaged": damaged}, json=json, to=str(out or ""))
-    return damaged
+    return {"records": copied + damaged, "copied": copied, "damaged": damaged}
 
 
-def _write(trail: Trail, counter: EntryCounter, writer: EventWriter) -> None:
-    for entry in trail:
-        opened = counter.event(entry)
-        if opened is None:
-            continue
+def _conclude(
+    summary: dict[str, int],
+    *,
+    to: str,
+    json: bool,
+    ended: str,
+    order: SortBy = SortBy.ARRIVAL,
+    remarks: Sequence[str] = (),
+) -> None:
+    """Say what was read, in which order it was written, how to write it again, and what is remarkable."""
+    notes: dict[str, Any] = {"order": str(order)}
+    notes |= {"end": ended} if ended else {}
+    notes |= {"remarks": list(remarks)} if remarks else {}
+    show_summary(summary, json=json, to=to, notes=notes)
+    if json:
+        return
+    again = f"; this export ended at {ended}: give --end {ended} to write it again" if ended else ""
+    err.print(f"in the order of {_ORDERS[order]}{again}", style="dim", markup=False, soft_wrap=True)
+    for remark in remarks:
+        err.print(Text(escape_control(remark), style="yellow"))
+
+
+def _ordered(trail: Trail, counter: EntryCounter, by: SortBy) -> Iterator[OpenedEvent]:
+    events = (event for event in map(counter.event, trail) if event is not None)
+    if by is SortBy.ARRIVAL:
+        yield from events
+        return
+    with EventOrder(by) as order:
+        for event in events:
+            order.add(event)
+        yield from order
+
+
+def _write(trail: Trail, counter: EntryCounter, writer: EventWriter, by: SortBy) -> None:
+    for opened in _ordered(trail, counter, by):
         try:
             writer.write(opened)
         except ValueError as exc:

@@ -1,0 +1,1 @@
+"""Sorts any number of events in bounded memory."""
