@@ -8,7 +8,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from telemetry.cli.commands.read import tail
 from telemetry.cli.output.console import (
     NeutralConsole,
     escape_control,
@@ -17,6 +16,7 @@ from telemetry.cli.output.console import (
     fail,
     write_line,
 )
+from telemetry.cli.output.event_line import event_line
 from telemetry.exceptions import ConfigurationError, Problem, StorageError
 from telemetry.format.value.event import AuditEvent
 from telemetry.reader import OpenedEvent, Place, RawRecord
@@ -55,7 +55,7 @@ def test_hostile_event_prints_one_harmless_line() -> None:
     )
 
     place = Place("t", 0, 0)
-    terminal.print(tail._line(OpenedEvent(event, place, sealed=True, raw=RawRecord(None, None, place))))
+    terminal.print(event_line(OpenedEvent(event, place, sealed=True, raw=RawRecord(None, None, place))))
 
     assert written.getvalue().count("\n") == 1
     assert "\x1b" not in written.getvalue()

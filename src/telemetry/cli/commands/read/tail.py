@@ -8,27 +8,19 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.text import Text
 
 from telemetry.cli.options.connection import Loader, with_connection
 from telemetry.cli.options.reading import ReadOptions, with_reading
-from telemetry.cli.output.console import err, escape_control, out, write_line
+from telemetry.cli.output.console import err, out, write_line
 from telemetry.cli.output.counter import EntryCounter
+from telemetry.cli.output.event_line import event_line
 from telemetry.cli.output.examples import examples
 from telemetry.cli.output.summary import read_summary, show_summary
 from telemetry.exceptions import ConfigurationError, Problem
-from telemetry.reader import OpenedEvent, Proven
+from telemetry.reader import OpenedEvent
 from telemetry.reader.mappings import event_record
 from telemetry.trail.trail import Trail
 
-_COLOURS = {"success": "green", "failure": "red", "denied": "bold red"}
-_PAYLOAD_SHOWN = 300
-_MARKS = {
-    Proven.YES: ("proven  ", "green"),
-    Proven.PENDING: ("pending  ", "yellow"),
-    Proven.NO: ("NOT PROVEN  ", "bold red"),
-}
-"""What is written in front of an event that was judged."""
 app = typer.Typer(add_completion=False)
 
 
@@ -58,6 +50,10 @@ def tail(
         str | None,
         typer.Option("--group", help="Continue where this consumer group stopped, and commit what was printed."),
     ] = None,
+    sensitive: Annotated[
+        bool,
+        typer.Option("--sensitive", help="Show payload and changes of sensitive events too; --json is always whole."),
+    ] = False,
     proof_wait: Annotated[
         float | None,
         typer.Option("--proof-wait", min=0, help="With --follow: seconds that an event waits for its checkpoint."),
@@ -65,10 +61,11 @@ def tail(
 ) -> None:
     """Read the trail, decrypt it, check every byte, and print it. The read is recorded in the trail first.
 
-    Reads from the beginning to the end and stops there, unless --follow. Events come in the order in which they arrived on the
-    topic, over all partitions. With --last the topic is read from its end, further back until enough is found. Control characters in events are shown as
-    escapes. With --public-key or --trust each event is shown with whether a checkpoint proves it; with --follow most
-    are pending, because their checkpoint comes some seconds later, unless they wait for it with --proof-wait.
+    Reads from the beginning to the end and stops there, unless --follow. Events come in the order in which they arrived on
+    the topic, over all partitions. With --last the topic is read from its end, further back until enough is found.
+    Control characters in events are shown as escapes. With --public-key or --trust each event is shown with whether a
+    checkpoint proves it; with --follow most are pending, because their checkpoint comes some seconds later, unless they
+    wait for it with --proof-wait.
 
     Exit code: 0, 3 when a record was damaged or altered or two claim one place, 5 when data keys were missing, 7 when the
     read could not be recorded. Ctrl-C ends --follow with the same codes.
@@ -85,7 +82,7 @@ def tail(
     ) as trail:
         try:
             for event in _selected(trail, counter, last=last):
-                _show(event, json=json)
+                _show(event, json=json, with_sensitive=sensitive)
                 shown += 1
                 # Before the next event is asked for, which commits this one for the group.
                 if follow or group is not None:
@@ -123,31 +120,8 @@ def _selected(trail: Trail, counter: EntryCounter, *, last: int | None) -> Itera
     yield from events
 
 
-def _show(opened: OpenedEvent, *, json: bool) -> None:
+def _show(opened: OpenedEvent, *, json: bool, with_sensitive: bool) -> None:
     if json:
         write_line(msgspec.json.encode(event_record(opened)).decode())
     else:
-        out.print(_line(opened))
-
-
-def _line(opened: OpenedEvent) -> Text:
-    event = opened.event
-    payload = msgspec.json.encode(event.payload).decode()
-    if len(payload) > _PAYLOAD_SHOWN:
-        payload = payload[:_PAYLOAD_SHOWN] + "…"
-    parts = [
-        (escape_control(event.time[:23]).replace("T", " "), "dim"),
-        ("  ", ""),
-        # Anyone who may write to the topic can forge a record that no data key sealed.
-        ("" if opened.sealed else "NOT SEALED  ", "bold red"),
-        ("FOREIGN  " if opened.is_foreign else "", "bold red"),
-        _MARKS.get(opened.proven, ("", "")),
-        (escape_control(event.event_type), "bold cyan"),
-        ("  ", ""),
-        (escape_control(event.user_id), "yellow"),
-        ("  ", ""),
-        (event.outcome or "", _COLOURS.get(event.outcome or "", "")),
-        ("  " if event.outcome else "", ""),
-        (escape_control(payload), ""),
-    ]
-    return Text.assemble(*parts)
+        out.print(event_line(opened, with_sensitive=with_sensitive))
