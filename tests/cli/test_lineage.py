@@ -74,6 +74,8 @@ def test_event_delivered_at_once(kafka: KafkaBroker, tmp_path: Path) -> None:
     assert delivery["replayed_from"] is None
     assert (record["sealed"], record["proven"], record["checkpoint"]["final"]) == (True, "yes", True)
     assert "event" not in record
+    assert report["read"]["records"] > 10
+    assert report["read"]["unreadable"] == 0
 
 
 def test_only_open_shows_the_event(kafka: KafkaBroker, tmp_path: Path) -> None:

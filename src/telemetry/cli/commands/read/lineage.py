@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import msgspec
@@ -11,7 +12,7 @@ import typer
 
 from telemetry.cli.options.connection import Loader, with_connection
 from telemetry.cli.options.reader import Reader, Reason
-from telemetry.cli.options.records import trail_records
+from telemetry.cli.options.records import ReadTally, trail_records
 from telemetry.cli.options.trust import PublicKeys, Trust, trust_policy
 from telemetry.cli.output.console import err, out, write_line
 from telemetry.cli.output.examples import examples
@@ -84,7 +85,8 @@ def lineage(
     audit = config.audit_config
     policy = trust_policy(public_key, trust, configured=audit.trust_file) or TrustPolicy(())
     # 1. Find the records that claim the id, and the checkpoints that cover them.
-    records = _trace(config, event_id, policy)
+    tally = ReadTally()
+    records = _trace(config, event_id, policy, tally)
     # 2. Record the read before anything is opened.
     if open_:
         access = Access(reader=reader, reason=reason, program="telemetry lineage")
@@ -95,24 +97,28 @@ def lineage(
     reasons = _reasons(audit, records)
     if json:
         shown = [_as_dict(one, entry, reasons) for one, entry in zip(records, opened, strict=True)]
-        write_line(msgspec.json.encode({"id": event_id, "records": shown}).decode())
+        write_line(msgspec.json.encode({"id": event_id, "records": shown, "read": asdict(tally)}).decode())
     else:
         for one, entry in zip(records, opened, strict=True):
             draw(out, list(_steps(one, entry, reasons, has_keys=bool(policy.keys))))
+        unreadable = f", of which {tally.unreadable} could not be read" if tally.unreadable else ""
+        err.print(
+            f"{tally.records} records read{unreadable}; copies are shown in the order of their times", style="dim"
+        )
     if len(records) > 1:
         err.print(f"[bold red]{len(records)} different records claim to be this event[/]: at most one was signed")
     raise typer.Exit(_exit_code(records, opened))
 
 
-def _trace(config: TelemetryConfig, event_id: str, policy: TrustPolicy) -> list[Lineage]:
+def _trace(config: TelemetryConfig, event_id: str, policy: TrustPolicy, tally: ReadTally) -> list[Lineage]:
     created = created_at(event_id)
     # The topic around the event's own time first: a trail can be years long.
     near = None if created is None else created - _EARLIER_SECONDS
     for since in [near, None] if near is not None else [None]:
         tracer = LineageTracer(event_id, trusted=policy)
-        if not tracer.find(trail_records(config, "looking for the event", since=since, headers=True)):
+        if not tracer.find(trail_records(config, "looking for the event", since=since, headers=True, tally=tally)):
             continue
-        lineages = tracer.trace(trail_records(config, "looking for its checkpoint", since=since))
+        lineages = tracer.trace(trail_records(config, "looking for its checkpoint", since=since, tally=tally))
         # The proof may need older records: checkpoints can be further apart.
         if since is None or not any(one.covering and isinstance(one.problem, IncompleteError) for one in lineages):
             return lineages
