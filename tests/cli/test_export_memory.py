@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from telemetry.audit.accept.draft import EventFactory
+from telemetry.audit.accept.draft.factory import EventFactory
 from telemetry.audit.accept.encryptor import ClearEncoder
 from telemetry.format.value.message import source_of
 from telemetry.reader import Place, RawRecord

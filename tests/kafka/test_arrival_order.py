@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from confluent_kafka import Producer
 
@@ -15,7 +17,8 @@ pytestmark = pytest.mark.services
 
 PARTITIONS = 3
 """Those of the topic's four that are written to; the last one stays idle."""
-START = 1_700_000_000_000
+START = int(time.time() * 1_000) - 100_000_000
+"""Milliseconds since the epoch: a day ago, for which every topic keeps records."""
 
 
 def _config(kafka: KafkaBroker, topic: str) -> AuditConfig:

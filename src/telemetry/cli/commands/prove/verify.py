@@ -11,8 +11,8 @@ from typing import Annotated
 import msgspec
 import typer
 
+from telemetry.cli.commands.prove.copied import CopiedTrail
 from telemetry.cli.options.connection import Loader, with_connection
-from telemetry.cli.options.copied import CopiedTrail
 from telemetry.cli.options.judging import Judging, with_judging
 from telemetry.cli.options.stored import open_fallback
 from telemetry.cli.output.console import BarTotal, err, progress, write_line
