@@ -65,8 +65,9 @@ bombs-long: setup ## read past a thousand compression bombs of each codec, and s
 matrix-long: setup ## every combination of faults of Kafka, store and key service under load (about half an hour)
 	@FAULT_SECONDS=$${FAULT_SECONDS:-3} $(BIN)/python -m pytest -s tests/fault/test_fault_matrix.py -p no:randomly --timeout 3600
 
-memory-long: setup ## log for ten minutes with Kafka away and watch the memory; docs/reliability.md
+memory-long: setup ## log for ten minutes with Kafka away, and a million calls without await, and watch the memory; docs/reliability.md
 	@MEMORY_SECONDS=$${MEMORY_SECONDS:-600} $(BIN)/python -m pytest -s tests/fault/test_memory.py
+	@UNAWAITED_CALLS=$${UNAWAITED_CALLS:-1000000} $(BIN)/python -m pytest -s -p no:randomly tests/fault/test_call_forms.py -k without_await
 
 outage-long: setup ## log 2,000 events/s for ten minutes with Kafka away and watch the memory; docs/reliability.md
 	@OUTAGE_SECONDS=$${OUTAGE_SECONDS:-600} $(BIN)/python -m pytest -s -p no:randomly tests/fault/test_outage_memory.py
