@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -22,6 +23,10 @@ _PLAIN_ONLY = orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATACLASS
 
 class NotExactError(ValueError):
     """The encoded value would not say the same as the original."""
+
+
+class ZonelessTimeError(NotExactError):
+    """The value contains a ``datetime`` without a time zone."""
 
 
 def jsonable(value: Any) -> Any:
@@ -44,6 +49,9 @@ _encode = msgspec.json.Encoder(enc_hook=jsonable).encode
 def encode_exact(value: Any) -> bytes:
     """Return a value as JSON that says the same.
 
+    A ``datetime`` without a time zone is written with the zone of this process: Python's own conversions take it for local
+    time, and a reader elsewhere could not tell.
+
     Raises:
         NotExactError: JSON cannot express it exactly: NaN, infinity, or keys that are equal when written as text.
         TypeError: It is, or contains, a type that JSON does not have; so do the other errors of ``msgspec.json.encode``.
@@ -58,7 +66,10 @@ def encode_exact(value: Any) -> bytes:
         # Backwards, since CPython finds a few bytes two to three times as fast that way.
         if encoded.rfind(b"null") < 0:
             return encoded
-    require_exact(value)
+    try:
+        require_exact(value)
+    except ZonelessTimeError:
+        return _encode(_with_zones(msgspec.to_builtins(value, builtin_types=(datetime,), enc_hook=jsonable)))
     return encoded
 
 
@@ -70,7 +81,9 @@ def require_exact(value: Any) -> None:
 
     Raises:
         NotExactError: It contains NaN or infinity, or keys that are equal when written as text.
+        ZonelessTimeError: All else is exact, but it contains a ``datetime`` without a time zone.
     """
+    has_zoneless_time = False
     stack = [value]
     # The list grows while it is walked: a value nested deeply must not exhaust the interpreter's stack.
     for node in stack:
@@ -81,8 +94,12 @@ def require_exact(value: Any) -> None:
             _require_exact_children(node.values(), stack)
         elif kind is list:
             _require_exact_children(node, stack)
+        elif kind is datetime:
+            has_zoneless_time = has_zoneless_time or node.tzinfo is None
         elif kind not in _LEAVES:
             _require_exact_leaf(node, stack)
+    if has_zoneless_time:
+        raise ZonelessTimeError
 
 
 def explain(value: Any, root: str) -> EventError:
@@ -126,9 +143,18 @@ def _require_exact_leaf(node: Any, stack: list[Any]) -> None:
         stack.extend(node.values())
     else:
         # A data class, a model or another object: what the encoder makes of it is looked at instead.
-        plain = msgspec.to_builtins(node, enc_hook=jsonable)
-        if type(plain) in (dict, list, float):
+        plain = msgspec.to_builtins(node, builtin_types=(datetime,), enc_hook=jsonable)
+        if type(plain) in (dict, list, float, datetime):
             stack.append(plain)
+
+
+def _with_zones(value: Any) -> Any:
+    """Return a value of plain types in which each ``datetime`` has a time zone."""
+    if isinstance(value, datetime):
+        return value.astimezone()
+    if isinstance(value, dict):
+        return {name: _with_zones(child) for name, child in value.items()}
+    return [_with_zones(child) for child in value] if isinstance(value, list | tuple | set | frozenset) else value
 
 
 def _require_distinct(node: dict[Any, Any]) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
+import re
 import sys
 import threading
 import traceback
@@ -158,6 +159,31 @@ def test_usual_types_become_json() -> None:
         "large": 2**70,
         "number key": {"1": 2},
     }
+
+
+@dataclasses.dataclass
+class Stay:
+    nights: list[datetime]
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        lambda moment: moment,
+        lambda moment: {"a": [1, moment], "b": "x"},
+        lambda moment: {"a": Stay([moment])},
+        lambda moment: (moment, {"a": None}),
+    ],
+)
+def test_time_without_a_zone_is_written_with_one(shape: Any) -> None:
+    moment = datetime(2026, 7, 31, 12, 30)  # noqa: DTZ001 - that is the point
+
+    written = json.dumps(_body(shape(moment))["payload"])
+    expected = json.dumps(_body(shape(moment.astimezone()))["payload"])
+
+    assert written == expected
+    assert re.search(r"2026-07-31T12:30:00(Z|[+-]\d\d:\d\d)", written)
+    assert _body({}, ticket=shape(moment))["metadata"]["ticket"] == json.loads(expected)
 
 
 @pytest.mark.parametrize("bad", ["", "   ", "a\nb", "a\x00", "\x1b[31m", "x" * 2_000, "\ud800", None, 7, b"t"])
