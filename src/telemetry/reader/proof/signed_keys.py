@@ -1,16 +1,19 @@
-"""Remembers which data keys trusted checkpoints list, and refuses records that were sealed with them elsewhere.
+"""Remembers which data keys trusted checkpoints list for which records, and refuses what was sealed with them elsewhere.
 
 A reader who may unwrap has the data key, and could seal with it: in any stream of the service, at any time.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
 from functools import lru_cache
 
 from telemetry.exceptions import MalformedRecordError
 from telemetry.format.proof.checkpoint import Checkpoint
 from telemetry.format.value.jwe import kid_in_header
 from telemetry.reader.proof.places import StreamPlace
+from telemetry.reader.proof.sequence_ranges import SequenceRanges
 from telemetry.reader.proof.stream_proof import StreamProof
 
 _DATA = b'"data":"'
@@ -18,41 +21,48 @@ _MAX_HEADER = 512
 
 
 class SignedKeys:
-    """The data keys of trusted streams, each with the producers that list it.
+    """The data keys of trusted streams, each with the producers that list it, and the records that it sealed.
 
     A data key is bound to one source: what another service says about it means nothing.
     """
 
     def __init__(self) -> None:
-        self._owners: dict[tuple[str, str], set[str]] = {}
+        # By key and source: for each producer, the records that the key has sealed.
+        self._owners: dict[tuple[str, str], defaultdict[str, SequenceRanges]] = {}
+        # By producer and source: the records whose keys are listed.
+        self._listed: defaultdict[tuple[str, str], SequenceRanges] = defaultdict(SequenceRanges)
 
     def add(self, checkpoint: Checkpoint) -> list[str]:
         """Add the keys that a checkpoint lists; return those that were not known."""
         added = []
         for span in checkpoint.keys:
-            producers = self._owners.setdefault((span.kid, checkpoint.source), set())
+            producers = self._owners.setdefault((span.kid, checkpoint.source), defaultdict(SequenceRanges))
             if not producers:
                 added.append(span.kid)
-            producers.add(checkpoint.producer)
+            producers[checkpoint.producer].add(span.first, span.last + 1)
+            self._listed[checkpoint.producer, checkpoint.source].add(span.first, span.last + 1)
         return added
 
     def refusal(self, place: StreamPlace, value: bytes, stream: StreamProof | None) -> str:
         """Return why the data key of a record cannot have sealed it; empty if it can.
 
-        Where the leaf hash is signed, it alone decides. Elsewhere the checkpoint that lists the key for this record may
-        not have been read, unless the process itself has said that nothing comes after its last one.
+        Not asked where the record is proven: its leaf hash alone decides then. A checkpoint that lists the key for this
+        record may not have been read, unless one lists another key for it, or the process has said that nothing comes
+        after its last one.
 
         Args:
             place: The place that the record claims.
             value: Value of the record.
             stream: What is signed for its producer; None if nothing is.
         """
-        producers = self._owners.get((_kid(value), place.source))
-        if producers is None:
-            return ""
-        if place.producer not in producers:
+        kid = _kid(value)
+        producers: Mapping[str, SequenceRanges] = self._owners.get((kid, place.source), {})
+        if producers and place.producer not in producers:
             return "its data key belongs to another process, which lists it in its signed checkpoints"
-        if stream is not None and stream.is_after_final(place.sequence):
+        is_listed = kid and place.sequence in self._listed.get(place[:2], ())
+        if is_listed and place.sequence not in producers.get(place.producer, ()):
+            return "its data key is not the one that its process lists for this record in its signed checkpoints"
+        if producers and stream is not None and stream.is_after_final(place.sequence):
             return "its data key belongs to a process that has signed its last record before"
         return ""
 

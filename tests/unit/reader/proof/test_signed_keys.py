@@ -1,0 +1,68 @@
+"""A data key that a checkpoint lists for some records of a process seals no others."""
+
+from __future__ import annotations
+
+import pytest
+
+from telemetry.reader.proof.index import ProofIndex
+from telemetry.reader.trust import TrustPolicy
+from tests.support.written_trail import DataKey, Process, Signer, topic
+
+
+class Listener:
+    """Learns nothing."""
+
+    def list_keys(self, kids: object) -> None:
+        pass
+
+
+def rotated() -> tuple[ProofIndex, Process, DataKey, DataKey]:
+    """Return what is signed of a process that used one data key for 10 records, another for 10 more, and goes on."""
+    process, first, second = Process(1, leaves=True), DataKey(1), DataKey(2)
+    records = process.run(10, every=5, end=False)
+    process.data_key = second
+    records += process.run(10, every=5, end=False)
+    index = ProofIndex(TrustPolicy.of_keys([Signer().public]), Listener())
+    for record in topic(records):
+        index.observe(record)
+    return index, process, first, second
+
+
+def refusal(index: ProofIndex, key: DataKey, sequence: int) -> str:
+    """Return why a record is refused that someone with the data key has sealed for a number."""
+    forger = Process(1)
+    forger.data_key = key
+    for _ in range(sequence):
+        forger.log()
+    record = forger.log("mallory")
+    place = index.place_of(record)
+    assert place is not None
+    return index.refusal(place, record.value or b"")
+
+
+@pytest.mark.parametrize(("key", "sequence"), [("first", 10), ("first", 17), ("second", 0), ("second", 9)])
+def test_key_outside_of_its_span_is_refused(key: str, sequence: int) -> None:
+    index, _, first, second = rotated()
+    assert "not the one that its process lists" in refusal(index, {"first": first, "second": second}[key], sequence)
+
+
+def test_key_that_nobody_lists_is_refused_where_one_is_listed() -> None:
+    index, *_ = rotated()
+    assert "not the one that its process lists" in refusal(index, DataKey(3), 4)
+    assert refusal(index, DataKey(3), 20) == ""
+
+
+@pytest.mark.parametrize(("key", "sequence"), [("first", 0), ("first", 9), ("second", 10), ("second", 25)])
+def test_key_of_the_span_or_beyond_is_not_refused(key: str, sequence: int) -> None:
+    index, _, first, second = rotated()
+    assert refusal(index, {"first": first, "second": second}[key], sequence) == ""
+
+
+def test_records_before_the_first_checkpoint_read_are_open() -> None:
+    process, second = Process(1, leaves=True), DataKey(2)
+    process.run(10, every=5, end=False)
+    process.data_key = second
+    index = ProofIndex(TrustPolicy.of_keys([Signer().public]), Listener())
+    for record in topic(process.run(10, every=5)):
+        index.observe(record)
+    assert refusal(index, second, 3) == ""
