@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from telemetry.exceptions import TamperedError
 from telemetry.format.calendar_time import has_time_form
@@ -236,6 +237,7 @@ def service_of(source: str) -> str:
     return source.rpartition("/")[2]
 
 
+@lru_cache(maxsize=1_024)
 def matches(pattern: str, source: str) -> bool:
     """Return whether a pattern matches a source; ``*`` does not match across a slash."""
     parts, wanted = source.split("/"), pattern.split("/")

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from telemetry.format.proof.signed_note import PublicKey
+from telemetry.format.value.message import SEQUENCE
 from telemetry.reader.entry import Place
 from telemetry.reader.verify.key_order import KeyOrder
 from telemetry.reader.verify.record_group import RecordGroup
@@ -37,6 +38,22 @@ _MAX_GROUPS = 4_096
 _MAX_SOURCES = 20
 
 
+class KnownHead(NamedTuple):
+    """A head that was parsed, and whose records it begins.
+
+    Attributes:
+        text: The head with the name of the sequence, up to its digits.
+        length: Bytes of the text.
+        group: The records with this head.
+        stream: Their stream.
+    """
+
+    text: bytes
+    length: int
+    group: RecordGroup
+    stream: StreamCheck
+
+
 class _Room(NamedTuple):
     """What some streams may keep together."""
 
@@ -55,7 +72,7 @@ class Streams:
     Attributes:
         trusted: Streams with a checkpoint that is believed.
         young: Streams without one; at most ``MAX_YOUNG``.
-        groups: Groups of records and their streams by head, of all streams in memory.
+        heads: The heads of all streams in memory.
         waiting: Records of streams that are not in memory, and those that found no room.
         held: What sealed fallback objects say they hold.
         evicted: How many young streams had to leave memory.
@@ -64,7 +81,7 @@ class Streams:
     def __init__(self, *, held_events: int, remembered: int, keys: Iterable[PublicKey] = ()) -> None:
         self.trusted: dict[StreamName, StreamCheck] = {}
         self.young: dict[StreamName, StreamCheck] = {}
-        self.groups: dict[bytes, tuple[RecordGroup, StreamCheck]] = {}
+        self.heads: dict[bytes, KnownHead] = {}
         self.waiting = WaitingRecords()
         self.held = HeldObjects(keys)
         self.evicted = 0
@@ -104,8 +121,9 @@ class Streams:
     def register(self, group: RecordGroup, stream: StreamCheck) -> None:
         """Remember a group by its head, if there is room for one more of its stream."""
         most = _MAX_GROUPS if stream.name in self.trusted else _MAX_YOUNG_GROUPS
-        if len(self.groups) < _MAX_HEADS and len(stream.groups) < most:
-            self.groups[group.head] = group, stream
+        if len(self.heads) < _MAX_HEADS and len(stream.groups) < most:
+            text = group.head + SEQUENCE
+            self.heads[group.head] = KnownHead(text, len(text), group, stream)
             stream.groups.append(group)
 
     def recall(self) -> None:
@@ -184,7 +202,7 @@ class Streams:
     def _move_out(self, name: StreamName) -> StreamCheck:
         stream = self.young.pop(name)
         for group in stream.groups:
-            del self.groups[group.head]
+            del self.heads[group.head]
         stream.tree.move_out()
         return stream
 

@@ -28,9 +28,8 @@ from telemetry.reader.verify.saved import SavedFinding
 from telemetry.reader.verify.state import VerifierState, decode_stream, encode_stream
 from telemetry.reader.verify.stream_check import StreamCheck
 from telemetry.reader.verify.stream_report import Scope
-from telemetry.reader.verify.streams import Streams
+from telemetry.reader.verify.streams import KnownHead, Streams
 from telemetry.reader.verify.trail_report import Evidence, Expectations, TrailReporter
-from telemetry.reader.verify.unproven.event_times import DAY_BYTES
 from telemetry.reader.verify.unproven.refusals import Refusal
 from telemetry.reader.verify.unproven.stream_name import StreamName
 from telemetry.reader.verify.verdicts import Acknowledgements, Finding, Verdict, VerificationReport
@@ -101,7 +100,8 @@ class Verifier:
             producers=dict(expected or {}), acknowledged=acknowledged, witnessed=witnessed
         )
         self._streams = Streams(held_events=max_held_events, remembered=max_remembered, keys=self._policy.candidates())
-        self._groups = self._streams.groups
+        # The head of the record before, while its stream is in memory: batches have many records of one process in a row.
+        self._recent: KnownHead | None = None
         self._key_hashes: dict[bytes | None, bytes] = {}
         self._evidence = Evidence()
         self._positions: defaultdict[str, dict[int, int]] = defaultdict(dict)
@@ -140,12 +140,15 @@ class Verifier:
             self._evidence.foreign.add(ForeignKind.JUNK, reason="it has no value (a tombstone)", place=place)
             return
         # 2. Its form. The head is compared as bytes: it is parsed once for each data key, not once for each record.
-        head_end = value.find(SEQUENCE)
-        known = self._groups.get(value[:head_end])
-        if known is None:
-            self._observe_new_head(record, value, head_end)
-        else:
-            self._observe_event(known[0], known[1], head_end + len(SEQUENCE), key, value, place)
+        known = self._recent
+        if known is None or not value.startswith(known.text):
+            head_end = value.find(SEQUENCE)
+            known = self._recent = self._streams.heads.get(value[:head_end])
+            if known is None:
+                self._observe_new_head(record, value, head_end)
+                return
+        _, start, group, stream = known
+        self._observe_event(group, stream, start, key, value, place)
 
     def observe_all(self, records: Iterable[RawRecord | DamagedRecord | HeldEvents]) -> None:
         """Check every record of a source."""
@@ -236,7 +239,7 @@ class Verifier:
             )
             return
         # 4. Its JWE header. A mismatch is judged in the report, when the records that are proven are known.
-        if group.count >= MAX_SIGHTINGS and group.data_start in value:
+        if group.count >= MAX_SIGHTINGS and value.find(group.data_start, start) >= 0:
             group.count += 1  # what add() does for nearly all records, without its call
         else:
             group.add(sequence, value, place)
@@ -254,8 +257,7 @@ class Verifier:
                     self._observe_disorder(stream, sequence, before, key, place)
             # Nearly every record is dated as the one before it, at the same distance from its number.
             times = stream.times
-            day_at = start + times.distance
-            if value[day_at : day_at + DAY_BYTES] != times.day:
+            if not value.startswith(times.day, start + times.distance):
                 times.add(value, start, sequence, place)
 
     def _observe_disorder(self, stream: StreamCheck, sequence: int, before: int, key: bytes, place: Place) -> None:

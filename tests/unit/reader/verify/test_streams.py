@@ -22,7 +22,7 @@ def test_only_the_newest_strangers_are_streams() -> None:
     verifier.observe_all([*topic(Process().run(20)), *strangers(3 * MAX_YOUNG)])
     kept = verifier._streams
     assert (len(kept.trusted), len(kept.young), kept.evicted) == (1, MAX_YOUNG, 2 * MAX_YOUNG)
-    assert (kept.waiting.count, len(kept.groups)) == (2 * MAX_YOUNG, MAX_YOUNG + 1)
+    assert (kept.waiting.count, len(kept.heads)) == (2 * MAX_YOUNG, MAX_YOUNG + 1)
     report = verifier.report(now=LATER)
     assert (report.verdict, report.exit_code, report.foreign.total) == (Verdict.FOREIGN, 0, 3 * MAX_YOUNG)
     assert report.foreign.sources == (("/production/payments", MAX_YOUNG),)

@@ -21,6 +21,7 @@ from telemetry.reader.verify.tree.leaf_judge import LeafJudge
 from telemetry.reader.verify.tree.leaf_window import LeafBudget, LeafWindow
 from telemetry.reader.verify.tree.parked import ParkedInterval, ParkedIntervals
 from telemetry.reader.verify.tree.proven import ProvenRecords, RecordCounts
+from telemetry.reader.verify.tree.recent_places import MAX_PLACES, RecentPlaces
 from telemetry.reader.verify.tree.signed_leaves import SignedInterval
 from telemetry.reader.verify.tree.signed_trees import SignedTrees, checkpoint_before
 from telemetry.reader.verify.tree.youth import YOUNG_STEP, Outside, Youth
@@ -29,8 +30,6 @@ TAIL_LEAVES = 1 << 20
 """Leaf hashes in sequence that wait for a checkpoint; a longer tail is folded into the tree unproven."""
 JUMP_LEAVES = 4_096
 """Records beyond a gap after which the interval with the gap is parked."""
-
-_MAX_PLACES = 16_384
 
 
 class FoldingTree:
@@ -69,8 +68,8 @@ class FoldingTree:
         # The size at which the tail reaches the next checkpoint or its bound: add() compares one number.
         self._youth = Youth(window, outside)
         self._due = TAIL_LEAVES if self._youth.is_over else YOUNG_STEP
-        # Where the last records were read, so that an altered one can be named by its place.
-        self._places: dict[int, Place] = {}
+        self._places = RecentPlaces()
+        self._place_run = self._places.run
         self.judge = LeafJudge(self.held, self._proven, self.counts, self._places)
 
     def add(self, sequence: int, leaf: bytes, place: Place) -> bool:
@@ -86,7 +85,7 @@ class FoldingTree:
             self._tail += leaf
             self._last = sequence
             self._next_sequence = sequence + 1
-            self._places[sequence] = place
+            self._place_run.append(place)
             self.counts.records += 1
             if self._ahead or self._next_sequence >= self._due:
                 self._advance()
@@ -192,8 +191,7 @@ class FoldingTree:
                 return False
             self.counts.records += 1
             return True
-        if len(self._places) < _MAX_PLACES:
-            self._places[sequence] = place
+        self._places.put(sequence, place)
         self.counts.records += 1
         if sequence > self._next_sequence:
             self._ahead += 1
@@ -263,6 +261,7 @@ class FoldingTree:
         if tail == leaves:
             self._proven.remember(start, leaves)
             self._proven.prove(start, end)
+            self._places.drop(end)
         else:
             self.judge.judge(SignedInterval(start, leaves, checkpoint.time), tail)
         del self._tail[: len(tail)]
@@ -291,23 +290,14 @@ class FoldingTree:
                 self._fold_unproven(TAIL_LEAVES // 2)
             else:
                 break
-        if len(self._places) > _MAX_PLACES:
-            self._forget_places()
+        self._places.go_on(self._next_sequence, judged=self._segment_start)
         if not self._youth.is_over:
             if not self._youth.charge(len(self._tail) // HASH_BYTES):
                 self.move_out()
             self._due = self._next_sequence + YOUNG_STEP
             return
-        limit = min(self._folded.size + TAIL_LEAVES, self._next_sequence + _MAX_PLACES // 2)
+        limit = min(self._folded.size + TAIL_LEAVES, self._next_sequence + MAX_PLACES // 2)
         self._due = min(pending[0].size, limit) if pending else limit
-
-    def _forget_places(self) -> None:
-        """Forget where records were read: those that are judged, and if these are few, those that came first."""
-        for sequence in [sequence for sequence in self._places if sequence < self._segment_start]:
-            del self._places[sequence]
-        if len(self._places) > _MAX_PLACES // 2:
-            for sequence in list(self._places)[: -_MAX_PLACES // 2]:
-                del self._places[sequence]
 
     def _fold_to(self, checkpoint: Checkpoint) -> None:
         """Fold the records up to a checkpoint, and compare their root with the signed one."""
@@ -340,6 +330,7 @@ class FoldingTree:
             self._proven.remember(self._folded.size, leaves)
             self._folded = tree
             self._proven.prove(self._segment_start, checkpoint.size)
+            self._places.drop(checkpoint.size)
         else:
             # A copy that is read later may be the signed record: the leaf hashes are held until then.
             self._park(checkpoint, 0, leaves, refuted=True)

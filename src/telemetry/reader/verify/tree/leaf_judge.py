@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from telemetry.format.proof.merkle import HASH_BYTES
 from telemetry.reader.entry import Place
 from telemetry.reader.verify.tree.copies import DifferingCopy
 from telemetry.reader.verify.tree.held_leaves import HeldLeaves
 from telemetry.reader.verify.tree.proven import ProvenRecords, RecordCounts
+from telemetry.reader.verify.tree.recent_places import RecentPlaces
 from telemetry.reader.verify.tree.signed_leaves import SignedInterval, SignedIntervals
 
 
@@ -27,9 +26,7 @@ class LeafJudge:
 
     __slots__ = ("_counts", "_held", "_places", "_proven", "partial")
 
-    def __init__(
-        self, held: HeldLeaves, proven: ProvenRecords, counts: RecordCounts, places: Mapping[int, Place]
-    ) -> None:
+    def __init__(self, held: HeldLeaves, proven: ProvenRecords, counts: RecordCounts, places: RecentPlaces) -> None:
         self._held = held
         self._proven = proven
         self._counts = counts

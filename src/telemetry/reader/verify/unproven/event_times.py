@@ -18,6 +18,8 @@ SLACK = timedelta(days=1)
 """How far a clock may be set while a process runs."""
 
 _TIME = b'","time":"'
+_NO_DAY = b"\0"
+"""In no record of this format."""
 _MAX_MIDDLE = 160
 _MAX_DAYS = 4_096
 _TEXT_BYTES = 27
@@ -34,7 +36,7 @@ class EventTimes:
     __slots__ = ("_days", "day", "distance")
 
     def __init__(self) -> None:
-        self.day = b""
+        self.day = _NO_DAY
         self.distance = 0
         self._days: dict[bytes, list[tuple[int, Place, str]]] = {}
 
