@@ -261,3 +261,14 @@ def test_unsealed_forgery_is_shown_as_such(own_trail: ReadableTrail) -> None:
     assert len(marked) == 1
     assert "forged" in marked[0]
     assert [event["sealed"] for event in own_trail.tail("--topic", "forged", "--foreign")] == [True, False]
+
+
+@pytest.mark.parametrize("options", [("--file",), ("--from", "all")], ids=" ".join)
+def test_last_of_a_file_and_of_all_places(trail: ReadableTrail, tmp_path: Path, options: tuple[str, ...]) -> None:
+    copy = tmp_path / "copy.jsonl"
+    assert trail.run("export", "--sealed", "-o", str(copy)).code == 0
+    places = (*options, str(copy)) if options == ("--file",) else options
+
+    last = trail.tail("--last", "3", *places)
+
+    assert [event["id"] for event in last] == [event["id"] for event in trail.tail(*places)][-3:]
