@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from telemetry.ingest.mapping.preset_file import preset_names
 from telemetry.testing import EmbeddedKafka
 from tests.support.in_process import Ended, run
+from tests.support.maker_lines import maker_fixture
 from tests.support.readable_trail import ReadableTrail
-
-FIXTURES = Path(__file__).parents[1] / "fixtures" / "presets"
-PRESETS = sorted(path.stem for path in FIXTURES.glob("*.json"))
 
 
 @pytest.fixture
@@ -30,8 +31,8 @@ def _log(trail: ReadableTrail, *options: str, stdin: bytes) -> Ended:
 def test_every_line_of_every_preset_comes_back(trail: ReadableTrail) -> None:
     before = len(trail.tail())
     expected: dict[str, dict[str, Any]] = {}
-    for name in PRESETS:
-        given = json.loads((FIXTURES / f"{name}.json").read_text("utf-8"))["lines"]
+    for name in preset_names():
+        given = maker_fixture(name)["lines"]
         expected |= {json.dumps(each["line"], sort_keys=True): each["is"] for each in given}
 
         code, out, err = _log(
@@ -77,3 +78,16 @@ def test_presets_need_no_configuration() -> None:
     assert b"[[ocsf]]" in shown.out
     assert run("log", "--list-presets", environment={}).code == 0
     assert run("log", "--show-preset", "none", environment={}).code == 2
+
+
+def test_a_delivered_file_becomes_its_events(trail: ReadableTrail) -> None:
+    before = len(trail.tail())
+    records = [each["line"] for each in maker_fixture("cloudtrail")["lines"]]
+    content = gzip.compress(json.dumps({"Records": records}).encode())
+
+    ended = _log(trail, "--preset", "cloudtrail", "--json", stdin=content)
+
+    assert ended.code == 0, ended.err
+    assert json.loads(ended.out)["logged"] == len(records)
+    read = [event["payload"] for event in trail.tail()[before:]]
+    assert sorted(read, key=itemgetter("eventID")) == records

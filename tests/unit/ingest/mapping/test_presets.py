@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
-from copy import deepcopy
 from fnmatch import fnmatchcase
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,29 +11,7 @@ import pytest
 from telemetry.ingest.mapping.line_mapping import PLAIN, LineMapping, MappedEvent
 from telemetry.ingest.mapping.preset import Preset, extended, patterns_of
 from telemetry.ingest.mapping.preset_file import load_preset, preset_names, preset_text
-
-FIXTURES = Path(__file__).parents[3] / "fixtures" / "presets"
-
-
-@cache
-def _fixture(name: str) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((FIXTURES / f"{name}.json").read_text("utf-8"))
-    return content
-
-
-def _lines(name: str) -> list[dict[str, Any]]:
-    """Return the maker's lines: those that are written out, and the first one as each other event class."""
-    fixture = _fixture(name)
-    written = [each["line"] for each in fixture["lines"]]
-    return [*written, *(_merged(written[0], variant) for variant in fixture["variants"])]
-
-
-def _merged(line: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
-    merged = deepcopy(line)
-    for name, value in more.items():
-        both = isinstance(value, dict) and isinstance(merged.get(name), dict)
-        merged[name] = _merged(merged[name], value) if both else value
-    return merged
+from tests.support.maker_lines import maker_fixture, maker_lines, merged
 
 
 def _preset(name: str) -> Preset:
@@ -53,13 +27,13 @@ def _found(event: MappedEvent, name: str) -> Any:
 EXPECTED = [
     pytest.param(name, number, id=f"{name}-{number}")
     for name in preset_names()
-    for number in range(len(_fixture(name)["lines"]))
+    for number in range(len(maker_fixture(name)["lines"]))
 ]
 
 
 @pytest.mark.parametrize(("name", "number"), EXPECTED)
 def test_a_makers_line_becomes_its_event(name: str, number: int) -> None:
-    each = _fixture(name)["lines"][number]
+    each = maker_fixture(name)["lines"][number]
 
     event = LineMapping(_preset(name)).event(each["line"])
 
@@ -70,7 +44,7 @@ def test_a_makers_line_becomes_its_event(name: str, number: int) -> None:
 @pytest.mark.parametrize("name", preset_names())
 def test_every_mapped_field_is_found_and_fits(name: str) -> None:
     mapping = LineMapping(_preset(name))
-    for line in _lines(name):
+    for line in maker_lines(name):
         mapping.event(line)
 
     assert [field for field, count in mapping.tally.found.items() if not count] == []
@@ -82,7 +56,7 @@ def test_every_mapped_field_is_found_and_fits(name: str) -> None:
 def test_every_event_class_has_a_line(name: str) -> None:
     preset = _preset(name)
     mapping = LineMapping(preset)
-    types = {mapping.event(line).event_type for line in _lines(name)}
+    types = {mapping.event(line).event_type for line in maker_lines(name)}
 
     unseen = [
         rule.type
@@ -95,7 +69,7 @@ def test_every_event_class_has_a_line(name: str) -> None:
 @pytest.mark.parametrize("name", preset_names())
 def test_an_unknown_event_class_is_kept_and_counted(name: str) -> None:
     mapping = LineMapping(_preset(name))
-    line = _merged(_lines(name)[0], _fixture(name)["unknown"])
+    line = merged(maker_lines(name)[0], maker_fixture(name)["unknown"])
 
     assert mapping.event(line).payload == line
     assert mapping.tally.unknown_types == 1
