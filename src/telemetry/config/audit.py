@@ -21,6 +21,7 @@ from pydantic import (
 from telemetry.config.builtins import ENCRYPTION, STORAGE
 from telemetry.config.encryption import EncryptionConfig, SigningConfig
 from telemetry.config.kafka import KafkaConfig, SecurityProtocol
+from telemetry.config.local import LOCAL_BROKERS, LocalMode, is_local, is_off, mode_of
 from telemetry.config.model import ConfigModel, problems_of
 from telemetry.config.secret_files import SecretFiles
 from telemetry.config.storage import StorageConfig
@@ -37,7 +38,6 @@ _WITH_SASL: dict[SecurityProtocol, SecurityProtocol] = {"SSL": "SASL_SSL", "PLAI
 MIN_HMAC_SECRET_BYTES = 16
 
 
-_OFF = frozenset(("false", "0", "off", "no", "f", "n"))
 # Switch, section that it makes required, remedy.
 _SECTIONS = (
     (
@@ -56,7 +56,8 @@ class AuditConfig(ConfigModel):
     default. After construction the flat fields hold the values in force.
 
     Attributes:
-        kafka_brokers: ``host:port,host:port``.
+        kafka_brokers: ``host:port,host:port``; for laptops ``memory:`` or ``console:``, which send nothing (docs/testing.md).
+        enabled: Whether events are kept at all; if not, ``log()`` checks its arguments, and every section may be absent.
         kafka_topic: Topic of the trail; it must exist (``telemetry topic create``).
         batch_size_kb: A batch is sent when its sealed records reach this size, 1 to 10,240 KiB ...
         batch_timeout_ms: ... or when its first record is this old, 1 to 60,000 ms.
@@ -124,6 +125,7 @@ class AuditConfig(ConfigModel):
     }
 
     kafka_brokers: str
+    enabled: bool = True
     kafka_topic: str = "audit-events"
     batch_size_kb: int = Field(default=1, ge=1, le=10_240)
     batch_timeout_ms: int = Field(default=100, ge=1, le=60_000)
@@ -190,11 +192,15 @@ class AuditConfig(ConfigModel):
             default = cls.model_fields[flat].get_default()
             if given is not None and merged.get(flat, default) in (None, default):
                 merged[flat] = given
+        if is_off(merged.get("enabled", True)):
+            merged.setdefault("kafka_brokers", "memory:")
         return merged
 
     @field_validator("kafka_brokers")
     @classmethod
     def _names_hosts_and_ports(cls, value: str) -> str:
+        if value.strip() in LOCAL_BROKERS:
+            return value.strip()
         for broker in value.split(","):
             match = _BROKER.fullmatch(broker.strip())
             if not match or not 0 < int(match[1]) < 1 << 16:
@@ -260,8 +266,14 @@ class AuditConfig(ConfigModel):
             vars(self)["security_protocol"] = _WITH_SASL.get(self.security_protocol, self.security_protocol)
         return self
 
+    @property
+    def local_mode(self) -> LocalMode | None:
+        """What happens to events that are not sent: ``memory``, ``console`` or ``off``; None where brokers are named."""
+        return mode_of(brokers=self.kafka_brokers, enabled=self.enabled)
+
     def _disagreements(self) -> list[Problem]:
-        if self.kafka_config is None:
+        # A laptop's `memory:` replaces the brokers of the file, wherever the file names them.
+        if self.kafka_config is None or self.local_mode is not None:
             return []
         pairs = (
             ("kafka_brokers", self.kafka_brokers, self.kafka_config.brokers),
@@ -289,12 +301,12 @@ class AuditConfig(ConfigModel):
 
 
 def _absent_sections(values: Any) -> list[Problem]:
-    if not isinstance(values, Mapping):
+    if not isinstance(values, Mapping) or is_local(values):
         return []
     return [
         Problem(section, f"is required while {switch} is true", remedy)
         for switch, section, remedy in _SECTIONS
-        if values.get(section) is None and str(values.get(switch, True)).lower() not in _OFF
+        if values.get(section) is None and not is_off(values.get(switch, True))
     ]
 
 

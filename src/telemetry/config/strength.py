@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from telemetry.config.local import LOCAL_BROKERS, is_local, is_off, is_production
 from telemetry.exceptions import Problem
 
 _TRUE = frozenset(("true", "1", "on", "yes", "t", "y"))
@@ -61,6 +62,9 @@ def _is_to_come(value: Any) -> bool:
     return strength is not None and -strength > time.time()
 
 
+_AUDIT = ("audit_config",)
+_ENABLED = (*_AUDIT, "enabled")
+_BROKERS = ((*_AUDIT, "kafka_brokers"), (*_AUDIT, "kafka_config", "brokers"))
 _ACCEPTED = ("audit_config", "accept_unmarked_until")
 _STRENGTHS: Mapping[tuple[str, ...], Callable[[Any], float | None]] = {
     ("audit_config", "read_audit"): _read_audit,
@@ -117,6 +121,7 @@ def weakened(environment: Mapping[str, Any], file: Mapping[str, Any]) -> Iterato
     if file and _at(file, _ACCEPTED) is None and _is_to_come(_at(environment, _ACCEPTED)):
         # The default is 30 days after the first start, which is known there alone.
         yield _problem(_ACCEPTED, "is given by {}, and the configuration file states none")
+    yield from _kept_here(environment, file)
     for path in _LESS:
         stated, wanted = _at(file, path), _at(environment, path)
         if isinstance(stated, list) and isinstance(wanted, list) and any(item not in stated for item in wanted):
@@ -129,6 +134,19 @@ def weakened(environment: Mapping[str, Any], file: Mapping[str, Any]) -> Iterato
         wanted = _at(environment, path)
         if wanted and wanted != _at(file, path) and any(_at(file, key) for key in keys):
             yield _problem(path, "is given by {}, and the configuration file names the key")
+
+
+def _kept_here(environment: Mapping[str, Any], file: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield a problem for each variable by which events would not be sent, although the file sends them."""
+    named = any(_at(file, path) for path in _BROKERS) and not is_local(_at(file, _AUDIT))
+    if not named and not is_production(str(_at(file, ("environment",)) or "")) and _at(file, _ENABLED) is None:
+        return
+    if is_off(_at(environment, _ENABLED)) and not is_off(_at(file, _ENABLED)):
+        yield _problem(_ENABLED, "is switched off by {}, and the configuration file sends events")
+    for path in _BROKERS:
+        wanted = str(_at(environment, path) or "").strip()
+        if wanted in LOCAL_BROKERS and wanted != _at(file, path):
+            yield _problem(path, "is made local by {}, and the configuration file sends events")
 
 
 def _problem(path: tuple[str, ...], reason: str) -> Problem:

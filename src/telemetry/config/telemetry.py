@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from telemetry.config.audit import AuditConfig
+from telemetry.config.local import local_problem
 from telemetry.config.model import ConfigModel, problems_of
 from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.system.file_trust import find_fault
@@ -30,7 +31,7 @@ class TelemetryConfig(ConfigModel):
 
     Attributes:
         service_name: Name of the service, without a colon; default: ``OTEL_SERVICE_NAME``, else the program's name.
-        environment: Deployment environment, such as ``production``.
+        environment: Deployment environment, such as ``production``; there events must be sent.
         version: Version of the service.
         audit_config: The audit pipeline.
     """
@@ -67,6 +68,13 @@ class TelemetryConfig(ConfigModel):
                 Problem("", f"must be at most {_MAX_NAME} characters without control characters", "shorten it")
             )
         return value
+
+    @model_validator(mode="after")
+    def _sends_events_in_production(self) -> Self:
+        problem = local_problem(self.audit_config.local_mode, self.environment)
+        if problem is not None:
+            raise ConfigurationError(problem)
+        return self
 
     @classmethod
     def load(cls, path: str | Path | None = None, **overrides: Any) -> Self:

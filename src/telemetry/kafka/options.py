@@ -27,6 +27,9 @@ def common_options(config: AuditConfig) -> dict[str, Any]:
     Raises:
         ConfigurationError: An empty password, a missing file, or a setting that would weaken a promise.
     """
+    if config.local_mode is not None:
+        reason = "names no broker: events of this configuration are not sent, and there is no trail"
+        raise ConfigurationError(Problem("kafka_brokers", reason, "write host:port,host:port, and leave enabled on"))
     problems = [*refused_settings(config), *_unusable_credentials(config), *_unusable_files(config)]
     if problems:
         raise ConfigurationError(*problems)
