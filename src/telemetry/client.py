@@ -54,7 +54,9 @@ class Telemetry:
         """
         import asyncio  # noqa: PLC0415 - loaded by now in a program that awaits
 
-        await asyncio.to_thread(self._runtime.start)
+        if self._runtime.never_blocks:
+            return self._runtime.start()  # a test that counts threads finds none of ours
+        return await asyncio.to_thread(self._runtime.start)
 
     async def shutdown(self, timeout: float = SHUTDOWN_SECONDS) -> ShutdownReport:  # noqa: ASYNC109 - a deadline for other threads
         """Deliver to Kafka what was accepted; store or spool the rest, and stop.
@@ -70,6 +72,8 @@ class Telemetry:
         """
         import asyncio  # noqa: PLC0415 - loaded by now in a program that awaits
 
+        if self._runtime.never_blocks:
+            return self._runtime.shutdown(timeout)
         return await asyncio.to_thread(self._runtime.shutdown, timeout)
 
     def __copy__(self) -> Self:

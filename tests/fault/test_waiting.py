@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from telemetry import Telemetry
-from telemetry.audit.pipeline import AuditPipeline
 from telemetry.audit.receipt import Receipt
 from telemetry.config.audit import WaitFor
 from telemetry.exceptions import BackpressureError, TelemetryError
@@ -20,6 +19,7 @@ from telemetry.testing import EmbeddedKafka
 from tests.support.events_at_rest import ids, in_fallback, on_topic
 from tests.support.faulty_services import FaultyStore
 from tests.support.quick_telemetry import NOWHERE, quick_config
+from tests.support.sending_pipeline import sending_pipeline
 from tests.support.until import until
 
 _PATIENCE = 120.0
@@ -39,7 +39,7 @@ class Full:
 
     def __init__(self, telemetry: Telemetry) -> None:
         self.telemetry = telemetry
-        self.pipeline: AuditPipeline = telemetry._runtime.pipeline()
+        self.pipeline = sending_pipeline(telemetry._runtime)
         self.receipts: dict[int, Receipt] = {}
 
     async def until_waiting(self, count: int) -> None:

@@ -92,7 +92,7 @@ class AccountedLoad:
     def pipeline(self) -> AuditPipeline:
         """The pipeline, also after its end."""
         found = self.telemetry._runtime._pipeline
-        assert found is not None
+        assert isinstance(found, AuditPipeline)
         return found
 
     @property

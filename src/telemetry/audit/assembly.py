@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from telemetry.audit.accept.draft.factory import EventFactory
+from telemetry.audit.accept.draft.factory import factory_of
 from telemetry.audit.accept.encryptor import AuditEncryptor, ClearEncoder
 from telemetry.audit.accept.intake import Intake
 from telemetry.audit.accept.key_supply import KeySupply
@@ -122,7 +122,7 @@ class _Assembly:
         audit = self._audit
         # 1. The producer's stream, and everything that may refuse the start: signing key, data key, Kafka's settings,
         #    store. Only then are segments of dead processes adopted.
-        factory = _event_factory(self._config)
+        factory = factory_of(self._config)
         signer = signer_of(audit, source=self._source)
         keys = self._open_keys()
         if self._check:
@@ -341,20 +341,6 @@ class _Assembly:
         if worker is not None:
             worker.start()
             self._opened.callback(worker.close, _UNDO_SECONDS)
-
-
-def _event_factory(config: TelemetryConfig) -> EventFactory:
-    audit = config.audit_config
-    secret = audit.key_hmac_secret.get_secret_value().encode() if audit.key_hmac_secret else None
-    return EventFactory(
-        service_name=config.service_name,
-        environment=config.environment,
-        version=config.version,
-        max_event_bytes=audit.max_event_bytes,
-        hmac_secret=secret if audit.key_mode == "hmac" else None,
-        clear_fields=audit.clear_fields,
-        hide_event_type=audit.hide_event_type,
-    )
 
 
 def _queue_bytes(audit: AuditConfig) -> int:

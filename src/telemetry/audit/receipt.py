@@ -275,6 +275,12 @@ def mark_stored(receipt: Receipt, name: str) -> bool:
     return receipt._waiters is not None
 
 
+def mark_unsent(receipt: Receipt) -> bool:
+    """Record that the event is settled and has no place: the configuration sends nothing."""
+    receipt._level = DELIVERED
+    return receipt._waiters is not None
+
+
 def mark_failed(receipt: Receipt, error: TelemetryError) -> bool:
     """Record why the event failed."""
     receipt._error = error

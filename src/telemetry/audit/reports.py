@@ -12,7 +12,7 @@ SHUTDOWN_SECONDS = 30.0
 class AuditStats:
     """A snapshot of the counts of one process.
 
-    ``logged = delivered + stored + failed + queued`` at every moment.
+    ``logged = delivered + stored + failed + queued + unsent`` at every moment.
 
     Attributes:
         logged: Events that ``log()`` accepted.
@@ -29,6 +29,7 @@ class AuditStats:
         recovered: Events of dead processes' spool segments that this process settled.
         send_errors: Times Kafka did not accept what was sent.
         diverted: Whether events go to the fallback now.
+        unsent: Events that were not sent because the configuration sends none (``memory:``, ``console:``, ``enabled=False``).
     """
 
     logged: int = 0
@@ -45,6 +46,7 @@ class AuditStats:
     recovered: int = 0
     send_errors: int = 0
     diverted: bool = False
+    unsent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,14 @@ class ShutdownReport:
         stored: In the fallback store, or replayed from there.
         spooled: Kept in the spool for the next process.
         failed: Failed earlier, through their receipts.
+        unsent: Not sent, because the configuration sends nothing.
     """
 
     delivered: int
     stored: int
     spooled: int = 0
     failed: int = 0
+    unsent: int = 0
 
     @property
     def left(self) -> int:

@@ -9,8 +9,10 @@ import sys
 import threading
 import weakref
 
+from telemetry.audit.accept.event_pipeline import EventPipeline
 from telemetry.audit.assembly import assemble
-from telemetry.audit.pipeline import AuditPipeline
+from telemetry.audit.local.captures import captures
+from telemetry.audit.local.pipeline import captured_pipeline, local_pipeline
 from telemetry.audit.receipt import reset_after_fork
 from telemetry.audit.reports import ShutdownReport
 from telemetry.config import AuditConfig, TelemetryConfig
@@ -24,7 +26,7 @@ logger = logging.getLogger("telemetry")
 EXIT_SECONDS = 5.0
 _LEAST_EXIT_SECONDS = 0.1
 
-_abandoned: list[AuditPipeline] = []
+_abandoned: list[EventPipeline] = []
 """Pipelines of a parent process: their clients must not even be destroyed in a child."""
 
 _running: set[Runtime] = set()
@@ -51,12 +53,20 @@ class Runtime:
         self.config = config
         self._for_reading = for_reading
         self._lock = threading.Lock()
-        self._pipeline: AuditPipeline | None = None
+        self._pipeline: EventPipeline | None = None
+        self._captured: EventPipeline | None = None
         # The same one, for as long as it may be used. `log()` reads only this: the process id is a system call, too slow
-        # for each event. A fork clears it, so the child comes to `_after_fork`.
-        self._usable: AuditPipeline | None = None
+        # for each event. A fork clears it, and so does a capture that begins or ends: then `_choose` is asked.
+        self._usable: EventPipeline | None = None
         self._ended = False
         _known.add(self)
+        captures.follow(self)
+
+    @property
+    def never_blocks(self) -> bool:
+        """Whether ``start()`` and ``shutdown()`` ask nothing of a disk, a key service or Kafka."""
+        is_captured_only = self._is_captured and self._pipeline is None
+        return is_captured_only or self.config.audit_config.local_mode is not None
 
     def start(self) -> None:
         """Check keys, Kafka settings and store, and begin; calling it again does nothing."""
@@ -64,34 +74,39 @@ class Runtime:
             if self._ended:
                 message = "telemetry was shut down; create a new Telemetry to start again"
                 raise LifecycleError(message)
+            if self._is_captured:
+                self._usable = self._capture()
+                return
             if self._pipeline is not None and self._pipeline.pid == os.getpid():
                 return
             if self._pipeline is not None:
                 _abandoned.append(self._pipeline)
             if self.config.audit_config.disable_core_dumps:
                 disable_core_dumps()
-            if not self._for_reading:
-                _require_long_passphrases(self.config.audit_config)
-            self._pipeline = self._usable = assemble(self.config)
-            _end_with_process(self)
+            self._pipeline = self._usable = self._build(check=True)
 
-    def pipeline(self) -> AuditPipeline:
-        """Return the pipeline of this process; a forked child gets one of its own here.
+    def pipeline(self) -> EventPipeline:
+        """Return the pipeline of this process; a forked child gets one of its own here, and a captured process a local one.
 
         Raises:
             LifecycleError: Not started, or shut down.
         """
-        return self._usable or self._after_fork()
+        return self._usable or self._choose()
 
     def shutdown(self, timeout: float) -> ShutdownReport:
         """End the pipeline; calling it again returns the same report."""
         with self._lock:
             self._ended, self._usable = True, None
-            pipeline = self._pipeline
+            pipeline = self._pipeline or self._captured
         _running.discard(self)
         if pipeline is None or pipeline.pid != os.getpid():
             return ShutdownReport(delivered=0, stored=0)
         return pipeline.shutdown(timeout)
+
+    def capture_changed(self) -> None:
+        """Have the next event choose its pipeline again; called when a capture begins or ends."""
+        with self._lock:
+            self._usable = None
 
     def renew_after_fork(self) -> None:
         """Replace the lock, which a thread of the parent may have held at the moment of the fork."""
@@ -109,25 +124,57 @@ class Runtime:
         except TelemetryError:
             logger.exception("events were lost at exit")
 
-    def _after_fork(self) -> AuditPipeline:
-        """Build a pipeline for this child: nothing of the parent's may be used, or even released, here."""
+    @property
+    def _is_captured(self) -> bool:
+        # What records a read is no event of the code under test: it belongs into the trail that is read.
+        return captures.is_active and not self._for_reading
+
+    def _choose(self) -> EventPipeline:
+        """Return the pipeline that may be used now, and remember it."""
         # At once, without the lock: start() holds it while it checks everything.
         self._require_running()
         with self._lock:
             pipeline = self._require_running()
-            if pipeline.pid == os.getpid():
-                return pipeline
-            _abandoned.append(pipeline)
-            # Without trials: the parent has made them, and a first log() should not wait for them.
-            pipeline = self._pipeline = self._usable = assemble(self.config, check=False)
-            _end_with_process(self)
+            if self._is_captured:
+                pipeline = self._capture()
+            elif pipeline.pid != os.getpid():
+                # A forked child: nothing of the parent's may be used, or even released, here.
+                _abandoned.append(pipeline)
+                # Without trials: the parent has made them, and a first log() should not wait for them.
+                pipeline = self._pipeline = self._build(check=False)
+            self._usable = pipeline
         return pipeline
 
-    def _require_running(self) -> AuditPipeline:
-        pipeline = self._pipeline
+    def _capture(self) -> EventPipeline:
+        if self._captured is None or self._captured.pid != os.getpid():
+            self._captured = captured_pipeline(self.config)
+            if self._pipeline is not None:
+                logger.warning("events are captured by telemetry.testing and not sent until the capture ends")
+        return self._captured
+
+    def _build(self, *, check: bool) -> EventPipeline:
+        mode = self.config.audit_config.local_mode
+        if mode is not None and self._for_reading:
+            reason = "sends nothing, so there is no trail in which this read could be recorded"
+            raise ConfigurationError(Problem("audit_config", reason, "name the brokers in kafka_brokers"))
+        if mode is not None:
+            return local_pipeline(self.config, mode, is_start=check)
+        if check and not self._for_reading:
+            _require_long_passphrases(self.config.audit_config)
+        pipeline = assemble(self.config, check=check)
+        _end_with_process(self)
+        return pipeline
+
+    def _require_running(self) -> EventPipeline:
+        pipeline = self._pipeline or self._captured
         if pipeline is None or self._ended:
             state = "shut down" if self._ended else "not started"
             message = f"telemetry is {state}; call start() first, and log before shutdown()"
+            raise LifecycleError(message)
+        if self._pipeline is None and not self._is_captured:
+            message = (
+                "telemetry was started while its events were captured, and the capture has ended; call start() again"
+            )
             raise LifecycleError(message)
         return pipeline
 
@@ -166,6 +213,7 @@ def _end_all() -> None:
 
 def _renew_after_fork() -> None:
     reset_after_fork()
+    captures.renew_after_fork()
     for runtime in list(_known):
         runtime.renew_after_fork()
 

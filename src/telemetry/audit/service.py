@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from telemetry.audit.accept.draft.adjuster import Unfit
-from telemetry.audit.pipeline import AuditPipeline
+from telemetry.audit.accept.event_pipeline import EventPipeline
 from telemetry.audit.receipt import LEVELS, Receipt
 from telemetry.audit.reports import AuditStats
 from telemetry.config.audit import WaitFor
@@ -20,7 +20,7 @@ from telemetry.format.value.event import ActorType, Outcome
 class PipelineOwner(Protocol):
     """Owns the pipeline of the present process, across forks; the runtime is one."""
 
-    def pipeline(self) -> AuditPipeline:
+    def pipeline(self) -> EventPipeline:
         """Return the pipeline of this process.
 
         Raises:

@@ -25,6 +25,7 @@ from tests.support.faulty_services import FaultyKeys, FaultyStore
 from tests.support.leftovers import leave_segment, left_in, records
 from tests.support.quick_telemetry import NOWHERE, as_shop, quick_config, running
 from tests.support.raw_records import raw_records
+from tests.support.sending_pipeline import sending_pipeline
 from tests.support.until import until
 
 
@@ -200,7 +201,7 @@ def test_shutdown_during_a_slow_take_back(
         return take_back(transport)
 
     monkeypatch.setattr(KafkaTransport, "take_back", slow)
-    telemetry._runtime.pipeline()._dispatcher._transport.fail(TransportError("over"))  # type: ignore[union-attr]
+    sending_pipeline(telemetry._runtime)._dispatcher._transport.fail(TransportError("over"))  # type: ignore[union-attr]
     assert began.wait(20)
 
     with pytest.raises(UndeliveredError) as caught:
@@ -218,7 +219,7 @@ def test_sender_that_died_refuses_events_at_once(
     config = quick_config(broker.bootstrap_servers, tmp_path, fallback_enabled=False, spool_path=tmp_path / "spool")
     telemetry = Telemetry(config)
     telemetry.start()
-    pipeline = telemetry._runtime.pipeline()
+    pipeline = sending_pipeline(telemetry._runtime)
 
     def crash(*_args: object, **_options: object) -> None:
         message = "a bug"
@@ -242,7 +243,7 @@ def test_late_store_acknowledgement_is_not_counted(broker: EmbeddedKafka, tmp_pa
     config = quick_config(NOWHERE, tmp_path, storage_config=store.config, spool_path=tmp_path / "spool")
     telemetry = Telemetry(config)
     telemetry.start()
-    pipeline = telemetry._runtime.pipeline()
+    pipeline = sending_pipeline(telemetry._runtime)
     store.begin("hanging")
     receipts = [telemetry.audit.log("login", {"n": number}, "ada") for number in range(50)]
     store.faults.wait_for("put")
@@ -356,7 +357,7 @@ def test_calls_waiting_at_shutdown_are_refused(tmp_path: Path) -> None:
 
     waiting = threading.Thread(target=wait)
     waiting.start()
-    pipeline = telemetry._runtime.pipeline()
+    pipeline = sending_pipeline(telemetry._runtime)
     until(lambda: pipeline._intake.waiting == 1)
     # Opened after the part of the time that the events which wait are given.
     threading.Timer(1.5, store.faults.gate.set).start()

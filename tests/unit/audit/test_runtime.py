@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from telemetry import TelemetryConfig
-from telemetry.audit.pipeline import AuditPipeline
+from telemetry.audit.accept.event_pipeline import EventPipeline
 from telemetry.audit.receipt import Receipt
 from telemetry.audit.reports import ShutdownReport
 from telemetry.audit.runtime import EXIT_SECONDS, Runtime
@@ -19,6 +19,7 @@ from telemetry.exceptions import ConfigurationError, LifecycleError, Undelivered
 from telemetry.testing import EmbeddedKafka
 from telemetry.types import AuditConfig
 from tests.support.quick_telemetry import NOWHERE, quick_config
+from tests.support.sending_pipeline import sending_pipeline
 
 
 @pytest.fixture
@@ -167,7 +168,7 @@ def test_foreign_process_leaves_the_pipeline_alone(runtime: Runtime, monkeypatch
 
 def test_forked_child_gets_its_own_pipeline(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     runtime.start()
-    ours = runtime.pipeline()
+    ours = sending_pipeline(runtime)
     # As in a child: another process id, and the hook that Python calls after a fork.
     monkeypatch.setattr(ours, "pid", os.getpid() + 1)
     runtime.renew_after_fork()
@@ -185,7 +186,7 @@ def test_threads_of_a_child_share_one_pipeline(runtime: Runtime, monkeypatch: py
     ours = runtime.pipeline()
     monkeypatch.setattr(ours, "pid", os.getpid() + 1)
     runtime.renew_after_fork()
-    pipelines: list[AuditPipeline] = []
+    pipelines: list[EventPipeline] = []
     threads = [threading.Thread(target=lambda: pipelines.append(runtime.pipeline())) for _ in range(4)]
     for thread in threads:
         thread.start()

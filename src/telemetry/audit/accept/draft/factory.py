@@ -15,6 +15,7 @@ from telemetry.audit.accept.draft.fields import OwnEventType, checked_event_type
 from telemetry.audit.accept.draft.full_event import FullEvents, LogCall
 from telemetry.audit.accept.draft.json_exact import encode_exact
 from telemetry.audit.accept.draft.stamps import Stamps
+from telemetry.config import TelemetryConfig
 from telemetry.format.value.features import HIDDEN_TYPE
 from telemetry.format.value.template import EventTemplate, TypeSlices
 
@@ -150,3 +151,18 @@ class EventFactory:
             self._users.clear()
         self._users[user_id] = rendered
         return rendered
+
+
+def factory_of(config: TelemetryConfig) -> EventFactory:
+    """Return the factory of a configuration."""
+    audit = config.audit_config
+    secret = audit.key_hmac_secret.get_secret_value().encode() if audit.key_hmac_secret else None
+    return EventFactory(
+        service_name=config.service_name,
+        environment=config.environment,
+        version=config.version,
+        max_event_bytes=audit.max_event_bytes,
+        hmac_secret=secret if audit.key_mode == "hmac" else None,
+        clear_fields=audit.clear_fields,
+        hide_event_type=audit.hide_event_type,
+    )

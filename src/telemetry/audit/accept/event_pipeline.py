@@ -1,0 +1,42 @@
+"""Defines what ``log()`` needs of the pipeline of a process, whether it sends the events or keeps them here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from telemetry.audit.accept.draft.adjuster import Unfit
+from telemetry.audit.receipt import ACCEPTED, Receipt
+from telemetry.audit.reports import AuditStats, ShutdownReport
+
+
+class EventPipeline(Protocol):
+    """Accepts the events of one process.
+
+    Attributes:
+        pid: The process that this pipeline belongs to.
+        default_level: What awaiting a receipt waits for, unless the call says otherwise.
+    """
+
+    pid: int
+    default_level: int
+
+    def offer(
+        self,
+        event_type: str,
+        payload: Any,
+        user_id: Any,
+        fields: Mapping[str, Any],
+        unfit: Unfit = "refuse",
+        level: int = ACCEPTED,
+    ) -> Receipt:
+        """Check and accept an event, or have it wait; arguments and errors as :meth:`AuditService.log`."""
+
+    def stats(self) -> AuditStats:
+        """Return a snapshot of the counts."""
+
+    def gauges(self) -> dict[str, float]:
+        """Return what can be read at any moment, by metric name."""
+
+    def shutdown(self, timeout: float) -> ShutdownReport:
+        """Deliver or keep what was accepted within ``timeout`` seconds, and end."""

@@ -1,0 +1,165 @@
+"""Accepts events as a pipeline does, with the same checks, errors and receipts, and sends none of them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import uuid_utils
+
+from telemetry.audit.accept.draft.adjuster import Unfit
+from telemetry.audit.accept.draft.event_draft import EventDraft
+from telemetry.audit.accept.draft.factory import factory_of
+from telemetry.audit.local.captures import captures
+from telemetry.audit.local.event_console import EventConsole
+from telemetry.audit.local.event_memory import memory_of_process
+from telemetry.audit.local.event_sink import EventSink, Nowhere
+from telemetry.audit.receipt import ACCEPTED, LEVELS, Receipt, mark_delivered, mark_unsent
+from telemetry.audit.reports import AuditStats, ShutdownReport
+from telemetry.config import TelemetryConfig
+from telemetry.config.local import LocalMode, local_problem
+from telemetry.exceptions import ConfigurationError, LifecycleError, TelemetryError
+from telemetry.format.value.event import decode_event
+from telemetry.format.value.template import beginning_of
+
+logger = logging.getLogger("telemetry.audit")
+
+_PARTITION = 0
+
+
+class LocalPipeline:
+    """A pipeline without threads, sockets, keys and files: an event is settled when ``log()`` returns.
+
+    Args:
+        config: The configuration; what concerns Kafka, keys and stores is not used.
+        sink: Where the events go.
+        topic: Topic that receipts name as the place of their events; None if they name no place.
+
+    Attributes:
+        pid: The process that this pipeline belongs to.
+        default_level: What awaiting a receipt waits for, unless the call says otherwise.
+    """
+
+    def __init__(self, config: TelemetryConfig, *, sink: EventSink, topic: str | None = None) -> None:
+        self.pid = os.getpid()
+        self.default_level = LEVELS[config.audit_config.wait_for]
+        self._factory = factory_of(config)
+        self._sink = sink
+        self._topic = topic
+        self._producer = str(uuid_utils.uuid7())
+        self._beginning = beginning_of(self._producer)
+        self._lock = threading.Lock()
+        self._logged = 0
+        self._refused = 0
+        self._is_closed = False
+
+    def offer(
+        self,
+        event_type: str,
+        payload: Any,
+        user_id: Any,
+        fields: Mapping[str, Any],
+        unfit: Unfit = "refuse",
+        level: int = ACCEPTED,
+    ) -> Receipt:
+        """Check an event and put it into the sink; arguments and errors as :meth:`AuditService.log`."""
+        try:
+            draft = self._factory.draft(event_type, payload, user_id, fields, unfit)
+            return self._accept(draft, level)
+        except TelemetryError:
+            with self._lock:
+                self._refused += 1
+            raise
+
+    def stats(self) -> AuditStats:
+        """Return a snapshot of the counts."""
+        with self._lock:
+            logged, refused = self._logged, self._refused
+        if self._topic is None:
+            return AuditStats(logged=logged, unsent=logged, refused=refused)
+        return AuditStats(logged=logged, delivered=logged, refused=refused)
+
+    def gauges(self) -> dict[str, float]:
+        """Return nothing: nothing is queued, and no key is in use."""
+        return {}
+
+    def shutdown(self, timeout: float) -> ShutdownReport:
+        """Accept no further event.
+
+        Args:
+            timeout: Not used: nothing is on its way.
+
+        Returns:
+            How many events there were.
+        """
+        del timeout
+        with self._lock:
+            self._is_closed = True
+        stats = self.stats()
+        return ShutdownReport(delivered=stats.delivered, stored=0, unsent=stats.unsent)
+
+    def _accept(self, draft: EventDraft, level: int) -> Receipt:
+        # One lock for number and sink, so that the events are there in the order of their numbers.
+        with self._lock:
+            if self._is_closed:
+                message = "telemetry is shut down; log before shutdown()"
+                raise LifecycleError(message)
+            sequence = self._logged
+            # Decoded from the bytes that would be sealed, so that the event is what a reader would see.
+            encoded = self._beginning % sequence + draft.json_after_sequence
+            self._sink.add(decode_event(encoded), size=len(encoded))
+            self._logged += 1
+        receipt = Receipt(draft.id, self._producer, sequence, level)
+        if self._topic is None:
+            mark_unsent(receipt)
+        else:
+            mark_delivered(receipt, self._topic, _PARTITION, sequence)
+        return receipt
+
+
+def captured_pipeline(config: TelemetryConfig) -> LocalPipeline:
+    """Return a pipeline for a test: receipts say that Kafka has the events."""
+    return LocalPipeline(config, sink=captures, topic=config.audit_config.kafka_topic)
+
+
+def local_pipeline(config: TelemetryConfig, mode: LocalMode, *, is_start: bool = True) -> LocalPipeline:
+    """Return the pipeline of a configuration that sends nothing.
+
+    Args:
+        config: The configuration.
+        mode: What it does with the events.
+        is_start: Log that nothing is sent; a forked child does not say it again.
+
+    Raises:
+        ConfigurationError: The environment is production.
+    """
+    # A copy of a configuration with other values is not checked when it is created.
+    problem = local_problem(mode, config.environment)
+    if problem is not None:
+        raise ConfigurationError(problem)
+    if is_start:
+        _say_so(mode, config.environment)
+    return LocalPipeline(config, sink=_sink_of(mode))
+
+
+def _sink_of(mode: LocalMode) -> EventSink:
+    if mode == "memory":
+        return memory_of_process()
+    return EventConsole() if mode == "console" else Nowhere()
+
+
+def _say_so(mode: LocalMode, environment: str) -> None:
+    if mode == "off":
+        logger.warning("audit logging is switched off (enabled=false, environment %r): no event is kept", environment)
+        return
+    what = "stay in the memory of this process" if mode == "memory" else "are only printed"
+    logger.error(
+        "NOTHING IS SENT: kafka_brokers is %s: and environment %r, so audit events %s, in the clear, and are gone with it; "
+        "name the brokers of Kafka to keep them",
+        mode,
+        environment,
+        what,
+    )
