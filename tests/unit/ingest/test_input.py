@@ -243,3 +243,15 @@ def test_few_compressed_bytes_are_decompressed_piece_by_piece() -> None:
 def test_zstd_is_refused_where_python_cannot_read_it() -> None:
     with pytest.raises(InputError, match="zstdcat"):
         _frames(b"\x28\xb5\x2f\xfd\x04\x00")
+
+
+@pytest.mark.parametrize("megabytes", [1.5, 2.2, 5.0])
+def test_long_text_at_the_end_is_read(megabytes: float) -> None:
+    long = {"n": 1, "text": "x" * int(megabytes * (1 << 20))}
+
+    assert _values(_frames(json.dumps([EVENTS[0], long], indent=1), size=1 << 18)) == [EVENTS[0], long]
+
+
+def test_long_text_without_an_end_is_refused() -> None:
+    with pytest.raises(InputError, match="in the middle of a value"):
+        _frames('[{"text": "' + "x" * (3 << 20), size=1 << 18)

@@ -188,11 +188,14 @@ class DocumentReader:
         """Read on in the middle of a value."""
         unread = len(self._text) - at
         wanted = len(self._text) + (unread // 4 if unread > _LOOK_AGAIN else 1)
-        while len(self._text) < wanted:
-            if not self._more():
-                if not self._source.is_ended:
-                    raise _StoppedError
-                self._fail("the input ends in the middle of a value")
+        before = len(self._text)
+        while len(self._text) < wanted and self._more():
+            pass
+        # The end of the value may be in the last bytes of the input, however few they are.
+        if len(self._text) == before:
+            if not self._source.is_ended:
+                raise _StoppedError
+            self._fail("the input ends in the middle of a value")
         self._require_bounded(start)
 
     def _require_bounded(self, start: int) -> None:
