@@ -170,5 +170,5 @@ def test_every_documented_command_is_run() -> None:
     run = {*commands("gunicorn"), *commands("uvicorn"), *commands("python")}
 
     assert {line for block in blocks("sh") for line in block.splitlines()} == run
-    assert len(commands("gunicorn")) == 2
+    assert len(commands("gunicorn")) == 3
     assert PAGE.read_text("utf-8").count("```python") == len(blocks("python"))

@@ -18,6 +18,7 @@ from telemetry.audit.reports import ShutdownReport
 from telemetry.config import AuditConfig, TelemetryConfig
 from telemetry.config.passphrases import GOOD_CHARACTERS, short_passphrases, weak_passphrases
 from telemetry.exceptions import ConfigurationError, LifecycleError, Problem, TelemetryError
+from telemetry.kafka.green_threads import require_real_threads
 from telemetry.system.core_dumps import disable_core_dumps
 from telemetry.system.deadline import Deadline
 
@@ -70,6 +71,8 @@ class Runtime:
 
     def start(self) -> None:
         """Check keys, Kafka settings and store, and begin; calling it again does nothing."""
+        # Before any lock or thread: one that was replaced may never come back.
+        require_real_threads()
         with self._lock:
             if self._ended:
                 message = "telemetry was shut down; create a new Telemetry to start again"
@@ -133,6 +136,8 @@ class Runtime:
         """Return the pipeline that may be used now, and remember it."""
         # At once, without the lock: start() holds it while it checks everything.
         self._require_running()
+        # A child of a started parent is replaced after the fork, by a server whose workers are greenlets.
+        require_real_threads()
         with self._lock:
             pipeline = self._require_running()
             if self._is_captured:

@@ -1,0 +1,38 @@
+"""Refuses to run where gevent or eventlet has replaced the threads of this process."""
+
+from __future__ import annotations
+
+import sys
+
+from telemetry.exceptions import ConfigurationError, Problem
+
+_REASON = "has replaced Python's {}, and a call into Kafka's client would stop every greenlet of this process for ever"
+_INSTEAD = (
+    "use workers of threads or processes, or log from a process of its own: see green threads in docs/operations.md"
+)
+
+
+def require_real_threads() -> None:
+    """Check that threads and queues are those of Python, whose thread that waits in a C library stops no other.
+
+    Both libraries are harmless while they are only imported, and while they have replaced other modules, such as
+    ``socket``.
+
+    Raises:
+        ConfigurationError: ``gevent.monkey`` or ``eventlet.monkey_patch()`` has replaced them.
+    """
+    # Looked up and not imported: what was not imported has replaced nothing. Each library says itself what it replaced,
+    # because a debugger replaces functions of `threading` too, and harms nothing.
+    gevent, eventlet = sys.modules.get("gevent.monkey"), sys.modules.get("eventlet.patcher")
+    if gevent is not None:
+        replaced = [name for name in ("threading", "_thread", "queue") if gevent.is_module_patched(name)]
+        if replaced:
+            raise ConfigurationError(
+                _problem("gevent", replaced, call="gevent.monkey.patch_all(thread=False, queue=False)")
+            )
+    if eventlet is not None and eventlet.is_monkey_patched("thread"):
+        raise ConfigurationError(_problem("eventlet", ["threading"], call="eventlet.monkey_patch(thread=False)"))
+
+
+def _problem(library: str, replaced: list[str], *, call: str) -> Problem:
+    return Problem("", f"{library} {_REASON.format(', '.join(replaced))}", f"call {call}, or {_INSTEAD}")
