@@ -13,6 +13,7 @@
     ├── EncryptionError               sealing or opening failed
     │   └── KeyServiceError           the key service (KMS) refused or did not answer
     │       ├── KeyAccessDeniedError
+    │       │   └── KeyCredentialsError   expired, withdrawn or absent credentials
     │       ├── KeyNotFoundError
     │       ├── KeyDisabledError      disabled, pending deletion or destroyed
     │       ├── KeyThrottledError
@@ -29,6 +30,7 @@
     │   └── UnknownTopicError
     ├── StorageError                  the fallback store refused or did not answer
     │   ├── StorageAccessDeniedError
+    │   │   └── StorageCredentialsError  expired or withdrawn credentials
     │   ├── StorageNotFoundError
     │   ├── StorageConflictError      the name exists with other content
     │   ├── StorageFullError
@@ -68,6 +70,7 @@ __all__ = [
     "IncompleteError",
     "InputError",
     "KeyAccessDeniedError",
+    "KeyCredentialsError",
     "KeyDisabledError",
     "KeyMismatchError",
     "KeyNotFoundError",
@@ -86,6 +89,7 @@ __all__ = [
     "SpoolError",
     "StorageAccessDeniedError",
     "StorageConflictError",
+    "StorageCredentialsError",
     "StorageError",
     "StorageFullError",
     "StorageLimitError",
@@ -229,6 +233,12 @@ class KeyAccessDeniedError(KeyServiceError):
     """The caller may not use the key; the provider's docstring lists the permissions."""
 
 
+class KeyCredentialsError(KeyAccessDeniedError):
+    """The credentials have expired, were withdrawn or cannot be obtained; renewed ones are read at the next call."""
+
+    retriable = True
+
+
 class KeyNotFoundError(KeyServiceError):
     """There is no such key, key ring, vault or key file."""
 
@@ -342,6 +352,12 @@ class StorageAccessDeniedError(StorageError):
     """The credentials do not allow the operation; the provider's docstring lists the permissions."""
 
     retriable = False
+
+
+class StorageCredentialsError(StorageAccessDeniedError):
+    """The credentials have expired or were withdrawn; renewed ones are read at the next call."""
+
+    retriable = True
 
 
 class StorageNotFoundError(StorageError):

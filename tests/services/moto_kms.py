@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, NoReturn, Self
 
 import boto3
+import flask
 from moto.core.exceptions import JsonRESTError
 from moto.kms.models import Key, KmsBackend, kms_backends
 from moto.kms.utils import _deserialize_ciphertext_blob
@@ -43,6 +44,7 @@ class MotoKms:
         self._gate = threading.Event()
         self._gate.set()
         self._refusals: dict[str, tuple[str, int]] = {}
+        self._accepted = ""
         self._refused_left: int | None = None
         self._calls: Counter[str] = Counter()
         self._originals: dict[str, Any] = {}
@@ -124,9 +126,15 @@ class MotoKms:
             self._refusals[operation] = (code, status)
             self._refused_left = times
 
+    def accept_only(self, access_key_id: str) -> None:
+        """Know no other access key; KMS says so with ``UnrecognizedClientException``."""
+        with self._guard:
+            self._accepted = access_key_id
+
     def allow_all(self) -> None:
         """Take back every refusal."""
         with self._guard:
+            self._accepted = ""
             self._refusals.clear()
             self._refused_left = None
 
@@ -155,6 +163,8 @@ class MotoKms:
         setattr(KmsBackend, name, guarded)
 
     def _refuse_if_told(self, operation: str) -> None:
+        if f"Credential={self._accepted}" not in flask.request.headers["Authorization"]:
+            _fail("UnrecognizedClientException", "no such key", status=400)
         with self._guard:
             refusal = self._refusals.get(operation)
             if refusal is None or self._refused_left == 0:

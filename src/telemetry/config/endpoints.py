@@ -14,6 +14,7 @@ from telemetry.exceptions import ConfigurationError, Problem
 
 if TYPE_CHECKING:
     from telemetry.config.model import ConfigModel
+    from telemetry.config.storage import StorageConfig
 
 
 def checked_url(
@@ -38,6 +39,22 @@ def checked_url(
     if parts.scheme == "http" and not allow_http:
         raise ConfigurationError(Problem(field, no_tls, remedy))
     return url.rstrip("/")
+
+
+def store_endpoint(config: StorageConfig) -> str | None:
+    """Return the configured endpoint without a slash at its end, or None.
+
+    Raises:
+        ConfigurationError: It is not an ``https://`` URL (``http://`` only with ``allow_http``).
+    """
+    if config.endpoint_url is None:
+        return None
+    return checked_url(
+        config.endpoint_url,
+        field="endpoint_url",
+        allow_http=config.allow_http,
+        remedy="write https://, or set allow_http",
+    )
 
 
 def _plain_parts(url: str) -> SplitResult | None:

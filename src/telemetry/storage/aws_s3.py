@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from telemetry.config.endpoints import TlsRequests, require_together
+from telemetry.config.endpoints import TlsRequests, require_together, store_endpoint
 from telemetry.exceptions import ConfigurationError, MissingExtraError, Problem
-from telemetry.storage.object_store import ObjectStoreProvider, Permissions, checked_endpoint
+from telemetry.storage.object_store import ObjectStoreProvider, Permissions
 from telemetry.storage.odd_names import is_odd
 from telemetry.storage.provider import StoredObject
 from telemetry.storage.s3_listing import list_by_boto3
@@ -86,7 +86,7 @@ class AwsS3Provider(ObjectStoreProvider):
         region = config.aws_region or (chain.region if chain else None)
         if region:
             settings["region"] = region
-        endpoint = checked_endpoint(config)
+        endpoint = store_endpoint(config)
         if endpoint:
             settings["endpoint"] = endpoint
             settings["virtual_hosted_style_request"] = False

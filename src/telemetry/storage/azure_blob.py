@@ -7,9 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from telemetry.config import StorageConfig
-from telemetry.config.endpoints import require_together
+from telemetry.config.endpoints import require_together, store_endpoint
 from telemetry.exceptions import ConfigurationError, MissingExtraError, Problem
-from telemetry.storage.object_store import ObjectStoreProvider, Permissions, checked_endpoint
+from telemetry.storage.object_store import ObjectStoreProvider, Permissions
 
 if TYPE_CHECKING:
     from obstore.store import AzureBearerToken, AzureConfig, AzureStore
@@ -69,7 +69,7 @@ class AzureBlobProvider(ObjectStoreProvider):
             "use_emulator": False,
             "skip_signature": False,
         }
-        endpoint = checked_endpoint(config)
+        endpoint = store_endpoint(config)
         if endpoint:
             settings["endpoint"] = endpoint
         self._add_credentials(settings)

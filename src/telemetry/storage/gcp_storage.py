@@ -7,9 +7,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from telemetry.config import StorageConfig
+from telemetry.config.endpoints import store_endpoint
 from telemetry.config.secret_files import require_unchangeable
 from telemetry.exceptions import ConfigurationError, MissingExtraError, Problem
-from telemetry.storage.object_store import ObjectStoreProvider, Permissions, checked_endpoint
+from telemetry.storage.object_store import ObjectStoreProvider, Permissions
 
 if TYPE_CHECKING:
     from obstore.store import GCSConfig, GCSCredential, GCSStore
@@ -50,7 +51,7 @@ class GcpStorageProvider(ObjectStoreProvider):
         from obstore.store import GCSStore  # noqa: PLC0415 - absent without the extra
 
         settings: GCSConfig = {"skip_signature": False}
-        endpoint = checked_endpoint(self.config)
+        endpoint = store_endpoint(self.config)
         if endpoint:
             settings["base_url"] = endpoint
         if self.config.gcp_bearer_token is not None:

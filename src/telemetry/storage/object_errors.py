@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import TypeVar
 
 from telemetry.exceptions import (
+    ConfigurationError,
+    Problem,
     StorageAccessDeniedError,
     StorageConflictError,
+    StorageCredentialsError,
     StorageError,
     StorageFullError,
     StorageLimitError,
     StorageNotFoundError,
     StorageUnreachableError,
 )
+
+Store = TypeVar("Store")
 
 _STATUS = re.compile(r"(?:status code: |\(code: )([1-5][0-9]{2})\b")
 _CODE = re.compile(r"<Code>([A-Za-z]{1,64})</Code>|\"reason\": ?\"([A-Za-z]{1,64})\"")
@@ -30,7 +37,7 @@ KINDS: dict[str, _Kind] = {
     "PreconditionError": (StorageConflictError, "the object exists already"),
     "NotModifiedError": (StorageError, "the store answered another request than the one that was sent"),
     "PermissionDeniedError": (StorageAccessDeniedError, "the credentials do not permit it"),
-    "UnauthenticatedError": (StorageAccessDeniedError, "the credentials are not accepted"),
+    "UnauthenticatedError": (StorageCredentialsError, "the credentials are not accepted"),
     "InvalidPathError": (StorageLimitError, "an object's name has an empty or a dot part"),
     "NotSupportedError": (
         StorageLimitError,
@@ -45,7 +52,8 @@ KINDS: dict[str, _Kind] = {
 }
 """Class name -> our class and the reason; by name, so that this module can be imported without obstore."""
 
-_DENIED = (401, 403)
+_UNAUTHENTICATED = 401
+_DENIED = (_UNAUTHENTICATED, 403)
 _CODES: dict[str, _Kind] = {
     "QuotaExceeded": (StorageFullError, "the quota is used up"),
     "XMinioStorageFull": (StorageFullError, "the disk is full"),
@@ -56,7 +64,12 @@ _CODES: dict[str, _Kind] = {
     "NoSuchBucket": (StorageNotFoundError, "there is no such bucket"),
     "ContainerNotFound": (StorageNotFoundError, "there is no such container"),
     "InvalidBucketName": (StorageNotFoundError, "this is not a valid bucket name"),
-    "AuthenticationFailed": (StorageAccessDeniedError, "the credentials are not accepted"),
+    "AuthenticationFailed": (StorageCredentialsError, "the credentials are not accepted"),
+    "ExpiredToken": (StorageCredentialsError, "the credentials have expired"),
+    "InvalidAccessKeyId": (StorageCredentialsError, "the credentials are not known"),
+    "InvalidAuthenticationInfo": (StorageCredentialsError, "the credentials have expired or are malformed"),
+    "InvalidToken": (StorageCredentialsError, "the credentials are not accepted"),
+    "TokenRefreshRequired": (StorageCredentialsError, "the credentials have expired"),
     "ObjectLocked": (StorageAccessDeniedError, "a retention rule protects the object"),
     "BlobImmutableDueToPolicy": (StorageAccessDeniedError, "an immutability policy protects the object"),
 }
@@ -80,6 +93,15 @@ _STATUSES: dict[int, _Kind] = {
 }
 
 
+_NONE = "no credentials could be obtained"
+_RENEW = "renew the credentials; those of a file, a role or a token are read again at the next call, others at the next start"
+
+
+def concerns_credentials(error: StorageError) -> bool:
+    """Return whether other credentials may help: these were refused, or there were none."""
+    return isinstance(error, StorageCredentialsError) or _NONE in str(error)
+
+
 def is_store_failure(exc: BaseException) -> bool:
     """Return whether obstore raised ``exc``; a panic of its Rust code is not even an ``Exception``."""
     return isinstance(exc, (OSError, ValueError)) or _is_a(exc, "BaseError", "PanicException")
@@ -98,7 +120,9 @@ def translate(exc: BaseException, *, doing: str, remedy: str) -> StorageError:
     kind, reason = _explain(exc, text, status, code)
     details = ", ".join(part for part in (code, f"HTTP {status}" if status else "") if part)
     message = f"{doing} failed: {reason}{f' ({details})' if details else ''}"
-    if issubclass(kind, StorageAccessDeniedError):
+    if issubclass(kind, StorageCredentialsError):
+        message += f"; {_RENEW}"
+    elif issubclass(kind, StorageAccessDeniedError):
         message += f"; {remedy}"
     return kind(message)
 
@@ -115,12 +139,26 @@ def redacted(exc: BaseException) -> BaseException:
     return kind(text)
 
 
+def create_store(create: Callable[[], Store]) -> Store:
+    """Create a store's client; an error of obstore in its settings becomes a ``ConfigurationError``."""
+    try:
+        return create()
+    except ConfigurationError:
+        raise
+    except BaseException as exc:
+        if not is_store_failure(exc):
+            raise
+        failure = exc
+    reason = str(redacted(failure))
+    raise ConfigurationError(Problem("", f"the store cannot be set up: {reason}", "check its fields"))
+
+
 def _explain(exc: BaseException, text: str, status: int | None, code: str) -> _Kind:
     # From the most to the least specific: the store's own code, the kind of obstore's exception, the HTTP status.
     if code in _CODES:
         return _CODES[code]
     if _is_a(exc, "UnauthenticatedError") and status is None:
-        return StorageUnreachableError, "no credentials could be obtained"
+        return StorageUnreachableError, _NONE
     if not _is_a(exc, "GenericError"):
         return _kind(exc)
     if status is None:
@@ -128,7 +166,8 @@ def _explain(exc: BaseException, text: str, status: int | None, code: str) -> _K
         reasons = (reason for sign, reason in _CONNECTION if sign in text)
         return StorageUnreachableError, next(reasons, "the store did not answer")
     if status in _DENIED:
-        return StorageAccessDeniedError, "the credentials are not accepted"
+        kind = StorageCredentialsError if status == _UNAUTHENTICATED else StorageAccessDeniedError
+        return kind, "the credentials are not accepted"
     return _STATUSES.get(status, (StorageError, "the store refused"))
 
 

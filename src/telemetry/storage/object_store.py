@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
+import math
 import os
 import secrets
+import threading
+import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeVar
 
 from telemetry.config import StorageConfig
-from telemetry.config.endpoints import checked_url, read_certificates
+from telemetry.config.endpoints import read_certificates
 from telemetry.exceptions import (
     ConfigurationError,
     LifecycleError,
     MissingExtraError,
-    Problem,
     StorageConflictError,
     StorageError,
     StorageLimitError,
@@ -25,8 +28,8 @@ from telemetry.exceptions import (
     StorageUnreachableError,
 )
 from telemetry.storage.names import clean_prefix, require_name, require_safe
-from telemetry.storage.object_errors import is_store_failure, redacted, translate
-from telemetry.storage.odd_names import after_odd, odd_name_in, report
+from telemetry.storage.object_errors import concerns_credentials, create_store, is_store_failure, redacted, translate
+from telemetry.storage.odd_names import after_odd, next_page, report
 from telemetry.storage.provider import MAX_OBJECT_BYTES, StorageProvider, StoredObject, require_size
 from telemetry.system.fork_relay import Relay
 
@@ -41,6 +44,8 @@ if TYPE_CHECKING:
 
     CloudStore = AzureStore | GCSStore | S3Store
 
+logger = logging.getLogger("telemetry.storage")
+
 Result = TypeVar("Result")
 
 _PAGE = 1_000
@@ -48,6 +53,8 @@ _MAX_REPORTED = 100
 _PART_BYTES = 1 << 20
 _ATTEMPTS = 3
 _CONNECT_SECONDS = 5.0
+_RENEW_SECONDS = 5.0
+"""Pause between two renewals of the credentials: each reads files anew, and may ask a server for a role or a token."""
 _MAX_RETRY_SECONDS = 180.0
 """obstore signs a request once; credentials must outlive its retries."""
 
@@ -84,6 +91,8 @@ class ObjectStoreProvider(StorageProvider):
         self._prefix = clean_prefix(config.prefix)
         self._store: CloudStore | None = create_store(self._create_store)
         self._relay: Relay | None = None
+        self._renewing = threading.Lock()
+        self._renewed_at = -math.inf
         self._closed = False
         self._reported: set[str] = set()
 
@@ -128,7 +137,7 @@ class ObjectStoreProvider(StorageProvider):
             yield self.get(name)
             return
         parts = self._request("get", "reading", name, lambda store: self._open_stream(store, name))
-        while (part := self._request("get", "reading", name, lambda _: next(parts, None))) is not None:
+        while (part := self._continue("get", "reading", name, lambda: next(parts, None))) is not None:
             yield part
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
@@ -292,7 +301,7 @@ class ObjectStoreProvider(StorageProvider):
             "list", "listing", prefix, lambda store: obstore.list(store, folder or None, offset=after, chunk_size=_PAGE)
         )
         while True:
-            page = self._request("list", "listing", prefix, lambda _: _next_page(pages))
+            page = self._continue("list", "listing", prefix, lambda: next_page(pages))
             if page is None:
                 return
             yield page
@@ -321,6 +330,21 @@ class ObjectStoreProvider(StorageProvider):
     def _request(self, right: str, doing: str, name: str, send: Callable[[CloudStore], Result]) -> Result:
         # Read once: another thread may close the provider at this moment.
         store = self._require_open()
+        try:
+            return self._request_once(store, right, doing, name, send)
+        except StorageError as exc:
+            renewed = self._renewed(store) if concerns_credentials(exc) else None
+            if renewed is None:
+                raise
+        return self._request_once(renewed, right, doing, name, send)
+
+    def _continue(self, right: str, doing: str, name: str, send: Callable[[], Result]) -> Result:
+        """Go on with an answer that has begun: it cannot be had from another client."""
+        return self._request_once(self._require_open(), right, doing, name, lambda _: send())
+
+    def _request_once(
+        self, store: CloudStore, right: str, doing: str, name: str, send: Callable[[CloudStore], Result]
+    ) -> Result:
         # From here on this process has obstore's runtime, which a child could not use.
         ObjectStoreProvider._runtime_pid = os.getpid()
         try:
@@ -334,6 +358,25 @@ class ObjectStoreProvider(StorageProvider):
         # Outside the except clause, so that obstore's own text, which contains URLs, is not kept as the context.
         remedy = f"grant {getattr(self.permissions, right)}, or correct the credentials"
         raise translate(failure, doing=f"{doing} {self._where(name)}", remedy=remedy) from redacted(failure)
+
+    def _renewed(self, refused: CloudStore) -> CloudStore | None:
+        """Return a client that reads the credentials anew; None where that was done a moment ago, or fails."""
+        with self._renewing:
+            store = self._require_open()
+            if store is not refused:
+                # Another thread has renewed it meanwhile.
+                return store
+            now = time.monotonic()
+            if now - self._renewed_at < _RENEW_SECONDS:
+                return None
+            self._renewed_at = now
+            try:
+                self._store = create_store(self._create_store)
+            except ConfigurationError as exc:
+                # A file may be half written at this moment.
+                logger.warning("the credentials for %s could not be read again: %s", self.location, exc)
+                return None
+            return self._store
 
     def _require_open(self) -> CloudStore:
         if self._closed or self._store is None:
@@ -350,47 +393,6 @@ class ObjectStoreProvider(StorageProvider):
 
     def _where(self, name: str) -> str:
         return f"{self.location}/{name}"
-
-
-def create_store(create: Callable[[], CloudStore]) -> CloudStore:
-    """Create a store's client; an error of obstore in its settings becomes a ``ConfigurationError``."""
-    try:
-        return create()
-    except ConfigurationError:
-        raise
-    except BaseException as exc:
-        if not is_store_failure(exc):
-            raise
-        failure = exc
-    reason = str(redacted(failure))
-    raise ConfigurationError(Problem("", f"the store cannot be set up: {reason}", "check its fields"))
-
-
-def checked_endpoint(config: StorageConfig) -> str | None:
-    """Return the configured endpoint without a slash at its end, or None.
-
-    Raises:
-        ConfigurationError: It is not an ``https://`` URL (``http://`` only with ``allow_http``).
-    """
-    if config.endpoint_url is None:
-        return None
-    return checked_url(
-        config.endpoint_url,
-        field="endpoint_url",
-        allow_http=config.allow_http,
-        remedy="write https://, or set allow_http",
-    )
-
-
-def _next_page(pages: Iterator[Sequence[ObjectMeta]]) -> Sequence[ObjectMeta] | str | None:
-    """Return the next page, the name that keeps obstore from giving it, or None at the end."""
-    try:
-        return next(pages, None)
-    except BaseException as exc:
-        odd = odd_name_in(exc)
-        if odd is None:
-            raise
-        return odd
 
 
 def _put(store: CloudStore, name: str, data: bytes) -> None:

@@ -9,6 +9,11 @@ from __future__ import annotations
 import logging
 import re
 import sys
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from obstore import ObjectMeta
 
 logger = logging.getLogger("telemetry.storage")
 
@@ -26,6 +31,17 @@ def odd_name_in(error: BaseException) -> str | None:
     # obstore has no attribute for it. Its text quotes the name as Rust writes a string.
     found = _PATH.search(str(error))
     return None if found is None else _ESCAPE.sub(_unescaped, found[1])
+
+
+def next_page(pages: Iterator[Sequence[ObjectMeta]]) -> Sequence[ObjectMeta] | str | None:
+    """Return the next page, the name that keeps obstore from giving it, or None at the end."""
+    try:
+        return next(pages, None)
+    except BaseException as exc:
+        odd = odd_name_in(exc)
+        if odd is None:
+            raise
+        return odd
 
 
 def is_odd(name: str) -> bool:

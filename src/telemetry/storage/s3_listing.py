@@ -56,7 +56,8 @@ def _client(config: StorageConfig) -> Any:
             "aws_secret_access_key": config.aws_secret_access_key.get_secret_value(),
             "aws_session_token": None if token is None else token.get_secret_value(),
         }
-    client = boto3.client(
+    # A session of its own: the one that boto3 keeps has the credentials that were there at its first use.
+    client = boto3.Session().client(
         "s3",
         region_name=config.aws_region,
         endpoint_url=config.endpoint_url,

@@ -79,6 +79,11 @@ class FakeGcs:
         with self._state.guard:
             return sorted(self._state.buckets[self.bucket])
 
+    def replace_token(self, token: str) -> None:
+        """Accept another token only."""
+        with self._state.guard:
+            self.token = self._state.token = token
+
     def refuse(self, operation: str, *, status: int = 403, code: str = "AccessDenied") -> None:
         """Answer every ``put``, ``get``, ``list`` or ``delete`` with an error from now on."""
         self._state.refusals[operation] = (status, code)

@@ -23,6 +23,7 @@ from telemetry.encryption.providers.remote import RemoteKeyProvider
 from telemetry.exceptions import (
     ConfigurationError,
     KeyAccessDeniedError,
+    KeyCredentialsError,
     KeyDisabledError,
     KeyMismatchError,
     KeyNotFoundError,
@@ -90,7 +91,7 @@ def test_every_modelled_aws_error_is_mapped(operation: str) -> None:
     ("code", "expected"),
     [
         ("AccessDeniedException", KeyAccessDeniedError),
-        ("ExpiredTokenException", KeyAccessDeniedError),
+        ("ExpiredTokenException", KeyCredentialsError),
         ("NotFoundException", KeyNotFoundError),
         ("DisabledException", KeyDisabledError),
         ("KMSInvalidStateException", KeyDisabledError),
@@ -136,9 +137,13 @@ def test_errors_of_botocore() -> None:
         (botocore.exceptions.ConnectTimeoutError(**endpoint), KeyUnreachableError),
         (botocore.exceptions.ReadTimeoutError(**endpoint), KeyUnreachableError),
         (botocore.exceptions.SSLError(**endpoint, error=OSError("bad")), KeyUnreachableError),
-        (botocore.exceptions.NoCredentialsError(), KeyAccessDeniedError),
-        (botocore.exceptions.TokenRetrievalError(provider="sso", error_msg="x"), KeyAccessDeniedError),
+        (botocore.exceptions.NoCredentialsError(), KeyCredentialsError),
+        (botocore.exceptions.TokenRetrievalError(provider="sso", error_msg="x"), KeyCredentialsError),
         (botocore.exceptions.ParamValidationError(report="x"), KeyServiceError),
+        (
+            RuntimeError("Credentials were refreshed, but the refreshed credentials are still expired."),
+            KeyCredentialsError,
+        ),
     ]
     for error, expected in cases:
         assert type(translated(AWS, error)) is expected
@@ -159,7 +164,7 @@ def test_every_error_of_azure_is_mapped(kind: type[Exception]) -> None:
     ("status", "body", "expected"),
     [
         (400, None, KeyServiceError),
-        (401, None, KeyAccessDeniedError),
+        (401, None, KeyCredentialsError),
         (403, {"code": "Forbidden", "innererror": {"code": "ForbiddenByRbac"}}, KeyAccessDeniedError),
         (403, {"code": "Forbidden", "innererror": {"code": "ForbiddenByFirewall"}}, KeyAccessDeniedError),
         (403, {"code": "Forbidden", "innererror": {"code": "KeyDisabled"}}, KeyDisabledError),
@@ -231,8 +236,8 @@ def test_invalid_arguments_of_cloud_kms_differ() -> None:
 
 def test_errors_of_google_auth() -> None:
     cases: list[tuple[Any, type[KeyServiceError]]] = [
-        (google.auth.exceptions.DefaultCredentialsError, KeyAccessDeniedError),
-        (google.auth.exceptions.RefreshError, KeyAccessDeniedError),
+        (google.auth.exceptions.DefaultCredentialsError, KeyCredentialsError),
+        (google.auth.exceptions.RefreshError, KeyCredentialsError),
         (google.auth.exceptions.TransportError, KeyUnreachableError),
     ]
     for kind, expected in cases:

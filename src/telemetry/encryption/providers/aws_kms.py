@@ -23,6 +23,7 @@ from telemetry.encryption.providers.sdk_errors import SdkErrors
 from telemetry.exceptions import (
     ConfigurationError,
     KeyAccessDeniedError,
+    KeyCredentialsError,
     KeyDisabledError,
     KeyMismatchError,
     KeyNotFoundError,
@@ -44,10 +45,13 @@ ERROR_CODES: Mapping[str, type[KeyServiceError]] = {
     "AccessDenied": KeyAccessDeniedError,
     "AccessDeniedException": KeyAccessDeniedError,
     "AuthFailure": KeyAccessDeniedError,
-    "ExpiredToken": KeyAccessDeniedError,
-    "ExpiredTokenException": KeyAccessDeniedError,
+    "ExpiredToken": KeyCredentialsError,
+    "ExpiredTokenException": KeyCredentialsError,
+    # Of the token service, which gives the credentials of a web identity.
+    "IDPRejectedClaim": KeyCredentialsError,
+    "InvalidIdentityToken": KeyCredentialsError,
     "IncompleteSignature": KeyAccessDeniedError,
-    "InvalidClientTokenId": KeyAccessDeniedError,
+    "InvalidClientTokenId": KeyCredentialsError,
     "InvalidGrantTokenException": KeyAccessDeniedError,
     "InvalidSignatureException": KeyAccessDeniedError,
     "MissingAuthenticationToken": KeyAccessDeniedError,
@@ -56,7 +60,7 @@ ERROR_CODES: Mapping[str, type[KeyServiceError]] = {
     "OptInRequired": KeyAccessDeniedError,
     "RequestExpired": KeyAccessDeniedError,
     "SignatureDoesNotMatch": KeyAccessDeniedError,
-    "UnrecognizedClientException": KeyAccessDeniedError,
+    "UnrecognizedClientException": KeyCredentialsError,
     "InvalidArnException": KeyNotFoundError,
     "NotFoundException": KeyNotFoundError,
     # Disabled, pending deletion, pending import, or in a custom key store that is not connected.
@@ -94,17 +98,17 @@ _NAMES: Mapping[str, type[KeyServiceError]] = {
     "ChecksumError": KeyUnreachableError,
     "FlexibleChecksumError": KeyUnreachableError,
     "CapacityNotAvailableError": KeyThrottledError,
-    "NoCredentialsError": KeyAccessDeniedError,
-    "PartialCredentialsError": KeyAccessDeniedError,
-    "CredentialRetrievalError": KeyAccessDeniedError,
-    "MetadataRetrievalError": KeyAccessDeniedError,
+    "NoCredentialsError": KeyCredentialsError,
+    "PartialCredentialsError": KeyCredentialsError,
+    "CredentialRetrievalError": KeyCredentialsError,
+    "MetadataRetrievalError": KeyCredentialsError,
     "UnknownCredentialError": KeyAccessDeniedError,
     "RefreshWithMFAUnsupportedError": KeyAccessDeniedError,
-    "NoAuthTokenError": KeyAccessDeniedError,
-    "TokenRetrievalError": KeyAccessDeniedError,
+    "NoAuthTokenError": KeyCredentialsError,
+    "TokenRetrievalError": KeyCredentialsError,
     "UnknownTokenProviderError": KeyAccessDeniedError,
-    "SSOError": KeyAccessDeniedError,
-    "LoginError": KeyAccessDeniedError,
+    "SSOError": KeyCredentialsError,
+    "LoginError": KeyCredentialsError,
     # Everything else that botocore reports is wrong with its configuration, or with the request.
     "BotoCoreError": KeyServiceError,
     "ClientError": KeyServiceError,
@@ -118,6 +122,8 @@ _REMEDIES: Mapping[type[KeyServiceError], str] = {
     KeyMismatchError: "the wrapped key or its context was altered, or another key wrapped it",
 }
 _MOVED = "this process keeps the former one; restart it to use the new key, and list the former in previous_keys"
+_STILL_EXPIRED = "credentials are still expired"
+"""In the text of the error of botocore (credentials.py) whose class is none of its own."""
 ERRORS = SdkErrors(service="AWS KMS", names=_NAMES, remedies=_REMEDIES)
 
 
@@ -281,6 +287,8 @@ class AwsKmsProvider(RemoteKeyProvider):
             return ERRORS.answered(kind, doing, code)
         if isinstance(error, BotoCoreError):
             return ERRORS.translated(ERRORS.kind_of(type(error)) or KeyServiceError, doing, error)
+        if isinstance(error, RuntimeError) and _STILL_EXPIRED in str(error):
+            return ERRORS.answered(KeyCredentialsError, doing, "credentials that have expired")
         return None
 
 

@@ -27,6 +27,7 @@ from telemetry.encryption.providers.remote import (
 from telemetry.encryption.providers.sdk_errors import SdkErrors
 from telemetry.exceptions import (
     KeyAccessDeniedError,
+    KeyCredentialsError,
     KeyDisabledError,
     KeyMismatchError,
     KeyNotFoundError,
@@ -52,7 +53,7 @@ _KEY_TYPES: Mapping[str, int] = {"RSA": _RSA, "RSA-HSM": _RSA, "oct": _AES, "oct
 # learn.microsoft.com/azure/key-vault/general/rest-error-codes, and azure-core's error for each status.
 STATUSES: Mapping[int, type[KeyServiceError]] = {
     400: KeyServiceError,
-    401: KeyAccessDeniedError,
+    401: KeyCredentialsError,
     403: KeyAccessDeniedError,
     404: KeyNotFoundError,
     408: KeyUnreachableError,
@@ -71,7 +72,7 @@ _NAMES: Mapping[str, type[KeyServiceError]] = {
     "StreamClosedError": KeyUnreachableError,
     "ResponseNotReadError": KeyUnreachableError,
     "DeserializationError": KeyUnreachableError,
-    "ClientAuthenticationError": KeyAccessDeniedError,
+    "ClientAuthenticationError": KeyCredentialsError,
     "ResourceNotFoundError": KeyNotFoundError,
     "ResourceExistsError": KeyDisabledError,
     "SerializationError": KeyServiceError,
@@ -260,8 +261,15 @@ class AzureKeyVaultProvider(RemoteKeyProvider):
         client.close()
 
     def _translate(self, error: Exception, doing: str) -> KeyServiceError | None:
-        from azure.core.exceptions import AzureError, HttpResponseError  # noqa: PLC0415 - absent without the extra
+        from azure.core.exceptions import (  # noqa: PLC0415 - absent without the extra
+            AzureError,
+            ClientAuthenticationError,
+            HttpResponseError,
+        )
 
+        if isinstance(error, ClientAuthenticationError):
+            # Of the vault, or of the service that gives tokens, whose status may be another one.
+            return ERRORS.translated(KeyCredentialsError, doing, error, answer=f"HTTP {error.status_code or 401}")
         if isinstance(error, HttpResponseError) and error.status_code is not None:
             kind = _kind_of_response(error, unwrapping="unwrapkey" in doing)
             return ERRORS.translated(kind, doing, error, answer=f"HTTP {error.status_code}")

@@ -20,6 +20,7 @@ from telemetry.encryption.providers.remote import SECTION, RemoteKeyProvider, ch
 from telemetry.encryption.providers.sdk_errors import SdkErrors
 from telemetry.exceptions import (
     KeyAccessDeniedError,
+    KeyCredentialsError,
     KeyDisabledError,
     KeyMismatchError,
     KeyNotFoundError,
@@ -54,11 +55,11 @@ GRPC_CODES: Mapping[str, type[KeyServiceError]] = {
     "INTERNAL": KeyUnreachableError,
     "UNAVAILABLE": KeyUnreachableError,
     "DATA_LOSS": KeyUnreachableError,
-    "UNAUTHENTICATED": KeyAccessDeniedError,
+    "UNAUTHENTICATED": KeyCredentialsError,
 }
 _NAMES: Mapping[str, type[KeyServiceError]] = {
     # Errors of google-api-core and google-auth without a gRPC code.
-    "Unauthorized": KeyAccessDeniedError,
+    "Unauthorized": KeyCredentialsError,
     "Forbidden": KeyAccessDeniedError,
     "NotFound": KeyNotFoundError,
     "PreconditionFailed": KeyDisabledError,
@@ -70,8 +71,8 @@ _NAMES: Mapping[str, type[KeyServiceError]] = {
     "TransportError": KeyUnreachableError,
     "TimeoutError": KeyUnreachableError,
     "ResponseError": KeyUnreachableError,
-    "RefreshError": KeyAccessDeniedError,
-    "DefaultCredentialsError": KeyAccessDeniedError,
+    "RefreshError": KeyCredentialsError,
+    "DefaultCredentialsError": KeyCredentialsError,
     "GoogleAuthError": KeyAccessDeniedError,
     "ClientError": KeyServiceError,
     "GoogleAPIError": KeyServiceError,

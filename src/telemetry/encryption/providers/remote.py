@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import random
 import threading
+import time
 from abc import abstractmethod
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -14,15 +17,19 @@ from telemetry.config.endpoints import checked_url, is_this_machine, require_cer
 from telemetry.encryption.confidential import confidential
 from telemetry.encryption.provider import EncryptionProvider
 from telemetry.encryption.trial import try_key
-from telemetry.exceptions import ConfigurationError, KeyServiceError, MissingExtraError, Problem
+from telemetry.exceptions import ConfigurationError, KeyCredentialsError, KeyServiceError, MissingExtraError, Problem
 
 SECTION = "encryption_config."
 """Path of an ``EncryptionConfig`` in the whole configuration, for errors."""
 
 Answer = TypeVar("Answer")
 
+logger = logging.getLogger("telemetry.encryption")
+
 _FIRST_WAIT = 0.2
 _LONGEST_WAIT = 5.0
+_RENEW_SECONDS = 5.0
+"""Pause between two renewals: each reads files anew, and may ask a server for a role or a token."""
 
 
 class RemoteKeyProvider(EncryptionProvider):
@@ -30,6 +37,9 @@ class RemoteKeyProvider(EncryptionProvider):
 
     Only this class retries: throttled and unreachable calls, ``max_retries`` times, with exponential waits and full
     jitter. The SDKs' own retries are off, so the configured limits mean what they say.
+
+    SDKs read some credentials once, when the client is created. So after a refusal of the credentials the client is
+    created anew, and asked again, before the refusal counts.
 
     Args:
         config: The configuration; nothing is contacted yet.
@@ -54,6 +64,7 @@ class RemoteKeyProvider(EncryptionProvider):
         self._connecting = threading.Lock()
         self._client: Any = None
         self._closing = threading.Event()
+        self._renewed_at = -math.inf
 
     def check(self) -> None:
         """Wrap and unwrap a trial key (only wrap it with ``writer_only``)."""
@@ -101,9 +112,21 @@ class RemoteKeyProvider(EncryptionProvider):
         if self._closing.is_set():
             message = f"{doing} is not possible: the provider is closed"
             raise KeyServiceError(message)
+        client = None
+        try:
+            client = self._with_client(self._connected, doing)
+            return self._with_client(lambda: ask(client), doing)
+        except KeyCredentialsError:
+            renewed = self._renewed(client, doing)
+            if renewed is None:
+                raise
+        return self._with_client(lambda: ask(renewed), doing)
+
+    def _with_client(self, call: Callable[[], Answer], doing: str) -> Answer:
+        """Make a call that uses the SDK, and translate its errors."""
         try:
             with confidential(*self.body_loggers):
-                return ask(self._connected())
+                return call()
         except (KeyServiceError, ConfigurationError):
             raise
         except Exception as exc:
@@ -120,6 +143,30 @@ class RemoteKeyProvider(EncryptionProvider):
             # Another thread may have connected while this one waited for the lock.
             if self._client is None:
                 self._client = self._connect()
+            return self._client
+
+    def _renewed(self, refused: Any, doing: str) -> Any:
+        """Return a client with credentials that are read anew, or None where that was done a moment ago, or fails.
+
+        Args:
+            refused: The client whose credentials were refused; None if there was none.
+            doing: The call and its key, for messages.
+        """
+        with self._connecting:
+            if self._client is not None and self._client is not refused:
+                # Another thread has renewed it meanwhile.
+                return self._client
+            now = time.monotonic()
+            if now - self._renewed_at < _RENEW_SECONDS or self._closing.is_set():
+                return None
+            self._renewed_at = now
+            try:
+                # The former one is not closed: other threads may be in the middle of a call.
+                self._client = self._with_client(self._connect, doing)
+            except (KeyServiceError, ConfigurationError) as exc:
+                # A file may be half written at this moment.
+                logger.warning("the credentials could not be read again: %s", exc)
+                return None
             return self._client
 
 

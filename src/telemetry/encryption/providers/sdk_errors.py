@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from telemetry.exceptions import KeyServiceError, KeyUnreachableError
+from telemetry.exceptions import KeyCredentialsError, KeyServiceError, KeyUnreachableError
 
 Kind = type[KeyServiceError]
+
+_RENEW = "renew the credentials; those of a file, a role or a token are read again at the next call, others at the next start"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,8 @@ class SdkErrors:
             answer: The service's code for it; never its text, which may show what was sent.
         """
         remedy = self.remedies.get(kind, f"see the {self.service} documentation of this error")
+        if kind is KeyCredentialsError:
+            remedy = _RENEW
         return kind(f"{doing} failed: {self.service} answered {answer}; {remedy}")
 
     def translated(self, kind: Kind, doing: str, error: Exception, *, answer: str = "") -> KeyServiceError:
