@@ -43,6 +43,11 @@ class ReadRange:
     group: str | None = None
 
     def __post_init__(self) -> None:
-        if self.group is not None and not 0 < len(self.group) <= MAX_GROUP:
-            problem = Problem("group", f"has not 1 to {MAX_GROUP} characters", "name the program that reads")
-            raise ConfigurationError(problem)
+        if self.group is not None and not _is_group(self.group):
+            reason = f"has not 1 to {MAX_GROUP} printable characters, or a space at an end"
+            raise ConfigurationError(Problem("group", reason, "name the program that reads"))
+
+
+def _is_group(name: str) -> bool:
+    # Kafka's client ends the process for a blank name, and takes a NUL for the end of it.
+    return 0 < len(name) <= MAX_GROUP and name.isprintable() and name == name.strip()
