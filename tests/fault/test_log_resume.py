@@ -90,7 +90,16 @@ def test_other_input_is_refused(kafka: EmbeddedKafka, tmp_path: Path, other: byt
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{}", '{"version":9,"import_id":"x"}', '{"version":1,"import_id":"x","lines":3}']
+    "content",
+    [
+        "",
+        "{}",
+        '{"version":9,"import_id":"x"}',
+        '{"version":1,"import_id":"x","lines":3}',
+        '{"version":1,"import_id":"x","lines":3,"marks":{"3":"zz"}}',
+        '{"version":1,"import_id":"x","lines":3,"marks":{"3":"\u00e9"}}',
+        '{"version":1,"import_id":"x","bad_bytes":-5}',
+    ],
 )
 def test_state_that_cannot_be_used_is_refused(kafka: EmbeddedKafka, tmp_path: Path, content: str) -> None:
     site = ImportSite(kafka, tmp_path)
@@ -101,6 +110,17 @@ def test_state_that_cannot_be_used_is_refused(kafka: EmbeddedKafka, tmp_path: Pa
     assert ended.code == 2
     assert "--resume" in ended.err
     assert (tmp_path / "state").read_text() == content
+
+
+def test_bad_lines_never_share_the_state(kafka: EmbeddedKafka, tmp_path: Path) -> None:
+    site = ImportSite(kafka, tmp_path)
+    one, again = tmp_path / "one", tmp_path / "fallback" / ".." / "one"
+
+    ended = site.log(lines_of(range(3)), "--resume", str(one), "--bad-lines", str(again))
+
+    assert ended.code == 2
+    assert "file of --resume" in ended.err
+    assert not one.exists()
 
 
 def test_events_of_an_import_have_the_same_key_again(kafka: EmbeddedKafka, tmp_path: Path) -> None:

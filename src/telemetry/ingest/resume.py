@@ -8,6 +8,7 @@ before the crash; each event has a key of the import and its line, so a reader r
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 import time
 from collections.abc import Iterable, Iterator
@@ -27,6 +28,7 @@ VERSION = 1
 _MAX_BYTES = 1 << 16
 _SAVE_SECONDS = 0.5
 _ID_BYTES = 16
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 class ResumeState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -66,10 +68,17 @@ def load_state(path: Path) -> ResumeState | None:
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         remedy = "name the file of this import, or a new one"
         raise ConfigurationError(Problem("--resume", f"{path} is no file of an import", remedy)) from exc
-    if state.version != VERSION or state.lines < 0 or (state.lines and state.lines not in state.marks):
+    if state.version != VERSION or not _is_whole(state):
         problem = Problem("--resume", f"{path} is of an unknown version or damaged", "use the version that wrote it")
         raise ConfigurationError(problem)
     return state
+
+
+def _is_whole(state: ResumeState) -> bool:
+    """Return whether the numbers and digests of a state can be what a run has written."""
+    has_last = not state.lines or state.lines in state.marks
+    are_digests = all(_DIGEST.fullmatch(mark) for mark in state.marks.values())
+    return state.lines >= 0 and has_last and are_digests and (state.bad_bytes or 0) >= 0
 
 
 class Resume(LineObserver):

@@ -101,15 +101,22 @@ class FeedBundle:
         """Return the options' values, checked.
 
         Raises:
-            ConfigurationError: A path of items is empty or has an empty name.
+            ConfigurationError: A path of items is empty or has an empty name, or two files have one name.
         """
         items: str | None = values["items"]
+        _require_two_files(values["bad_lines"], values["resume"])
         return FeedOptions(**(dict(values) | {"items": _names(items), "whole_line": items == _WHOLE_LINE}))
 
 
 def with_feed(command: Command) -> Command:
     """Give a command the options; it receives them as ``feed``."""
     return with_bundle(command, FeedBundle())
+
+
+def _require_two_files(bad_lines: Path | None, resume: Path | None) -> None:
+    # Each would replace what the other has written.
+    if bad_lines is not None and resume is not None and bad_lines.resolve() == resume.resolve():
+        raise ConfigurationError(Problem("--bad-lines", f"{bad_lines} is the file of --resume", "choose another name"))
 
 
 def _names(path: str | None) -> tuple[str, ...] | None:
