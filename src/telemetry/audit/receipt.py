@@ -82,6 +82,18 @@ class Receipt(_Awaitable, eq=False, gc=False):
     def __repr__(self) -> str:
         return f"Receipt(event_id={self.event_id!r}, producer={self.producer!r}, sequence={self.sequence})"
 
+    def __copy__(self) -> Receipt:
+        # The pipeline knows one object: another one would never learn what became of the event.
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Receipt:
+        del memo
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        message = "a receipt belongs to its process and cannot be pickled; pass on its event_id"
+        raise TypeError(message)
+
     @property
     def delivery(self) -> Delivery | None:
         """Where the event is, once delivered or stored; None before."""

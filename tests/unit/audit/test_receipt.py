@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import pickle
 import threading
 
 import pytest
@@ -164,3 +166,15 @@ def test_spooled_event_that_failed_was_durable() -> None:
     receipt.wait_durable(0)
     with pytest.raises(TransportError):
         receipt.wait_delivered(0)
+
+
+def test_copy_of_a_receipt_is_the_receipt() -> None:
+    receipt = _receipt()
+
+    assert copy.copy(receipt) is receipt
+    assert copy.deepcopy([receipt])[0] is receipt
+
+
+def test_pickled_receipt_is_refused() -> None:
+    with pytest.raises(TypeError, match="event_id"):
+        pickle.dumps(_receipt())

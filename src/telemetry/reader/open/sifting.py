@@ -106,7 +106,7 @@ class EntrySieve:
             yield self._conflict(opened, "another record in the same place of the same stream was shown before")
         if call is Sighting.RIVAL:
             yield self._conflict(
-                opened, "an event of another content, logged with the same value of dedup, was shown before"
+                opened, "an event of another content, logged with the same idempotency key, was shown before"
             )
 
     def _damaged(self, entry: DamagedRecord) -> Iterator[Entry]:

@@ -93,6 +93,13 @@ class Adjuster:
         return short_repr(value)
 
 
+def _digits(value: int) -> str | None:
+    try:
+        return int.__repr__(value)
+    except ValueError:
+        return None  # Python writes no more than some thousand digits; no id has so many.
+
+
 def plain_form(value: Any) -> str | None:
     """Return the text of a value that has only one; None if it is of another type."""
     if isinstance(value, str):
@@ -101,5 +108,5 @@ def plain_form(value: Any) -> str | None:
     if isinstance(value, enum.Enum):
         return plain_form(value.value)
     if isinstance(value, int) and not isinstance(value, bool):
-        return int.__repr__(value)
+        return _digits(value)
     return str(value) if type(value).__module__ in _TEXT_MODULES else None

@@ -113,10 +113,12 @@ def explain(value: Any, root: str) -> EventError:
         An error that gives the place of the first unfit part and the reason: ``payload.#2[0]`` is the first item of the
         second member. Names of members are values too: an application may have a person's name in one.
     """
-    for path, reason in _unfit_parts(value, root, ()):
-        hint = " (#1 is the first member of an object)" if "#" in path else ""
-        return EventError(f"{path} {reason}; log only JSON-like values{hint}")
-    return EventError(f"{root} cannot be written as JSON; log only JSON-like values")
+    try:
+        path, reason = next(_unfit_parts(value, root, ()), (root, "cannot be written as JSON"))
+    except Exception:  # noqa: BLE001 - a value's own code may raise anything, and quote the value
+        path, reason = root, "has a value whose own code raises an error"
+    hint = " (#1 is the first member of an object)" if "#" in path else ""
+    return EventError(f"{path} {reason}; log only JSON-like values{hint}")
 
 
 def _require_exact_children(children: Collection[Any], stack: list[Any]) -> None:
@@ -134,7 +136,7 @@ def _require_exact_children(children: Collection[Any], stack: list[Any]) -> None
 
 def _require_exact_leaf(node: Any, stack: list[Any]) -> None:
     if isinstance(node, float | Decimal):
-        if not math.isfinite(node):
+        if not _is_finite(node):
             raise NotExactError
     elif isinstance(node, tuple | set | frozenset | list):
         stack.extend(node)
@@ -207,10 +209,15 @@ def _unfit_leaf(value: Any) -> str | None:
     if isinstance(value, str):
         return "contains a lone surrogate" if _has_surrogate(value) else None
     if isinstance(value, float | Decimal):
-        return None if math.isfinite(value) else "is NaN or infinite"
+        return None if _is_finite(value) else "is NaN or infinite"
     if isinstance(value, _CONTAINERS):
         return None
     return f"is of type {type(value).__name__}" if _cannot_encode(value) else None
+
+
+def _is_finite(value: float | Decimal) -> bool:
+    # ``math.isfinite`` raises for a signaling NaN.
+    return value.is_finite() if isinstance(value, Decimal) else math.isfinite(value)
 
 
 def _cannot_encode(value: Any) -> bool:

@@ -70,7 +70,12 @@ def occurred_at_of(value: Any) -> str | None:
 
 def moment_as_given(value: str | float | Decimal) -> str:
     """Return the text of a moment that could not be understood, to be kept beside the event."""
-    return value if isinstance(value, str) else str(value)
+    if isinstance(value, str):
+        return value
+    try:
+        return str(value)
+    except ValueError:
+        return hex(int(value))  # Python writes no more than some thousand decimal digits.
 
 
 def _target(value: Any, adjuster: Adjuster) -> Target:

@@ -8,6 +8,7 @@ import sys
 import threading
 import traceback
 import uuid
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -330,6 +331,40 @@ def test_failing_code_of_a_value_is_an_unfit_value() -> None:
 
     assert CANARY not in "".join(traceback.format_exception(caught.value))
     assert "payload" in _decoded(_factory().draft("t", {"a": Raising()}, "u", {}, unfit="repr"))["adjusted"]
+
+
+class RaisingMapping(Mapping[str, Any]):
+    def __getitem__(self, name: str) -> Any:
+        raise KeyError(CANARY)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("a",))
+
+    def __len__(self) -> int:
+        return 1
+
+
+@pytest.mark.parametrize("fields", [{"payload": [RaisingMapping()]}, {"note": RaisingMapping()}])
+def test_failing_mapping_is_an_unfit_value(fields: dict[str, Any]) -> None:
+    with pytest.raises(EventError, match="own code") as caught:
+        _body(**fields)
+
+    assert CANARY not in "".join(traceback.format_exception(caught.value))
+
+
+def test_signaling_nan_is_refused_by_place() -> None:
+    with pytest.raises(EventError, match=r"payload\[1\] is NaN"):
+        _body([1, Decimal("sNaN")])
+
+
+def test_numbers_too_long_to_write_are_unfit() -> None:
+    long = 10**5_000
+
+    for fields in ({"user_id": long}, {"entity_id": long}, {"idempotency_key": long}):
+        with pytest.raises(EventError, match="not of type int"):
+            _body(**fields)
+    body = _decoded(_factory(max_event_bytes=65_536).draft("t", {}, "u", {"occurred_at": long}))
+    assert body["metadata"]["occurred_at"] == hex(long)
 
 
 def test_near_miss_of_a_field_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
