@@ -9,6 +9,7 @@ from telemetry.audit.reports import SHUTDOWN_SECONDS, ShutdownReport
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from telemetry.audit.health import Health
     from telemetry.config import AuditConfig, TelemetryConfig
 
 
@@ -75,6 +76,14 @@ class Telemetry:
         if self._runtime.never_blocks:
             return self._runtime.shutdown(timeout)
         return await asyncio.to_thread(self._runtime.shutdown, timeout)
+
+    def health(self) -> Health:
+        """Return whether events are accepted safely now, why not, and how the pipeline of this process is.
+
+        It may be called at any moment, in any thread and in a forked child: it asks no server, waits for nothing and does not
+        raise. Before ``start()`` and after ``shutdown()`` it is not ready.
+        """
+        return self._runtime.health()
 
     def __copy__(self) -> Self:
         return self  # there is one pipeline, and it belongs to this process

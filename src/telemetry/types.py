@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from telemetry.system.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
+    from telemetry.audit.health import Health, NotReady
     from telemetry.audit.receipt import Delivery, Receipt
     from telemetry.audit.reports import AuditStats, ShutdownReport
     from telemetry.config import (
@@ -25,7 +26,9 @@ __all__ = [
     "AuditStats",
     "Delivery",
     "EncryptionConfig",
+    "Health",
     "KafkaConfig",
+    "NotReady",
     "Receipt",
     "ShutdownReport",
     "SigningConfig",
@@ -39,7 +42,9 @@ _HOMES = {
     "AuditStats": "telemetry.audit.reports",
     "Delivery": "telemetry.audit.receipt",
     "EncryptionConfig": "telemetry.config.encryption",
+    "Health": "telemetry.audit.health",
     "KafkaConfig": "telemetry.config.kafka",
+    "NotReady": "telemetry.audit.health",
     "Receipt": "telemetry.audit.receipt",
     "ShutdownReport": "telemetry.audit.reports",
     "SigningConfig": "telemetry.config.encryption",

@@ -17,7 +17,6 @@ from telemetry.audit.accept.key_supply import KeySupply
 from telemetry.audit.accept.room import Room
 from telemetry.audit.accept.stream import ProducerStream
 from telemetry.audit.accept.waiting_line import Patience, WaitingLine
-from telemetry.audit.gauges import PipelineGauges
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.metrics import AuditMetrics, BatchMetrics
 from telemetry.audit.pipeline import AuditPipeline
@@ -46,6 +45,10 @@ from telemetry.audit.spool.owner import owner_of
 from telemetry.audit.spool.sealing import SEALED_VERSION, SPOOL_PURPOSE
 from telemetry.audit.spool.segment import SpoolSegment
 from telemetry.audit.spool.spool import Spool
+from telemetry.audit.watch.direction import DirectionWatch
+from telemetry.audit.watch.examination import Examination
+from telemetry.audit.watch.gauges import PipelineGauges
+from telemetry.audit.watch.parts import WatchedParts
 from telemetry.config import AuditConfig, TelemetryConfig
 from telemetry.encryption.storage_keys import StorageKeys, storage_keys_of
 from telemetry.exceptions import ConfigurationError, Problem, SpoolError, StorageError
@@ -154,6 +157,7 @@ class _Assembly:
         observers: list[BatchObserver] = [self_audit, BatchMetrics(self._metrics, timer=intake)]
         if checkpointer is not None:
             observers.append(checkpointer)
+        direction = DirectionWatch()
         dispatcher = Dispatcher(
             stream.producer,
             batcher=batcher,
@@ -161,20 +165,23 @@ class _Assembly:
             link=SenderLink(self._kafka, ledger=ledger, batcher=batcher, intake=intake),
             diversion=diversion,
             observers=observers,
-            listeners=[fallbacks.returning, self_audit],
+            listeners=[direction, fallbacks.returning, self_audit],
             adopted=_adopted_records(adopted, signer, ledger),
         )
         # 5. The parts that read, end and run all of this.
-        gauges = PipelineGauges(
+        parts = WatchedParts(
             room=room,
             intake=intake,
             batcher=batcher,
             dispatcher=dispatcher,
             keyring=keys.keyring if keys is not None else None,
             spool=spool,
+            fallback=fallbacks.fallback,
             handler=fallbacks.handler,
             worker=fallbacks.worker,
         )
+        gauges = PipelineGauges(parts)
+        spool_bound = audit.spool_max_bytes if spool is not None else None
         ending = Shutdown(
             intake=intake,
             ledger=ledger,
@@ -197,6 +204,7 @@ class _Assembly:
             ledger=ledger,
             dispatcher=dispatcher,
             gauges=gauges,
+            examination=Examination(parts, ledger=ledger, direction=direction, spool_max_bytes=spool_bound),
             ending=ending,
         )
         # 6. Start. The first events are the process's own; no step that may fail comes after them.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 
 import msgspec
@@ -16,7 +17,10 @@ from telemetry.exceptions import TelemetryError, TransportError
 
 
 class Counts(msgspec.Struct):
-    """Counts of a process; the ledger changes them under its lock. ``AuditStats`` says what each one means."""
+    """Counts of a process; the ledger changes them under its lock. ``AuditStats`` says what each one means.
+
+    ``last_delivered`` is when Kafka last acknowledged an event, in seconds since 1970.
+    """
 
     delivered: int = 0
     stored: int = 0
@@ -28,6 +32,7 @@ class Counts(msgspec.Struct):
     unmarked: int = 0
     recovered: int = 0
     send_errors: int = 0
+    last_delivered: float | None = None
 
     @property
     def settled(self) -> int:
@@ -74,6 +79,7 @@ class Ledger:
                     if mark_delivered(receipt, topic, record.partition, record.offset):
                         waited.append(receipt)
             self.counts.delivered += own
+            self.counts.last_delivered = time.time()
         self._settle(records, own, size, waited)
         self._metrics.delivered(own)
 
@@ -137,6 +143,7 @@ class Ledger:
         """Count stored events that reached the topic."""
         with self._lock:
             self.counts.replayed += events
+            self.counts.last_delivered = time.time()
         self._metrics.replayed(events)
 
     def rejected(self, events: int, *, reason: str) -> None:

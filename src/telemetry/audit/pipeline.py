@@ -9,12 +9,14 @@ from typing import Any
 from telemetry.audit.accept.draft.adjuster import Unfit
 from telemetry.audit.accept.draft.factory import EventFactory
 from telemetry.audit.accept.intake import Intake
+from telemetry.audit.health import Health
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.metrics import Gauges
 from telemetry.audit.receipt import ACCEPTED, LEVELS, Receipt
 from telemetry.audit.reports import AuditStats, ShutdownReport
 from telemetry.audit.send.dispatcher import Dispatcher
 from telemetry.audit.shutdown import Shutdown
+from telemetry.audit.watch.examination import Examination
 from telemetry.config import AuditConfig
 from telemetry.exceptions import TelemetryError
 
@@ -29,6 +31,7 @@ class AuditPipeline:
         ledger: Counts it.
         dispatcher: Sends it.
         gauges: The gauges, which the metrics read for as long as the pipeline lives.
+        examination: Answers how all of it is.
         ending: Ends all of it.
 
     Attributes:
@@ -45,6 +48,7 @@ class AuditPipeline:
         ledger: Ledger,
         dispatcher: Dispatcher,
         gauges: Gauges,
+        examination: Examination,
         ending: Shutdown,
     ) -> None:
         self.pid = os.getpid()
@@ -54,6 +58,7 @@ class AuditPipeline:
         self._ledger = ledger
         self._dispatcher = dispatcher
         self._gauges = gauges
+        self._examination = examination
         self._ending = ending
 
     def offer(
@@ -98,6 +103,14 @@ class AuditPipeline:
     def gauges(self) -> dict[str, float]:
         """Return what can be read at any moment, by metric name."""
         return self._gauges.gauges()
+
+    def health(self, *, is_ending: bool) -> Health:
+        """Return how the pipeline is, and whether it accepts events safely.
+
+        Args:
+            is_ending: Whether ``shutdown()`` was called.
+        """
+        return self._examination.health(is_ending=is_ending, has_ended=self._ending.is_over)
 
     def shutdown(self, timeout: float) -> ShutdownReport:
         """Drain to Kafka, then to the fallback, then to the spool, and end.

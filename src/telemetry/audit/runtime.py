@@ -11,6 +11,7 @@ import weakref
 
 from telemetry.audit.accept.event_pipeline import EventPipeline
 from telemetry.audit.assembly import assemble
+from telemetry.audit.health import NOT_STARTED, STOPPED, Health
 from telemetry.audit.local.captures import captures
 from telemetry.audit.local.pipeline import captured_pipeline, local_pipeline
 from telemetry.audit.receipt import reset_after_fork
@@ -95,6 +96,17 @@ class Runtime:
             LifecycleError: Not started, or shut down.
         """
         return self._usable or self._choose()
+
+    def health(self) -> Health:
+        """Return how the pipeline of this process is; takes no lock of the runtime, and begins nothing in a forked child."""
+        pipeline, has_ended = self._pipeline or self._captured, self._ended
+        if pipeline is not None and pipeline.pid == os.getpid():
+            return pipeline.health(is_ending=has_ended)
+        if has_ended:
+            return Health(state="stopped", reasons=(STOPPED,))
+        if pipeline is None:
+            return Health(state="not_started", reasons=(NOT_STARTED,))
+        return Health(state="inherited")
 
     def shutdown(self, timeout: float) -> ShutdownReport:
         """End the pipeline; calling it again returns the same report."""

@@ -93,6 +93,11 @@ class Shutdown:
         self._lock = threading.Lock()
         self._outcome: ShutdownReport | UndeliveredError | None = None
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it is done."""
+        return self._outcome is not None
+
     def run(self, timeout: float) -> ShutdownReport:
         """End the pipeline; when called again, return or raise the same as the first time.
 

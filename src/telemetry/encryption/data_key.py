@@ -183,6 +183,26 @@ class DataKeyring:
         current = self._current
         return 0.0 if current is None else self._clock() - current.born_at
 
+    @property
+    def has_usable_key(self) -> bool:
+        """Whether the next event can be sealed without a call to the key service."""
+        now = self._clock()
+        return self._is_usable(self._next, now) or self._is_usable(self._current, now)
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the current key is past its age, and the key service gave no new one when it was asked."""
+        current = self._current
+        return current is not None and self.last_error is not None and self._bounds.is_due(current, self._clock())
+
+    def retry_if_due(self) -> None:
+        """Ask the key service again, if no request is under way and its pace allows one; does not wait for it."""
+        with self._lock:
+            if self._closing.is_set() or self._waiters is not None or self._pace.wait(self._clock()) > 0:
+                return
+            self._waiters = []
+        self._start_fetch(0.0)
+
     def take(self, size: int) -> ActiveKey | None:
         """Count one use and ``size`` bytes on the current key and return it.
 

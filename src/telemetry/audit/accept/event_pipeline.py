@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from telemetry.audit.accept.draft.adjuster import Unfit
+from telemetry.audit.health import Health
 from telemetry.audit.receipt import ACCEPTED, Receipt
 from telemetry.audit.reports import AuditStats, ShutdownReport
 
@@ -37,6 +38,9 @@ class EventPipeline(Protocol):
 
     def gauges(self) -> dict[str, float]:
         """Return what can be read at any moment, by metric name."""
+
+    def health(self, *, is_ending: bool) -> Health:
+        """Return how it is, and whether it accepts events safely; ``is_ending`` after ``shutdown()`` was called."""
 
     def shutdown(self, timeout: float) -> ShutdownReport:
         """Deliver or keep what was accepted within ``timeout`` seconds, and end."""

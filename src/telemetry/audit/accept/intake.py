@@ -93,6 +93,11 @@ class Intake:
         """How many events wait for room or for a key."""
         return len(self._line)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether every call is refused: at a shutdown, or because the sender has failed."""
+        return self._closed is not None
+
     def offer(self, draft: EventDraft, level: int = ACCEPTED) -> Receipt:
         """Accept the event now, or have it wait.
 

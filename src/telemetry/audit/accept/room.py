@@ -51,6 +51,17 @@ class Room:
         """Events and bytes that are accepted and not settled; withheld bytes count as used."""
         return self._max_events - self.free_events, self._max_bytes - self.free_bytes
 
+    @property
+    def fill(self) -> float:
+        """How much of the room is used, from 0 to 1: in events or in bytes, whichever is more."""
+        events, size = self.used
+        return min(max(events / self._max_events, size / self._max_bytes, 0.0), 1.0)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether not even the smallest event may be accepted now."""
+        return not self.fits(0)
+
     def add_waiter(self, waiter: RoomWaiter) -> None:
         """Call this waiter whenever room is given back."""
         self._waiters.append(waiter)

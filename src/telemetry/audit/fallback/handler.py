@@ -147,6 +147,23 @@ class FallbackHandler:
         """Whether the store has nothing of this process."""
         return not self._stored
 
+    @property
+    def is_accepting(self) -> bool:
+        """Whether the last write to the store succeeded, or none was tried yet."""
+        return self._backoff.is_first
+
+    @property
+    def writing_since(self) -> float | None:
+        """When the object that is being written was cut, in monotonic seconds; None while none is."""
+        writing = self._writing
+        return writing.begun_at if writing is not None else None
+
+    @property
+    def oldest(self) -> float | None:
+        """When the oldest record that is not stored yet was added, in monotonic seconds; None while there is none."""
+        writing = self._writing
+        return writing.opened_at if writing is not None else self._buffer.oldest
+
     def backlog(self) -> tuple[int, int, int, float]:
         """Return objects, events, bytes and the oldest age in seconds of what waits for replay."""
         with self._changed:

@@ -65,6 +65,14 @@ class MemoryFallback:
             self._waiting.clear()
         return records
 
+    @property
+    def oldest(self) -> float | None:
+        """Since when the oldest record waits, in monotonic seconds; None while there is none."""
+        try:
+            return self._waiting[0][0]
+        except IndexError:  # one look instead of two: another thread may remove the last one between them
+            return None
+
     def fallback_entered(self, reason: str) -> None:
         """Begin to probe; called by the sender."""
         del reason

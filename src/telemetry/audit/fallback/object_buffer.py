@@ -30,6 +30,8 @@ class PendingObject:
         reason: Why Kafka did not accept them, in one word.
         data: Its bytes; empty until they are encoded, and the same for every attempt to write it.
         failed: Whether its write failed and is not running now; only then may its records be taken back.
+        opened_at: When its oldest record was added, in monotonic seconds.
+        begun_at: When it was cut, in monotonic seconds.
     """
 
     name: str
@@ -37,6 +39,8 @@ class PendingObject:
     reason: str
     data: bytes = b""
     failed: bool = False
+    opened_at: float = 0.0
+    begun_at: float = 0.0
 
 
 class ObjectBuffer:
@@ -63,6 +67,11 @@ class ObjectBuffer:
     def __len__(self) -> int:
         """How many records are in no object yet."""
         return len(self._records)
+
+    @property
+    def oldest(self) -> float | None:
+        """When the oldest record was added, in monotonic seconds; None while there is none."""
+        return self._opened_at if self._records else None
 
     def add(self, records: Sequence[SealedRecord], *, reason: str, now: float) -> None:
         """Append records.
@@ -102,7 +111,7 @@ class ObjectBuffer:
             size += record.size
             count += 1
         records = self._records[:count]
-        pending = PendingObject(self._name(records), records, self._reason)
+        pending = PendingObject(self._name(records), records, self._reason, opened_at=self._opened_at, begun_at=now)
         del self._records[:count]
         self._bytes -= size
         # What is left begins a new wait, unless it fills a further object: that one is due at once by its size.

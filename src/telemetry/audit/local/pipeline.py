@@ -13,6 +13,7 @@ import uuid_utils
 from telemetry.audit.accept.draft.adjuster import Unfit
 from telemetry.audit.accept.draft.event_draft import EventDraft
 from telemetry.audit.accept.draft.factory import factory_of
+from telemetry.audit.health import STOPPED, Health
 from telemetry.audit.local.captures import captures
 from telemetry.audit.local.event_console import EventConsole
 from telemetry.audit.local.event_memory import memory_of_process
@@ -85,6 +86,13 @@ class LocalPipeline:
     def gauges(self) -> dict[str, float]:
         """Return nothing: nothing is queued, and no key is in use."""
         return {}
+
+    def health(self, *, is_ending: bool) -> Health:
+        """Return whether events are accepted: nothing that they need can be away."""
+        is_over = is_ending or self._is_closed
+        return Health(
+            state="stopped" if is_over else "running", reasons=(STOPPED,) if is_over else (), refused=self._refused
+        )
 
     def shutdown(self, timeout: float) -> ShutdownReport:
         """Accept no further event.

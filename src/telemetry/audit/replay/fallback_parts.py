@@ -14,7 +14,7 @@ from telemetry.audit.marks.keeper import keeper_of
 from telemetry.audit.replay.worker import RetryWorker
 from telemetry.audit.send.connector import KafkaConnector
 from telemetry.audit.send.diversion import Diversion
-from telemetry.audit.send.fallback import DirectionListener, Fallback
+from telemetry.audit.send.fallback import DirectionListener
 from telemetry.audit.spool.adoption import AdoptedSegment
 from telemetry.config import TelemetryConfig
 from telemetry.encryption.storage_keys import StorageKeys
@@ -32,7 +32,7 @@ class FallbackParts(NamedTuple):
     With a store these are its handler and the worker that replays its objects; without one, memory is both.
     """
 
-    fallback: Fallback
+    fallback: FallbackHandler | MemoryFallback
     returning: DirectionListener
     handler: FallbackHandler | None = None
     worker: RetryWorker | None = None

@@ -85,6 +85,16 @@ class Spool:
         """Bytes on disk."""
         return self._segment.size
 
+    @property
+    def is_accepting(self) -> bool:
+        """Whether its last commit succeeded, and its thread runs."""
+        return self._worker.is_alive and not self._disk.is_broken
+
+    @property
+    def busy_since(self) -> float | None:
+        """Since when the disk works on a commit, in monotonic seconds; None while it does not."""
+        return self._disk.busy_since
+
     def add(self, record: SealedRecord) -> None:
         """Append a record; the caller of ``log()`` calls this with the lock held."""
         self._incoming.append(record)
@@ -226,6 +236,7 @@ class Spool:
             self._commit((), None, settled_below=below)
 
     def _commit(self, records: Sequence[SealedRecord], tree: TreeState | None, *, settled_below: int) -> bool:
+        self._disk.note_begun()
         try:
             self._segment.append(records, settled_below=settled_below, tree=tree)
         except Exception as exc:  # noqa: BLE001 - the events must continue, with any fault of the disk
