@@ -17,6 +17,9 @@ from telemetry.reader.proof.index import ProofIndex
 MAX_DOUBTFUL = 1_000
 """Foreign records that are kept because they may be what is left of a signed one."""
 
+_RIVAL = "at most one of them is what was logged: `telemetry verify` with the public key shows which"
+_CALLS = "both may have been logged: a key was used for two calls, or a file was imported again with another mapping; compare them"
+
 
 class EntrySieve:
     """Sifts the entries of one reading.
@@ -103,10 +106,10 @@ class EntrySieve:
         # 4.
         yield opened
         if seen is Sighting.RIVAL and not opened.is_foreign:
-            yield self._conflict(opened, "another record in the same place of the same stream was shown before")
+            yield self._conflict(opened, "another record in the same place of the same stream was shown before", _RIVAL)
         if call is Sighting.RIVAL:
             yield self._conflict(
-                opened, "an event of another content, logged with the same idempotency key, was shown before"
+                opened, "an event of another content, logged with the same idempotency key, was shown before", _CALLS
             )
 
     def _damaged(self, entry: DamagedRecord) -> Iterator[Entry]:
@@ -129,11 +132,8 @@ class EntrySieve:
         self.counts.copies += 1
         return True
 
-    def _conflict(self, opened: OpenedEvent, reason: str) -> DamagedRecord:
+    def _conflict(self, opened: OpenedEvent, reason: str, remedy: str) -> DamagedRecord:
         self.counts.conflicts += 1
         event = opened.event
-        message = (
-            f"conflict: {reason} (producer {event.producer}, sequence {event.sequence}); at most one of them is what was "
-            "logged: `telemetry verify` with the public key shows which"
-        )
+        message = f"conflict: {reason} (producer {event.producer}, sequence {event.sequence}); {remedy}"
         return DamagedRecord(opened.place, ConflictError(message), opened.raw)

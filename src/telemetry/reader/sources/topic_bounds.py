@@ -16,7 +16,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from telemetry.exceptions import TransportError
+from telemetry.exceptions import ConfigurationError, Problem, TransportError
 from telemetry.kafka.errors import transport_error
 from telemetry.reader.sources.coordinator import asked_again
 from telemetry.reader.sources.read_range import ReadRange
@@ -142,6 +142,7 @@ class TopicBounds:
         within = self._within
         limits = {} if within.end_offset is None else {each.partition: within.end_offset for each in partitions}
         if within.ends is not None:
+            self._require_known(within.ends.keys() - {each.partition for each in partitions})
             limits = {each.partition: within.ends.get(each.partition, 0) for each in partitions}
         if within.until is None or within.follow:
             return limits
@@ -149,6 +150,13 @@ class TopicBounds:
             if each.offset >= 0:  # negative: no record is that late
                 limits[each.partition] = min(each.offset, limits.get(each.partition, each.offset))
         return limits
+
+    def _require_known(self, unknown: set[int]) -> None:
+        if unknown:
+            problem = Problem(
+                "--end", f"{self._topic} has no partition {min(unknown)}", "copy it from an earlier export"
+            )
+            raise ConfigurationError(problem)
 
     def _offsets_at(self, partitions: list[TopicPartition], milliseconds: int) -> list[TopicPartition]:
         """Return the first offset of each partition at or after a time."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from confluent_kafka import Consumer, Producer
 
-from telemetry.exceptions import TransportError
+from telemetry.exceptions import ConfigurationError, TransportError
 from telemetry.reader.sources.read_range import ReadRange
 from telemetry.reader.sources.topic_bounds import TopicBounds
 from telemetry.testing import EmbeddedKafka
@@ -59,3 +59,8 @@ def test_empty_partition_has_no_records(consumer: Consumer) -> None:
 def test_unknown_topic_is_a_transport_error(consumer: Consumer) -> None:
     with pytest.raises(TransportError, match="other"):
         TopicBounds(consumer, "other", within=ReadRange(), timeout=1.0).locate()
+
+
+def test_end_in_an_unknown_partition_is_refused(consumer: Consumer) -> None:
+    with pytest.raises(ConfigurationError, match="no partition 9"):
+        TopicBounds(consumer, "events", within=ReadRange(ends={0: 3, 9: 1}), timeout=30.0).locate()
