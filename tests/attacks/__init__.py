@@ -112,5 +112,6 @@ Further attacks, thought up when those above were mended:
 27   L puts copies of two ages of a segment back at once           test_further_l_segments: two_ages
 28   L puts a former secret's segment back: secret x segments      test_further_l_segments: former_secret
 29   R seals at a number of another data key of the process        test_further_r_data_key
+30   S signs as in 5, and a witness reads it first                 test_further_s_witness
 ==== ============================================================= =====================================================
 """

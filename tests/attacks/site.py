@@ -142,6 +142,8 @@ class Site:
     def run_witness(self, rosters: Path, *more: str) -> Ended:
         """Run the witness once, with the key that it has beside its rosters.
 
+        It watches the streams of the service's public key, unless the options name a trust file.
+
         Args:
             rosters: Folder of the rosters.
             more: Further options.
@@ -150,7 +152,9 @@ class Site:
         if not key.exists():
             SigningKey.create(key, PASSPHRASE, name="witness")
         self._write_file("witness.toml", signing_config={"key_path": str(key), "passphrase": PASSPHRASE})
-        options = ("--once", "--roster", rosters.absolute().as_uri(), "--public-key", self.keys.public_key)
+        if "--trust" not in more:
+            more = ("--public-key", self.keys.public_key, *more)
+        options = ("--once", "--roster", rosters.absolute().as_uri())
         return run("witness", "-c", str(self.folder / "witness.toml"), *options, *more)
 
     def acknowledge(self, *findings: str, by: Path) -> tuple[str, str]:
