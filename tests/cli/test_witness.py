@@ -77,7 +77,7 @@ def test_rounds_continue_one_log(watched: Watched) -> None:
     assert watched.look().code == 0
 
     history = watched.history()
-    seen = history.streams[writer.producer]
+    seen = history.streams[writer.producer, writer.source]
     assert [sighting.entry.size for sighting in seen.sightings] == [10, 15]
     assert (seen.latest.is_closed, seen.is_chained) == (True, True)
     assert len(watched.files()) == 3
@@ -90,7 +90,7 @@ def test_strangers_are_not_rostered(watched: Watched) -> None:
     watched.site.put([*stranger.run(3), *watched.writer().run(3)])
 
     assert watched.look().code == 0
-    assert list(watched.history().streams) == [watched.writer().producer]
+    assert list(watched.history().streams) == [(watched.writer().producer, watched.writer().source)]
 
 
 def test_lost_state_is_rebuilt_from_the_rosters(watched: Watched) -> None:
@@ -101,7 +101,7 @@ def test_lost_state_is_rebuilt_from_the_rosters(watched: Watched) -> None:
     watched.site.put(writer.run(5))
 
     assert watched.look().code == 0
-    assert [seen.entry.size for seen in watched.history().streams[writer.producer].sightings] == [5, 10]
+    assert [seen.entry.size for seen in watched.history().streams[writer.producer, writer.source].sightings] == [5, 10]
 
 
 def test_lost_state_does_not_hide_a_rewritten_topic(watched: Watched) -> None:

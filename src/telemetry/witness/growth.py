@@ -19,15 +19,18 @@ MAX_FAULTS = 20
 class KnownStreams(Protocol):
     """What the witness saw in earlier rounds."""
 
-    def stream(self, producer: str) -> StreamEntry | None:
+    def stream(self, producer: str, *, source: str) -> StreamEntry | None:
         """Return the last leaf about a stream; None for a new one."""
 
-    def root(self, producer: str, size: int) -> bytes | None:
+    def root(self, producer: str, *, source: str, size: int) -> bytes | None:
         """Return the root that was signed for a size of a stream; None if none was seen."""
 
 
 class Growth:
     """The growth of the streams in one round.
+
+    A stream is a producer under one source: what a key signs for one service says nothing about another's, although a
+    producer id is in the clear and any service may write it.
 
     Only streams with new checkpoints are looked up and kept, so the work is proportional to what changed.
 
@@ -45,16 +48,16 @@ class Growth:
         self._topic = topic
         self.faults: list[str] = []
         self.unrecorded = 0
-        self._before: dict[str, StreamEntry | None] = {}
-        self._now: dict[str, StreamEntry] = {}
-        self._roots: dict[tuple[str, int], bytes] = {}
+        # Streams are named by producer and source.
+        self._before: dict[tuple[str, str], StreamEntry | None] = {}
+        self._now: dict[tuple[str, str], StreamEntry] = {}
+        self._roots: dict[tuple[str, str, int], bytes] = {}
 
     def add(self, checkpoint: Checkpoint, leaves: IntervalLeaves | None, *, signer: str, place: Place) -> None:
         """Add a checkpoint that a trusted key signed.
 
         1. No other root was signed for its size, nor for the size at which its interval begins.
-        2. It is of the source that the stream's other checkpoints name.
-        3. If the stream grew, its interval leads from the tree that is known to the new one. Without leaves (version 1), or
+        2. If the stream grew, its interval leads from the tree that is known to the new one. Without leaves (version 1), or
            after a checkpoint that is absent, nothing proves that: the stream is recorded as unchained.
 
         Args:
@@ -63,69 +66,63 @@ class Growth:
             signer: Id of the key, 8 hexadecimal digits.
             place: Place of its record.
         """
-        producer, size = checkpoint.producer, checkpoint.size
-        latest = self._latest(producer)
+        producer, source, size = checkpoint.producer, checkpoint.source, checkpoint.size
+        latest = self._latest(producer, source)
         # 1.
         roots = [(size, checkpoint.root)]
         if leaves is not None:
             roots.append((leaves.start, leaves.tree().root()))
         for at, root in roots:
-            if (self._root(producer, at) or root) != root:
-                self._fault(f"two roots were signed for {at} records of {producer} ({checkpoint.source}), at {place}")
+            if (self._root(producer, source, at) or root) != root:
+                self._fault(f"two roots were signed for {at} records of {producer} ({source}), at {place}")
                 return
         # 2.
-        if latest is not None and latest.source != checkpoint.source:
-            self._fault(f"{producer} was signed for {latest.source} and for {checkpoint.source}, at {place}")
-            return
-        # 3.
         is_chained = True
         if latest is not None and size > latest.size:
             extends = _extends(latest, leaves)
             if extends is False:
-                self._fault(f"{size} records of {producer} do not extend the {latest.size} that were seen, at {place}")
+                self._fault(
+                    f"{size} records of {producer} ({source}) do not extend the {latest.size} that were seen, at {place}"
+                )
                 return
             is_chained = bool(extends)
-        self._roots.update({(producer, at): root for at, root in roots})
+        self._roots.update({(producer, source, at): root for at, root in roots})
         self._keep(checkpoint, latest, is_chained=is_chained, signer=signer, place=place)
 
     def changed(self) -> Iterator[StreamEntry]:
         """Yield the new leaf of each stream that grew, ended or is new."""
-        for producer, entry in self._now.items():
-            before = self._before[producer]
+        for stream, entry in self._now.items():
+            before = self._before[stream]
             if before is None or (entry.size, entry.is_closed) != (before.size, before.is_closed):
                 yield entry
 
-    def roots(self) -> Iterator[tuple[str, int, bytes]]:
-        """Yield the roots that were signed, with their producers and sizes."""
-        for (producer, size), root in self._roots.items():
-            yield producer, size, root
+    def roots(self) -> Iterator[tuple[str, str, int, bytes]]:
+        """Yield the roots that were signed, with their producers, sources and sizes."""
+        for (producer, source, size), root in self._roots.items():
+            yield producer, source, size, root
 
-    @property
-    def seen(self) -> frozenset[str]:
-        """Producers whose checkpoints were read."""
-        return frozenset(self._now)
+    def _latest(self, producer: str, source: str) -> StreamEntry | None:
+        stream = producer, source
+        if stream not in self._before:
+            self._before[stream] = self._known.stream(producer, source=source)
+        return self._now.get(stream) or self._before[stream]
 
-    def _latest(self, producer: str) -> StreamEntry | None:
-        if producer not in self._before:
-            self._before[producer] = self._known.stream(producer)
-        return self._now.get(producer) or self._before[producer]
-
-    def _root(self, producer: str, size: int) -> bytes | None:
-        return self._roots.get((producer, size)) or self._known.root(producer, size)
+    def _root(self, producer: str, source: str, size: int) -> bytes | None:
+        return self._roots.get((producer, source, size)) or self._known.root(producer, source=source, size=size)
 
     def _keep(
         self, checkpoint: Checkpoint, latest: StreamEntry | None, *, is_chained: bool, signer: str, place: Place
     ) -> None:
-        producer = checkpoint.producer
+        stream = checkpoint.producer, checkpoint.source
         if latest is not None and checkpoint.size < latest.size:
             # Delivered late, or once more: nothing new, but its root is remembered.
-            self._now.setdefault(producer, latest)
+            self._now.setdefault(stream, latest)
             return
-        before, is_new_size = self._before[producer], latest is None or checkpoint.size > latest.size
+        before, is_new_size = self._before[stream], latest is None or checkpoint.size > latest.size
         # One link that nothing proves breaks the chain of the whole round.
         broken = latest is not None and latest is not before and not latest.is_chained
         entry = StreamEntry(
-            producer=producer,
+            producer=checkpoint.producer,
             size=checkpoint.size,
             root=checkpoint.root,
             is_closed=checkpoint.is_closing or (latest is not None and not is_new_size and latest.is_closed),
@@ -145,9 +142,9 @@ class Growth:
             return
         # A heartbeat signs the same size again: the first place counts, unless the stream ends there.
         if latest is None or is_new_size or entry.is_closed != latest.is_closed:
-            self._now[producer] = entry
+            self._now[stream] = entry
         else:
-            self._now.setdefault(producer, latest)
+            self._now.setdefault(stream, latest)
 
     def _fault(self, reason: str) -> None:
         if len(self.faults) < MAX_FAULTS:

@@ -22,19 +22,8 @@ from telemetry.format.roster.entries import StreamEntry, parse_entry
 from telemetry.format.roster.roster import Roster, encode_roster
 from telemetry.system.durable_file import create_private
 from telemetry.system.file_trust import find_fault
+from telemetry.witness.schema import create_schema, upgrade_schema
 
-_APPLICATION_ID = 0x746C7774
-_SCHEMA_VERSION = 1
-_SCHEMA = (
-    "CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE log (only INTEGER PRIMARY KEY CHECK (only = 0), tree BLOB NOT NULL, time TEXT NOT NULL)",
-    "CREATE TABLE stream (producer TEXT PRIMARY KEY, entry TEXT NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE root (producer TEXT, size INTEGER, root BLOB NOT NULL, PRIMARY KEY (producer, size)) WITHOUT ROWID",
-    "CREATE TABLE position (partition INTEGER PRIMARY KEY, low INTEGER, next INTEGER, last INTEGER, digest BLOB)",
-    "CREATE TABLE binding (key TEXT PRIMARY KEY, source TEXT NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE pending (start INTEGER PRIMARY KEY, document BLOB NOT NULL)",
-    "INSERT INTO log VALUES (0, x'0000000000000000', '')",
-)
 _REMEDY = "name the witness's own state file; if it is lost, delete it: the witness rebuilds it from its rosters"
 
 
@@ -105,17 +94,18 @@ class WitnessState:
             reason = f"{self.path} is the state of a witness with another {name}"
             raise ConfigurationError(Problem("--state", reason, "give each witness a state file of its own"))
 
-    def stream(self, producer: str) -> StreamEntry | None:
+    def stream(self, producer: str, *, source: str) -> StreamEntry | None:
         """Return the last leaf about a stream; None for a new one."""
         with self._translated():
-            text = self._value("SELECT entry FROM stream WHERE producer = ?", producer)
+            text = self._value("SELECT entry FROM stream WHERE producer = ? AND source = ?", producer, source)
             entry = parse_entry(text) if isinstance(text, str) else None
         return entry if isinstance(entry, StreamEntry) else None
 
-    def root(self, producer: str, size: int) -> bytes | None:
+    def root(self, producer: str, *, source: str, size: int) -> bytes | None:
         """Return the root that was signed for a size of a stream; None if none was seen."""
+        statement = "SELECT root FROM root WHERE producer = ? AND source = ? AND size = ?"
         with self._translated():
-            root = self._value("SELECT root FROM root WHERE producer = ? AND size = ?", producer, size)
+            root = self._value(statement, producer, source, size)
         return root if isinstance(root, bytes) else None
 
     def positions(self) -> dict[int, Position]:
@@ -166,13 +156,10 @@ class WitnessState:
         self._connection.execute("PRAGMA trusted_schema = OFF")
         self._connection.execute("BEGIN EXCLUSIVE")
         if is_new:
-            for statement in _SCHEMA:
-                self._connection.execute(statement)
-            self._connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-            self._connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
-        found = self._value("PRAGMA application_id"), self._value("PRAGMA user_version")
+            create_schema(self._connection)
+        is_known = upgrade_schema(self._connection)
         self._connection.execute("COMMIT")
-        if found != (_APPLICATION_ID, _SCHEMA_VERSION):
+        if not is_known:
             reason = f"{self.path} is not a state that this version of the witness writes"
             raise ConfigurationError(Problem("--state", reason, _REMEDY))
 
@@ -202,12 +189,13 @@ class Changes:
     def put_streams(self, entries: Iterable[StreamEntry]) -> None:
         """Keep the last leaf about each of these streams."""
         self._connection.executemany(
-            "INSERT OR REPLACE INTO stream VALUES (?, ?)", ((entry.producer, str(entry)) for entry in entries)
+            "INSERT OR REPLACE INTO stream VALUES (?, ?, ?)",
+            ((entry.producer, entry.source, str(entry)) for entry in entries),
         )
 
-    def put_roots(self, roots: Iterable[tuple[str, int, bytes]]) -> None:
-        """Keep roots that were signed: producer, size and root."""
-        self._connection.executemany("INSERT OR IGNORE INTO root VALUES (?, ?, ?)", roots)
+    def put_roots(self, roots: Iterable[tuple[str, str, int, bytes]]) -> None:
+        """Keep roots that were signed: producer, source, size and root."""
+        self._connection.executemany("INSERT OR IGNORE INTO root VALUES (?, ?, ?, ?)", roots)
 
     def put_positions(self, positions: Iterable[tuple[int, Position]]) -> None:
         """Keep how far partitions were read."""

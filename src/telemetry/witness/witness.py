@@ -295,8 +295,8 @@ class Witness:
         with self._state.changes() as changes:
             changes.put_streams(stream.latest for stream in history.streams.values())
             changes.put_roots(
-                (producer, entry.size, entry.root)
-                for producer, stream in history.streams.items()
+                (entry.producer, entry.source, entry.size, entry.root)
+                for stream in history.streams.values()
                 for entry, _ in stream.sightings
             )
             changes.put_positions(

@@ -101,4 +101,4 @@ def test_round_costs_what_has_changed(tmp_path: Path, monkeypatch: pytest.Monkey
     assert len(statements) < 60
     history = RosterHistory.read(kept.documents(), WITNESS.public)
     assert (history.faults, history.gaps, len(history.streams)) == ([], [], STREAMS)
-    assert history.streams[processes[4_711].producer].latest.size == 2
+    assert history.streams[processes[4_711].producer, processes[4_711].source].latest.size == 2

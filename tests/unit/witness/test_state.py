@@ -13,24 +13,44 @@ from tests.support.rosters import Witnessing, read_up_to, stream
 from tests.support.written_trail import Process
 
 
+def _root(state: WitnessState, process: Process, size: int) -> bytes | None:
+    return state.root(process.producer, source=process.source, size=size)
+
+
 def test_state_is_kept_across_processes(tmp_path: Path) -> None:
     log, process = Witnessing(), Process()
     roster = log.sign(stream(process), read_up_to(4))
     with WitnessState(tmp_path / "state") as state, state.changes() as changes:
         changes.put_streams([stream(process)])
-        changes.put_roots([(process.producer, 0, b"root")])
+        changes.put_roots([(process.producer, process.source, 0, b"root")])
         changes.put_positions([(3, Position(1, 4, 3, b"digest"))])
         changes.put_bindings([("payments+00112233", "/production/payments")])
         changes.put_log(roster.tree(), roster.time, [roster])
 
     with WitnessState(tmp_path / "state") as state:
-        assert state.stream(process.producer) == stream(process)
-        assert state.stream("another") is None
-        assert (state.root(process.producer, 0), state.root(process.producer, 1)) == (b"root", None)
+        assert state.stream(process.producer, source=process.source) == stream(process)
+        assert state.stream("another", source=process.source) is None
+        assert [_root(state, process, size) for size in (0, 1)] == [b"root", None]
         assert state.positions() == {3: Position(1, 4, 3, b"digest")}
         assert state.bindings() == {"payments+00112233": "/production/payments"}
         assert (state.log.root(), state.time) == (roster.root, roster.time)
         assert state.pending() == log.documents
+
+
+def test_each_source_of_a_producer_has_its_own_row(tmp_path: Path) -> None:
+    one, other = Process(), Process(service="marketing")
+    one.run(3)
+    other.run(5)
+    with WitnessState(tmp_path / "state") as state, state.changes() as changes:
+        changes.put_streams([stream(one), stream(other)])
+        changes.put_roots([(each.producer, each.source, 0, each.source.encode()) for each in (one, other)])
+
+    with WitnessState(tmp_path / "state") as state:
+        assert [state.stream(each.producer, source=each.source) for each in (one, other)] == [
+            stream(one),
+            stream(other),
+        ]
+        assert [_root(state, each, 0) for each in (one, other)] == [each.source.encode() for each in (one, other)]
 
 
 def test_round_that_fails_changes_nothing(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ class RosterHistory:
         log: The log so far.
         newest: The newest roster; None before the first.
         seen_last: When it was signed or, with time stamps, stamped, RFC 3339; empty before the first.
-        streams: The streams that it saw, by producer.
+        streams: The streams that it saw, by producer and source.
         ranges: The last range of each partition, by topic and partition.
         gaps: What is absent from the log.
         faults: What the witness must never have signed.
@@ -89,7 +89,7 @@ class RosterHistory:
         self.log = Frontier()
         self.newest: Roster | None = None
         self.seen_last = ""
-        self.streams: dict[str, WitnessedStream] = {}
+        self.streams: dict[tuple[str, str], WitnessedStream] = {}
         self.ranges: dict[tuple[str, int], RangeEntry] = {}
         self.gaps: list[str] = []
         self.faults: list[str] = []
@@ -124,15 +124,16 @@ class RosterHistory:
         """Name and id of the witness's key."""
         return label_of(self.key)
 
-    def sightings(self, producer: str, first: int, end: int | None = None) -> list[Sighting]:
+    def sightings(self, producer: str, *, source: str, first: int = 0, end: int | None = None) -> list[Sighting]:
         """Return what was seen of a stream.
 
         Args:
-            producer: The stream.
+            producer: The stream's producer.
+            source: CloudEvents source of the stream.
             first: Smallest size.
             end: Sizes from here on are left out.
         """
-        stream = self.streams.get(producer)
+        stream = self.streams.get((producer, source))
         if stream is None:
             return []
         start = bisect_left(stream.sightings, first, key=_size)
@@ -190,11 +191,12 @@ class RosterHistory:
                 self._remember_stream(entry, time)
 
     def _remember_stream(self, entry: StreamEntry, time: str) -> None:
-        stream = self.streams.get(entry.producer)
+        name = entry.producer, entry.source
+        stream = self.streams.get(name)
         if stream is None:
-            stream = self.streams[entry.producer] = WitnessedStream()
-        elif entry.size < stream.latest.size or entry.source != stream.latest.source:
-            self._fault(f"the stream {entry.producer} shrinks in its log, or changes its source")
+            stream = self.streams[name] = WitnessedStream()
+        elif entry.size < stream.latest.size:
+            self._fault(f"the stream {entry.producer} ({entry.source}) shrinks in its log")
             return
         stream.is_chained = stream.is_chained and entry.is_chained
         stream.sightings.append(Sighting(entry, time))

@@ -6,6 +6,8 @@ from telemetry.reader.roster.history import RosterHistory
 from tests.support.rosters import WITNESS, Witnessing, documents, read_up_to, stream
 from tests.support.written_trail import Process, Signer
 
+SOURCES = ("/production/payments", "/production/marketing", "/production/orders")
+
 
 def _read(found: list[bytes]) -> RosterHistory:
     return RosterHistory.read(found, WITNESS.public)
@@ -25,7 +27,7 @@ def test_log_of_a_witness_is_read() -> None:
 
     history = _read(log.documents)
 
-    seen = history.streams[process.producer]
+    seen = history.streams[process.producer, process.source]
     assert (history.faults, history.gaps, history.foreign) == ([], [], 0)
     assert history.newest == log.rosters[-1]
     assert [sighting.entry.size for sighting in seen.sightings] == [2, 4, 6]
@@ -35,7 +37,7 @@ def test_log_of_a_witness_is_read() -> None:
 
 def test_first_roster_with_as_many_records_says_when() -> None:
     log, process = _grown()
-    seen = _read(log.documents).streams[process.producer]
+    seen = _read(log.documents).streams[process.producer, process.source]
     times = [roster.time for roster in log.rosters]
 
     assert [seen.seen_at(size, b"any") for size in (1, 3, 5)] == times
@@ -102,6 +104,36 @@ def test_stream_that_shrinks_in_its_log_is_a_fault() -> None:
     assert len(_read(log.documents).faults) == 1
 
 
+def test_producer_under_two_sources_is_two_streams() -> None:
+    """Each of them may end, be smaller than the other and end at the same size: that is no fault of the witness."""
+    log, one, other = Witnessing(), Process(), Process(service="marketing")
+    one.run(9)
+    log.sign(stream(one))
+    other.run(5)
+    log.sign(stream(other, is_chained=False))
+    one.run(2)
+    log.sign(stream(one, is_closed=True))
+
+    history = _read(log.documents)
+
+    assert history.faults == []
+    sizes = {source: [entry.size for entry, _ in history.sightings(one.producer, source=source)] for source in SOURCES}
+    assert sizes == {one.source: [9, 11], other.source: [5], "/production/orders": []}
+    assert [history.streams[one.producer, each.source].is_chained for each in (one, other)] == [True, False]
+
+
+def test_one_of_two_streams_that_shrinks_is_a_fault() -> None:
+    log, one, other = Witnessing(), Process(), Process(service="marketing")
+    before = stream(one)
+    other.run(3)
+    one.run(5)
+    log.sign(stream(one), stream(other))
+    log.sign(before)
+
+    (fault,) = _read(log.documents).faults
+    assert one.source in fault
+
+
 def test_what_others_signed_counts_for_nothing() -> None:
     log, _ = _grown()
     stranger = Witnessing(Signer(8, "witness"))
@@ -120,7 +152,7 @@ def test_unchained_growth_is_remembered() -> None:
     process.run(2)
     log.sign(stream(process))
 
-    assert not _read(log.documents).streams[process.producer].is_chained
+    assert not _read(log.documents).streams[process.producer, process.source].is_chained
 
 
 def test_leaf_that_cannot_be_read_is_a_fault() -> None:

@@ -53,15 +53,14 @@ class WitnessedTrail:
         self._signers = {key.key_id.hex(): key for key in policy.candidates()}
         # Sizes inside the interval of a checkpoint on the trail, and whether its leaves lead to the root that was seen.
         self._inside: dict[tuple[str, str, int], bool] = {}
-        self._expired: set[tuple[str, int]] = set()
+        self._expired: set[tuple[str, str, int]] = set()
 
     def seen_at(self, checkpoint: Checkpoint) -> float | None:
         """Return when a witness first saw as many records of a stream, in seconds since the epoch; None if none did."""
         times = [
             datetime.fromisoformat(time).timestamp()
             for history in self._histories
-            if (stream := history.streams.get(checkpoint.producer)) is not None
-            and stream.latest.source == checkpoint.source
+            if (stream := history.streams.get((checkpoint.producer, checkpoint.source))) is not None
             and (time := stream.seen_at(checkpoint.size, checkpoint.root))
         ]
         return min(times, default=None)
@@ -81,14 +80,14 @@ class WitnessedTrail:
         sightings = [
             sighting
             for history in self._histories
-            for sighting in history.sightings(checkpoint.producer, checkpoint.interval + 1, checkpoint.size)
+            for sighting in history.sightings(
+                checkpoint.producer, source=checkpoint.source, first=checkpoint.interval + 1, end=checkpoint.size
+            )
         ]
         leaves = judged.leaves() if sightings else None
         if leaves is None:
             return
         for entry, _ in sightings:
-            if entry.source != checkpoint.source:
-                continue
             tree = leaves.tree()
             tree.extend_packed(leaves.leaves[: (entry.size - leaves.start) * HASH_BYTES])
             place = checkpoint.producer, checkpoint.source, entry.size
@@ -109,9 +108,9 @@ class WitnessedTrail:
         roots, signed = stream.tree.signed.roots, stream.tree.signed.size
         for history in self._histories:
             largest: Sighting | None = None
-            for sighting in history.sightings(stream.producer, 0):
+            for sighting in history.sightings(stream.producer, source=stream.source):
                 entry, time = sighting
-                if entry.source != stream.source or not self._is_expected(entry, time, bounds):
+                if not self._is_expected(entry, time, bounds):
                     continue
                 place = stream.producer, stream.source, entry.size
                 # 1.
@@ -142,9 +141,9 @@ class WitnessedTrail:
         for history in self._histories:
             yield from self._rosters(history, now)
             yield from self._ranges(history, bounds)
-            for producer, stream in history.streams.items():
+            for name, stream in history.streams.items():
                 seen = stream.sightings[-1]
-                if (producer, seen.entry.source) not in there and self._is_expected(seen.entry, seen.time, bounds):
+                if name not in there and self._is_expected(seen.entry, seen.time, bounds):
                     yield from self._absent_stream(history, stream.sightings[0], seen, bounds, now)
 
     def notes(self) -> Iterator[str]:
@@ -269,7 +268,7 @@ class WitnessedTrail:
             return False
         # Deleting the beginning of a topic moves its first offset as retention does, but not only when it is due.
         if now is None or self._retention is None or now - datetime.fromisoformat(time) >= self._retention:
-            self._expired.add((entry.producer, entry.size))
+            self._expired.add((entry.producer, entry.source, entry.size))
             return True
         return False
 

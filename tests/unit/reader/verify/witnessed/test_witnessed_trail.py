@@ -296,20 +296,70 @@ def test_report_may_be_asked_for_twice() -> None:
     assert first.findings == second.findings
 
 
+MARKETING = Signer(2, "marketing")
+
+
+def _of_two_services(*, revoked_from: datetime | None = None) -> TrustPolicy:
+    roles = frozenset({Role.SERVICE})
+    return TrustPolicy(
+        (
+            TrustedKey(public=OURS.public, roles=roles, sources=("/production/payments",), revoked_from=revoked_from),
+            TrustedKey(public=MARKETING.public, roles=roles, sources=("/production/marketing",)),
+        )
+    )
+
+
+def _rival() -> Process:
+    """Return a process of marketing under the producer id of payments' process."""
+    return Process(leaves=True, service="marketing", signer=MARKETING)
+
+
 @pytest.mark.parametrize("is_there", [True, False])
 def test_witness_of_another_service_blames_no_stream(is_there: bool) -> None:
-    marketing = Signer(2, "marketing")
-    true, rival = Process(leaves=True), Process(leaves=True, service="marketing", signer=marketing)
+    true, rival = Process(leaves=True), _rival()
     rival_life = rival.run(9)
-    keys = [
-        TrustedKey(public=OURS.public, roles=frozenset({Role.SERVICE}), sources=("/production/payments",)),
-        TrustedKey(public=marketing.public, roles=frozenset({Role.SERVICE}), sources=("/production/marketing",)),
-    ]
     log = _witnessed(rival, offset=9)
     records = topic([*true.run(5), *(rival_life if is_there else ())])
 
-    report = _verify(records, log, policy=TrustPolicy(tuple(keys)), high=30)
+    report = _verify(records, log, policy=_of_two_services(), high=30)
 
     payments = next(each for each in report.producers if each.source == true.source)
     assert (payments.verdict, payments.findings) == (Verdict.COMPLETE, ())
     assert ("the whole stream is absent" in _reasons(report)) is not is_there
+
+
+@pytest.mark.parametrize("rival_first", [True, False])
+@pytest.mark.parametrize(
+    ("kept", "users", "reason"),
+    [(0, "alice", "the whole stream is absent"), (10, "alice", "saw 30 signed"), (30, "mallory", "two histories")],
+    ids=["deleted", "cut off", "rewritten"],
+)
+def test_rostered_rival_hides_no_loss(kept: int, users: str, reason: str, rival_first: bool) -> None:
+    true, rival = Process(leaves=True), _rival()
+    shown = Process(leaves=True)
+    rival_life = rival.run(40)
+    true.run(30)
+    log = Witnessing()
+    for process in (rival, true) if rival_first else (true, rival):
+        log.sign(stream(process, offset=20))
+    events = [shown.log(users) for _ in range(kept)]
+    records = topic([*rival_life, *([*events, shown.checkpoint(final=True)] if kept else ())])
+
+    report = _verify(records, log, policy=_of_two_services(), high=99)
+
+    assert reason in _reasons(report)
+    assert next(each for each in report.producers if each.source == rival.source).findings == ()
+
+
+def test_roster_of_a_rival_says_nothing_of_when() -> None:
+    """Payments' key was revoked; marketing's stream of the same producer id was rostered before, and is longer."""
+    true, rival = Process(leaves=True), _rival()
+    rival.run(20)
+    log = Witnessing()
+    log.sign(stream(rival))
+    revoked = START + timedelta(minutes=10)
+
+    report = _verify(topic(true.run(5)), log, policy=_of_two_services(revoked_from=revoked))
+
+    payments = next(each for each in report.producers if each.producer == true.producer)
+    assert "self-asserted" in str(payments.believed)
