@@ -152,6 +152,7 @@ class ListFallback:
     Attributes:
         records: What it has, in order.
         reasons: Why each part came.
+        too_large: what was rejected, and why.
         has_stored: Whether objects wait for replay, so that nothing may be taken back.
         is_closed: Whether it was closed.
     """
@@ -159,6 +160,7 @@ class ListFallback:
     def __init__(self) -> None:
         self.records: list[SealedRecord] = []
         self.reasons: list[str] = []
+        self.too_large: list[tuple[SealedRecord, TransportError]] = []
         self.has_stored = False
         self.is_closed = False
 
@@ -166,6 +168,10 @@ class ListFallback:
         """Accept records."""
         self.records += records
         self.reasons.append(reason)
+
+    def reject(self, records: Sequence[SealedRecord], error: TransportError) -> None:
+        """Remember records that are too large."""
+        self.too_large += [(record, error) for record in records]
 
     def take_back(self) -> list[SealedRecord] | None:
         """Return the records, unless objects wait for replay."""

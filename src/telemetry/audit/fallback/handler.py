@@ -13,7 +13,8 @@ from telemetry.audit.fallback.object_buffer import ObjectBuffer, PendingObject
 from telemetry.audit.fallback.object_form import ObjectForm
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.record import SealedRecord
-from telemetry.exceptions import EncryptionError, StorageError, TelemetryError
+from telemetry.exceptions import EncryptionError, StorageError, TelemetryError, TransportError
+from telemetry.kafka.errors import reason_of
 from telemetry.storage import StorageProvider
 from telemetry.system.backoff import Backoff
 from telemetry.system.deadline import Deadline
@@ -89,6 +90,10 @@ class FallbackHandler:
         with self._changed:
             self._buffer.add(records, reason=reason, now=time.monotonic())
             self._changed.notify_all()
+
+    def reject(self, records: Sequence[SealedRecord], error: TransportError) -> None:
+        """Store records that are too large for the topic; the replay finds them and moves them to ``rejected/``."""
+        self.add(records, reason=reason_of(error))
 
     def queue_after(self, backlog: Iterable[WaitingObject]) -> None:
         """Keep what is added from now on until these objects of earlier processes are replayed, like its own."""

@@ -55,6 +55,10 @@ class MemoryFallback:
                 self._waiting.append((since, list(part)))
             self._error = TransportError(f"Kafka did not accept the event in time ({reason}) and there is no fallback")
 
+    def reject(self, records: Sequence[SealedRecord], error: TransportError) -> None:
+        """Fail records that are too large for the topic: there is no other place for them."""
+        self._ledger.failed(records, error)
+
     def take_back(self) -> list[SealedRecord]:
         """Return all records, in order."""
         with self._lock:

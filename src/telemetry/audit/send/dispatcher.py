@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Protocol
 
 from telemetry.audit.record import SealedRecord
@@ -13,8 +14,9 @@ from telemetry.audit.send.diversion import Diversion
 from telemetry.audit.send.fallback import DirectionListener, Fallback
 from telemetry.audit.send.in_hand import RecordsInHand
 from telemetry.audit.send.sender_link import SenderLink
+from telemetry.audit.send.sieve import Sieve
 from telemetry.audit.send.transport import KafkaTransport
-from telemetry.exceptions import TransportError
+from telemetry.exceptions import RecordTooLargeError, TransportError
 from telemetry.format.value.message import BATCH_HEADER
 from telemetry.kafka.errors import reason_of
 from telemetry.system.deadline import Deadline
@@ -48,8 +50,8 @@ class BatchObserver(Protocol):
 class Dispatcher:
     """The sender thread. It is in one of two states.
 
-    Direct: batches go to Kafka. On the first failure everything outstanding is taken back, in order, and the state is
-    diverted: everything goes to the fallback, after what is there. When no stored object waits for replay and Kafka
+    Direct: batches go to Kafka. A record that is too large for the topic is rejected, and the state stays direct. On any
+    other failure everything outstanding is taken back, in order, and the state is diverted: everything goes to the fallback, after what is there. When no stored object waits for replay and Kafka
     answers, the records that the fallback has in memory are sent first, and the state is direct again. So records of a
     key keep their order.
 
@@ -82,12 +84,12 @@ class Dispatcher:
         self._diversion = diversion
         self._observers = observers
         self._listeners = listeners
-        self._adopted = adopted
         self._headers = _numbered_headers(producer)
+        self._sieve = Sieve(link, self._headers)
         self._transport: KafkaTransport | None = None
         self._in_hand = RecordsInHand()
         self._end: Deadline | None = None
-        self._worker = Worker("telemetry-sender", self._run)
+        self._worker = Worker("telemetry-sender", partial(self._run, adopted))
 
     @property
     def is_diverted(self) -> bool:
@@ -156,9 +158,9 @@ class Dispatcher:
         outstanding = transport.outstanding() if transport is not None else []
         return [*outstanding, *self._in_hand.leaving, *self._in_hand.forwarded, *batch, *queued]
 
-    def _run(self) -> None:
+    def _run(self, adopted: Iterable[list[SealedRecord]]) -> None:
         try:
-            self._send_all_adopted()
+            self._send_all_adopted(adopted)
             while not self._worker.is_stopping:
                 records = self._batcher.take(_TICK_SECONDS)
                 self._step(records)
@@ -189,7 +191,7 @@ class Dispatcher:
         """Change the state, or the transport, where there is a reason to."""
         transport = self._transport
         if transport is not None and transport.failure is not None:
-            self._divert(transport, transport.failure)
+            self._leave(transport, transport.failure)
         if self._transport is None and self._diversion.take_return():
             self._return()
         if self._link.is_outdated:
@@ -216,18 +218,42 @@ class Dispatcher:
         else:
             transport.send(records, headers=next(self._headers))
 
+    def _leave(self, transport: KafkaTransport, error: TransportError) -> None:
+        """Go on with another transport where only a record was too large, else divert."""
+        if isinstance(error, RecordTooLargeError):
+            self._sift(transport, error)
+        else:
+            self._divert(transport, error)
+
+    def _sift(self, transport: KafkaTransport, error: RecordTooLargeError) -> None:
+        """Send what Kafka accepts, and reject what is too large: that is no reason to leave Kafka."""
+        self._in_hand.leaving_transport(transport.outstanding())
+        self._link.count_failure(error)
+        sifted = self._sieve.sift(transport.take_back())
+        if sifted.too_large:
+            logger.error("%d events are too large for the topic and are rejected: %s", len(sifted.too_large), error)
+            self._fallback.reject(sifted.too_large, error)
+        if sifted.transport is not None:
+            self._transport = sifted.transport
+        else:
+            self._begin_diversion(sifted.error or error, kafka_accepts=True, rest=sifted.rest)
+        self._in_hand.left_transport()
+
     def _divert(self, transport: KafkaTransport, error: TransportError) -> None:
         """Take back all that Kafka refused or did not acknowledge, and send it and all that follows to the fallback."""
         # Written down before the transport is dropped, and forgotten after the fallback has the records.
         self._in_hand.leaving_transport(transport.outstanding())
         self._transport = None
-        reason = reason_of(error)
-        self._diversion.begin(reason, kafka_accepts=transport.has_delivered)
         self._link.count_failure(error)
-        rest = transport.take_back()
+        self._begin_diversion(error, kafka_accepts=transport.has_delivered, rest=transport.take_back())
+        self._in_hand.left_transport()
+
+    def _begin_diversion(self, error: TransportError, *, kafka_accepts: bool, rest: list[SealedRecord]) -> None:
+        self._transport = None
+        reason = reason_of(error)
+        self._diversion.begin(reason, kafka_accepts=kafka_accepts)
         logger.error("Kafka is not accepting events, diverting to the fallback: %s", error)
         self._fallback.add(rest, reason=reason)
-        self._in_hand.left_transport()
         self._notify_entered(reason)
         self._link.explain(error)
 
@@ -267,14 +293,14 @@ class Dispatcher:
         transport.close()
         logger.info("certificate files were replaced; the connection to Kafka uses the new ones")
 
-    def _send_all_adopted(self) -> None:
+    def _send_all_adopted(self, adopted: Iterable[list[SealedRecord]]) -> None:
         try:
-            self._send_adopted()
+            self._send_adopted(adopted)
         except Exception:
             logger.exception("reading the spool segments of dead processes failed; the next start tries again")
 
-    def _send_adopted(self) -> None:
-        for records in self._adopted:
+    def _send_adopted(self, adopted: Iterable[list[SealedRecord]]) -> None:
+        for records in adopted:
             self._step(records)
             self._wait_for_room()
             if self._is_late:
@@ -305,7 +331,10 @@ class Dispatcher:
         if transport.wait_empty(self._end.remaining if self._end is not None else 0.0):
             transport.close()
             return
-        self._divert(transport, transport.failure or TransportError(_LATE))
+        self._leave(transport, transport.failure or TransportError(_LATE))
+        if self._transport is not None:
+            # Sifting waits for everything that it sends.
+            self._transport.close()
 
 
 def _numbered_headers(producer: str) -> Iterator[list[tuple[str, bytes]]]:

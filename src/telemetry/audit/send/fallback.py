@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from telemetry.audit.record import SealedRecord
+from telemetry.exceptions import TransportError
 
 
 class Fallback(Protocol):
@@ -13,6 +14,9 @@ class Fallback(Protocol):
 
     def add(self, records: Sequence[SealedRecord], *, reason: str) -> None:
         """Accept records, in order."""
+
+    def reject(self, records: Sequence[SealedRecord], error: TransportError) -> None:
+        """Accept records that Kafka will never accept, while others go to Kafka: they are stored, or they fail."""
 
     def take_back(self) -> list[SealedRecord] | None:
         """Return the records that are in memory, in order; None while stored ones must be replayed before them."""
