@@ -31,8 +31,8 @@ from telemetry.audit.replay.fallback_parts import (
 from telemetry.audit.replay.worker import RetryWorker
 from telemetry.audit.self_audit import SelfAudit
 from telemetry.audit.send.batcher import AuditBatcher
-from telemetry.audit.send.checkpoint_signer import CheckpointSigner, signer_of
-from telemetry.audit.send.checkpointer import Checkpointer
+from telemetry.audit.send.checkpoints.checkpoint_signer import CheckpointSigner, signer_of
+from telemetry.audit.send.checkpoints.checkpointer import Checkpointer
 from telemetry.audit.send.connector import KafkaConnector
 from telemetry.audit.send.dispatcher import BatchObserver, Dispatcher
 from telemetry.audit.send.diversion import Diversion

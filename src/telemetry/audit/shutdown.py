@@ -15,7 +15,7 @@ from telemetry.audit.record import SealedRecord
 from telemetry.audit.replay.worker import RetryWorker
 from telemetry.audit.reports import ShutdownReport
 from telemetry.audit.self_audit import SelfAudit
-from telemetry.audit.send.checkpointer import Checkpointer
+from telemetry.audit.send.checkpoints.checkpointer import Checkpointer
 from telemetry.audit.send.dispatcher import Dispatcher
 from telemetry.audit.spool.adoption import AdoptedSegment
 from telemetry.audit.spool.spool import Spool

@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from telemetry.audit.producer import ProducerTree
-from telemetry.audit.send.checkpoint_signer import CheckpointSigner, next_time
+from telemetry.audit.send.checkpoints.checkpoint_signer import CheckpointSigner, next_time
 from telemetry.config import AuditConfig, SigningConfig
 from telemetry.encryption.signing_key import SigningKey
 from telemetry.format.value.message import source_of

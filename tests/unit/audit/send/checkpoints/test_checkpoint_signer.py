@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from telemetry.audit.producer import ProducerTree, TreeState
 from telemetry.audit.record import SealedRecord
-from telemetry.audit.send.checkpoint_signer import CheckpointSigner, next_time
+from telemetry.audit.send.checkpoints.checkpoint_signer import CheckpointSigner, next_time
 from telemetry.config import SigningConfig
 from telemetry.encryption.signing_key import SigningKey
 from telemetry.format.proof.checkpoint import Checkpoint, read_unverified

@@ -10,8 +10,8 @@ from pydantic import SecretStr
 from telemetry.audit.accept.encryptor import ClearEncoder
 from telemetry.audit.accept.stream import ProducerStream
 from telemetry.audit.record import SealedRecord
-from telemetry.audit.send.checkpoint_signer import CheckpointSigner
-from telemetry.audit.send.checkpointer import Checkpointer
+from telemetry.audit.send.checkpoints.checkpoint_signer import CheckpointSigner
+from telemetry.audit.send.checkpoints.checkpointer import Checkpointer
 from telemetry.config import SigningConfig
 from telemetry.encryption.signing_key import SigningKey
 from telemetry.format.proof.checkpoint import Checkpoint, read_unverified

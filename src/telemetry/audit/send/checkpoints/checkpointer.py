@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from telemetry.audit.accept.stream import ProducerStream, Signer
 from telemetry.audit.producer import ProducerTree, TreeState
 from telemetry.audit.record import SealedRecord
-from telemetry.audit.send.checkpoint_signer import next_time
+from telemetry.audit.send.checkpoints.checkpoint_signer import next_time
 from telemetry.audit.spool.spool import Spool
 
 

@@ -1,0 +1,1 @@
+"""Sign checkpoints of the stream while its records are sent."""
