@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from telemetry.audit import metrics
+from telemetry.audit.metrics import instruments as metrics
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/operations.md").read_text("utf-8")
@@ -19,6 +19,15 @@ def test_every_metric_is_on_the_page_and_no_other() -> None:
     made = set(re.findall(r'"(audit\.[a-z_.]+)"', Path(metrics.__file__).read_text("utf-8")))
 
     assert set(re.findall(r"`(audit\.[a-z_.]+)`", _section("Watching"))) == made
+
+
+def test_every_alert_names_a_metric() -> None:
+    made = set(re.findall(r'"(audit\.[a-z_.]+)"', Path(metrics.__file__).read_text("utf-8")))
+    rules = (ROOT / "docs/alerts.yml").read_text("utf-8")
+    used = set(re.findall(r"\b(audit_[a-z_]+)", rules))
+
+    assert len(used) == 7
+    assert used <= {name.replace(".", "_") for name in made}
 
 
 def _lines() -> list[str]:

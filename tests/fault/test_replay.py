@@ -17,7 +17,7 @@ from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 from telemetry.audit.fallback.backlog import in_order, listed
 from telemetry.audit.fallback.handler import FallbackHandler
 from telemetry.audit.ledger import Ledger
-from telemetry.audit.metrics import AuditMetrics
+from telemetry.audit.metrics.instruments import AuditMetrics
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.replay.once import drain_store
 from telemetry.audit.replay.outcomes import ObjectOutcomes

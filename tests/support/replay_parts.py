@@ -10,7 +10,7 @@ from telemetry.audit.fallback.object_form import PlainForm
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.marks.own_objects import OwnObjects
 from telemetry.audit.marks.unmarked import UnmarkedTerm
-from telemetry.audit.metrics import AuditMetrics
+from telemetry.audit.metrics.instruments import AuditMetrics
 from telemetry.audit.replay.outcomes import ObjectOutcomes
 from telemetry.audit.replay.replay_pass import Replayer
 from telemetry.audit.replay.turn import Turn

@@ -18,7 +18,7 @@ from telemetry.audit.accept.room import Room
 from telemetry.audit.accept.stream import ProducerStream
 from telemetry.audit.accept.waiting_line import Patience, WaitingLine
 from telemetry.audit.ledger import Ledger
-from telemetry.audit.metrics import AuditMetrics, BatchMetrics
+from telemetry.audit.metrics.instruments import AuditMetrics, BatchMetrics
 from telemetry.audit.pipeline import AuditPipeline
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.replay.fallback_parts import (
@@ -115,7 +115,10 @@ class _Assembly:
         self._source = source_of(config.environment, config.service_name)
         self._lock = threading.Lock()
         self._kafka = KafkaConnector(self._audit)
-        self._metrics = AuditMetrics(topic=self._audit.kafka_topic)
+        storage = self._audit.storage_config if self._audit.fallback_enabled else None
+        self._metrics = AuditMetrics(
+            topic=self._audit.kafka_topic, provider=storage.provider if storage is not None else None
+        )
 
     def build(self) -> AuditPipeline:
         """Return the pipeline; its threads are running.
@@ -210,6 +213,7 @@ class _Assembly:
         # 6. Start. The first events are the process's own; no step that may fail comes after them.
         self._start(dispatcher, fallbacks.worker, after_backlog=after_backlog)
         self._metrics.observe(gauges)
+        self._resources.callback(self._metrics.forget, gauges)
         self_audit.started()
         for segment in adopted:
             self_audit.recovered(segment.producer)

@@ -10,7 +10,7 @@ import msgspec
 
 from telemetry.audit.accept.room import Room
 from telemetry.audit.loss_log import LossLog
-from telemetry.audit.metrics import AuditMetrics
+from telemetry.audit.metrics.instruments import AuditMetrics
 from telemetry.audit.receipt import Receipt, mark_delivered, mark_failed, mark_stored, notify
 from telemetry.audit.record import SealedRecord, Segment
 from telemetry.exceptions import TelemetryError, TransportError
@@ -123,21 +123,21 @@ class Ledger:
         if calls:
             with self._lock:
                 self.counts.refused += calls
-            self._metrics.refused(type(error).__name__, calls=calls)
+            self._metrics.refused(error, calls=calls)
 
     def lost(self, error: TelemetryError, *, events: int) -> None:
         """Count events that failed while nobody waited on their receipts, and log it."""
         if events:
             with self._lock:
                 self.counts.lost += events
-            self._metrics.lost(type(error).__name__, events=events)
+            self._metrics.lost(error, events=events)
             self._loss_log.lost(error, events=events)
 
     def send_failed(self, error: TelemetryError) -> None:
         """Count that Kafka did not accept what was sent."""
         with self._lock:
             self.counts.send_errors += 1
-        self._metrics.send_error(type(error).__name__)
+        self._metrics.send_error(error)
 
     def replayed(self, events: int) -> None:
         """Count stored events that reached the topic."""

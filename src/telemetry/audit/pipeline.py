@@ -11,7 +11,7 @@ from telemetry.audit.accept.draft.factory import EventFactory
 from telemetry.audit.accept.intake import Intake
 from telemetry.audit.health import Health
 from telemetry.audit.ledger import Ledger
-from telemetry.audit.metrics import Gauges
+from telemetry.audit.metrics.live_gauges import Gauges
 from telemetry.audit.receipt import ACCEPTED, LEVELS, Receipt
 from telemetry.audit.reports import AuditStats, ShutdownReport
 from telemetry.audit.send.dispatcher import Dispatcher

@@ -64,6 +64,11 @@ _REASONS: dict[type[TransportError], str] = {
     TransportTLSError: "tls",
     UnknownTopicError: "unknown_topic",
 }
+_UNAVAILABLE = "unavailable"
+BACKLOG = "backlog"
+"""The reason of a diversion from the start: stored objects must be on the topic before the adopted records."""
+REASONS = (*_REASONS.values(), _UNAVAILABLE)
+"""What :func:`reason_of` returns."""
 
 _TOGETHER = "check that key, certificate and ssl_key_password belong together"
 # Text of librdkafka's error, the field that the setting comes from, and what to do; the first match counts.
@@ -119,4 +124,4 @@ def is_poison(error: TransportError) -> bool:
 
 def reason_of(error: TransportError) -> str:
     """Return one word for the error, for headers of stored objects and for metrics."""
-    return _REASONS.get(type(error), "unavailable")
+    return _REASONS.get(type(error), _UNAVAILABLE)

@@ -8,7 +8,7 @@ import pytest
 
 from telemetry.audit.accept.room import Room
 from telemetry.audit.ledger import Ledger
-from telemetry.audit.metrics import AuditMetrics
+from telemetry.audit.metrics.instruments import AuditMetrics
 from telemetry.audit.receipt import Delivery, Receipt
 from telemetry.audit.record import SealedRecord
 from telemetry.exceptions import BackpressureError, TransportError, UndeliveredError

@@ -13,7 +13,7 @@ from telemetry.audit.accept.room import Room
 from telemetry.audit.accept.stream import ProducerStream
 from telemetry.audit.accept.waiting_line import Patience, WaitingLine
 from telemetry.audit.ledger import Ledger
-from telemetry.audit.metrics import AuditMetrics
+from telemetry.audit.metrics.instruments import AuditMetrics
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.self_audit import SelfAudit
 from telemetry.config import TelemetryConfig

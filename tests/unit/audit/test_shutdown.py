@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from telemetry.audit.ledger import Ledger
-from telemetry.audit.metrics import AuditMetrics
+from telemetry.audit.metrics.instruments import AuditMetrics
 from telemetry.audit.receipt import Receipt
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.reports import ShutdownReport

@@ -9,7 +9,7 @@ import uuid_utils
 
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.marks.keeper import open_keeper
-from telemetry.audit.metrics import AuditMetrics
+from telemetry.audit.metrics.instruments import AuditMetrics
 from telemetry.audit.replay.outcomes import ObjectOutcomes, OnObjectDone
 from telemetry.audit.replay.pass_result import PassResult
 from telemetry.audit.replay.replay_pass import Replayer

@@ -18,14 +18,12 @@ from telemetry.audit.send.sieve import Sieve
 from telemetry.audit.send.transport import KafkaTransport
 from telemetry.exceptions import RecordTooLargeError, TransportError
 from telemetry.format.value.message import BATCH_HEADER
-from telemetry.kafka.errors import reason_of
+from telemetry.kafka.errors import BACKLOG, reason_of
 from telemetry.system.deadline import Deadline
 from telemetry.system.worker import Worker
 
 logger = logging.getLogger("telemetry.audit")
 
-BACKLOG = "backlog"
-"""The reason of a diversion from the start: stored objects must be on the topic before the adopted records."""
 _TICK_SECONDS = 0.25
 _PACE_SECONDS = 0.005
 """As long as Kafka's client lingers itself."""

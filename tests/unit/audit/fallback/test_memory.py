@@ -10,7 +10,7 @@ import pytest
 
 from telemetry.audit.fallback.memory import MemoryFallback
 from telemetry.audit.ledger import Ledger
-from telemetry.audit.metrics import AuditMetrics
+from telemetry.audit.metrics.instruments import AuditMetrics
 from telemetry.audit.receipt import Receipt
 from telemetry.audit.record import SealedRecord
 from telemetry.exceptions import TransportError

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from telemetry.audit.ledger import Ledger
-from telemetry.audit.metrics import AuditMetrics
+from telemetry.audit.metrics.instruments import AuditMetrics
 from telemetry.audit.receipt import Receipt
 from telemetry.audit.send.sender_link import SenderLink
 from telemetry.exceptions import ConfigurationError, LifecycleError, TransportError

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from telemetry import TelemetryConfig
 from telemetry.audit.assembly import assemble
-from telemetry.audit.metrics import _GAUGES
+from telemetry.audit.metrics.instruments import _GAUGES
 from tests.support.faulty_services import FaultyKeys, FaultyStore
 from tests.support.quick_telemetry import NOWHERE, quick_config
 from tests.support.until import until

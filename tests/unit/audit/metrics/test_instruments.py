@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from typing import Any
 
 import pytest
@@ -8,7 +9,9 @@ from opentelemetry import metrics
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
-from telemetry.audit.metrics import AuditMetrics, BatchMetrics
+from telemetry.audit.metrics import live_gauges
+from telemetry.audit.metrics.instruments import AuditMetrics, BatchMetrics
+from telemetry.exceptions import KeyUnreachableError, TelemetryError
 from tests.support.leftovers import records
 
 
@@ -30,10 +33,11 @@ class Bench:
     """Instruments that report to a reader in memory."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(live_gauges, "_live", {})
         self._reader = InMemoryMetricReader()
         provider = MeterProvider(metric_readers=[self._reader])
         monkeypatch.setattr(metrics, "get_meter", provider.get_meter)
-        self.metrics = AuditMetrics(topic="audit-events")
+        self.metrics = AuditMetrics(topic="audit-events", provider="local_file")
 
     def points(self, name: str) -> list[Any]:
         data = self._reader.get_metrics_data()
@@ -71,8 +75,65 @@ def test_settled_events_are_counted_by_outcome(bench: Bench) -> None:
 def test_stored_events_name_provider_and_reason(bench: Bench) -> None:
     bench.metrics.stored(3, provider="local_file", reason="unreachable")
 
-    (point,) = bench.points("audit.fallback.events_total")
+    (point,) = [point for point in bench.points("audit.fallback.events_total") if point.value]
     assert dict(point.attributes) == {"provider": "local_file", "reason": "unreachable"}
+
+
+def test_every_series_begins_with_zero(bench: Bench) -> None:
+    def series(name: str, attribute: str) -> set[str]:
+        points = bench.points(name)
+        assert {point.value for point in points} == {0}
+        return {point.attributes[attribute] for point in points}
+
+    assert series("audit.events.processed_total", "outcome") == {"delivered", "stored", "failed"}
+    assert series("audit.events.refused_total", "error") >= {"EventError", "BackpressureError", "KeyUnreachableError"}
+    assert series("audit.events.lost_total", "error") >= {"BackpressureError", "RecordTooLargeError", "SpoolError"}
+    assert series("audit.kafka.send_errors_total", "error") >= {"TransportError", "TransportTLSError"}
+    assert series("audit.fallback.rejected_total", "reason") >= {"too_large", "unavailable"}
+    assert series("audit.fallback.events_total", "reason") >= {"backlog", "tls"}
+    assert series("audit.fallback.replayed_total", "topic") == {"audit-events"}
+    assert series("audit.recovered.unmarked_total", "topic") == {"audit-events"}
+
+
+def test_error_of_a_provider_counts_as_its_kind(bench: Bench) -> None:
+    class OwnError(KeyUnreachableError):
+        pass
+
+    class StrangeError(TelemetryError):
+        pass
+
+    bench.metrics.refused(OwnError("x"), calls=2)
+    bench.metrics.lost(StrangeError("x"), events=3)
+
+    counted = {point.attributes["error"]: point.value for point in bench.points("audit.events.refused_total")}
+    assert counted["KeyUnreachableError"] == 2
+    lost = {point.attributes["error"]: point.value for point in bench.points("audit.events.lost_total")}
+    assert lost["TelemetryError"] == 3
+
+
+def test_two_pipelines_of_a_process_are_both_seen(bench: Bench) -> None:
+    first, second, other = Gauges(), Gauges(), Gauges()
+    for gauges in (first, second):
+        bench.metrics.observe(gauges)
+    AuditMetrics(topic="payments").observe(other)
+
+    def events() -> dict[str, float]:
+        return {point.attributes["topic"]: point.value for point in bench.points("audit.queue.events")}
+
+    assert events() == {"audit-events": 14, "payments": 7}
+    assert [point.value for point in bench.points("audit.kafka.diverted")] == [0, 0]
+    bench.metrics.forget(first)
+    assert events() == {"audit-events": 7, "payments": 7}
+
+
+def test_child_does_not_report_its_parent(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    gauges, own = Gauges(), Gauges()
+    bench.metrics.observe(gauges)
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    assert bench.points("audit.queue.events") == []
+
+    bench.metrics.observe(own)
+    assert [point.value for point in bench.points("audit.queue.events")] == [7]
 
 
 def test_gauges_are_read_while_their_object_lives(bench: Bench) -> None:

@@ -1,0 +1,1 @@
+"""Report the pipeline to OpenTelemetry."""
