@@ -12,6 +12,7 @@ import pytest
 
 from telemetry.testing import EmbeddedKafka
 from tests.support.import_site import ImportSite, acknowledged_in, counts_of, lines_of
+from tests.support.in_process import run
 
 GOOD = '{"event_type":"step","user_id":"alice","n":%d}'
 
@@ -201,3 +202,20 @@ def test_closed_standard_output_ends_the_reading(site: ImportSite) -> None:
     process.stdin.close()
     process.stderr.close()
     assert site.numbers() == list(range(6))
+
+
+@pytest.mark.parametrize("option", [["--ack"], ["--resume", "state"]])
+def test_nothing_is_called_safe_that_is_not_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("telemetry.toml").write_text('environment = "test"\n[audit_config]\nkafka_brokers = "memory:"\n')
+    line = b'{"event_type":"t","user_id":"u"}\n'
+
+    ended = run("log", "-c", "telemetry.toml", *option, stdin=line)
+    assert ended.code == 2
+    assert option[0] in ended.err
+    assert "sends no events" in ended.err
+    assert not Path("state").exists()
+
+    assert run("log", "-c", "telemetry.toml", stdin=line).code == 0

@@ -58,6 +58,7 @@ class FeedRun:
         Raises:
             TelemetryError: The pipeline cannot be started.
         """
+        _require_sending(config, self._feed)
         with ExitStack() as stack:
             stack.enter_context(self._stop)
             known = load_state(self._feed.resume) if self._feed.resume else None
@@ -149,6 +150,14 @@ class FeedRun:
         if self.summary["failed"] or (refusals.lost_lines and not self._stop.name):
             codes.append(UndeliveredError.exit_code)
         return max(codes, default=0) or self._stop.exit_code or (BAD_LINES if refusals.bad_lines else 0)
+
+
+def _require_sending(config: TelemetryConfig, feed: FeedOptions) -> None:
+    """Check that nothing is acknowledged, or remembered as done, that was never sent."""
+    option = "--ack" if feed.ack else "--resume" if feed.resume else None
+    if option is not None and config.audit_config.local_mode is not None:
+        reason = "the configuration sends no events (memory:, console: or enabled = false)"
+        raise ConfigurationError(Problem(option, reason, "configure kafka_brokers, or leave the option out"))
 
 
 def _bad_lines(path: Path, known: ResumeState | None) -> BadLines:

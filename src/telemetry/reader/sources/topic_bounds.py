@@ -62,6 +62,7 @@ class TopicBounds:
             first = high if start.offset == OFFSET_END else max(first, low)
             if start.partition in committed:
                 first = self._continued(start, low, high)
+            self._require_reached(start.partition, high)
             high = min(high, limits.get(start.partition, high))
             if self._within.last is not None:
                 first = max(first, high - self._within.last)
@@ -157,6 +158,14 @@ class TopicBounds:
                 "--end", f"{self._topic} has no partition {min(unknown)}", "copy it from an earlier export"
             )
             raise ConfigurationError(problem)
+
+    def _require_reached(self, partition: int, high: int) -> None:
+        """Check that a partition still has all of a range that was read before."""
+        end = (self._within.ends or {}).get(partition, 0)
+        if end > high:
+            reason = f"{self._topic}[{partition}] ends at {high}, before {end}"
+            advice = "it is another topic now, or has lost records: the same cannot be read again"
+            raise ConfigurationError(Problem("--end", reason, advice))
 
     def _offsets_at(self, partitions: list[TopicPartition], milliseconds: int) -> list[TopicPartition]:
         """Return the first offset of each partition at or after a time."""

@@ -64,3 +64,11 @@ def test_unknown_topic_is_a_transport_error(consumer: Consumer) -> None:
 def test_end_in_an_unknown_partition_is_refused(consumer: Consumer) -> None:
     with pytest.raises(ConfigurationError, match="no partition 9"):
         TopicBounds(consumer, "events", within=ReadRange(ends={0: 3, 9: 1}), timeout=30.0).locate()
+
+
+def test_end_beyond_what_the_topic_has_is_refused(consumer: Consumer) -> None:
+    with pytest.raises(ConfigurationError, match="ends at 10, before 11"):
+        TopicBounds(consumer, "events", within=ReadRange(ends={0: RECORDS + 1}), timeout=30.0).locate()
+
+    _, bounds = TopicBounds(consumer, "events", within=ReadRange(ends={0: RECORDS}), timeout=30.0).locate()
+    assert bounds == {0: (0, RECORDS), 1: (0, 0)}

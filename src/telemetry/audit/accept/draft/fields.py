@@ -140,7 +140,7 @@ def checked_fields(arguments: Mapping[str, Any], adjuster: Adjuster) -> Optional
         elif name not in NAMED:
             others[name] = value
         elif value is not None:
-            _set(fields, name, value, adjuster)
+            _set_checked(fields, name, value, adjuster)
     if "occurred_at" in adjuster.adjusted:
         others["occurred_at"] = moment_as_given(arguments["occurred_at"])
     if others:
@@ -178,6 +178,16 @@ def shorten(fields: OptionalFields, adjuster: Adjuster) -> None:
     if fields.targets:
         fields.targets = fields.targets[:1]
         adjuster.adjusted.add("targets")
+
+
+def _set_checked(fields: OptionalFields, name: str, value: Any, adjuster: Adjuster) -> None:
+    try:
+        _set(fields, name, value, adjuster)
+    except EventError:
+        raise
+    except Exception:  # noqa: BLE001 - a value's own code may raise anything, and may quote the value: not chained
+        message = f"{name} cannot be read: code of the value itself failed"
+        raise EventError(message) from None
 
 
 def _set(fields: OptionalFields, name: str, value: Any, adjuster: Adjuster) -> None:

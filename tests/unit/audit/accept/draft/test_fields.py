@@ -5,7 +5,9 @@ from __future__ import annotations
 import enum
 import ipaddress
 import json
+import traceback
 import uuid
+from datetime import datetime, tzinfo
 from typing import Any
 
 import pytest
@@ -63,6 +65,34 @@ def test_field_of_another_type_is_refused(value: Any) -> None:
         checked(session_id=value)
 
     assert CANARY not in str(caught.value)
+
+
+class Loud(dict[str, Any]):
+    def items(self) -> Any:
+        raise OSError(CANARY)
+
+    def __iter__(self) -> Any:
+        raise OSError(CANARY)
+
+
+class NoZone(tzinfo):
+    def utcoffset(self, _moment: Any) -> Any:
+        raise OSError(CANARY)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("changes", Loud(a=1)),
+        ("targets", iter(Loud(a=1).items, None)),
+        ("occurred_at", datetime(2026, 1, 1, tzinfo=NoZone())),
+    ],
+)
+def test_failing_code_of_a_value_is_an_event_error(name: str, value: Any) -> None:
+    with pytest.raises(EventError, match=f"{name} cannot be read") as caught:
+        checked(**{name: value})
+
+    assert CANARY not in "".join(traceback.format_exception(caught.value))
 
 
 def test_empty_structures_are_absent() -> None:
