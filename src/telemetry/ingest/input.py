@@ -10,7 +10,7 @@ from telemetry.ingest.framing.documents import DocumentReader, ItemsPath
 from telemetry.ingest.framing.encoding import TextSource
 from telemetry.ingest.framing.frame import Frame
 from telemetry.ingest.framing.lines import split_lines, split_sequence
-from telemetry.ingest.framing.recognition import Framing, recognize
+from telemetry.ingest.framing.recognition import Framing, needs_a_look, recognize
 
 
 class JsonInput:
@@ -41,7 +41,7 @@ class JsonInput:
 
     def _frames(self) -> Iterator[Frame]:
         text = _Resumed(self._source)
-        framing = text.recognized()
+        framing = text.recognized(has_items=self._path is not None)
         if framing is Framing.DOCUMENTS:
             yield from DocumentReader(text, self._path)
         elif framing is Framing.SEQUENCE:
@@ -67,13 +67,17 @@ class _Resumed:
     def is_ended(self) -> bool:
         return self._source.is_ended
 
-    def recognized(self) -> Framing:
-        while (framing := recognize(self._head, is_whole=False)) is None:
-            piece = next(self._pieces, b"")
-            if not piece:
-                return recognize(self._head, is_whole=True) or Framing.LINES
-            self._head += piece
-        return framing
+    def recognized(self, *, has_items: bool) -> Framing:
+        head = bytearray()
+        framing = None
+        for piece in self._pieces:
+            head += piece
+            if needs_a_look(piece, size=len(head)):
+                framing = recognize(bytes(head), is_whole=False, has_items=has_items)
+            if framing is not None:
+                break
+        self._head = bytes(head)
+        return framing or recognize(self._head, is_whole=True, has_items=has_items) or Framing.LINES
 
     def __iter__(self) -> Iterator[bytes]:
         if self._head:

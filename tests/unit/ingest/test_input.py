@@ -223,6 +223,40 @@ def test_line_that_is_too_long_is_read_in_parts(monkeypatch: pytest.MonkeyPatch)
     assert [frame.is_part for frame in frames[-2:]] == [False, False]
 
 
+def test_first_line_that_is_too_long_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("lines", "recognition"):
+        monkeypatch.setattr(f"telemetry.ingest.framing.{module}.MAX_BYTES", 3 << 20)
+    first = b'{"text":"' + b"x" * (4 << 20) + b'"}\n'
+
+    frames = _frames(first + b'{"n":2}\n', size=1 << 18)
+
+    assert b"".join(frame.data for frame in frames[:-1]) == first.rstrip()
+    assert {bool(frame.fault) for frame in frames[:-1]} == {True}
+    assert (frames[-1].data, frames[-1].line, frames[-1].fault) == (b'{"n":2}', 2, "")
+
+
+def test_long_first_line_is_a_line() -> None:
+    first = {"text": "x" * (3 << 20)}
+
+    assert _values(_frames(json.dumps(first) + "\n" + _lines(), size=1 << 18)) == [first, *EVENTS]
+
+
+@pytest.mark.parametrize("size", [3, 1 << 18])
+def test_blank_lines_are_counted_in_bulk(size: int) -> None:
+    blank = b"\n" * 5_000 + b"  \r\n" + b" "
+
+    (first, second) = _frames(blank + b'{"n":1}\n' + blank + b'{"n":2}', size=size)
+
+    assert (first.line, second.line) == (5_002, 5_002 + 5_002)
+    assert (json.loads(first.data), json.loads(second.data)) == ({"n": 1}, {"n": 2})
+
+
+def test_very_long_blank_beginning_is_passed_over() -> None:
+    (frame,) = _frames(b"\n" * (8 << 20) + b'{"n":1}\n', size=1 << 18)
+
+    assert frame.line == (8 << 20) + 1
+
+
 def test_item_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("telemetry.ingest.framing.documents.MAX_BYTES", 1_000)
 

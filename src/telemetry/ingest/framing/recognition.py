@@ -8,10 +8,11 @@ from enum import Enum, auto
 import msgspec
 
 from telemetry.ingest.framing.documents import is_complete
+from telemetry.ingest.framing.frame import MAX_BYTES
 from telemetry.ingest.framing.lines import SEPARATOR
 
-_LONGEST_FIRST_LINE = 1 << 20
-"""A longer one is not a line of a log; it is a document without line ends, as many exports are."""
+_MOST_BLANK = 1 << 20
+"""Blank bytes after which an input is taken for lines, of which blank ones are passed over."""
 _LINE_END = re.compile(rb"[\r\n]")
 _SPACE = b" \t\r\n"
 
@@ -25,22 +26,28 @@ class Framing(Enum):
     DOCUMENTS = auto()
 
 
-def recognize(head: bytes, *, is_whole: bool) -> Framing | None:
+def recognize(head: bytes, *, is_whole: bool, has_items: bool = False) -> Framing | None:
     """Return how a text is divided, or None if more of it must be known.
 
     Args:
         head: Its beginning.
         is_whole: Whether there is no more.
+        has_items: Whether the events are items of an object, which may be larger than any line.
     """
     text = head.lstrip(_SPACE)
     first = text[:1]
     if first == b"{":
-        return _of_object(text, is_whole=is_whole)
+        return _of_object(text, is_whole=is_whole, has_items=has_items)
     if first == b"[":
         return _of_array(text, is_whole=is_whole)
     if first == SEPARATOR:
         return Framing.SEQUENCE
-    return Framing.LINES if first or is_whole else None
+    return Framing.LINES if first or is_whole or len(head) > _MOST_BLANK else None
+
+
+def needs_a_look(piece: bytes, *, size: int) -> bool:
+    """Return whether a further piece of a long beginning can tell more: it ends the first line, or is too much of it."""
+    return size <= _MOST_BLANK or size > MAX_BYTES or _LINE_END.search(piece) is not None
 
 
 def _of_array(text: bytes, *, is_whole: bool) -> Framing | None:
@@ -51,11 +58,13 @@ def _of_array(text: bytes, *, is_whole: bool) -> Framing | None:
     return Framing.LINES if is_whole else None
 
 
-def _of_object(text: bytes, *, is_whole: bool) -> Framing | None:
+def _of_object(text: bytes, *, is_whole: bool, has_items: bool) -> Framing | None:
     match = _LINE_END.search(text)
     if match is None:
-        if len(text) > _LONGEST_FIRST_LINE:
-            return Framing.DOCUMENTS
+        # What is too long for a line is a document with a list of events. Without --items it is one line that is too long,
+        # and the lines after it are read.
+        if len(text) > MAX_BYTES:
+            return Framing.DOCUMENTS if has_items else Framing.LINES
         return Framing.LINES if is_whole else None
     line, end, following = text[: match.start()], match[0], text[match.end() :]
     if end == b"\r" and not following and not is_whole:
