@@ -79,6 +79,12 @@ class NoZone(tzinfo):
     def utcoffset(self, _moment: Any) -> Any:
         raise OSError(CANARY)
 
+    def dst(self, _moment: Any) -> Any:
+        raise OSError(CANARY)
+
+    def tzname(self, _moment: Any) -> Any:
+        raise OSError(CANARY)
+
 
 @pytest.mark.parametrize(
     ("name", "value"),
