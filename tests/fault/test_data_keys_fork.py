@@ -33,7 +33,8 @@ runtime = Runtime(AuditConfig(
 
 def seal(name):
     pipeline = runtime.pipeline()
-    keys, encryptor = pipeline._keys.keyring, pipeline._intake._stream.sealer
+    stream = pipeline._intake._stream
+    keys, encryptor = stream.keys.keyring, stream.sealer
     kids = {}
     with (folder / name).open("wb") as out:
         for _ in range(events):

@@ -107,7 +107,7 @@ def _is_done(stats: AuditStats) -> bool:
 def test_more_callers_than_queue_places(kafka: KafkaBroker, topic: str) -> None:
     """Each caller waits for its own report while the reports need the lock that the others hold in turn."""
     own = identity(kafka.certificates, "files")
-    fields: dict[str, Any] = {"kafka_topic": topic, "queue_max_events": 8, "queue_full_timeout_ms": 60_000}
+    fields: dict[str, Any] = {"kafka_topic": topic, "queue_max_events": 16, "queue_full_timeout_ms": 60_000}
     telemetry = Telemetry(audit_config(kafka, "SSL", own, **fields))
     telemetry.start()
 
