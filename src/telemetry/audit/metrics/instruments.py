@@ -99,13 +99,11 @@ class AuditMetrics:
         self._refused = meter.create_counter(
             "audit.events.refused_total", unit="{event}", description="Events that were not accepted, by error"
         )
-
         self._lost = meter.create_counter(
             "audit.events.lost_total",
             unit="{event}",
             description="Events that failed while nobody waited on their receipt, by error",
         )
-
         self._begin_with_zero(provider)
 
     def observe(self, gauges: Gauges) -> None:

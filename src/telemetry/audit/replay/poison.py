@@ -11,6 +11,7 @@ from telemetry.audit.replay.paced_sender import InFlight, PacedSender, event_cou
 from telemetry.audit.replay.pass_result import PassResult
 from telemetry.audit.replay.quarantine import Quarantine
 from telemetry.audit.replay.turn import Turn
+from telemetry.audit.send.halving import Halving
 from telemetry.exceptions import RecordTooLargeError, TransportError
 from telemetry.storage import StorageProvider
 
@@ -85,24 +86,16 @@ class PoisonFilter:
 
     def _isolate(self, flight: InFlight, turn: Turn) -> PassResult:
         """Find the refused records by halving, reject them, and send the others."""
-        rejected: list[SealedRecord] = []
+        halving = Halving(flight.records)
         last: TransportError | None = None
-        # The stack's top is the part with the smallest sequences: the parts that are accepted keep their order.
-        parts = [flight.records]
-        while parts:
-            part = parts.pop()
+        for part in halving:
             trial = self._try(flight._replace(records=part), turn)
             if trial is _Trial.OUTAGE:
                 return PassResult.OUTAGE
-            if trial is _Trial.ACCEPTED:
-                continue
-            if len(part) > 1:
-                middle = len(part) // 2
-                parts += [part[middle:], part[:middle]]
-            else:
-                rejected += part
+            if trial is _Trial.REFUSED:
+                halving.refuse(part)
                 last = self._link.error
-        self._reject(flight, rejected, last)
+        self._reject(flight, halving.refused, last if halving.refused else None)
         return PassResult.AGAIN
 
     def _try(self, flight: InFlight, turn: Turn) -> _Trial:

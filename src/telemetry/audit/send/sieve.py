@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from telemetry.audit.record import SealedRecord
+from telemetry.audit.send.halving import Halving
 from telemetry.audit.send.sender_link import SenderLink
 from telemetry.audit.send.transport import KafkaTransport
 from telemetry.exceptions import RecordTooLargeError, TransportError
@@ -62,15 +63,12 @@ class Sieve:
         return sifted
 
     def _sent_in_parts(self, records: Sequence[SealedRecord]) -> Sifted:
-        too_large: list[SealedRecord] = []
+        halving = Halving(records)
         transport: KafkaTransport | None = None
-        # The stack's top is the part with the oldest records.
-        parts = [list(records)]
-        while parts:
-            part = parts.pop()
+        for part in halving:
             transport = transport or self._link.try_open()
             if transport is None:
-                return Sifted(None, TransportError(_UNREACHABLE), _in_order(part, parts), too_large)
+                return Sifted(None, TransportError(_UNREACHABLE), [*part, *halving.rest()], halving.refused)
             for record in part:
                 record.forget_report()
             transport.send(part, headers=next(self._headers))
@@ -80,15 +78,7 @@ class Sieve:
             left = transport.take_back()
             transport = None
             if not isinstance(error, RecordTooLargeError):
-                return Sifted(None, error, _in_order(left, parts), too_large)
-            if len(left) == 1:
-                too_large += left
-            elif left:
-                middle = len(left) // 2
-                parts += [left[middle:], left[:middle]]
+                return Sifted(None, error, [*left, *halving.rest()], halving.refused)
+            halving.refuse(left)
         transport = transport or self._link.try_open()
-        return Sifted(transport, None if transport is not None else TransportError(_UNREACHABLE), [], too_large)
-
-
-def _in_order(part: list[SealedRecord], parts: list[list[SealedRecord]]) -> list[SealedRecord]:
-    return [*part, *(record for later in reversed(parts) for record in later)]
+        return Sifted(transport, None if transport is not None else TransportError(_UNREACHABLE), [], halving.refused)
