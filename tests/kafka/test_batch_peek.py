@@ -24,6 +24,8 @@ pytestmark = pytest.mark.services
 def fill(kafka: KafkaBroker, topic: str, *, codec: str, count: int) -> None:
     options = kafka.client_options() | {"compression.type": codec, "linger.ms": 60_000, "batch.num.messages": 10_000}
     producer = Producer(options)
+    # Else the records wait for the topic's partitions, and flush() begins with the first of them: two batches.
+    producer.list_topics(topic, timeout=60)
     for number in range(count):
         producer.produce(topic, b"%d" % number, partition=1)
     assert producer.flush(60) == 0

@@ -18,7 +18,7 @@ class BadLines:
 
     Args:
         path: Name of the file.
-        known_bytes: Where a broken import goes on: the size that the file had when its last known line was done. None for
+        known_bytes: Where a broken import goes on: the bytes of the lines that were done, at the file's beginning. None for
             a new file, whose name must be free.
 
     Raises:
@@ -35,7 +35,8 @@ class BadLines:
             require_target(path, replace=True)
             self._descriptor = open_private(path)
             self._again = _lines_after(self._descriptor, known_bytes)
-        self.size = os.lseek(self._descriptor, 0, os.SEEK_END)
+        # Where the lines that are done end; behind it stand lines that were read ahead of them.
+        self._done_bytes = min(known_bytes or 0, os.lseek(self._descriptor, 0, os.SEEK_END))
 
     def __enter__(self) -> Self:
         return self
@@ -51,12 +52,7 @@ class BadLines:
         Raises:
             OSError: The disk does not accept it.
         """
-        data = frame.data
-        if frame.item is not None:
-            # In JSON a line end is only between tokens, where a space means the same.
-            data = data.replace(b"\r", b" ").replace(b"\n", b" ")
-        if not frame.is_part:
-            data += b"\n"
+        data = _kept_bytes(frame)
         with self._lock:
             # The broken import had written it, but not remembered that.
             if self._again[data] > 0:
@@ -65,16 +61,27 @@ class BadLines:
             written = 0
             while written < len(data):
                 written += os.write(self._descriptor, data[written:])
-            self.size += len(data)
+
+    def done(self, frame: Frame) -> None:
+        """Learn that a line that was written is done, and with it all lines before; called in the order of the input."""
+        self._done_bytes += len(_kept_bytes(frame))
 
     def sync(self) -> int:
-        """Force what was written to the disk; return the file's size.
+        """Force what was written to the disk; return the bytes of the lines that are done.
 
         Raises:
             OSError: The disk does not accept it.
         """
         os.fsync(self._descriptor)
-        return self.size
+        return self._done_bytes
+
+
+def _kept_bytes(frame: Frame) -> bytes:
+    data = frame.data
+    if frame.item is not None:
+        # In JSON a line end is only between tokens, where a space means the same.
+        data = data.replace(b"\r", b" ").replace(b"\n", b" ")
+    return data if frame.is_part else data + b"\n"
 
 
 def _lines_after(descriptor: int, start: int) -> Counter[bytes]:

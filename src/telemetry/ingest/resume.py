@@ -40,7 +40,7 @@ class ResumeState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         lines: Lines and items that are done: their events are durable, or they were refused and reported.
         marks: Chained digests in hexadecimal, after 1, 2, 4 ... and after all lines that are done.
         place: The last one, for people.
-        bad_bytes: Size that the file of bad lines had then; None if there was no such file.
+        bad_bytes: Bytes in the file of bad lines that belong to them; None if there is no such file.
     """
 
     version: int
@@ -147,6 +147,8 @@ class Resume(LineObserver):
 
     def refused(self, frame: Frame) -> None:
         """Remember that a line was reported."""
+        if not self._is_blocked and self._bad_lines is not None:
+            self._bad_lines.done(frame)
         self._advance(frame)
 
     def lost(self, frame: Frame, error: Exception | None) -> None:  # noqa: ARG002 - as every observer
