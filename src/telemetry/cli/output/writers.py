@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, BinaryIO, Protocol
@@ -13,8 +14,11 @@ import msgspec
 from telemetry.reader import OpenedEvent
 from telemetry.reader.mappings import Schema, row_of
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
-
+_FORMULA = re.compile(
+    r"[\t\r\n']|[\s\x00-\x20\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]*"
+    r"[=+\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b]"
+)
+"""How a text begins that a spreadsheet runs, also in full-width or small characters and after what it trims or hides."""
 
 EXCEL_CELL = 32_767
 """Characters of a cell in Excel, counted as UTF-16 (Microsoft: Excel specifications and limits)."""
@@ -71,9 +75,10 @@ class JsonLinesWriter:
 class CsvWriter:
     """RFC 4180 with a heading, UTF-8; a nested value is JSON text in its cell.
 
-    A spreadsheet runs a cell that begins with ``=``, ``+``, ``-``, ``@``, a tab or a line end as a formula, and an
-    attacker can cause events with such fields. Such a text gets an apostrophe in front, and so does one that begins
-    with an apostrophe, so that removing one restores the text. Every text is quoted: a spreadsheet that separates
+    A spreadsheet runs a cell that begins with ``=``, ``+``, ``-``, ``@``, a tab or a line end as a formula, some also one
+    with their full-width forms or with spaces before them, and an attacker can cause events with such fields. Such a
+    text gets an apostrophe in front, and so does one that begins with an apostrophe, so that removing one restores the
+    text. Every text is quoted: a spreadsheet that separates
     cells by semicolons finds none inside a text.
 
     Args:
@@ -137,7 +142,7 @@ def _is_too_long_for_excel(text: str) -> bool:
 
 def _csv_cell(cell: Any) -> Any:
     if isinstance(cell, str):
-        return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
+        return f"'{cell}" if _FORMULA.match(cell) else cell
     if isinstance(cell, bool):
         return "true" if cell else "false"
     return cell.isoformat().replace("+00:00", "Z") if isinstance(cell, datetime) else cell

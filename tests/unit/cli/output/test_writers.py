@@ -28,7 +28,31 @@ def test_spreadsheet_formula_gets_an_apostrophe(start: str) -> None:
     assert _csv_row(user_id=text)["user_id"] == f"'{text}"
 
 
-@pytest.mark.parametrize("text", ["plain", 'a;b,"c"', "two\nlines", "Größe 日本", ""])
+@pytest.mark.parametrize(
+    "start",
+    [
+        " =",
+        "\u3000=",
+        "\u00a0+",
+        " \t-",
+        "\ufeff=",
+        "\u200b@",
+        "\0=",
+        "\u202e=",
+        *"\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b",
+        " \uff1d",
+    ],
+    ids=ascii,
+)
+def test_disguised_formula_gets_an_apostrophe(start: str) -> None:
+    text = f"{start}HYPERLINK(A1)"
+
+    assert _csv_row(user_id=text)["user_id"] == f"'{text}"
+
+
+@pytest.mark.parametrize(
+    "text", ["plain", 'a;b,"c"', "two\nlines", "Größe 日本", "", " plain", "\u3000日本", "a=b", " '="]
+)
 def test_other_text_returns_unchanged(text: str) -> None:
     assert _csv_row(session_id=text)["session_id"] == text
 
