@@ -21,16 +21,19 @@ _MAX_NAME = 200
 
 
 def default_service_name() -> str:
-    """Return ``OTEL_SERVICE_NAME``, else the program's name."""
-    program = Path(sys.argv[0]).stem if sys.argv and sys.argv[0] not in ("", "-c", "-m") else ""
-    return os.environ.get("OTEL_SERVICE_NAME", "").strip() or program or "python"
+    """Return ``OTEL_SERVICE_NAME``, else the program's name: of ``python -m shop`` it is ``shop``."""
+    program = Path(sys.argv[0]) if sys.argv and sys.argv[0] not in ("", "-c", "-m") else Path()
+    # A package is run as the file __main__.py in its folder: that name would be the same for all services.
+    name = program.absolute().parent.name if program.stem == "__main__" else program.stem
+    return os.environ.get("OTEL_SERVICE_NAME", "").strip() or name or "python"
 
 
 class TelemetryConfig(ConfigModel):
     """Who logs, and how.
 
     Attributes:
-        service_name: Name of the service, without a colon; default: ``OTEL_SERVICE_NAME``, else the program's name.
+        service_name: Name of the service, without a colon; default: ``OTEL_SERVICE_NAME``, else the program's name,
+            which is ``shop`` for ``python -m shop``.
         environment: Deployment environment, such as ``production``; there events must be sent.
         version: Version of the service.
         audit_config: The audit pipeline.

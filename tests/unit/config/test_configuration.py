@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from telemetry.config.telemetry import default_service_name
 from telemetry.exceptions import ConfigurationError
 from telemetry.sync import Telemetry
 from telemetry.types import AuditConfig, EncryptionConfig, KafkaConfig, StorageConfig, TelemetryConfig
@@ -181,6 +182,24 @@ def test_bare_audit_config_is_named_by_opentelemetry(tmp_path: Path, monkeypatch
     monkeypatch.setenv("OTEL_SERVICE_NAME", "from-otel")
 
     assert Telemetry(_local(tmp_path)).config.service_name == "from-otel"
+
+
+@pytest.mark.parametrize(
+    ("program", "name"),
+    [
+        ("/srv/app/shop/__main__.py", "shop"),
+        ("/srv/bin/shop", "shop"),
+        ("jobs/mail.py", "mail"),
+        ("-c", "python"),
+        ("-m", "python"),
+        ("", "python"),
+    ],
+)
+def test_program_names_the_service(monkeypatch: pytest.MonkeyPatch, program: str, name: str) -> None:
+    monkeypatch.delenv("OTEL_SERVICE_NAME", raising=False)
+    monkeypatch.setattr("sys.argv", [program, "--port", "80"])
+
+    assert default_service_name() == name
 
 
 def test_configuration_error_survives_pickling() -> None:
