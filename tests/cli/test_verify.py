@@ -170,3 +170,14 @@ def test_missing_public_key_is_reported(trail: SignedTrail) -> None:
 
     assert ended.code == 2
     assert "--public-key" in ended.err
+
+
+def test_empty_topic_says_why_it_is_unverifiable(trail: SignedTrail) -> None:
+    trail.rewrite([])
+
+    code, out, _ = trail.run(json=False)
+    _, report = trail.verify()
+
+    assert code == 4
+    assert out.splitlines()[-1] == "unverifiable: the source holds no records: there is nothing to verify"
+    assert report["reason"] == "the source holds no records: there is nothing to verify"

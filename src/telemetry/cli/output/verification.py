@@ -42,7 +42,9 @@ def show_report(report: VerificationReport, *, with_foreign: bool = False) -> No
         err.print(Text(f"note: {escape_control(note)}", style="dim"))
     _show_foreign(report.foreign, in_full=with_foreign)
     basis = f" ({SELF_ASSERTED})" if report.is_self_asserted else ""
-    out.print(f"[{_COLOURS.get(report.verdict, 'bold red')}]{report.verdict}[/]{basis}")
+    # With its reason: standard output can be all that is kept.
+    reason = f": {escape_control(report.reason)}" if report.reason else ""
+    out.print(Text.assemble((str(report.verdict), _COLOURS.get(report.verdict, "bold red")), basis, reason))
 
 
 def _show_producers(producers: Iterable[ProducerReport]) -> None:

@@ -115,9 +115,10 @@ def render_html(
 
 def _verdict(report: VerificationReport) -> str:
     kind = _kind(report.exit_code)
+    reason = f"<p>{_text(report.reason)}</p>" if report.reason else ""
     return (
         f'<div class="verdict {kind}"><strong>{_text(str(report.verdict))}</strong>'
-        f"<p>{_SENTENCES.get(report.verdict, '')}</p><p>{_text(_summary(report))}</p>"
+        f"<p>{_SENTENCES.get(report.verdict, '')}</p>{reason}<p>{_text(_summary(report))}</p>"
         f'<p class="quiet">Exit code {report.exit_code} (0 complete, 3 tampered or reordered, 4 incomplete or not proven).</p></div>'
     )
 

@@ -272,6 +272,21 @@ class VerificationReport:
         return EXIT_INCOMPLETE if EXIT_INCOMPLETE in codes else EXIT_FINE
 
     @property
+    def reason(self) -> str:
+        """Why the verdict is not a good one: its first finding, and how many others there are; else empty."""
+        verdict = self.verdict
+        if verdict in _HARMLESS:
+            return ""
+        found = [("", finding) for finding in self.findings]
+        found += [(f"producer {report.producer}", finding) for report in self.producers for finding in report.findings]
+        counted = [(stream, finding) for stream, finding in found if finding.verdict not in _HARMLESS]
+        stream, first = next(each for each in counted if each[1].verdict is verdict)
+        where = " ".join(filter(None, (stream, f"sequence {first.range}" if first.range else "")))
+        more = len(counted) - 1 + self.more_findings + self.total("more_findings")
+        others = f"; findings beside it: {more}" if more else ""
+        return f"{where}: {first.reason}{others}" if where else f"{first.reason}{others}"
+
+    @property
     def is_self_asserted(self) -> bool:
         """Whether a key that has dates was believed although no independent clock says when it signed."""
         return any(SELF_ASSERTED in reason for report in self.producers for reason in report.believed)
@@ -295,6 +310,7 @@ class VerificationReport:
         """Return the report as plain values, for ``--json``."""
         return {
             "verdict": str(self.verdict),
+            "reason": self.reason or None,
             "exit_code": self.exit_code,
             "checked_at": self.checked_at,
             "records": self.records,

@@ -41,6 +41,22 @@ def test_finding_of_no_producer_decides_too() -> None:
     assert (trail.verdict, trail.exit_code) == (Verdict.TAMPERED, 3)
 
 
+def test_verdict_says_its_reason() -> None:
+    missing, tampered = Finding(Verdict.MISSING, "absent", 3, 5), Finding(Verdict.TAMPERED, "altered", 9, 9)
+    report = ProducerReport(producer=PRODUCER, findings=(missing, tampered), more_findings=4)
+    trail = VerificationReport(producers=(report,), findings=(Finding(Verdict.UNVERIFIABLE, "no key"),))
+
+    assert trail.reason == f"producer {PRODUCER} sequence 9: altered; findings beside it: 6"
+    assert trail.to_dict()["reason"] == trail.reason
+    assert VerificationReport(producers=(), findings=(missing,)).reason == "sequence 3-5: absent"
+
+
+def test_good_verdict_needs_no_reason() -> None:
+    copied = ProducerReport(producer=PRODUCER, findings=(Finding(Verdict.DUPLICATE, "1 copy"),))
+
+    assert VerificationReport(producers=(copied,)).to_dict()["reason"] is None
+
+
 def test_finding_is_written_in_one_line() -> None:
     finding = Finding(Verdict.TAMPERED, "differs", 3, 5, "audit-events[0]@7", "key")
     assert str(finding) == "tampered sequence 3-5, key at audit-events[0]@7: differs"
