@@ -78,6 +78,14 @@ def test_every_field_returns(trail: ReadableTrail) -> None:
         assert event["kafka"]["topic"] == "audit-events"
 
 
+def test_chosen_columns_alone(trail: ReadableTrail) -> None:
+    options = ("--user", "alice", "--type", "order*", "--columns", "user_id,payload.order,outcome,entity_id")
+
+    assert trail.run("tail", *options).out.decode() == "alice  9876543210  denied  -\n"
+    assert trail.tail(*options) == [{"user_id": "alice", "payload.order": 9_876_543_210, "outcome": "denied"}]
+    assert trail.run("tail", "--columns", "user_id,user_id").code == 2
+
+
 def test_control_characters_become_escapes(trail: ReadableTrail) -> None:
     shown = trail.run("tail").out + trail.run("tail", "--json").out
 

@@ -44,6 +44,17 @@ def event_line(opened: OpenedEvent, *, with_sensitive: bool = False) -> Text:
     return Text("  ").join(Text(text, style) for text, style in parts)
 
 
+def warnings(opened: OpenedEvent) -> Iterator[Text]:
+    """Yield what has to be known of a record that may be forged."""
+    marks = [
+        # Anyone who may write to the topic can forge a record that no data key sealed.
+        ("" if opened.sealed else "NOT SEALED", "bold red"),
+        ("FOREIGN" if opened.is_foreign else "", "bold red"),
+        _MARKS[Proven.NO] if opened.proven is Proven.NO else ("", ""),
+    ]
+    return (Text(text, style) for text, style in marks if text)
+
+
 def _parts(opened: OpenedEvent, *, with_sensitive: bool) -> Iterator[tuple[str, str]]:
     event = opened.event
     yield _moment(event.time), "dim"

@@ -11,6 +11,7 @@ import typer
 
 from telemetry.cli.options.connection import Loader, with_connection
 from telemetry.cli.options.reading import ReadOptions, with_reading
+from telemetry.cli.output.column_line import ColumnLine
 from telemetry.cli.output.console import err, out, write_line
 from telemetry.cli.output.counter import EntryCounter
 from telemetry.cli.output.event_line import event_line
@@ -50,6 +51,10 @@ def tail(
         str | None,
         typer.Option("--group", help="Continue where this consumer group stopped, and commit what was printed."),
     ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(metavar="PATH,PATH...", help="Print these members alone, such as time,user_id,payload.client.ip."),
+    ] = None,
     sensitive: Annotated[
         bool,
         typer.Option("--sensitive", help="Show payload and changes of sensitive events too; --json is always whole."),
@@ -63,7 +68,8 @@ def tail(
 
     Reads from the beginning to the end and stops there, unless --follow. Events come in the order in which they arrived on
     the topic, over all partitions. With --last the topic is read from its end, further back until enough is found.
-    Control characters in events are shown as escapes. With --public-key or --trust each event is shown with whether a
+    Control characters in events are shown as escapes. --columns chooses what is printed of each event, in a line or, with
+    --json, in an object; a line has a hyphen for what an event lacks. With --public-key or --trust each event is shown with whether a
     checkpoint proves it; with --follow most are pending, because their checkpoint comes some seconds later, unless they
     wait for it with --proof-wait.
 
@@ -71,6 +77,7 @@ def tail(
     read could not be recorded. Ctrl-C ends --follow with the same codes.
     """
     _require_fitting(follow=follow, last=last, group=group, proof_wait=proof_wait)
+    form = ColumnLine(columns) if columns is not None else None
     config = load(fallback_enabled=False)
     counter = EntryCounter(is_deferred=last is not None)
     within = read.read_range(follow=follow, group=group)
@@ -82,7 +89,7 @@ def tail(
     ) as trail:
         try:
             for event in _selected(trail, counter, last=last):
-                _show(event, json=json, with_sensitive=sensitive)
+                _show(event, form, json=json, with_sensitive=sensitive)
                 shown += 1
                 # Before the next event is asked for, which commits this one for the group.
                 if follow or group is not None:
@@ -120,8 +127,11 @@ def _selected(trail: Trail, counter: EntryCounter, *, last: int | None) -> Itera
     yield from events
 
 
-def _show(opened: OpenedEvent, *, json: bool, with_sensitive: bool) -> None:
+def _show(opened: OpenedEvent, form: ColumnLine | None, *, json: bool, with_sensitive: bool) -> None:
     if json:
-        write_line(msgspec.json.encode(event_record(opened)).decode())
-    else:
+        record = event_record(opened) if form is None else form.record(opened)
+        write_line(msgspec.json.encode(record).decode())
+    elif form is None:
         out.print(event_line(opened, with_sensitive=with_sensitive))
+    else:
+        out.print(form.line(opened, with_sensitive=with_sensitive))
