@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.services import environment
-from tests.services.fixtures import azurite, kafka, own_kafka, topic
+from tests.services.fixtures import azurite, kafka, own_kafka, own_postgres, postgres, topic
 from tests.services.network_guard import NetworkGuard
 from tests.services.schedule import LongestFirst, order_items
 from tests.services.sharing import SharingPlugin, request_early
 
-__all__ = ["azurite", "kafka", "own_kafka", "topic"]
+__all__ = ["azurite", "kafka", "own_kafka", "own_postgres", "postgres", "topic"]
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so would every program started here.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -37,7 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LongestFirst:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LongestFirst:
     return LongestFirst(config, log)
 
 

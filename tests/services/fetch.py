@@ -54,7 +54,7 @@ def azurite_program() -> Path:
             target.mkdir(parents=True)
             for name in ("package.json", "package-lock.json", ".npmrc"):
                 shutil.copyfile(definition / name, target / name)
-            _run(
+            run(
                 [program("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], folder=target
             )
             shutil.copyfile(lock, installed_lock)
@@ -92,7 +92,7 @@ def _fetch_kafka(target: Path) -> None:
     partial = target.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
     goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={partial}"]
-    _run([program("mvn"), "-q", "-B", "-f", "pom.xml", *goal], folder=DEFINITIONS / "kafka")
+    run([program("mvn"), "-q", "-B", "-f", "pom.xml", *goal], folder=DEFINITIONS / "kafka")
     wrong = _wrong_jars(partial)
     if wrong:
         message = f"the jars fetched for Apache Kafka differ from services/kafka/SHA256SUMS: {', '.join(sorted(wrong))}"
@@ -109,7 +109,12 @@ def _wrong_jars(folder: Path) -> set[str]:
     return {name for name in expected.keys() | present.keys() if expected.get(name) != present.get(name)}
 
 
-def _run(command: list[str], *, folder: Path) -> None:
+def run(command: list[str], *, folder: Path) -> None:
+    """Run a package manager in a folder.
+
+    Raises:
+        ServiceUnavailableError: It failed, or did not end in time.
+    """
     try:
         done = subprocess.run(
             command,

@@ -10,10 +10,11 @@ import pytest
 from tests.services.azurite import Azurite, BlobService
 from tests.services.broker_rights import grant_common, new_topic
 from tests.services.kafka import KafkaBroker, SharedBroker
+from tests.services.postgres import PostgresServer, SharedPostgres
 from tests.services.required import ServiceUnavailableError, unavailable
 from tests.services.sharing import shared_service
 
-__all__ = ["azurite", "grant_common", "kafka", "new_topic", "own_kafka", "topic"]
+__all__ = ["azurite", "grant_common", "kafka", "new_topic", "own_kafka", "own_postgres", "postgres", "topic"]
 
 
 @pytest.fixture(scope="session")
@@ -68,3 +69,29 @@ def azurite(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         except ServiceUnavailableError as exc:
             unavailable(str(exc))
         yield emulator.service
+
+
+@pytest.fixture(scope="session")
+def postgres(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
+    """One PostgreSQL for all tests of all workers: each test creates a database of its own there."""
+    with ExitStack() as stack:
+        try:
+            shared = shared_service(request.config, "postgres")
+            if shared is not None:
+                yield PostgresServer.attach(SharedPostgres(**shared))
+                return
+            server = stack.enter_context(PostgresServer())
+        except ServiceUnavailableError as exc:
+            unavailable(str(exc))
+        yield server
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[PostgresServer]:
+    """One PostgreSQL that the test may stop, kill and start again."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(PostgresServer())
+        except ServiceUnavailableError as exc:
+            unavailable(str(exc))
+        yield server

@@ -24,6 +24,7 @@ from tests.services.azurite import Azurite
 from tests.services.broker_rights import grant_common
 from tests.services.kafka import KafkaBroker
 from tests.services.moto_s3 import MotoS3
+from tests.services.postgres import PostgresServer
 from tests.services.required import ServiceUnavailableError
 from tests.support.until import until
 
@@ -49,6 +50,12 @@ def _azurite(folder: Path) -> Iterator[Described]:
 
 
 @contextlib.contextmanager
+def _postgres(_folder: Path) -> Iterator[Described]:
+    with PostgresServer() as server:
+        yield asdict(server.share())
+
+
+@contextlib.contextmanager
 def _moto_s3(folder: Path) -> Iterator[Described]:
     with MotoS3(folder) as emulator:
         yield {"port": emulator.port}
@@ -58,6 +65,7 @@ STARTS: dict[str, Callable[[Path], AbstractContextManager[Described]]] = {
     "kafka": _kafka,
     "azurite": _azurite,
     "moto_s3": _moto_s3,
+    "postgres": _postgres,
 }
 """Fixture name to what starts the service."""
 
