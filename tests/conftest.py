@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from telemetry.client import started
 from tests.services import environment
 from tests.services.fixtures import azurite, kafka, own_kafka, own_postgres, postgres, topic
 from tests.services.network_guard import NetworkGuard
@@ -51,6 +52,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     request_early(session)
+
+
+@pytest.fixture(autouse=True)
+def _forget_what_other_tests_started() -> Iterator[None]:
+    """Let ``current_telemetry()`` find what this test starts, and nothing that another test left running."""
+    started.clear()
+    yield
+    started.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -10,15 +10,19 @@ from telemetry.version import __version__
 
 TYPE_CHECKING = False  # as in lazy_exports: `typing` is not loaded for the sake of this flag
 if TYPE_CHECKING:
+    from telemetry.audited import audited
     from telemetry.client import Telemetry
     from telemetry.config import TelemetryConfig
+    from telemetry.context import audit_context
     from telemetry.trail.trail import open_trail
 
-__all__ = ["Telemetry", "TelemetryConfig", "__version__", "open_trail"]
+__all__ = ["Telemetry", "TelemetryConfig", "__version__", "audit_context", "audited", "open_trail"]
 
 _HOMES = {
     "Telemetry": "telemetry.client",
     "TelemetryConfig": "telemetry.config.telemetry",
+    "audit_context": "telemetry.context",
+    "audited": "telemetry.audited",
     "open_trail": "telemetry.trail.trail",
 }
 

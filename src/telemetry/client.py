@@ -56,8 +56,8 @@ class Telemetry:
         import asyncio  # noqa: PLC0415 - loaded by now in a program that awaits
 
         if self._runtime.never_blocks:
-            return self._runtime.start()  # a test that counts threads finds none of ours
-        return await asyncio.to_thread(self._runtime.start)
+            return self._begin()  # a test that counts threads finds none of ours
+        return await asyncio.to_thread(self._begin)
 
     async def shutdown(self, timeout: float = SHUTDOWN_SECONDS) -> ShutdownReport:  # noqa: ASYNC109 - a deadline for other threads
         """Deliver to Kafka what was accepted; store or spool the rest, and stop.
@@ -74,8 +74,8 @@ class Telemetry:
         import asyncio  # noqa: PLC0415 - loaded by now in a program that awaits
 
         if self._runtime.never_blocks:
-            return self._runtime.shutdown(timeout)
-        return await asyncio.to_thread(self._runtime.shutdown, timeout)
+            return self._end(timeout)
+        return await asyncio.to_thread(self._end, timeout)
 
     def health(self) -> Health:
         """Return whether events are accepted safely now, why not, and how the pipeline of this process is.
@@ -84,6 +84,16 @@ class Telemetry:
         raise. Before ``start()`` and after ``shutdown()`` it is not ready.
         """
         return self._runtime.health()
+
+    def _begin(self) -> None:
+        self._runtime.start()
+        # Replaced as a whole: other threads read it without a lock.
+        if self not in started:
+            started[:] = [*started, self]
+
+    def _end(self, timeout: float) -> ShutdownReport:
+        started[:] = [other for other in started if other is not self]
+        return self._runtime.shutdown(timeout)
 
     def __copy__(self) -> Self:
         return self  # there is one pipeline, and it belongs to this process
@@ -100,3 +110,7 @@ class Telemetry:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.shutdown()
+
+
+started: list[Telemetry] = []
+"""Those that were started in this process and not shut down."""

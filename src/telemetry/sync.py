@@ -20,11 +20,11 @@ class Telemetry(_Telemetry):
 
     def start(self) -> None:  # type: ignore[override]
         """Check keys and fallback store, then accept events."""
-        self._runtime.start()
+        self._begin()
 
     def shutdown(self, timeout: float = SHUTDOWN_SECONDS) -> ShutdownReport:  # type: ignore[override]
         """Deliver or keep what was accepted, within ``timeout`` seconds, and stop."""
-        return self._runtime.shutdown(timeout)
+        return self._end(timeout)
 
     def __enter__(self) -> Self:
         self.start()

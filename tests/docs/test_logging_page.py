@@ -35,15 +35,18 @@ def test_examples_of_logging_run_as_written(
             exec(compile(example, "logging.md", "exec"), {})  # noqa: S102
         events = logged(TelemetryConfig.load("telemetry.toml").audit_config)
 
-    assert len(EXAMPLES) == 2
+    assert len(EXAMPLES) == 3
     assert "Delivery(topic='audit-events'" in capsys.readouterr().out
     assert sorted(events) == [
-        *("health_checked", "invoice_imported", "job_failed", "limit_raised", "order_refunded", "page_viewed"),
-        "user_login",
+        *("account_locked", "health_checked", "invoice_imported", "job_failed", "limit_raised", "mail_sent"),
+        *("order_cancelled", "order_refunded", "page_viewed", "user_login"),
     ]
     assert events["health_checked"][0].actor_type == "anonymous"
     assert events["limit_raised"][0].changes["limit"].new == 500
     assert events["invoice_imported"][0].occurred_at == "2021-06-30T12:00:00Z"
+    assert (events["account_locked"][0].actor_id, events["account_locked"][0].reason) == ("ada", "ticket 4711")
+    assert events["order_cancelled"][0].outcome == "success"
+    assert {events[name][0].correlation_id for name in ("order_cancelled", "mail_sent")} == {"request-1"}
     assert events["job_failed"][0].payload == {"error": "ValueError('no such order')"}
     assert events["job_failed"][0].adjusted == ("payload",)
 

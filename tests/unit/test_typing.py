@@ -10,7 +10,7 @@ from pathlib import Path
 RIGHT = """
 import asyncio
 from datetime import datetime
-from telemetry import Telemetry
+from telemetry import Telemetry, audit_context, audited
 from telemetry.sync import Telemetry as Blocking
 from telemetry.types import Receipt
 
@@ -25,7 +25,19 @@ async def right(telemetry: Telemetry, when: datetime) -> None:
 def blocking(telemetry: Blocking) -> None:
     with telemetry:
         print(telemetry.audit.log("t", {}, "ada").wait_delivered().offset, telemetry.shutdown().delivered)
-    asyncio.run(telemetry.audit.log("t", {}, "ada"))
+    with audit_context(user_id="ada"):
+        asyncio.run(telemetry.audit.log("t", {}))
+
+@audited("order.refunded")
+async def refund(order_id: int) -> str:
+    return await telemetry_of(order_id)
+
+@audit_context(user_id="job")
+def telemetry_of(order_id: int) -> asyncio.Task[str]:
+    raise LookupError(order_id)
+
+async def decorated() -> str:
+    return await refund(7)
 """
 WRONG = """
 from telemetry import Telemetry
@@ -36,7 +48,7 @@ def wrong(telemetry: Telemetry) -> None:
     telemetry.audit.log("t", {}, "ada", wait_for="sent")
     telemetry.audit.log("t", {}, "ada", sensitive="yes")
     telemetry.audit.log({}, "t", "ada")
-    telemetry.audit.log("t", {})
+    telemetry.audit.log("t")
 """
 
 

@@ -13,6 +13,7 @@ from telemetry.audit.accept.event_pipeline import EventPipeline
 from telemetry.audit.receipt import LEVELS, Receipt
 from telemetry.audit.reports import AuditStats
 from telemetry.config.audit import WaitFor
+from telemetry.context import FROM_CONTEXT
 from telemetry.exceptions import EventError
 from telemetry.format.value.event import ActorType, Outcome
 
@@ -46,7 +47,7 @@ def _signature(  # noqa: PLR0913 - each field of an event has its name
     self: AuditService,
     event_type: str,
     payload: Any,
-    user_id: Any,
+    user_id: Any = FROM_CONTEXT,
     *,
     session_id: Any = None,
     actor_id: Any = None,
@@ -89,7 +90,7 @@ class AuditService:
         self,
         event_type: str,
         payload: Any,
-        user_id: Any,
+        user_id: Any = FROM_CONTEXT,
         *,
         unfit: Unfit = "refuse",
         wait_for: WaitFor | None = None,
@@ -101,6 +102,8 @@ class AuditService:
         or as safe as ``wait_for`` says. In any other thread it blocks until then. Events of one user stay in the order of the
         calls.
 
+        A field that is not given, or is None, is what :class:`telemetry.context.audit_context` says it is.
+
         What an outsider can influence never refuses an event: a text of the context that is too long, empty or holds control
         characters is cut and escaped, and the event names it in ``adjusted``. Texts may be given as integers, UUIDs and IP
         addresses too.
@@ -111,7 +114,7 @@ class AuditService:
                 models are converted to JSON.
             user_id: The user whose event it is, at most 1,024 characters: its events stay in order. None if nobody is known:
                 the event then has the user ``anonymous`` and that actor type. For a failed login give the name that was
-                tried.
+                tried. It may be left out inside an ``audit_context`` that names the user.
             session_id: Session of the user.
             actor_id: Who acted, if it was not the user: an administrator, a service, a batch job.
             actor_type: ``user``, ``service``, ``system`` or ``anonymous``: the kind of who acted.

@@ -9,13 +9,15 @@ from typing import Any
 from opentelemetry.context import get_current
 
 from telemetry.audit.accept.draft.adjusted import is_fit
-from telemetry.audit.accept.draft.adjuster import MAX_USER_ID, Unfit
+from telemetry.audit.accept.draft.adjuster import MAX_USER_ID, Adjuster, Unfit
 from telemetry.audit.accept.draft.event_draft import EventDraft
 from telemetry.audit.accept.draft.fields import OwnEventType, checked_event_type, require_unreserved
 from telemetry.audit.accept.draft.full_event import FullEvents, LogCall
 from telemetry.audit.accept.draft.json_exact import encode_exact
 from telemetry.audit.accept.draft.stamps import Stamps
 from telemetry.config import TelemetryConfig
+from telemetry.context import FROM_CONTEXT, context_values
+from telemetry.exceptions import EventError
 from telemetry.format.value.features import HIDDEN_TYPE
 from telemetry.format.value.template import EventTemplate, TypeSlices
 
@@ -88,7 +90,7 @@ class EventFactory:
         Args:
             event_type: What happened.
             payload: Any JSON value.
-            user_id: User whose event it is; None if nobody is known.
+            user_id: User whose event it is; None if nobody is known; ``FROM_CONTEXT`` if the context names it.
             fields: The other keyword arguments of ``log()``.
             unfit: What happens to values that JSON cannot express, and to an event that is too large: it is refused, or
                 a text stands for what does not fit.
@@ -98,17 +100,21 @@ class EventFactory:
             EventError: The event cannot be accepted; the message names the path, never the value.
             EventTooLargeError: The event is larger than ``max_event_bytes``.
         """
+        context = _NO_FIELDS if isinstance(event_type, OwnEventType) else context_values()
+        if context or user_id is FROM_CONTEXT:
+            user_id, context = _resolved(user_id, fields, context)
         # The type is asked for first: a subclass of str may compare equal to a text and be written differently.
         slices = self._types.get(event_type) if type(event_type) is str else None
         sealed_type, _, clear_tail = slices or self._checked_type(event_type)
         user = (self._users.get(user_id) if type(user_id) is str else None) or self._plain_user(user_id)
         # An empty context has no span; asking for it takes half the time of asking for the span.
-        if not fields and user is not None and not self._always_full and not get_current():
+        if not (fields or context or self._always_full or user is None or get_current()):
             draft = self._plain_draft(payload, user, sealed_type, clear_tail)
             if draft is not None:
                 return draft
         checked_type = event_type if slices is not None else checked_event_type(event_type)
-        return self._full.draft(LogCall(checked_type, payload, user_id, user, fields, unfit, caller), self._stamps)
+        call = LogCall(checked_type, payload, user_id, user, fields, context, unfit, caller)
+        return self._full.draft(call, self._stamps)
 
     def _plain_draft(
         self, payload: Any, user: tuple[bytes, bytes], sealed_type: bytes, clear_tail: bytes
@@ -151,6 +157,28 @@ class EventFactory:
             self._users.clear()
         self._users[user_id] = rendered
         return rendered
+
+
+def _resolved(user_id: Any, fields: Mapping[str, Any], context: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:
+    """Return the user, and the other fields of the context; the context's user is the actor of another user's event."""
+    others = {name: value for name, value in context.items() if name != "user_id"}
+    named = context.get("user_id", FROM_CONTEXT)
+    if user_id is FROM_CONTEXT:
+        if named is FROM_CONTEXT:
+            message = "user_id is missing: give it, or log inside `with audit_context(user_id=...)`"
+            raise EventError(message)
+        return named, others
+    has_actor = fields.get("actor_id") is not None or others.get("actor_id") is not None
+    if not has_actor and named is not FROM_CONTEXT and named is not None and not _is_same(named, user_id):
+        others["actor_id"] = named
+    return user_id, others
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    if one is other or other is None:
+        return one is other
+    text = Adjuster(unfit="repr").text
+    return text("user_id", one, MAX_USER_ID) == text("user_id", other, MAX_USER_ID)
 
 
 def factory_of(config: TelemetryConfig) -> EventFactory:

@@ -40,6 +40,7 @@ class LogCall(NamedTuple):
         user_id: User, or None.
         rendered_user: JSON and Kafka key of the user, where they are known.
         fields: The other keyword arguments.
+        context: What the context says; an argument goes before it.
         unfit: What happens to what does not fit.
         caller: Whose ``idempotency_key`` it is.
     """
@@ -49,8 +50,15 @@ class LogCall(NamedTuple):
     user_id: Any
     rendered_user: tuple[bytes, bytes] | None
     fields: Mapping[str, Any]
+    context: Mapping[str, Any]
     unfit: Unfit
     caller: str | None
+
+    def all_fields(self) -> Mapping[str, Any]:
+        """Return the arguments and what the context adds to them."""
+        if not self.context:
+            return self.fields
+        return {**self.context, **{name: value for name, value in self.fields.items() if value is not None}}
 
 
 class FullEvents:
@@ -96,7 +104,7 @@ class FullEvents:
             payload, is_exact = Adjuster(unfit=call.unfit).json("payload", call.payload), False
         draft = self._written(call, payload, Adjuster(unfit=call.unfit), stamps, is_exact=is_exact)
         size = len(draft.json_after_sequence)
-        if size > self._max_length and call.fields:
+        if size > self._max_length and (call.fields or call.context):
             short = Adjuster(limit=_SHORT, unfit=call.unfit)
             draft = self._written(call, payload, short, stamps, is_exact=is_exact)
         if len(draft.json_after_sequence) > self._max_length and call.unfit == "repr":
@@ -121,7 +129,7 @@ class FullEvents:
         if not is_exact:
             adjuster.adjusted.add("payload")
         # 1. The fields, and the user; what the digest of an idempotency key covers is complete then.
-        fields = checked_fields(call.fields, adjuster)
+        fields = checked_fields(call.all_fields(), adjuster)
         if is_cut:
             shorten(fields, adjuster)
         sealed_user, key = call.rendered_user or self._user(call, fields, adjuster)
@@ -157,7 +165,12 @@ class FullEvents:
     def _add_dedup(self, call: LogCall, fields: OptionalFields, adjuster: Adjuster, content: bytes) -> None:
         value = call.fields.get("idempotency_key")
         if value is not None:
-            given = b"%b\x00%b\x00%b" % (call.event_type.encode(), content, _encode(fields))
+            # Not what the context adds: another request may repeat the call.
+            own = fields
+            if call.context:
+                own = checked_fields(call.fields, Adjuster(unfit=call.unfit))
+                own.actor_type = fields.actor_type if call.user_id is None else own.actor_type
+            given = b"%b\x00%b\x00%b" % (call.event_type.encode(), content, _encode(own))
             fields.dedup = dedup_of(value, given=given, adjuster=adjuster, caller=call.caller)
 
     def _projected(self, sealed_user: bytes, fields: OptionalFields) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def drafted(call: LogCall, **changes: Any) -> EventDraft:
 
 
 def call(user_id: Any = "ada", **fields: Any) -> LogCall:
-    return LogCall("t", {}, user_id, None, fields, "refuse", None)
+    return LogCall("t", {}, user_id, None, fields, {}, "refuse", None)
 
 
 def test_fields_follow_the_payload() -> None:

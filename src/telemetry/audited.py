@@ -1,0 +1,289 @@
+"""Offers ``@audited``: an event for each call of a function, with its outcome."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
+
+from telemetry.context import FROM_CONTEXT
+from telemetry.current import current_telemetry
+from telemetry.hook_failures import HookFailures
+from telemetry.outcome import outcome_of
+
+if TYPE_CHECKING:
+    from telemetry.audit.receipt import Receipt
+    from telemetry.client import Telemetry
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+FromCall = Callable[["AuditedCall"], Any]
+"""Computes a part of the event from the call."""
+
+INTENT = ".intent"
+"""End of the type of an event that is logged before the act."""
+
+_active: ContextVar[AuditedCall | None] = ContextVar("telemetry_audited_call", default=None)
+_failures: HookFailures | None = None
+
+
+class AuditedCall:
+    """A call of an audited function, for callables that compute a part of its event.
+
+    Attributes:
+        arguments: Arguments by name, defaults included.
+        result: What it returned; None before, and after an exception.
+        error: The exception that it raised, or None.
+        fields: Fields of the event; :func:`update_audited_call` adds to them.
+    """
+
+    def __init__(self, arguments: Mapping[str, Any]) -> None:
+        self.arguments = arguments
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.fields: dict[str, Any] = {}
+
+    def __repr__(self) -> str:
+        return "AuditedCall()"
+
+
+def update_audited_call(**fields: Any) -> None:
+    """Add fields to the event of the audited function that is running: ``changes``, ``outcome``, ``entity_id``, metadata ...
+
+    Args:
+        **fields: As to ``log()``, and ``payload``.
+
+    Raises:
+        LookupError: No audited function is running here.
+    """
+    call = _active.get()
+    if call is None:
+        message = "no audited function is running here; decorate one with @audited(...)"
+        raise LookupError(message)
+    call.fields.update(fields)
+
+
+def audited(
+    event_type: str,
+    *,
+    entity: str | None = None,
+    entity_id: str | FromCall | None = None,
+    user_id: str | FromCall | None = None,
+    payload: Iterable[str] | FromCall = (),
+    changes: FromCall | None = None,
+    intent: bool = False,
+    wait_for: Literal["accepted", "durable", "delivered"] | None = None,
+    telemetry: Telemetry | None = None,
+    **metadata: Any,
+) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+    """Log an event for each call of a function or coroutine function, when it has ended.
+
+    The outcome is ``success`` when it returns, ``denied`` after a ``PermissionError`` or an error of a framework that means
+    401 or 403, else ``failure``. The payload names the class of the error, never its text.
+
+    That the event could not be logged does not change what the function returns: it is counted
+    (``audit.hooks.failed_total``) and said in the log. Where nothing may happen that is not recorded, use ``intent``.
+
+    >>> @audited("order.refunded", entity="order", entity_id="order_id", payload=["amount"])
+    ... def refund(order_id: int, amount: str) -> None: ...
+
+    Args:
+        event_type: What the function does.
+        entity: Kind of the thing acted upon.
+        entity_id: Its id: name of an argument, with dots for attributes of it (``order.id``), or a function of the call.
+        user_id: The user, in the same way; else the context names the user.
+        payload: Names of arguments that become the payload, or a function of the call.
+        changes: Function of the call that returns the changes; the function itself may rather call
+            :func:`update_audited_call`.
+        intent: Log an event of type ``EVENT_TYPE.intent`` first and go on only when it is durable; an error of that is
+            raised, and the function is not called. The later event names it in ``metadata.intent``.
+        wait_for: Level that the event must reach before the caller gets the result.
+        telemetry: What logs; the one that is started in this process by default.
+        **metadata: Constant fields of the event.
+
+    Raises:
+        TypeError: The function is a generator.
+    """
+    parts = _Parts(event_type, entity, entity_id, user_id, payload, changes, metadata)
+
+    def decorate(function: Callable[_P, _R]) -> Callable[_P, _R]:
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            message = "a generator cannot be audited: it has not ended when it returns; log in its body"
+            raise TypeError(message)
+        log = _CallLog(parts, inspect.signature(function), intent=intent, wait_for=wait_for, telemetry=telemetry)
+        return _async(function, log) if inspect.iscoroutinefunction(function) else _blocking(function, log)
+
+    return decorate
+
+
+def _blocking(function: Callable[_P, _R], log: _CallLog) -> Callable[_P, _R]:
+    @functools.wraps(function)
+    def run(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        call = log.begin(args, kwargs)
+        log.require_intent(call)
+        token = _active.set(call)
+        try:
+            call.result = function(*args, **kwargs)
+        except BaseException as exc:
+            call.error = exc
+            raise
+        finally:
+            _active.reset(token)
+            log.end(call)
+        return call.result  # type: ignore[no-any-return]  # what the function returned
+
+    return run
+
+
+def _async(function: Callable[_P, Any], log: _CallLog) -> Callable[_P, Any]:
+    @functools.wraps(function)
+    async def run(*args: _P.args, **kwargs: _P.kwargs) -> Any:
+        call = log.begin(args, kwargs)
+        await log.await_intent(call)
+        token = _active.set(call)
+        try:
+            call.result = await function(*args, **kwargs)
+        except BaseException as exc:
+            call.error = exc
+            raise
+        finally:
+            _active.reset(token)
+            receipt = log.end(call)
+        await log.await_level(receipt)
+        return call.result
+
+    return run
+
+
+class _Parts:
+    """What ``@audited`` was told about the event."""
+
+    def __init__(
+        self,
+        event_type: str,
+        entity: str | None,
+        entity_id: str | FromCall | None,
+        user_id: str | FromCall | None,
+        payload: Iterable[str] | FromCall,
+        changes: FromCall | None,
+        metadata: Mapping[str, Any],
+    ) -> None:
+        self.event_type = event_type
+        self._entity = entity
+        self._entity_id = entity_id
+        self._user_id = user_id
+        self._payload = payload if callable(payload) else tuple(payload)
+        self._changes = changes
+        self._metadata = dict(metadata)
+
+    def user_id(self, call: AuditedCall) -> Any:
+        return FROM_CONTEXT if self._user_id is None else _found(self._user_id, call)
+
+    def payload(self, call: AuditedCall) -> Any:
+        if callable(self._payload):
+            return self._payload(call)
+        payload = {name: _found(name, call) for name in self._payload}
+        if call.error is not None:
+            payload["error"] = type(call.error).__name__
+        return payload
+
+    def fields(self, call: AuditedCall) -> dict[str, Any]:
+        fields = {**self._metadata, "entity": self._entity}
+        if self._entity_id is not None:
+            fields["entity_id"] = _found(self._entity_id, call)
+        if self._changes is not None and call.error is None:
+            fields["changes"] = self._changes(call)
+        return fields
+
+
+def _found(part: str | FromCall, call: AuditedCall) -> Any:
+    """Return an argument by its name, an attribute of one, or what a function makes of the call."""
+    if callable(part):
+        return part(call)
+    name, *attributes = part.split(".")
+    value = call.arguments.get(name)
+    for attribute in attributes:
+        value = getattr(value, attribute, None)
+    return value
+
+
+class _CallLog:
+    """Logs the calls of one function."""
+
+    def __init__(
+        self,
+        parts: _Parts,
+        signature: inspect.Signature,
+        *,
+        intent: bool,
+        wait_for: Literal["accepted", "durable", "delivered"] | None,
+        telemetry: Telemetry | None,
+    ) -> None:
+        self._parts = parts
+        self._signature = signature
+        self._has_intent = intent
+        self._wait_for = wait_for
+        self._telemetry = telemetry
+
+    def begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> AuditedCall:
+        """Return the call; one that the function itself will refuse has no arguments."""
+        try:
+            bound = self._signature.bind(*args, **kwargs)
+        except TypeError:
+            return AuditedCall({})
+        bound.apply_defaults()
+        return AuditedCall(bound.arguments)
+
+    def require_intent(self, call: AuditedCall) -> None:
+        """Log the intent and wait until it is durable; an error of that is the caller's."""
+        if self._has_intent:
+            receipt = self._log_intent(call)
+            receipt.wait_durable()
+            call.fields["intent"] = receipt.event_id
+
+    async def await_intent(self, call: AuditedCall) -> None:
+        """Do the same in a coroutine."""
+        if self._has_intent:
+            receipt = await self._log_intent(call)
+            call.fields["intent"] = receipt.event_id
+
+    def end(self, call: AuditedCall) -> Receipt | None:
+        """Log the event; None, and a failure is counted, if that cannot be done."""
+        try:
+            payload = self._parts.payload(call)
+            fields = {"outcome": outcome_of(call.error), **self._parts.fields(call), **call.fields}
+            payload = fields.pop("payload", payload)
+            user_id = fields.pop("user_id", self._parts.user_id(call))
+            return self._log(self._parts.event_type, payload, user_id, wait_for=self._wait_for, **fields)
+        except Exception as exc:  # noqa: BLE001 - the application must not learn of it; counted
+            _failed(exc)
+            return None
+
+    async def await_level(self, receipt: Receipt | None) -> None:
+        """Wait for the level that was asked for; a failure is counted."""
+        if receipt is None or self._wait_for is None:
+            return
+        try:
+            await receipt
+        except Exception as exc:  # noqa: BLE001 - the application must not learn of it; counted
+            _failed(exc)
+
+    def _log_intent(self, call: AuditedCall) -> Receipt:
+        parts = self._parts
+        fields, user_id = parts.fields(call), parts.user_id(call)
+        fields.pop("changes", None)
+        return self._log(parts.event_type + INTENT, parts.payload(call), user_id, wait_for="durable", **fields)
+
+    def _log(self, event_type: str, payload: Any, user_id: Any, **fields: Any) -> Receipt:
+        telemetry = self._telemetry or current_telemetry()
+        return telemetry.audit.log(event_type, payload, user_id, unfit="repr", **fields)
+
+
+def _failed(error: Exception) -> None:
+    global _failures  # noqa: PLW0603 - created with the first failure: an application sets its meters up after the import
+    if _failures is None:
+        _failures = HookFailures("audited")
+    _failures.add(error)

@@ -1,0 +1,207 @@
+"""Keeps who acts, for whom and in which request, so that every event logged meanwhile says so.
+
+The values belong to the present coroutine, task or thread (``contextvars``). Tasks, ``asyncio.to_thread`` and background tasks
+inherit them; a pool of threads does not, see :func:`in_audit_context`.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar, Token
+from types import MappingProxyType, TracebackType
+from typing import Any, Final, ParamSpec, Self, TypeVar
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+FIELDS = (
+    *("user_id", "actor_id", "actor_type", "tenant_id", "session_id", "ip_address", "user_agent", "correlation_id"),
+    *("reason", "source"),
+)
+"""What a context may say: the arguments of ``log()`` with these names."""
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class _Absent:
+    """Stands for an argument that was not given, since None has a meaning."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+UNSET: Final[Any] = _Absent("<unset>")
+FROM_CONTEXT: Final[Any] = _Absent("<from the audit context>")
+"""The default of ``log()``'s ``user_id``."""
+
+
+class _Scope:
+    """One ``with`` block: what it says, and the block around it.
+
+    A copy of the context, as ``asyncio.to_thread`` makes it, shares the scope: so a dependency that runs in a thread can name
+    the user of the whole request.
+    """
+
+    __slots__ = ("fields", "outer")
+
+    def __init__(self, fields: Mapping[str, Any], outer: _Scope | None) -> None:
+        # Replaced as a whole: another thread reads it without a lock.
+        self.fields = fields
+        self.outer = outer
+
+    def values(self) -> Mapping[str, Any]:
+        """Return what this block and those around it say."""
+        return self.fields if self.outer is None else {**self.outer.values(), **self.fields}
+
+
+_current: ContextVar[_Scope | None] = ContextVar("telemetry_audit_context", default=None)
+
+
+class audit_context:  # noqa: N801 - a function to its user, as contextlib.suppress is
+    """Says who acts and in which request, for every event that is logged inside; a ``with`` block or a decorator.
+
+    Blocks nest: an inner one adds to the outer one and may say something else. An argument of ``log()`` goes before the
+    context. Where a call names another user than the context and no actor, the context's user is the actor.
+
+    >>> with audit_context(user_id="ada", reason="ticket 4711"):
+    ...     telemetry.audit.log("order.refunded", {"amount": "9.90"})  # doctest: +SKIP
+
+    Args:
+        user_id: The user whose events these are; None if nobody is known.
+        actor_id: Who acts, if it is not the user.
+        actor_type: ``user``, ``service``, ``system`` or ``anonymous``.
+        tenant_id: Tenant, customer or organization that it concerns.
+        session_id: Session of the user.
+        ip_address: Address from which the request came.
+        user_agent: Program that sent the request.
+        correlation_id: Common to all events of one request.
+        reason: Why it is done, such as a ticket.
+        source: Part of the application.
+    """
+
+    def __init__(
+        self,
+        *,
+        user_id: Any = UNSET,
+        actor_id: Any = UNSET,
+        actor_type: Any = UNSET,
+        tenant_id: Any = UNSET,
+        session_id: Any = UNSET,
+        ip_address: Any = UNSET,
+        user_agent: Any = UNSET,
+        correlation_id: Any = UNSET,
+        reason: Any = UNSET,
+        source: Any = UNSET,
+    ) -> None:
+        given = locals()
+        self._fields: Mapping[str, Any] = {name: given[name] for name in FIELDS if given[name] is not UNSET}
+        self._tokens: list[Token[_Scope | None]] = []
+
+    def __enter__(self) -> Self:
+        self._tokens.append(_current.set(_Scope(self._fields, _current.get())))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _leave(self._tokens.pop())
+
+    def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
+        """Return a function, or a coroutine function, that runs in this context.
+
+        Raises:
+            TypeError: It is a generator, whose body runs in the context of the caller of each step.
+        """
+        return _running_in(lambda: _Scope(self._fields, _current.get()), function)
+
+
+def update_audit_context(
+    *,
+    user_id: Any = UNSET,
+    actor_id: Any = UNSET,
+    actor_type: Any = UNSET,
+    tenant_id: Any = UNSET,
+    session_id: Any = UNSET,
+    ip_address: Any = UNSET,
+    user_agent: Any = UNSET,
+    correlation_id: Any = UNSET,
+    reason: Any = UNSET,
+    source: Any = UNSET,
+) -> None:
+    """Change what the innermost ``audit_context`` says, until it ends; arguments as there.
+
+    All that run in it see the change, in whichever thread it is made: a dependency that authenticates the user of a request
+    calls this.
+
+    Raises:
+        LookupError: There is no ``audit_context`` here.
+    """
+    given = locals()
+    scope = _current.get()
+    if scope is None:
+        message = "there is no audit context here; open one with `with audit_context(...):`"
+        raise LookupError(message)
+    scope.fields = {**scope.fields, **{name: given[name] for name in FIELDS if given[name] is not UNSET}}
+
+
+def current_audit_context() -> dict[str, Any]:
+    """Return what the present context says; a copy, empty where there is none."""
+    return dict(context_values())
+
+
+def in_audit_context(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Return a function that runs with a copy of the present values, in whatever thread or pool it is called.
+
+    >>> pool.submit(in_audit_context(send_mail), address)  # doctest: +SKIP
+    """
+    values = current_audit_context()
+    return _running_in(lambda: _Scope(values, None), function)
+
+
+def context_values() -> Mapping[str, Any]:
+    """Return what the present context says, not to be changed; empty where there is none."""
+    scope = _current.get()
+    return _NOTHING if scope is None else scope.values()
+
+
+def _running_in(scope: Callable[[], _Scope], function: Callable[_P, _R]) -> Callable[_P, _R]:
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        message = "a generator cannot be decorated with an audit context; use `with audit_context(...):` in its body"
+        raise TypeError(message)
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def run_async(*args: _P.args, **kwargs: _P.kwargs) -> Any:
+            token = _current.set(scope())
+            try:
+                return await function(*args, **kwargs)
+            finally:
+                _leave(token)
+
+        return run_async  # type: ignore[return-value]  # as the function that it wraps
+
+    @functools.wraps(function)
+    def run(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        token = _current.set(scope())
+        try:
+            return function(*args, **kwargs)
+        finally:
+            _leave(token)
+
+    return run
+
+
+def _leave(token: Token[_Scope | None]) -> None:
+    try:
+        _current.reset(token)
+    except ValueError:
+        # Entered in one copy of the context and left in another, as frameworks do with generators that run in threads:
+        # the copy in which it was set is gone, and here the block around it is what it was.
+        scope = _current.get()
+        if scope is not None and token.old_value is not Token.MISSING and scope.outer is token.old_value:
+            _current.set(token.old_value)

@@ -1,0 +1,59 @@
+"""Counts events that a hook could not log, where its application must not learn of it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from opentelemetry import metrics
+
+from telemetry.version import __version__
+
+logger = logging.getLogger("telemetry.hooks")
+
+_EVERY_SECONDS = 60.0
+
+
+class HookFailures:
+    """Counts and logs failures: the first at once, those after it once a minute with their number, never their content.
+
+    They are counted in ``audit.hooks.failed_total`` too, which begins with 0.
+
+    Args:
+        hook: What failed, such as ``asgi`` or ``audited``; an attribute of the counter, so it must be a constant.
+    """
+
+    def __init__(self, hook: str) -> None:
+        self._hook = hook
+        self._lock = threading.Lock()
+        self._count = 0
+        self._untold = 0
+        self._next = 0.0
+        self._counter = metrics.get_meter("telemetry", __version__).create_counter(
+            "audit.hooks.failed_total", unit="{failure}", description="Events that a hook or integration could not log"
+        )
+        self._counter.add(0, {"hook": hook})
+
+    @property
+    def count(self) -> int:
+        """Failures so far."""
+        return self._count
+
+    def add(self, error: BaseException) -> None:
+        """Count a failure."""
+        self._counter.add(1, {"hook": self._hook})
+        with self._lock:
+            self._count += 1
+            self._untold += 1
+            now = time.monotonic()
+            if now < self._next:
+                return
+            untold, self._untold = self._untold, 0
+            self._next = now + _EVERY_SECONDS
+        logger.error(
+            "%d audit events of %s were not logged (%s); the application went on. Watch audit.hooks.failed_total",
+            untold,
+            self._hook,
+            type(error).__name__,
+        )
