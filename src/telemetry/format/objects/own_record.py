@@ -28,6 +28,7 @@ _NAMES = (
     "producer",
     "keyid",
     "wrappedkey",
+    "recipients",
     "sequence",
     "keyhash",
     "id",

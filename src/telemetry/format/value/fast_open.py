@@ -10,9 +10,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from telemetry.exceptions import FormatError
 from telemetry.format.value import jwe
-from telemetry.format.value.event import AuditEvent, decode_event
+from telemetry.format.value.event import AuditEvent
+from telemetry.format.value.head import parse_sequence
 from telemetry.format.value.message import DATA, MAX_VALUE_BYTES, SEQUENCE, Message
 from telemetry.format.value.recipients import recipients_digest
+from telemetry.format.value.relayed import decode_in_place
 from telemetry.format.value.render import key_hash, render_middle, tail_of
 
 _MAX_KEYS = 65_536
@@ -110,7 +112,7 @@ class KnownHeadDecoder:
             return None
         # 3.
         try:
-            event = decode_event(plaintext)
+            event = decode_in_place(plaintext, producer=self._owner[0], sequence=parse_sequence(value, len(self._head)))
         except FormatError:
             return None
         # 4. The bytes of head, JWE header and end were compared above, so this completes the whole value.

@@ -22,6 +22,8 @@ DEDUP = "dedup"
 """The event carries a value by which repeated calls of ``log()`` are recognized."""
 RECIPIENTS = "recipients"
 """The record names further wraps of its data key (``recipients.py``)."""
+RELAYED = "relayed"
+"""Producer and sequence are not sealed: a relay gives them to an event that waited in an outbox (``outbox_row.py``)."""
 MEMBERS = {
     DEDUP: "dedup",
     RECIPIENTS: "recipients",
@@ -34,7 +36,7 @@ MEMBERS = {
     "tenant-id": "tenant_id",
 }
 """The features that are a member of the event and nothing else, with its name; an event has both or neither."""
-KNOWN_FEATURES = frozenset((HIDDEN_TYPE, *MEMBERS))
+KNOWN_FEATURES = frozenset((HIDDEN_TYPE, RELAYED, *MEMBERS))
 
 HIDDEN_EVENT_TYPE = "telemetry.event"
 MAX_FEATURES = 16

@@ -8,9 +8,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from telemetry.exceptions import TamperedError
 from telemetry.format.value import jwe
-from telemetry.format.value.event import AuditEvent, decode_event
+from telemetry.format.value.event import AuditEvent
 from telemetry.format.value.message import Message
 from telemetry.format.value.recipients import recipients_digest
+from telemetry.format.value.relayed import decode_in_place
 from telemetry.format.value.render import expected_value, projection
 
 
@@ -45,7 +46,7 @@ def open_record(value: bytes, *, key: bytes | None, message: Message, cipher: AE
     # 3.
     plaintext = jwe.open_(cipher, parts)
     # 4.
-    event = decode_event(plaintext)
+    event = _event_of(plaintext, message)
     # 5.
     require_unaltered(value, key=key, message=message, event=event)
     return event
@@ -57,9 +58,14 @@ def open_clear_record(value: bytes, *, key: bytes | None, message: Message) -> A
     Raises:
         TamperedError: The data is not an event, or a clear attribute differs from it.
     """
-    event = decode_event(message.data)
+    event = _event_of(message.data, message)
     require_unaltered(value, key=key, message=message, event=event)
     return event
+
+
+def _event_of(plaintext: bytes, message: Message) -> AuditEvent:
+    attributes = message.attributes
+    return decode_in_place(plaintext, producer=attributes["producer"], sequence=attributes["sequence"])
 
 
 def require_unaltered(value: bytes, *, key: bytes | None, message: Message, event: AuditEvent) -> None:

@@ -104,18 +104,18 @@ class EventTemplate:
         return self.end if optional == b"{}" else b"%b,%b" % (self.end[:-1], optional[1:])
 
 
-def with_feature(event: bytes, name: str, content: str, *, at: int) -> bytes:
-    """Return an event that uses one feature more, and carries a member of its name.
+def with_feature(event: bytes, name: str, content: str | None = None, *, at: int) -> bytes:
+    """Return an event that uses one feature more, and may carry a member of its name.
 
     Args:
-        event: The event from the comma after its sequence to the end.
+        event: The event from the comma after its sequence to the end. It has no other member yet that this function added.
         name: Name of the feature, and of the member.
-        content: Text of the member, which needs no escapes.
+        content: Text of the member, which needs no escapes; None for a feature without a member.
         at: Where the comma before the schema version is: after id and time.
     """
     start, separator, rest = event[at:].partition(b',"event_type":')
     before = _version_decoder.decode(b"{" + start[1:] + b"}")
-    member = b',"%b":"%b"' % (name.encode(), content.encode())
+    member = b"" if content is None else b',"%b":"%b"' % (name.encode(), content.encode())
     return b"".join((event[:at], _version(frozenset((*before.features, name))), member, separator, rest))
 
 
