@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from telemetry.sync import Telemetry
 from telemetry.testing import EmbeddedKafka
 from tests.support.in_process import run
 from tests.support.readable_trail import EVENTS, ReadableTrail
@@ -25,6 +26,13 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 def trail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadableTrail]:
     with EmbeddedKafka() as kafka:
         yield ReadableTrail(kafka, tmp_path_factory.mktemp("trail"))
+
+
+@pytest.fixture
+def own_trail(tmp_path: Path) -> Iterator[ReadableTrail]:
+    """A trail that a test adds to."""
+    with EmbeddedKafka() as kafka:
+        yield ReadableTrail(kafka, tmp_path)
 
 
 def _lines(content: bytes) -> list[dict[str, Any]]:
@@ -269,3 +277,35 @@ def test_end_offset_bounds_what_is_read(trail: ReadableTrail) -> None:
 
     assert part
     assert sorted(part, key=str) == sorted([event for event in whole if event["kafka"]["offset"] == 1], key=str)
+
+
+def test_end_is_written_for_the_next_export(own_trail: ReadableTrail, tmp_path: Path) -> None:
+    end = tmp_path / "end"
+
+    first = own_trail.run("export", "--ends", str(end))
+    with Telemetry(own_trail.config()) as telemetry:
+        telemetry.audit.log("later", {}, "alice")
+    again = own_trail.run("export", "--end", f"@{end}")
+    copied = own_trail.run("export", "--sealed", "--end", f"@{end}", "--ends", str(tmp_path / "copied"))
+
+    assert (first.code, again.code, copied.code) == (0, 0, 0), copied.err
+    assert f"--end @{end}" in first.err
+    assert stat.S_IMODE(end.stat().st_mode) == 0o600
+    assert first.out == again.out
+    assert len(copied.out.splitlines()) == len(EVENTS)
+    assert (tmp_path / "copied").read_text() == end.read_text()
+    assert len(_lines(own_trail.run("export").out)) == len(EVENTS) + 1
+
+
+def test_end_is_not_written_where_it_cannot_be(trail: ReadableTrail, tmp_path: Path) -> None:
+    end = tmp_path / "end"
+    end.write_text("mine")
+
+    taken = trail.run("export", "--ends", str(end))
+    stored = trail.run("export", "--ends", str(tmp_path / "other"), "--from", "all")
+    same = trail.run("export", "--ends", str(tmp_path / "out"), "-o", str(tmp_path / "out"))
+    failed = trail.run("export", "--ends", str(tmp_path / "other"), "--brokers", "127.0.0.1:1")
+
+    assert [each.code for each in (taken, stored, same, failed)] == [2, 2, 2, 6]
+    assert end.read_text() == "mine"
+    assert [file.name for file in tmp_path.iterdir()] == ["end"]

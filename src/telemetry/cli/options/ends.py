@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.reader.sources.source import Source
@@ -25,15 +26,17 @@ def parse_end(text: str, *, topic: str) -> Mapping[int, int]:
     """Return the end offset of each partition.
 
     Args:
-        text: ``TOPIC:0=123,1=456``, also without the topic.
+        text: ``TOPIC:0=123,1=456``, also without the topic, or ``@FILE`` with such a text in it.
         topic: The topic that is read.
 
     Raises:
-        ConfigurationError: The text is not such an end, or is that of another topic.
+        ConfigurationError: The text is not such an end, or is that of another topic; or the file cannot be read.
     """
+    if text.startswith("@"):
+        text = _read(Path(text[1:]))
     match = _END.fullmatch(text.strip()) if len(text) <= _MAX_CHARACTERS else None
     if match is None:
-        remedy = "copy it from the last line of an export"
+        remedy = "copy it from the last line of an export, or name the file that --ends wrote as @FILE"
         raise ConfigurationError(Problem("--end", "is not TOPIC:PARTITION=OFFSET,...", remedy))
     if match[1] not in (None, topic):
         raise ConfigurationError(
@@ -46,3 +49,12 @@ def parse_end(text: str, *, topic: str) -> Mapping[int, int]:
             raise ConfigurationError(Problem("--end", f"names partition {partition} twice", "name it once"))
         ends[int(partition)] = int(offset)
     return ends
+
+
+def _read(file: Path) -> str:
+    try:
+        with file.open(encoding="ascii", errors="replace") as stream:
+            return stream.read(_MAX_CHARACTERS + 1)
+    except (OSError, ValueError) as exc:
+        reason = getattr(exc, "strerror", None) or "is not the name of a file"
+        raise ConfigurationError(Problem("--end", f"{file} cannot be read: {reason}", "name a file of --ends")) from exc

@@ -67,6 +67,11 @@ class ReadOptions:
         self._reader: str | None = values["reader"]
         self._reason: str | None = values["reason"]
 
+    @property
+    def is_of_topic(self) -> bool:
+        """Whether the topic is read, and nothing else."""
+        return self._origin is Origin.TOPIC and self._file is None
+
     def read_range(self, *, end_offset: int | None = None, follow: bool = False, group: str | None = None) -> ReadRange:
         """Return the part of the topic in which the selected events can be."""
         return self.selected.read_range(offset=self._offset, end_offset=end_offset, follow=follow, group=group)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +26,23 @@ def test_end_that_was_said_is_understood() -> None:
     assert text == "audit-events:0=10,1=20"
     assert parse_end(text, topic="audit-events") == {0: 10, 1: 20}
     assert parse_end("0=10,1=20", topic="any") == {0: 10, 1: 20}
+
+
+def test_end_in_a_file_is_understood(tmp_path: Path) -> None:
+    file = tmp_path / "january.end"
+    file.write_text("audit-events:0=10,1=20\n")
+
+    assert parse_end(f"@{file}", topic="audit-events") == {0: 10, 1: 20}
+
+
+@pytest.mark.parametrize("content", [b"", b"nothing", b"\xff0=1", b"0=1\n1=2", b"0=1," * 100_000, None])
+def test_file_without_an_end_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "january.end"
+    if content is not None:
+        file.write_bytes(content)
+
+    with pytest.raises(ConfigurationError, match="--end"):
+        parse_end(f"@{file}", topic="audit-events")
 
 
 def test_several_sources_have_no_end() -> None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from io import BytesIO
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, cast
@@ -69,9 +70,13 @@ def export(
     end: Annotated[
         str | None,
         typer.Option(
-            metavar="TOPIC:0=OFFSET,1=...",
-            help="Stop where an earlier export ended, as it said: the output is the same.",
+            metavar="TOPIC:0=OFFSET,1=...|@FILE",
+            help="Stop where an earlier export ended, as it said or wrote with --ends: the output is the same.",
         ),
+    ] = None,
+    ends: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write where the topic ended to this file, mode 0600, for --end @FILE."),
     ] = None,
     sort: Annotated[
         SortBy | None,
@@ -88,7 +93,7 @@ def export(
     The read is recorded in the trail first.
 
     Events are sorted by the time at which they were logged. The same range gives the same bytes each time: at the end the
-    command says where the topic ended for it, for --end.
+    command says where the topic ended for it, for --end, and writes it to the file of --ends.
 
     The file appears when it is complete; a run that fails leaves no file. A damaged record is left out and reported
     with its place. Control characters in JSON are escaped; CSV cells cannot become formulas.
@@ -106,13 +111,19 @@ def export(
     within = read.read_range(end_offset=end_offset)
     if end is not None:
         within = replace(within, ends=parse_end(end, topic=config.audit_config.kafka_topic))
+    _require_end(read, out, ends)
     if sealed:
         # Nothing is opened, so no read has to be recorded, and no key has to be configured.
         _require_unfiltered(read, form, sort)
-        with read.sources(config, within, label="copying") as sources, _target(out, force=force) as target:
+        with (
+            read.sources(config, within, label="copying") as sources,
+            _target(out, force=force) as target,
+            _end_file(ends, force=force) as note,
+        ):
             summary = _copy(sources, target)
             ended = end_of(sources)
-        _conclude(summary, to=str(out or ""), json=json, ended=ended)
+            note.write(f"{ended}\n".encode())
+        _conclude(summary, to=str(out or ""), json=json, ended=ended, ends=ends)
         # After the file is complete: what could be read must not be lost with what could not.
         if summary["damaged"]:
             raise typer.Exit(TamperedError.exit_code)
@@ -121,15 +132,17 @@ def export(
     # The file first: an export that cannot be written must not be recorded as a read.
     with (
         _target(out, force=force) as target,
+        _end_file(ends, force=force) as note,
         form.writing(target) as writer,
         read.trail(config, within, program="telemetry export", label="exporting") as trail,
     ):
         _write(trail, counter, writer, by)
         target.flush()
         ended = end_of(trail.sources)
+        note.write(f"{ended}\n".encode())
     remarks = (*form.remarks(), *writer.remarks())
     summary = read_summary(trail, counter, {"written": counter.events})
-    _conclude(summary, to=str(out or form.lake or ""), json=json, ended=ended, order=by, remarks=remarks)
+    _conclude(summary, to=str(out or form.lake or ""), json=json, ended=ended, ends=ends, order=by, remarks=remarks)
     if config.audit_config.encryption_enabled:
         counter.warn()
     if counter.exit_code:
@@ -147,6 +160,15 @@ def _require_unfiltered(read: ReadOptions, form: FormOptions, sort: SortBy | Non
     if sort not in (None, SortBy.ARRIVAL):
         reason = "writes records in the order of their arrival"
         raise ConfigurationError(Problem("--sealed", reason, "leave out --sort, and sort what is opened later"))
+
+
+def _require_end(read: ReadOptions, out: Path | None, ends: Path | None) -> None:
+    if ends is None:
+        return
+    if not read.is_of_topic:
+        raise ConfigurationError(Problem("--ends", "says where a topic ended", "leave it out, or read the topic alone"))
+    if out is not None and out.absolute() == ends.absolute():
+        raise ConfigurationError(Problem("--ends", "is the file of --out", "name two files"))
 
 
 def _copy(sources: Iterable[Iterable[RawRecord | DamagedRecord]], target: BinaryIO) -> dict[str, int]:
@@ -173,6 +195,7 @@ def _conclude(
     to: str,
     json: bool,
     ended: str,
+    ends: Path | None,
     order: SortBy = SortBy.ARRIVAL,
     remarks: Sequence[str] = (),
 ) -> None:
@@ -183,7 +206,9 @@ def _conclude(
     show_summary(summary, json=json, to=to, notes=notes)
     if json:
         return
-    again = f"; this export ended at {ended}: give --end {ended} to write it again" if ended else ""
+    again = (
+        f"; this export ended at {ended}: give --end {f'@{ends}' if ends else ended} to write it again" if ended else ""
+    )
     err.print(f"in the order of {_ORDERS[order]}{again}", style="dim", markup=False, soft_wrap=True)
     for remark in remarks:
         err.print(Text(escape_control(remark), style="yellow"))
@@ -209,6 +234,15 @@ def _write(trail: Trail, counter: EntryCounter, writer: EventWriter, by: SortBy)
             message = f"the event does not fit the schema: {exc}"
             counter.withdraw(opened, MalformedRecordError(message))
     writer.close()
+
+
+@contextmanager
+def _end_file(ends: Path | None, *, force: bool) -> Iterator[BinaryIO]:
+    if ends is None:
+        yield BytesIO()
+        return
+    with new_file(ends, replace=force, option="--ends", has_force=True) as stream:
+        yield stream
 
 
 @contextmanager
