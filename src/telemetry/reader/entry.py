@@ -41,6 +41,11 @@ class Place(NamedTuple):
     offset: int = 0
     name: str | None = None
 
+    @property
+    def is_in_file(self) -> bool:
+        """Whether it is a line of a file, which does not say where the record was."""
+        return self.partition is None and self.name is None
+
     def __str__(self) -> str:
         if self.name is not None:
             return f"{self.source}: {self.name}, line {self.offset}"

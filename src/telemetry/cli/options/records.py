@@ -1,15 +1,16 @@
-"""Reads the records of a trail from the fallback store, if one is configured, and from the topic."""
+"""Reads the records of a trail: from the fallback store, if one is configured, and the topic, or from a file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
-from telemetry.cli.options.stored import open_fallback
+from telemetry.cli.options.stored import open_fallback, open_storage_keys
 from telemetry.cli.output.console import BarTotal, progress
 from telemetry.config import TelemetryConfig
-from telemetry.reader import DamagedRecord, KafkaSource, RawRecord, ReadRange
+from telemetry.reader import DamagedRecord, FileSource, KafkaSource, RawRecord, ReadRange
 
 
 @dataclass(slots=True)
@@ -29,6 +30,7 @@ def trail_records(
     config: TelemetryConfig,
     label: str,
     *,
+    file: Path | None = None,
     since: float | None = None,
     headers: bool = False,
     tally: ReadTally | None = None,
@@ -38,16 +40,25 @@ def trail_records(
     Args:
         config: Configuration of topic and store; no key is needed to read what is on the topic.
         label: Text beside the progress bar.
+        file: A file to read instead, whole.
         since: Start at this time by Kafka's timestamps, in seconds since the epoch; None for the beginning.
         headers: Whether to read the records' headers too.
         tally: Counts the records.
 
     Raises:
+        ConfigurationError: The file cannot be opened.
         TransportError: The topic cannot be read.
-        StorageError: The store cannot be read.
+        StorageError: The store or the file cannot be read.
     """
     tally = tally or ReadTally()
     with progress(label) as (bar, task):
+        if file is not None:
+            with ExitStack() as stack:
+                for record in FileSource(file, keys=open_storage_keys(config, stack)):
+                    _count(tally, record)
+                    bar.advance(task)
+                    yield record
+            return
         # Before the topic: an object that is replayed meanwhile is then read from the topic, and none is missed.
         with ExitStack() as stack:
             for record in open_fallback(config, stack) or ():

@@ -21,6 +21,9 @@ from telemetry.reader.sources.ending import Ending, EndingSource
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+NO_TOPIC = {"kafka_brokers": "localhost:9092", "security_protocol": "PLAINTEXT"}
+"""Fields of the configuration where only a file is read: no broker has to be named, and none is asked."""
+
 _PANEL = "Where it is read from"
 
 

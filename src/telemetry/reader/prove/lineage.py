@@ -53,16 +53,17 @@ class RecordCopy:
     def to_dict(self) -> dict[str, Any]:
         """Return the copy as plain values."""
         place = self.place
-        in_kafka = place.name is None
+        in_kafka = place.partition is not None
         return {
-            "topic": place.source,
-            "partition": place.partition if in_kafka else None,
+            "topic": None if place.is_in_file else place.source,
+            "partition": place.partition,
             "offset": place.offset if in_kafka else None,
             "timestamp": self.timestamp or None,
             "batch": self.batch,
             "sender": self.sender or None,
             "replayed_from": self.replayed_from or None,
             "fallback_object": place.name,
+            "file": place.source if place.is_in_file else None,
             "line": None if in_kafka else place.offset,
             "stored_at": self.stored_at or None,
         }
@@ -99,10 +100,11 @@ class Covering:
             "time": self.checkpoint.time,
             "final": self.checkpoint.final,
             "recovered": self.checkpoint.recovered,
-            "topic": self.place.source,
+            "topic": None if self.place.is_in_file else self.place.source,
             "partition": self.place.partition,
-            "offset": self.place.offset if self.place.name is None else None,
+            "offset": self.place.offset if self.place.partition is not None else None,
             "fallback_object": self.place.name,
+            "file": self.place.source if self.place.is_in_file else None,
             "trusted_signers": list(self.signers),
             "believed_because": [judgement.why for judgement in self.believed],
             "refused_because": [f"{judgement.signer}: {judgement.why}" for judgement in self.refused],

@@ -14,6 +14,7 @@ import typer
 from telemetry.cli.commands.prove.copied import CopiedTrail
 from telemetry.cli.options.connection import Loader, with_connection
 from telemetry.cli.options.judging import Judging, with_judging
+from telemetry.cli.options.sources import NO_TOPIC
 from telemetry.cli.options.stored import open_fallback
 from telemetry.cli.output.console import BarTotal, err, progress, write_line
 from telemetry.cli.output.examples import examples
@@ -26,9 +27,6 @@ from telemetry.reader.verify.html_report import render_html
 from telemetry.reader.verify.state import VerifierState
 from telemetry.reader.verify.verifier import Verifier
 from telemetry.version import __version__
-
-_NO_TOPIC = {"kafka_brokers": "localhost:9092", "security_protocol": "PLAINTEXT"}
-"""Where a file is verified, no broker has to be named, and none is asked."""
 
 app = typer.Typer(add_completion=False)
 
@@ -92,7 +90,7 @@ def verify(
     """
     if file is not None:
         _require_offline(judging, state)
-    config = load(encryption_enabled=False, fallback_enabled=False, **(_NO_TOPIC if file is not None else {}))
+    config = load(encryption_enabled=False, fallback_enabled=False, **(NO_TOPIC if file is not None else {}))
     audit = config.audit_config
     # Keys and state are checked before the trail is read, which can take hours.
     policy = judging.policy(audit)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -13,6 +14,7 @@ import typer
 from telemetry.cli.options.connection import Loader, with_connection
 from telemetry.cli.options.reader import Reader, Reason
 from telemetry.cli.options.records import ReadTally, trail_records
+from telemetry.cli.options.sources import NO_TOPIC, File
 from telemetry.cli.options.trust import PublicKeys, Trust, trust_policy
 from telemetry.cli.output.console import err, out, write_line
 from telemetry.cli.output.examples import examples
@@ -65,6 +67,7 @@ def lineage(
     *,
     public_key: PublicKeys = None,
     trust: Trust = None,
+    file: File = None,
     open_: Annotated[bool, typer.Option("--open", help="Decrypt the event too; needs access to its key.")] = False,
     reader: Reader = None,
     reason: Reason = None,
@@ -74,26 +77,31 @@ def lineage(
 
     Needs no right to decrypt, because all of it is in the clear part; --open decrypts the event too and is recorded in
     the trail. The topic is read from shortly before the event's own time, which is part of its id, and from the
-    beginning if the event is not found there.
+    beginning if the event is not found there. With --file a copy is read in place of topic and store, and no broker is
+    asked, unless --open records the read; each place is then what the file says.
 
     Exit code: 0, 3 when the record was altered, 4 when the event was not found or, with trusted keys, is not proven,
     5 when --open got no key, 7 when the read could not be recorded.
     """
     if not is_uuid(event_id):
         raise ConfigurationError(Problem("EVENT_ID", "is not the id of an event", "copy it from `tail --json`"))
-    config = load(fallback_enabled=False, **({} if open_ else {"encryption_enabled": False}))
+    if file is not None and file.exists() and not file.is_file():
+        raise ConfigurationError(Problem("--file", "is read twice, and a pipe can be read once", "name a regular file"))
+    unneeded = {} if open_ else {"encryption_enabled": False, **(NO_TOPIC if file is not None else {})}
+    config = load(fallback_enabled=False, **unneeded)
     audit = config.audit_config
     policy = trust_policy(public_key, trust, configured=audit.trust_file) or TrustPolicy(())
     # 1. Find the records that claim the id, and the checkpoints that cover them.
     tally = ReadTally()
-    records = _trace(config, event_id, policy, tally)
+    trail = _Place(config, file)
+    records = _trace(trail, event_id, policy, tally)
     # 2. Record the read before anything is opened.
     if open_:
         access = Access(reader=reader, reason=reason, program="telemetry lineage")
         places = [str(one.raw.place) for one in records]
         record_access(config, access, sources=[{"kind": "records", "places": places}], filters={"ids": [event_id]})
     # 3. Open them.
-    opened = [_open(config, one, event_id) if open_ else None for one in records]
+    opened = [_open(trail, one, event_id) if open_ else None for one in records]
     reasons = _reasons(audit, records)
     if json:
         shown = [_as_dict(one, entry, reasons) for one, entry in zip(records, opened, strict=True)]
@@ -110,15 +118,27 @@ def lineage(
     raise typer.Exit(_exit_code(records, opened))
 
 
-def _trace(config: TelemetryConfig, event_id: str, policy: TrustPolicy, tally: ReadTally) -> list[Lineage]:
-    created = created_at(event_id)
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the trail is read: the store and the topic of a configuration, or a file."""
+
+    config: TelemetryConfig
+    file: Path | None
+
+    def records(self, label: str, **options: Any) -> Iterator[RawRecord | DamagedRecord]:
+        return trail_records(self.config, label, file=self.file, **options)
+
+
+def _trace(trail: _Place, event_id: str, policy: TrustPolicy, tally: ReadTally) -> list[Lineage]:
+    # A file has no index of times, and is read whole.
+    created = created_at(event_id) if trail.file is None else None
     # The topic around the event's own time first: a trail can be years long.
     near = None if created is None else created - _EARLIER_SECONDS
     for since in [near, None] if near is not None else [None]:
         tracer = LineageTracer(event_id, trusted=policy)
-        if not tracer.find(trail_records(config, "looking for the event", since=since, headers=True, tally=tally)):
+        if not tracer.find(trail.records("looking for the event", since=since, headers=True, tally=tally)):
             continue
-        lineages = tracer.trace(trail_records(config, "looking for its checkpoint", since=since, tally=tally))
+        lineages = tracer.trace(trail.records("looking for its checkpoint", since=since, tally=tally))
         # The proof may need older records: checkpoints can be further apart.
         if since is None or not any(one.covering and isinstance(one.problem, IncompleteError) for one in lineages):
             return lineages
@@ -126,25 +146,25 @@ def _trace(config: TelemetryConfig, event_id: str, policy: TrustPolicy, tally: R
     raise IncompleteError(message)
 
 
-def _open(config: TelemetryConfig, record: Lineage, event_id: str) -> Entry:
+def _open(trail: _Place, record: Lineage, event_id: str) -> Entry:
     with ExitStack() as stack:
-        encryption = config.audit_config.encryption_config
+        encryption = trail.config.audit_config.encryption_config
         provider = EncryptionProviderFactory.create(encryption) if encryption else None
         if provider is not None:
             stack.callback(provider.close)
         opener = RecordOpener(provider)
         stack.callback(opener.close)
-        return opener.open_among(record.raw, _around(config, event_id))
+        return opener.open_among(record.raw, _around(trail, event_id))
 
 
-def _around(config: TelemetryConfig, event_id: str) -> Iterator[RawRecord | DamagedRecord]:
+def _around(trail: _Place, event_id: str) -> Iterator[RawRecord | DamagedRecord]:
     """Yield the records among which one may name a wrap of the event's data key, which is older than the event."""
-    created = created_at(event_id)
+    created = created_at(event_id) if trail.file is None else None
     if created is not None:
-        audit = config.audit_config
+        audit = trail.config.audit_config
         since = created - audit.data_key_max_age_seconds - audit.data_key_grace_seconds
-        yield from trail_records(config, "looking for the data key", since=since)
-    yield from trail_records(config, "looking for the data key")
+        yield from trail.records("looking for the data key", since=since)
+    yield from trail.records("looking for the data key")
 
 
 def _reasons(audit: AuditConfig, records: Sequence[Lineage]) -> dict[str, str]:
@@ -251,6 +271,9 @@ def _copy_steps(record: Lineage, copy: RecordCopy, reasons: dict[str, str]) -> I
         rejected = stored is not None and stored.folder == REJECTED
         title = "rejected by Kafka; kept in the fallback" if rejected else "stored in the fallback; waiting for replay"
         yield Step(title=title, time=copy.stored_at, style="yellow", facts=facts)
+        return
+    if place.partition is None:
+        yield Step(title="in the file, without its place on the topic", style="yellow", facts={"place": str(place)})
         return
     # A replayed record names its object in a header; the object itself is deleted.
     if copy.replayed_from:
