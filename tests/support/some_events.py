@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from telemetry.format.value.event import AuditEvent
-from telemetry.format.value.members import Change, Target
+from telemetry.format.value.members import CatalogReference, Change, Target
 from telemetry.reader import OpenedEvent, Place, RawRecord
 
 PRODUCER = "0198c0de-0000-7000-8000-000000000001"
@@ -62,6 +62,7 @@ CONTEXT: dict[str, Any] = {
     "reason": "ticket 4711",
     "changes": {"total": Change(1, 2), "note": Change(new="a")},
     "adjusted": ("reason",),
+    "catalog": CatalogReference(name="shop", version="3", schema="A" * 43, retention="7y"),
 }
 """Members that only events of envelope 2 have."""
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from telemetry.format.proof.merkle import leaf_hash
 from telemetry.format.value import jwe
 from telemetry.format.value.event import AuditEvent
-from telemetry.format.value.members import Change, Dedup, Target
+from telemetry.format.value.members import CatalogReference, Change, Dedup, Target
 from telemetry.format.value.message import source_of
 from telemetry.format.value.recipients import Wrap, recipients_digest, render_recipients
 from telemetry.format.value.render import render, render_head, render_tail
@@ -137,6 +137,21 @@ _CASES: tuple[tuple[str, dict[str, Any], dict[str, str]], ...] = (
             "adjusted": ("user_id",),
         },
         {"tenantid": "tenant_id"},
+    ),
+    (
+        "type of a catalogue",
+        {
+            "id": "018f3b1c-0000-7000-8000-000000000011",
+            "event_type": "order.refunded",
+            "user_id": "ada",
+            "payload": {"order_id": 7},
+            "schema_version": 2,
+            "features": ("catalog",),
+            "catalog": CatalogReference(
+                name="shop", version="3", schema="KQ7yKe9DHFAGtPPRkzzKwVFvBlt6zsRnkexzWzuHJXI", retention="7y"
+            ),
+        },
+        {},
     ),
 )
 

@@ -66,6 +66,7 @@ def _signature(  # noqa: PLR0913 - each field of an event has its name
     correlation_id: Any = None,
     occurred_at: datetime | str | float | None = None,
     idempotency_key: Any = None,
+    adjusted: Iterable[str] | None = None,
     sensitive: bool | None = None,
     unfit: Unfit = "refuse",
     wait_for: WaitFor | None = None,
@@ -134,6 +135,7 @@ class AuditService:
                 (seconds; from 10^11 on milliseconds, from 10^14 microseconds, from 10^17 nanoseconds). A text or number
                 that is no time goes to the metadata.
             idempotency_key: The same in each repeat of one call, at most 256 characters: readers show repeats once.
+            adjusted: Names of members of which the caller itself has replaced or cut something, such as ``payload``.
             sensitive: Keep payload, changes and metadata off the screens of people who did not ask for them.
             unfit: What happens to values that are no JSON and to an event that is too large. ``refuse`` raises; with
                 ``repr`` a text stands for what does not fit, and ``adjusted`` names it.

@@ -17,7 +17,7 @@ from telemetry.format.value.features import (
     PLAIN_VERSION,
     require_known,
 )
-from telemetry.format.value.members import Change, Dedup, Target
+from telemetry.format.value.members import CatalogReference, Change, Dedup, Target
 
 Outcome = Literal["success", "failure", "denied"]
 
@@ -71,6 +71,7 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         reason: Why it was done, as the one who acted says.
         changes: How the thing changed, by the name of the attribute.
         adjusted: Names of the members that are not what the caller gave, sorted: cut, escaped, or replaced by a text.
+        catalog: Catalogue that declares the type, with the schema that the payload passed, and how long to keep the event.
     """
 
     id: str
@@ -111,6 +112,7 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str | None = None
     changes: dict[str, Change] = msgspec.field(default_factory=dict)
     adjusted: tuple[str, ...] = ()
+    catalog: CatalogReference | None = None
 
     def __repr__(self) -> str:
         return f"AuditEvent(id={self.id!r}, event_type={self.event_type!r}, sequence={self.sequence})"
@@ -149,7 +151,7 @@ _decoder = msgspec.json.Decoder(AuditEvent)
 _version_decoder = msgspec.json.Decoder(_Version)
 _members = attrgetter(*MEMBERS.values())
 # What an event of version 1 has instead of them.
-_NO_MEMBERS: tuple[Any, ...] = (None, None, None, (), {}, None, None, (), None)
+_NO_MEMBERS: tuple[Any, ...] = (None, None, None, (), None, {}, None, None, (), None)
 # Id and time are rendered outside without escapes: a text with quotes could pass for other attributes.
 _PLAIN = re.compile(r"[0-9A-Za-z:.+-]+", re.ASCII)
 

@@ -29,6 +29,7 @@ MEMBERS = {
     RECIPIENTS: "recipients",
     "actor-type": "actor_type",
     "adjusted": "adjusted",
+    "catalog": "catalog",
     "changes": "changes",
     "occurred-at": "occurred_at",
     "reason": "reason",

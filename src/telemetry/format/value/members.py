@@ -6,11 +6,34 @@ from typing import Annotated, Any
 
 import msgspec
 
+MAX_CATALOG_TEXT = 64
+"""Characters of the name and of the version of a catalogue."""
+
+RETENTION = r"^[1-9][0-9]{0,3}[dmy]\Z"
+"""Form of a retention class: a number of days, months or years."""
+
 MAX_DEDUP = 256
 """Characters of a value by which repeated calls are recognized, and of the name of their caller."""
 
+_CatalogText = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_CATALOG_TEXT)]
 _DedupText = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_DEDUP)]
 _Digest = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]\Z")]
+
+
+class CatalogReference(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the writer's catalogue says about the event.
+
+    Attributes:
+        name: Name of the catalogue.
+        version: Version of the catalogue.
+        schema: base64url(SHA-256) of the canonical schema of the type's payload; None if the payload did not pass it.
+        retention: How long to keep the event, such as ``7y``; None if the catalogue does not say.
+    """
+
+    name: _CatalogText
+    version: _CatalogText
+    schema: _Digest | None = None
+    retention: Annotated[str, msgspec.Meta(pattern=RETENTION)] | None = None
 
 
 class Dedup(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -9,7 +9,7 @@ import msgspec
 
 from telemetry.format.value.event import AuditEvent
 
-_NOT_SEARCHED = ("schema_version", "features", "clear_fields", "dedup", "recipients", "adjusted")
+_NOT_SEARCHED = ("schema_version", "features", "clear_fields", "dedup", "recipients", "adjusted", "catalog")
 """Fields that say how an event is written, rather than what happened."""
 _NAMED = ("payload", "metadata", "changes")
 """Fields whose values have names that somebody chose."""

@@ -133,7 +133,7 @@ def _tags(opened: OpenedEvent) -> list[str]:
 
 def _attachments(event: AuditEvent) -> list[dict[str, Any]]:
     fields = event.to_dict()
-    further = ("metadata", "targets", "changes", "reason", "adjusted")
+    further = ("metadata", "targets", "changes", "reason", "adjusted", "catalog")
     return [
         _attachment("payload", event.payload),
         *(_attachment(name, fields[name]) for name in further if name in fields),

@@ -54,7 +54,7 @@ EVENT = Schema(
         *(
             Column(name, "json")
             for name in (
-                *("payload", "changes", "targets", "metadata", "adjusted"),
+                *("payload", "changes", "targets", "metadata", "adjusted", "catalog"),
                 *("features", "dedup", "recipients", "clear_fields", "kafka", "stored"),
             )
         ),

@@ -44,6 +44,7 @@ class EventMembers(TypedDict, total=False):
     sensitive: bool | None
     metadata: Mapping[str, Any]
     adjusted: tuple[str, ...]
+    catalog: Mapping[str, str] | None
     id: str
     producer: str
     sequence: int

@@ -13,7 +13,7 @@ import pytest
 from telemetry.exceptions import FormatError, MalformedRecordError, NewerReaderNeededError, TamperedError
 from telemetry.format.value.event import decode_event
 from telemetry.format.value.features import HIDDEN_EVENT_TYPE, KNOWN_FEATURES
-from telemetry.format.value.members import Change, Target
+from telemetry.format.value.members import CatalogReference, Change, Target
 
 DIGEST = base64.urlsafe_b64encode(hashlib.sha256(b"call").digest()).decode().rstrip("=")
 EVENT: dict[str, Any] = {
@@ -102,6 +102,14 @@ def test_event_of_a_later_version_needs_a_newer_reader(members: dict[str, Any], 
         {"schema_version": 2, "features": ["dedup"], "dedup": {"digest": DIGEST}},
         {"schema_version": 1, "reason": "ticket"},
         {"schema_version": 1, "adjusted": ["user_id"]},
+        {"schema_version": 1, "catalog": {"name": "shop", "version": "3"}},
+        {"schema_version": 2, "features": ["catalog"]},
+        {"schema_version": 2, "features": ["catalog"], "catalog": {"name": "shop"}},
+        {"schema_version": 2, "features": ["catalog"], "catalog": {"name": "", "version": "3"}},
+        {"schema_version": 2, "features": ["catalog"], "catalog": {"name": "a" * 65, "version": "3"}},
+        {"schema_version": 2, "features": ["catalog"], "catalog": {"name": "a", "version": "3", "schema": "x"}},
+        {"schema_version": 2, "features": ["catalog"], "catalog": {"name": "a", "version": "3", "retention": "0y"}},
+        {"schema_version": 2, "features": ["catalog"], "catalog": {"name": "a", "version": "3", "retention": "7y\n"}},
         {"schema_version": 2, "features": ["reason"], "reason": ""},
         {"schema_version": 2, "features": ["reason"], "tenant_id": "acme"},
         {"schema_version": 2, "features": ["targets"], "targets": []},
@@ -122,8 +130,15 @@ def test_what_no_version_writes_is_malformed(members: dict[str, Any]) -> None:
 def test_known_features_are_those_of_the_format() -> None:
     assert {
         *("hidden-type", "dedup", "recipients", "occurred-at", "actor-type", "tenant-id"),
-        *("targets", "reason", "changes", "adjusted", "relayed"),
+        *("targets", "reason", "changes", "adjusted", "relayed", "catalog"),
     } == KNOWN_FEATURES
+
+
+def test_catalog_of_an_event_is_read() -> None:
+    catalog = {"name": "shop", "version": "3", "schema": DIGEST, "retention": "7y"}
+    event = decode_event(plaintext(schema_version=2, features=["catalog"], catalog=catalog))
+
+    assert event.catalog == CatalogReference(name="shop", version="3", schema=DIGEST, retention="7y")
 
 
 def test_members_of_version_2_are_read() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
 import msgspec
@@ -30,10 +30,11 @@ _TEXTS = (
 )
 _TEXT_NAMES = frozenset(_TEXTS)
 _CHOICES = {"outcome": get_args(Outcome), "actor_type": get_args(ActorType)}
-NAMED = frozenset((*_TEXTS, *_CHOICES, "sensitive", "occurred_at", "targets", "changes", "idempotency_key"))
+NAMED = frozenset((*_TEXTS, *_CHOICES, "sensitive", "occurred_at", "targets", "changes", "adjusted", "idempotency_key"))
 """The named keyword arguments of ``log()``; any other becomes metadata."""
 
-_NO_MEMBERS = (None,) * 8
+_ADJUSTABLE = frozenset((*_TEXTS, "payload", "metadata", "changes", "targets", "user_id"))
+_NO_MEMBERS = (None,) * 9
 _RESERVED = "telemetry."
 """Begin of the types by which the trail says who read it, and when logging began, stopped or was diverted."""
 _CLOSE = 0.8
@@ -77,12 +78,13 @@ class OptionalFields(msgspec.Struct, omit_defaults=True):
     reason: str | None = None
     changes: msgspec.Raw | None = None
     adjusted: list[str] | None = None
+    catalog: msgspec.Raw | None = None
 
     def features(self) -> tuple[str, ...]:
         """Return the features that the event uses."""
         members = (
             *(self.dedup, self.occurred_at, self.actor_type, self.tenant_id, self.targets, self.reason, self.changes),
-            self.adjusted,
+            *(self.adjusted, self.catalog),
         )
         if members == _NO_MEMBERS:
             return ()
@@ -205,6 +207,8 @@ def _set(fields: OptionalFields, name: str, value: Any, adjuster: Adjuster) -> N
         case "changes":
             changes = changes_of(value)
             fields.changes = msgspec.Raw(adjuster.json(name, changes)) if changes else None
+        case "adjusted":
+            adjuster.adjusted |= _members(value)
         case _:
             pass  # the digest of an idempotency key covers everything else, so it is written last
 
@@ -224,6 +228,18 @@ def _flag(value: Any) -> bool:
         message = f"sensitive must be True or False, not of type {type(value).__name__}"
         raise EventError(message)
     return value
+
+
+def _members(value: Any) -> set[str]:
+    """Return the names of members that the caller itself has changed."""
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        message = "adjusted must be a list of names of members"
+        raise EventError(message)
+    names = set(value)
+    if not names <= _ADJUSTABLE:
+        message = f"adjusted may name {', '.join(sorted(_ADJUSTABLE))}"
+        raise EventError(message)
+    return names
 
 
 def _metadata(others: dict[str, Any]) -> dict[str, Any]:

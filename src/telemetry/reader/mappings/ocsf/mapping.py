@@ -227,6 +227,7 @@ def _unmapped(opened: OpenedEvent, own: AbstractSet[str]) -> dict[str, Any]:
         entity_id=event.entity_id,
         targets=[present(entity=kind.entity, entity_id=kind.entity_id) for kind in event.targets] or None,
         adjusted=list(event.adjusted) or None,
+        catalog=event.to_dict().get("catalog") if event.catalog else None,
         producer=event.producer,
         trace_id=event.trace_id,
         span_id=event.span_id,

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from telemetry.audit.accept.draft.event_draft import EventDraft
 from telemetry.audit.accept.draft.full_event import FullEvents, LogCall
 from telemetry.audit.accept.draft.stamps import Stamps
+from telemetry.exceptions import EventError
 from telemetry.format.value.template import EventTemplate
 
 
@@ -46,3 +49,16 @@ def test_key_of_an_adjusted_user_is_the_same_each_time() -> None:
 
     assert first.key == second.key
     assert json.loads(b"{" + first.json_after_sequence[1:])["adjusted"] == ["user_id"]
+
+
+def test_caller_names_what_it_has_changed_itself() -> None:
+    body = json.loads(b"{" + drafted(call(adjusted=["payload"], session_id="")).json_after_sequence[1:])
+
+    assert body["adjusted"] == ["payload", "session_id"]
+    assert "metadata" not in body
+
+
+@pytest.mark.parametrize("names", [["nothing"], "payload", 7, [{}]])
+def test_unknown_name_of_a_changed_member_is_refused(names: Any) -> None:
+    with pytest.raises(EventError):
+        drafted(call(adjusted=names))

@@ -1,0 +1,53 @@
+"""Runs the examples of docs/catalog.md, and compares its lists with the code."""
+
+from __future__ import annotations
+
+import random
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from telemetry.catalog.builtin import builtin
+from telemetry.catalog.card_numbers import is_card_number
+from telemetry.catalog.secret_names import SECRET_NAMES
+
+PAGE = (Path(__file__).parents[2] / "docs" / "catalog.md").read_text("utf-8")
+EXAMPLES = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def section(title: str) -> str:
+    return PAGE.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def test_examples_run_as_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    declared, scrubbed = EXAMPLES
+    module = ModuleType("shop_of_the_page")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    exec(compile(declared, "catalog.md", "exec"), vars(module))  # noqa: S102
+    exec(compile(scrubbed, "catalog.md", "exec"), {})  # noqa: S102
+
+    kind = module.catalog.find("order.refunded")
+    event = module.OrderRefunded(order_id=7, amount="9.90", iban="DE89370400440532013000", token="t")
+    assert kind.check(event).payload == {"order_id": 7, "amount": "9.90", "iban": "****3000"}
+
+
+def test_page_lists_every_built_in_type() -> None:
+    assert re.findall(r"`([a-z_]+\.[a-z_]+)`", section("Built-in types").partition("\n\n")[2]) == [
+        kind.name for kind in builtin
+    ]
+
+
+def test_page_lists_every_name_of_a_secret() -> None:
+    listed = section("Scrubbing").partition("accessToken`):")[2].partition(". Null")[0]
+
+    assert tuple(re.findall(r"`([a-z0-9 ]+)`", listed)) == SECRET_NAMES
+
+
+def test_share_of_random_numbers_is_as_said() -> None:
+    numbers = random.Random(7)  # noqa: S311 - the same numbers each time
+    taken = sum(is_card_number(str(numbers.randrange(10**15, 10**16))) for _ in range(20_000))
+
+    assert 27 < 20_000 / taken < 33
