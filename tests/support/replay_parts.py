@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -91,7 +92,12 @@ class ReplayBench:
 
 @contextmanager
 def handler_on(
-    store: MemoryStore, *, max_bytes: int = 1 << 20, seconds: float = 60.0, books: Ledger | None = None
+    store: MemoryStore,
+    *,
+    max_bytes: int = 1 << 20,
+    seconds: float = 60.0,
+    books: Ledger | None = None,
+    replay_wanted: threading.Event | None = None,
 ) -> Iterator[FallbackHandler]:
     """Yield a handler that stores objects of the topic."""
     handler = FallbackHandler(
@@ -101,6 +107,7 @@ def handler_on(
         ledger=books or ledger(),
         max_object_bytes=max_bytes,
         max_object_seconds=seconds,
+        replay_wanted=replay_wanted,
     )
     try:
         yield handler

@@ -15,11 +15,12 @@ class Worker:
     Args:
         name: Name of the thread, as operators see it in a stack dump.
         run: The loop; it returns when it is done or when the worker is stopping.
+        woken: Set by others to wake the loop, as :meth:`wake` does; default: nobody else wakes it.
     """
 
-    def __init__(self, name: str, run: Callable[[], None]) -> None:
+    def __init__(self, name: str, run: Callable[[], None], *, woken: threading.Event | None = None) -> None:
         self._stopping = threading.Event()
-        self._woken = threading.Event()
+        self._woken = woken or threading.Event()
         self._thread = threading.Thread(target=run, name=name, daemon=True)
 
     def start(self) -> None:

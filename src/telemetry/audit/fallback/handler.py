@@ -58,6 +58,7 @@ class FallbackHandler:
         max_object_bytes: An object is written when its records reach this size ...
         max_object_seconds: ... or when the first of them has waited this long.
         form: Form in which objects are stored; default: lines of records.
+        replay_wanted: Set when the replay should look at the store at once; default: nobody looks.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class FallbackHandler:
         max_object_bytes: int,
         max_object_seconds: float,
         form: ObjectForm | None = None,
+        replay_wanted: threading.Event | None = None,
     ) -> None:
         self._store = store
         self._provider = provider
@@ -79,6 +81,8 @@ class FallbackHandler:
         self._writing: PendingObject | None = None
         self._flushing = False
         self._stored: dict[str, StoredBatch] = {}
+        self._replay_wanted = replay_wanted or threading.Event()
+        self._has_rejected = False
         self._backoff = Backoff(first=0.2, longest=10.0)
         self._worker = Worker("telemetry-fallback", self._run)
         self._worker.start()
@@ -92,7 +96,9 @@ class FallbackHandler:
             self._changed.notify_all()
 
     def reject(self, records: Sequence[SealedRecord], error: TransportError) -> None:
-        """Store records that are too large for the topic; the replay finds them and moves them to ``rejected/``."""
+        """Store records that are too large for the topic; the replay is woken then, and moves them to ``rejected/``."""
+        with self._changed:
+            self._has_rejected = True
         self.add(records, reason=reason_of(error))
 
     def queue_after(self, backlog: Iterable[WaitingObject]) -> None:
@@ -249,6 +255,10 @@ class FallbackHandler:
             is_ours = self._writing is pending
             self._stored[pending.name] = StoredBatch(len(pending.records), len(pending.data), time.monotonic())
             self._writing = None
+            # With what is left in the buffer there may be a further one.
+            if self._has_rejected and not self._buffer:
+                self._has_rejected = False
+                self._replay_wanted.set()
         if is_ours:
             self._ledger.stored(pending.records, name=pending.name, provider=self._provider, reason=pending.reason)
         if self._backoff.reset():

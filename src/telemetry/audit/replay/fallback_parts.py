@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from contextlib import ExitStack
 from typing import NamedTuple
 
@@ -100,6 +101,8 @@ def store_fallback(
     """
     audit = config.audit_config
     keeper = keeper_of(config, access.store, keys=access.keys, signer=access.signer)
+    # The handler exists before the worker that it wakes.
+    replay_wanted = threading.Event()
     handler = FallbackHandler(
         access.store,
         provider=access.store.config.provider,
@@ -108,6 +111,7 @@ def store_fallback(
         max_object_bytes=audit.fallback_object_bytes,
         max_object_seconds=audit.fallback_object_seconds,
         form=keeper.form,
+        replay_wanted=replay_wanted,
     )
     opened.callback(handler.close)
     worker = RetryWorker(
@@ -122,6 +126,7 @@ def store_fallback(
         listener=diversion,
         own=keeper.own,
         form=keeper.form,
+        wanted=replay_wanted,
     )
     return FallbackParts(handler, worker, handler, worker)
 

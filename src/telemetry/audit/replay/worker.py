@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 
 from telemetry.audit.fallback.handler import FallbackHandler
@@ -33,7 +34,8 @@ _SHORTEST_PAUSE_SECONDS = 1.0
 class RetryWorker:
     """Replays the objects of one topic, of this process and of dead ones, whenever there are any.
 
-    The thread looks once a minute, and at once and with growing pauses while the process is diverted. When nothing of
+    The thread looks once a minute, at once when the handler has stored what Kafka refused, and with growing pauses while the
+    process is diverted. When nothing of
     this process is left in the store and Kafka answers, it notifies the sender.
 
     Args:
@@ -48,6 +50,7 @@ class RetryWorker:
         listener: Object that is notified when Kafka answers and nothing of this process is left in the store.
         own: Opens the objects of this service.
         form: Form in which this process stores; default: lines of records.
+        wanted: Set by the handler where the replay should look at once; default: nobody asks for that.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class RetryWorker:
         listener: ReadyListener,
         own: OwnObjects,
         form: ObjectForm | None = None,
+        wanted: threading.Event | None = None,
     ) -> None:
         self._store = store
         self._topic = topic
@@ -85,7 +89,7 @@ class RetryWorker:
         self._lock_watch = LockWatch(topic)
         self._backoff = Backoff(first=0.5, longest=10.0)
         self._diverted = False
-        self._worker = Worker("telemetry-replay", self._run)
+        self._worker = Worker("telemetry-replay", self._run, woken=wanted)
 
     def start(self) -> None:
         """Begin to work in a thread of its own."""

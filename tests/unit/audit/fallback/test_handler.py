@@ -10,7 +10,7 @@ import pytest
 
 from telemetry.audit.fallback.backlog import listed
 from telemetry.audit.receipt import Receipt
-from telemetry.exceptions import StorageUnreachableError
+from telemetry.exceptions import RecordTooLargeError, StorageUnreachableError
 from telemetry.format.objects.fallback_object import decode_object
 from tests.support.leftovers import records, stored
 from tests.support.memory_store import MemoryStore
@@ -55,6 +55,20 @@ def test_object_stored_during_a_listing_is_kept() -> None:
         assert handler.backlog()[:2] == (1, 2)
         handler.keep_only(())
         assert handler.is_drained
+
+
+def test_only_refused_records_ask_for_the_replay() -> None:
+    wanted, batch = threading.Event(), records(2)
+    with handler_on(MemoryStore(), replay_wanted=wanted) as handler:
+        handler.add(batch[:1], reason="unavailable")
+        assert handler.flush(60)
+        assert not wanted.is_set()
+
+        handler.reject(batch[1:], RecordTooLargeError("too large"))
+        assert not wanted.is_set()
+        assert handler.flush(60)
+
+    assert wanted.is_set()
 
 
 def test_batches_are_merged_by_bytes_or_seconds() -> None:

@@ -9,8 +9,10 @@ from contextlib import contextmanager
 import pytest
 
 from telemetry.audit.fallback.handler import FallbackHandler
+from telemetry.audit.replay import worker
 from telemetry.audit.replay.worker import RetryWorker
-from telemetry.exceptions import StorageUnreachableError, TransportError
+from telemetry.exceptions import RecordTooLargeError, StorageUnreachableError, TransportError
+from telemetry.format.objects.stored_name import SHELVES
 from tests.support.fake_kafka import FakeKafka
 from tests.support.leftovers import records, stored
 from tests.support.memory_store import MemoryStore
@@ -33,7 +35,7 @@ class Sender:
 
 
 class Bench:
-    def __init__(self, handler: FallbackHandler, store: MemoryStore) -> None:
+    def __init__(self, handler: FallbackHandler, store: MemoryStore, wanted: threading.Event) -> None:
         self.store = store
         self.kafka = FakeKafka()
         self.handler = handler
@@ -50,6 +52,7 @@ class Bench:
             handler=handler,
             listener=self.sender,
             own=own_shop(store),
+            wanted=wanted,
         )
 
     def is_empty(self) -> bool:
@@ -58,8 +61,9 @@ class Bench:
 
 @contextmanager
 def bench_on(store: MemoryStore) -> Iterator[Bench]:
-    with handler_on(store, seconds=0.01) as handler:
-        bench = Bench(handler, store)
+    wanted = threading.Event()
+    with handler_on(store, seconds=0.01, replay_wanted=wanted) as handler:
+        bench = Bench(handler, store, wanted)
         try:
             yield bench
         finally:
@@ -95,6 +99,20 @@ def test_idle_worker_opens_nothing(bench: Bench) -> None:
     bench.worker.close()
     assert bench.kafka.transports == []
     assert bench.store.objects == {}
+
+
+def test_refused_record_wakes_an_idle_replay(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "SCAN_SECONDS", 10 * PATIENCE)
+    looks = threading.Semaphore(0)
+    bench.store.before = lambda operation, _name: looks.release() if operation == "list" else None
+    bench.worker.start()
+    for _ in SHELVES:
+        assert looks.acquire(timeout=PATIENCE)
+
+    bench.handler.reject(records(1), RecordTooLargeError("too large"))
+
+    until(lambda: bench.kafka.sequences == [0])
+    until(bench.is_empty)
 
 
 def test_sender_returns_once_all_is_replayed(bench: Bench) -> None:
