@@ -53,10 +53,15 @@ class SettledPrefix:
             self._outstanding += len(records)
 
     def add_uncommitted(self, records: Sequence[SealedRecord]) -> None:
-        """Count records that are not in the segment as settled there, or :attr:`below` would never rise past them."""
+        """Count records that are not in the segment as settled there, or :attr:`below` would never rise past them.
+
+        Those that were counted before an error in the spool's thread are left as they are.
+        """
         with self._lock:
-            self._sizes.extend([0 for _ in records])
-            self._settled.update(record.sequence for record in records if record.sequence is not None)
+            end = self._below + len(self._sizes)
+            fresh = [record.sequence for record in records if record.sequence is not None and record.sequence >= end]
+            self._sizes.extend([0 for _ in fresh])
+            self._settled.update(fresh)
 
     def reopen(self, position: int) -> None:
         """Count the records from ``position`` on as not settled after all: it is about to be committed late."""

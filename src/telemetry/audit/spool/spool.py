@@ -177,21 +177,44 @@ class Spool:
         self._queue.extend(stuck)
 
     def _run(self) -> None:
-        while True:
-            with self._changed:
-                if not self._incoming and not self._worker.is_stopping:
-                    self._asleep = True
-                    self._changed.wait(_PROGRESS_SECONDS if self._may_progress() else None)
-                    self._asleep = False
-                records, self._incoming = self._incoming, []
-                self._writing = records
-                is_stopping = self._worker.is_stopping
+        try:
+            while (records := self._taken()) is not None:
+                if records:
+                    self._pass_on(records, self._commit_or_skip(records))
+                else:
+                    self._note_progress()
+        except BaseException as exc:  # noqa: BLE001 - whatever it is: without this thread the events would wait for ever
+            self._go_on_unspooled(exc)
+
+    def _go_on_unspooled(self, error: BaseException) -> None:
+        """Pass records on as if the disk had failed for good, after an error that nobody foresaw."""
+        # Only its class: an error that nobody knows may quote anything.
+        self._disk.note_failure(SpoolError(f"its thread met an unexpected {type(error).__name__}; restart the process"))
+        # First those that the error found in hand.
+        records: list[SealedRecord] | None = self._writing
+        while records is not None:
             if records:
-                self._pass_on(records, self._commit_or_skip(records))
-            elif is_stopping:
-                return
-            else:
-                self._note_progress()
+                self._settled.add_uncommitted(records)
+                self._pass_on(records, self._hashed(records))
+            records = self._taken()
+
+    def _hashed(self, records: Sequence[SealedRecord]) -> TreeState | None:
+        try:
+            return self._tree.absorb(records)
+        except Exception as exc:  # noqa: BLE001 - events without a proof are better than none
+            logger.error("events cannot be hashed, so no checkpoint will cover them: %s", type(exc).__name__)  # noqa: TRY400 - as above
+            return None
+
+    def _taken(self) -> list[SealedRecord] | None:
+        """Wait, and return the records to commit; none when only progress is due, and None when the thread should end."""
+        with self._changed:
+            if not self._incoming and not self._worker.is_stopping:
+                self._asleep = True
+                self._changed.wait(_PROGRESS_SECONDS if self._may_progress() else None)
+                self._asleep = False
+            records, self._incoming = self._incoming, []
+            self._writing = records
+            return None if not records and self._worker.is_stopping else records
 
     def _pass_on(self, records: list[SealedRecord], tree: TreeState | None) -> None:
         with self._changed:

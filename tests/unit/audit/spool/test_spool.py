@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -82,6 +82,13 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     bench = Bench(tmp_path)
     yield bench
     bench.spool.close()
+
+
+def _raising(error: BaseException) -> Callable[..., object]:
+    def fail(*_args: object, **_kwargs: object) -> object:
+        raise error
+
+    return fail
 
 
 def _receipts(logged: Sequence[SealedRecord]) -> list[Receipt]:
@@ -165,6 +172,39 @@ def test_hanging_disk_delays_neither_events_nor_shutdown(bench: Bench, caplog: p
     assert "does not answer, 20 events continue unspooled" in caplog.text
     go_on.set()
     assert bench.spool._worker.join(10)
+    assert bench.forwarded == bench.logged
+
+
+@pytest.mark.parametrize(
+    ("place", "error"),
+    [
+        ("_tree.absorb", RuntimeError("a canary")),
+        ("_settled.add", RuntimeError("a canary")),
+        ("_mark_spooled", MemoryError()),
+        ("_segment.append", SystemExit()),
+    ],
+    ids=["before the commit", "after the commit", "at the receipts", "in the disk"],
+)
+def test_unforeseen_error_counts_as_failed_disk(
+    bench: Bench, place: str, error: BaseException, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    *path, name = place.split(".")
+    owner = getattr(bench.spool, path[0]) if path else bench.spool
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, _raising(error))
+        bench.add(bench.logged[0])
+        until(lambda: bench.forwarded == bench.logged[:1])
+        until(lambda: not bench.spool.is_accepting)
+
+    for record in bench.logged[1:]:
+        bench.add(record)
+    until(lambda: bench.forwarded == bench.logged)
+
+    assert "events are not durable until they are delivered" in caplog.text
+    assert "canary" not in caplog.text
+    bench.spool.acknowledge([record for record in bench.logged if record.segment is not None])
+    bench.spool.stop(60)
+    assert not bench.spool._worker.is_alive
     assert bench.forwarded == bench.logged
 
 
