@@ -154,7 +154,7 @@ class AuditService:
             LifecycleError: Before ``start()`` or after ``shutdown()``.
         """
         pipeline = self._owner.pipeline()
-        level = pipeline.default_level if wait_for is None or wait_for == "" else _level(wait_for)
+        level = pipeline.default_level if wait_for is None else _level(wait_for, default=pipeline.default_level)
         receipt = pipeline.offer(event_type, payload, user_id, fields, unfit, level)
         if not receipt.has_reached(level) and not _is_in_event_loop():
             receipt.wait()
@@ -165,7 +165,9 @@ class AuditService:
         return self._owner.pipeline().stats()
 
 
-def _level(wait_for: object) -> int:
+def _level(wait_for: object, *, default: int) -> int:
+    if wait_for == "":
+        return default
     level = LEVELS.get(wait_for) if isinstance(wait_for, str) else None
     if level is None:
         message = 'wait_for must be "accepted", "durable" or "delivered"'
