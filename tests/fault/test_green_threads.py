@@ -77,6 +77,23 @@ def test_child_replaced_after_fork_is_refused(how: str, tmp_path: Path) -> None:
     assert said[1] == "child 3"
 
 
+@pytest.mark.parametrize("how", ["late:gevent.all", "late:eventlet.all"])
+def test_threads_replaced_after_start_are_noticed(how: str, kafka: EmbeddedKafka, tmp_path: Path) -> None:
+    said = _run(kafka.bootstrap_servers, tmp_path, how).splitlines()
+
+    assert said[0].startswith(f"refused: {how[5:].partition('.')[0]} has replaced")
+    # What was accepted before is not lost, and the shutdown ends.
+    assert said[1:] == ["delivered 1"]
+
+
+@pytest.mark.parametrize("how", ["read:gevent.all", "read:eventlet.all"])
+def test_readers_refuse_replaced_threads(how: str, tmp_path: Path) -> None:
+    said = _run(NOWHERE, tmp_path, how)
+
+    assert said.startswith(f"refused: {how[5:].partition('.')[0]} has replaced")
+    assert "thread=False" in said
+
+
 def test_gunicorn_with_gevent_ends_with_reason(tmp_path: Path) -> None:
     lay_out(tmp_path, NOWHERE)
     server = Server(tmp_path, commands("gunicorn")[0] + " --worker-class gevent")

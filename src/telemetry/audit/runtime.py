@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import logging
 import os
@@ -19,7 +20,7 @@ from telemetry.audit.reports import ShutdownReport
 from telemetry.config import AuditConfig, TelemetryConfig
 from telemetry.config.passphrases import GOOD_CHARACTERS, short_passphrases, weak_passphrases
 from telemetry.exceptions import ConfigurationError, LifecycleError, Problem, TelemetryError
-from telemetry.kafka.green_threads import require_real_threads
+from telemetry.kafka.green_threads import START_NEW_THREAD, require_real_threads
 from telemetry.system.core_dumps import disable_core_dumps
 from telemetry.system.deadline import Deadline
 
@@ -94,7 +95,11 @@ class Runtime:
 
         Raises:
             LifecycleError: Not started, or shut down.
+            ConfigurationError: gevent or eventlet has replaced threads.
         """
+        # A look at one name, since each event comes by: threads can be replaced after start() too.
+        if _thread.start_new_thread is not START_NEW_THREAD:
+            require_real_threads()
         return self._usable or self._choose()
 
     def health(self) -> Health:

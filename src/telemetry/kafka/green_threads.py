@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import _thread
 import sys
 
 from telemetry.exceptions import ConfigurationError, Problem
+
+START_NEW_THREAD = _thread.start_new_thread
+"""As it was when this module was imported: if it is another one now, somebody may have replaced threads meanwhile."""
 
 _REASON = "has replaced Python's {}, and a call into Kafka's client would stop every greenlet of this process for ever"
 _INSTEAD = (

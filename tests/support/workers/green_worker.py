@@ -56,12 +56,18 @@ def _say(*words: object) -> None:
 
 
 def main(brokers: str, folder: str, how: str) -> None:
-    """Log from greenlets, or, with ``fork:`` before ``how``, from a child that replaces them after the fork."""
-    is_forked, how = how.startswith("fork:"), how.removeprefix("fork:")
-    if not is_forked:
+    """Log from greenlets.
+
+    With ``fork:`` before ``how`` a child replaces threads after the fork, and with ``late:`` the process itself after
+    ``start()``. With ``read:`` it reads instead.
+    """
+    when, _, how = how.rpartition(":")
+    is_forked = when == "fork"
+    if when in ("", "read"):
         replace(how)
     from telemetry.exceptions import ConfigurationError  # noqa: PLC0415 - after the modules are replaced
     from telemetry.sync import Telemetry  # noqa: PLC0415
+    from telemetry.reader.sources.kafka import KafkaSource  # noqa: PLC0415
     from tests.support.events_at_rest import in_fallback  # noqa: PLC0415
     from tests.support.quick_telemetry import NOWHERE, quick_config  # noqa: PLC0415
     from tests.support.until import until  # noqa: PLC0415
@@ -76,8 +82,14 @@ def main(brokers: str, folder: str, how: str) -> None:
         return len(receipts)
 
     try:
+        if when == "read":
+            KafkaSource(config).close()
         telemetry.start()
-        if not is_forked:
+        if when == "late":
+            telemetry.audit.log("login", {}, user_id="ada").wait_delivered(60)
+            replace(how)
+            telemetry.audit.log("login", {}, user_id="ada")
+        elif not is_forked:
             _say("logged", sum(spawn_all(how.partition(".")[0], work)))
             if brokers != NOWHERE:
                 until(lambda: not in_fallback(config), what="the replay")
@@ -94,6 +106,8 @@ def main(brokers: str, folder: str, how: str) -> None:
         _say("refused:", exc)
         if is_forked:
             os._exit(3)
+        if when == "late":
+            _say("delivered", telemetry.shutdown(30).delivered)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from telemetry.config import AuditConfig
 from telemetry.kafka.client_log import ClientLog
 from telemetry.kafka.errors import transport_error
+from telemetry.kafka.green_threads import require_real_threads
 from telemetry.kafka.options import common_options, consumer_options
 from telemetry.kafka.peek.connection import PeekError
 from telemetry.reader.sources.coordinator import asked_again
@@ -33,9 +34,13 @@ class TopicClient:
     Args:
         config: How to reach Kafka, and the topic.
         group: Consumer group whose offsets count; None for none.
+
+    Raises:
+        ConfigurationError: gevent or eventlet has replaced threads.
     """
 
     def __init__(self, config: AuditConfig, *, group: str | None) -> None:
+        require_real_threads()
         self._config = config
         self._topic = config.kafka_topic
         self._group = group
