@@ -66,8 +66,8 @@ def main(brokers: str, folder: str, how: str) -> None:
     if when in ("", "read"):
         replace(how)
     from telemetry.exceptions import ConfigurationError  # noqa: PLC0415 - after the modules are replaced
-    from telemetry.sync import Telemetry  # noqa: PLC0415
     from telemetry.reader.sources.kafka import KafkaSource  # noqa: PLC0415
+    from telemetry.sync import Telemetry  # noqa: PLC0415
     from tests.support.events_at_rest import in_fallback  # noqa: PLC0415
     from tests.support.quick_telemetry import NOWHERE, quick_config  # noqa: PLC0415
     from tests.support.until import until  # noqa: PLC0415
