@@ -62,7 +62,6 @@ def main(brokers: str, folder: str, how: str) -> None:
     ``start()``. With ``read:`` it reads instead.
     """
     when, _, how = how.rpartition(":")
-    is_forked = when == "fork"
     if when in ("", "read"):
         replace(how)
     from telemetry.exceptions import ConfigurationError  # noqa: PLC0415 - after the modules are replaced
@@ -75,36 +74,41 @@ def main(brokers: str, folder: str, how: str) -> None:
     config = quick_config(brokers, Path(folder))
     telemetry = Telemetry(config)
 
+    def log() -> Any:
+        return telemetry.audit.log("login", {}, user_id="ada")
+
     def work() -> int:
-        receipts = [telemetry.audit.log("login", {}, user_id="ada") for _ in range(EVENTS)]
+        receipts = [log() for _ in range(EVENTS)]
         for receipt in receipts:
             receipt.wait_delivered(60)
         return len(receipts)
+
+    def in_greenlets() -> None:
+        _say("logged", sum(spawn_all(how.partition(".")[0], work)))
+        if brokers != NOWHERE:
+            until(lambda: not in_fallback(config), what="the replay")
+
+    def in_child() -> None:
+        if child := os.fork():
+            _say("child", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+            return
+        replace(how)
+        log()
+
+    def in_changed_process() -> None:
+        log().wait_delivered(60)
+        replace(how)
+        log()
 
     try:
         if when == "read":
             KafkaSource(config).close()
         telemetry.start()
-        if when == "late":
-            telemetry.audit.log("login", {}, user_id="ada").wait_delivered(60)
-            replace(how)
-            telemetry.audit.log("login", {}, user_id="ada")
-        elif not is_forked:
-            _say("logged", sum(spawn_all(how.partition(".")[0], work)))
-            if brokers != NOWHERE:
-                until(lambda: not in_fallback(config), what="the replay")
-        else:
-            child = os.fork()
-            if child:
-                _, status = os.waitpid(child, 0)
-                _say("child", os.waitstatus_to_exitcode(status))
-            else:
-                replace(how)
-                telemetry.audit.log("login", {}, user_id="ada")
+        {"fork": in_child, "late": in_changed_process}.get(when, in_greenlets)()
         telemetry.shutdown(30)
     except ConfigurationError as exc:
         _say("refused:", exc)
-        if is_forked:
+        if when == "fork":
             os._exit(3)
         if when == "late":
             _say("delivered", telemetry.shutdown(30).delivered)
