@@ -27,8 +27,8 @@ def kafka() -> Iterator[EmbeddedKafka]:
         yield broker
 
 
-def _run(brokers: str, folder: Path, how: str) -> str:
-    command = [sys.executable, "-m", "tests.support.workers.green_worker", brokers, str(folder), how]
+def _run(brokers: str, folder: Path, *how: str, worker: str = "green_worker") -> str:
+    command = [sys.executable, "-m", f"tests.support.workers.{worker}", brokers, str(folder), *how]
     done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, timeout=_PATIENCE, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -77,20 +77,20 @@ def test_child_replaced_after_fork_is_refused(how: str, tmp_path: Path) -> None:
     assert said[1] == "child 3"
 
 
-@pytest.mark.parametrize("how", ["late:gevent.all", "late:eventlet.all"])
+@pytest.mark.parametrize("how", ["gevent.all", "eventlet.all"])
 def test_threads_replaced_after_start_are_noticed(how: str, kafka: EmbeddedKafka, tmp_path: Path) -> None:
-    said = _run(kafka.bootstrap_servers, tmp_path, how).splitlines()
+    said = _run(kafka.bootstrap_servers, tmp_path, "log", how, worker="late_green_worker").splitlines()
 
-    assert said[0].startswith(f"refused: {how[5:].partition('.')[0]} has replaced")
+    assert said[0].startswith(f"refused: {how.partition('.')[0]} has replaced")
     # What was accepted before is not lost, and the shutdown ends.
     assert said[1:] == ["delivered 1"]
 
 
-@pytest.mark.parametrize("how", ["read:gevent.all", "read:eventlet.all"])
+@pytest.mark.parametrize("how", ["gevent.all", "eventlet.all"])
 def test_readers_refuse_replaced_threads(how: str, tmp_path: Path) -> None:
-    said = _run(NOWHERE, tmp_path, how)
+    said = _run(NOWHERE, tmp_path, "read", how, worker="late_green_worker")
 
-    assert said.startswith(f"refused: {how[5:].partition('.')[0]} has replaced")
+    assert said.startswith(f"refused: {how.partition('.')[0]} has replaced")
     assert "thread=False" in said
 
 

@@ -56,16 +56,11 @@ def _say(*words: object) -> None:
 
 
 def main(brokers: str, folder: str, how: str) -> None:
-    """Log from greenlets.
-
-    With ``fork:`` before ``how`` a child replaces threads after the fork, and with ``late:`` the process itself after
-    ``start()``. With ``read:`` it reads instead.
-    """
-    when, _, how = how.rpartition(":")
-    if when in ("", "read"):
+    """Log from greenlets, or, with ``fork:`` before ``how``, from a child that replaces them after the fork."""
+    is_forked, how = how.startswith("fork:"), how.removeprefix("fork:")
+    if not is_forked:
         replace(how)
     from telemetry.exceptions import ConfigurationError  # noqa: PLC0415 - after the modules are replaced
-    from telemetry.reader.sources.kafka import KafkaSource  # noqa: PLC0415
     from telemetry.sync import Telemetry  # noqa: PLC0415
     from tests.support.events_at_rest import in_fallback  # noqa: PLC0415
     from tests.support.quick_telemetry import NOWHERE, quick_config  # noqa: PLC0415
@@ -74,44 +69,31 @@ def main(brokers: str, folder: str, how: str) -> None:
     config = quick_config(brokers, Path(folder))
     telemetry = Telemetry(config)
 
-    def log() -> Any:
-        return telemetry.audit.log("login", {}, user_id="ada")
-
     def work() -> int:
-        receipts = [log() for _ in range(EVENTS)]
+        receipts = [telemetry.audit.log("login", {}, user_id="ada") for _ in range(EVENTS)]
         for receipt in receipts:
             receipt.wait_delivered(60)
         return len(receipts)
 
-    def in_greenlets() -> None:
-        _say("logged", sum(spawn_all(how.partition(".")[0], work)))
-        if brokers != NOWHERE:
-            until(lambda: not in_fallback(config), what="the replay")
-
-    def in_child() -> None:
-        if child := os.fork():
-            _say("child", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-            return
-        replace(how)
-        log()
-
-    def in_changed_process() -> None:
-        log().wait_delivered(60)
-        replace(how)
-        log()
-
     try:
-        if when == "read":
-            KafkaSource(config).close()
         telemetry.start()
-        {"fork": in_child, "late": in_changed_process}.get(when, in_greenlets)()
+        if not is_forked:
+            _say("logged", sum(spawn_all(how.partition(".")[0], work)))
+            if brokers != NOWHERE:
+                until(lambda: not in_fallback(config), what="the replay")
+        else:
+            child = os.fork()
+            if child:
+                _, status = os.waitpid(child, 0)
+                _say("child", os.waitstatus_to_exitcode(status))
+            else:
+                replace(how)
+                telemetry.audit.log("login", {}, user_id="ada")
         telemetry.shutdown(30)
     except ConfigurationError as exc:
         _say("refused:", exc)
-        if when == "fork":
+        if is_forked:
             os._exit(3)
-        if when == "late":
-            _say("delivered", telemetry.shutdown(30).delivered)
 
 
 if __name__ == "__main__":
