@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from opentelemetry import metrics
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, NumberDataPoint
 
 from telemetry.testing import EmbeddedKafka
 from tests.support.faulty_services import FaultyStore
@@ -34,7 +34,7 @@ class Meter:
             for scope in resource.scope_metrics:
                 for metric in scope.metrics:
                     for point in metric.data.data_points:
-                        if hasattr(point, "value") and (point.value or not metric.name.endswith("_total")):
+                        if isinstance(point, NumberDataPoint) and (point.value or not metric.name.endswith("_total")):
                             points.setdefault(metric.name, []).append((dict(point.attributes or {}), point.value))
         return points
 

@@ -99,12 +99,13 @@ def test_start_without_fallback_raises_the_cause(fault: str, kafka: KafkaBroker,
 
 
 def _outage_config(broker: KafkaBroker, folder: Path) -> AuditConfig:
+    fields: dict[str, Any] = {"kafka_timeout_ms": _PATIENT_MS} | stored_in(folder)
     return audit_config(
         broker,
         "SSL",
         identity(broker.certificates, "files"),
         kafka_topic=new_topic(broker),
-        **{"kafka_timeout_ms": _PATIENT_MS} | stored_in(folder),
+        **fields,
     )
 
 
@@ -143,7 +144,7 @@ def test_refusing_kafka_is_asked_less_often(kafka: KafkaBroker, topic: str, tmp_
     """Every probe succeeds and every record is refused: the events must reach the fallback all the same."""
     kafka.add_acl("stranger", topic, ["DESCRIBE"])
     own = identity(kafka.certificates, "files", client="stranger")
-    fields = stored_in(tmp_path) | {
+    fields: dict[str, Any] = stored_in(tmp_path) | {
         "fallback_object_seconds": 1.5,
         "kafka_topic": topic,
         "kafka_timeout_ms": _PATIENT_MS,
@@ -166,7 +167,7 @@ def test_too_large_record_does_not_block_rest(
     kafka.create_topic(small, config={"max.message.bytes": "3000"})
     kafka.add_acl("payments", small)
     own = identity(kafka.certificates, "files")
-    fields = stored_in(tmp_path) | {"kafka_topic": small, "kafka_timeout_ms": _PATIENT_MS}
+    fields: dict[str, Any] = stored_in(tmp_path) | {"kafka_topic": small, "kafka_timeout_ms": _PATIENT_MS}
     fields["kafka_options"] = {"compression.type": "none"}
     telemetry = Telemetry(audit_config(kafka, "SSL", own, **fields))
     telemetry.start()

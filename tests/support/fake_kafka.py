@@ -33,9 +33,9 @@ class FakeKafka:
         self.is_slow = False
         self.transports: list[FakeTransport] = []
 
-    def open_patient(self, _listener: TransportListener, *, name: str) -> FakeTransport:
+    def open_patient(self, listener: TransportListener, *, name: str) -> FakeTransport:
         """Open a transport."""
-        del name
+        del listener, name
         self.transports.append(FakeTransport(self))
         return self.transports[-1]
 
@@ -95,8 +95,9 @@ class FakeTransport:
             record.forget_report()
         return rest
 
-    def probe(self, _timeout: float) -> TransportError | None:
+    def probe(self, timeout: float) -> TransportError | None:
         """Return why Kafka cannot be used."""
+        del timeout
         return self.failure or self._kafka.away
 
     def fail(self, error: TransportError) -> None:

@@ -40,8 +40,9 @@ class SwitchedLock:
         self.is_held = True
         self.is_stopping = False
 
-    def rest(self, _seconds: float) -> bool:
+    def rest(self, seconds: float) -> bool:
         """Return at once."""
+        del seconds
         return self.is_stopping
 
     def turn(self) -> Turn:

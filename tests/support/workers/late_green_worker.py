@@ -5,6 +5,7 @@ Arguments: broker, folder, ``log`` or ``read``, and how modules are replaced.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -25,6 +26,10 @@ def _log(config: AuditConfig, how: str) -> None:
         telemetry.audit.log("login", {}, user_id="ada")
     except ConfigurationError as exc:
         sys.stdout.write(f"refused: {exc}\n")
+    if how.startswith("eventlet"):
+        # It exchanges locks that exist already, those of the library too: no shutdown can end then.
+        sys.stdout.flush()
+        os._exit(0)
     sys.stdout.write(f"delivered {telemetry.shutdown(30).delivered}\n")
 
 
