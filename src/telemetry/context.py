@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 from types import MappingProxyType, TracebackType
-from typing import Any, Final, ParamSpec, Self, TypeVar
+from typing import Any, Final, ParamSpec, Protocol, Self, TypeVar
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -40,6 +40,13 @@ FROM_CONTEXT: Final[Any] = _Absent("<from the audit context>")
 """The default of ``log()``'s ``user_id``."""
 
 
+class LateFields(Protocol):
+    """Says more of the context whenever an event is logged."""
+
+    def __call__(self) -> Mapping[str, Any]:
+        """Return fields of the context; it must be cheap and not raise."""
+
+
 class _Scope:
     """One ``with`` block: what it says, and the block around it.
 
@@ -47,16 +54,21 @@ class _Scope:
     the user of the whole request.
     """
 
-    __slots__ = ("fields", "outer")
+    __slots__ = ("fields", "late", "outer")
 
-    def __init__(self, fields: Mapping[str, Any], outer: _Scope | None) -> None:
+    def __init__(self, fields: Mapping[str, Any], outer: _Scope | None, late: LateFields | None = None) -> None:
         # Replaced as a whole: another thread reads it without a lock.
         self.fields = fields
         self.outer = outer
+        self.late = late
 
     def values(self) -> Mapping[str, Any]:
         """Return what this block and those around it say."""
-        return self.fields if self.outer is None else {**self.outer.values(), **self.fields}
+        if self.outer is None and self.late is None:
+            return self.fields
+        outer = _NOTHING if self.outer is None else self.outer.values()
+        late = _NOTHING if self.late is None else self.late()
+        return {**outer, **late, **self.fields}
 
 
 _current: ContextVar[_Scope | None] = ContextVar("telemetry_audit_context", default=None)
@@ -82,6 +94,8 @@ class audit_context:  # noqa: N801 - a function to its user, as contextlib.suppr
         correlation_id: Common to all events of one request.
         reason: Why it is done, such as a ticket.
         source: Part of the application.
+        late: Returns more such fields, asked whenever an event is logged: for a user who is known only later. It must be
+            cheap and not raise; what the block or an update says goes before it.
     """
 
     def __init__(
@@ -97,13 +111,15 @@ class audit_context:  # noqa: N801 - a function to its user, as contextlib.suppr
         correlation_id: Any = UNSET,
         reason: Any = UNSET,
         source: Any = UNSET,
+        late: LateFields | None = None,
     ) -> None:
         given = locals()
+        self._late = late
         self._fields: Mapping[str, Any] = {name: given[name] for name in FIELDS if given[name] is not UNSET}
         self._tokens: list[Token[_Scope | None]] = []
 
     def __enter__(self) -> Self:
-        self._tokens.append(_current.set(_Scope(self._fields, _current.get())))
+        self._tokens.append(_current.set(_Scope(self._fields, _current.get(), self._late)))
         return self
 
     def __exit__(
@@ -117,7 +133,7 @@ class audit_context:  # noqa: N801 - a function to its user, as contextlib.suppr
         Raises:
             TypeError: It is a generator, whose body runs in the context of the caller of each step.
         """
-        return _running_in(lambda: _Scope(self._fields, _current.get()), function)
+        return _running_in(lambda: _Scope(self._fields, _current.get(), self._late), function)
 
 
 def update_audit_context(

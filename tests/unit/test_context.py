@@ -181,3 +181,13 @@ def test_decorated_generator_is_refused() -> None:
 
     with pytest.raises(TypeError, match="generator"):
         audit_context(user_id="ada")(values)
+
+
+def test_late_fields_are_asked_at_each_event() -> None:
+    known: dict[str, Any] = {}
+    with audit_context(user_id="outer", reason="outer"), audit_context(session_id="s", late=lambda: known):
+        assert current_audit_context() == {"user_id": "outer", "reason": "outer", "session_id": "s"}
+        known |= {"user_id": "late", "session_id": "late"}
+        assert current_audit_context() == {"user_id": "late", "reason": "outer", "session_id": "s"}
+        update_audit_context(user_id="said")
+        assert current_audit_context()["user_id"] == "said"
