@@ -1,0 +1,103 @@
+"""Finds the address of the client: that of the connection, or what a listed proxy says of it."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Literal
+
+from telemetry.exceptions import ConfigurationError
+
+ProxyHeader = Literal["x-forwarded-for", "forwarded"]
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+UNIX = "unix"
+"""Stands among the trusted proxies for a peer on a Unix socket, which has no address."""
+
+_MAX_HEADER = 4_096
+_MAX_HOPS = 32
+_FOR = re.compile(r"(?:^|;)\s*for=(?:\"(?P<quoted>[^\"]{1,64})\"|(?P<bare>[^\";,\s]{1,64}))", re.IGNORECASE)
+
+
+class ClientAddress:
+    """Says from which address a request came.
+
+    A proxy appends the address of its peer on the right; what is left of the first address that is no trusted proxy was
+    written by the client, who may write anything. So the list is read from the right, and only if the peer itself is trusted.
+
+    Args:
+        trusted_proxies: Addresses and networks of the proxies; ``unix`` is a proxy on a Unix socket.
+        header: The only header that is read. A proxy that writes one of the two passes the other on from the client.
+
+    Raises:
+        ConfigurationError: One of the proxies is no address and no network.
+    """
+
+    def __init__(self, trusted_proxies: Iterable[str], *, header: ProxyHeader = "x-forwarded-for") -> None:
+        proxies = (trusted_proxies,) if isinstance(trusted_proxies, str) else tuple(trusted_proxies)
+        self._networks = tuple(_network(proxy) for proxy in proxies if proxy != UNIX)
+        self._trusts_unix = UNIX in proxies
+        self._hops = _forwarded_hops if header == "forwarded" else _x_forwarded_hops
+        self.header: ProxyHeader | None = header if proxies else None
+
+    def of(self, peer: str | None, *, forwarded: str | None) -> str | None:
+        """Return the client's address, or None if it is unknown.
+
+        Args:
+            peer: Address of the connection; None for a Unix socket.
+            forwarded: Value of :attr:`header`, several lines joined by commas.
+        """
+        address = parsed(peer) if peer else None
+        is_trusted = self._trusts(address) if address is not None else self._trusts_unix and not peer
+        if is_trusted and forwarded:
+            for hop in self._hops(forwarded):
+                found = parsed(hop)
+                if found is None:
+                    break  # a trusted proxy passed on what is no address: what is left of it is worth nothing
+                address = found
+                if not self._trusts(found):
+                    break
+        return str(address) if address is not None else None
+
+    def _trusts(self, address: Address) -> bool:
+        return any(address.version == network.version and address in network for network in self._networks)
+
+
+@lru_cache(maxsize=1_024)
+def parsed(text: str) -> Address | None:
+    """Return an address, without its port or zone; None if it is none."""
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
+
+
+def _network(proxy: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    try:
+        return ipaddress.ip_network(proxy, strict=False)
+    except ValueError:
+        message = f"trusted_proxies: {proxy!r} is no address, no network, and not {UNIX!r}"
+        raise ConfigurationError(message) from None
+
+
+def _x_forwarded_hops(header: str) -> Iterator[str]:
+    # What is cut off leaves a part of an address behind, which would be another one.
+    whole = header if len(header) <= _MAX_HEADER else header[-_MAX_HEADER:].partition(",")[2]
+    hops = whole.rsplit(",", _MAX_HOPS)
+    return reversed(hops[1:] if len(hops) > _MAX_HOPS else hops)
+
+
+def _forwarded_hops(header: str) -> Iterator[str]:
+    for element in _x_forwarded_hops(header):
+        found = _FOR.search(element)
+        yield (found["quoted"] or found["bare"]) if found else ""
