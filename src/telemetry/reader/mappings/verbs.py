@@ -70,9 +70,57 @@ _FORMS = MappingProxyType(
         "renewed": "renew",
     }
 )
-_NEGATIONS = frozenset(("not", "no", "non", "never", "un", "failed", "failure", "denied", "without"))
-_NOUN_ENDS = frozenset(("request", "requests", "only", "access", "date", "time"))
-"""After a first word alone they make a noun of it: ``delete_request``, ``read_only``, ``update_time``."""
+_NOT_DONE = frozenset(
+    (
+        *(
+            "not",
+            "no",
+            "non",
+            "never",
+            "un",
+            "without",
+            "cannot",
+            "would",
+            "will",
+            "should",
+            "could",
+            "can",
+            "may",
+            "to",
+            "if",
+        ),
+        *("failed", "failure", "fail", "error", "errors", "denied", "deny", "refused", "refuse", "rejected", "reject"),
+        *("cancel", "cancelled", "canceled", "abort", "aborted", "skip", "skipped", "blocked", "block", "prevented"),
+        *("undo", "undone", "rollback", "rolled", "reverted", "revert", "conflict", "timeout", "retry"),
+        *("pending", "planned", "scheduled", "schedule", "requested", "attempt", "attempts", "attempted", "try"),
+        *("preview", "dry", "simulate", "simulated", "simulation", "test", "about", "already", "partially"),
+    )
+)
+"""Words that say that it was not done, or not yet, wherever they are in a name."""
+_ATTRIBUTE_BEGINS = frozenset(("last", "date", "time", "recently", "is", "was", "when", "number", "count"))
+"""``last_modified``, ``date_created`` and the like name an attribute, and no act."""
+_NOUN_ENDS = frozenset(
+    (
+        *("request", "requests", "only", "access", "date", "time", "times", "button", "dialog", "form", "page", "link"),
+        *(
+            "mode",
+            "lock",
+            "marker",
+            "permission",
+            "permissions",
+            "right",
+            "rights",
+            "available",
+            "required",
+            "confirmation",
+        ),
+        *("check", "notification", "notifications", "receipt", "receipts", "replica", "replicas", "price", "prices"),
+        *("distance", "count", "rate", "limit", "ahead", "through", "model", "lost", "queue", "log", "history"),
+    )
+)
+"""After a first word alone they make a noun of it: ``delete_request``, ``read_only``, ``update_available``."""
+_ADJECTIVES = frozenset(("read", "list", "update", "edit"))
+"""Words that are also nouns or adjectives: after another verb they are a part of the thing, as in ``CreateReadReplica``."""
 _PAIR = 2
 
 
@@ -84,20 +132,37 @@ def verb_of(event: AuditEvent) -> str | None:
     Returns:
         The verb, or None if the name does not say it for certain.
     """
+    if event.action and _NOT_DONE.intersection(_words(event.action)):
+        return None
     return (event.action and _verb_in(event.action)) or _verb_in(event.event_type)
 
 
 @lru_cache(maxsize=4_096)
 def _verb_in(name: str) -> str | None:
-    words = [word.lower() for word in _WORD.findall(_SEGMENT_END.split(name)[-1])]
-    if not words or _NEGATIONS.intersection(words):
+    words = _words(_SEGMENT_END.split(name)[-1])
+    if not words or _NOT_DONE.intersection(_words(name)):
         return None
     if len(words) == 1:
         return _FORMS.get(words[0])
     first, last = words[0], words[-1]
+    verb = _IMPERATIVES.get(first)
     if last in _PARTICIPLES:
-        return _PARTICIPLES[last]
+        # "list_deleted" lists what was deleted, and "date_created" is a date.
+        is_certain = first not in _ATTRIBUTE_BEGINS and verb in (None, _PARTICIPLES[last])
+        return _PARTICIPLES[last] if is_certain else None
     # "ListItemMoved" and "DeleteRequestApproved" are about what their last word says.
-    if last.endswith("ed") or (len(words) == _PAIR and last in _NOUN_ENDS):
+    if verb is None or last.endswith("ed") or (len(words) == _PAIR and last in _NOUN_ENDS):
         return None
-    return _IMPERATIVES.get(first)
+    return verb if _is_alone(first, words[1:]) else None
+
+
+def _is_alone(first: str, rest: list[str]) -> bool:
+    """Return whether no other verb follows the first: ``get_or_create``, ``read_write`` and ``GetAndDelete`` do both."""
+    if first in _ADJECTIVES and "write" in rest:
+        return False
+    others = {word for word in rest if word in _IMPERATIVES or word in ("and", "or")}
+    return not others or (first not in _ADJECTIVES and others <= _ADJECTIVES)
+
+
+def _words(name: str) -> list[str]:
+    return [word.lower() for word in _WORD.findall(name)]

@@ -78,6 +78,70 @@ def test_uncertain_name_says_nothing(event_type: str) -> None:
     assert verb_of(make_event(event_type=event_type)) is None
 
 
+@pytest.mark.parametrize(
+    "event_type",
+    [
+        *("order.not.deleted", "dry_run.delete", "order.delete_rolled_back", "undo.delete", "delete_pending"),
+        *("update.blocked.create", "create_attempt", "delete_preview", "cancel.update", "would.delete", "delete_retry"),
+    ],
+)
+def test_what_was_not_done_is_no_act(event_type: str) -> None:
+    assert verb_of(make_event(event_type=event_type)) is None
+
+
+@pytest.mark.parametrize(
+    "event_type",
+    [
+        *("get_or_create", "create_and_delete", "GetAndDelete", "update_or_create", "read_write", "ReadWrite"),
+        *("list_deleted", "ListItemDeleted", "getDeletedOrCreated", "list_update", "createDelete"),
+    ],
+)
+def test_two_verbs_say_nothing(event_type: str) -> None:
+    assert verb_of(make_event(event_type=event_type)) is None
+
+
+@pytest.mark.parametrize(
+    "event_type",
+    [
+        *("date_created", "lastUpdated", "last_modified", "time_updated", "mail.read_receipt", "ReadReplica"),
+        *(
+            "update_available",
+            "UpdateAvailable",
+            "edit_mode",
+            "EditDistance",
+            "list_price",
+            "delete_button",
+            "delete_marker",
+        ),
+    ],
+)
+def test_attribute_or_thing_is_no_act(event_type: str) -> None:
+    assert verb_of(make_event(event_type=event_type)) is None
+
+
+@pytest.mark.parametrize(
+    ("event_type", "verb"),
+    [
+        ("CreateReadReplica", "create"),
+        ("DeleteAccessList", "delete"),
+        ("create_list", "create"),
+        ("delete_if_exists", None),
+        ("mailing_list.create", "create"),
+        ("access_list.update", "update"),
+        ("read_replica.created", "create"),
+        ("ListUsers", "read"),
+        ("UpdateAccessTimes", "update"),
+    ],
+)
+def test_thing_may_have_the_name_of_a_verb(event_type: str, verb: str | None) -> None:
+    assert verb_of(make_event(event_type=event_type)) == verb
+
+
+def test_action_that_undoes_the_type() -> None:
+    assert verb_of(make_event(event_type="order.delete", action="cancel")) is None
+    assert verb_of(make_event(event_type="order.delete", action="deny")) is None
+
+
 def test_action_is_preferred_to_type() -> None:
     assert verb_of(make_event(event_type="order_updated", action="delete")) == "delete"
     assert verb_of(make_event(event_type="order_updated", action="frobnicate")) == "update"
