@@ -139,3 +139,20 @@ def test_state_belongs_to_the_topic(copy: _Copy, options: tuple[str, ...]) -> No
 
     assert ended.code == 2
     assert "--state" in ended.err
+
+
+def test_exchanged_offsets_are_noted(copy: _Copy) -> None:
+    first, second = copy.two_of_one_key()
+    one, other = copy.lines[first], copy.lines[second]
+    copy.lines[first], copy.lines[second] = one | {"offset": other["offset"]}, other | {"offset": one["offset"]}
+
+    _, report = copy.verify(copy.lines)
+
+    assert any("do not follow the offsets that they name" in note for note in report["notes"])
+
+
+def test_copy_beside_itself_is_noted(copy: _Copy) -> None:
+    code, report = copy.verify(copy.lines + copy.lines)
+
+    assert (code, report["duplicates"]) == (0, 60)
+    assert any(note.startswith(f"{len(copy.lines)} lines do not follow") for note in report["notes"])

@@ -24,6 +24,8 @@ class CopiedTrail:
         self._path = path
         self._bounds: dict[tuple[str, int], tuple[int, int]] = {}
         self._unplaced = 0
+        self._misplaced = 0
+        self._first_misplaced: Place | None = None
 
     def read(self, verifier: Verifier, config: TelemetryConfig) -> dict[str, str]:
         """Give every record to the verifier; return a description of what was read, for the report.
@@ -49,12 +51,20 @@ class CopiedTrail:
         return scope
 
     def notes(self) -> tuple[str, ...]:
-        """Return what the copy does not say, for the report."""
-        if not self._unplaced:
-            return ()
-        return (
-            f"order not judged: the file does not say at which partition and offset {self._unplaced} of its records were",
-        )
+        """Return what the copy does not say, or says in a way that contradicts itself, for the report."""
+        notes = []
+        if self._unplaced:
+            notes.append(
+                "order not judged: the file does not say at which partition and offset "
+                f"{self._unplaced} of its records were"
+            )
+        if self._misplaced:
+            notes.append(
+                f"{self._misplaced} lines do not follow the offsets that they name, the first one with "
+                f"{self._first_misplaced}: lines or offsets were changed, or several copies are in one file. "
+                "The order of the lines was judged"
+            )
+        return tuple(notes)
 
     def _note(self, place: Place) -> None:
         if place.partition is None:
@@ -62,4 +72,7 @@ class CopiedTrail:
             return
         stream = place.source, place.partition
         low, high = self._bounds.get(stream, (place.offset, 0))
+        if place.offset < high:
+            self._misplaced += 1
+            self._first_misplaced = self._first_misplaced or place
         self._bounds[stream] = min(low, place.offset), max(high, place.offset + 1)
