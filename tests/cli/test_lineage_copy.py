@@ -38,7 +38,8 @@ class _Copied:
         config = AuditConfig.model_validate({**plain, "encryption_config": secret, "signing_config": signing})
         with Telemetry(config) as telemetry:
             self.ids = [
-                telemetry.audit.log("work", {"n": number}, "ada", dedup_key="job").event_id for number in range(40)
+                telemetry.audit.log("work", {"n": number}, "ada", idempotency_key="job").event_id
+                for number in range(40)
             ]
         ended = run("export", "--sealed", "-c", str(self.config))
         assert ended.code == 0, ended.err

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from telemetry.cli.interruption import exit_code_of, interrupted_by_signals
 from telemetry.cli.options.bundle import Command, with_bundle
 from telemetry.cli.options.passphrase import ask_passphrase, read_passphrase
 from telemetry.cli.output.console import fail
@@ -87,11 +88,12 @@ def with_connection(command: Command) -> Command:
     @functools.wraps(with_options)
     def wrapper(**values: Any) -> None:
         try:
-            with_options(**values)
+            with interrupted_by_signals():
+                with_options(**values)
         except TelemetryError as exc:
             raise fail(exc) from exc
-        except KeyboardInterrupt:
-            raise typer.Exit(130) from None  # 128 + SIGINT, as shells report it
+        except KeyboardInterrupt as exc:
+            raise typer.Exit(exit_code_of(exc)) from None
 
     return wrapper
 

@@ -74,7 +74,7 @@ def tail(
     wait for it with --proof-wait.
 
     Exit code: 0, 3 when a record was damaged or altered or two claim one place, 5 when data keys were missing, 7 when the
-    read could not be recorded. Ctrl-C ends --follow with the same codes.
+    read could not be recorded. Ctrl-C, SIGTERM and SIGHUP end --follow with the same codes.
     """
     _require_fitting(follow=follow, last=last, group=group, proof_wait=proof_wait)
     form = ColumnLine(columns) if columns is not None else None
