@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from telemetry.system.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
+    from telemetry.audit.accept.outbox.sealed_event import SealedEvent
     from telemetry.audit.health import Health, NotReady
     from telemetry.audit.receipt import Delivery, Receipt
     from telemetry.audit.reports import AuditStats, ShutdownReport
@@ -30,6 +31,7 @@ __all__ = [
     "KafkaConfig",
     "NotReady",
     "Receipt",
+    "SealedEvent",
     "ShutdownReport",
     "SigningConfig",
     "StorageConfig",
@@ -46,6 +48,7 @@ _HOMES = {
     "KafkaConfig": "telemetry.config.kafka",
     "NotReady": "telemetry.audit.health",
     "Receipt": "telemetry.audit.receipt",
+    "SealedEvent": "telemetry.audit.accept.outbox.sealed_event",
     "ShutdownReport": "telemetry.audit.reports",
     "SigningConfig": "telemetry.config.encryption",
     "StorageConfig": "telemetry.config.storage",

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from telemetry.audit.accept.draft.factory import factory_of
-from telemetry.audit.accept.encryptor import AuditEncryptor, ClearEncoder
+from telemetry.audit.accept.encryptor import AuditEncryptor, ClearEncoder, NoSealer
 from telemetry.audit.accept.intake import Intake
 from telemetry.audit.accept.key_supply import KeySupply
+from telemetry.audit.accept.outbox.outbox import outbox_of
 from telemetry.audit.accept.room import Room
 from telemetry.audit.accept.stream import ProducerStream
 from telemetry.audit.accept.waiting_line import Patience, WaitingLine
@@ -203,6 +204,7 @@ class _Assembly:
         pipeline = AuditPipeline(
             audit,
             factory=factory,
+            outbox=outbox_of(audit, source=self._source, keys=keys),
             intake=intake,
             ledger=ledger,
             dispatcher=dispatcher,
@@ -220,6 +222,8 @@ class _Assembly:
         return pipeline
 
     def _open_keys(self) -> KeySupply | None:
+        if self._audit.relay_only:
+            return None
         if not self._audit.encryption_enabled:
             logger.warning("encryption is off: anyone who reads the topic or the fallback store can read the events")
             return None
@@ -241,7 +245,9 @@ class _Assembly:
             storage_keys.fetch_in_background()
         return storage_keys
 
-    def _sealer(self, keys: KeySupply | None) -> AuditEncryptor | ClearEncoder:
+    def _sealer(self, keys: KeySupply | None) -> AuditEncryptor | ClearEncoder | NoSealer:
+        if self._audit.relay_only:
+            return NoSealer()
         if keys is None:
             return ClearEncoder(source=self._source)
         return AuditEncryptor(keys.keyring, source=self._source)

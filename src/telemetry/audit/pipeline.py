@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from concurrent.futures import Future
 from typing import Any
 
 from telemetry.audit.accept.draft.adjuster import Unfit
 from telemetry.audit.accept.draft.factory import EventFactory
 from telemetry.audit.accept.intake import Intake
+from telemetry.audit.accept.outbox.outbox import Outbox
+from telemetry.audit.accept.outbox.sealed_event import SealedEvent
 from telemetry.audit.health import Health
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.metrics.live_gauges import Gauges
@@ -27,6 +30,7 @@ class AuditPipeline:
     Args:
         config: The configuration.
         factory: Checks the arguments of ``log()`` and writes the event.
+        outbox: Seals events for an outbox, and reads its rows.
         intake: Accepts the event.
         ledger: Counts it.
         dispatcher: Sends it.
@@ -44,6 +48,7 @@ class AuditPipeline:
         config: AuditConfig,
         *,
         factory: EventFactory,
+        outbox: Outbox,
         intake: Intake,
         ledger: Ledger,
         dispatcher: Dispatcher,
@@ -54,6 +59,7 @@ class AuditPipeline:
         self.pid = os.getpid()
         self.default_level = LEVELS[config.wait_for]
         self._factory = factory
+        self._outbox = outbox
         self._intake = intake
         self._ledger = ledger
         self._dispatcher = dispatcher
@@ -73,6 +79,32 @@ class AuditPipeline:
         """Check, seal and accept an event, or have it wait; arguments and errors as :meth:`AuditService.log`."""
         try:
             return self._intake.offer(self._factory.draft(event_type, payload, user_id, fields, unfit), level)
+        except TelemetryError as exc:
+            self._ledger.refused(exc)
+            raise
+
+    def seal(
+        self,
+        event_type: str,
+        payload: Any,
+        user_id: Any,
+        fields: Mapping[str, Any],
+        unfit: Unfit = "refuse",
+        *,
+        may_block: bool,
+    ) -> SealedEvent:
+        """Check and seal an event for an outbox; arguments and errors as :meth:`AuditService.seal`."""
+        draft = self._factory.draft(event_type, payload, user_id, fields, unfit)
+        return self._outbox.sealer.seal(draft, may_block=may_block)
+
+    def request_row_key(self) -> Future[None]:
+        """Request a data key for :meth:`seal`; the future ends when there is one, or with the reason why not."""
+        return self._outbox.sealer.request_key()
+
+    def relay(self, data: bytes, level: int = ACCEPTED) -> Receipt:
+        """Accept what :meth:`seal` returned, or have it wait; arguments and errors as :meth:`AuditService.relay`."""
+        try:
+            return self._intake.offer(self._outbox.reader.read(data), level)
         except TelemetryError as exc:
             self._ledger.refused(exc)
             raise

@@ -24,6 +24,7 @@ class Segment(Protocol):
 #   -------------------------------+----------------------------------------------+------------------------------
 #   event_id ... size              | caller of log(), under the intake's lock     | sealing; never again
 #   value_head ... iv              | caller of log(), under the intake's lock     | sealing; never again
+#   is_relayed                     | caller of relay(), under that lock           | with the sequence number
 #   leaves                         | sender, where it creates the checkpoint      | never again
 #   receipt                        | caller of log(), under the intake's lock     | with the sequence number
 #   ciphertext, _value (write)     | spool thread; sender where there is no spool | once, before the record is sent
@@ -52,6 +53,7 @@ class SealedRecord(msgspec.Struct, eq=False, gc=False):
         clear_tail: The clear part that follows them, up to the data.
         jwe_header: Protected header of the JWE, in base64url.
         iv: Initialization vector.
+        is_relayed: Another process has sealed it, and it came from an outbox.
         leaves: What a checkpoint's record carries in its leaves header; empty for an event.
         ciphertext: Ciphertext with its tag; empty once the value is written out.
         error: Why Kafka refused it, once reported.
@@ -84,6 +86,7 @@ class SealedRecord(msgspec.Struct, eq=False, gc=False):
     on_report: Callable[[SealedRecord], None] | None = None
     also_confirms: list[SealedRecord] | None = None
     segment: Segment | None = None
+    is_relayed: bool = False
 
     @classmethod
     def written(

@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 from telemetry.audit.accept.draft.adjuster import Unfit
 from telemetry.audit.accept.event_pipeline import EventPipeline
+from telemetry.audit.accept.outbox.sealed_event import SealedEvent
 from telemetry.audit.receipt import LEVELS, Receipt
 from telemetry.audit.reports import AuditStats
 from telemetry.config.audit import WaitFor
@@ -73,6 +74,37 @@ def _signature(  # noqa: PLR0913 - each field of an event has its name
     **metadata: Any,
 ) -> Receipt:
     """Has the signature of :meth:`AuditService.log`, which takes the fields as one mapping: twenty defaults cost as much as the JSON."""
+    raise NotImplementedError
+
+
+def _seal_signature(  # noqa: PLR0913 - each field of an event has its name
+    self: AuditService,
+    event_type: str,
+    payload: Any,
+    user_id: Any = FROM_CONTEXT,
+    *,
+    session_id: Any = None,
+    actor_id: Any = None,
+    actor_type: ActorType | None = None,
+    tenant_id: Any = None,
+    entity: Any = None,
+    entity_id: Any = None,
+    targets: Iterable[Any] | None = None,
+    action: Any = None,
+    outcome: Outcome | None = None,
+    reason: Any = None,
+    changes: Mapping[str, Any] | None = None,
+    source: Any = None,
+    ip_address: Any = None,
+    user_agent: Any = None,
+    correlation_id: Any = None,
+    occurred_at: datetime | str | float | None = None,
+    idempotency_key: Any = None,
+    sensitive: bool | None = None,
+    unfit: Unfit = "refuse",
+    **metadata: Any,
+) -> SealedEvent:
+    """Has the signature of :meth:`AuditService.seal`."""
     raise NotImplementedError
 
 
@@ -156,6 +188,82 @@ class AuditService:
         pipeline = self._owner.pipeline()
         level = pipeline.default_level if wait_for is None else _level(wait_for, default=pipeline.default_level)
         receipt = pipeline.offer(event_type, payload, user_id, fields, unfit, level)
+        if not receipt.has_reached(level) and not _is_in_event_loop():
+            receipt.wait()
+        return receipt
+
+    @has_signature_of(_seal_signature)
+    def seal(
+        self,
+        event_type: str,
+        payload: Any,
+        user_id: Any = FROM_CONTEXT,
+        *,
+        unfit: Unfit = "refuse",
+        **fields: Any,
+    ) -> SealedEvent:
+        """Seal an event that is to be written into a database, in the transaction of what it is about.
+
+        Nothing is sent or counted: :meth:`relay` does both, in this process or another one, after the commit. What
+        happened is that of :meth:`log`, and so are the checks and the audit context.
+
+        In a thread without an event loop this blocks while there is no data key. With one it never blocks:
+        ``await key_ready()`` before it.
+
+        Args:
+            event_type: As for :meth:`log`.
+            payload: As for :meth:`log`.
+            user_id: As for :meth:`log`.
+            unfit: As for :meth:`log`.
+            **fields: As for :meth:`log`, without ``wait_for``.
+
+        Returns:
+            The sealed event; keep its ``data``.
+
+        Raises:
+            EventError: The call is wrong.
+            EncryptionError: There is no data key; in a thread with an event loop, also none yet.
+            LifecycleError: Before ``start()``, after ``shutdown()``, or ``relay_only`` is set.
+        """
+        if "wait_for" in fields:
+            message = "seal() takes no wait_for: a row is as safe as its transaction; wait for the receipt of relay()"
+            raise EventError(message)
+        may_block = not _is_in_event_loop()
+        return self._owner.pipeline().seal(event_type, payload, user_id, fields, unfit, may_block=may_block)
+
+    async def key_ready(self) -> None:
+        """Wait until :meth:`seal` has a data key; returns at once while it has one.
+
+        Raises:
+            EncryptionError: None could be obtained within ``data_key_wait_ms``.
+            LifecycleError: Before ``start()``, after ``shutdown()``, or ``relay_only`` is set.
+        """
+        requested = self._owner.pipeline().request_row_key()
+        if requested.done():
+            return requested.result()
+        return await asyncio.wrap_future(requested)
+
+    def relay(self, data: bytes, *, wait_for: WaitFor | None = None) -> Receipt:
+        """Send an event that :meth:`seal` returned, as :meth:`log` sends one; blocks and waits as it does.
+
+        It gets the next number of this process's stream. A row that is relayed twice becomes two records, of which readers
+        show one: delete it when it is delivered, not before.
+
+        Args:
+            data: The row, as the database gives it back. No key is needed; nothing in it is believed.
+            wait_for: As for :meth:`log`.
+
+        Returns:
+            The receipt.
+
+        Raises:
+            EventError: It is no row of this service; it never will be, so keep it apart and go on with the next one.
+            BackpressureError: The queue is full, and as many events wait for room as may.
+            LifecycleError: Before ``start()`` or after ``shutdown()``.
+        """
+        pipeline = self._owner.pipeline()
+        level = pipeline.default_level if wait_for is None else _level(wait_for, default=pipeline.default_level)
+        receipt = pipeline.relay(data, level)
         if not receipt.has_reached(level) and not _is_in_event_loop():
             receipt.wait()
         return receipt

@@ -21,7 +21,7 @@ from pydantic import (
 from telemetry.config.builtins import ENCRYPTION, STORAGE
 from telemetry.config.encryption import EncryptionConfig, SigningConfig
 from telemetry.config.kafka import KafkaConfig, SecurityProtocol
-from telemetry.config.local import LOCAL_BROKERS, LocalMode, is_local, is_off, mode_of
+from telemetry.config.local import LOCAL_BROKERS, LocalMode, is_local, is_off, is_on, mode_of
 from telemetry.config.model import ConfigModel, problems_of
 from telemetry.config.secret_files import SecretFiles
 from telemetry.config.storage import StorageConfig
@@ -62,6 +62,8 @@ class AuditConfig(ConfigModel):
         batch_size_kb: A batch is sent when its sealed records reach this size, 1 to 10,240 KiB ...
         batch_timeout_ms: ... or when its first record is this old, 1 to 60,000 ms.
         encryption_enabled: Seal events; without it anyone who reads the topic can read them.
+        relay_only: This process logs nothing itself and relays what others have sealed into an outbox; it needs no key, and no
+            ``encryption_config``.
         fallback_enabled: Store events while Kafka is not accepting them.
         kafka_timeout_ms: Limit of one delivery attempt, 10 to 300,000 ms.
         max_retries: Attempts after the first; together they bound how long a record waits for Kafka.
@@ -130,6 +132,7 @@ class AuditConfig(ConfigModel):
     batch_size_kb: int = Field(default=1, ge=1, le=10_240)
     batch_timeout_ms: int = Field(default=100, ge=1, le=60_000)
     encryption_enabled: bool = True
+    relay_only: bool = False
     fallback_enabled: bool = True
     kafka_timeout_ms: int = Field(default=5_000, ge=10, le=300_000)
     max_retries: int = Field(default=3, ge=0, le=100)
@@ -257,6 +260,9 @@ class AuditConfig(ConfigModel):
         problems = [*self._disagreements(), *_absent_sections(self.__dict__), *self._unfit_keys()]
         if self.storage_secret is not None and self.storage_secret_file is not None:
             problems.append(Problem("storage_secret_file", "is given beside storage_secret", "keep one of them"))
+        if self.relay_only and self.self_audit:
+            reason = "is true, and relay_only is: a relay has no key to seal events of its own"
+            problems.append(Problem("self_audit", reason, "set it to false"))
         if self.data_key_max_bytes < self.max_event_bytes:
             problems.append(Problem("data_key_max_bytes", "is smaller than max_event_bytes", "raise it"))
         if problems:
@@ -306,8 +312,13 @@ def _absent_sections(values: Any) -> list[Problem]:
     return [
         Problem(section, f"is required while {switch} is true", remedy)
         for switch, section, remedy in _SECTIONS
-        if values.get(section) is None and not is_off(values.get(switch, True))
+        if values.get(section) is None and not is_off(values.get(switch, True)) and not _needs_none(values, section)
     ]
+
+
+def _needs_none(values: Mapping[str, Any], section: str) -> bool:
+    """Return whether a process needs no such section, because it only relays what is sealed already."""
+    return section == "encryption_config" and is_on(values.get("relay_only", False))
 
 
 def _nested_value(config: Any, name: str) -> Any:

@@ -15,6 +15,7 @@ LOCAL_BROKERS = frozenset(_MODES)
 """Values of ``kafka_brokers`` that name no broker."""
 
 _OFF = frozenset(("false", "0", "off", "no", "f", "n"))
+_ON = frozenset(("true", "1", "on", "yes", "t", "y"))
 _PRODUCTION = frozenset(("production", "prod", "prd", "live"))
 _NEGATIONS = frozenset(("non", "not", "no", "pre"))
 _WORD = re.compile(r"[a-z]+")
@@ -23,6 +24,11 @@ _WORD = re.compile(r"[a-z]+")
 def is_off(value: Any) -> bool:
     """Return whether a value that is not validated yet means false."""
     return str(value).lower() in _OFF
+
+
+def is_on(value: Any) -> bool:
+    """Return whether a value that is not validated yet means true."""
+    return str(value).lower() in _ON
 
 
 def is_local(values: Any) -> bool:

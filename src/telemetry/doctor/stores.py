@@ -23,6 +23,8 @@ _KEY, _STORE = EncryptionError.exit_code, StorageError.exit_code
 
 def key_result(config: AuditConfig) -> CheckResult:
     """Wrap and unwrap a trial key."""
+    if config.relay_only:
+        return CheckResult("key", Status.SKIPPED, "relay_only is set: this process needs no key", "")
     if not config.encryption_enabled or config.encryption_config is None:
         return CheckResult("key", Status.SKIPPED, "encryption is off", "set encryption_enabled and encryption_config")
     provider = config.encryption_config.provider

@@ -8,6 +8,7 @@ from struct import Struct
 from telemetry.audit.accept.draft.event_draft import EventDraft
 from telemetry.audit.record import SealedRecord
 from telemetry.encryption.data_key import ActiveKey, DataKeyring
+from telemetry.exceptions import LifecycleError
 from telemetry.format.value import jwe
 from telemetry.format.value.features import RECIPIENTS
 from telemetry.format.value.parts import FRAME_BYTES
@@ -120,3 +121,13 @@ class ClearEncoder:
         tail, data = draft.id_and_time_json + draft.clear_tail, beginning % sequence + draft.json_after_sequence
         value = render(head, sequence=sequence, key=draft.key, tail=tail, data=data, sealed=False)
         return SealedRecord.written(draft.id, producer=producer, sequence=sequence, key=draft.key, value=value)
+
+
+class NoSealer:
+    """Refuses every event, for ``relay_only=True``."""
+
+    def seal(self, draft: EventDraft, producer: str, sequence: int) -> SealedRecord:
+        """Raise a ``LifecycleError``."""
+        del draft, producer, sequence
+        message = "relay_only is set: this process relays what other processes have sealed, and logs nothing itself"
+        raise LifecycleError(message)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import Future
 from typing import Any, Protocol
 
 from telemetry.audit.accept.draft.adjuster import Unfit
+from telemetry.audit.accept.outbox.sealed_event import SealedEvent
 from telemetry.audit.health import Health
 from telemetry.audit.receipt import ACCEPTED, Receipt
 from telemetry.audit.reports import AuditStats, ShutdownReport
@@ -32,6 +34,24 @@ class EventPipeline(Protocol):
         level: int = ACCEPTED,
     ) -> Receipt:
         """Check and accept an event, or have it wait; arguments and errors as :meth:`AuditService.log`."""
+
+    def seal(
+        self,
+        event_type: str,
+        payload: Any,
+        user_id: Any,
+        fields: Mapping[str, Any],
+        unfit: Unfit = "refuse",
+        *,
+        may_block: bool,
+    ) -> SealedEvent:
+        """Check an event and seal it for an outbox; arguments and errors as :meth:`AuditService.seal`."""
+
+    def request_row_key(self) -> Future[None]:
+        """Request a data key for :meth:`seal`; the future ends when there is one, or with the reason why not."""
+
+    def relay(self, data: bytes, level: int = ACCEPTED) -> Receipt:
+        """Accept what :meth:`seal` returned, or have it wait; arguments and errors as :meth:`AuditService.relay`."""
 
     def stats(self) -> AuditStats:
         """Return a snapshot of the counts."""

@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import Protocol
 
 from telemetry.audit.accept.draft.event_draft import EventDraft
+from telemetry.audit.accept.draft.relayed_event import RelayedEvent
 from telemetry.audit.accept.room import Room
 from telemetry.audit.accept.stream import ProducerStream
 from telemetry.audit.accept.waiting_line import WaitingEvent, WaitingLine
@@ -98,7 +99,7 @@ class Intake:
         """Whether every call is refused: at a shutdown, or because the sender has failed."""
         return self._closed is not None
 
-    def offer(self, draft: EventDraft, level: int = ACCEPTED) -> Receipt:
+    def offer(self, draft: EventDraft | RelayedEvent, level: int = ACCEPTED) -> Receipt:
         """Accept the event now, or have it wait.
 
         Args:
@@ -199,7 +200,7 @@ class Intake:
         notify(accepted)
         return line.lacks_key
 
-    def _find_what_lacks(self, draft: EventDraft) -> None:
+    def _find_what_lacks(self, draft: EventDraft | RelayedEvent) -> None:
         """Record what the first event of the line lacks, where this one becomes the first; the lock is held."""
         if not self._line:
             self._line.lacks_key = self._room.fits(len(draft.json_after_sequence))
@@ -214,7 +215,7 @@ class Intake:
         )
         return BackpressureError(message)
 
-    def _refusal_of(self, draft: EventDraft) -> TelemetryError | None:
+    def _refusal_of(self, draft: EventDraft | RelayedEvent) -> TelemetryError | None:
         """Return why an event may not wait, or None if it may; the lock is held."""
         if self._line.patience <= 0:
             return self._why_waiting()
@@ -250,11 +251,14 @@ class Intake:
         self._refusals.lost(error, events=len(refused) - len(waited))
         notify(waited)
 
-    def _accept(self, draft: EventDraft, level: int, receipt: Receipt | None = None) -> Receipt | None:
+    def _accept(self, draft: EventDraft | RelayedEvent, level: int, receipt: Receipt | None = None) -> Receipt | None:
         """Seal, number and queue an event; return None, and use no number, where there is no data key."""
         stream = self._stream
         producer, sequence = stream.producer, stream.next_sequence
-        if sequence % _TIMED_EVERY:
+        record: SealedRecord | None
+        if isinstance(draft, RelayedEvent):
+            record = draft.in_place(producer, sequence)
+        elif sequence % _TIMED_EVERY:
             record = stream.sealer.seal(draft, producer, sequence)
         else:
             record = self._seal_timed(draft, producer, sequence)

@@ -27,7 +27,8 @@ class KeySupply:
         ConfigurationError: The provider is unknown or cannot use its configuration.
 
     Attributes:
-        keyring: The data keys.
+        keyring: The data keys of events that have a place in the stream.
+        row_keyring: The data keys of outbox rows, which seal nothing else; the first one is fetched when it is asked for.
     """
 
     def __init__(self, config: AuditConfig, *, context: dict[str, str]) -> None:
@@ -39,15 +40,8 @@ class KeySupply:
         self._patience = config.data_key_wait_ms / 1_000
         self._keeps_rotations = config.self_audit
         self._rotations: deque[tuple[str, str]] = deque()
-        self.keyring = DataKeyring(
-            self._provider,
-            context=context,
-            max_age=config.data_key_max_age_seconds,
-            max_uses=config.data_key_max_uses,
-            max_bytes=config.data_key_max_bytes,
-            grace=config.data_key_grace_seconds,
-            listener=self,
-        )
+        self.keyring = self._new_keyring(config, context)
+        self.row_keyring = self._new_keyring(config, context)
 
     @property
     def provider(self) -> EncryptionProvider:
@@ -105,10 +99,22 @@ class KeySupply:
     def close(self) -> None:
         """Forget the keys."""
         self.keyring.close()
+        self.row_keyring.close()
         self._provider.close()
 
     def key_rotated(self, key: ActiveKey) -> None:
         """Remember that a data key came into use; called by the keyring."""
-        # Under the intake's lock, so nothing can be logged here. Only names are kept, never the key.
+        # Under a lock of the intake or of the outbox, so nothing can be logged here. Only names are kept, never the key.
         if self._keeps_rotations:
             self._rotations.append((key.kid, key.key_uri))
+
+    def _new_keyring(self, config: AuditConfig, context: dict[str, str]) -> DataKeyring:
+        return DataKeyring(
+            self._provider,
+            context=context,
+            max_age=config.data_key_max_age_seconds,
+            max_uses=config.data_key_max_uses,
+            max_bytes=config.data_key_max_bytes,
+            grace=config.data_key_grace_seconds,
+            listener=self,
+        )

@@ -7,6 +7,7 @@ from collections import deque
 from typing import NamedTuple
 
 from telemetry.audit.accept.draft.event_draft import EventDraft
+from telemetry.audit.accept.draft.relayed_event import RelayedEvent
 from telemetry.audit.receipt import Receipt
 from telemetry.system.clock import Clock
 
@@ -35,7 +36,7 @@ class WaitingEvent(NamedTuple):
         since: When it began to wait.
     """
 
-    draft: EventDraft
+    draft: EventDraft | RelayedEvent
     receipt: Receipt
     since: float
 
@@ -84,13 +85,13 @@ class WaitingLine:
             return None
         return max(self._events[0].since + self.patience - self._clock(), 0.0)
 
-    def has_room(self, draft: EventDraft) -> bool:
+    def has_room(self, draft: EventDraft | RelayedEvent) -> bool:
         """Return whether one more event may wait."""
         if not self._events:
             return True
         return len(self._events) < self._max_events and self._bytes + _size(draft) <= self._max_bytes
 
-    def append(self, draft: EventDraft, receipt: Receipt) -> None:
+    def append(self, draft: EventDraft | RelayedEvent, receipt: Receipt) -> None:
         """Have an event wait after all others."""
         self._events.append(WaitingEvent(draft, receipt, self._clock()))
         self._bytes += _size(draft)
@@ -109,5 +110,5 @@ class WaitingLine:
         return events
 
 
-def _size(draft: EventDraft) -> int:
+def _size(draft: EventDraft | RelayedEvent) -> int:
     return len(draft.json_after_sequence) + _OVERHEAD

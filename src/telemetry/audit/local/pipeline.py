@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Mapping
+from concurrent.futures import Future
 from typing import Any
 
 import uuid_utils
@@ -13,6 +14,9 @@ import uuid_utils
 from telemetry.audit.accept.draft.adjuster import Unfit
 from telemetry.audit.accept.draft.event_draft import EventDraft
 from telemetry.audit.accept.draft.factory import factory_of
+from telemetry.audit.accept.draft.relayed_event import RelayedEvent
+from telemetry.audit.accept.outbox.outbox import clear_outbox
+from telemetry.audit.accept.outbox.sealed_event import SealedEvent
 from telemetry.audit.health import STOPPED, Health
 from telemetry.audit.local.captures import captures
 from telemetry.audit.local.event_console import EventConsole
@@ -23,7 +27,9 @@ from telemetry.audit.reports import AuditStats, ShutdownReport
 from telemetry.config import TelemetryConfig
 from telemetry.config.local import LocalMode, local_problem
 from telemetry.exceptions import ConfigurationError, LifecycleError, TelemetryError
-from telemetry.format.value.event import decode_event
+from telemetry.format.value.event import AuditEvent, decode_event
+from telemetry.format.value.message import parse, source_of
+from telemetry.format.value.open_record import open_clear_record
 from telemetry.format.value.template import beginning_of
 
 logger = logging.getLogger("telemetry.audit")
@@ -48,6 +54,7 @@ class LocalPipeline:
         self.pid = os.getpid()
         self.default_level = LEVELS[config.audit_config.wait_for]
         self._factory = factory_of(config)
+        self._outbox = clear_outbox(config.audit_config, source=source_of(config.environment, config.service_name))
         self._sink = sink
         self._topic = topic
         self._producer = str(uuid_utils.uuid7())
@@ -70,6 +77,33 @@ class LocalPipeline:
         try:
             draft = self._factory.draft(event_type, payload, user_id, fields, unfit)
             return self._accept(draft, level)
+        except TelemetryError:
+            with self._lock:
+                self._refused += 1
+            raise
+
+    def seal(
+        self,
+        event_type: str,
+        payload: Any,
+        user_id: Any,
+        fields: Mapping[str, Any],
+        unfit: Unfit = "refuse",
+        *,
+        may_block: bool,
+    ) -> SealedEvent:
+        """Check an event and return it as a row in the clear; arguments and errors as :meth:`AuditService.seal`."""
+        draft = self._factory.draft(event_type, payload, user_id, fields, unfit)
+        return self._outbox.sealer.seal(draft, may_block=may_block)
+
+    def request_row_key(self) -> Future[None]:
+        """Return a future that has ended: no key is needed."""
+        return self._outbox.sealer.request_key()
+
+    def relay(self, data: bytes, level: int = ACCEPTED) -> Receipt:
+        """Put the event of a row into the sink; arguments and errors as :meth:`AuditService.relay`."""
+        try:
+            return self._accept(self._outbox.reader.read(data), level)
         except TelemetryError:
             with self._lock:
                 self._refused += 1
@@ -109,16 +143,15 @@ class LocalPipeline:
         stats = self.stats()
         return ShutdownReport(delivered=stats.delivered, stored=0, unsent=stats.unsent)
 
-    def _accept(self, draft: EventDraft, level: int) -> Receipt:
+    def _accept(self, draft: EventDraft | RelayedEvent, level: int) -> Receipt:
         # One lock for number and sink, so that the events are there in the order of their numbers.
         with self._lock:
             if self._is_closed:
                 message = "telemetry is shut down; log before shutdown()"
                 raise LifecycleError(message)
             sequence = self._logged
-            # Decoded from the bytes that would be sealed, so that the event is what a reader would see.
-            encoded = self._beginning % sequence + draft.json_after_sequence
-            self._sink.add(decode_event(encoded), size=len(encoded))
+            event, size = self._event(draft, sequence)
+            self._sink.add(event, size=size)
             self._logged += 1
         receipt = Receipt(draft.id, self._producer, sequence, level)
         if self._topic is None:
@@ -126,6 +159,16 @@ class LocalPipeline:
         else:
             mark_delivered(receipt, self._topic, _PARTITION, sequence)
         return receipt
+
+    def _event(self, draft: EventDraft | RelayedEvent, sequence: int) -> tuple[AuditEvent, int]:
+        """Return the event as a reader would see it, and the bytes of its JSON."""
+        if isinstance(draft, RelayedEvent):
+            value = draft.row.value(self._producer, sequence)
+            message = parse(value)
+            return open_clear_record(value, key=draft.row.key, message=message), len(message.data)
+        # Decoded from the bytes that would be sealed.
+        encoded = self._beginning % sequence + draft.json_after_sequence
+        return decode_event(encoded), len(encoded)
 
 
 def captured_pipeline(config: TelemetryConfig) -> LocalPipeline:
