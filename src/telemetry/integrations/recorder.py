@@ -7,7 +7,9 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from telemetry.client import started
 from telemetry.context import FROM_CONTEXT
+from telemetry.current import current_telemetry
 from telemetry.hook_failures import HookFailures
 from telemetry.types import ShutdownReport
 
@@ -26,24 +28,36 @@ class Recorder:
         hook: Name of the integration, an attribute of ``audit.hooks.failed_total``.
         telemetry: What logs; None creates one.
         config: Configuration of the one that is created: an object, a TOML file, or None for ``TELEMETRY_*`` variables.
+        use_started: Use the one that is started in this process at the moment of an event. One is created only by
+            :meth:`start`, and only if none is started.
 
     Raises:
         ConfigurationError: Nothing was given, and the configuration cannot be loaded.
     """
 
     def __init__(
-        self, hook: str, *, telemetry: Telemetry | None = None, config: TelemetryConfig | str | Path | None = None
+        self,
+        hook: str,
+        *,
+        telemetry: Telemetry | None = None,
+        config: TelemetryConfig | str | Path | None = None,
+        use_started: bool = False,
     ) -> None:
         self._failures = HookFailures(hook)
         self._lock = threading.Lock()
-        self._telemetry = telemetry if telemetry is not None else _created(config)
+        self._config = config
+        self._telemetry = telemetry if telemetry is not None or use_started else _created(config)
         self._is_ready = False
         self._is_ours = False
 
     @property
     def telemetry(self) -> Telemetry:
-        """What logs."""
-        return self._telemetry
+        """What logs.
+
+        Raises:
+            LifecycleError: None was given, and none is started in this process, or several are.
+        """
+        return self._telemetry if self._telemetry is not None else current_telemetry()
 
     @property
     def failures(self) -> int:
@@ -59,10 +73,12 @@ class Recorder:
         with self._lock:
             if self._is_ready:
                 return
-            if self._telemetry.health().state == "not_started":
-                started = self._telemetry.start()
-                if started is not None:
-                    asyncio.run(started)
+            if self._telemetry is None and not started:
+                self._telemetry = _created(self._config)
+            if self.telemetry.health().state == "not_started":
+                starting = self.telemetry.start()
+                if starting is not None:
+                    asyncio.run(starting)
                 self._is_ours = True
             self._is_ready = True
 
@@ -77,7 +93,7 @@ class Recorder:
         if not is_due:
             return
         try:
-            ended = self._telemetry.shutdown(timeout)
+            ended = self.telemetry.shutdown(timeout)
             if not isinstance(ended, ShutdownReport):
                 asyncio.run(ended)
         except Exception as exc:  # noqa: BLE001 - the application ends as it would; counted and logged
@@ -104,7 +120,7 @@ class Recorder:
             The receipt; None if the event could not be logged, which is counted.
         """
         try:
-            return self._telemetry.audit.log(event_type, payload, user_id, unfit="repr", **fields)
+            return self.telemetry.audit.log(event_type, payload, user_id, unfit="repr", **fields)
         except Exception as exc:  # noqa: BLE001 - the application must not learn of it; counted and logged
             self._failures.add(exc)
             return None

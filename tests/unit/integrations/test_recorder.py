@@ -67,3 +67,15 @@ def test_failure_is_counted_and_said_once(caplog: pytest.LogCaptureFixture) -> N
     assert recorder.failures == 3
     assert [record.name for record in caplog.records] == ["telemetry.hooks"]
     assert "hunter2" not in caplog.text
+
+
+def test_started_one_is_used_when_it_is_there(captured_events: CapturedEvents) -> None:
+    recorder = Recorder("test", use_started=True)
+    before = recorder.record("early", {}, None)
+    with BlockingTelemetry(CONFIG):
+        during = recorder.record("meanwhile", {}, None)
+    after = recorder.record("late", {}, None)
+
+    assert (before, after, recorder.failures) == (None, None, 2)
+    assert during is not None
+    captured_events.one("meanwhile")
