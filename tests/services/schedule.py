@@ -29,6 +29,7 @@ EXPECTED_SECONDS: dict[str, float] = {
     "tests/cli/test_witness.py": 24,
     "tests/unit/trail/test_trail.py": 23,
     "tests/contract/storage/test_cloud_contract.py": 22,
+    "tests/unit/integrations/sqlalchemy/test_session_audit.py": 25,
     "tests/fault/test_outage_memory.py": 22,
     "tests/fault/test_exit.py": 22,
     "tests/cli/test_export.py": 20,
