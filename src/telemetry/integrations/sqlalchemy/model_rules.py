@@ -6,23 +6,17 @@ import re
 import weakref
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any, TypeVar
 
 from sqlalchemy import Column, Table
 from sqlalchemy.orm import ColumnProperty, Mapper, RelationshipProperty
 
+from telemetry.catalog.secret_names import SecretNames
 from telemetry.exceptions import ConfigurationError
 
 _C = TypeVar("_C", bound=type)
 
-_SECRET_WORDS = frozenset(
-    (
-        *("password", "passwd", "passphrase", "pwd", "secret", "token", "otp", "pin", "cvv", "cvc", "credential"),
-        *("credentials", "apikey", "privatekey"),
-    )
-)
-_SECRET_PAIRS = frozenset(("api_key", "private_key", "access_key", "secret_key"))
+_SECRETS = SecretNames()
 
 
 @dataclass(frozen=True)
@@ -77,7 +71,7 @@ def audited_model(
 ) -> Callable[[_C], _C]:
     """Return a class decorator that says how the rows of a mapped class are logged; subclasses inherit it.
 
-    Attributes with the name of a secret (``password``, ``token``, ``api_key``) are masked without being named.
+    Attributes with the name of a secret (``telemetry.catalog.secret_names``) are masked without being named.
 
     Args:
         entity: Name of the class in events; its own in lower case with underscores by default.
@@ -153,15 +147,8 @@ def _rules_of(mapper: Mapper[Any]) -> ModelRules:
         keys=tuple(mapper.get_property_by_column(column).key for column in mapper.primary_key),
         collections=frozenset(collections),
         masked=masked
-        | {attribute.key for attribute in columns if is_secret(attribute.key) and attribute.key not in shown},
+        | {attribute.key for attribute in columns if _SECRETS.has(attribute.key) and attribute.key not in shown},
     )
-
-
-def is_secret(name: str) -> bool:
-    """Return whether an attribute has the name of a secret."""
-    words = snake_case(name).split("_")
-    pairs = {f"{first}_{second}" for first, second in pairwise(words)}
-    return not _SECRET_WORDS.isdisjoint(words) or not _SECRET_PAIRS.isdisjoint(pairs)
 
 
 def snake_case(name: str) -> str:
