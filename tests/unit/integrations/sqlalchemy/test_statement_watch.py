@@ -242,7 +242,7 @@ def test_replica_is_not_read(engine: Engine, audit: SessionAudit, events: Captur
     class Routing(Session):
         """Sends reads to a database that is not there."""
 
-        def get_bind(self, *_: object, clause: Any = None, **__: Any) -> Engine:  # type: ignore[override]
+        def get_bind(self, *_: object, clause: Any = None, **__: Any) -> Engine:
             if clause is not None and not isinstance(clause, Update):
                 message = "the replica was asked"
                 raise AssertionError(message)
