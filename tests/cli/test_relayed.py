@@ -80,6 +80,22 @@ def test_event_of_a_relay_is_traced_and_proven_offline(site: Site, tmp_path: Pat
     assert proof.code == 0, proof.err
 
 
+def test_row_that_two_relays_send_is_one_event(site: Site) -> None:
+    rows = sealed(site, *range(4))
+    relayed(site, rows[:3])
+
+    # The first relay died before it could delete the last two rows.
+    relayed(site, rows[1:])
+
+    assert [event["payload"]["n"] for event in shown(site, "--type", "order.paid")] == [0, 1, 2, 3]
+    options = ("--type", "order.paid", "--public-key", site.keys.public_key)
+    proven = shown(site, *options)
+    assert [(event["payload"]["n"], event["proven"]) for event in proven] == [(n, "yes") for n in range(4)]
+    assert [event["payload"]["n"] for event in shown(site, *options, "--repeats")] == [0, 1, 2, 1, 2, 3]
+    verified = site.verify()
+    assert (verified.code, verified.verdict) == (0, "complete"), verified
+
+
 @pytest.mark.parametrize("key_mode", ["clear", "hmac"])
 def test_every_form_of_event_is_relayed(site: Site, key_mode: str) -> None:
     options: dict[str, Any] = {"key_mode": key_mode, "clear_fields": ("user_id", "session_id", "sensitive")}

@@ -21,7 +21,10 @@ from telemetry.trail.trail import Trail, open_trail
 
 _OPTIONS: dict[str, tuple[Any, Any]] = {
     "duplicates": (Annotated[bool, typer.Option("--duplicates", help="Show copies of records too.")], False),
-    "repeats": (Annotated[bool, typer.Option("--repeats", help="Show repeats of calls too.")], False),
+    "repeats": (
+        Annotated[bool, typer.Option("--repeats", help="Show repeats of calls and of outbox rows too.")],
+        False,
+    ),
     "foreign": (
         Annotated[bool, typer.Option("--foreign", help="Show records that do not belong here too, marked.")],
         False,

@@ -6,7 +6,7 @@ import hashlib
 import os
 
 from telemetry.format.value.event import AuditEvent
-from telemetry.format.value.message import source_of
+from telemetry.format.value.message import DATA, source_of
 from telemetry.reader.entry import OpenedEvent, Proven, RawRecord
 from telemetry.reader.open.fingerprints import CONTENT_BYTES, PLACE_BYTES, Fingerprints, Sighting
 
@@ -37,9 +37,7 @@ class Recognition:
             StorageError: What does not fit into memory cannot be written or read.
         """
         event = opened.event
-        # Nothing protects the place that an event in the clear names, so it says nothing about sealed ones.
-        kind = b"sealed" if opened.sealed else b"clear"
-        place = self._hash(b"%b %b %d" % (kind, event.producer.encode(), event.sequence), PLACE_BYTES)
+        place = self._hash(b"%b %b %d" % (_kind(opened).encode(), event.producer.encode(), event.sequence), PLACE_BYTES)
         return self._seen.add(place, self._hash(leaf, CONTENT_BYTES))
 
     def of_bytes(self, raw: RawRecord) -> Sighting:
@@ -69,6 +67,22 @@ class Recognition:
         place = self._hash(name.encode("utf-8", "surrogatepass"), PLACE_BYTES)
         return self._seen.add(place, self._hash(dedup.digest.encode(), CONTENT_BYTES))
 
+    def of_row(self, opened: OpenedEvent) -> Sighting:
+        """Return whether the same row of an outbox was relayed before; for events with the feature ``relayed``.
+
+        A relay that was killed before it could delete a row sends it again, in another place. Whether an event is proven
+        counts as for :meth:`of_call`.
+
+        Raises:
+            StorageError: See :meth:`of_event`.
+        """
+        event, value = opened.event, opened.raw.value or b""
+        kind = "\0".join(("row", "proven" if opened.proven is Proven.YES else "", _kind(opened)))
+        name = "\0".join((kind, source_of(event.environment, event.service_name), event.id))
+        place = self._hash(name.encode("utf-8", "surrogatepass"), PLACE_BYTES)
+        # What is sealed, and by which key. Everything outside follows from it but the place, which is another one.
+        return self._seen.add(place, self._hash(value[value.find(DATA) :], CONTENT_BYTES))
+
     def close(self) -> None:
         """Forget everything."""
         self._seen.close()
@@ -76,3 +90,8 @@ class Recognition:
     def _hash(self, data: bytes, size: int) -> bytes:
         # Nobody sees the result, so that a prefix is key enough; most processors compute this hash themselves.
         return _sha256(self._key + data).digest()[:size]
+
+
+def _kind(opened: OpenedEvent) -> str:
+    # Nothing protects the place that an event in the clear names, so it says nothing about sealed ones.
+    return "sealed" if opened.sealed else "clear"

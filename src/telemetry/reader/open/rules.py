@@ -13,7 +13,7 @@ class ReadingRules:
 
     Attributes:
         duplicates: Show every copy of a record.
-        repeats: Show every repeat of a call.
+        repeats: Show every repeat of a call, and of an outbox row.
         foreign: Show foreign records too, marked as such.
         needs_seals: Events are sealed here: those in the clear are foreign, unless they are proven or the policy admits
             them.
@@ -38,7 +38,8 @@ class ReadCounts:
         checkpoints: Those of them that are checkpoints, or rosters of a witness.
         copies: Records that were left out because the same record was shown before.
         conflicts: Places, or values of calls, that different records claim.
-        repeats: Events whose call was logged before, with the same value and the same content.
+        repeats: Events whose call was logged before, with the same value and the same content, or whose outbox row was
+            relayed before.
         foreign: Records that do not belong here and concern no trusted stream.
         damaged: Records that are malformed or were altered.
     """

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from telemetry.exceptions import ConflictError
 from telemetry.format.proof.merkle import leaf_hash
+from telemetry.format.value.features import RELAYED
 from telemetry.reader.entry import DamagedRecord, Entry, OpenedEvent, SealedEntry
 from telemetry.reader.open.fingerprints import Sighting
 from telemetry.reader.open.recognition import Recognition
@@ -19,6 +20,8 @@ MAX_DOUBTFUL = 1_000
 
 _RIVAL = "at most one of them is what was logged: `telemetry verify` with the public key shows which"
 _CALLS = "both may have been logged: a key was used for two calls, or a file was imported again with another mapping; compare them"
+
+_NO_REPEAT = Sighting.NEW, Sighting.NEW
 
 
 class EntrySieve:
@@ -81,7 +84,8 @@ class EntrySieve:
 
         1. A foreign one is left out, unless foreign records are shown.
         2. A copy of a record that was shown is left out.
-        3. A repeat of a call is left out. Another call that claims its value is a conflict.
+        3. A repeat is left out: of a call, or of an outbox row that was relayed twice. Another event that claims its value
+           or its id is a conflict.
         4. It is shown. If it claims the place of another record, that is a conflict.
         """
         rules = self._rules
@@ -96,10 +100,9 @@ class EntrySieve:
             self._judge.find(opened)
         if self._is_left_out(seen):
             return
-        # 3. Only what is inside a seal says what the caller gave.
-        has_call = opened.event.dedup is not None and opened.sealed and seen is not Sighting.SAME
-        call = self._recognition.of_call(opened.event, opened.proven) if has_call else Sighting.NEW
-        if call is Sighting.SAME:
+        # 3.
+        call, row = self._repeats(opened) if seen is not Sighting.SAME else _NO_REPEAT
+        if Sighting.SAME in (call, row):
             self.counts.repeats += 1
             if not rules.repeats:
                 return
@@ -107,10 +110,23 @@ class EntrySieve:
         yield opened
         if seen is Sighting.RIVAL and not opened.is_foreign:
             yield self._conflict(opened, "another record in the same place of the same stream was shown before", _RIVAL)
+        if row is Sighting.RIVAL:
+            yield self._conflict(opened, "another event of an outbox with the same id was shown before", _RIVAL)
         if call is Sighting.RIVAL:
             yield self._conflict(
                 opened, "an event of another content, logged with the same idempotency key, was shown before", _CALLS
             )
+
+    def _repeats(self, opened: OpenedEvent) -> tuple[Sighting, Sighting]:
+        """Return whether the call, and the outbox row, of an event were seen before."""
+        event = opened.event
+        # Only what is inside a seal says what the caller gave.
+        has_call, has_row = event.dedup is not None and opened.sealed, RELAYED in event.features
+        row = self._recognition.of_row(opened) if has_row else Sighting.NEW
+        # The second record of a row has the dedup value of the first one.
+        if row is Sighting.SAME or not has_call:
+            return Sighting.NEW, row
+        return self._recognition.of_call(event, opened.proven), row
 
     def _damaged(self, entry: DamagedRecord) -> Iterator[Entry]:
         if not entry.is_foreign:

@@ -81,6 +81,50 @@ def test_same_value_for_other_content_is_a_conflict() -> None:
     assert sieve.counts.conflicts == 1
 
 
+def _row(sequence: int, *, data: bytes = b"sealed", producer: str = "p", **fields: Any) -> OpenedEvent:
+    value = b'{"producer":"%b","sequence":%d,"data":"%b"}' % (producer.encode(), sequence, data)
+    return _event(value, **{"sequence": sequence, "producer": producer, "features": ("relayed",), **fields})
+
+
+def test_row_that_was_relayed_twice_is_shown_once() -> None:
+    rows = _row(7), _row(8), _row(0, producer="q"), _row(9, id="other"), _row(10, service_name="other")
+
+    shown, sieve = _sifted(*rows)
+    everything, _ = _sifted(*rows, repeats=True)
+
+    assert [entry.event.sequence for entry in shown if isinstance(entry, OpenedEvent)] == [7, 9, 10]
+    assert (sieve.counts.repeats, sieve.counts.conflicts, sieve.counts.copies) == (2, 0, 0)
+    assert len(everything) == 5
+
+
+def test_other_row_of_the_same_id_is_a_conflict() -> None:
+    shown, sieve = _sifted(_row(7), _row(8, data=b"forged"))
+
+    assert [type(entry) for entry in shown] == [OpenedEvent, OpenedEvent, DamagedRecord]
+    assert sieve.counts.conflicts == 1
+
+
+def test_unproven_row_hides_no_proven_one() -> None:
+    rows = replace(_row(7), proven=Proven.NO), replace(_row(8), proven=Proven.YES)
+
+    shown, sieve = _sifted(*rows)
+
+    assert shown == list(rows)
+    assert sieve.counts.repeats == 0
+
+
+def test_repeated_row_of_a_repeatable_call_counts_once() -> None:
+    dedup = _call(0).event.dedup
+    features = ("dedup", "relayed")
+    shown, sieve = _sifted(_row(7, dedup=dedup, features=features), _row(8, dedup=dedup, features=features))
+    assert (len(shown), sieve.counts.repeats, sieve.counts.conflicts) == (1, 1, 0)
+
+
+def test_logged_event_is_no_repeat_of_its_id() -> None:
+    shown, sieve = _sifted(_row(7, features=()), _row(8, features=()))
+    assert (len(shown), sieve.counts.repeats) == (2, 0)
+
+
 def test_unproven_call_takes_no_place_of_a_proven_one() -> None:
     forged = replace(_call(7), proven=Proven.NO)
     genuine = replace(_call(8), proven=Proven.YES)
