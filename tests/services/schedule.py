@@ -14,6 +14,10 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 EXPECTED_SECONDS: dict[str, float] = {
     "tests/fault/test_outage.py": 120,
+    "tests/fault/test_web_servers.py::": 10,
+    "tests/examples/test_web_examples.py::": 6,
+    "tests/unit/integrations/asgi/test_middleware.py": 20,
+    "tests/unit/integrations/test_wsgi.py": 8,
     "tests/unit/reader/sources/fetch/test_fetcher.py::": 3,
     "tests/unit/reader/sources/fetch/test_hostile_batches.py": 32,
     "tests/kafka/test_batch_peek.py": 15,

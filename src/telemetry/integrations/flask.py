@@ -48,7 +48,7 @@ class FlaskAudit:
     Args:
         app: The application; None to call :meth:`init_app` later.
         telemetry: What logs; None creates one from ``config``.
-        config: Configuration of the one that is created, or its file; None is ``TELEMETRY_*`` and ``telemetry.toml``.
+        config: Configuration of the one that is created, or its file; None is the ``TELEMETRY_*`` variables.
         **options: What is recorded; see ``telemetry.integrations.web.settings.WebSettings``. Hooks get ``flask.request``.
 
     Raises:

@@ -58,7 +58,7 @@ class AuditMiddleware:
     Args:
         application: The application.
         telemetry: What logs; None creates one from ``config``.
-        config: Configuration of the one that is created, or its file; None is ``TELEMETRY_*`` and ``telemetry.toml``.
+        config: Configuration of the one that is created, or its file; None is the ``TELEMETRY_*`` variables.
         **options: What is recorded; see ``telemetry.integrations.web.settings.WebSettings``. Hooks get the environment.
 
     Raises:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 Application = Callable[..., Iterable[bytes]]
@@ -17,7 +17,12 @@ class Answer(NamedTuple):
 
 
 def call(
-    app: Application, method: str = "POST", path: str = "/", *, leaves_after: int | None = None, **environ: Any
+    app: Application,
+    method: str = "POST",
+    path: str = "/",
+    *,
+    leaves_after: int | None = None,
+    environ: Mapping[str, Any] | None = None,
 ) -> Answer:
     """Make a request; what the application raises is raised here.
 
@@ -26,7 +31,7 @@ def call(
         method: Method of the request.
         path: Its path.
         leaves_after: The client is gone after so many parts of the body; None to stay.
-        **environ: More of the environment.
+        environ: More of the environment.
     """
     started: list[str] = []
 
@@ -34,7 +39,7 @@ def call(
         started.append(status)
         return lambda _data: None
 
-    body = app(environment(method, path) | environ, start_response)
+    body = app(environment(method, path) | dict(environ or {}), start_response)
     parts: list[bytes] = []
     try:
         for part in body:

@@ -28,7 +28,7 @@ class AuditMiddleware:
     Args:
         app: The application.
         telemetry: What logs; None creates one from ``config``.
-        config: Configuration of the one that is created, or its file; None is ``TELEMETRY_*`` and ``telemetry.toml``.
+        config: Configuration of the one that is created, or its file; None is the ``TELEMETRY_*`` variables.
         **options: What is recorded; see ``telemetry.integrations.web.settings.WebSettings``. Hooks get the scope.
     """
 

@@ -33,7 +33,7 @@ class WebAudit:
         hook: Name of the integration, for the counter of failures.
         settings: What is recorded.
         telemetry: What logs; None creates one.
-        config: Configuration of the one that is created; None is ``TELEMETRY_*`` and ``telemetry.toml``.
+        config: Configuration of the one that is created; None is the ``TELEMETRY_*`` variables.
 
     Attributes:
         recorder: What logs.
