@@ -70,6 +70,8 @@ EXPECTED_SECONDS: dict[str, float] = {
     "tests/property/test_sealed_record.py": 12,
     "tests/unit/encryption/test_keys_dropped.py": 12,
     "tests/cli/test_verify.py": 12,
+    "tests/cli/test_lineage_copy.py": 12,
+    "tests/fault/test_export_signals.py": 12,
     "tests/unit/audit/test_assembly.py": 11,
     "tests/unit/audit/spool/test_segment.py": 11,
     "tests/contract/encryption/test_local_key_contract.py": 10,
