@@ -2,7 +2,6 @@
 
 from sqlalchemy import ForeignKey, create_engine, update
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, sessionmaker
-
 from telemetry.integrations.sqlalchemy import SessionAudit
 
 

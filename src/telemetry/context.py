@@ -18,9 +18,9 @@ _R = TypeVar("_R")
 
 FIELDS = (
     *("user_id", "actor_id", "actor_type", "tenant_id", "session_id", "ip_address", "user_agent", "correlation_id"),
-    *("reason", "source"),
+    *("reason", "source", "claimed_by"),
 )
-"""What a context may say: the arguments of ``log()`` with these names."""
+"""What a context may say: the arguments of ``log()`` with these names, of which the last becomes metadata."""
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -94,6 +94,7 @@ class audit_context:  # noqa: N801 - a function to its user, as contextlib.suppr
         correlation_id: Common to all events of one request.
         reason: Why it is done, such as a ticket.
         source: Part of the application.
+        claimed_by: What named the user, if nothing proves that it was right: the header of a message, say.
         late: Returns more such fields, asked whenever an event is logged: for a user who is known only later. It must be
             cheap and not raise; what the block or an update says goes before it.
     """
@@ -111,6 +112,7 @@ class audit_context:  # noqa: N801 - a function to its user, as contextlib.suppr
         correlation_id: Any = UNSET,
         reason: Any = UNSET,
         source: Any = UNSET,
+        claimed_by: Any = UNSET,
         late: LateFields | None = None,
     ) -> None:
         given = locals()
@@ -148,6 +150,7 @@ def update_audit_context(
     correlation_id: Any = UNSET,
     reason: Any = UNSET,
     source: Any = UNSET,
+    claimed_by: Any = UNSET,
 ) -> None:
     """Change what the innermost ``audit_context`` says, until it ends; arguments as there.
 

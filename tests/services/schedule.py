@@ -18,6 +18,7 @@ EXPECTED_SECONDS: dict[str, float] = {
     "tests/examples/test_web_examples.py::": 6,
     "tests/unit/integrations/asgi/test_middleware.py": 20,
     "tests/unit/integrations/test_wsgi.py": 8,
+    "tests/integrations/test_celery.py::": 15,
     "tests/unit/reader/sources/fetch/test_fetcher.py::": 3,
     "tests/unit/reader/sources/fetch/test_hostile_batches.py": 32,
     "tests/kafka/test_batch_peek.py": 15,
