@@ -64,6 +64,14 @@ def test_input_with_one_fault_throughout_is_refused_once(site: ImportSite) -> No
     assert counts_of(ended)["bad"] == 20
 
 
+def test_text_that_is_no_json_is_refused_once(site: ImportSite) -> None:
+    # Each line of CSV has another fault than the one before.
+    ended = site.log("name,city\n1,2\n" * 200, "--json")
+
+    assert ended.code == 2
+    assert counts_of(ended)["bad"] == 20
+
+
 def test_faults_after_a_good_line_stop_nothing(site: ImportSite) -> None:
     lines = ["x"] * 10 + [GOOD % 1] + ["x"] * 100 + [GOOD % 2]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections import Counter
@@ -34,6 +35,7 @@ class BadLines:
         else:
             require_target(path, replace=True)
             self._descriptor = open_private(path)
+            _cut_torn_line(self._descriptor, known_bytes)
             self._again = _lines_after(self._descriptor, known_bytes)
         # Where the lines that are done end; behind it stand lines that were read ahead of them.
         self._done_bytes = min(known_bytes or 0, os.lseek(self._descriptor, 0, os.SEEK_END))
@@ -58,9 +60,16 @@ class BadLines:
             if self._again[data] > 0:
                 self._again[data] -= 1
                 return
-            written = 0
-            while written < len(data):
-                written += os.write(self._descriptor, data[written:])
+            end = os.lseek(self._descriptor, 0, os.SEEK_END)
+            try:
+                written = 0
+                while written < len(data):
+                    written += os.write(self._descriptor, data[written:])
+            except OSError:
+                # A disk that is full has accepted a part of the line: the file has whole lines only.
+                with contextlib.suppress(OSError):
+                    os.ftruncate(self._descriptor, end)
+                raise
 
     def done(self, frame: Frame) -> None:
         """Learn that a line that was written is done, and with it all lines before; called in the order of the input."""
@@ -82,6 +91,16 @@ def _kept_bytes(frame: Frame) -> bytes:
         # In JSON a line end is only between tokens, where a space means the same.
         data = data.replace(b"\r", b" ").replace(b"\n", b" ")
     return data if frame.is_part else data + b"\n"
+
+
+def _cut_torn_line(descriptor: int, start: int) -> None:
+    """Remove a line of which a crash left only a part, after the lines that were done."""
+    size = os.lseek(descriptor, 0, os.SEEK_END)
+    os.lseek(descriptor, min(start, size), os.SEEK_SET)
+    with os.fdopen(os.dup(descriptor), "rb") as stream:
+        whole = sum(len(line) for line in stream if line.endswith(b"\n"))
+    if start + whole < size:
+        os.ftruncate(descriptor, start + whole)
 
 
 def _lines_after(descriptor: int, start: int) -> Counter[bytes]:

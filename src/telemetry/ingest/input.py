@@ -94,8 +94,9 @@ def _items_of(frame: Frame, path: ItemsPath) -> Iterator[Frame]:
         return
     try:
         items = list(DocumentReader(WholeText(frame.data), path))
-    except InputError:
-        yield frame._replace(fault="is not JSON, or has its list of items twice")
+    except InputError as exc:
+        # Its place is that in the line, which has been named already.
+        yield frame._replace(fault=f"cannot be read as a document: {str(exc).rpartition(': ')[2]}")
         return
     for item in items:
         if item.fault:

@@ -30,7 +30,12 @@ def wrapped_list(value: Any) -> str | None:
     """
     if not isinstance(value, dict) or LIST_NAMES.isdisjoint(value):
         return None
-    lists = [name for name, member in value.items() if _is_list_of_objects(member)]
+    # Alone, an empty list is the file of a quiet hour.
+    lists = (
+        list(value)
+        if list(value.values()) == [[]]
+        else [name for name, member in value.items() if _is_list_of_objects(member)]
+    )
     if len(lists) != 1 or lists[0] not in LIST_NAMES:
         return None
     others = (name for name in value if name != lists[0])

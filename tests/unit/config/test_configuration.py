@@ -92,6 +92,14 @@ def test_kafka_config_fills_flat_fields(tmp_path: Path) -> None:
     assert config.kafka_topic == "from-kafka-config"
 
 
+@pytest.mark.parametrize("milliseconds", [9, 300_001])
+def test_timeout_out_of_bounds_is_refused(tmp_path: Path, milliseconds: int) -> None:
+    with pytest.raises(ConfigurationError, match="kafka_timeout_ms"):
+        _local(tmp_path, kafka_timeout_ms=milliseconds)
+
+    assert _local(tmp_path, kafka_timeout_ms=300_000).kafka_timeout_ms == 300_000
+
+
 @pytest.mark.parametrize("field", ["encryption_config", "storage_config"])
 def test_unknown_provider_is_refused_with_known_names(tmp_path: Path, field: str) -> None:
     error = _start_error(_local(tmp_path, **{field: {"provider": "nowhere"}}))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,42 @@ def test_line_that_a_broken_import_had_written_is_not_repeated(tmp_path: Path) -
             bad.write(Frame(data, line))
 
     assert path.read_bytes() == b"a\nb\nb\nb\nc\n"
+
+
+def test_torn_line_is_written_again_whole(tmp_path: Path) -> None:
+    path = tmp_path / "bad"
+    with BadLines(path) as bad:
+        bad.write(Frame(b"a", 1))
+        known = bad.sync()
+        bad.write(Frame(b"b", 2))
+    with path.open("ab") as stream:
+        stream.write(b"a power cut left th")
+
+    with BadLines(path, known_bytes=known) as bad:
+        bad.write(Frame(b"b", 2))
+        bad.write(Frame(b"a power cut left this", 3))
+
+    assert path.read_bytes() == b"a\nb\na power cut left this\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of this kind")
+def test_full_disk_keeps_whole_lines_only(tmp_path: Path) -> None:
+    import resource  # noqa: PLC0415 - not on Windows
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    path = tmp_path / "bad"
+    with BadLines(path) as bad:
+        bad.write(Frame(b"a", 1))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+        try:
+            with pytest.raises(OSError, match="too large"):
+                bad.write(Frame(b"longer than what is left", 2))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert path.read_bytes() == b"a\n"
+        bad.write(Frame(b"b", 3))
+
+    assert path.read_bytes() == b"a\nb\n"
 
 
 def test_broken_import_whose_file_was_moved_away(tmp_path: Path) -> None:

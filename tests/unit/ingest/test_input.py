@@ -104,6 +104,20 @@ def test_one_object_with_a_list_on_each_line() -> None:
     assert [frame.place for frame in frames[:3]] == ["line 1, item 1", "line 1, item 2", "line 2, item 1"]
 
 
+@pytest.mark.parametrize("path", [RECORDS, MAYBE_RECORDS])
+def test_array_of_objects_with_a_list(path: ItemsPath) -> None:
+    frames = _frames(json.dumps([{"Records": EVENTS[:2]}, EVENTS[2], {"x": 1, "Records": EVENTS[3:]}]), path)
+
+    assert _values(frames) == EVENTS
+    assert [frame.item for frame in frames] == [1, 2, 3, 4, 5]
+
+
+def test_truncated_line_with_a_list_says_so() -> None:
+    (frame,) = _frames('{"Records": [{"n": 1}, {"n"', RECORDS)
+
+    assert frame.fault == "cannot be read as a document: the input ends in the middle of a value"
+
+
 def test_object_without_the_list_is_an_item_or_a_fault() -> None:
     text = _lines() + json.dumps({"Records": EVENTS[:1]})
 
@@ -136,6 +150,10 @@ def test_damaged_first_line_is_one_bad_line(first: str) -> None:
         (b"BZh91AY&SY", "bzcat"),
         (b"\xfd7zXZ\0\0", "xzcat"),
         (b"PK\x03\x04", "unzip"),
+        (b"<?xml version='1.0'?><secret/>", "is XML"),
+        (b"ElfFile\0\0", "Windows event log"),
+        (b"Obj\x01\x04", "Avro"),
+        (gzip.compress(gzip.compress(b"{}", mtime=0), mtime=0), "compressed twice: use `zcat"),
         ("{}".encode("utf-16-le"), "iconv"),
         ("{}".encode("utf-16-be"), "iconv"),
         (b"\x1f\x8b\x08damaged data of some length", "gzip data is damaged"),

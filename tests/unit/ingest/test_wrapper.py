@@ -13,6 +13,7 @@ ITEM: dict[str, Any] = {"n": 1}
     ("value", "name"),
     [
         ({"Records": [ITEM]}, "Records"),
+        ({"Records": []}, "Records"),
         ({"kind": "EventList", "apiVersion": "audit.k8s.io/v1", "metadata": {}, "items": [ITEM, ITEM]}, "items"),
         ({"@odata.context": "x", "@odata.nextLink": "y", "value": [ITEM]}, "value"),
         ({"entries": [ITEM], "response_metadata": {"next_cursor": ""}}, "entries"),
@@ -26,7 +27,7 @@ def test_wrapper_names_its_list(value: Any, name: str) -> None:
     "value",
     [
         {"event_type": "order", "items": [ITEM]},
-        {"Records": []},
+        {"event_type": "order", "items": []},
         {"Records": [1, 2]},
         {"Records": ITEM},
         {"items": [ITEM], "value": [ITEM]},

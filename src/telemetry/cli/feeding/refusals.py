@@ -84,7 +84,8 @@ class Refusals(LineObserver):
             self._kept.write(frame)
 
     def _count_equal(self, reason: str) -> None:
-        kind = kind_of(reason)
+        # Of what is no JSON at all, such as CSV, each line can have another fault.
+        kind = kind_of(reason).partition(":")[0]
         self._begun = bool(self._first_kind) and kind != self._first_kind
         self._first_kind = kind
         self._equal += 1

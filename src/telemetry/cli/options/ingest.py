@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
@@ -123,8 +124,28 @@ class MappingOptions:
         if values["list_presets"] or values["show_preset"]:
             _print_presets(values["show_preset"])
             raise typer.Exit
-        base = extended(PLAIN, load_preset(values["preset"])) if values["preset"] else PLAIN
-        return LineMapping(extended(base, _given(values)))
+        base = PLAIN
+        if source := values["preset"]:
+            base = extended(PLAIN, load_preset(source))
+            with _naming("--preset", f"{source!r}: "):
+                LineMapping(base)
+        with _naming("--"):
+            return LineMapping(extended(base, _given(values)))
+
+
+@contextmanager
+def _naming(option: str, text: str = "") -> Iterator[None]:
+    """Name the file, or the option, in which a table of a mapping has a fault."""
+    try:
+        yield
+    except ConfigurationError as exc:
+        problems = [
+            Problem(option, f"{text}{problem.field}: {problem.reason}", problem.remedy)
+            if text
+            else Problem(f"{option}{problem.field.removeprefix('--')}", problem.reason, problem.remedy)
+            for problem in exc.problems
+        ]
+        raise ConfigurationError(*problems) from exc
 
 
 def _print_presets(name: str | None) -> None:

@@ -43,7 +43,7 @@ class ItemsPath(NamedTuple):
 class DocumentReader:
     """Reads documents one after the other, and yields their items.
 
-    An array's elements are its items. An object is an item itself, or has a list of them.
+    An array's elements are its items, or have lists of them. An object is an item itself, or has a list of them.
 
     Args:
         source: The text.
@@ -70,7 +70,7 @@ class DocumentReader:
         try:
             while (start := self._peek(padding=b"\0")) is not None:
                 if start in b"[":
-                    yield from self._elements()
+                    yield from self._elements(self._path)
                 elif start in b"{" and self._path is not None:
                     yield from self._list_of(self._path)
                 else:
@@ -80,12 +80,18 @@ class DocumentReader:
             if rest:
                 yield self._item(rest)._replace(is_open=True)
 
-    def _elements(self) -> Iterator[Frame]:
+    def _elements(self, path: ItemsPath | None = None) -> Iterator[Frame]:
+        """Yield the elements of an array, or the items of those that are objects with a list at ``path``."""
+        # What has no list is an event: an array needs no --items.
+        within = None if path is None else path._replace(is_required=False)
         self._expect(b"[")
         if self._next_in(b"]"):
             return
         while True:
-            yield self._item(self._value())
+            if within is not None and self._peek_value() in b"{":
+                yield from self._list_of(within)
+            else:
+                yield self._item(self._value())
             if self._next_in(b"]"):
                 return
             self._expect(b",")

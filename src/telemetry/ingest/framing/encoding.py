@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain
 
 from telemetry.exceptions import InputError
@@ -22,12 +22,18 @@ _FOREIGN = {
     b"\xfd7zXZ\0": ("is compressed with xz", "use `xzcat FILE | telemetry log ...`"),
     b"\x04\x22\x4d\x18": ("is compressed with lz4", "use `lz4cat FILE | telemetry log ...`"),
     b"PK\x03\x04": ("is a zip archive", "use `unzip -p FILE | telemetry log ...`"),
+    b"<?xml": ("is XML", "convert it to JSON lines first"),
+    b"ElfFile\0": ("is a Windows event log file", "convert it to JSON lines first"),
+    b"Obj\x01": ("is an Avro file", "convert it to JSON lines first"),
     b"PAR1": ("is a Parquet file", "convert it to JSON lines first"),
     b"{\0": ("is in UTF-16 or UTF-32 without a byte order mark", "use `iconv -f UTF-16LE -t UTF-8`"),
     b"\0{": ("is in UTF-16 without a byte order mark", "use `iconv -f UTF-16BE -t UTF-8`"),
     b"[\0": ("is in UTF-16 or UTF-32 without a byte order mark", "use `iconv -f UTF-16LE -t UTF-8`"),
     b"\0[": ("is in UTF-16 without a byte order mark", "use `iconv -f UTF-16BE -t UTF-8`"),
 }
+
+
+_PACKED_AGAIN = dict.fromkeys(compression.MAGIC, ("is compressed twice", "use `zcat FILE | telemetry log ...`"))
 
 
 class TextSource:
@@ -54,9 +60,10 @@ class TextSource:
         for magic, name in ((compression.GZIP, "gzip"), (compression.ZSTD, "zstd")):
             if source.head.startswith(magic):
                 unpacked = compression.DecompressedSource(source, name)
-                source = _Peeked(unpacked, (*_MARKS, *_FOREIGN))
+                source = _Peeked(unpacked, (*_MARKS, *_FOREIGN, *_PACKED_AGAIN))
+                _require_readable(source.head, _PACKED_AGAIN)
                 break
-        _require_readable(source.head)
+        _require_readable(source.head, _FOREIGN)
         source.head = source.head.removeprefix(codecs.BOM_UTF8)
         encoding = next((name for mark, name in _BYTE_ORDER_MARKS.items() if source.head.startswith(mark)), "")
         yield from _decoded(source, encoding) if encoding else source
@@ -85,8 +92,8 @@ class _Peeked:
         return chain((self.head,) if self.head else (), self._pieces)
 
 
-def _require_readable(head: bytes) -> None:
-    for start, (what, remedy) in _FOREIGN.items():
+def _require_readable(head: bytes, foreign: Mapping[bytes, tuple[str, str]]) -> None:
+    for start, (what, remedy) in foreign.items():
         if head.startswith(start):
             message = f"the input {what}: {remedy}"
             raise InputError(message)

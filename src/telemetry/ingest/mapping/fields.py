@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from datetime import timezone
 from typing import Any, get_args
@@ -77,6 +78,15 @@ def _member(name: str, value: Any) -> Any:
     return _MEMBERS[name].get(value.casefold()) if isinstance(value, str) else None
 
 
+def _is_json(value: Any) -> bool:
+    """Return whether JSON has a value that TOML has."""
+    if isinstance(value, dict):
+        return all(map(_is_json, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_json, value))
+    return math.isfinite(value) if isinstance(value, float) else isinstance(value, (str, int))
+
+
 @dataclass(frozen=True)
 class Constants:
     """What every event of a run has: fields, and metadata."""
@@ -96,6 +106,9 @@ def constants_of(preset: Preset, readers: FieldReaders) -> Constants:
         if name not in FIELDS:
             if name in RESERVED:
                 raise ConfigurationError(Problem("set", f"{name} is an argument of log()", "choose another name"))
+            if not _is_json(value):
+                reason = f"{name} is no JSON value: a date or time, nan or inf"
+                raise ConfigurationError(Problem("set", reason, "write it as a text in quotes"))
             metadata[name] = value
             continue
         read = None if name in NAMED else readers.read(name, value)

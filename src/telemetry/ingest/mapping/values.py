@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.format import canonical_base64
 from telemetry.ingest.mapping.preset import Paths
 from telemetry.ingest.paths import ValuePath, compile_path
@@ -34,6 +35,8 @@ class Joined:
 
     def __init__(self, paths: Paths, *, option: str) -> None:
         written = [paths] if isinstance(paths, str) else paths
+        if not written:
+            raise ConfigurationError(Problem(option, "names no path", 'write it like "user.name"'))
         self._paths: tuple[ValuePath, ...] = tuple(compile_path(path, option=option) for path in written)
 
     def find(self, document: Any, *, absent: frozenset[str]) -> Any:

@@ -123,6 +123,35 @@ def test_options_complete_a_preset() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("[set]\nfoo = nan", "set: foo is no JSON value"),
+        ("[set]\nfoo = [1, {at = 2020-01-01}]", "set: foo is no JSON value"),
+        ("[set]\noutcome = 'perhaps'", "set: outcome cannot be set"),
+        ("[fields]\nevent_type = []", "event_type: names no path"),
+        ("[metadata]\nregion = []", "region: names no path"),
+        ("[fields]\nuser_id = ''", "user_id: a path has"),
+        ("[[outcome]]\nvalue = 'maybe'\npath = 'x'", "outcome: value is none of"),
+        ("[[variant]]\ntype = 'x'\nfields = {entity = []}", "names no path"),
+    ],
+)
+def test_fault_of_a_preset_names_file_and_place(content: str, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(content)
+
+    with pytest.raises(ConfigurationError) as raised:
+        _mapping(preset=str(path))
+
+    assert f"--preset: {str(path)!r}: " in str(raised.value)
+    assert words in str(raised.value)
+
+
+def test_fault_of_a_constant_names_its_option() -> None:
+    with pytest.raises(ConfigurationError, match=r"^--set: outcome cannot"):
+        _mapping(preset="okta", set=["outcome=perhaps"])
+
+
 def test_presets_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(typer.Exit):
         _mapping(list_presets=True)
