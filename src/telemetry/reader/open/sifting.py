@@ -114,9 +114,7 @@ class EntrySieve:
             yield self._conflict(opened, "another event of an outbox with the same id was shown before", _RIVAL)
         if call is Sighting.RIVAL:
             yield self._conflict(
-                opened,
-                "an event of another content, logged with the same idempotency key, was shown before (an import whose mapping changed?)",
-                _CALLS,
+                opened, "an event of another content, logged with the same idempotency key, was shown before", _CALLS
             )
 
     def _repeats(self, opened: OpenedEvent) -> tuple[Sighting, Sighting]:
