@@ -33,7 +33,9 @@ _FOREIGN = {
 }
 
 
-_PACKED_AGAIN = dict.fromkeys(compression.MAGIC, ("is compressed twice", "use `zcat FILE | telemetry log ...`"))
+_PACKED_AGAIN: dict[bytes, tuple[str, str]] = {
+    magic: ("is compressed twice", "use `zcat FILE | telemetry log ...`") for magic in compression.MAGIC
+}
 
 
 class TextSource:
