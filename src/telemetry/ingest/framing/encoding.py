@@ -33,9 +33,8 @@ _FOREIGN = {
 }
 
 
-_PACKED_AGAIN: dict[bytes, tuple[str, str]] = {
-    magic: ("is compressed twice", "use `zcat FILE | telemetry log ...`") for magic in compression.MAGIC
-}
+_TWICE = ("is compressed twice", "use `zcat FILE | telemetry log ...`")
+_PACKED_AGAIN: dict[bytes, tuple[str, str]] = {compression.GZIP: _TWICE, compression.ZSTD: _TWICE}
 
 
 class TextSource:
