@@ -6,7 +6,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test kafka-long check bench verify-limits bench-check bombs-long hostile-long fault-long key-outage-long memory-long matrix-long outage-long replay-speed \
+.PHONY: help demo test kafka-long check bench verify-limits bench-check bombs-long hostile-long fault-long key-outage-long memory-long matrix-long outage-long outbox-long replay-speed \
 	services lock setup setup-bench setup-supply wheel sbom audit clean
 
 VENV := .venv
@@ -25,7 +25,7 @@ export PYRIGHT_PYTHON_CACHE_DIR := $(CURDIR)/.cache/pyright
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 # The tests start hundreds of Python programs, which read compiled modules where an environment switches caches off.
-test kafka-long key-outage-long bombs-long fault-long matrix-long memory-long outage-long upgrade-test services: export PYTHONDONTWRITEBYTECODE :=
+test kafka-long key-outage-long bombs-long fault-long matrix-long memory-long outage-long outbox-long upgrade-test services: export PYTHONDONTWRITEBYTECODE :=
 
 help: ## explain the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -71,6 +71,9 @@ memory-long: setup ## log for ten minutes with Kafka away, and a million calls w
 
 outage-long: setup ## log 2,000 events/s for ten minutes with Kafka away and watch the memory; docs/reliability.md
 	@OUTAGE_SECONDS=$${OUTAGE_SECONDS:-600} $(BIN)/python -m pytest -s -p no:randomly tests/fault/test_outage_memory.py
+
+outbox-long: setup services ## kill two hundred processes between two statements of a transaction or of the relay; docs/reliability.md
+	@OUTBOX_KILLS=$${OUTBOX_KILLS:-200} $(BIN)/python -m pytest -s -p no:randomly tests/fault/test_outbox_kills.py
 
 upgrade-test: setup ## run an earlier release and this one on one topic, spool, store and state; UPGRADE_FROM=COMMIT; docs/reliability.md
 	@UPGRADE_FROM=$${UPGRADE_FROM:-077af88} $(BIN)/python -m pytest -s -p no:randomly tests/fault/test_upgrade.py

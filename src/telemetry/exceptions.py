@@ -4,6 +4,7 @@
     ├── ConfigurationError            the configuration cannot work; carries every problem found
     │   └── MissingExtraError         an optional dependency is not installed
     ├── LifecycleError                log() before start() or after shutdown()
+    │   └── NoTransactionError        an event for the outbox outside a transaction; nothing was written
     ├── EventError                    the event cannot be accepted; nothing was logged
     │   └── EventTooLargeError
     ├── BackpressureError             the queue stayed full for queue_full_timeout_ms
@@ -38,6 +39,8 @@
     │   └── StorageUnreachableError
     ├── TimestampError                a time-stamping authority refused or did not answer
     ├── SpoolError                    the spool cannot be written or read
+    ├── OutboxError                   the database of the outbox refused or did not answer
+    │   └── OutboxTableError          its table is absent, of another version, or may not be used
     ├── FormatError                   bytes do not follow the published format
     │   ├── MalformedRecordError      (also a TamperedError)
     │   └── NewerReaderNeededError    an event of a later version of the format
@@ -82,6 +85,9 @@ __all__ = [
     "MalformedRecordError",
     "MissingExtraError",
     "NewerReaderNeededError",
+    "NoTransactionError",
+    "OutboxError",
+    "OutboxTableError",
     "Problem",
     "ReadNotRecordedError",
     "RecordTooLargeError",
@@ -176,6 +182,10 @@ class MissingExtraError(ConfigurationError):
 
 class LifecycleError(TelemetryError):
     """The call does not fit the state: before ``start()`` or after ``shutdown()``."""
+
+
+class NoTransactionError(LifecycleError):
+    """An event for the outbox outside a transaction of the database: it could exist without the change it tells of."""
 
 
 class EventError(TelemetryError):
@@ -397,6 +407,20 @@ class SpoolError(TelemetryError):
     """The spool cannot be written or read."""
 
     retriable = True
+
+
+class OutboxError(TelemetryError):
+    """The database of the outbox refused or did not answer. No row was lost."""
+
+    retriable = True
+    exit_code = 6
+
+
+class OutboxTableError(OutboxError):
+    """The table of the outbox is absent, has other columns, or may not be used by the relay."""
+
+    retriable = False
+    exit_code = 2
 
 
 class FormatError(TelemetryError):

@@ -12,7 +12,15 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from telemetry.config import AuditConfig, EncryptionConfig, KafkaConfig, SigningConfig, StorageConfig, TelemetryConfig
+from telemetry.config import (
+    AuditConfig,
+    EncryptionConfig,
+    KafkaConfig,
+    OutboxConfig,
+    SigningConfig,
+    StorageConfig,
+    TelemetryConfig,
+)
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
 BEGIN, END = "<!-- tables -->\n", "<!-- end of tables -->\n"
@@ -23,6 +31,7 @@ MODELS: tuple[tuple[type[BaseModel], str], ...] = (
     (EncryptionConfig, "audit_config.encryption_config"),
     (StorageConfig, "audit_config.storage_config"),
     (SigningConfig, "audit_config.signing_config"),
+    (OutboxConfig, "outbox_config"),
 )
 
 

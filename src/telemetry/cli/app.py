@@ -22,6 +22,11 @@ COMMANDS = (
     ),
     Entry("log", "telemetry.cli.commands.write.log", "Log JSON lines from standard input as audit events."),
     Entry(
+        "relay",
+        "telemetry.cli.commands.write.relay",
+        "Deliver the events that applications have written into the outbox of their database, and delete each afterwards.",
+    ),
+    Entry(
         "tail",
         "telemetry.cli.commands.read.tail",
         "Read the trail, decrypt it, check every byte, and print it. The read is recorded in the trail first.",

@@ -3,7 +3,16 @@
 from telemetry.config.audit import AuditConfig
 from telemetry.config.encryption import EncryptionConfig, SigningConfig
 from telemetry.config.kafka import KafkaConfig
+from telemetry.config.outbox import OutboxConfig
 from telemetry.config.storage import StorageConfig
 from telemetry.config.telemetry import TelemetryConfig
 
-__all__ = ["AuditConfig", "EncryptionConfig", "KafkaConfig", "SigningConfig", "StorageConfig", "TelemetryConfig"]
+__all__ = [
+    "AuditConfig",
+    "EncryptionConfig",
+    "KafkaConfig",
+    "OutboxConfig",
+    "SigningConfig",
+    "StorageConfig",
+    "TelemetryConfig",
+]

@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from telemetry.config.audit import AuditConfig
 from telemetry.config.local import local_problem
 from telemetry.config.model import ConfigModel, problems_of
+from telemetry.config.outbox import OutboxConfig
 from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.system.file_trust import find_fault
 
@@ -37,12 +38,14 @@ class TelemetryConfig(ConfigModel):
         environment: Deployment environment, such as ``production``; there events must be sent.
         version: Version of the service.
         audit_config: The audit pipeline.
+        outbox_config: The database whose outbox is relayed (docs/outbox.md).
     """
 
     service_name: str = Field(default_factory=default_service_name, validate_default=True)
     environment: str = "production"
     version: str = ""
     audit_config: AuditConfig
+    outbox_config: OutboxConfig | None = None
 
     @field_validator("service_name", "environment")
     @classmethod
@@ -97,7 +100,7 @@ class TelemetryConfig(ConfigModel):
             ConfigurationError: With every problem found, including an unreadable file.
         """
         # Its library costs a third of a start, and a configuration built in Python does not use it.
-        from telemetry.config.settings import load_settings  # noqa: PLC0415
+        from telemetry.config.loading.settings import load_settings  # noqa: PLC0415
 
         file = _readable(path)
         try:

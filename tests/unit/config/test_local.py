@@ -76,7 +76,7 @@ def test_enabled_without_brokers_is_refused() -> None:
 @pytest.mark.parametrize("values", [{"kafka_brokers": "memory:"}, {"kafka_brokers": "console:"}, {"enabled": False}])
 @pytest.mark.parametrize("environment", [None, "production", "PROD", "prod-eu-1", "shop live"])
 def test_production_refuses_to_keep_events_here(values: dict[str, Any], environment: str | None) -> None:
-    named = {} if environment is None else {"environment": environment}
+    named: dict[str, Any] = {} if environment is None else {"environment": environment}
 
     with pytest.raises(ConfigurationError, match=r'environment is .*environment="development"'):
         TelemetryConfig(audit_config=AuditConfig(**values), **named)

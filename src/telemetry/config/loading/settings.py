@@ -16,8 +16,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from telemetry.config.audit import AuditConfig
 from telemetry.config.encryption import EncryptionConfig, SigningConfig
 from telemetry.config.kafka import KafkaConfig
+from telemetry.config.loading.strength import weakened
+from telemetry.config.outbox import OutboxConfig
 from telemetry.config.storage import StorageConfig
-from telemetry.config.strength import weakened
 from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.system.file_trust import is_readable_by_all
 
@@ -25,7 +26,7 @@ logger = logging.getLogger("telemetry.config")
 
 _SECRET_FILES = {
     file: secret
-    for model in (AuditConfig, EncryptionConfig, KafkaConfig, SigningConfig, StorageConfig)
+    for model in (AuditConfig, EncryptionConfig, KafkaConfig, OutboxConfig, SigningConfig, StorageConfig)
     for file, secret in model.secret_files.items()
 } | {"storage_secret_file": "storage_secret", "former_storage_secret_files": "former_storage_secrets"}
 _SECRETS = {*_SECRET_FILES.values(), "ssl_key_pem"}
@@ -40,6 +41,7 @@ class _LoadedConfig(BaseSettings):
     environment: str | None = None
     version: str | None = None
     audit_config: AuditConfig
+    outbox_config: OutboxConfig | None = None
 
 
 class _Layers(PydanticBaseSettingsSource):

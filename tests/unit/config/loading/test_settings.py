@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from telemetry.config import TelemetryConfig
-from telemetry.config.settings import load_settings
+from telemetry.config.loading.settings import load_settings
 from telemetry.exceptions import ConfigurationError
 
 WITHOUT_A_FILE = """
