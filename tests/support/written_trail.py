@@ -18,6 +18,7 @@ from telemetry.format.proof.checkpoint_message import encode_checkpoint_message
 from telemetry.format.proof.key_span import KeySpan
 from telemetry.format.proof.leaves import LEAVES_HEADER, IntervalLeaves
 from telemetry.format.proof.merkle import Frontier, leaf_hash
+from telemetry.format.proof.relayed_runs import Run
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.format.value import jwe
 from telemetry.format.value.message import source_of
@@ -65,6 +66,7 @@ class Process:
         signer: Signs its checkpoints; the usual signer by default.
         hashed_keys: Its Kafka keys are HMACs.
         leaves: Its checkpoints are of version 2, with the leaves of their intervals beside them.
+        relays: Its records came from an outbox, as its checkpoints then say.
     """
 
     def __init__(
@@ -76,7 +78,9 @@ class Process:
         data_key: int | None = None,
         hashed_keys: bool = False,
         leaves: bool = False,
+        relays: bool = False,
     ) -> None:
+        self.relays = relays
         self.producer = f"0198c0de-0000-7000-8000-{number:012x}"
         self.source = source_of("production", service)
         self.service = service
@@ -122,6 +126,8 @@ class Process:
             return self.record_of(checkpoint, signer=signer)
         start, leaves = self._before, self._leaves
         checkpoint = replace(checkpoint, topic=TOPIC, interval=start.size, keys=_spans(self._kids, start.size))
+        if self.relays and leaves:
+            checkpoint = replace(checkpoint, relayed=(Run(start.size, self.tree.size - 1),))
         self._before, self._leaves, self._kids = self.tree.copy(), [], []
         self.clock += timedelta(microseconds=1)
         record = self.record_of(checkpoint, signer=signer)

@@ -17,6 +17,7 @@ from telemetry.format.proof.checkpoint_message import encode_checkpoint_message
 from telemetry.format.proof.key_span import KeySpan
 from telemetry.format.proof.leaves import IntervalLeaves
 from telemetry.format.proof.merkle import Frontier, leaf_hash
+from telemetry.format.proof.relayed_runs import Run
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.format.value import jwe
 
@@ -31,7 +32,9 @@ _CASES: tuple[tuple[str, int | None, int, tuple[KeySpan, ...], bool], ...] = (
     ("events in the clear", 3, 5, (), False),
     ("heartbeat", 11, 11, (), False),
     ("end", 11, 12, (KeySpan(_KIDS[1], 11, 11),), True),
+    ("relayed records", 3, 11, (KeySpan(_KIDS[0], 3, 6), KeySpan(_KIDS[1], 7, 10)), False),
 )
+_RELAYED = {"relayed records": (Run(3, 6), Run(9, 9))}
 
 
 class _Signer:
@@ -74,6 +77,7 @@ def _vector(
         topic=None if start is None else "audit-events",
         interval=start,
         keys=keys,
+        relayed=_RELAYED.get(name, ()),
     )
     note = sign_checkpoint(checkpoint, signer)
     event_id = f"018f3b1c-0000-7000-8000-0000000000{number:02x}"

@@ -11,7 +11,9 @@ from telemetry.audit.values import write_out
 from telemetry.format.proof.key_span import MAX_WRITTEN_SPANS, KeySpan
 from telemetry.format.proof.leaves import MAX_LEAVES
 from telemetry.format.proof.merkle import HASH_BYTES, Frontier, leaf_hash
+from telemetry.format.proof.relayed_runs import MAX_WRITTEN_RUNS, Run, clipped_runs
 from telemetry.format.value.jwe import kid_in_header
+from telemetry.format.value.message import MAX_SEQUENCE
 
 _FEW = 16
 """Fewer leaves than this join the tree faster one by one."""
@@ -29,6 +31,7 @@ class TreeState(NamedTuple):
         leaves: Leaf hashes of the records from ``leaves_from`` up to ``size``, packed.
         leaves_from: Sequence of the first of them; :meth:`ProducerTree.absorb` says which are there.
         keys: Data keys of the records from ``signed_size`` on; empty where they are in the clear.
+        relayed: Those of these records that came from an outbox, in runs.
         signed_at: Time of the last checkpoint in microseconds since the epoch; 0 before the first.
     """
 
@@ -41,6 +44,7 @@ class TreeState(NamedTuple):
     leaves_from: int = 0
     keys: tuple[KeySpan, ...] = ()
     signed_at: int = 0
+    relayed: tuple[Run, ...] = ()
 
     @property
     def has_interval(self) -> bool:
@@ -70,6 +74,7 @@ class ProducerTree:
         # Each data key with the first record that it sealed; the JWE header of the last one recognizes its records.
         self._keys: list[tuple[str, int]] = []
         self._header = b""
+        self._relayed: list[Run] = []
         self._signed_size = 0
         self._signed_frontier = Frontier().to_bytes()
         self._signed_at = 0
@@ -90,6 +95,8 @@ class ProducerTree:
                     # Records of one data key share the object.
                     if record.jwe_header is not self._header:
                         self._note_key(record.jwe_header, following)
+                    if record.is_relayed:
+                        self._note_relayed(following)
                     following += 1
             packed = b"".join(fresh)
             self._leaves += packed
@@ -146,6 +153,7 @@ class ProducerTree:
             frontier=signable.frontier,
             leaves=state.leaves[: (signable.size - start) * HASH_BYTES],
             keys=_clipped(state.keys, start, signable.size),
+            relayed=tuple(clipped_runs(state.relayed, start, signable.size)),
         )
 
     def note_signed(self, state: TreeState, at: int) -> None:
@@ -161,13 +169,15 @@ class ProducerTree:
             # The last one stays: it may have sealed what comes next.
             while len(self._keys) > 1 and self._keys[1][1] <= state.size:
                 del self._keys[0]
+            self._relayed = list(clipped_runs(self._relayed, state.size, MAX_SEQUENCE))
 
     def _state(self, frontier: Frontier, leaves_from: int | None) -> TreeState:
         start = self._signed_size
-        leaves, first, keys = b"", 0, tuple[KeySpan, ...]()
+        leaves, first, keys, relayed = b"", 0, tuple[KeySpan, ...](), tuple[Run, ...]()
         if leaves_from is not None:
             first = max(start, min(leaves_from, frontier.size))
             leaves, keys = bytes(self._leaves[(first - start) * HASH_BYTES :]), self._spans(frontier.size)
+            relayed = tuple(clipped_runs(self._relayed, start, frontier.size))
         return TreeState(
             self.producer,
             frontier.size,
@@ -178,6 +188,7 @@ class ProducerTree:
             first,
             keys,
             self._signed_at,
+            relayed,
         )
 
     def _note_key(self, header: bytes, sequence: int) -> None:
@@ -185,6 +196,13 @@ class ProducerTree:
         # Where events are not encrypted there is no header, and no key to name.
         if header and (not self._keys or self._keys[-1][0] != kid_in_header(header)):
             self._keys.append((kid_in_header(header), sequence))
+
+    def _note_relayed(self, sequence: int) -> None:
+        runs = self._relayed
+        if runs and runs[-1].last == sequence - 1:
+            runs[-1] = Run(runs[-1].first, sequence)
+        else:
+            runs.append(Run(sequence, sequence))
 
     def _spans(self, size: int) -> tuple[KeySpan, ...]:
         if not self._keys:
@@ -200,12 +218,12 @@ def intervals(state: TreeState) -> Iterator[TreeState]:
     Args:
         state: The tree with all leaves since the last checkpoint.
     """
-    start, keys = state.signed_size, state.keys
+    start, keys, relayed = state.signed_size, state.keys, state.relayed
     if start is None or not state.has_interval:
         yield state
         return
     tree, first = Frontier.from_bytes(state.signed_frontier), start
-    while (end := _end(start, keys, state.size)) < state.size:
+    while (end := _end(start, keys, relayed, state.size)) < state.size:
         before, leaves = tree.to_bytes(), state.leaves[(start - first) * HASH_BYTES : (end - first) * HASH_BYTES]
         tree.extend_packed(leaves)
         yield state._replace(
@@ -216,21 +234,25 @@ def intervals(state: TreeState) -> Iterator[TreeState]:
             leaves=leaves,
             leaves_from=start,
             keys=_clipped(keys, start, end),
+            relayed=tuple(clipped_runs(relayed, start, end)),
         )
-        start, keys = end, _clipped(keys, end, state.size)
+        start, keys, relayed = end, _clipped(keys, end, state.size), tuple(clipped_runs(relayed, end, state.size))
     yield state._replace(
         signed_size=start,
         signed_frontier=tree.to_bytes(),
         leaves=state.leaves[(start - first) * HASH_BYTES :],
         leaves_from=start,
         keys=keys,
+        relayed=relayed,
     )
 
 
-def _end(start: int, keys: Sequence[KeySpan], size: int) -> int:
+def _end(start: int, keys: Sequence[KeySpan], relayed: Sequence[Run], size: int) -> int:
     """Return where an interval that begins at ``start`` has to end."""
     end = min(start + MAX_LEAVES, size)
-    return min(end, keys[MAX_WRITTEN_SPANS].first) if len(keys) > MAX_WRITTEN_SPANS else end
+    if len(keys) > MAX_WRITTEN_SPANS:
+        end = min(end, keys[MAX_WRITTEN_SPANS].first)
+    return min(end, relayed[MAX_WRITTEN_RUNS].first) if len(relayed) > MAX_WRITTEN_RUNS else end
 
 
 def _clipped(spans: Sequence[KeySpan], start: int, end: int) -> tuple[KeySpan, ...]:

@@ -5,9 +5,11 @@ import threading
 import pytest
 
 from telemetry.audit.producer import ProducerTree, intervals
+from telemetry.audit.record import SealedRecord
 from telemetry.format.proof.key_span import MAX_WRITTEN_SPANS, KeySpan, require_cover
 from telemetry.format.proof.leaves import MAX_LEAVES
 from telemetry.format.proof.merkle import Frontier, leaf_hash
+from telemetry.format.proof.relayed_runs import MAX_WRITTEN_RUNS, Run
 from telemetry.format.value.jwe import kid_in_header
 from tests.support.accepted_records import PRODUCER, sealed_records
 from tests.support.leftovers import records
@@ -192,3 +194,46 @@ def test_only_what_is_allowed_is_unsigned() -> None:
     rest = tree.unsigned()
     assert rest is not None
     assert (rest.signed_size, rest.size, rest.has_interval) == (6, 10, True)
+
+
+def relayed(batch: list[SealedRecord], *sequences: int) -> list[SealedRecord]:
+    for sequence in sequences:
+        batch[sequence].is_relayed = True
+    return batch
+
+
+def test_relayed_records_are_named_in_runs() -> None:
+    batch = relayed(list(sealed_records(10, uses_of_a_key=100)), 0, 1, 4, 5, 6, 9)
+    tree = ProducerTree(PRODUCER, hashed=True)
+    first = tree.absorb(batch[:6], leaves_from=0)
+    assert first is not None
+    tree.note_signed(first, 1)
+    second = tree.absorb(batch[6:], leaves_from=0)
+
+    assert second is not None
+    assert (first.relayed, second.relayed) == ((Run(0, 1), Run(4, 5)), (Run(6, 6), Run(9, 9)))
+
+
+def test_relayed_records_beyond_what_may_be_signed_are_left_out() -> None:
+    batch = relayed(list(sealed_records(6, uses_of_a_key=100)), *range(6))
+    tree = ProducerTree(PRODUCER, hashed=True)
+    tree.allow_signing(tree.absorb(batch[:4]))
+    tree.add(batch[4:])
+
+    state = tree.unsigned()
+
+    assert state is not None
+    assert state.relayed == (Run(0, 3),)
+
+
+def test_many_runs_make_several_checkpoints() -> None:
+    batch = relayed(list(sealed_records(300, uses_of_a_key=1_000)), *range(0, 300, 2))
+    tree = ProducerTree(PRODUCER, hashed=True)
+    state = tree.absorb(batch, leaves_from=0)
+    assert state is not None
+
+    parts = list(intervals(state))
+
+    assert [run for part in parts for run in part.relayed] == [Run(n, n) for n in range(0, 300, 2)]
+    assert max(len(part.relayed) for part in parts) == MAX_WRITTEN_RUNS
+    assert [(part.signed_size, part.size) for part in parts] == [(0, 96), (96, 192), (192, 288), (288, 300)]

@@ -9,7 +9,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 
 from telemetry.audit.record import SealedRecord
-from telemetry.audit.spool.progress import ChainedProgress, Progress
+from telemetry.audit.spool.progress import ChainedProgress, Progress, RelayedProgress
 
 _PACK_RECORDS = 1_000
 """Many records become one row: each statement costs a release of the interpreter lock."""
@@ -62,7 +62,7 @@ class _Content(msgspec.Struct, array_like=True):
 class _ChainedContent(_Content, array_like=True):
     """The content of a row of format 4."""
 
-    progress: ChainedProgress  # pyright: ignore[reportIncompatibleVariableOverride] - never assigned to
+    progress: RelayedProgress  # pyright: ignore[reportIncompatibleVariableOverride] - never assigned to
 
 
 _encode = msgspec.msgpack.Encoder().encode

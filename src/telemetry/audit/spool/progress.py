@@ -46,6 +46,16 @@ class ChainedProgress(Progress, array_like=True):
     leaves: list[tuple[int, bytes]] = []
 
 
+class RelayedProgress(ChainedProgress, array_like=True):
+    """Progress of a process that relays; without relayed records it is written as :class:`ChainedProgress`.
+
+    Attributes:
+        relayed: Relayed records since the last checkpoint: first and last one of each run.
+    """
+
+    relayed: list[tuple[int, int]] = []
+
+
 class Step:
     """One commit: what it has to say, given what the one before said.
 
@@ -94,7 +104,7 @@ class Step:
             return msgspec.structs.replace(
                 before, commit=commit, settled_below=self._settled_below, oldest=first_row, leaves=[]
             )
-        return ChainedProgress(
+        fields = (
             commit,
             self._settled_below,
             tree.size,
@@ -106,6 +116,7 @@ class Step:
             [(span.kid, span.first, span.last) for span in tree.keys],
             list(self._leaves(tree, empties=oldest is not None)),
         )
+        return RelayedProgress(*fields, [*tree.relayed]) if tree.relayed else ChainedProgress(*fields)
 
     def _leaves(self, tree: TreeState, *, empties: bool) -> Iterator[tuple[int, bytes]]:
         first, leaves = tree.leaves_from, tree.leaves

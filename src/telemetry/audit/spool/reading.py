@@ -12,13 +12,14 @@ import msgspec
 
 from telemetry.audit.producer import TreeState
 from telemetry.audit.spool.packing import Row, progress_of, unpack
-from telemetry.audit.spool.progress import ChainedProgress, Progress
+from telemetry.audit.spool.progress import ChainedProgress, Progress, RelayedProgress
 from telemetry.audit.spool.sealing import Chain, Link, OpenedRow, RowForm
 from telemetry.audit.spool.sqlite_file import checked, damaged, translated
 from telemetry.audit.spool.tables import TABLES, AlternatingTables, Notes, StoredPack
 from telemetry.exceptions import SpoolError
 from telemetry.format.proof.key_span import KeySpan
 from telemetry.format.proof.merkle import HASH_BYTES
+from telemetry.format.proof.relayed_runs import Run
 from telemetry.system.fork_gate import GatedLock
 
 PROGRESS = "progress"
@@ -94,6 +95,7 @@ class SegmentReader:
             leaves=self._leaves_from(progress.signed_size),
             leaves_from=progress.signed_size,
             keys=tuple(KeySpan(*key) for key in progress.keys),
+            relayed=tuple(Run(*run) for run in progress.relayed) if isinstance(progress, RelayedProgress) else (),
         )
 
     def rows(self) -> Iterator[Row]:
@@ -147,7 +149,7 @@ class SegmentReader:
                 if stored is None:
                     return Progress(), Link()
                 opened = self._form.open_note(checked(*stored))
-                kind = ChainedProgress if self._form.is_chained else Progress
+                kind = RelayedProgress if self._form.is_chained else Progress
                 return msgspec.msgpack.decode(opened.content, type=kind), opened.link or Link()
             except (sqlite3.Error, msgspec.DecodeError, ValueError) as exc:
                 raise damaged(path, exc) from exc

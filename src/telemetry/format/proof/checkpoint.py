@@ -23,6 +23,7 @@ from telemetry.format.proof.checkpoint_text import (
 )
 from telemetry.format.proof.key_span import KeySpan, require_cover
 from telemetry.format.proof.merkle import Frontier, split_hashes
+from telemetry.format.proof.relayed_runs import Run, parse_runs, render_runs
 from telemetry.format.proof.signed_note import Note, PublicKey, Signer, open_note, parse_note, sign_note
 
 
@@ -45,6 +46,8 @@ class Checkpoint:
             interval. None in version 1, and where the size before is not known.
         keys: Data keys that sealed the records of the interval, in order; empty where they are in the clear, and where
             the interval is not known.
+        relayed: Records of the interval that other processes have sealed for an outbox, in runs. Their data keys belong to no
+            process, and they may be older than the producer.
         old_copy: Records of an older copy of the spool segment, which somebody had put back and for which the end was
             signed once more; None where there was none.
         extensions: Extension lines that this version does not know, unchanged.
@@ -61,6 +64,7 @@ class Checkpoint:
     topic: str | None = None
     interval: int | None = None
     keys: tuple[KeySpan, ...] = ()
+    relayed: tuple[Run, ...] = ()
     old_copy: int | None = None
     extensions: tuple[str, ...] = ()
 
@@ -77,6 +81,7 @@ class Checkpoint:
         topic: str | None = None,
         interval: int | None = None,
         keys: tuple[KeySpan, ...] = (),
+        relayed: tuple[Run, ...] = (),
     ) -> Checkpoint:
         """Return the checkpoint of a tree in its present state.
 
@@ -95,6 +100,7 @@ class Checkpoint:
             topic=topic,
             interval=interval,
             keys=keys,
+            relayed=relayed,
         )
 
     @property
@@ -165,6 +171,8 @@ def render_text(checkpoint: Checkpoint) -> str:
     if checkpoint.interval is not None:
         lines.append(f"interval {checkpoint.interval}")
     lines += [f"key {span}" for span in checkpoint.keys]
+    if checkpoint.relayed:
+        lines.append(f"relayed {render_runs(checkpoint.relayed)}")
     if checkpoint.old_copy is not None:
         lines.append(f"old-copy {checkpoint.old_copy}")
     return "\n".join([*lines, *checkpoint.extensions]) + "\n"
@@ -179,6 +187,7 @@ def parse_text(text: str) -> Checkpoint:
     """
     lines = split_lines(text)
     known, size, root = lines.known, lines.size, lines.root
+    interval = _parse_interval(lines)
     return Checkpoint(
         source=lines.source,
         producer=lines.producer,
@@ -189,8 +198,9 @@ def parse_text(text: str) -> Checkpoint:
         recovered="recovered" in known,
         frontier=_parse_frontier(known["frontier"], size, root) if "frontier" in known else None,
         topic=parse_topic(known["topic"]) if "topic" in known else None,
-        interval=_parse_interval(lines),
+        interval=interval,
         keys=lines.keys,
+        relayed=_parse_relayed(lines, interval),
         old_copy=_parse_old_copy(lines),
         extensions=lines.unknown,
     )
@@ -209,6 +219,15 @@ def _parse_interval(lines: Lines) -> int | None:
         raise FormatError(message)
     require_cover(lines.keys, start, lines.size)
     return start
+
+
+def _parse_relayed(lines: Lines, interval: int | None) -> tuple[Run, ...]:
+    if "relayed" not in lines.known:
+        return ()
+    if interval is None:
+        message = "the checkpoint names relayed records and not the interval in which they are"
+        raise FormatError(message)
+    return parse_runs(lines.known["relayed"], interval, lines.size)
 
 
 def _parse_old_copy(lines: Lines) -> int | None:

@@ -21,7 +21,7 @@ MAX_LINES = 3 + 64
 
 _MAX_ORIGIN = 4_096
 _FIXED_LINES = 3
-_ONCE = frozenset(("time", "final", "recovered", "frontier", "topic", "interval", "old-copy"))
+_ONCE = frozenset(("time", "final", "recovered", "frontier", "topic", "interval", "old-copy", "relayed"))
 _BARE = frozenset(("final", "recovered"))
 _KEY = "key "
 _SIZE = re.compile(r"0|[1-9][0-9]{0,15}", re.ASCII)

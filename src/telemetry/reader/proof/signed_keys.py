@@ -1,6 +1,7 @@
 """Remembers which data keys trusted checkpoints list for which records, and refuses what was sealed with them elsewhere.
 
-A reader who may unwrap has the data key, and could seal with it: in any stream of the service, at any time.
+A reader who may unwrap has the data key, and could seal with it: in any stream of the service, at any time. The data key
+of an outbox belongs to no stream: a relay lists it for the records that it relayed, and so may the next relay.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from telemetry.exceptions import MalformedRecordError
 from telemetry.format.proof.checkpoint import Checkpoint
 from telemetry.format.value.jwe import kid_in_header
 from telemetry.reader.proof.places import StreamPlace
-from telemetry.reader.proof.sequence_ranges import SequenceRanges
 from telemetry.reader.proof.stream_proof import StreamProof
+from telemetry.reader.sequence_ranges import SequenceRanges
 
 _DATA = b'"data":"'
 _MAX_HEADER = 512
@@ -29,17 +30,27 @@ class SignedKeys:
     def __init__(self) -> None:
         # By key and source: for each producer, the records that the key has sealed.
         self._owners: dict[tuple[str, str], defaultdict[str, SequenceRanges]] = {}
+        # The keys that some process lists as its own. Those of relayed events are the application's: any relay may list them.
+        self._own: set[tuple[str, str]] = set()
         # By producer and source: the records whose keys are listed.
         self._listed: defaultdict[tuple[str, str], SequenceRanges] = defaultdict(SequenceRanges)
 
     def add(self, checkpoint: Checkpoint) -> list[str]:
         """Add the keys that a checkpoint lists; return those that were not known."""
-        added = []
+        added, relayed = [], SequenceRanges()
+        for run in checkpoint.relayed:
+            relayed.add(run.first, run.last + 1)
         for span in checkpoint.keys:
+            is_own = span.first not in relayed or span.last not in relayed
             producers = self._owners.setdefault((span.kid, checkpoint.source), defaultdict(SequenceRanges))
             if not producers:
                 added.append(span.kid)
-            producers[checkpoint.producer].add(span.first, span.last + 1)
+            if is_own:
+                self._own.add((span.kid, checkpoint.source))
+                producers[checkpoint.producer].add(span.first, span.last + 1)
+            else:
+                # The data keys of many processes alternate: a range for each record would be kept for ever.
+                producers[checkpoint.producer].stretch(span.first, span.last + 1)
             self._listed[checkpoint.producer, checkpoint.source].add(span.first, span.last + 1)
         return added
 
@@ -57,7 +68,7 @@ class SignedKeys:
         """
         kid = _kid(value)
         producers: Mapping[str, SequenceRanges] = self._owners.get((kid, place.source), {})
-        if producers and place.producer not in producers:
+        if (kid, place.source) in self._own and place.producer not in producers:
             return "its data key belongs to another process, which lists it in its signed checkpoints"
         is_listed = kid and place.sequence in self._listed.get(place[:2], ())
         if is_listed and place.sequence not in producers.get(place.producer, ()):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import chain, groupby
 
+from telemetry.format.proof.key_span import KeySpan
 from telemetry.reader.verify.record_group import RecordGroup, Sighting, kid_of
 from telemetry.reader.verify.stream_check import StreamCheck
 from telemetry.reader.verify.tree.signed_leaves import SignedInterval
@@ -306,11 +308,12 @@ class StreamReporter:
 
     def _foreign_keys(self) -> Iterator[Finding]:
         """Yield proven records whose data key is not the one that was signed for their sequence."""
-        spans = self._check.trusted.spans
+        spans = sorted(self._check.trusted.spans, key=_first)
         for group in self._check.groups if spans else ():
             kid = kid_of(group.data_start)
             for sequence, place in group.first:
-                signed = next((span.kid for span in spans if span.first <= sequence <= span.last), None)
+                at = bisect_right(spans, sequence, key=_first) - 1
+                signed = spans[at].kid if at >= 0 and sequence <= spans[at].last else None
                 if signed is not None and signed != kid and self._check.tree.is_proven(sequence):
                     reason = "sealed with another data key than its producer signed for this record"
                     yield Finding(Verdict.TAMPERED, reason, sequence, sequence, str(place), "kid")
@@ -390,3 +393,7 @@ class StreamReporter:
             copies = "1 copy is" if duplicates == 1 else f"{duplicates} copies are"
             reason = f"{copies} byte for byte the same as the first (delivered at least once)"
             yield Finding(Verdict.DUPLICATE, reason)
+
+
+def _first(span: KeySpan) -> int:
+    return span.first

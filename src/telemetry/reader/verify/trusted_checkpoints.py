@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from telemetry.format.proof.checkpoint import Checkpoint
 from telemetry.format.proof.key_span import KeySpan
+from telemetry.reader.sequence_ranges import SequenceRanges
 
 MAX_SPANS = 4_096
 """Spans of data keys that are kept of one producer."""
@@ -38,6 +39,7 @@ class TrustedCheckpoints:
         keys: Labels of the keys.
         believed: For each label, why the key is believed.
         spans: The data keys that were signed for, with the records that they sealed.
+        relayed: The records that came from an outbox, and may be older than the producer.
         count: How many different checkpoints they signed.
         latest: The largest checkpoint; None before the first.
         last_end: The largest end that was signed, by the process itself or in a recovery; None while there is none.
@@ -45,12 +47,13 @@ class TrustedCheckpoints:
         recoveries: The ends that were signed for a dead process, the last ones of each size.
     """
 
-    __slots__ = ("_times", "believed", "count", "ended", "keys", "last_end", "latest", "recoveries", "spans")
+    __slots__ = ("_times", "believed", "count", "ended", "keys", "last_end", "latest", "recoveries", "relayed", "spans")
 
     def __init__(self) -> None:
         self.keys: set[str] = set()
         self.believed: dict[str, str] = {}
         self.spans: list[KeySpan] = []
+        self.relayed = SequenceRanges()
         # Earliest and latest time that was signed for each size, and whether all of them are of version 2.
         self._times: dict[int, tuple[str, str, bool]] = {}
         self.count = 0
@@ -94,6 +97,8 @@ class TrustedCheckpoints:
             self._note_time(checkpoint)
         if is_new and len(self.spans) < MAX_SPANS:
             self.spans += checkpoint.keys
+        for run in checkpoint.relayed:
+            self.relayed.add(run.first, run.last + 1)
         if checkpoint.is_closing and (self.last_end is None or checkpoint.size >= self.last_end.size):
             self.last_end = checkpoint
         self._note_end(checkpoint)

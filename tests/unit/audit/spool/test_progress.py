@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from telemetry.audit.producer import TreeState
-from telemetry.audit.spool.progress import ChainedProgress, Progress, Step
+from telemetry.audit.spool.packing import pack, progress_of
+from telemetry.audit.spool.progress import ChainedProgress, Progress, RelayedProgress, Step
 from telemetry.format.proof.key_span import KeySpan
+from telemetry.format.proof.relayed_runs import Run
+from tests.support.accepted_records import sealed_records
 
 PRODUCER = "018f3b1c-0000-7000-8000-000000000001"
 
@@ -76,3 +81,23 @@ def test_table_is_kept_while_its_hashes_would_be_lost() -> None:
 def test_without_a_tree_nothing_is_lost() -> None:
     assert Step(ChainedProgress(commit=1), 5, None, leaf_end=0, mark=0).may_empty(has_records=False)
     assert Step(Progress(commit=1, tree_size=8), 5, None, leaf_end=0, mark=0).may_empty(has_records=False)
+
+
+def test_progress_of_a_relay_names_the_relayed_records() -> None:
+    state = tree(7, signed=2, first=4)._replace(relayed=(Run(2, 3), Run(5, 6)))
+    progress = Step(ChainedProgress(commit=1), 3, state, leaf_end=4, mark=0).progress(oldest=None)
+    (packed,) = pack(list(sealed_records(1, uses_of_a_key=10)), progress)
+
+    read = progress_of(packed.content, is_chained=True)
+
+    assert isinstance(read, RelayedProgress)
+    assert read.relayed == [(2, 3), (5, 6)]
+    assert (read.keys, read.leaves) == ([("kid", 2, 6)], [(4, leaves(4, 7))])
+    # A former version reads it too, without the member that it does not know.
+    former = msgspec.msgpack.decode(msgspec.msgpack.encode(progress), type=ChainedProgress)
+    assert former.keys == read.keys
+
+
+def test_progress_of_a_former_version_has_no_relayed_records() -> None:
+    written = msgspec.msgpack.encode(ChainedProgress(commit=1, keys=[("kid", 0, 1)]))
+    assert msgspec.msgpack.decode(written, type=RelayedProgress).relayed == []

@@ -66,3 +66,37 @@ def test_records_before_the_first_checkpoint_read_are_open() -> None:
     for record in topic(process.run(10, every=5)):
         index.observe(record)
     assert refusal(index, second, 3) == ""
+
+
+def of_two_relays(*, relays: bool) -> ProofIndex:
+    """Return what is signed where two processes list one data key, and a third has listed nothing yet."""
+    index = ProofIndex(TrustPolicy.of_keys([Signer().public]), Listener())
+    for number in (1, 2):
+        for record in topic(Process(number, data_key=7, leaves=True, relays=relays).run(10, every=5)):
+            index.observe(record)
+    return index
+
+
+@pytest.mark.parametrize("relays", [True, False])
+def test_key_of_an_outbox_belongs_to_no_process(relays: bool) -> None:
+    index, third = of_two_relays(relays=relays), Process(3, data_key=7)
+    place, value = index.place_of(record := third.log()), record.value
+    assert place is not None
+    assert ("belongs to another process" in index.refusal(place, value or b"")) is not relays
+
+
+def test_key_of_an_outbox_is_refused_where_another_is_listed() -> None:
+    index = of_two_relays(relays=True)
+    assert "not the one that its process lists" in refusal(index, DataKey(3), 4)
+    assert refusal(index, DataKey(7), 4) == ""
+
+
+def test_key_of_a_process_is_its_own_though_a_relay_lists_it() -> None:
+    index = ProofIndex(TrustPolicy.of_keys([Signer().public]), Listener())
+    for process in (Process(1, data_key=7, leaves=True), Process(2, data_key=7, leaves=True, relays=True)):
+        for record in topic(process.run(10, every=5)):
+            index.observe(record)
+    third = Process(3, data_key=7).log()
+    place = index.place_of(third)
+    assert place is not None
+    assert "belongs to another process" in index.refusal(place, third.value or b"")

@@ -101,6 +101,7 @@ class CheckpointSigner:
             topic=self._topic,
             interval=part.signed_size if has_interval else None,
             keys=part.keys if has_interval else (),
+            relayed=part.relayed if has_interval else (),
         )
 
     def _record(self, part: TreeState, checkpoint: Checkpoint) -> SealedRecord:

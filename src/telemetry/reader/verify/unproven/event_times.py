@@ -85,6 +85,9 @@ class EventTimes:
                 moment = _moment(text)
                 if moment is None or earliest <= moment <= latest:
                     continue
+                # An outbox may have waited for its relay for days.
+                if moment < earliest and sequence in trusted.relayed:
+                    continue
                 if tree.is_proven(sequence) and not tree.copies.is_blamed(sequence):
                     reason = (
                         f"the event is dated {text}, although its producer signed from {trusted.first_time} to "

@@ -79,3 +79,18 @@ def test_heartbeats_keep_a_producer_alive() -> None:
         dataclasses.replace(producer).signed_at
         == (START + timedelta(minutes=15, milliseconds=50)).strftime("%Y-%m-%dT%H:%M:%S") + producer.signed_at[19:]
     )
+
+
+@pytest.mark.parametrize("relays", [True, False])
+def test_relayed_event_may_be_older_than_its_relay(relays: bool) -> None:
+    """The producer ids of these processes say that they began in August 2025."""
+    process = Process(leaves=True, relays=relays)
+    process.clock = START - timedelta(days=400)
+    old = process.log()
+    process.clock = START
+    (producer,) = verify(topic([old, *process.run(5)])).producers
+    assert [finding.field for finding in producer.of(Verdict.UNVERIFIABLE)] == ([] if relays else ["time"])
+
+
+def test_relayed_event_of_the_future_is_named() -> None:
+    assert found(Process(leaves=True, relays=True)) == [("time", "95")]

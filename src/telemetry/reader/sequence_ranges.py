@@ -21,6 +21,11 @@ class SequenceRanges:
             start, end = min(start, self._starts[first]), max(end, self._ends[after - 1])
         self._starts[first:after], self._ends[first:after] = [start], [end]
 
+    def stretch(self, start: int, end: int) -> None:
+        """Add these sequences and all between them and those that are there: one range, however many are added."""
+        starts, ends = [*self._starts[:1], start], [*self._ends[-1:], end]
+        self._starts, self._ends = [min(starts)], [max(ends)]
+
     def __contains__(self, sequence: int) -> bool:
         at = bisect_right(self._starts, sequence)
         return at > 0 and sequence < self._ends[at - 1]

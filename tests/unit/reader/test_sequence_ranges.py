@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telemetry.reader.proof.sequence_ranges import SequenceRanges
+from telemetry.reader.sequence_ranges import SequenceRanges
 
 RANGE = st.tuples(st.integers(0, 40), st.integers(1, 8))
 
@@ -19,3 +19,10 @@ def test_ranges_equal_a_set(added: list[tuple[int, int]]) -> None:
         assert {number for number in range(-1, 60) if number in ranges} == expected
         gaps = sum(number + 1 not in expected for number in expected)
         assert len(ranges._starts) == gaps
+
+
+def test_stretched_range_has_everything_between() -> None:
+    ranges = SequenceRanges()
+    for start, end in ((10, 12), (4, 5), (20, 21)):
+        ranges.stretch(start, end)
+    assert [number in ranges for number in (3, 4, 9, 10, 15, 20, 21)] == [False, True, True, True, True, True, False]
