@@ -1,0 +1,1 @@
+"""A Django app whose models have every kind of field and relation that an audit must understand."""
