@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from telemetry.audit.health import Health
+    from telemetry.audit.service import AuditService
+    from telemetry.catalog.catalog import AuditCatalog
     from telemetry.config import AuditConfig, TelemetryConfig
 
 
@@ -23,19 +25,20 @@ class Telemetry:
     Args:
         config: A ``TelemetryConfig``, or a bare ``AuditConfig``; the service name then comes from
             ``OTEL_SERVICE_NAME``, else from the program's name.
+        catalog: The event types that may be logged, if they are declared.
 
     Attributes:
         audit: Logs audit events.
     """
 
-    def __init__(self, config: TelemetryConfig | AuditConfig) -> None:
+    def __init__(self, config: TelemetryConfig | AuditConfig, *, catalog: AuditCatalog | None = None) -> None:
         # The pipeline with its Kafka client, cryptography and metrics is loaded here, and not with the name of this
         # class: before start(), so that the workers of a preforking server share the memory of it.
+        from telemetry.audit.governed.governed_service import service_of  # noqa: PLC0415
         from telemetry.audit.runtime import Runtime  # noqa: PLC0415
-        from telemetry.audit.service import AuditService  # noqa: PLC0415
 
-        self._runtime = Runtime(config)
-        self.audit = AuditService(self._runtime)
+        self._runtime = Runtime(config, catalog=catalog)
+        self.audit: AuditService = service_of(self._runtime, self._runtime.config, catalog)
 
     @property
     def config(self) -> TelemetryConfig:

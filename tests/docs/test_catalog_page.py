@@ -13,23 +13,35 @@ import pytest
 from telemetry.catalog.builtin import builtin
 from telemetry.catalog.card_numbers import is_card_number
 from telemetry.catalog.secret_names import SECRET_NAMES
+from telemetry.testing import CapturedEvents
 
 PAGE = (Path(__file__).parents[2] / "docs" / "catalog.md").read_text("utf-8")
 EXAMPLES = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+
+(CONFIGURATION,) = re.findall(r"^```toml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 
 def section(title: str) -> str:
     return PAGE.split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
-def test_examples_run_as_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    declared, scrubbed = EXAMPLES
+def test_examples_run_as_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, captured_events: CapturedEvents
+) -> None:
+    declared, logged, scrubbed = EXAMPLES
+    (tmp_path / "telemetry.toml").write_text(
+        'environment = "test"\n[audit_config]\nkafka_brokers = "memory:"\n' + CONFIGURATION
+    )
+    monkeypatch.chdir(tmp_path)
     module = ModuleType("shop_of_the_page")
     monkeypatch.setitem(sys.modules, module.__name__, module)
     exec(compile(declared, "catalog.md", "exec"), vars(module))  # noqa: S102
+    exec(compile(logged, "catalog.md", "exec"), vars(module))  # noqa: S102
     exec(compile(scrubbed, "catalog.md", "exec"), {})  # noqa: S102
 
     kind = module.catalog.find("order.refunded")
+    assert [event.payload["iban"] for event in captured_events.all("order.refunded")] == ["****3000", "****3000"]
+    captured_events.one("user.login", outcome="success")
     event = module.OrderRefunded(order_id=7, amount="9.90", iban="DE89370400440532013000", token="t")
     assert kind.check(event).payload == {"order_id": 7, "amount": "9.90", "iban": "****3000"}
 

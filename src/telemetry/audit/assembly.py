@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from telemetry.audit.accept.draft.factory import factory_of
+from telemetry.audit.accept.draft.choice import factory_of
 from telemetry.audit.accept.encryptor import AuditEncryptor, ClearEncoder, NoSealer
 from telemetry.audit.accept.intake import Intake
 from telemetry.audit.accept.key_supply import KeySupply
@@ -56,6 +56,9 @@ from telemetry.exceptions import ConfigurationError, Problem, SpoolError, Storag
 from telemetry.format.value.message import context_of, source_of
 from telemetry.storage import StorageProvider, StorageProviderFactory
 
+if TYPE_CHECKING:
+    from telemetry.catalog.catalog import AuditCatalog
+
 logger = logging.getLogger("telemetry.audit")
 
 _SPOOL_PARTS = 2
@@ -67,7 +70,7 @@ _FALLBACK_SHARE, _KAFKA_ONLY_SHARE = 0.6, 0.95
 """Parts of the time of a shutdown that Kafka gets with a fallback, which needs the rest, and without one."""
 
 
-def assemble(config: TelemetryConfig, *, check: bool = True) -> AuditPipeline:
+def assemble(config: TelemetryConfig, *, catalog: AuditCatalog | None = None, check: bool = True) -> AuditPipeline:
     """Build and start a pipeline.
 
     If a step fails, everything that was opened before it is closed: no thread, file or lock is left, because the next
@@ -75,6 +78,7 @@ def assemble(config: TelemetryConfig, *, check: bool = True) -> AuditPipeline:
 
     Args:
         config: The whole configuration.
+        catalog: The declared types, if there is a catalogue.
         check: Try the key, Kafka's settings and the store first; a forked child skips that.
 
     Raises:
@@ -84,7 +88,7 @@ def assemble(config: TelemetryConfig, *, check: bool = True) -> AuditPipeline:
         TransportError: Kafka cannot be reached and there is no fallback.
     """
     with ExitStack() as opened:
-        pipeline = _Assembly(config, opened, check=check).build()
+        pipeline = _Assembly(config, opened, check=check).build(catalog)
         opened.pop_all()
         return pipeline
 
@@ -121,7 +125,7 @@ class _Assembly:
             topic=self._audit.kafka_topic, provider=storage.provider if storage is not None else None
         )
 
-    def build(self) -> AuditPipeline:
+    def build(self, catalog: AuditCatalog | None) -> AuditPipeline:
         """Return the pipeline; its threads are running.
 
         This is one function on purpose: the order of its lines is the order in which a record passes the parts.
@@ -129,7 +133,7 @@ class _Assembly:
         audit = self._audit
         # 1. The producer's stream, and everything that may refuse the start: signing key, data key, Kafka's settings,
         #    store. Only then are segments of dead processes adopted.
-        factory = factory_of(self._config)
+        factory = factory_of(self._config, catalog)
         signer = signer_of(audit, source=self._source)
         keys = self._open_keys()
         if self._check:

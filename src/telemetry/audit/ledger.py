@@ -11,7 +11,7 @@ import msgspec
 from telemetry.audit.accept.room import Room
 from telemetry.audit.loss_log import LossLog
 from telemetry.audit.metrics.instruments import AuditMetrics
-from telemetry.audit.receipt import Receipt, mark_delivered, mark_failed, mark_stored, notify
+from telemetry.audit.receipt import Receipt, mark_delivered, mark_failed, mark_stored, notify, unheard
 from telemetry.audit.record import SealedRecord, Segment
 from telemetry.exceptions import TelemetryError, TransportError
 
@@ -100,7 +100,7 @@ class Ledger:
             receipts = _receipts(records)
             waited = [receipt for receipt in receipts if mark_failed(receipt, error)]
             self.counts.failed += len(receipts)
-        self.lost(error, events=len(receipts) - len(waited))
+        self.lost(error, events=unheard(receipts, waited))
         self._settle(records, len(receipts), _own_size(records), waited)
         self._metrics.failed(len(receipts))
 

@@ -109,6 +109,10 @@ class AuditPipeline:
             self._ledger.refused(exc)
             raise
 
+    def forgo(self, error: TelemetryError) -> None:
+        """Count an event that could not be logged, and whose call goes on all the same."""
+        self._ledger.lost(error, events=1)
+
     def stats(self) -> AuditStats:
         """Return a snapshot of the counts."""
         counts = self._ledger.counts

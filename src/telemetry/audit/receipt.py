@@ -78,6 +78,8 @@ class Receipt(_Awaitable, eq=False, gc=False):
     _object: str | None = None
     _error: TelemetryError | None = None
     _waiters: list[_Waiter] | None = None
+    _may_fail: bool = False
+    _limit: float | None = None
 
     def __repr__(self) -> str:
         return f"Receipt(event_id={self.event_id!r}, producer={self.producer!r}, sequence={self.sequence})"
@@ -98,6 +100,11 @@ class Receipt(_Awaitable, eq=False, gc=False):
     def delivery(self) -> Delivery | None:
         """Where the event is, once delivered or stored; None before."""
         return Delivery(self._topic, self._partition, self._offset, self._object) if self._level == DELIVERED else None
+
+    @property
+    def error(self) -> TelemetryError | None:
+        """Why the event failed; None if it did not. The one way to know it of a type whose failures are only counted."""
+        return self._error
 
     @property
     def is_accepted(self) -> bool:
@@ -137,7 +144,8 @@ class Receipt(_Awaitable, eq=False, gc=False):
     def __await__(self) -> Generator[Any, None, Receipt]:
         # Most receipts have reached their level when they are awaited: no coroutine is created for them.
         if self._level < self._asked:
-            yield from wait_until(self, self._asked).__await__()
+            is_plain = self._limit is None and not self._may_fail
+            yield from (wait_until(self, self._asked) if is_plain else wait_by_policy(self)).__await__()
         return self
 
     # The methods of a coroutine, for a task that runs the receipt itself. They keep no state: several tasks may.
@@ -146,7 +154,8 @@ class Receipt(_Awaitable, eq=False, gc=False):
         """Return the future that a task must wait for; raise ``StopIteration`` with the receipt when there is none."""
         del value
         if self.has_reached(self._asked):
-            self._raise_unless(self._asked)
+            if not self._may_fail:
+                self._raise_unless(self._asked)
             raise StopIteration(self)
         return self._future(self._asked).__await__().send(None)
 
@@ -161,7 +170,11 @@ class Receipt(_Awaitable, eq=False, gc=False):
 
     def wait(self, timeout: float | None = None) -> Receipt:
         """Block until the level that ``log()`` was asked for, and return the receipt; errors as :meth:`wait_durable`."""
-        self._block(self._asked, timeout)
+        try:
+            self._block(self._asked, timeout)
+        except TelemetryError:
+            if not self._may_fail:
+                raise
         return self
 
     def wait_durable(self, timeout: float | None = None) -> None:
@@ -188,10 +201,7 @@ class Receipt(_Awaitable, eq=False, gc=False):
             self._add(waiter)
             if not event.wait(timeout):
                 self._discard(waiter)
-                message = (
-                    f"event {self.event_id} is not confirmed after {timeout} s; delivery continues in the background"
-                )
-                raise TimeoutError(message)
+                raise TimeoutError(_unconfirmed(self, timeout))
         self._raise_unless(level)
 
     def _future(self, level: int) -> asyncio.Future[None]:
@@ -255,6 +265,42 @@ async def wait_until(receipt: Receipt, level: int) -> None:
             receipt._discard_cancelled()
             raise
     receipt._raise_unless(level)
+
+
+async def wait_by_policy(receipt: Receipt) -> None:
+    """Wait for the level that the call asked for: within the limit of its type, and without an error if its type says so."""
+    try:
+        async with asyncio.timeout(receipt._limit):
+            await wait_until(receipt, receipt._asked)
+    except TimeoutError:
+        raise TimeoutError(_unconfirmed(receipt, receipt._limit)) from None
+    except TelemetryError:
+        if not receipt._may_fail:
+            raise
+
+
+def _unconfirmed(receipt: Receipt, seconds: float | None) -> str:
+    return f"event {receipt.event_id} is not confirmed after {seconds} s; delivery continues in the background"
+
+
+def allow_failure(receipt: Receipt) -> None:
+    """Have a wait for the level that the call asked for end without an error, whatever becomes of the event."""
+    receipt._may_fail = True
+
+
+def limit_wait(receipt: Receipt, seconds: float) -> None:
+    """Have an ``await`` of the receipt end with ``TimeoutError`` after so many seconds."""
+    receipt._limit = seconds
+
+
+def unheard(receipts: Iterable[Receipt], waited: Iterable[Receipt]) -> int:
+    """Return of how many failed events nobody learns.
+
+    Args:
+        receipts: The receipts of all that failed.
+        waited: Those for which a call waits.
+    """
+    return sum(1 for _ in receipts) - sum(not receipt._may_fail for receipt in waited)
 
 
 # The pipeline's half of a receipt. Each function returns whether a call waits, so that :func:`notify` is due.

@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 import weakref
+from typing import TYPE_CHECKING
 
 from telemetry.audit.accept.event_pipeline import EventPipeline
 from telemetry.audit.assembly import assemble
@@ -23,6 +24,9 @@ from telemetry.exceptions import ConfigurationError, LifecycleError, Problem, Te
 from telemetry.kafka.green_threads import START_NEW_THREAD, require_real_threads
 from telemetry.system.core_dumps import disable_core_dumps
 from telemetry.system.deadline import Deadline
+
+if TYPE_CHECKING:
+    from telemetry.catalog.catalog import AuditCatalog
 
 logger = logging.getLogger("telemetry")
 
@@ -43,17 +47,26 @@ class Runtime:
 
     Args:
         config: A ``TelemetryConfig``, or a bare ``AuditConfig``.
+        catalog: The declared types, if there is a catalogue.
         for_reading: Only the event that records a read is logged. A short passphrase does not keep a reader from an old
             trail.
     """
 
-    def __init__(self, config: TelemetryConfig | AuditConfig, *, for_reading: bool = False) -> None:
+    # attributes: one process's state, and what it is built from
+    def __init__(
+        self,
+        config: TelemetryConfig | AuditConfig,
+        *,
+        catalog: AuditCatalog | None = None,
+        for_reading: bool = False,
+    ) -> None:
         if isinstance(config, AuditConfig):
             config = TelemetryConfig(audit_config=config)
         if not isinstance(config, TelemetryConfig):
             problem = Problem("config", f"is of type {type(config).__name__}", "give a TelemetryConfig or AuditConfig")
             raise ConfigurationError(problem)
         self.config = config
+        self._catalog = catalog
         self._for_reading = for_reading
         self._lock = threading.Lock()
         self._pipeline: EventPipeline | None = None
@@ -169,7 +182,7 @@ class Runtime:
 
     def _capture(self) -> EventPipeline:
         if self._captured is None or self._captured.pid != os.getpid():
-            self._captured = captured_pipeline(self.config)
+            self._captured = captured_pipeline(self.config, self._catalog)
             if self._pipeline is not None:
                 logger.warning("events are captured by telemetry.testing and not sent until the capture ends")
         return self._captured
@@ -180,10 +193,10 @@ class Runtime:
             reason = "sends nothing, so there is no trail in which this read could be recorded"
             raise ConfigurationError(Problem("audit_config", reason, "name the brokers in kafka_brokers"))
         if mode is not None:
-            return local_pipeline(self.config, mode, is_start=check)
+            return local_pipeline(self.config, mode, catalog=self._catalog, is_start=check)
         if check and not self._for_reading:
             _require_long_passphrases(self.config.audit_config)
-        pipeline = assemble(self.config, check=check)
+        pipeline = assemble(self.config, catalog=self._catalog, check=check)
         _end_with_process(self)
         return pipeline
 

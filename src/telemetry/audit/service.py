@@ -69,6 +69,7 @@ def _signature(  # noqa: PLR0913 - each field of an event has its name
     idempotency_key: Any = None,
     adjusted: Iterable[str] | None = None,
     sensitive: bool | None = None,
+    scrub: bool | None = None,
     unfit: Unfit = "refuse",
     wait_for: WaitFor | None = None,
     **metadata: Any,
@@ -100,12 +101,18 @@ def _seal_signature(  # noqa: PLR0913 - each field of an event has its name
     correlation_id: Any = None,
     occurred_at: datetime | str | float | None = None,
     idempotency_key: Any = None,
+    adjusted: Iterable[str] | None = None,
     sensitive: bool | None = None,
+    scrub: bool | None = None,
     unfit: Unfit = "refuse",
     **metadata: Any,
 ) -> SealedEvent:
     """Has the signature of :meth:`AuditService.seal`."""
     raise NotImplementedError
+
+
+log_signature = has_signature_of(_signature)
+"""Gives a function the signature of ``log()``."""
 
 
 class AuditService:
@@ -118,7 +125,7 @@ class AuditService:
     def __init__(self, owner: PipelineOwner) -> None:
         self._owner = owner
 
-    @has_signature_of(_signature)
+    @log_signature
     def log(
         self,
         event_type: str,
@@ -169,6 +176,8 @@ class AuditService:
             idempotency_key: The same in each repeat of one call, at most 256 characters: readers show repeats once.
             adjusted: Names of members of which the caller itself has replaced or cut something, such as ``payload``.
             sensitive: Keep payload, changes and metadata off the screens of people who did not ask for them.
+            scrub: Replace secrets, by the names of their keys, and payment card numbers by ``[scrubbed]``; default: the
+                configuration's.
             unfit: What happens to values that are no JSON and to an event that is too large. ``refuse`` raises; with
                 ``repr`` a text stands for what does not fit, and ``adjusted`` names it.
             wait_for: ``accepted`` (sealed and queued), ``durable`` (on disk in the spool; without a spool as
@@ -186,9 +195,9 @@ class AuditService:
             LifecycleError: Before ``start()`` or after ``shutdown()``.
         """
         pipeline = self._owner.pipeline()
-        level = pipeline.default_level if wait_for is None else _level(wait_for, default=pipeline.default_level)
+        level = pipeline.default_level if wait_for is None else level_of(wait_for, default=pipeline.default_level)
         receipt = pipeline.offer(event_type, payload, user_id, fields, unfit, level)
-        if not receipt.has_reached(level) and not _is_in_event_loop():
+        if not receipt.has_reached(level) and not in_event_loop():
             receipt.wait()
         return receipt
 
@@ -228,7 +237,7 @@ class AuditService:
         if "wait_for" in fields:
             message = "seal() takes no wait_for: a row is as safe as its transaction; wait for the receipt of relay()"
             raise EventError(message)
-        may_block = not _is_in_event_loop()
+        may_block = not in_event_loop()
         return self._owner.pipeline().seal(event_type, payload, user_id, fields, unfit, may_block=may_block)
 
     async def key_ready(self) -> None:
@@ -262,18 +271,42 @@ class AuditService:
             LifecycleError: Before ``start()`` or after ``shutdown()``.
         """
         pipeline = self._owner.pipeline()
-        level = pipeline.default_level if wait_for is None else _level(wait_for, default=pipeline.default_level)
+        level = pipeline.default_level if wait_for is None else level_of(wait_for, default=pipeline.default_level)
         receipt = pipeline.relay(data, level)
-        if not receipt.has_reached(level) and not _is_in_event_loop():
+        if not receipt.has_reached(level) and not in_event_loop():
             receipt.wait()
         return receipt
+
+    def emit(self, event: Any, user_id: Any = FROM_CONTEXT, **fields: Any) -> Receipt:
+        """Log a typed event: an object of a class that the catalogue declares.
+
+        Args:
+            event: The event; its class says the type, and what is sealed of it.
+            user_id: As for :meth:`log`.
+            **fields: The other arguments of :meth:`log`.
+
+        Returns:
+            The receipt.
+
+        Raises:
+            EventError: There is no catalogue, it does not declare the class, or the event does not fit its class; else as
+                :meth:`log`.
+        """
+        del event, user_id, fields
+        message = "emit() needs the catalogue that declares the event: Telemetry(config, catalog=catalog)"
+        raise EventError(message)
 
     def get_audit_stats(self) -> AuditStats:
         """Return a snapshot of the counts of this process."""
         return self._owner.pipeline().stats()
 
 
-def _level(wait_for: object, *, default: int) -> int:
+def level_of(wait_for: object, *, default: int) -> int:
+    """Return the number of a level; the default one for an empty text.
+
+    Raises:
+        EventError: There is no such level.
+    """
     if wait_for == "":
         return default
     level = LEVELS.get(wait_for) if isinstance(wait_for, str) else None
@@ -283,7 +316,8 @@ def _level(wait_for: object, *, default: int) -> int:
     return level
 
 
-def _is_in_event_loop() -> bool:
+def in_event_loop() -> bool:
+    """Return whether an event loop runs in this thread."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -165,6 +165,10 @@ class AuditCatalog:
         """Return a declared type, or None."""
         return self._types.get(event_type)
 
+    def declares(self, kind: type[Any]) -> bool:
+        """Return whether a class is the payload of a declared type."""
+        return kind in self._classes
+
     def of(self, event: object) -> EventType:
         """Return the type that a typed event has.
 

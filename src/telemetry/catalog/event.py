@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import msgspec
 
 
@@ -11,6 +13,8 @@ class Event(msgspec.Struct, forbid_unknown_fields=True):
     Fields are annotated as in any ``msgspec.Struct``. A field in ``Annotated`` may be :class:`~telemetry.catalog.Personal`, a
     :class:`~telemetry.catalog.Secret`, or an :class:`~telemetry.catalog.EventField`. The ``repr`` of an event has no value.
     """
+
+    is_telemetry_event: ClassVar[bool] = True
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"

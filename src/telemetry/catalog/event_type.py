@@ -27,8 +27,8 @@ class Checked(NamedTuple):
         fields: Arguments of ``log()`` that the type and the payload give.
     """
 
-    payload: dict[str, Any]
-    fields: dict[str, Any]
+    payload: Any
+    fields: Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +123,9 @@ class EventType:
         """
         if self.rule is not None:
             self.rule.apply(plain, secret, "payload")
-        fields = dict(self._given)
+        if self.entity_id is None and not self.moved:
+            return Checked(plain, self.given)
+        fields = dict(self.given)
         if self.entity_id is not None:
             fields["entity_id"] = plain.get(self.entity_id)
         for name, field in self.moved.items():
@@ -133,6 +135,7 @@ class EventType:
         return Checked(plain, fields)
 
     @cached_property
-    def _given(self) -> dict[str, Any]:
+    def given(self) -> Mapping[str, Any]:
+        """Arguments of ``log()`` that are the same for every event of this type."""
         given = {"entity": self.entity, "action": self.action, "outcome": self.outcome}
         return {name: value for name, value in given.items() if value is not None}

@@ -20,6 +20,7 @@ from pydantic import (
 
 from telemetry.config.builtins import ENCRYPTION, STORAGE
 from telemetry.config.encryption import EncryptionConfig, SigningConfig
+from telemetry.config.event_policy import EventPolicyConfig
 from telemetry.config.kafka import KafkaConfig, SecurityProtocol
 from telemetry.config.local import LOCAL_BROKERS, LocalMode, is_local, is_off, is_on, mode_of
 from telemetry.config.model import ConfigModel, problems_of
@@ -104,6 +105,10 @@ class AuditConfig(ConfigModel):
         clear_fields: Event fields to show outside the sealed part too.
         hide_event_type: Show ``telemetry.event`` outside the sealed part instead of the event type; readers of earlier
             versions refuse such events.
+        scrub: Replace secrets and payment card numbers in every event (docs/catalog.md); a call may ask for it with ``scrub=True``.
+        scrub_keys: Further names of secrets.
+        scrub_spared_keys: Names that are no secrets here.
+        event_policies: How safe events of some types must be, beyond what the catalogue says (docs/catalog.md).
         trace_batches: Draw an OpenTelemetry span for each batch sent to Kafka; never with a key in it.
         self_audit: Log the library's own life (started, stopped, fallback entered and left, ...) as events.
         read_audit: Whether opening the trail is itself recorded in it, as ``telemetry.read``: ``required`` (nothing is opened
@@ -170,6 +175,10 @@ class AuditConfig(ConfigModel):
     key_hmac_secret_file: Path | None = None
     clear_fields: tuple[str, ...] = ()
     hide_event_type: bool = False
+    scrub: bool = False
+    scrub_keys: tuple[str, ...] = ()
+    scrub_spared_keys: tuple[str, ...] = ()
+    event_policies: tuple[EventPolicyConfig, ...] = ()
     trace_batches: bool = False
     self_audit: bool = False
     read_audit: ReadAudit = "required"

@@ -30,6 +30,7 @@ class Recorder:
         config: Configuration of the one that is created: an object, a TOML file, or None for ``TELEMETRY_*`` variables.
         use_started: Use the one that is started in this process at the moment of an event. One is created only by
             :meth:`start`, and only if none is started.
+        scrub: Whether secrets and payment card numbers are replaced; a framework hands over whatever it has.
 
     Raises:
         ConfigurationError: Nothing was given, and the configuration cannot be loaded.
@@ -42,8 +43,10 @@ class Recorder:
         telemetry: Telemetry | None = None,
         config: TelemetryConfig | str | Path | None = None,
         use_started: bool = False,
+        scrub: bool = True,
     ) -> None:
         self._failures = HookFailures(hook)
+        self._scrub = scrub
         self._lock = threading.Lock()
         self._config = config
         self._telemetry = telemetry if telemetry is not None or use_started else _created(config)
@@ -108,7 +111,7 @@ class Recorder:
         await asyncio.to_thread(self.shutdown, timeout)
 
     def record(self, event_type: str, payload: Any, user_id: Any = FROM_CONTEXT, **fields: Any) -> Receipt | None:
-        """Log an event; what does not fit is written as text.
+        """Log an event; what does not fit is written as text, and secrets are scrubbed.
 
         Args:
             event_type: What happened.
@@ -120,7 +123,8 @@ class Recorder:
             The receipt; None if the event could not be logged, which is counted.
         """
         try:
-            return self.telemetry.audit.log(event_type, payload, user_id, unfit="repr", **fields)
+            values = {"scrub": self._scrub, **fields}
+            return self.telemetry.audit.log(event_type, payload, user_id, unfit="repr", **values)
         except Exception as exc:  # noqa: BLE001 - the application must not learn of it; counted and logged
             self._failures.add(exc)
             return None

@@ -79,3 +79,19 @@ def test_started_one_is_used_when_it_is_there(captured_events: CapturedEvents) -
     assert (before, after, recorder.failures) == (None, None, 2)
     assert during is not None
     captured_events.one("meanwhile")
+
+
+def test_secrets_of_a_framework_are_scrubbed(captured_events: CapturedEvents) -> None:
+    recorder, open_recorder = Recorder("test", config=CONFIG), Recorder("test", config=CONFIG, scrub=False)
+    recorder.start()
+    open_recorder.start()
+
+    recorder.record("form", {"password": "hunter2", "note": "paid with 4111 1111 1111 1111"}, "ada")
+    open_recorder.record("open", {"password": "hunter2"}, "ada")
+
+    captured_events.one(
+        "form", payload={"password": "[scrubbed]", "note": "paid with [scrubbed]"}, adjusted=("payload",)
+    )
+    captured_events.one("open", payload={"password": "hunter2"})
+    for each in (recorder, open_recorder):
+        each.shutdown()

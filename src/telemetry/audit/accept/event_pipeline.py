@@ -11,6 +11,7 @@ from telemetry.audit.accept.outbox.sealed_event import SealedEvent
 from telemetry.audit.health import Health
 from telemetry.audit.receipt import ACCEPTED, Receipt
 from telemetry.audit.reports import AuditStats, ShutdownReport
+from telemetry.exceptions import TelemetryError
 
 
 class EventPipeline(Protocol):
@@ -52,6 +53,9 @@ class EventPipeline(Protocol):
 
     def relay(self, data: bytes, level: int = ACCEPTED) -> Receipt:
         """Accept what :meth:`seal` returned, or have it wait; arguments and errors as :meth:`AuditService.relay`."""
+
+    def forgo(self, error: TelemetryError) -> None:
+        """Count an event that could not be logged, and whose call goes on all the same."""
 
     def stats(self) -> AuditStats:
         """Return a snapshot of the counts."""

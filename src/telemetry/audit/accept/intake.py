@@ -12,7 +12,7 @@ from telemetry.audit.accept.draft.relayed_event import RelayedEvent
 from telemetry.audit.accept.room import Room
 from telemetry.audit.accept.stream import ProducerStream
 from telemetry.audit.accept.waiting_line import WaitingEvent, WaitingLine
-from telemetry.audit.receipt import ACCEPTED, WAITING, Receipt, mark_accepted, mark_failed, notify
+from telemetry.audit.receipt import ACCEPTED, WAITING, Receipt, mark_accepted, mark_failed, notify, unheard
 from telemetry.audit.record import SealedRecord
 from telemetry.exceptions import BackpressureError, TelemetryError
 from telemetry.system.worker import Worker
@@ -248,7 +248,7 @@ class Intake:
         # Counted first: a call that has raised is in the statistics already.
         self._refusals.refused(error, calls=len(refused))
         waited = [event.receipt for event in refused if mark_failed(event.receipt, error)]
-        self._refusals.lost(error, events=len(refused) - len(waited))
+        self._refusals.lost(error, events=unheard((event.receipt for event in refused), waited))
         notify(waited)
 
     def _accept(self, draft: EventDraft | RelayedEvent, level: int, receipt: Receipt | None = None) -> Receipt | None:

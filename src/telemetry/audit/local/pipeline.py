@@ -7,13 +7,14 @@ import os
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import uuid_utils
 
 from telemetry.audit.accept.draft.adjuster import Unfit
+from telemetry.audit.accept.draft.choice import factory_of
 from telemetry.audit.accept.draft.event_draft import EventDraft
-from telemetry.audit.accept.draft.factory import factory_of
 from telemetry.audit.accept.draft.relayed_event import RelayedEvent
 from telemetry.audit.accept.outbox.outbox import clear_outbox
 from telemetry.audit.accept.outbox.sealed_event import SealedEvent
@@ -32,9 +33,20 @@ from telemetry.format.value.message import parse, source_of
 from telemetry.format.value.open_record import open_clear_record
 from telemetry.format.value.template import beginning_of
 
+if TYPE_CHECKING:
+    from telemetry.catalog.catalog import AuditCatalog
+
 logger = logging.getLogger("telemetry.audit")
 
 _PARTITION = 0
+
+
+class _Counts(msgspec.Struct):
+    """What happened to the calls; the pipeline's lock is held where it changes."""
+
+    logged: int = 0
+    refused: int = 0
+    lost: int = 0
 
 
 class LocalPipeline:
@@ -44,24 +56,31 @@ class LocalPipeline:
         config: The configuration; what concerns Kafka, keys and stores is not used.
         sink: Where the events go.
         topic: Topic that receipts name as the place of their events; None if they name no place.
+        catalog: The declared types, if there is a catalogue.
 
     Attributes:
         pid: The process that this pipeline belongs to.
         default_level: What awaiting a receipt waits for, unless the call says otherwise.
     """
 
-    def __init__(self, config: TelemetryConfig, *, sink: EventSink, topic: str | None = None) -> None:
+    def __init__(
+        self,
+        config: TelemetryConfig,
+        *,
+        sink: EventSink,
+        topic: str | None = None,
+        catalog: AuditCatalog | None = None,
+    ) -> None:
         self.pid = os.getpid()
         self.default_level = LEVELS[config.audit_config.wait_for]
-        self._factory = factory_of(config)
+        self._factory = factory_of(config, catalog)
         self._outbox = clear_outbox(config.audit_config, source=source_of(config.environment, config.service_name))
         self._sink = sink
         self._topic = topic
         self._producer = str(uuid_utils.uuid7())
         self._beginning = beginning_of(self._producer)
         self._lock = threading.Lock()
-        self._logged = 0
-        self._refused = 0
+        self._counts = _Counts()
         self._is_closed = False
 
     def offer(
@@ -79,7 +98,7 @@ class LocalPipeline:
             return self._accept(draft, level)
         except TelemetryError:
             with self._lock:
-                self._refused += 1
+                self._counts.refused += 1
             raise
 
     def seal(
@@ -106,16 +125,22 @@ class LocalPipeline:
             return self._accept(self._outbox.reader.read(data), level)
         except TelemetryError:
             with self._lock:
-                self._refused += 1
+                self._counts.refused += 1
             raise
+
+    def forgo(self, error: TelemetryError) -> None:
+        """Count an event that could not be logged, and whose call goes on all the same."""
+        del error
+        with self._lock:
+            self._counts.lost += 1
 
     def stats(self) -> AuditStats:
         """Return a snapshot of the counts."""
         with self._lock:
-            logged, refused = self._logged, self._refused
+            logged, refused, lost = msgspec.structs.astuple(self._counts)
         if self._topic is None:
-            return AuditStats(logged=logged, unsent=logged, refused=refused)
-        return AuditStats(logged=logged, delivered=logged, refused=refused)
+            return AuditStats(logged=logged, unsent=logged, refused=refused, lost=lost)
+        return AuditStats(logged=logged, delivered=logged, refused=refused, lost=lost)
 
     def gauges(self) -> dict[str, float]:
         """Return nothing: nothing is queued, and no key is in use."""
@@ -125,7 +150,9 @@ class LocalPipeline:
         """Return whether events are accepted: nothing that they need can be away."""
         is_over = is_ending or self._is_closed
         return Health(
-            state="stopped" if is_over else "running", reasons=(STOPPED,) if is_over else (), refused=self._refused
+            state="stopped" if is_over else "running",
+            reasons=(STOPPED,) if is_over else (),
+            refused=self._counts.refused,
         )
 
     def shutdown(self, timeout: float) -> ShutdownReport:
@@ -149,10 +176,10 @@ class LocalPipeline:
             if self._is_closed:
                 message = "telemetry is shut down; log before shutdown()"
                 raise LifecycleError(message)
-            sequence = self._logged
+            sequence = self._counts.logged
             event, size = self._event(draft, sequence)
             self._sink.add(event, size=size)
-            self._logged += 1
+            self._counts.logged += 1
         receipt = Receipt(draft.id, self._producer, sequence, level)
         if self._topic is None:
             mark_unsent(receipt)
@@ -171,17 +198,20 @@ class LocalPipeline:
         return decode_event(encoded), len(encoded)
 
 
-def captured_pipeline(config: TelemetryConfig) -> LocalPipeline:
+def captured_pipeline(config: TelemetryConfig, catalog: AuditCatalog | None = None) -> LocalPipeline:
     """Return a pipeline for a test: receipts say that Kafka has the events."""
-    return LocalPipeline(config, sink=captures, topic=config.audit_config.kafka_topic)
+    return LocalPipeline(config, sink=captures, topic=config.audit_config.kafka_topic, catalog=catalog)
 
 
-def local_pipeline(config: TelemetryConfig, mode: LocalMode, *, is_start: bool = True) -> LocalPipeline:
+def local_pipeline(
+    config: TelemetryConfig, mode: LocalMode, *, catalog: AuditCatalog | None = None, is_start: bool = True
+) -> LocalPipeline:
     """Return the pipeline of a configuration that sends nothing.
 
     Args:
         config: The configuration.
         mode: What it does with the events.
+        catalog: The declared types, if there is a catalogue.
         is_start: Log that nothing is sent; a forked child does not say it again.
 
     Raises:
@@ -193,7 +223,7 @@ def local_pipeline(config: TelemetryConfig, mode: LocalMode, *, is_start: bool =
         raise ConfigurationError(problem)
     if is_start:
         _say_so(mode, config.environment)
-    return LocalPipeline(config, sink=_sink_of(mode))
+    return LocalPipeline(config, sink=_sink_of(mode), catalog=catalog)
 
 
 def _sink_of(mode: LocalMode) -> EventSink:

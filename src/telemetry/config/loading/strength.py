@@ -73,6 +73,7 @@ _STRENGTHS: Mapping[tuple[str, ...], Callable[[Any], float | None]] = {
     ("audit_config", "key_mode"): _key_mode,
     ("audit_config", "hide_event_type"): _when_true,
     ("audit_config", "self_audit"): _when_true,
+    ("audit_config", "scrub"): _when_true,
     ("audit_config", "disable_core_dumps"): _when_true,
     ("audit_config", "checkpoint_format"): _more,
     ("audit_config", "fallback_object_format"): _more,
@@ -82,7 +83,7 @@ _STRENGTHS: Mapping[tuple[str, ...], Callable[[Any], float | None]] = {
     ("audit_config", "storage_config", "allow_http"): _when_false,
 }
 """A larger number is stricter; None is a value that the model refuses."""
-_LESS = (("audit_config", "clear_fields"),)
+_LESS = (("audit_config", "clear_fields"), ("audit_config", "scrub_spared_keys"))
 """Lists of which the environment may leave something out, and add nothing."""
 _ENCRYPTION, _SIGNING = ("audit_config", "encryption_config"), ("audit_config", "signing_config")
 _KEY_FIELDS = (
@@ -91,6 +92,8 @@ _KEY_FIELDS = (
 )
 """What says which key wraps, and where its service is: with another one, others could open the trail."""
 _FIXED = (
+    ("audit_config", "event_policies"),
+    ("audit_config", "scrub_keys"),
     ("audit_config", "trust_file"),
     ("audit_config", "storage_secret"),
     ("audit_config", "storage_secret_file"),

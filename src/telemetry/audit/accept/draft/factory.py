@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
 from opentelemetry.context import get_current
 
 from telemetry.audit.accept.draft.adjusted import is_fit
@@ -14,8 +15,8 @@ from telemetry.audit.accept.draft.event_draft import EventDraft
 from telemetry.audit.accept.draft.fields import OwnEventType, checked_event_type, require_unreserved
 from telemetry.audit.accept.draft.full_event import FullEvents, LogCall
 from telemetry.audit.accept.draft.json_exact import encode_exact
+from telemetry.audit.accept.draft.scrubbing import Scrubbing
 from telemetry.audit.accept.draft.stamps import Stamps
-from telemetry.config import TelemetryConfig
 from telemetry.context import FROM_CONTEXT, context_values
 from telemetry.exceptions import EventError
 from telemetry.format.value.features import HIDDEN_TYPE
@@ -41,6 +42,7 @@ class EventFactory:
         hmac_secret: Set for ``key_mode="hmac"``.
         clear_fields: Event fields to project outside the sealed part.
         hide_event_type: Show a constant outside the sealed part instead of the event type.
+        scrubbing: Scrubs events; None scrubs those of calls that ask for it.
         wall_clock: Nanoseconds since the epoch.
     """
 
@@ -54,6 +56,7 @@ class EventFactory:
         hmac_secret: bytes | None = None,
         clear_fields: tuple[str, ...] = (),
         hide_event_type: bool = False,
+        scrubbing: Scrubbing | None = None,
         wall_clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self._template = EventTemplate(
@@ -70,8 +73,10 @@ class EventFactory:
             max_length=self._max_length,
             hmac_secret=hmac_secret,
             clear_fields=clear_fields,
+            scrubbing=scrubbing or Scrubbing(),
         )
-        self._always_full = hmac_secret is not None or bool(clear_fields)
+        is_scrubbed = scrubbing is not None and scrubbing.by_default
+        self._always_full = hmac_secret is not None or bool(clear_fields) or is_scrubbed
         self._types: dict[str, TypeSlices] = {}
         self._users: dict[str, tuple[bytes, bytes]] = {}
 
@@ -84,6 +89,7 @@ class EventFactory:
         unfit: Unfit = "refuse",
         *,
         caller: str | None = None,
+        catalog: msgspec.Raw | None = None,
     ) -> EventDraft:
         """Return the event, checked and encoded.
 
@@ -95,6 +101,7 @@ class EventFactory:
             unfit: What happens to values that JSON cannot express, and to an event that is too large: it is refused, or
                 a text stands for what does not fit.
             caller: Whose ``idempotency_key`` it is, if several callers may give the same one.
+            catalog: The event's member ``catalog``, where its type is declared.
 
         Raises:
             EventError: The event cannot be accepted; the message names the path, never the value.
@@ -108,18 +115,18 @@ class EventFactory:
         sealed_type, _, clear_tail = slices or self._checked_type(event_type)
         user = (self._users.get(user_id) if type(user_id) is str else None) or self._plain_user(user_id)
         # An empty context has no span; asking for it takes half the time of asking for the span.
-        if not (fields or context or self._always_full or user is None or get_current()):
-            draft = self._plain_draft(payload, user, sealed_type, clear_tail)
+        if not (fields or context or catalog or self._always_full or user is None or get_current()):
+            draft = self._plain_draft(payload, user, sealed_type, clear_tail, self._template.end)
             if draft is not None:
                 return draft
         checked_type = event_type if slices is not None else checked_event_type(event_type)
-        call = LogCall(checked_type, payload, user_id, user, fields, context, unfit, caller)
+        call = LogCall(checked_type, payload, user_id, user, fields, context, unfit, caller, catalog)
         return self._full.draft(call, self._stamps)
 
     def _plain_draft(
-        self, payload: Any, user: tuple[bytes, bytes], sealed_type: bytes, clear_tail: bytes
+        self, payload: Any, user: tuple[bytes, bytes], sealed_type: bytes, clear_tail: bytes, end: bytes
     ) -> EventDraft | None:
-        """Return an event without fields; None if its payload is no JSON or makes it too large."""
+        """Return an event without fields of its own; None if its payload is no JSON or makes it too large."""
         try:
             encoded = encode_exact(payload)
         except Exception:  # noqa: BLE001 - a value's own code may raise anything; why it is unfit is said where it is refused
@@ -127,9 +134,7 @@ class EventFactory:
         sealed_user, key = user
         event_id, id_and_time = self._stamps.next()
         template = self._template
-        after_sequence = b"".join(
-            (id_and_time, sealed_type, sealed_user, template.before_payload, encoded, template.end)
-        )
+        after_sequence = b"".join((id_and_time, sealed_type, sealed_user, template.before_payload, encoded, end))
         if len(after_sequence) > self._max_length:
             return None
         return EventDraft(event_id, key, after_sequence, id_and_time, clear_tail)
@@ -179,18 +184,3 @@ def _is_same(one: Any, other: Any) -> bool:
         return one is other
     text = Adjuster(unfit="repr").text
     return text("user_id", one, MAX_USER_ID) == text("user_id", other, MAX_USER_ID)
-
-
-def factory_of(config: TelemetryConfig) -> EventFactory:
-    """Return the factory of a configuration."""
-    audit = config.audit_config
-    secret = audit.key_hmac_secret.get_secret_value().encode() if audit.key_hmac_secret else None
-    return EventFactory(
-        service_name=config.service_name,
-        environment=config.environment,
-        version=config.version,
-        max_event_bytes=audit.max_event_bytes,
-        hmac_secret=secret if audit.key_mode == "hmac" else None,
-        clear_fields=audit.clear_fields,
-        hide_event_type=audit.hide_event_type,
-    )

@@ -24,16 +24,20 @@ logger = logging.getLogger("telemetry.audit")
 
 MAX_EVENT_TYPE = 255
 
-_TEXTS = (
+TEXTS = (
     *("session_id", "actor_id", "entity", "entity_id", "action", "source", "ip_address", "user_agent"),
     *("correlation_id", "tenant_id", "reason"),
 )
-_TEXT_NAMES = frozenset(_TEXTS)
+"""The arguments of ``log()`` that are texts."""
+
+_TEXT_NAMES = frozenset(TEXTS)
 _CHOICES = {"outcome": get_args(Outcome), "actor_type": get_args(ActorType)}
-NAMED = frozenset((*_TEXTS, *_CHOICES, "sensitive", "occurred_at", "targets", "changes", "adjusted", "idempotency_key"))
+NAMED = frozenset(
+    (*TEXTS, *_CHOICES, "sensitive", "occurred_at", "targets", "changes", "adjusted", "scrub", "idempotency_key")
+)
 """The named keyword arguments of ``log()``; any other becomes metadata."""
 
-_ADJUSTABLE = frozenset((*_TEXTS, "payload", "metadata", "changes", "targets", "user_id"))
+_ADJUSTABLE = frozenset((*TEXTS, "payload", "metadata", "changes", "targets", "user_id"))
 _NO_MEMBERS = (None,) * 9
 _RESERVED = "telemetry."
 """Begin of the types by which the trail says who read it, and when logging began, stopped or was diverted."""
@@ -210,7 +214,7 @@ def _set(fields: OptionalFields, name: str, value: Any, adjuster: Adjuster) -> N
         case "adjusted":
             adjuster.adjusted |= _members(value)
         case _:
-            pass  # the digest of an idempotency key covers everything else, so it is written last
+            pass  # "scrub" is no member; the digest of an idempotency key covers everything else, so it is written last
 
 
 def _choice(name: str, value: Any) -> str:

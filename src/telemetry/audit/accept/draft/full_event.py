@@ -15,6 +15,7 @@ from telemetry.audit.accept.draft.event_draft import EventDraft
 from telemetry.audit.accept.draft.fields import OptionalFields, checked_fields, dedup_of, shorten
 from telemetry.audit.accept.draft.json_exact import encode_exact
 from telemetry.audit.accept.draft.readable import cut_json
+from telemetry.audit.accept.draft.scrubbing import Scrubbing
 from telemetry.audit.accept.draft.stamps import Stamps
 from telemetry.exceptions import EventTooLargeError
 from telemetry.format.value.message import CLEAR_ATTRIBUTES
@@ -43,6 +44,7 @@ class LogCall(NamedTuple):
         context: What the context says; an argument goes before it.
         unfit: What happens to what does not fit.
         caller: Whose ``idempotency_key`` it is.
+        catalog: The event's member ``catalog``, where its type is declared.
     """
 
     event_type: str
@@ -53,6 +55,7 @@ class LogCall(NamedTuple):
     context: Mapping[str, Any]
     unfit: Unfit
     caller: str | None
+    catalog: msgspec.Raw | None = None
 
     def all_fields(self) -> Mapping[str, Any]:
         """Return the arguments and what the context adds to them."""
@@ -70,6 +73,7 @@ class FullEvents:
         max_length: Most bytes of an event as JSON.
         hmac_secret: Set for ``key_mode="hmac"``.
         clear_fields: Event fields to project outside the sealed part.
+        scrubbing: Scrubs the events of which it is asked.
     """
 
     def __init__(
@@ -80,12 +84,14 @@ class FullEvents:
         max_length: int,
         hmac_secret: bytes | None,
         clear_fields: tuple[str, ...],
+        scrubbing: Scrubbing,
     ) -> None:
         self._template = template
         self._constants = constants
         self._max_length = max_length
         self._hmac_secret = hmac_secret
         self._clear = {name: field for name, field in CLEAR_ATTRIBUTES.items() if field in clear_fields}
+        self._scrubbing = scrubbing
         self._slices: dict[tuple[str, tuple[str, ...]], TypeSlices] = {}
 
     def draft(self, call: LogCall, stamps: Stamps) -> EventDraft:
@@ -102,6 +108,9 @@ class FullEvents:
             payload, is_exact = encode_exact(call.payload), True
         except Exception:  # noqa: BLE001 - a value's own code may raise anything
             payload, is_exact = Adjuster(unfit=call.unfit).json("payload", call.payload), False
+        if self._scrubbing.is_due(call.fields):
+            given, payload = payload, self._scrubbing.json(payload)
+            is_exact = is_exact and payload is given
         draft = self._written(call, payload, Adjuster(unfit=call.unfit), stamps, is_exact=is_exact)
         size = len(draft.json_after_sequence)
         if size > self._max_length and (call.fields or call.context):
@@ -129,12 +138,13 @@ class FullEvents:
         if not is_exact:
             adjuster.adjusted.add("payload")
         # 1. The fields, and the user; what the digest of an idempotency key covers is complete then.
-        fields = checked_fields(call.all_fields(), adjuster)
+        fields = self._checked(call, call.all_fields(), adjuster)
         if is_cut:
             shorten(fields, adjuster)
         sealed_user, key = call.rendered_user or self._user(call, fields, adjuster)
         if "idempotency_key" in call.fields:
             self._add_dedup(call, fields, adjuster, sealed_user + payload)
+        fields.catalog = call.catalog
         if adjuster.adjusted:
             fields.adjusted = sorted(adjuster.adjusted)
         # 2. What depends on the service and on the moment.
@@ -149,6 +159,12 @@ class FullEvents:
         after_sequence = b"".join((id_and_time, sealed_type, sealed_user, template.before_payload, payload, end))
         tail = template.clear_tail(clear_type, traceparent, clear)
         return EventDraft(event_id, key, after_sequence, id_and_time, tail)
+
+    def _checked(self, call: LogCall, given: Mapping[str, Any], adjuster: Adjuster) -> OptionalFields:
+        fields = checked_fields(given, adjuster)
+        if self._scrubbing.is_due(call.fields):
+            self._scrubbing.fields(fields, adjuster)
+        return fields
 
     def _user(self, call: LogCall, fields: OptionalFields, adjuster: Adjuster) -> tuple[bytes, bytes]:
         """Return the JSON and the Kafka key of the user."""
@@ -168,7 +184,7 @@ class FullEvents:
             # Not what the context adds: another request may repeat the call.
             own = fields
             if call.context:
-                own = checked_fields(call.fields, Adjuster(unfit=call.unfit))
+                own = self._checked(call, call.fields, Adjuster(unfit=call.unfit))
                 own.actor_type = fields.actor_type if call.user_id is None else own.actor_type
             given = b"%b\x00%b\x00%b" % (call.event_type.encode(), content, _encode(own))
             fields.dedup = dedup_of(value, given=given, adjuster=adjuster, caller=call.caller)

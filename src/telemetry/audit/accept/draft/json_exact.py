@@ -46,6 +46,11 @@ def jsonable(value: Any) -> Any:
 _encode = msgspec.json.Encoder(enc_hook=jsonable).encode
 
 
+def is_typed_event(value: Any) -> bool:
+    """Return whether a value is an object of ``telemetry.catalog.Event``, which is not loaded for the sake of this question."""
+    return getattr(type(value), "is_telemetry_event", False) is True
+
+
 def encode_exact(value: Any) -> bytes:
     """Return a value as JSON that says the same.
 
@@ -61,6 +66,8 @@ def encode_exact(value: Any) -> bytes:
         # without a null needs no second look at the value.
         encoded = orjson.dumps(value, option=_PLAIN_ONLY)
     except TypeError:
+        if is_typed_event(value):
+            raise NotExactError from None  # as it is, it may have what its class says is never sealed
         encoded = _encode(value)
     else:
         # Backwards, since CPython finds a few bytes two to three times as fast that way.
@@ -113,6 +120,8 @@ def explain(value: Any, root: str) -> EventError:
         An error that gives the place of the first unfit part and the reason: ``payload.#2[0]`` is the first item of the
         second member. Names of members are values too: an application may have a person's name in one.
     """
+    if is_typed_event(value):
+        return EventError(f"{root} is a typed event; give its class to the catalogue of this Telemetry, and use emit()")
     try:
         path, reason = next(_unfit_parts(value, root, ()), (root, "cannot be written as JSON"))
     except Exception:  # noqa: BLE001 - a value's own code may raise anything, and quote the value

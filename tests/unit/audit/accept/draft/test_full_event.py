@@ -9,6 +9,7 @@ import pytest
 
 from telemetry.audit.accept.draft.event_draft import EventDraft
 from telemetry.audit.accept.draft.full_event import FullEvents, LogCall
+from telemetry.audit.accept.draft.scrubbing import Scrubbing
 from telemetry.audit.accept.draft.stamps import Stamps
 from telemetry.exceptions import EventError
 from telemetry.format.value.template import EventTemplate
@@ -20,6 +21,7 @@ def drafted(call: LogCall, **changes: Any) -> EventDraft:
         "max_length": 100_000,
         "hmac_secret": None,
         "clear_fields": (),
+        "scrubbing": Scrubbing(),
     }
     events = FullEvents(EventTemplate(service_name="shop", environment="test", version=""), **{**values, **changes})
     return events.draft(call, Stamps())

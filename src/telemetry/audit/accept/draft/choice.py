@@ -1,0 +1,39 @@
+"""Chooses the factory of events for a configuration and a catalogue."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from telemetry.audit.accept.draft.factory import EventFactory
+from telemetry.audit.accept.draft.scrubbing import Scrubbing
+from telemetry.config import TelemetryConfig
+
+if TYPE_CHECKING:
+    from telemetry.catalog.catalog import AuditCatalog
+
+
+def factory_of(config: TelemetryConfig, catalog: AuditCatalog | None = None) -> EventFactory:
+    """Return the factory of a configuration.
+
+    Args:
+        config: The configuration.
+        catalog: The declared types, if there is a catalogue.
+    """
+    audit = config.audit_config
+    secret = audit.key_hmac_secret.get_secret_value().encode() if audit.key_hmac_secret else None
+    values: dict[str, Any] = {
+        "service_name": config.service_name,
+        "environment": config.environment,
+        "version": config.version,
+        "max_event_bytes": audit.max_event_bytes,
+        "hmac_secret": secret if audit.key_mode == "hmac" else None,
+        "clear_fields": audit.clear_fields,
+        "hide_event_type": audit.hide_event_type,
+        "scrubbing": Scrubbing(by_default=audit.scrub, keys=audit.scrub_keys, spared=audit.scrub_spared_keys),
+    }
+    if catalog is None:
+        return EventFactory(**values)
+    # The classes of payloads are msgspec's or pydantic's: a service without a catalogue does not load this.
+    from telemetry.audit.accept.draft.declared_events import DeclaredEvents  # noqa: PLC0415
+
+    return DeclaredEvents(catalog, personal_secret=secret, **values)
