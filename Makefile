@@ -6,7 +6,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test kafka-long check bench verify-limits bench-check bombs-long hostile-long fault-long key-outage-long memory-long matrix-long outage-long outbox-long replay-speed \
+.PHONY: help demo test kafka-long check bench bench-web verify-limits bench-check bombs-long hostile-long fault-long key-outage-long memory-long matrix-long outage-long outbox-long replay-speed \
 	services lock setup setup-bench setup-supply wheel sbom audit clean
 
 VENV := .venv
@@ -83,6 +83,9 @@ replay-speed: setup services ## bring a fallback folder back to a real broker ov
 
 bench: setup-bench services ## measure against other libraries, side by side, and write docs/performance.md
 	@$(BENCH_VENV)/bin/python -m bench $(BENCH_ARGS)
+
+bench-web: setup-bench ## measure what recording a request costs, beside other middleware, and print the table of docs/performance.md
+	@$(BENCH_VENV)/bin/python -m bench.web $(BENCH_ARGS)
 
 verify-limits: setup ## verify ten million made-up events in one process: events a second, and memory (minutes)
 	@for order in "side by side" "one partition has most"; do \

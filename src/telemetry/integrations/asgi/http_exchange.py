@@ -37,6 +37,7 @@ class HttpExchange:
         self._is_complete = False
         self._is_disconnected = False
         self._is_replaced = False
+        self._is_finished = False
 
     async def receive(self) -> Message:
         """Receive for the application."""
@@ -71,6 +72,9 @@ class HttpExchange:
         Args:
             error: What the application raised.
         """
+        if self._is_finished:
+            return
+        self._is_finished = True
         status = self._status
         if status is None and isinstance(error, Exception) and not self._is_disconnected:
             status = _INTERNAL_ERROR  # from the server, or from a handler outside of this middleware

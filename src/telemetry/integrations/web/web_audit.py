@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import atexit
+import dataclasses
 import hashlib
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from telemetry.exceptions import LifecycleError
 from telemetry.integrations.recorder import Recorder
 from telemetry.integrations.web.client_address import ClientAddress
 from telemetry.integrations.web.correlation import correlation_id
@@ -35,9 +38,6 @@ class WebAudit:
         telemetry: What logs; None creates one.
         config: Configuration of the one that is created; None is the ``TELEMETRY_*`` variables.
 
-    Attributes:
-        recorder: What logs.
-
     Raises:
         ConfigurationError: The settings or the configuration cannot work.
     """
@@ -53,10 +53,19 @@ class WebAudit:
         rules = RequestRules(methods=settings.methods, include=settings.include, exclude=settings.exclude)
         sampling = settings.sample if isinstance(settings.sample, Sampling) else Sampling(settings.sample)
         self._client = ClientAddress(settings.trusted_proxies, header=settings.proxy_header)
-        self.recorder = Recorder(hook, telemetry=telemetry, config=config)
-        self._policy = RequestPolicy(settings, rules, sampling, self.recorder)
+        self._hook = hook
+        self._telemetry = telemetry
+        self._config = config
+        self._policy = RequestPolicy(settings, rules, sampling, self._new_recorder())
+        self._lock = threading.Lock()
         self._process: int | None = None
+        self._has_ended = False
         sampling.observe(self._announce)
+
+    @property
+    def recorder(self) -> Recorder:
+        """What logs."""
+        return self._policy.recorder
 
     @property
     def is_started(self) -> bool:
@@ -66,15 +75,24 @@ class WebAudit:
     def start(self) -> None:
         """Start what logs; it blocks, and ends with the process if :meth:`shutdown` is not called before.
 
+        An application may start again after it has ended, as under a test client: with a pipeline of its own each time.
+
         Raises:
             TelemetryError: It cannot be started.
         """
-        self.recorder.start()
-        if not self.is_started:
+        with self._lock:
+            if self.is_started:
+                return
+            if self._has_ended:
+                self._policy = dataclasses.replace(self._policy, recorder=self._new_recorder())
+            self.recorder.start()
+            if self.recorder.telemetry.health().state == "stopped":
+                message = "the Telemetry of this application was shut down; give config= where it starts more than once"
+                raise LifecycleError(message)
             self._process = os.getpid()
             atexit.register(self.shutdown)
-            if self._policy.sampling.rate < 1:
-                self._announce(self._policy.sampling.rate)
+        if self._policy.sampling.rate < 1:
+            self._announce(self._policy.sampling.rate)
 
     async def astart(self) -> None:
         """Do the same without blocking the event loop."""
@@ -86,6 +104,10 @@ class WebAudit:
         """End what :meth:`start` has started."""
         atexit.unregister(self.shutdown)
         self.recorder.shutdown()
+        self._process, self._has_ended = None, True
+
+    def _new_recorder(self) -> Recorder:
+        return Recorder(self._hook, telemetry=self._telemetry, config=self._config)
 
     async def ashutdown(self) -> None:
         """Do the same without blocking the event loop."""

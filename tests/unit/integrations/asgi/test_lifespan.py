@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, MutableMapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, MutableMapping
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from starlette.applications import Starlette
 from telemetry import Telemetry, sync
 from telemetry.exceptions import ConfigurationError
 from telemetry.integrations.asgi import AuditMiddleware, audit_lifespan
-from telemetry.testing import CapturedEvents
+from telemetry.testing import CapturedEvents, capture_events
+from tests.support.until import until
 from tests.support.web.asgi_client import call
 from tests.support.web.memory_config import memory_config
 
@@ -110,6 +111,45 @@ async def test_application_without_lifespan_starts_with_a_request(captured_event
 
     assert {answer.status for answer in answers} == {204}
     assert len(captured_events.all("http.request")) == 20
+
+
+async def served(app: Any) -> Server:
+    """Start the application, make a request, and end it."""
+    server = Server()
+    server.ask("startup")
+    living = asyncio.create_task(app({"type": "lifespan", "state": {}}, server.receive, server.send))
+    await until_async(lambda: bool(server.sent))
+    if server.sent == ["startup.complete"]:
+        await call(app)
+        server.ask("shutdown")
+    await living
+    return server
+
+
+async def until_async(condition: Callable[[], bool]) -> None:
+    await asyncio.to_thread(until, condition)
+
+
+@pytest.mark.parametrize("is_captured", [True, False])
+async def test_application_that_starts_again_logs_again(is_captured: bool) -> None:
+    app = Starlette()
+    app.add_middleware(AuditMiddleware, config=memory_config())
+    for _ in range(3):
+        with capture_events() if is_captured else nullcontext() as captured:
+            assert (await served(app)).sent == ["startup.complete", "shutdown.complete"]
+        if captured is not None:
+            captured.one("http.request")
+
+
+async def test_given_telemetry_does_not_start_again() -> None:
+    app = Starlette()
+    app.add_middleware(AuditMiddleware, telemetry=Telemetry(memory_config()))
+
+    assert (await served(app)).sent[-1] == "shutdown.complete"
+    again = await served(app)
+
+    assert again.sent == ["startup.failed"]
+    assert "give config=" in again.message
 
 
 async def test_lifespan_helper_runs_the_applications_own(captured_events: CapturedEvents) -> None:

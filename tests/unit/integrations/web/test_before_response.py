@@ -63,11 +63,10 @@ def test_event_that_is_not_kept_in_time_is_a_503(tmp_path: Path, answer: Ask, wa
 
 
 def test_event_that_cannot_be_logged_is_a_503(telemetry: sync.Telemetry, answer: Ask) -> None:
-    ended = sync.Telemetry(memory_config())
-    ended.start()
-    ended.shutdown()
+    ending = sync.Telemetry(memory_config())
 
-    status, _body = answer(ended, telemetry, before_response="durable")
+    # Asked in the request, after it has started what logs.
+    status, _body = answer(ending, telemetry, before_response="durable", session=lambda _: ending.shutdown() and None)
 
     assert status == 503
 
