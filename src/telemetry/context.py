@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
-from contextvars import ContextVar, Token
+from collections.abc import Callable, Coroutine, Mapping
+from contextvars import ContextVar
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, ParamSpec, Protocol, Self, TypeVar
 
@@ -54,13 +54,22 @@ class _Scope:
     the user of the whole request.
     """
 
-    __slots__ = ("fields", "late", "outer")
+    __slots__ = ("block", "fields", "late", "outer", "returns_to")
 
-    def __init__(self, fields: Mapping[str, Any], outer: _Scope | None, late: LateFields | None = None) -> None:
+    def __init__(
+        self,
+        fields: Mapping[str, Any],
+        outer: _Scope | None,
+        late: LateFields | None = None,
+        block: audit_context | None = None,
+    ) -> None:
         # Replaced as a whole: another thread reads it without a lock.
         self.fields = fields
         self.outer = outer
+        # What is current after this block: usually the one around it.
+        self.returns_to: _Scope | None = None
         self.late = late
+        self.block = block
 
     def values(self) -> Mapping[str, Any]:
         """Return what this block and those around it say."""
@@ -118,16 +127,20 @@ class audit_context:  # noqa: N801 - a function to its user, as contextlib.suppr
         given = locals()
         self._late = late
         self._fields: Mapping[str, Any] = {name: given[name] for name in FIELDS if given[name] is not UNSET}
-        self._tokens: list[Token[_Scope | None]] = []
 
     def __enter__(self) -> Self:
-        self._tokens.append(_current.set(_Scope(self._fields, _current.get(), self._late)))
+        _enter(_Scope(self._fields, _current.get(), self._late, self))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _leave(self._tokens.pop())
+        # The block may have been entered in several threads and tasks at once: what ends is the one of this context.
+        scope = _current.get()
+        while scope is not None and scope.block is not self:
+            scope = scope.returns_to
+        if scope is not None:
+            _leave(scope)
 
     def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
         """Return a function, or a coroutine function, that runs in this context.
@@ -196,31 +209,46 @@ def _running_in(scope: Callable[[], _Scope], function: Callable[_P, _R]) -> Call
 
         @functools.wraps(function)
         async def run_async(*args: _P.args, **kwargs: _P.kwargs) -> Any:
-            token = _current.set(scope())
-            try:
-                return await function(*args, **kwargs)
-            finally:
-                _leave(token)
+            return await _awaited_in(scope(), function(*args, **kwargs))
 
         return run_async  # type: ignore[return-value]  # as the function that it wraps
 
     @functools.wraps(function)
     def run(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-        token = _current.set(scope())
+        entered = scope()
+        _enter(entered)
         try:
-            return function(*args, **kwargs)
+            result = function(*args, **kwargs)
         finally:
-            _leave(token)
+            _leave(entered)
+        # Another decorator may hide that the function is a coroutine function.
+        return _awaited_in(entered, result) if inspect.iscoroutine(result) else result  # type: ignore[return-value]
 
     return run
 
 
-def _leave(token: Token[_Scope | None]) -> None:
+async def _awaited_in(scope: _Scope, coroutine: Coroutine[Any, Any, Any]) -> Any:
+    _enter(scope)
     try:
-        _current.reset(token)
-    except ValueError:
-        # Entered in one copy of the context and left in another, as frameworks do with generators that run in threads:
-        # the copy in which it was set is gone, and here the block around it is what it was.
-        scope = _current.get()
-        if scope is not None and token.old_value is not Token.MISSING and scope.outer is token.old_value:
-            _current.set(token.old_value)
+        return await coroutine
+    finally:
+        _leave(scope)
+
+
+def _enter(scope: _Scope) -> None:
+    scope.returns_to = _current.get()
+    _current.set(scope)
+
+
+def _leave(ended: _Scope) -> None:
+    """End a block of this context; one that was entered in another copy of the context, as frameworks do, is not there."""
+    scope = _current.get()
+    if scope is ended:
+        _current.set(ended.returns_to)
+        return
+    while scope is not None:
+        if scope.returns_to is ended:
+            # Generators that take turns: the block that began inside and is still open must not bring this one back.
+            scope.returns_to = ended.returns_to
+            return
+        scope = scope.returns_to

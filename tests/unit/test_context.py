@@ -161,6 +161,58 @@ async def test_block_left_in_another_context() -> None:
     assert current_audit_context() == {}
 
 
+def test_shared_block_leaks_into_no_thread() -> None:
+    block = audit_context(user_id="ada")
+    both_inside = threading.Barrier(2)
+    first_left = threading.Event()
+
+    def work(*, is_first: bool) -> dict[str, Any]:
+        with block:
+            both_inside.wait(30)
+            if not is_first:
+                first_left.wait(30)
+        first_left.set()
+        return current_audit_context()
+
+    with ThreadPoolExecutor(2) as pool:
+        ended = [pool.submit(work, is_first=is_first) for is_first in (True, False)]
+        assert [one.result(30) for one in ended] == [{}, {}]
+
+
+def test_generators_taking_turns_leave_nothing() -> None:
+    def acting(user: str) -> Iterator[Any]:
+        with audit_context(user_id=user):
+            yield current_audit_context()["user_id"]
+
+    first, second = acting("ada"), acting("eve")
+    assert (next(first), next(second)) == ("ada", "eve")
+    assert (list(first), list(second)) == ([], [])
+
+    assert current_audit_context() == {}
+
+
+def test_carried_function_restores_the_callers_block() -> None:
+    with audit_context(user_id="ada"):
+        carried = in_audit_context(current_audit_context)
+
+    with audit_context(user_id="eve"):
+        assert carried() == {"user_id": "ada"}
+        assert current_audit_context() == {"user_id": "eve"}
+
+
+def test_hidden_coroutine_runs_in_the_context() -> None:
+    async def coroutine() -> dict[str, Any]:
+        await asyncio.sleep(0)
+        return current_audit_context()
+
+    @audit_context(user_id="job")
+    def hidden() -> Any:
+        return coroutine()
+
+    assert asyncio.run(hidden()) == {"user_id": "job"}
+    assert current_audit_context() == {}
+
+
 def test_decorator_serves_functions_and_coroutines() -> None:
     @audit_context(user_id="job")
     def plain() -> Any:
