@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
-from telemetry.context import FROM_CONTEXT
+from telemetry.context import FROM_CONTEXT, context_values
 from telemetry.current import current_telemetry
+from telemetry.exceptions import EventError
 from telemetry.hook_failures import HookFailures
 from telemetry.outcome import outcome_of
 
@@ -85,7 +86,8 @@ def audited(
     401 or 403, else ``failure``. The payload names the class of the error, never its text.
 
     That the event could not be logged does not change what the function returns: it is counted
-    (``audit.hooks.failed_total``) and said in the log. Where nothing may happen that is not recorded, use ``intent``.
+    (``audit.hooks.failed_total``) and said in the log. A part that cannot be computed is left out of the event, which names
+    it in ``adjusted``, and is counted too. Where nothing may happen that is not recorded, use ``intent``.
 
     >>> @audited("order.refunded", entity="order", entity_id="order_id", payload=["amount"])
     ... def refund(order_id: int, amount: str) -> None: ...
@@ -124,15 +126,21 @@ def _blocking(function: Callable[_P, _R], log: _CallLog) -> Callable[_P, _R]:
     def run(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         call = log.begin(args, kwargs)
         log.require_intent(call)
-        token = _active.set(call)
+        outer = _active.get()
+        _active.set(call)
         try:
             call.result = function(*args, **kwargs)
         except BaseException as exc:
             call.error = exc
             raise
         finally:
-            _active.reset(token)
-            log.end(call)
+            _leave(call, outer)
+            # Another decorator, or an object, may hide that this is a coroutine function: then nothing has happened yet.
+            if not inspect.iscoroutine(call.result):
+                log.end(call)
+        if inspect.iscoroutine(call.result):
+            coroutine, call.result = call.result, None
+            return _awaited(lambda: coroutine, call, log)  # type: ignore[return-value]  # what stands for the coroutine
         return call.result  # type: ignore[no-any-return]  # what the function returned
 
     return run
@@ -143,19 +151,30 @@ def _async(function: Callable[_P, Any], log: _CallLog) -> Callable[_P, Any]:
     async def run(*args: _P.args, **kwargs: _P.kwargs) -> Any:
         call = log.begin(args, kwargs)
         await log.await_intent(call)
-        token = _active.set(call)
-        try:
-            call.result = await function(*args, **kwargs)
-        except BaseException as exc:
-            call.error = exc
-            raise
-        finally:
-            _active.reset(token)
-            receipt = log.end(call)
-        await log.await_level(receipt)
-        return call.result
+        return await _awaited(lambda: function(*args, **kwargs), call, log)
 
     return run
+
+
+async def _awaited(coroutine: Callable[[], Awaitable[Any]], call: AuditedCall, log: _CallLog) -> Any:
+    outer = _active.get()
+    _active.set(call)
+    try:
+        call.result = await coroutine()
+    except BaseException as exc:
+        call.error = exc
+        raise
+    finally:
+        _leave(call, outer)
+        receipt = log.end(call)
+    await log.await_level(receipt)
+    return call.result
+
+
+def _leave(call: AuditedCall, outer: AuditedCall | None) -> None:
+    # A coroutine that is thrown away ends in another context, which is not ours to change.
+    if _active.get() is call:
+        _active.set(outer)
 
 
 class _Parts:
@@ -185,18 +204,21 @@ class _Parts:
     def payload(self, call: AuditedCall) -> Any:
         if callable(self._payload):
             return self._payload(call)
-        payload = {name: _found(name, call) for name in self._payload}
-        if call.error is not None:
-            payload["error"] = type(call.error).__name__
-        return payload
+        return {name: _found(name, call) for name in self._payload} | error_of(call)
 
-    def fields(self, call: AuditedCall) -> dict[str, Any]:
-        fields = {**self._metadata, "entity": self._entity}
-        if self._entity_id is not None:
-            fields["entity_id"] = _found(self._entity_id, call)
-        if self._changes is not None and call.error is None:
-            fields["changes"] = self._changes(call)
-        return fields
+    def entity(self) -> dict[str, Any]:
+        return {**self._metadata, "entity": self._entity}
+
+    def entity_id(self, call: AuditedCall) -> Any:
+        return None if self._entity_id is None else _found(self._entity_id, call)
+
+    def changes(self, call: AuditedCall) -> Any:
+        return None if self._changes is None or call.error is not None else self._changes(call)
+
+
+def error_of(call: AuditedCall) -> dict[str, Any]:
+    """Return what the payload says of the call's exception: its class, never its text."""
+    return {} if call.error is None else {"error": type(call.error).__name__}
 
 
 def _found(part: str | FromCall, call: AuditedCall) -> Any:
@@ -230,6 +252,7 @@ class _CallLog:
 
     def begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> AuditedCall:
         """Return the call; one that the function itself will refuse has no arguments."""
+        _count(None)
         try:
             bound = self._signature.bind(*args, **kwargs)
         except TypeError:
@@ -251,15 +274,35 @@ class _CallLog:
             call.fields["intent"] = receipt.event_id
 
     def end(self, call: AuditedCall) -> Receipt | None:
-        """Log the event; None, and a failure is counted, if that cannot be done."""
+        """Log the event; None, and a failure is counted, if that cannot be done.
+
+        A part that cannot be computed, such as an attribute of a row that is deleted, is left out, counted, and named in
+        ``adjusted``. Where the parts are refused together, the event says at least that the function was called.
+        """
+        parts, missing = self._parts, _Missing()
         try:
-            payload = self._parts.payload(call)
-            fields = {"outcome": outcome_of(call.error), **self._parts.fields(call), **call.fields}
-            payload = fields.pop("payload", payload)
-            user_id = fields.pop("user_id", self._parts.user_id(call))
-            return self._log(self._parts.event_type, payload, user_id, wait_for=self._wait_for, **fields)
+            outcome = missing.computed(None, lambda: outcome_of(call.error), default="failure")
+            known = FROM_CONTEXT if "user_id" in context_values() else None
+            user_id = missing.computed("user_id", lambda: parts.user_id(call), default=known)
+            fields = {
+                "outcome": outcome,
+                **parts.entity(),
+                "payload": missing.computed("payload", lambda: parts.payload(call), default=error_of(call)),
+                "entity_id": missing.computed("entity_id", lambda: parts.entity_id(call)),
+                "changes": missing.computed("changes", lambda: parts.changes(call)),
+                "adjusted": missing.names,
+                "user_id": user_id,
+                **call.fields,
+            }
+            try:
+                return self._log(parts.event_type, **fields, wait_for=self._wait_for)
+            except (EventError, TypeError) as exc:
+                least = {"payload": error_of(call), "user_id": user_id, "outcome": outcome, "adjusted": ["payload"]}
+                receipt = self._log(parts.event_type, **least, wait_for=self._wait_for)
+                _count(exc)
+                return receipt
         except Exception as exc:  # noqa: BLE001 - the application must not learn of it; counted
-            _failed(exc)
+            _count(exc)
             return None
 
     async def await_level(self, receipt: Receipt | None) -> None:
@@ -269,21 +312,38 @@ class _CallLog:
         try:
             await receipt
         except Exception as exc:  # noqa: BLE001 - the application must not learn of it; counted
-            _failed(exc)
+            _count(exc)
 
     def _log_intent(self, call: AuditedCall) -> Receipt:
         parts = self._parts
-        fields, user_id = parts.fields(call), parts.user_id(call)
-        fields.pop("changes", None)
-        return self._log(parts.event_type + INTENT, parts.payload(call), user_id, wait_for="durable", **fields)
+        fields = {**parts.entity(), "entity_id": parts.entity_id(call), "payload": parts.payload(call)}
+        return self._log(parts.event_type + INTENT, **fields, user_id=parts.user_id(call), wait_for="durable")
 
-    def _log(self, event_type: str, payload: Any, user_id: Any, **fields: Any) -> Receipt:
+    def _log(self, event_type: str, *, payload: Any, user_id: Any, **fields: Any) -> Receipt:
         telemetry = self._telemetry or current_telemetry()
         return telemetry.audit.log(event_type, payload, user_id, unfit="repr", **fields)
 
 
-def _failed(error: Exception) -> None:
-    global _failures  # noqa: PLW0603 - created with the first failure: an application sets its meters up after the import
+class _Missing:
+    """Remembers which parts of an event could not be computed."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def computed(self, name: str | None, part: Callable[[], Any], *, default: Any = None) -> Any:
+        try:
+            return part()
+        except Exception as exc:  # noqa: BLE001 - the application's code; counted
+            _count(exc)
+            if name is not None:
+                self.names.append(name)
+            return default
+
+
+def _count(error: Exception | None) -> None:
+    """Count a failure; None begins the count with 0."""
+    global _failures  # noqa: PLW0603 - created with the first call: an application sets its meters up after the import
     if _failures is None:
         _failures = HookFailures("audited")
-    _failures.add(error)
+    if error is not None:
+        _failures.add(error)

@@ -1,4 +1,4 @@
-"""Counts events that a hook could not log, where its application must not learn of it."""
+"""Counts events that a hook could not log, or not completely, where its application must not learn of it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ class HookFailures:
         self._untold = 0
         self._next = 0.0
         self._counter = metrics.get_meter("telemetry", __version__).create_counter(
-            "audit.hooks.failed_total", unit="{failure}", description="Events that a hook or integration could not log"
+            "audit.hooks.failed_total",
+            unit="{failure}",
+            description="Events that a hook could not log, or not completely",
         )
         self._counter.add(0, {"hook": hook})
 
@@ -52,7 +54,7 @@ class HookFailures:
             untold, self._untold = self._untold, 0
             self._next = now + _EVERY_SECONDS
         logger.error(
-            "%d audit events of %s were not logged (%s); the application went on. Watch audit.hooks.failed_total",
+            "%d audit events of %s were not logged, or not completely (%s); the application went on. Watch audit.hooks.failed_total",
             untold,
             self._hook,
             type(error).__name__,

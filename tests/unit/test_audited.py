@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Iterator
+from contextvars import copy_context
 from types import SimpleNamespace
 from typing import Any
 
@@ -160,17 +161,109 @@ def test_missing_telemetry_never_reaches_the_caller(caplog: pytest.LogCaptureFix
     assert "hunter2" not in caplog.text
 
 
-@pytest.mark.usefixtures("telemetry")
-def test_failing_part_never_reaches_the_caller(captured_events: CapturedEvents) -> None:
-    def fails(call: AuditedCall) -> Any:
-        raise EncryptionError(str(call))
+class DeletedOrder:
+    """As a row of an ORM that is gone."""
 
-    @audited("order.refunded", changes=fails)
-    def refund() -> int:
+    @property
+    def id(self) -> int:
+        raise LookupError
+
+
+def fails(call: AuditedCall) -> Any:
+    raise EncryptionError(str(call))
+
+
+@pytest.mark.usefixtures("telemetry")
+@pytest.mark.parametrize(
+    ("parts", "member"),
+    [
+        ({"changes": fails}, "changes"),
+        ({"payload": fails}, "payload"),
+        ({"payload": ["order.id"]}, "payload"),
+        ({"entity_id": "order.id"}, "entity_id"),
+        ({"user_id": "order.id"}, "user_id"),
+    ],
+)
+def test_failing_part_is_left_out(captured_events: CapturedEvents, parts: dict[str, Any], member: str) -> None:
+    @audited("order.deleted", **parts)
+    def delete(order: DeletedOrder) -> int:
+        del order
         return 1
 
-    assert refund() == 1
-    captured_events.none("order.refunded")
+    assert delete(DeletedOrder()) == 1
+
+    event = captured_events.one("order.deleted", user_id="ada", outcome="success", entity_id=None, payload={})
+    assert event.adjusted == (member,)
+
+
+def test_failing_user_outside_a_context(captured_events: CapturedEvents) -> None:
+    @audited("order.deleted", user_id=fails)
+    def delete() -> None: ...
+
+    with Telemetry(TelemetryConfig(environment="test", audit_config=AuditConfig(kafka_brokers="memory:"))):
+        delete()
+
+    assert captured_events.one("order.deleted", user_id="anonymous").adjusted == ("user_id",)
+
+
+@pytest.mark.usefixtures("telemetry")
+@pytest.mark.parametrize("wrong", [{"outcome": "great"}, {"changes": 3}, {"wait_for": "ever"}])
+def test_refused_parts_leave_the_rest(captured_events: CapturedEvents, wrong: dict[str, Any]) -> None:
+    @audited("order.deleted")
+    def delete() -> None:
+        update_audited_call(entity_id="7", **wrong)
+
+    delete()
+
+    assert captured_events.one("order.deleted", user_id="ada", outcome="success").adjusted == ("payload",)
+
+
+@pytest.mark.usefixtures("telemetry")
+def test_exception_whose_status_raises_is_a_failure(captured_events: CapturedEvents) -> None:
+    class OddError(Exception):
+        @property
+        def status_code(self) -> int:
+            raise LookupError
+
+    @audited("order.deleted")
+    def delete() -> None:
+        raise OddError
+
+    with pytest.raises(OddError):
+        delete()
+    captured_events.one("order.deleted", outcome="failure", payload={"error": "OddError"})
+
+
+@pytest.mark.usefixtures("telemetry")
+def test_hidden_coroutine_is_logged_at_its_end(captured_events: CapturedEvents) -> None:
+    async def delete() -> None:
+        captured_events.none("order.deleted")
+        update_audited_call(entity_id="7")
+        raise PermissionError
+
+    @audited("order.deleted")
+    def hidden() -> Any:
+        return delete()
+
+    with pytest.raises(PermissionError):
+        asyncio.run(hidden())
+    captured_events.one("order.deleted", outcome="denied", entity_id="7")
+
+
+@pytest.mark.usefixtures("telemetry")
+def test_coroutine_closed_elsewhere_is_a_failure(captured_events: CapturedEvents) -> None:
+    @audited("order.deleted")
+    async def delete() -> None:
+        await asyncio.sleep(60)
+
+    async def throw_away() -> None:
+        begun = delete()
+        copy_context().run(begun.send, None)
+        begun.close()
+
+    asyncio.run(throw_away())
+
+    captured_events.one("order.deleted", outcome="failure", payload={"error": "GeneratorExit"})
 
 
 @pytest.mark.usefixtures("telemetry")
@@ -182,6 +275,14 @@ def test_wrong_call_is_the_functions_own_error(captured_events: CapturedEvents) 
     with pytest.raises(TypeError, match="order_id"):
         refund()  # type: ignore[call-arg]
     captured_events.one("order.refunded", outcome="failure", entity_id=None)
+
+    @audited("order.shown", entity_id="order_id")
+    async def show(order_id: int) -> int:
+        return order_id
+
+    with pytest.raises(TypeError, match="order_id"):
+        asyncio.run(show())  # type: ignore[call-arg]
+    captured_events.one("order.shown", outcome="failure", entity_id=None)
 
 
 def test_signature_is_the_functions_own() -> None:
