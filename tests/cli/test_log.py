@@ -144,6 +144,27 @@ def test_other_forms_of_input(site: ImportSite, form: str) -> None:
     assert site.numbers() == [0, 1, 2]
 
 
+@pytest.mark.parametrize("options", [(), ("--resume", "state")])
+def test_objects_joined_on_one_line_are_events(
+    site: ImportSite, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(site.folder)
+    damaged = '{"event_type":"step","user_id":"ali' + GOOD % 3 + GOOD % 4
+    data = f"{GOOD % 0}\n{GOOD % 1}{GOOD % 2}{damaged}\n{GOOD % 5} {GOOD % 6}"
+
+    ended = site.log(
+        gzip.compress(data.encode()), *options, "--keep-line", "--bad-lines", "bad.jsonl", "--ack", "--json"
+    )
+
+    assert ended.code == 8
+    assert "line 2, item 3: is damaged" in ended.err
+    assert "rest of this line was not logged" in ended.err
+    assert (site.folder / "bad.jsonl").read_text() == damaged + "\n"
+    assert [event["payload"]["line"] for event in site.events()] == [GOOD % n for n in (0, 1, 2, 5, 6)]
+    places = [(line["line"], line.get("item")) for line in map(json.loads, ended.out.splitlines()[:-1])]
+    assert places == [(1, None), (2, 1), (2, 2), (3, 1), (3, 2)]
+
+
 def test_what_came_before_the_damage_is_logged(site: ImportSite) -> None:
     ended = site.log(gzip.compress(lines_of(range(3)))[:-4], "--json")
 

@@ -35,15 +35,17 @@ def processes(tmp_path: Path) -> Iterator[CommandProcesses]:
         yield started
 
 
-@pytest.mark.parametrize("has_spool", [True, False])
+@pytest.mark.parametrize(
+    ("has_spool", "end"), [(True, b"\n"), (False, b"\n"), (True, b"")], ids=["spool", "no spool", "joined"]
+)
 def test_killed_import_goes_on_without_repeats(
-    kafka: EmbeddedKafka, processes: CommandProcesses, tmp_path: Path, has_spool: bool
+    kafka: EmbeddedKafka, processes: CommandProcesses, tmp_path: Path, has_spool: bool, end: bytes
 ) -> None:
     site = ImportSite(kafka, tmp_path, has_spool=has_spool)
-    data = lines_of(range(LINES)).splitlines(keepends=True)
-    data[5], data[1_500] = b"not json\n", b'{"event_type":"no user"}\n'
+    data = lines_of(range(LINES)).splitlines()
+    data[5], data[1_500] = b'{"not":NaN}', b'{"event_type":"no user"}'
     source, bad = tmp_path / "input.jsonl", tmp_path / "bad.jsonl"
-    source.write_bytes(b"".join(data))
+    source.write_bytes(end.join(data))
     options = ("log", "-c", str(site.config), "--resume", str(tmp_path / "state"), "--bad-lines", str(bad), "--json")
     dice = random.Random(29)  # noqa: S311 - moments, no secret
     killed = 0
@@ -57,7 +59,7 @@ def test_killed_import_goes_on_without_repeats(
     assert killed, "every import ended before it was killed"
     assert last.code in (0, 8), last.err
     assert site.numbers() == [n for n in range(LINES) if n not in (5, 1_500)]
-    assert sorted(bad.read_bytes().splitlines(keepends=True)) == sorted([data[5], data[1_500]])
+    assert sorted(bad.read_bytes().splitlines()) == sorted([data[5], data[1_500]])
     assert site.faults() == [] or not has_spool
 
 

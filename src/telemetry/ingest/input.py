@@ -9,6 +9,7 @@ from telemetry.ingest.framing.byte_source import ByteSource, WholeText
 from telemetry.ingest.framing.documents import DocumentReader, ItemsPath
 from telemetry.ingest.framing.encoding import TextSource
 from telemetry.ingest.framing.frame import Frame
+from telemetry.ingest.framing.joined import is_joined, pieces_of
 from telemetry.ingest.framing.lines import split_lines, split_sequence
 from telemetry.ingest.framing.recognition import Framing, needs_a_look, recognize
 
@@ -45,14 +46,35 @@ class JsonInput:
         if framing is Framing.DOCUMENTS:
             yield from DocumentReader(text, self._path)
         elif framing is Framing.SEQUENCE:
-            yield from self._expanded(split_sequence(text))
+            for text_of_sequence in split_sequence(text):
+                yield from self._expanded(text_of_sequence)
         else:
-            yield from self._expanded(split_lines(text, end=b"\r" if framing is Framing.CR_LINES else b"\n"))
+            yield from self._divided(split_lines(text, end=b"\r" if framing is Framing.CR_LINES else b"\n"))
 
-    def _expanded(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        if self._path is None:
-            return frames
-        return (item for frame in frames for item in _items_of(frame, self._path))
+    def _divided(self, lines: Iterator[Frame]) -> Iterator[Frame]:
+        """Yield the lines that are one value, and the objects of the others, numbered in each line."""
+        number, items, is_divided = 0, 0, False
+        for line in lines:
+            if line.line != number:
+                number, items, is_divided = line.line or 0, 0, False
+            is_divided = is_divided or line.item is not None or (not line.fault and is_joined(line.data))
+            if not is_divided:
+                yield from self._expanded(line)
+                continue
+            for frame in self._objects_of(line):
+                items += not frame.is_part
+                yield frame._replace(item=items + frame.is_part)
+
+    def _objects_of(self, line: Frame) -> Iterator[Frame]:
+        if line.fault:
+            yield line
+            return
+        for piece in pieces_of(line.data):
+            is_open = line.is_open and not piece.is_whole
+            yield from self._expanded(line._replace(data=piece.text, item=None, fault=piece.fault, is_open=is_open))
+
+    def _expanded(self, frame: Frame) -> Iterator[Frame]:
+        return iter((frame,)) if self._path is None else _items_of(frame, self._path)
 
 
 class _Resumed:

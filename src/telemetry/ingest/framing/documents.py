@@ -273,6 +273,14 @@ def is_complete(text: bytes) -> bool:
     return _skim(text, 0, 0)[1] == 0
 
 
+def end_of_object(text: bytes, start: int) -> int | None:
+    """Return where the object ends that begins at ``start``; None if none begins there, or if it does not end."""
+    if not text.startswith(b"{", start):
+        return None
+    end, depth = _skim(text, start, 0)
+    return None if depth else end
+
+
 def _skim(text: bytes | bytearray, at: int, depth: int) -> tuple[int, int]:
     """Go through brackets and strings until depth 0, or to the beginning of a string whose end is not there yet.
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from telemetry.ingest.framing.byte_source import ByteSource
 from telemetry.ingest.framing.documents import is_complete
 from telemetry.ingest.framing.frame import MAX_BYTES, Frame
+from telemetry.ingest.framing.joined import start_of_last
 
 SEPARATOR = b"\x1e"
 """Begins each text of a JSON sequence (RFC 7464 section 2.2)."""
@@ -17,6 +18,8 @@ _PADDING = b"\0 \t\r\n"
 
 def split_lines(source: ByteSource, *, end: bytes = b"\n") -> Iterator[Frame]:
     """Yield each line that is not empty; empty ones count, as they do for editors.
+
+    A line of several objects that is too long to be read as one comes in several frames, of whole objects each.
 
     Args:
         source: The text.
@@ -42,9 +45,16 @@ def split_lines(source: ByteSource, *, end: bytes = b"\n") -> Iterator[Frame]:
                 yield Frame(line.removesuffix(b"\r"), number, fault=fault)
             begun, size, fault = [other], len(other), ""
         if size > MAX_BYTES:
-            fault = _TOO_LONG
-            yield Frame(b"".join(begun), number + 1, fault=fault, is_part=True)
-            begun, size = [b""], 0
+            text = b"".join(begun)
+            start = 0 if fault else start_of_last(text)
+            if start:
+                # Whole values of a line that goes on, of which the first is an item even if it is alone here.
+                yield Frame(text[:start], number + 1, item=1)
+            else:
+                fault = _TOO_LONG
+                yield Frame(text, number + 1, fault=fault, is_part=True)
+                start = size
+            begun, size = [text[start:]], size - start
     # Blocks of a fixed size are filled with NUL bytes at the end.
     line = b"".join(begun).rstrip(_PADDING)
     if line or fault:

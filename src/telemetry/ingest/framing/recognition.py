@@ -9,6 +9,7 @@ import msgspec
 
 from telemetry.ingest.framing.documents import is_complete
 from telemetry.ingest.framing.frame import MAX_BYTES
+from telemetry.ingest.framing.joined import is_joined
 from telemetry.ingest.framing.lines import SEPARATOR
 
 _MOST_BLANK = 1 << 20
@@ -61,16 +62,16 @@ def _of_array(text: bytes, *, is_whole: bool) -> Framing | None:
 def _of_object(text: bytes, *, is_whole: bool, has_items: bool) -> Framing | None:
     match = _LINE_END.search(text)
     if match is None:
-        # What is too long for a line is a document with a list of events. Without --items it is one line that is too long,
+        # What is too long for a line is a document with a list of events, or many of them. Without --items it is one line that is too long,
         # and the lines after it are read.
         if len(text) > MAX_BYTES:
-            return Framing.DOCUMENTS if has_items else Framing.LINES
+            return Framing.DOCUMENTS if has_items and not is_joined(text) else Framing.LINES
         return Framing.LINES if is_whole else None
     line, end, following = text[: match.start()], match[0], text[match.end() :]
     if end == b"\r" and not following and not is_whole:
         return None  # A line feed may follow.
     is_carriage_return = end == b"\r" and not following.startswith(b"\n")
-    if _is_json(line):
+    if _is_json(line) or is_joined(line):
         return Framing.CR_LINES if is_carriage_return and following else Framing.LINES
     following = following.lstrip(_SPACE)
     if not following:
