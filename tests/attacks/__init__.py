@@ -5,7 +5,7 @@ An attack that still succeeds is a strict xfail; the commit that mends it remove
 
 Attackers: **W** may write to the topic and has no key. **S** is another service with seal rights of its own. **R** is a
 reader, who may unwrap. **F** may put objects into the fallback store. **L** is a local user, or a bug that writes files.
-**K** has a signing key of another service, or an old one. **B** operates the broker. The letter begins the file's name.
+**K** has a signing key of another service, or an old one. **B** operates the broker. **D** may write to the database with the outbox. The letter begins the file's name.
 
 ==== ============================================================= =====================================================
 item attack                                                        test
@@ -113,5 +113,11 @@ Further attacks, thought up when those above were mended:
 28   L puts a former secret's segment back: secret x segments      test_further_l_segments: former_secret
 29   R seals at a number of another data key of the process        test_further_r_data_key
 30   S signs as in 5, and a witness reads it first                 test_further_s_witness
+31   D plants rows: clear, of another service, type or user        test_further_d_rows: planted
+32   D alters the row of an event                                  test_further_d_rows: altered_row
+33   B swaps the places of two relayed events                      test_further_d_rows: swap
+34   W copies a relayed event to another place                     test_further_d_rows: copy
+35   nobody attacks: a second relay has not signed yet             test_further_d_rows: second_relay
+36   R seals with the data key of a row                            test_further_d_rows: reader
 ==== ============================================================= =====================================================
 """
