@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import final
+
 import msgspec
 
 from telemetry.audit.record import SealedRecord
 from telemetry.format.objects.outbox_row import OutboxRow
 
 
+@final
 class RelayedEvent(msgspec.Struct, frozen=True, eq=False, gc=False):
     """An event from an outbox, which takes the way of an ``EventDraft``.
 
