@@ -52,6 +52,17 @@ def test_examples_run_and_their_events_arrive(tmp_path: Path, monkeypatch: pytes
         assert connection.execute("SELECT state FROM orders").fetchone() == ("shipped",)
 
 
+def test_django_example_is_python_that_names_what_exists() -> None:
+    from telemetry.integrations.django import outbox  # noqa: PLC0415 - Django, for this test alone
+
+    example = _blocks("python")["views.py"]
+
+    compile(example, "views.py", "exec")
+    assert re.findall(r"from telemetry\.integrations\.django\.outbox import (\w+)", example) == ["DjangoOutbox"]
+    assert hasattr(outbox, "DjangoOutbox")
+    assert _blocks("python")["settings.py"].splitlines()[1].endswith(f'["{outbox.__name__}"]')
+
+
 def test_relay_configuration_loads(tmp_path: Path) -> None:
     secret = tmp_path / "database"
     secret.write_text("postgresql://relay:secret@db.example.com/shop\n")

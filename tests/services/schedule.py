@@ -43,6 +43,7 @@ EXPECTED_SECONDS: dict[str, float] = {
     "tests/cli/test_export.py": 20,
     "tests/cli/test_tail.py": 20,
     "tests/fault/test_outbox_kills.py::": 25,
+    "tests/unit/integrations/django/outbox/test_outbox.py": 40,
     "tests/unit/outbox/test_relay.py": 15,
     "tests/cli/test_relay.py": 12,
     "tests/fault/test_key_service_fork.py": 20,

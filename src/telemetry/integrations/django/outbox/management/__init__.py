@@ -1,0 +1,1 @@
+"""Adds commands to ``manage.py``."""

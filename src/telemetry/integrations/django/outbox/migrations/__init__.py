@@ -1,0 +1,1 @@
+"""Creates the table of the outbox."""

@@ -1,0 +1,1 @@
+"""A Django project with an outbox; its database and Kafka are in the environment."""
