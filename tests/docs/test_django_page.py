@@ -36,10 +36,16 @@ def test_blocks_run_in_the_example(project: Path) -> None:
     assert "OK" in run(project, "manage.py", "test", "shop")
     assert "no issues" in run(project, "manage.py", "check")
     run(project, "manage.py", "migrate", "--verbosity", "0")
+    production = "--settings=shop.settings_production"
+    script = "from shop.models import Order; Order.objects.create(article='tea')"
+    run(project, "manage.py", "migrate", "--verbosity", "0", production)
+    run(project, "manage.py", "shell", "-c", script, production)
+    assert logged(project) == []
+    assert "1 relayed, 0 held, 0 waiting" in run(project, "manage.py", "audit_relay", "--once", production)
     with ExampleServer(project, "-m", "uvicorn", "--port", "PORT", "shop.asgi:application") as shop:
         shop.post("/orders/ship/")
         shop.end()
-    assert [event.event_type for event in logged(project)] == ["http.request"]
+    assert [event.event_type for event in logged(project)] == ["order.created", "order.updated", "http.request"]
     assert "Application shutdown complete" in shop.output()
 
 

@@ -141,9 +141,10 @@ def test_command_logs_and_ends(project: Path) -> None:
     assert "without shutdown" not in output
 
 
-def test_bad_configuration_stops_the_server(project: Path) -> None:
+@pytest.mark.parametrize("name", ["uvicorn", "gunicorn"])
+def test_bad_configuration_stops_the_server(name: str, project: Path) -> None:
     (project / "telemetry.toml").write_text("[audit_config]\nkafka_brokers = 7\n")
 
-    server = ExampleServer(project, *SERVERS["uvicorn"])
+    server = ExampleServer(project, *SERVERS[name])
     with pytest.raises(AssertionError, match="telemetry"), server:
         pass

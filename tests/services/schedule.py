@@ -33,6 +33,7 @@ EXPECTED_SECONDS: dict[str, float] = {
     "tests/fault/test_fault_matrix.py::test_real_broker": 24,
     "tests/cli/test_witness.py": 24,
     "tests/integrations/test_django.py": 90,
+    "tests/integrations/test_django_postgres.py": 60,
     "tests/docs/test_django_page.py": 24,
     "tests/unit/integrations/django/test_middleware.py": 8,
     "tests/unit/trail/test_trail.py": 23,

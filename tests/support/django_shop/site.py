@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import django
 from django.apps import apps
@@ -15,6 +17,9 @@ from django.core.management import call_command
 from django.db import connections, transaction
 
 _folder: list[tempfile.TemporaryDirectory[str]] = []
+
+POSTGRES = "DJANGO_SHOP_POSTGRES"
+"""Variable with the URL of a PostgreSQL database, which then is the default one."""
 
 _KEPT = {"contenttypes.ContentType", "auth.Permission"}
 
@@ -48,7 +53,9 @@ def set_up() -> None:
             "django.contrib.messages",
             "django.contrib.sessions",
             "auditlog",
+            "rest_framework",
             "telemetry.integrations.django",
+            "telemetry.integrations.django.outbox",
             "tests.support.django_shop.apps.ShopConfig",
         ],
         MIDDLEWARE=[
@@ -70,14 +77,7 @@ def set_up() -> None:
                 },
             }
         ],
-        DATABASES={
-            name: {
-                "ENGINE": "django.db.backends.sqlite3",
-                "NAME": folder / f"{name}.sqlite3",
-                "OPTIONS": {"timeout": 60},
-            }
-            for name in ("default", "archive")
-        },
+        DATABASES={"default": _sqlite(folder, "default") | _postgres(), "archive": _sqlite(folder, "archive")},
         PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
         MEDIA_ROOT=folder / "media",
         USE_TZ=True,
@@ -89,11 +89,36 @@ def set_up() -> None:
         call_command("migrate", run_syncdb=True, verbosity=0, database=name)
 
 
+def _sqlite(folder: Path, name: str) -> dict[str, Any]:
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": folder / f"{name}.sqlite3",
+        "OPTIONS": {"timeout": 60},
+    }
+
+
+def _postgres() -> dict[str, Any]:
+    url = os.environ.get(POSTGRES)
+    if not url:
+        return {}
+    parts = urlsplit(url)
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.path.lstrip("/"),
+        "USER": parts.username,
+        "PASSWORD": parts.password or "",
+        "HOST": parts.hostname,
+        "PORT": parts.port,
+        "OPTIONS": {},
+    }
+
+
 def empty() -> None:
     """Delete every row, without Django noticing; not those that name the models, which Django keeps in memory."""
     for connection in connections.all():
         with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-            cursor.execute("PRAGMA defer_foreign_keys = ON")
+            if connection.vendor == "sqlite":
+                cursor.execute("PRAGMA defer_foreign_keys = ON")
             for model in apps.get_models(include_auto_created=True):
                 if model._meta.label not in _KEPT and not model._meta.proxy:
                     cursor.execute(f'DELETE FROM "{model._meta.db_table}"')  # noqa: S608 - names of our own

@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("login/", views.log_in),
     path("logout/", views.log_out),
     path("token/", views.with_token),
+    path("api/", views.Visits.as_view()),
     path("forbidden/", views.forbidden),
     path("broken/", views.broken),
     path("broken-later/", views.broken_async),

@@ -9,6 +9,11 @@ from django.contrib.auth import authenticate, login, logout
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from telemetry.current import current_telemetry
 from tests.support.django_shop.models import Customer
@@ -46,6 +51,28 @@ def with_token(request: HttpRequest) -> HttpResponse:
     request.user = User.objects.get(username=request.headers["Authorization"])
     Customer.objects.create(name="by token")
     return HttpResponse("ok")
+
+
+class ByHeader(BaseAuthentication):
+    """Believes the header."""
+
+    def authenticate(self, request: Request) -> tuple[User, None] | None:
+        user = User.objects.filter(username=request.headers.get("Authorization", "")).first()
+        return None if user is None else (user, None)
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Name"
+
+
+class Visits(APIView):
+    """A view of Django REST framework."""
+
+    authentication_classes = (ByHeader,)
+    permission_classes = (IsAuthenticated,)
+
+    def post(self, request: Request) -> Response:
+        Customer.objects.create(name="by API")
+        return Response({"ok": True})
 
 
 def forbidden(request: HttpRequest) -> HttpResponse:

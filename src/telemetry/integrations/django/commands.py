@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from telemetry.context import audit_context, current_audit_context
-from telemetry.integrations.django.changes.events import NOBODY
+from telemetry.integrations.django.changes.delivery import NOBODY
 
 _MARK = "_is_audited_by_telemetry"
 

@@ -124,7 +124,11 @@ class AuditProcess:
             message = f'TELEMETRY["telemetry"]: {own.telemetry} is no Telemetry'
             raise TypeError(message)
         # Not with the settings: a command that logs nothing needs no configuration, such as one that builds an image.
-        config = TelemetryConfig(**own.config) if isinstance(own.config, Mapping) else own.config
+        config = own.config
+        if isinstance(config, Mapping):
+            config = TelemetryConfig(**config)
+        elif config is not None and not isinstance(config, TelemetryConfig):
+            config = TelemetryConfig.load(config)
         return WebAudit("django", own.web, telemetry=telemetry, config=config)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -16,12 +16,16 @@ from telemetry.integrations.django.changes.spec import ModelSpec, spec_of
 from telemetry.integrations.web.settings import WebOptions, WebSettings
 from telemetry.types import TelemetryConfig
 
+Delivery = Literal["on_commit", "transactional"]
+
 MAX_BOUND = 500
 """Rows that are read by their keys in one query: every database takes so many parameters."""
 
-_OWN = frozenset(("telemetry", "config", "requests", "models", "accounts", "bulk_rows", "user_id"))
+_OWN = frozenset(("telemetry", "config", "requests", "models", "accounts", "bulk_rows", "delivery", "user_id"))
 KEYS = _OWN | WebOptions.__annotations__.keys()
 """The keys of ``settings.TELEMETRY``."""
+
+OUTBOX = "telemetry.integrations.django.outbox"
 
 _CALLABLES = ("actor", "session")
 
@@ -37,6 +41,7 @@ class AuditSettings:
         models: Audited models by their label, and how; more than those that are decorated.
         accounts: Whether logins are logged, and users and groups are audited.
         bulk_rows: A bulk write of more rows is one event.
+        delivery: When a change is logged: ``on_commit``, or within the transaction itself through the outbox.
         user_id: Attribute of the user object that identifies the user in events.
         web: Rules about requests.
     """
@@ -47,6 +52,7 @@ class AuditSettings:
     models: Mapping[str, ModelSpec] = field(default_factory=dict)
     accounts: bool = True
     bulk_rows: int = 100
+    delivery: Delivery = "on_commit"
     user_id: str = "pk"
     web: WebSettings = field(default_factory=WebSettings)
 
@@ -87,9 +93,21 @@ def _check(own: dict[str, Any]) -> None:
     if isinstance(rows, bool) or not isinstance(rows, int) or not 0 <= rows <= MAX_BOUND:
         message = f'TELEMETRY["bulk_rows"] must be a number from 0 to {MAX_BOUND}'
         raise ImproperlyConfigured(message)
+    _check_delivery(own.get("delivery", "on_commit"))
     config = own.get("config")
     if config is not None and not isinstance(config, str | Path | Mapping | TelemetryConfig):
         message = 'TELEMETRY["config"] must be a file, a TelemetryConfig or a dict'
+        raise ImproperlyConfigured(message)
+
+
+def _check_delivery(delivery: Any) -> None:
+    if delivery not in get_args(Delivery):
+        message = f'TELEMETRY["delivery"] must be one of {", ".join(get_args(Delivery))}'
+        raise ImproperlyConfigured(message)
+    if delivery == "transactional" and OUTBOX not in settings.INSTALLED_APPS:
+        message = (
+            f'TELEMETRY["delivery"] = "transactional" needs the table of the outbox: add {OUTBOX!r} to INSTALLED_APPS'
+        )
         raise ImproperlyConfigured(message)
 
 

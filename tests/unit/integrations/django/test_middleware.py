@@ -67,6 +67,20 @@ def test_view_that_authenticates_is_believed(events: CapturedEvents) -> None:
     assert {event.user_id for event in events} == {str(user.pk)}
 
 
+def test_rest_framework_names_who_it_authenticates(events: CapturedEvents) -> None:
+    user = _user()
+    events.clear()
+
+    assert Client(headers={"authorization": "ada"}).post("/api/").status_code == 200
+    assert Client(headers={"authorization": "eve"}).post("/api/").status_code == 401
+
+    assert [(event.event_type, event.user_id, event.outcome) for event in events] == [
+        ("customer.created", str(user.pk), "success"),
+        ("http.request", str(user.pk), "success"),
+        ("http.request", "anonymous", "denied"),
+    ]
+
+
 def test_login_and_logout_name_the_user(events: CapturedEvents) -> None:
     user = _user()
     client = Client()

@@ -12,6 +12,7 @@ from django.db.models import Model, QuerySet
 from django.db.models.sql import UpdateQuery
 
 from telemetry.integrations.django.changes import rows
+from telemetry.integrations.django.changes.delivery import audited, one_transaction
 from telemetry.integrations.django.changes.events import ChangeLog
 from telemetry.integrations.django.changes.spec import ModelSpec, registry
 from telemetry.integrations.django.changes.values import is_expression
@@ -42,7 +43,7 @@ class UpdateAudit:
         self._criteria = rows.criteria_of(query.query)
         self._before: dict[Any, rows.Row] | None = None
         if self._columns and self._limit:
-            with process.guarded():
+            with audited():
                 # By the key, whatever the query joins, counts or annotates.
                 chosen = model._base_manager.using(using).filter(pk__in=query.order_by().values("pk"))
                 self._before = rows.read_rows(chosen, self._columns, limit=self._limit + 1)
@@ -83,12 +84,14 @@ def audited_update(original: Callable[..., int]) -> Callable[..., int]:
         if spec is None or _inside.get():
             return original(self, **kwargs)
         audit: UpdateAudit | None = None
-        with process.guarded():
-            audit = UpdateAudit(self.model, spec, using=_written(self), query=self, names=kwargs)
-        count = original(self, **kwargs)
-        with process.guarded():
-            if audit is not None:
-                audit.log(count, values=kwargs)
+        using = _written(self)
+        with one_transaction(using):
+            with audited():
+                audit = UpdateAudit(self.model, spec, using=using, query=self, names=kwargs)
+            count = original(self, **kwargs)
+            with audited():
+                if audit is not None:
+                    audit.log(count, values=kwargs)
         return count
 
     return update
@@ -105,19 +108,20 @@ def audited_bulk_update(original: Callable[..., int]) -> Callable[..., int]:
             return original(self, objs, fields, *args, **kwargs)
         audit: UpdateAudit | None = None
         columns: list[rows.Column] = []
-        with process.guarded():
-            using = _written(self)
-            columns = rows.named_columns(self.model, spec, fields)
-            keys = [instance.pk for instance in objs]
-            # More than the limit are not read, so they need not be asked for either.
-            query = rows.rows_with(self.model, keys[: process.settings.bulk_rows + 1], using=using)
-            audit = UpdateAudit(self.model, spec, using=using, query=query, names=fields)
-        with _inner_writes_are_part():
-            count = original(self, objs, fields, *args, **kwargs)
-        with process.guarded():
-            if audit is not None:
-                # Each row has its own value: read back, as the database has it.
-                audit.log(count, values={column.attname: _Computed() for column in columns})
+        using = _written(self)
+        with one_transaction(using):
+            with audited():
+                columns = rows.named_columns(self.model, spec, fields)
+                keys = [instance.pk for instance in objs]
+                # More than the limit are not read, so they need not be asked for either.
+                query = rows.rows_with(self.model, keys[: process.settings.bulk_rows + 1], using=using)
+                audit = UpdateAudit(self.model, spec, using=using, query=query, names=fields)
+            with _inner_writes_are_part():
+                count = original(self, objs, fields, *args, **kwargs)
+            with audited():
+                if audit is not None:
+                    # Each row has its own value: read back, as the database has it.
+                    audit.log(count, values={column.attname: _Computed() for column in columns})
         return count
 
     return bulk_update
@@ -129,10 +133,12 @@ def audited_bulk_create(original: Callable[..., list[Any]]) -> Callable[..., lis
     @wraps(original)
     def bulk_create(self: QuerySet[Any], objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
         objs = list(objs)
-        made = original(self, objs, *args, **kwargs)
         spec = registry.of(self.model)
-        if spec is not None and objs:
-            with process.guarded():
+        if spec is None or not objs:
+            return original(self, objs, *args, **kwargs)
+        with one_transaction(_written(self)):
+            made = original(self, objs, *args, **kwargs)
+            with audited():
                 _log_created(self, spec, objs, conflicts=_conflicts(*args, **kwargs))
         return made
 
@@ -150,13 +156,14 @@ def audited_update_batch(original: Callable[..., None]) -> Callable[..., None]:
             original(self, pk_list, values, using)
             return
         audit: UpdateAudit | None = None
-        with process.guarded():
-            query = rows.rows_with(model, pk_list[: process.settings.bulk_rows + 1], using=using)
-            audit = UpdateAudit(model, spec, using=using, query=query, names=values)
-        original(self, pk_list, values, using)
-        with process.guarded():
-            if audit is not None:
-                audit.log(len(pk_list), values=values)
+        with one_transaction(using):
+            with audited():
+                query = rows.rows_with(model, pk_list[: process.settings.bulk_rows + 1], using=using)
+                audit = UpdateAudit(model, spec, using=using, query=query, names=values)
+            original(self, pk_list, values, using)
+            with audited():
+                if audit is not None:
+                    audit.log(len(pk_list), values=values)
 
     return update_batch
 

@@ -11,6 +11,7 @@ from django.db.models import Model, QuerySet
 from django.db.models.deletion import Collector
 
 from telemetry.integrations.django.changes import rows
+from telemetry.integrations.django.changes.delivery import audited, one_transaction
 from telemetry.integrations.django.changes.events import ChangeLog
 from telemetry.integrations.django.changes.relations import Memberships
 from telemetry.integrations.django.changes.spec import ModelSpec, registry
@@ -130,16 +131,17 @@ def audited_collector_delete(original: Callable[..., Any]) -> Callable[..., Any]
     @wraps(original)
     def delete(self: Collector) -> tuple[int, dict[str, int]]:
         audit: DeleteAudit | None = None
-        with process.guarded():
-            audit = DeleteAudit(self)
-        token = _collecting.set(True)
-        try:
-            result: tuple[int, dict[str, int]] = original(self)
-        finally:
-            _collecting.reset(token)
-        with process.guarded():
-            if audit is not None:
-                audit.log(result[1])
+        with one_transaction(self.using):
+            with audited():
+                audit = DeleteAudit(self)
+            token = _collecting.set(True)
+            try:
+                result: tuple[int, dict[str, int]] = original(self)
+            finally:
+                _collecting.reset(token)
+            with audited():
+                if audit is not None:
+                    audit.log(result[1])
         return result
 
     return delete
@@ -154,13 +156,14 @@ def audited_raw_delete(original: Callable[..., Any]) -> Callable[..., Any]:
         if spec is None or _collecting.get():
             return original(self, using)
         deleted: DeletedRows | None = None
-        with process.guarded():
-            deleted = DeletedRows(self.model, spec, using=using)
-            deleted.read_query(self)
-        count = original(self, using)
-        with process.guarded():
-            if deleted is not None:
-                deleted.log(count)
+        with one_transaction(using):
+            with audited():
+                deleted = DeletedRows(self.model, spec, using=using)
+                deleted.read_query(self)
+            count = original(self, using)
+            with audited():
+                if deleted is not None:
+                    deleted.log(count)
         return count
 
     return _raw_delete

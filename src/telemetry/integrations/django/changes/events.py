@@ -1,22 +1,17 @@
-"""Logs changes of rows: once they are committed, with what was known of the actor when they were made."""
+"""Makes the events of changed rows, one for each row or one for many."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Model
 
-from telemetry.context import current_audit_context, in_audit_context
+from telemetry.integrations.django.changes.delivery import log_change
 from telemetry.integrations.django.changes.spec import ModelSpec
 from telemetry.integrations.django.changes.values import shown_id
-from telemetry.integrations.django.process import process
 
 _ACTIONS = {"created": "create", "updated": "update", "deleted": "delete"}
-NOBODY = {"user_id": "system", "actor_type": "system"}
-"""Who changes rows where neither a request nor the program says who acts."""
 
 
 class ChangeLog:
@@ -62,19 +57,4 @@ class ChangeLog:
         if self._using != "default":
             payload["database"] = self._using
         fields |= {"entity": self._entity, "action": _ACTIONS[verb], "outcome": "success"}
-        log_after_commit(f"{self._entity}.{name}", {"table": self._table, **payload}, using=self._using, **fields)
-
-
-def log_after_commit(event_type: str, payload: dict[str, Any], *, using: str, **fields: Any) -> None:
-    """Log an event if the present transaction of a database is committed, or at once where there is none."""
-    if "user_id" not in current_audit_context():
-        fields = NOBODY | fields
-    # Who acts is what it is now: the block that says why may have ended when the transaction is committed.
-    record = in_audit_context(partial(process.record, event_type, payload, **fields))
-    connection = transaction.get_connection(using)
-    if connection.in_atomic_block or connection.get_autocommit():
-        transaction.on_commit(record, using=using, robust=True)
-    else:
-        # Django cannot tell when a program that manages its transactions by hand commits.
-        payload["committed"] = "unknown"
-        record()
+        log_change(f"{self._entity}.{name}", {"table": self._table, **payload}, using=self._using, **fields)

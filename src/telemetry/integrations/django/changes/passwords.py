@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import Model
 
-from telemetry.integrations.django.changes.events import log_after_commit
+from telemetry.integrations.django.changes.delivery import log_change
 from telemetry.integrations.django.changes.values import shown_id
 
 
@@ -21,7 +21,7 @@ def note_new_password(instance: Model, changes: Mapping[str, Any], *, using: str
         return
     if instance._password is None and instance.has_usable_password():  # type: ignore[attr-defined]
         return
-    log_after_commit(
+    log_change(
         "user.password_changed",
         {},
         using=using,

@@ -10,6 +10,7 @@ from django.apps import apps
 from django.db.models import ManyToManyField, Model, QuerySet
 from django.db.models.signals import m2m_changed
 
+from telemetry.integrations.django.changes.delivery import audited
 from telemetry.integrations.django.changes.events import ChangeLog
 from telemetry.integrations.django.changes.spec import ModelSpec, registry
 from telemetry.integrations.django.changes.values import MASKED, shown_id
@@ -143,6 +144,6 @@ def _members_added(
 ) -> None:
     if action != "post_add":
         return
-    with process.guarded():
+    with audited():
         pairs = [(key, instance.pk) if reverse else (instance.pk, key) for key in pk_set or ()]
         _relations[sender].log(pairs, using=using, is_added=True, operation="add", rows=len(pairs))

@@ -8,10 +8,10 @@ from functools import wraps
 from django.db.models import Model
 
 from telemetry.integrations.django.changes import rows
+from telemetry.integrations.django.changes.delivery import audited, one_transaction
 from telemetry.integrations.django.changes.events import ChangeLog
 from telemetry.integrations.django.changes.passwords import note_new_password
 from telemetry.integrations.django.changes.spec import ModelSpec, registry
-from telemetry.integrations.django.process import process
 
 _STATE = "_telemetry_save"
 
@@ -80,22 +80,24 @@ def audited_save_table(original: Callable[..., bool]) -> Callable[..., bool]:
         spec = registry.of(type(self))
         if spec is None or cls is None:
             return original(self, raw, cls, *rest)
-        with process.guarded():
-            if _present(self) is None:
-                audit = SaveAudit(self, spec, using=using or self._state.db or "default", update_fields=update_fields)
-                self._state.__dict__[_STATE] = audit
-                if not force_insert and _may_exist(self, is_certain=raw or force_update):
-                    audit.read()
-        try:
-            is_updated = original(self, raw, cls, *rest)
-        except BaseException:
-            self._state.__dict__.pop(_STATE, None)
-            raise
-        if cls is type(self)._meta.concrete_model:
-            audit_of_all = self._state.__dict__.pop(_STATE, None)
-            with process.guarded():
-                if audit_of_all is not None:
-                    audit_of_all.finish(is_new=not is_updated)
+        alias = using or self._state.db or "default"
+        with one_transaction(alias):
+            with audited():
+                if _present(self) is None:
+                    audit = SaveAudit(self, spec, using=alias, update_fields=update_fields)
+                    self._state.__dict__[_STATE] = audit
+                    if not force_insert and _may_exist(self, is_certain=raw or force_update):
+                        audit.read()
+            try:
+                is_updated = original(self, raw, cls, *rest)
+            except BaseException:
+                self._state.__dict__.pop(_STATE, None)
+                raise
+            if cls is type(self)._meta.concrete_model:
+                audit_of_all = self._state.__dict__.pop(_STATE, None)
+                with audited():
+                    if audit_of_all is not None:
+                        audit_of_all.finish(is_new=not is_updated)
         return is_updated
 
     return _save_table
