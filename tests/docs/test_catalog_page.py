@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import shlex
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +15,7 @@ from telemetry.catalog.builtin import builtin
 from telemetry.catalog.card_numbers import is_card_number
 from telemetry.catalog.secret_names import SECRET_NAMES
 from telemetry.testing import CapturedEvents
+from tests.support.in_process import run
 
 PAGE = (Path(__file__).parents[2] / "docs" / "catalog.md").read_text("utf-8")
 EXAMPLES = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
@@ -63,3 +65,23 @@ def test_share_of_random_numbers_is_as_said() -> None:
     taken = sum(is_card_number(str(numbers.randrange(10**15, 10**16))) for _ in range(20_000))
 
     assert 27 < 20_000 / taken < 33
+
+
+def test_commands_of_the_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (lines,) = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    commands = [shlex.split(line, comments=True)[1:] for line in lines.splitlines()]
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "events.py").write_text(EXAMPLES[0])
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "act.py").write_text('audit.log("order.refundet", {}, "ada")\n')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "shop.events", raising=False)
+    monkeypatch.delitem(sys.modules, "shop", raising=False)
+
+    codes = [run(*words).code for words in commands[:2]]
+    (tmp_path / "released.json").write_bytes((tmp_path / "catalog.json").read_bytes())
+    codes += [run(*words).code for words in commands[2:4]]
+
+    assert codes == [0, 0, 0, 1]
+    # These need a trail; their options exist.
+    assert all(run(*words, "--help").code == 0 for words in commands[4:])

@@ -24,6 +24,7 @@ EXPECTED_SECONDS: dict[str, float] = {
     "tests/kafka/test_batch_peek.py": 15,
     "tests/fault/test_crash.py": 55,
     "tests/cli/test_verify_attacks.py": 45,
+    "tests/cli/test_catalog.py": 12,
     "tests/kafka/test_doctor.py": 45,
     "tests/kafka/test_load_under_faults.py::": 40,
     "tests/fault/test_servers.py": 35,

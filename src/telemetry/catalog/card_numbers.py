@@ -6,6 +6,8 @@ import re
 import unicodedata
 
 MIN_DIGITS, MAX_DIGITS = 13, 19
+MAX_CANDIDATES = 10_000
+"""Of one text; what follows is replaced unseen, since no text that somebody wrote has so many."""
 
 # The groups in which cards print their number, with one separator throughout; or all digits in a row. A number that is a
 # part of a longer word, number or decimal fraction is something else: an id, a hash, a measurement.
@@ -17,8 +19,11 @@ _CANDIDATE = re.compile(
     r")(?![\w])(?![.,\-]\d)"
 )
 
+_NO_SEPARATORS = dict.fromkeys(map(ord, " .-\u00a0\u2009\u202f\u2010\u2011\u2012\u2013\u2014\u2015"))
 _FOUR_DIGITS = re.compile(r"\d{4}")
 """Every candidate begins so; most texts have none, and this is found out faster."""
+
+_DOUBLED = {str(digit): sum(divmod(2 * digit, 10)) for digit in range(10)}
 
 # First digits from, to; numbers of digits. Sources: ISO/IEC 7812-1, and the ranges that the networks publish.
 _ISSUERS = (
@@ -49,18 +54,32 @@ _ISSUERS = (
     ("6759", "6763", (13, 14, 15, 16, 17, 18, 19)),
 )
 
+_BY_DIGIT = {digit: [issuer for issuer in _ISSUERS if issuer[0][0] <= digit <= issuer[1][0]] for digit in "0123456789"}
+
 
 def replace_card_numbers(text: str, replacement: str) -> str:
     """Return a text in which each card number is replaced; the same object if it has none.
 
     Args:
-        text: Any text; the work is proportional to its length.
+        text: Any text; the work is proportional to its length, and bounded.
         replacement: What stands for a number.
     """
     if len(text) < MIN_DIGITS or not _FOUR_DIGITS.search(text) or not _CANDIDATE.search(text):
         return text
-    replaced = _CANDIDATE.sub(lambda match: replacement if is_card_number(_digits(match[0])) else match[0], text)
-    return text if replaced == text else replaced
+    parts: list[str] = []
+    kept = start = candidates = 0
+    # From each beginning again: a group before a number could be taken for its first four digits.
+    while (match := _CANDIDATE.search(text, start)) is not None:
+        candidates += 1
+        if candidates > MAX_CANDIDATES:
+            return "".join((*parts, text[kept : match.start()], replacement))
+        end = _end_of_number(match)
+        if end is None:
+            start = match.start() + 1
+        else:
+            parts += (text[kept : match.start()], replacement)
+            kept = start = end
+    return "".join((*parts, text[kept:])) if parts else text
 
 
 def is_card_number(digits: str) -> bool:
@@ -74,15 +93,28 @@ def is_card_number(digits: str) -> bool:
     return _is_of_an_issuer(digits) and _has_check_digit(digits)
 
 
+def _end_of_number(match: re.Match[str]) -> int | None:
+    """Return where the card number at the beginning of a candidate ends; None if there is none."""
+    if is_card_number(_digits(match[0])):
+        return match.end()
+    separator = match["s"]
+    # The last group may be something else: the month in which the card expires.
+    shorter = match[0].rpartition(separator)[0] if separator is not None else ""
+    return match.start() + len(shorter) if is_card_number(_digits(shorter)) else None
+
+
 def _digits(text: str) -> str:
-    return "".join(str(unicodedata.decimal(character)) for character in text if character.isdecimal())
+    digits = text.translate(_NO_SEPARATORS)
+    return digits if digits.isascii() else "".join(str(unicodedata.decimal(digit)) for digit in digits)
 
 
 def _is_of_an_issuer(digits: str) -> bool:
-    return any(low <= digits[: len(low)] <= high and len(digits) in lengths for low, high, lengths in _ISSUERS)
+    return any(
+        low <= digits[: len(low)] <= high and len(digits) in lengths for low, high, lengths in _BY_DIGIT[digits[0]]
+    )
 
 
 def _has_check_digit(digits: str) -> bool:
     total = sum(map(int, digits[-1::-2]))
-    total += sum(sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])
+    total += sum(map(_DOUBLED.__getitem__, digits[-2::-2]))
     return total % 10 == 0

@@ -72,6 +72,11 @@ COMMANDS = (
         "Check a proof file offline: no Kafka, no key service, public keys only.",
     ),
     Entry(
+        "catalog",
+        "telemetry.cli.commands.declare.catalog",
+        "Export the event types that a service declares, compare two versions, and compare them with code and with a trail.",
+    ),
+    Entry(
         "doctor",
         "telemetry.cli.commands.operate.doctor",
         "Check configuration, key, Kafka, fallback store, spool, disk and clock; nothing is written to the topic.",

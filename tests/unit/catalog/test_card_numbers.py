@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from telemetry.catalog.card_numbers import is_card_number, replace_card_numbers
+from telemetry.catalog.card_numbers import MAX_CANDIDATES, is_card_number, replace_card_numbers
 
 # The numbers that payment networks and processors publish for tests.
 CARDS = (
@@ -35,6 +35,8 @@ def test_test_numbers_of_the_networks_are_found(number: str) -> None:
         "pan=4111111111111111&x=1",
         '"4111111111111111"',
         "1 4111 1111 1111 1111",
+        "1234 4111 1111 1111 1111",
+        "4111 1111 1111 1111 12/27",
     ],
 )
 def test_number_in_any_spelling_is_replaced(text: str) -> None:
@@ -74,3 +76,11 @@ def test_several_numbers_of_one_text_are_replaced() -> None:
     text = "4111111111111111 and 5555-5555-5555-4444 and 4111111111111112"
 
     assert replace_card_numbers(text, "X") == "X and X and 4111111111111112"
+
+
+def test_endless_candidates_are_replaced_unseen() -> None:
+    text = "4111111111111112 " * (MAX_CANDIDATES + 5)
+
+    replaced = replace_card_numbers(text, "X")
+
+    assert replaced == "4111111111111112 " * MAX_CANDIDATES + "X"

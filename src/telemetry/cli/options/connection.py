@@ -83,13 +83,17 @@ def with_connection(command: Command) -> Command:
 
     Errors of this library end the command with their message and exit code.
     """
-    with_options = with_bundle(command, ConnectionBundle())
+    return reporting_errors(with_bundle(command, ConnectionBundle()))
 
-    @functools.wraps(with_options)
+
+def reporting_errors(command: Command) -> Command:
+    """Have errors of this library end a command with their message and exit code."""
+
+    @functools.wraps(command)
     def wrapper(**values: Any) -> None:
         try:
             with interrupted_by_signals():
-                with_options(**values)
+                command(**values)
         except TelemetryError as exc:
             raise fail(exc) from exc
         except KeyboardInterrupt as exc:

@@ -77,6 +77,19 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
         ],
         None,
     ),
+    "catalog": (
+        Annotated[
+            str | None,
+            typer.Option(
+                "--catalog",
+                metavar="CATALOG",
+                help="With --schema ocsf: the classes that a catalogue names, after --ocsf-rules: module:variable, or an exported "
+                ".json file.",
+                rich_help_panel=_PANEL,
+            ),
+        ],
+        None,
+    ),
 }
 
 
@@ -141,7 +154,7 @@ class FormOptions:
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.format: Format = values["format_"]
         self._form: Form = values["form"]
-        self._whole = _schema(self._form, values["ocsf_rules"] or [])
+        self._whole = _schema(self._form, values["ocsf_rules"] or [], values.get("catalog"))
         columns: str | None = values["columns"]
         self.schema = self._whole if columns is None else with_columns(self._whole, columns)
         self.lake: Path | None = values["lake"]
@@ -221,13 +234,24 @@ def with_form(command: Command) -> Command:
     return with_bundle(command, FormBundle())
 
 
-def _schema(form: Form, sources: list[str]) -> Schema:
-    if not sources:
+def _schema(form: Form, sources: list[str], catalog: str | None) -> Schema:
+    if not sources and catalog is None:
         return SCHEMAS[form]
     if form not in _BY_RULES:
+        option = "--ocsf-rules" if sources else "--catalog"
         remedy = "add --schema ocsf or --schema cadf"
-        raise ConfigurationError(Problem("--ocsf-rules", f"the schema {form} has no rules", remedy))
-    return _BY_RULES[form]([rule for source in sources for rule in _rules(source)])
+        raise ConfigurationError(Problem(option, f"the schema {form} has no rules", remedy))
+    rules = [rule for source in sources for rule in _rules(source)]
+    return _BY_RULES[form]([*rules, *(_declared_rules(catalog) if catalog is not None else ())])
+
+
+def _declared_rules(catalog: str) -> tuple[Rule, ...]:
+    # Its module may import a whole application: loaded where one is named.
+    from telemetry.catalog.described.loading import load_catalog  # noqa: PLC0415
+    from telemetry.catalog.described.ocsf_rules import rule_tables  # noqa: PLC0415
+
+    # As a preset: a class may require what not every event has; such an event is API Activity, and counted.
+    return rules_of(rule_tables(load_catalog(catalog, option="--catalog")), name=f"--catalog {catalog}", is_preset=True)
 
 
 def _rules(source: str) -> tuple[Rule, ...]:

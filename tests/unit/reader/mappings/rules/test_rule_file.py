@@ -119,4 +119,4 @@ def test_file_is_read(tmp_path: Path) -> None:
 
 
 def test_defaults_are_rules() -> None:
-    assert {rule.class_uid for rule in default_rules()} == {3001, 3002}
+    assert {rule.class_uid for rule in default_rules()} == {3001, 3002, 3005, 6003}

@@ -1,0 +1,1 @@
+"""Commands about what events a service declares."""
