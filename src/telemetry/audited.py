@@ -115,10 +115,21 @@ def audited(
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             message = "a generator cannot be audited: it has not ended when it returns; log in its body"
             raise TypeError(message)
-        log = _CallLog(parts, inspect.signature(function), intent=intent, wait_for=wait_for, telemetry=telemetry)
-        return _async(function, log) if inspect.iscoroutinefunction(function) else _blocking(function, log)
+        signature = _signature_of(function)
+        log = _CallLog(parts, signature, intent=intent, wait_for=wait_for, telemetry=telemetry)
+        wrapper: Any = _async(function, log) if inspect.iscoroutinefunction(function) else _blocking(function, log)
+        wrapper.__signature__ = signature
+        return wrapper  # type: ignore[no-any-return]  # the function's own type
 
     return decorate
+
+
+def _signature_of(function: Callable[..., Any]) -> inspect.Signature:
+    """Return a signature whose annotations are objects: FastAPI before 0.123 looks texts up in the module of the wrapper."""
+    try:
+        return inspect.signature(function, eval_str=True)
+    except Exception:  # noqa: BLE001 - a name that only type checkers know, or that is defined later
+        return inspect.signature(function)
 
 
 def _blocking(function: Callable[_P, _R], log: _CallLog) -> Callable[_P, _R]:

@@ -290,7 +290,7 @@ def test_signature_is_the_functions_own() -> None:
     async def refund(order_id: int, *, amount: str = "1") -> None:
         """Refund."""
 
-    assert str(inspect.signature(refund)) == "(order_id: 'int', *, amount: 'str' = '1') -> 'None'"
+    assert str(inspect.signature(refund)) == "(order_id: int, *, amount: str = '1') -> None"
     assert inspect.iscoroutinefunction(refund)
 
 
@@ -313,3 +313,19 @@ def test_rule_of_the_nearest_class_counts() -> None:
 
     assert outcome_of(FrozenError()) == "denied"
     assert outcome_of(Exception()) == "failure"
+
+
+class Amount:
+    """Is named by an annotation, which is a text in this file."""
+
+
+def test_signature_names_objects_not_texts() -> None:
+    @audited("order.refunded")
+    def refund(amount: Amount) -> Amount:
+        return amount
+
+    @audited("order.refunded")
+    def later(amount: DefinedNowhere) -> None: ...  # type: ignore[name-defined]  # noqa: F821
+
+    assert inspect.signature(refund).parameters["amount"].annotation is Amount
+    assert inspect.signature(later).parameters["amount"].annotation == "DefinedNowhere"

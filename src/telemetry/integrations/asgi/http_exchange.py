@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from telemetry.integrations.asgi.messages import Message, Receive, Scope, Send
-from telemetry.integrations.asgi.route import route_of
+from telemetry.integrations.asgi.route import RouteFinder
 from telemetry.integrations.web.request_audit import UNKEPT
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class HttpExchange:
 
     def __init__(self, audit: RequestAudit, scope: Scope, receive: Receive, send: Send) -> None:
         self._audit = audit
-        self._scope = scope
+        self._route = RouteFinder(scope)
         self._receive = receive
         self._send = send
         self._status: int | None = None
@@ -80,18 +80,18 @@ class HttpExchange:
             status = _INTERNAL_ERROR  # from the server, or from a handler outside of this middleware
         self._audit.finish(
             status=status,
-            route=route_of(self._scope),
+            route=self._route.template(),
             error=error,
             disconnected=self._is_disconnected,
             complete=self._is_complete,
         )
 
     async def _is_kept(self, status: int) -> bool:
-        return await self._audit.wait_async(self._audit.before_answer(status, route=route_of(self._scope)))
+        return await self._audit.wait_async(self._audit.before_answer(status, route=self._route.template()))
 
     async def _replace(self) -> None:
         self._is_replaced = True
-        self._audit.replaced(_UNAVAILABLE, route=route_of(self._scope))
+        self._audit.replaced(_UNAVAILABLE, route=self._route.template())
         headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(UNKEPT))]
         await self._send({"type": "http.response.start", "status": _UNAVAILABLE, "headers": headers})
         await self._send({"type": "http.response.body", "body": UNKEPT})

@@ -10,26 +10,48 @@ from telemetry.integrations.asgi.messages import Scope
 _PARAMETER = "{%s}"
 
 
-def route_of(scope: Scope) -> str | None:
-    """Return the route's template; None if none matched, or the framework names none.
+class RouteFinder:
+    """Names the route of one request.
 
-    Litestar writes the template into the scope, Starlette and FastAPI the route. A request that was answered before routing,
-    by a middleware that refused it, is compared with the application's routes here.
+    Litestar writes the template into the scope, Starlette 1 and FastAPI the route. Otherwise the path is compared with the
+    application's routes here: after an older Starlette, and where a middleware answered before any routing.
+
+    Args:
+        scope: Scope of the request, as the server made it: mounted applications change it.
     """
-    template = scope.get("path_template")
-    if isinstance(template, str):
-        return template or None
-    route = scope.get("route")
-    if route is None and "app_root_path" not in scope:
-        return _unrouted(scope)
-    is_mount = route is None or hasattr(route, "routes")
-    prefix = _mount_prefix(scope, own=() if is_mount else getattr(route, "param_convertors", ()))
-    if prefix is None:
-        return None
-    if is_mount:
-        return f"{prefix}/{{path}}"  # the mounted application found no route of its own
-    path = getattr(_with_prefixes(scope, route), "path", None)
-    return prefix + path if isinstance(path, str) else None
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._application = scope.get("app")
+        self._root: str = scope.get("root_path", "")
+
+    def template(self) -> str | None:
+        """Return the route's template; None if none matched, or the framework names none."""
+        template = self._scope.get("path_template")
+        if isinstance(template, str):
+            return template or None
+        route = self._scope.get("route")
+        if route is None:
+            return self._compared()
+        is_mount = hasattr(route, "routes")
+        prefix = _mount_prefix(self._scope, own=() if is_mount else getattr(route, "param_convertors", ()))
+        if prefix is None:
+            return None
+        if is_mount:
+            return f"{prefix}/{{path}}"  # the mounted application found no route of its own
+        path = getattr(_with_prefixes(self._scope, route), "path", None)
+        return prefix + path if isinstance(path, str) else None
+
+    def _compared(self) -> str | None:
+        application = self._application
+        if application is None and "app_root_path" not in self._scope:  # the middleware is outside of the application
+            application = self._scope.get("app")
+        routes, path = getattr(application, "routes", None), self._scope.get("path")
+        if not isinstance(routes, Iterable) or not isinstance(path, str):
+            return None
+        if self._root and path.startswith(self._root + "/"):
+            path = path[len(self._root) :]
+        return _matching(routes, path, method=self._scope.get("method", "WEBSOCKET"))
 
 
 def _with_prefixes(scope: Scope, route: Any) -> Any:
@@ -57,16 +79,6 @@ def _mount_prefix(scope: Scope, *, own: Container[str]) -> str | None:
             return None
         segments = [_PARAMETER % name if segment == str(value) else segment for segment in segments]
     return "/".join(segments)
-
-
-def _unrouted(scope: Scope) -> str | None:
-    application, path = scope.get("app"), scope.get("path")
-    routes = getattr(application, "routes", None)
-    if not isinstance(routes, Iterable) or not isinstance(path, str):
-        return None
-    root: str = scope.get("root_path", "")
-    method = scope.get("method", "WEBSOCKET")
-    return _matching(routes, path[len(root) :] if root and path.startswith(root + "/") else path, method=method)
 
 
 def _matching(routes: Iterable[Any], path: str, *, method: str) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from telemetry.integrations.asgi.messages import Message, Receive, Scope, Send
-from telemetry.integrations.asgi.route import route_of
+from telemetry.integrations.asgi.route import RouteFinder
 from telemetry.outcome import Outcome, outcome_of_status
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class WebsocketExchange:
 
     def __init__(self, audit: RequestAudit, scope: Scope, receive: Receive, send: Send) -> None:
         self._audit = audit
-        self._scope = scope
+        self._route = RouteFinder(scope)
         self._receive = receive
         self._send = send
         self._is_decided = False
@@ -76,11 +76,11 @@ class WebsocketExchange:
         elif self._is_open and self._is_wanted:
             payload = {"code": self._code, "duration_ms": self._audit.elapsed_ms(), **named}
             outcome = "failure" if isinstance(error, Exception) else _outcome_of_code(self._code)
-            self._audit.record(DISCONNECT, payload, outcome=outcome, route=route_of(self._scope), sampled=False)
+            self._audit.record(DISCONNECT, payload, outcome=outcome, route=self._route.template(), sampled=False)
 
     def _decide(self, payload: dict[str, Any], outcome: Outcome) -> None:
         self._is_decided = True
-        receipt = self._audit.record(CONNECT, payload, outcome=outcome, route=route_of(self._scope))
+        receipt = self._audit.record(CONNECT, payload, outcome=outcome, route=self._route.template())
         self._is_wanted = receipt is not None
 
 

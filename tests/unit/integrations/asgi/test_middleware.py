@@ -330,3 +330,23 @@ async def test_answer_without_an_end_is_a_failure(
     await call(AuditMiddleware(application, telemetry=telemetry))
 
     assert captured_events.one(REQUEST, outcome="failure").payload["status"] == status
+
+
+async def test_middleware_outside_of_the_application_knows_routes(
+    telemetry: sync.Telemetry, captured_events: CapturedEvents
+) -> None:
+    app = AuditMiddleware(shop(telemetry), telemetry=telemetry)
+
+    for path in ("/api/v1/tenants/acme/orders/7", "/plain/9", "/sub/north/none"):
+        await call(app, "PUT", path)
+    await call(app, "PUT", "/plain/9", [("Authorization", "bad")])
+
+    routes = [event.payload["route"] for event in captured_events.all(REQUEST)]
+    assert routes == ["/api/v1/tenants/{tenant}/orders/{order_id}", "/plain/{what}", None, "/plain/{what}"]
+
+
+async def test_server_below_a_path_is_no_part_of_the_route(app: FastAPI, captured_events: CapturedEvents) -> None:
+    for user in ("ada", "bad"):
+        await call(app, "PUT", "/shop/plain/9", [("Authorization", user)], root_path="/shop")
+
+    assert [event.payload["route"] for event in captured_events.all(REQUEST)] == ["/plain/{what}"] * 2
