@@ -177,6 +177,10 @@ class Receipt(_Awaitable, eq=False, gc=False):
                 raise
         return self
 
+    def wait_accepted(self, timeout: float | None = None) -> None:
+        """Block until the event has its number and is on its way; arguments and errors as :meth:`wait_durable`."""
+        self._block(ACCEPTED, timeout)
+
     def wait_durable(self, timeout: float | None = None) -> None:
         """Block until the event is durable, as :meth:`durable` does.
 

@@ -6,17 +6,20 @@ import asyncio
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import Any, Final, Literal, ParamSpec, Protocol, TypeVar
 
 from telemetry.audit.accept.draft.adjuster import Unfit
 from telemetry.audit.accept.event_pipeline import EventPipeline
 from telemetry.audit.accept.outbox.sealed_event import SealedEvent
-from telemetry.audit.receipt import LEVELS, Receipt
+from telemetry.audit.receipt import LEVELS, WAITING, Receipt
 from telemetry.audit.reports import AuditStats
 from telemetry.config.audit import WaitFor
 from telemetry.context import FROM_CONTEXT
 from telemetry.exceptions import EventError
 from telemetry.format.value.event import ActorType, Outcome
+
+OFFERED: Final = "offered"
+"""What :meth:`AuditService.log` waits for where it must not wait at all."""
 
 
 class PipelineOwner(Protocol):
@@ -71,7 +74,7 @@ def _signature(  # noqa: PLR0913 - each field of an event has its name
     sensitive: bool | None = None,
     scrub: bool | None = None,
     unfit: Unfit = "refuse",
-    wait_for: WaitFor | None = None,
+    wait_for: WaitFor | Literal["offered"] | None = None,
     **metadata: Any,
 ) -> Receipt:
     """Has the signature of :meth:`AuditService.log`, which takes the fields as one mapping: twenty defaults cost as much as the JSON."""
@@ -133,7 +136,7 @@ class AuditService:
         user_id: Any = FROM_CONTEXT,
         *,
         unfit: Unfit = "refuse",
-        wait_for: WaitFor | None = None,
+        wait_for: WaitFor | Literal["offered"] | None = None,
         **fields: Any,
     ) -> Receipt:
         """Seal an event and log it; it is logged whether or not the result is awaited.
@@ -182,7 +185,8 @@ class AuditService:
                 ``repr`` a text stands for what does not fit, and ``adjusted`` names it.
             wait_for: ``accepted`` (sealed and queued), ``durable`` (on disk in the spool; without a spool as
                 ``delivered``) or ``delivered`` (acknowledged by Kafka or the fallback store); default: the
-                configuration's.
+                configuration's. With ``offered`` no thread ever waits: an event that finds no room or no data key waits
+                for it alone, and counts as lost if it gets none; ``receipt.wait_accepted()`` can wait with a limit.
             **fields: The fields above; any other name and value become metadata.
 
         Returns:
@@ -310,6 +314,8 @@ def level_of(wait_for: object, *, default: int) -> int:
     if wait_for == "":
         return default
     level = LEVELS.get(wait_for) if isinstance(wait_for, str) else None
+    if level is None and wait_for == OFFERED:
+        return WAITING
     if level is None:
         message = 'wait_for must be "accepted", "durable" or "delivered"'
         raise EventError(message)

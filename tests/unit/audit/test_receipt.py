@@ -10,8 +10,10 @@ import pytest
 from telemetry.audit.receipt import (
     DELIVERED,
     DURABLE,
+    WAITING,
     Delivery,
     Receipt,
+    mark_accepted,
     mark_delivered,
     mark_durable,
     mark_failed,
@@ -35,7 +37,18 @@ def _reach(receipt: Receipt, level: int, delivery: Delivery | None = None) -> No
 async def test_no_public_name_changes_a_receipt() -> None:
     receipt = _receipt()
     names = [name for name in dir(receipt) if not name.startswith("_")]
-    waits = {"durable", "delivered", "wait", "wait_durable", "wait_delivered", "has_reached", "send", "throw", "close"}
+    waits = {
+        "durable",
+        "delivered",
+        "wait",
+        "wait_accepted",
+        "wait_durable",
+        "wait_delivered",
+        "has_reached",
+        "send",
+        "throw",
+        "close",
+    }
 
     for name in names:
         if name not in waits:
@@ -178,3 +191,13 @@ def test_copy_of_a_receipt_is_the_receipt() -> None:
 def test_pickled_receipt_is_refused() -> None:
     with pytest.raises(TypeError, match="event_id"):
         pickle.dumps(_receipt())
+
+
+def test_offered_receipt_never_makes_its_caller_wait() -> None:
+    receipt = Receipt("id", _asked=WAITING, _level=WAITING)
+
+    assert receipt.wait(0) is receipt
+    with pytest.raises(TimeoutError):
+        receipt.wait_accepted(0)
+    mark_accepted(receipt, "producer", 5)
+    receipt.wait_accepted(0)
