@@ -29,7 +29,13 @@ _INITDB_SECONDS = 180.0
 # PostgreSQL refuses to run as root: there the tests start it as this user.
 _UNPRIVILEGED = "nobody"
 # The kernel's cache survives the kill of a server; only a power failure would lose what was not synchronised.
-_SETTINGS = {"fsync": "off", "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": "60"}
+_SETTINGS = {
+    "fsync": "off",
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": "60",
+    "max_prepared_transactions": "10",
+}
 
 _databases = itertools.count()
 

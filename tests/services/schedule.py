@@ -43,6 +43,7 @@ EXPECTED_SECONDS: dict[str, float] = {
     "tests/fault/test_logging_handler.py": 15,
     "tests/docs/test_log_pages.py": 12,
     "tests/docs/test_sqlalchemy_page.py": 10,
+    "tests/integrations/test_sqlalchemy_postgres.py": 20,
     "tests/fault/test_outage_memory.py": 22,
     "tests/fault/test_exit.py": 22,
     "tests/cli/test_export.py": 20,

@@ -42,7 +42,7 @@ def _hook(watch: _Watching) -> Callable[[Mapper[Any], Connection, object], None]
             if watching is not None:
                 flush, rules = watching
                 watch(flush, rules, connection, target)
-        except Exception as exc:  # noqa: BLE001 - the application's flush goes on; counted and logged
-            audited.recorder.failed(exc)
+        except Exception as exc:  # noqa: BLE001 - what becomes of it depends on where events go
+            audited.sink.failed(exc)
 
     return hook

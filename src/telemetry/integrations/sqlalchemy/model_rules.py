@@ -11,12 +11,9 @@ from typing import Any, TypeVar
 from sqlalchemy import Column, Table
 from sqlalchemy.orm import ColumnProperty, Mapper, RelationshipProperty
 
-from telemetry.catalog.secret_names import SecretNames
 from telemetry.exceptions import ConfigurationError
 
 _C = TypeVar("_C", bound=type)
-
-_SECRETS = SecretNames()
 
 
 @dataclass(frozen=True)
@@ -25,7 +22,6 @@ class ModelOptions:
 
     entity: str | None = None
     mask: frozenset[str] = frozenset()
-    show: frozenset[str] = frozenset()
     exclude: frozenset[str] = frozenset()
 
 
@@ -66,20 +62,18 @@ def audited_model(
     *,
     entity: str | None = None,
     mask: Iterable[str] = (),
-    show: Iterable[str] = (),
     exclude: Iterable[str] = (),
 ) -> Callable[[_C], _C]:
     """Return a class decorator that says how the rows of a mapped class are logged; subclasses inherit it.
 
-    Attributes with the name of a secret (``telemetry.catalog.secret_names``) are masked without being named.
+    Values of attributes with the name of a secret (``telemetry.catalog.secret_names``) are scrubbed without being named.
 
     Args:
         entity: Name of the class in events; its own in lower case with underscores by default.
         mask: Attributes of which events say that they changed, and never their value.
-        show: Attributes that are not masked although they have the name of a secret.
         exclude: Attributes that are not logged at all.
     """
-    options = ModelOptions(entity, frozenset(mask), frozenset(show), frozenset(exclude))
+    options = ModelOptions(entity, frozenset(mask), frozenset(exclude))
 
     def decorate(model: _C) -> _C:
         _options[model] = options
@@ -128,7 +122,6 @@ class ModelCatalogue:
 def _rules_of(mapper: Mapper[Any]) -> ModelRules:
     given = [_options[model] for model in mapper.class_.__mro__ if model in _options]
     excluded = frozenset(name for options in given for name in options.exclude)
-    shown = frozenset(name for options in given for name in options.show)
     masked = frozenset(name for options in given for name in options.mask)
     own = _options.get(mapper.class_)
     columns = [
@@ -146,8 +139,7 @@ def _rules_of(mapper: Mapper[Any]) -> ModelRules:
         deferred=frozenset(attribute.key for attribute in columns if attribute.deferred),
         keys=tuple(mapper.get_property_by_column(column).key for column in mapper.primary_key),
         collections=frozenset(collections),
-        masked=masked
-        | {attribute.key for attribute in columns if _SECRETS.has(attribute.key) and attribute.key not in shown},
+        masked=masked,
     )
 
 

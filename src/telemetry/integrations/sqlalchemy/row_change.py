@@ -33,6 +33,17 @@ class RowChange:
     changes: Mapping[str, Mapping[str, Any]] | None = None
     payload: Mapping[str, Any] = field(default_factory=dict)
 
+    def fields(self) -> dict[str, Any]:
+        """Return the other arguments of ``log()``: fields, and ``user_id`` if the audit context had one."""
+        return {
+            **self.who,
+            "entity": self.entity,
+            "entity_id": self.entity_id,
+            "action": self.action,
+            "outcome": "success",
+            "changes": self.changes or None,
+        }
+
     @property
     def event_type(self) -> str:
         """Such as ``order.updated``, or ``order.bulk_updated``."""

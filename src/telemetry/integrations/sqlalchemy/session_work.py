@@ -8,6 +8,7 @@ from sqlalchemy import Connection, inspect
 from sqlalchemy.orm import InstanceState, Mapper, Session, SessionTransaction
 
 from telemetry.context import current_audit_context
+from telemetry.integrations.sqlalchemy.event_sinks import OutboxSink
 from telemetry.integrations.sqlalchemy.flush_watch import FlushWatch
 from telemetry.integrations.sqlalchemy.model_rules import ModelCatalogue, ModelRules
 from telemetry.integrations.sqlalchemy.row_change import RowChange
@@ -24,10 +25,12 @@ class SessionWork:
         models: Knows which classes are logged.
         limit: Most changes of single rows in a transaction.
         reads: Whether values that the session does not know are read from the database.
+        outbox: Takes changes at once; None if they wait for the commit.
     """
 
-    def __init__(self, models: ModelCatalogue, *, limit: int, reads: bool) -> None:
+    def __init__(self, models: ModelCatalogue, *, limit: int, reads: bool, outbox: OutboxSink | None = None) -> None:
         self.models = models
+        self._outbox = outbox
         self._reads = reads
         self._changes = TransactionChanges(limit)
         self._watch: FlushWatch | None = None
@@ -72,12 +75,16 @@ class SessionWork:
         for target in session.deleted:
             rules = self.models.rules_of(_mapper_of(target))
             if rules is not None:
-                self._add_all(watch.replaced(rules, target, who))
-        self._add_all(watch.changes(who))
+                self.keep(session, watch.replaced(rules, target, who))
+        self.keep(session, watch.changes(who))
 
-    def _add_all(self, changes: Iterable[RowChange]) -> None:
+    def keep(self, session: Session, changes: Iterable[RowChange]) -> None:
+        """Keep changes until the transaction commits, or write them into the outbox."""
         for change in changes:
-            self._changes.add(change)
+            if self._outbox is None:
+                self._changes.add(change)
+            else:
+                self._outbox.write(session, change)
 
 
 def _mapper_of(target: object) -> Mapper[object]:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import BindParameter, ClauseElement, CursorResult, Delete, Insert, Result, Table, Update
-from sqlalchemy.orm import ORMExecuteState
+from sqlalchemy.orm import ORMExecuteState, Session
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.expression import ColumnClause
 
 from telemetry.context import current_audit_context
 from telemetry.integrations.recorder import Recorder
+from telemetry.integrations.sqlalchemy.event_sinks import Sink
 from telemetry.integrations.sqlalchemy.flush_watch import masked_changes
 from telemetry.integrations.sqlalchemy.model_rules import ModelCatalogue, ModelRules
 from telemetry.integrations.sqlalchemy.row_change import Action, RowChange
@@ -36,10 +37,11 @@ class StatementWatch:
         self._rows = rows
         self._reads = reads
 
-    def run(self, state: ORMExecuteState, work: SessionWork, recorder: Recorder) -> Result[Any] | None:
+    def run(self, state: ORMExecuteState, work: SessionWork, sink: Sink, recorder: Recorder) -> Result[Any] | None:
         """Run a statement that writes, and keep what it has written; None if nothing of it is logged.
 
-        An error of the statement is the application's; one of the audit is counted and changes nothing.
+        An error of the statement is the application's. Rows that cannot be read are counted by the statement alone; what
+        becomes of an event that cannot be made depends on where it goes.
         """
         statement = state.statement
         if not isinstance(statement, _Dml):
@@ -57,7 +59,7 @@ class StatementWatch:
             if not _succeeds(written.read, recorder):
                 written = None
         result = state.invoke_statement()
-        _succeeds(lambda: self._keep(_Finished(state, statement, rules, result), written, work), recorder)
+        _succeeds(lambda: self._keep(_Finished(state, statement, rules, result), written, work), sink)
         return result
 
     def _keep(self, finished: _Finished, written: WrittenRows | None, work: SessionWork) -> None:
@@ -67,8 +69,7 @@ class StatementWatch:
             changes = written.changes(finished.rows, who)
         elif finished.action in {"create", "upsert"}:
             changes = finished.inserted(who, limit=self._rows)
-        for change in [finished.counted(who)] if changes is None else changes:
-            work.changes.add(change)
+        work.keep(finished.session, [finished.counted(who)] if changes is None else changes)
 
 
 class _Finished:
@@ -88,6 +89,11 @@ class _Finished:
         self._result = result
         table = statement.table
         self._table = rules.table if rules else table.fullname if isinstance(table, Table) else str(table.description)
+
+    @property
+    def session(self) -> Session:
+        """The session that ran it."""
+        return self._state.session
 
     @property
     def action(self) -> Action:
@@ -162,11 +168,11 @@ class _Finished:
         return sorted(names)
 
 
-def _succeeds(step: Callable[[], object], recorder: Recorder) -> bool:
+def _succeeds(step: Callable[[], object], failures: Recorder | Sink) -> bool:
     try:
         step()
-    except Exception as exc:  # noqa: BLE001 - the application's statement goes on; counted and logged
-        recorder.failed(exc)
+    except Exception as exc:  # noqa: BLE001 - counted and logged; only an outbox raises it again
+        failures.failed(exc)
         return False
     return True
 

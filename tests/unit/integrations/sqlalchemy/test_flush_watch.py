@@ -38,7 +38,7 @@ def test_new_row_has_generated_key(session: Session, events: CapturedEvents) -> 
         "id": {"new": 1},
         "name": {"new": "Ada"},
         "iban": {"new": "[masked]"},
-        "password": {"new": "[masked]"},
+        "password": {"new": "[scrubbed]"},
     }
 
 

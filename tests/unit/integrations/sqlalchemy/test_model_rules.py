@@ -20,7 +20,7 @@ def test_subclass_inherits_masks_and_not_the_name() -> None:
     class Base(DeclarativeBase):
         pass
 
-    @audited_model(entity="account", mask=["iban"], show=["token"])
+    @audited_model(entity="account", mask=["iban"])
     class Account(Base):
         __tablename__ = "accounts"
         id: Mapped[int] = mapped_column(primary_key=True)

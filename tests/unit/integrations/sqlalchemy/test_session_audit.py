@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from telemetry.context import audit_context
 from telemetry.integrations.sqlalchemy import SessionAudit
+from telemetry.integrations.sqlalchemy.event_sinks import TrailSink
 from telemetry.integrations.sqlalchemy.flush_watch import FlushWatch
 from telemetry.integrations.sqlalchemy.session_work import SessionWork
 from telemetry.integrations.sqlalchemy.transactions import TransactionChanges
@@ -184,7 +185,7 @@ def test_threads_never_mix_users(tmp_path: Path, events: CapturedEvents) -> None
         (FlushWatch, "changes", 3),
         (SessionWork, "connected", 4),
         (TransactionChanges, "add", 4),
-        (SessionAudit, "log", 3),
+        (TrailSink, "log", 3),
     ],
 )
 def test_failing_hooks_never_reach_the_application(
@@ -258,6 +259,20 @@ def test_refused_event_never_reaches_the_application(
 
     assert audit.failures == 1
     assert len(captured_events) == 1
+
+
+def test_second_audit_logs_nothing_twice(sessions: sessionmaker[Session], events: CapturedEvents) -> None:
+    first, second = SessionAudit(sessions), SessionAudit(sessions)
+    with sessions() as session:
+        for name in ("red", "blue"):
+            with session.begin_nested():
+                session.add(Tag(name=name))
+            session.execute(update(Tag).where(Tag.name == name).values(name=name.upper()))
+            session.commit()
+            first.remove()
+
+    assert (first.failures, second.failures) == (0, 0)
+    assert [each.event_type for each in events] == ["tag.created", "tag.updated"] * 2
 
 
 def test_default_user(sessions: sessionmaker[Session], events: CapturedEvents) -> None:
