@@ -168,7 +168,12 @@ def test_signal_handler_may_log(root: logging.Logger, tmp_path: Path) -> None:
         try:
             main = threading.main_thread().ident
             assert main is not None
-            sender = threading.Thread(target=lambda: [signal.pthread_kill(main, signal.SIGUSR1) for _ in range(500)])
+
+            def send(to: int = main) -> None:
+                for _ in range(500):
+                    signal.pthread_kill(to, signal.SIGUSR1)
+
+            sender = threading.Thread(target=send)
             sender.start()
             lines = 0
             while sender.is_alive() or lines < 500:

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from telemetry.integrations.log_line import DEFAULT_TYPE, ExcInfo, LineRecorder, exception_values
 
@@ -18,6 +18,13 @@ _OF_STRUCTLOG = frozenset(
     ("event", "level", "logger", "timestamp", "exc_info", "stack_info", "_record", "_from_structlog", "positional_args")
 )
 _SEVERITIES = {"warn": "warning", "exception": "error", "fatal": "critical", "msg": "info", "log": "info"}
+
+
+class Selection(Protocol):
+    """Selects the events of structlog that are logged."""
+
+    def __call__(self, values: MutableMapping[str, Any], /) -> object:
+        """Return whether this one is; a value that says so may be removed."""
 
 
 class AuditProcessor:
@@ -40,7 +47,7 @@ class AuditProcessor:
         self,
         telemetry: Telemetry | None = None,
         *,
-        when: Callable[[MutableMapping[str, Any]], object] | None = None,
+        when: Selection | None = None,
         event_type: str = DEFAULT_TYPE,
         user: str = "user_id",
         default_user: Any = None,

@@ -31,7 +31,7 @@ def logger_with(processor: AuditProcessor, passed_on: list[dict[str, Any]]) -> A
         passed_on.append(dict(event_dict))
         raise structlog.DropEvent
 
-    processors = [structlog.contextvars.merge_contextvars, structlog.stdlib.add_log_level, processor, keep]
+    processors: list[Any] = [structlog.contextvars.merge_contextvars, structlog.stdlib.add_log_level, processor, keep]
     return structlog.wrap_logger(None, processors=processors, wrapper_class=structlog.stdlib.BoundLogger)
 
 
