@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,10 @@ def test_event_of_a_relay_is_traced_and_proven_offline(site: Site, tmp_path: Pat
     proof = site.run(*("prove", event_id, "--public-key", site.keys.public_key, "--out", str(tmp_path / "proof.json")))
 
     assert traced.code == 0, traced.err
-    assert [record["proven"] for record in json.loads(traced.out)["records"]] == ["yes"]
+    (record,) = json.loads(traced.out)["records"]
+    assert (record["proven"], record["call"]["relayed"]) == ("yes", True)
+    told = site.run("lineage", event_id, "--public-key", site.keys.public_key).out
+    assert re.search(b"relay +%b" % record["call"]["producer"][:8].encode(), told), told
     assert proof.code == 0, proof.err
 
 

@@ -145,6 +145,12 @@ class Lineage:
         return int(self.message.attributes["sequence"])
 
     @property
+    def is_relayed(self) -> bool:
+        """Whether its checkpoint says that it came from an outbox: then its producer is the relay."""
+        runs = self.covering.checkpoint.relayed if self.covering else ()
+        return any(run.first <= self.sequence <= run.last for run in runs)
+
+    @property
     def proven(self) -> Proven:
         """Whether a checkpoint of a trusted key proves the record."""
         if self.is_proven:
@@ -175,6 +181,7 @@ class Lineage:
             **{name: attributes[name] for name in ("time", "type", "producer", "sequence")},
             "service_name": context["service"],
             "environment": context["environment"],
+            "relayed": self.is_relayed,
             "trace_id": trace[0] if trace else None,
             "span_id": trace[1] if trace else None,
         }

@@ -227,7 +227,7 @@ def _call(record: Lineage, entry: Entry | None) -> Step:
         "event": str(attributes["id"]),
         "type": str(attributes["type"]),
         "service": f"{context['service']} ({context['environment']})",
-        "producer": f"{record.producer}, sequence {record.sequence}",
+        "relay" if record.is_relayed else "producer": f"{record.producer}, sequence {record.sequence}",
         "worth": f"{'sealed' if record.message.is_sealed else 'NOT SEALED'}, proven: {record.proven}",
         "trace": f"{trace[0]}, span {trace[1]}" if trace else "logged outside a span",
     }
