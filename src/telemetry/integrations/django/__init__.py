@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from telemetry.integrations.django.changes.spec import audited_model
+    from telemetry.integrations.django.channels import AuditChannels
     from telemetry.integrations.django.lifespan import AuditLifespan
     from telemetry.integrations.django.middleware import AuditMiddleware
 
-__all__ = ["AuditLifespan", "AuditMiddleware", "audited_model"]
+__all__ = ["AuditChannels", "AuditLifespan", "AuditMiddleware", "audited_model"]
 
 # Loaded when they are asked for: Django imports this package before its settings and models are ready.
 _HOMES = {
+    "AuditChannels": "telemetry.integrations.django.channels",
     "AuditLifespan": "telemetry.integrations.django.lifespan",
     "AuditMiddleware": "telemetry.integrations.django.middleware",
     "audited_model": "telemetry.integrations.django.changes.spec",
