@@ -52,7 +52,7 @@ def _model(label: str) -> type[Model]:
 
 def _require_fields(model: type[Model], spec: ModelSpec) -> None:
     """Refuse a name with a slip in it: a field that should be masked would be logged in the clear."""
-    names = spec.mask | spec.exclude | (spec.m2m or frozenset()) | spec.show
+    names = spec.mask | spec.exclude | (spec.m2m or frozenset())
     known = {field.name for field in model._meta.get_fields()} | {
         field.attname for field in model._meta.concrete_fields
     }

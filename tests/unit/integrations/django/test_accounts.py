@@ -34,7 +34,7 @@ def test_new_password_is_an_event_without_it(events: CapturedEvents) -> None:
 
     assert [event.event_type for event in events] == ["user.updated", "user.password_changed"]
     change = events[0].changes["password"]
-    assert (change.old, change.new) == ("[masked]", "[masked]")
+    assert (change.old, change.new) == ("[scrubbed]", "[scrubbed]")
     assert events[1].entity_id == str(user.pk)
     assert "md5$" not in "".join(map(str, events))
 

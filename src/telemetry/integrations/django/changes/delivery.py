@@ -72,4 +72,4 @@ def _write(event_type: str, payload: dict[str, Any], *, using: str, **fields: An
 
     process.start()
     outbox = DjangoOutbox(process.recorder.telemetry, using=using)
-    outbox.log(event_type, payload, unfit="repr", **fields)
+    outbox.log(event_type, payload, unfit="repr", scrub=True, **fields)

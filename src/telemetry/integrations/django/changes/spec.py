@@ -11,13 +11,9 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Field, Model
 
-from telemetry.catalog.secret_names import SecretNames
-
 APP = "telemetry.integrations.django"
 
 _M = TypeVar("_M", bound=type[Model])
-
-_SECRET_NAMES = SecretNames()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,14 +25,12 @@ class ModelSpec:
         exclude: Fields that are not logged.
         m2m: Many-to-many fields whose members are logged; None for all of them.
         entity: Name of the thing in events; None for the name of the class.
-        show: Fields that are logged in the clear though their name sounds like a secret.
     """
 
     mask: frozenset[str] = field(default_factory=frozenset)
     exclude: frozenset[str] = field(default_factory=frozenset)
     m2m: frozenset[str] | None = None
     entity: str | None = None
-    show: frozenset[str] = field(default_factory=frozenset)
 
     def covers(self, column: Field[Any, Any]) -> bool:
         """Return whether a field is logged at all."""
@@ -44,10 +38,7 @@ class ModelSpec:
 
     def masks(self, column: Field[Any, Any]) -> bool:
         """Return whether the values of a field stay out of events."""
-        names = (column.name, column.attname)
-        return bool(self.mask.intersection(names)) or (
-            not self.show.intersection(names) and _SECRET_NAMES.has(column.name)
-        )
+        return bool(self.mask.intersection((column.name, column.attname)))
 
     def entity_of(self, model: type[Model]) -> str:
         """Return the name of the thing in events: a proxy and its model are one."""
@@ -111,7 +102,6 @@ def audited_model(
     exclude: Iterable[str] = (),
     m2m: Iterable[str] | None = None,
     entity: str | None = None,
-    show: Iterable[str] = (),
 ) -> Callable[[_M], _M]: ...
 
 
@@ -123,12 +113,11 @@ def audited_model(model: type[Model] | None = None, /, **options: Any) -> Any:  
 
     Args:
         model: The class.
-        mask: Fields of which only the fact of a change is logged. Fields with names such as ``password``, ``api_token`` or
-            ``card_number`` are masked in any case.
+        mask: Fields of which only the fact of a change is logged. The values of those with the name of a secret, such as
+            ``password`` or ``api_token``, are scrubbed in any case.
         exclude: Fields that are not logged.
         m2m: Many-to-many fields whose members are logged; default: all.
         entity: Name of the thing in events; default: the name of the class in snake case.
-        show: Fields that are logged in the clear though their name sounds like a secret.
 
     Raises:
         ImproperlyConfigured: The app is not in ``INSTALLED_APPS``.
@@ -155,8 +144,8 @@ def spec_of(options: Mapping[str, Any]) -> ModelSpec:
     for name, value in options.items():
         if name == "entity":
             values[name] = value
-        elif name not in ("mask", "exclude", "m2m", "show"):
-            message = f"an audited model has no option {name!r}; there are mask, exclude, m2m, entity and show"
+        elif name not in ("mask", "exclude", "m2m"):
+            message = f"an audited model has no option {name!r}; there are mask, exclude, m2m and entity"
             raise ImproperlyConfigured(message)
         elif isinstance(value, str):
             message = f"{name} of an audited model is a list of field names, such as [{value!r}]"

@@ -54,6 +54,15 @@ def test_each_change_is_a_row_of_its_transaction(outbox: CapturedEvents) -> None
     assert {event.user_id for event in outbox} == {"ada"}
 
 
+def test_secrets_are_scrubbed_in_the_row_too(outbox: CapturedEvents) -> None:
+    Customer.objects.create(name="paid with 4111 1111 1111 1111", iban="DE02", api_token="t0p")
+
+    assert _relayed(outbox) == ["customer.created"]
+    shown = {name: change.new for name, change in outbox[0].changes.items()}
+    assert (shown["iban"], shown["api_token"]) == ("[masked]", "[scrubbed]")
+    assert "4111" not in shown["name"]
+
+
 def test_rolled_back_change_leaves_no_row(outbox: CapturedEvents) -> None:
     with rolled_back():
         Customer.objects.create(name="Mallory")

@@ -23,7 +23,7 @@ def test_create_shows_each_new_value(events: CapturedEvents) -> None:
     assert {name: change.new for name, change in event.changes.items()} == {
         "name": "Ada",
         "iban": "[masked]",
-        "api_token": "[masked]",
+        "api_token": "[scrubbed]",
         "balance": "9.90",
         "visits": 0,
         "active": True,
