@@ -93,6 +93,22 @@ def test_sigterm_ends_the_relay_cleanly(site: Site, table: OutboxSite, relay_fil
     assert json.loads(out)["relayed"] == 10
 
 
+def test_killed_relay_is_followed_by_another(site: Site, table: OutboxSite, relay_file: Path) -> None:
+    command = [sys.executable, "-m", "telemetry", "relay", "-c", str(relay_file)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as first:
+        log(site, table, 1)
+        until(lambda: table.ids() == [] or first.poll() is not None)
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as second:
+            first.kill()
+            log(site, table, 2)
+            until(lambda: table.ids() == [] or second.poll() is not None)
+            second.send_signal(signal.SIGTERM)
+
+    assert (first.returncode, second.returncode) == (-signal.SIGKILL, 0)
+    shown = site.run("tail", "--json")
+    assert [json.loads(line)["payload"]["n"] for line in shown.out.splitlines()] == [1, 2]
+
+
 def test_held_rows_are_listed_and_retried(site: Site, table: OutboxSite, relay_file: Path) -> None:
     table.insert(row(7))
     log(site, table, 1)

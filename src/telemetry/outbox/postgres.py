@@ -25,6 +25,8 @@ _LOCK_SPACE = 0x74656C6F
 _CLIENT_PARAMETERS = {
     "connect_timeout": 10,
     "application_name": "telemetry-relay",
+    # A standby would give the lock and the rows, and then refuse to delete what was delivered.
+    "target_session_attrs": "read-write",
     # A server that vanished without a word is noticed within half a minute.
     "keepalives_idle": 10,
     "keepalives_interval": 5,

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from telemetry.exceptions import ConfigurationError, NoTransactionError, Problem
 
-Driver = Literal["sqlite3", "psycopg", "psycopg2"]
+Driver = Literal["sqlite3", "psycopg"]
 
 
 def driver_of(connection: Any) -> Driver:
@@ -20,13 +20,10 @@ def driver_of(connection: Any) -> Driver:
     if isinstance(connection, sqlite3.Connection):
         return "sqlite3"
     # A driver that is not imported has no connections.
-    for name, path in (("psycopg", "Connection"), ("psycopg2", "extensions.connection")):
-        found: Any = sys.modules.get(name)
-        for part in path.split("."):
-            found = getattr(found, part, None)
-        if found is not None and isinstance(connection, found):
-            return name  # type: ignore[return-value]
-    remedy = "give a connection of psycopg, psycopg2 or sqlite3; telemetry.outbox.sqlalchemy has an outbox for sessions"
+    psycopg = sys.modules.get("psycopg")
+    if psycopg is not None and isinstance(connection, psycopg.Connection):
+        return "psycopg"
+    remedy = "give a connection of psycopg or sqlite3; telemetry.outbox.sqlalchemy has an outbox for sessions"
     raise ConfigurationError(
         Problem("connection", f"is a {type(connection).__qualname__}, which is not supported", remedy)
     )

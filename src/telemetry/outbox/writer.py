@@ -55,7 +55,7 @@ class Sealer:
 class Outbox:
     """Logs events into the same transaction as the data: they exist if, and only if, the transaction is committed.
 
-    A relay sends them afterwards. Connections of psycopg, psycopg2 and sqlite3 are supported, and their cursors.
+    A relay sends them afterwards. Connections of psycopg and sqlite3 are supported, and their cursors.
 
     Args:
         telemetry: A started ``Telemetry``; default: the one that is started in this process.

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +40,6 @@ def lite_site(tmp_path: Path) -> OutboxSite:
 def telemetry(kafka: EmbeddedKafka, tmp_path: Path) -> Iterator[Telemetry]:
     with running(as_shop(quick_config(kafka.bootstrap_servers, tmp_path))) as started:
         yield started
-
-
-@pytest.fixture
-def relays() -> Iterator[ExitStack]:
-    """Stops every relay that a test enters before the pipeline ends."""
-    with ExitStack() as stack:
-        yield stack
 
 
 def log(telemetry: Telemetry, site: OutboxSite, *numbers: int, user_id: str = "ada") -> None:
@@ -123,6 +116,22 @@ def test_drain_beside_a_leader_is_refused(site: OutboxSite, telemetry: Telemetry
 
         with pytest.raises(OutboxError, match="another relay"):
             OutboxRelay(telemetry, site.url).drain(timeout=5)
+
+
+def test_late_commit_of_lower_id_is_delivered(
+    postgres: PostgresServer, telemetry: Telemetry, kafka: EmbeddedKafka, tmp_path: Path
+) -> None:
+    site = OutboxSite.in_postgres(postgres)
+    outbox = Outbox(telemetry)
+    with OutboxRelay(telemetry, site.url, poll_seconds=0.05) as leader, closing(site.connect()) as early:
+        outbox.log(early, "order.paid", {"n": 1}, "ada")
+        log(telemetry, site, 2, 3)
+        until(lambda: leader.counts.relayed == 2, state=lambda: leader.counts)
+
+        early.commit()
+
+        until(lambda: leader.counts.relayed == 3, state=lambda: leader.counts)
+    assert numbers(kafka, tmp_path) == [2, 3, 1]
 
 
 def test_lost_session_sends_nothing_twice(
