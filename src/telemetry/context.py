@@ -11,7 +11,10 @@ import inspect
 from collections.abc import Callable, Coroutine, Mapping
 from contextvars import ContextVar
 from types import MappingProxyType, TracebackType
-from typing import Any, Final, ParamSpec, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, Self, TypeVar
+
+if TYPE_CHECKING:
+    from telemetry.hook_failures import HookFailures
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -44,7 +47,7 @@ class LateFields(Protocol):
     """Says more of the context whenever an event is logged."""
 
     def __call__(self) -> Mapping[str, Any]:
-        """Return fields of the context; it must be cheap and not raise."""
+        """Return fields of the context; it must be cheap."""
 
 
 class _Scope:
@@ -76,11 +79,24 @@ class _Scope:
         if self.outer is None and self.late is None:
             return self.fields
         outer = _NOTHING if self.outer is None else self.outer.values()
-        late = _NOTHING if self.late is None else self.late()
-        return {**outer, **late, **self.fields}
+        if self.late is None:
+            return {**outer, **self.fields}
+        try:
+            return {**outer, **self.late(), **self.fields}
+        except Exception as exc:  # noqa: BLE001 - whatever the application's function raises, its event is logged
+            _failures().add(exc)
+        # Nobody is known then, unless another part of the context knows a user.
+        return {"user_id": None, **outer, **self.fields}
 
 
 _current: ContextVar[_Scope | None] = ContextVar("telemetry_audit_context", default=None)
+
+
+@functools.cache
+def _failures() -> HookFailures:
+    from telemetry.hook_failures import HookFailures  # noqa: PLC0415 - loads metrics, which most contexts never need
+
+    return HookFailures("audit_context")
 
 
 class audit_context:  # noqa: N801 - a function to its user, as contextlib.suppress is
@@ -105,7 +121,8 @@ class audit_context:  # noqa: N801 - a function to its user, as contextlib.suppr
         source: Part of the application.
         claimed_by: What named the user, if nothing proves that it was right: the header of a message, say.
         late: Returns more such fields, asked whenever an event is logged: for a user who is known only later. It must be
-            cheap and not raise; what the block or an update says goes before it.
+            cheap; what the block or an update says goes before it. If it raises, the event is logged without what it would
+            have said, as one of nobody if no other part of the context names a user.
     """
 
     def __init__(

@@ -243,3 +243,23 @@ def test_late_fields_are_asked_at_each_event() -> None:
         assert current_audit_context() == {"user_id": "late", "reason": "outer", "session_id": "s"}
         update_audit_context(user_id="said")
         assert current_audit_context()["user_id"] == "said"
+
+
+def test_late_fields_that_raise_say_nothing() -> None:
+    def broken() -> dict[str, Any]:
+        raise ConnectionResetError
+
+    with audit_context(late=broken, reason="r"):
+        assert current_audit_context() == {"user_id": None, "reason": "r"}
+    with audit_context(user_id="ada", tenant_id="acme"), audit_context(late=broken):
+        assert current_audit_context() == {"user_id": "ada", "tenant_id": "acme"}
+
+
+def test_late_fields_that_raise_cost_no_event(telemetry: Telemetry, captured_events: CapturedEvents) -> None:
+    def wrong() -> Any:
+        return ["user_id"]
+
+    with audit_context(late=wrong):
+        telemetry.audit.log("mail.sent", {})
+
+    captured_events.one("mail.sent", user_id="anonymous")
