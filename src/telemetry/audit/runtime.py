@@ -21,7 +21,7 @@ from telemetry.audit.reports import ShutdownReport
 from telemetry.config import AuditConfig, TelemetryConfig
 from telemetry.config.passphrases import GOOD_CHARACTERS, short_passphrases, weak_passphrases
 from telemetry.exceptions import ConfigurationError, LifecycleError, Problem, TelemetryError
-from telemetry.kafka.green_threads import START_NEW_THREAD, require_real_threads
+from telemetry.kafka.green_threads import START_NEW_THREAD, require_kept_locks, require_real_threads
 from telemetry.system.core_dumps import disable_core_dumps
 from telemetry.system.deadline import Deadline
 
@@ -127,7 +127,13 @@ class Runtime:
         return Health(state="inherited")
 
     def shutdown(self, timeout: float) -> ShutdownReport:
-        """End the pipeline; calling it again returns the same report."""
+        """End the pipeline; calling it again returns the same report.
+
+        Raises:
+            LifecycleError: eventlet has exchanged the locks of this process.
+        """
+        # Before any lock, as in start().
+        require_kept_locks()
         with self._lock:
             self._ended, self._usable = True, None
             pipeline = self._pipeline or self._captured

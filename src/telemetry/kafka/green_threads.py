@@ -5,7 +5,7 @@ from __future__ import annotations
 import _thread
 import sys
 
-from telemetry.exceptions import ConfigurationError, Problem
+from telemetry.exceptions import ConfigurationError, LifecycleError, Problem
 
 START_NEW_THREAD = _thread.start_new_thread
 """As it was when this module was imported: if it is another one now, somebody may have replaced threads meanwhile."""
@@ -36,6 +36,22 @@ def require_real_threads() -> None:
             )
     if eventlet is not None and eventlet.is_monkey_patched("thread"):
         raise ConfigurationError(_problem("eventlet", ["threading"], call="eventlet.monkey_patch(thread=False)"))
+
+
+def require_kept_locks() -> None:
+    """Check that the locks which exist already can still be taken: eventlet exchanges them, gevent leaves them as they are.
+
+    Raises:
+        LifecycleError: ``eventlet.monkey_patch()`` has exchanged them.
+    """
+    eventlet = sys.modules.get("eventlet.patcher")
+    if eventlet is not None and eventlet.is_monkey_patched("thread"):
+        message = (
+            "eventlet has replaced Python's threads and exchanged the locks of a running pipeline, which cannot be shut down; "
+            "events that were neither spooled nor delivered are lost. Call eventlet.monkey_patch(thread=False) instead, "
+            f"or {_INSTEAD}"
+        )
+        raise LifecycleError(message)
 
 
 def _problem(library: str, replaced: list[str], *, call: str) -> Problem:

@@ -5,11 +5,10 @@ Arguments: broker, folder, ``log`` or ``read``, and how modules are replaced.
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
-from telemetry.exceptions import ConfigurationError
+from telemetry.exceptions import ConfigurationError, LifecycleError
 from telemetry.reader.sources.kafka import KafkaSource
 from telemetry.sync import Telemetry
 from telemetry.types import AuditConfig
@@ -26,11 +25,10 @@ def _log(config: AuditConfig, how: str) -> None:
         telemetry.audit.log("login", {}, user_id="ada")
     except ConfigurationError as exc:
         sys.stdout.write(f"refused: {exc}\n")
-    if how.startswith("eventlet"):
-        # It exchanges locks that exist already, those of the library too: no shutdown can end then.
-        sys.stdout.flush()
-        os._exit(0)
-    sys.stdout.write(f"delivered {telemetry.shutdown(30).delivered}\n")
+    try:
+        sys.stdout.write(f"delivered {telemetry.shutdown(30).delivered}\n")
+    except LifecycleError as exc:
+        sys.stdout.write(f"not ended: {exc}\n")
 
 
 def _read(config: AuditConfig, how: str) -> None:
