@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NoReturn, Self
 
 from telemetry.audit.reports import SHUTDOWN_SECONDS, ShutdownReport
+from telemetry.system.loops.running import run_in_thread
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -56,11 +57,9 @@ class Telemetry:
             StorageError: The fallback store cannot be used.
             TransportError: Kafka cannot be reached and there is no fallback.
         """
-        import asyncio  # noqa: PLC0415 - loaded by now in a program that awaits
-
         if self._runtime.never_blocks:
             return self._begin()  # a test that counts threads finds none of ours
-        return await asyncio.to_thread(self._begin)
+        return await run_in_thread(self._begin)
 
     async def shutdown(self, timeout: float = SHUTDOWN_SECONDS) -> ShutdownReport:  # noqa: ASYNC109 - a deadline for other threads
         """Deliver to Kafka what was accepted; store or spool the rest, and stop.
@@ -74,11 +73,9 @@ class Telemetry:
         Raises:
             UndeliveredError: Some accepted events could not be kept anywhere.
         """
-        import asyncio  # noqa: PLC0415 - loaded by now in a program that awaits
-
         if self._runtime.never_blocks:
             return self._end(timeout)
-        return await asyncio.to_thread(self._end, timeout)
+        return await run_in_thread(self._end, timeout)
 
     def health(self) -> Health:
         """Return whether events are accepted safely now, why not, and how the pipeline of this process is.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, dataclass_transform
 import msgspec
 
 from telemetry.exceptions import TelemetryError
+from telemetry.system.loops.running import in_trio_task, run_in_thread
 
 WAITING, ACCEPTED, DURABLE, DELIVERED = -1, 0, 1, 2
 LEVELS = {"accepted": ACCEPTED, "durable": DURABLE, "delivered": DELIVERED}
@@ -263,16 +264,21 @@ _lock = threading.Lock()
 async def wait_until(receipt: Receipt, level: int) -> None:
     """Wait for a level, as ``durable()`` and ``delivered()`` do."""
     if not receipt.has_reached(level):
+        if in_trio_task():
+            return await run_in_thread(receipt._block, level, None)
         try:
             await receipt._future(level)
         except asyncio.CancelledError:
             receipt._discard_cancelled()
             raise
-    receipt._raise_unless(level)
+    return receipt._raise_unless(level)
 
 
 async def wait_by_policy(receipt: Receipt) -> None:
     """Wait for the level that the call asked for: within the limit of its type, and without an error if its type says so."""
+    if in_trio_task():
+        await run_in_thread(receipt.wait, receipt._limit)
+        return
     try:
         async with asyncio.timeout(receipt._limit):
             await wait_until(receipt, receipt._asked)

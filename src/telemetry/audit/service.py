@@ -17,6 +17,7 @@ from telemetry.config.audit import WaitFor
 from telemetry.context import FROM_CONTEXT
 from telemetry.exceptions import EventError
 from telemetry.format.value.event import ActorType, Outcome
+from telemetry.system.loops.running import in_event_loop, in_trio_task, run_in_thread
 
 OFFERED: Final = "offered"
 """What :meth:`AuditService.log` waits for where it must not wait at all."""
@@ -254,6 +255,8 @@ class AuditService:
         requested = self._owner.pipeline().request_row_key()
         if requested.done():
             return requested.result()
+        if in_trio_task():
+            return await run_in_thread(requested.result)
         return await asyncio.wrap_future(requested)
 
     def relay(self, data: bytes, *, wait_for: WaitFor | None = None) -> Receipt:
@@ -320,12 +323,3 @@ def level_of(wait_for: object, *, default: int) -> int:
         message = 'wait_for must be "accepted", "durable" or "delivered"'
         raise EventError(message)
     return level
-
-
-def in_event_loop() -> bool:
-    """Return whether an event loop runs in this thread."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

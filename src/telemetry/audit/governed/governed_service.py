@@ -16,7 +16,7 @@ from telemetry.audit.receipt import (
     limit_wait,
     mark_failed,
 )
-from telemetry.audit.service import AuditService, PipelineOwner, in_event_loop, level_of, log_signature
+from telemetry.audit.service import AuditService, PipelineOwner, level_of, log_signature
 from telemetry.catalog.policy import Policy
 from telemetry.config import TelemetryConfig
 from telemetry.config.audit import MIN_HMAC_SECRET_BYTES, WaitFor
@@ -24,6 +24,7 @@ from telemetry.context import FROM_CONTEXT
 from telemetry.exceptions import ConfigurationError, EventError, LifecycleError, Problem, TelemetryError
 from telemetry.system.backoff import Backoff
 from telemetry.system.deadline import Deadline
+from telemetry.system.loops.running import in_event_loop
 
 if TYPE_CHECKING:
     from telemetry.catalog.catalog import AuditCatalog
