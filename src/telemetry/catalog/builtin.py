@@ -26,9 +26,7 @@ class _OpenEvent(msgspec.Struct):
         return f"{type(self).__name__}()"
 
 
-@builtin.event(
-    "user.login", outcome="success", severity="informational", controls=["PCI 10.2.1"], ocsf=(_AUTHENTICATION, 1)
-)
+@builtin.event("user.login", outcome="success", severity="informational", ocsf=(_AUTHENTICATION, 1))
 class UserLogin(_OpenEvent):
     """A user has logged in."""
 
@@ -45,7 +43,7 @@ class UserLogout(_OpenEvent):
 
 @builtin.event("user.login_failed", outcome="failure", severity="low", controls=[_LOGIN], ocsf=(_AUTHENTICATION, 1))
 class UserLoginFailed(_OpenEvent):
-    """Somebody tried to log in; ``user_id`` is the name that was tried."""
+    """Somebody tried to log in; the user id is the name that was tried."""
 
     method: str | None = None
     cause: str | None = None
@@ -53,7 +51,7 @@ class UserLoginFailed(_OpenEvent):
 
 @builtin.event("user.created", entity="user", action="create", severity="low", controls=[_ACCOUNTS], ocsf=(_ACCOUNT, 1))
 class UserCreated(_OpenEvent):
-    """An account was created; ``entity_id`` is the account."""
+    """An account was created; the entity id is the account."""
 
 
 @builtin.event("user.enabled", entity="user", action="update", severity="low", controls=[_ACCOUNTS], ocsf=(_ACCOUNT, 2))
@@ -86,7 +84,7 @@ class UserLocked(_OpenEvent):
     "user.password_changed", entity="user", action="update", severity="low", controls=[_ACCOUNTS], ocsf=(_ACCOUNT, 3)
 )
 class UserPasswordChanged(_OpenEvent):
-    """A user has changed the own password."""
+    """A user has changed their password."""
 
 
 @builtin.event(
@@ -116,14 +114,14 @@ class UserMfaDisabled(_OpenEvent):
 
 @builtin.event("role.granted", entity="user", severity="medium", controls=[_RIGHTS], ocsf=(_USER_ACCESS, 1))
 class RoleGranted(_OpenEvent):
-    """A user got a role; ``entity_id`` is that user."""
+    """A user got a role; the entity id is that user."""
 
     role: str
 
 
 @builtin.event("role.revoked", entity="user", severity="medium", controls=[_RIGHTS], ocsf=(_USER_ACCESS, 2))
 class RoleRevoked(_OpenEvent):
-    """A user has lost a role; ``entity_id`` is that user."""
+    """A user has lost a role; the entity id is that user."""
 
     role: str
 
@@ -174,8 +172,8 @@ class DataDeleted(_OpenEvent):
     records: int | None = None
 
 
-@builtin.event("config.changed", action="update", severity="medium", controls=["PCI 10.2.1.7"], ocsf=(_API, _UPDATE))
+@builtin.event("config.changed", action="update", severity="medium", controls=["PCI 10.2.1.2"], ocsf=(_API, _UPDATE))
 class ConfigChanged(_OpenEvent):
-    """A setting was changed; ``changes`` says from what to what."""
+    """A setting was changed; the changes say from what to what."""
 
     setting: str | None = None

@@ -30,7 +30,7 @@ _SHOWN = frozenset(
             "features",
             "clear_fields",
         ),
-        *("kafka_key", "trace_id", "span_id", "trace_flags", "dedup"),
+        *("kafka_key", "trace_id", "span_id", "trace_flags", "dedup", "catalog"),
     )
 )
 _SENSITIVE = frozenset(("changes",))

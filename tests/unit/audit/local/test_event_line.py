@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from telemetry.audit.local.event_line import cut, event_line
-from tests.support.some_events import FULL, make_event
+from tests.support.some_events import CONTEXT, FULL, make_event
 
 
 def test_line_has_its_columns_in_order() -> None:
@@ -18,6 +18,12 @@ def test_line_shows_the_thing_and_the_context() -> None:
     event = make_event(entity="order", entity_id="7", ip_address="10.0.0.1", metadata={"region": "eu"})
 
     assert event_line(event).endswith('  order/7  {"amount":1} ip_address="10.0.0.1" region="eu"')
+
+
+def test_catalogue_of_an_event_is_not_in_the_line() -> None:
+    plain, declared = make_event(), make_event(catalog=CONTEXT["catalog"])
+
+    assert event_line(declared) == event_line(plain)
 
 
 def test_sensitive_content_is_not_shown() -> None:

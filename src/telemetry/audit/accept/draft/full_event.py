@@ -108,7 +108,7 @@ class FullEvents:
             payload, is_exact = encode_exact(call.payload), True
         except Exception:  # noqa: BLE001 - a value's own code may raise anything
             payload, is_exact = Adjuster(unfit=call.unfit).json("payload", call.payload), False
-        if self._scrubbing.is_due(call.fields):
+        if self._is_scrubbed(call):
             given, payload = payload, self._scrubbing.json(payload)
             is_exact = is_exact and payload is given
         draft = self._written(call, payload, Adjuster(unfit=call.unfit), stamps, is_exact=is_exact)
@@ -160,9 +160,13 @@ class FullEvents:
         tail = template.clear_tail(clear_type, traceparent, clear)
         return EventDraft(event_id, key, after_sequence, id_and_time, tail)
 
+    def _is_scrubbed(self, call: LogCall) -> bool:
+        # The usual call says nothing of it.
+        return (self._scrubbing.by_default or "scrub" in call.fields) and self._scrubbing.is_due(call.fields)
+
     def _checked(self, call: LogCall, given: Mapping[str, Any], adjuster: Adjuster) -> OptionalFields:
         fields = checked_fields(given, adjuster)
-        if self._scrubbing.is_due(call.fields):
+        if self._is_scrubbed(call):
             self._scrubbing.fields(fields, adjuster)
         return fields
 
