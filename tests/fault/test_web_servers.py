@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from websockets.exceptions import ConnectionClosedOK, InvalidStatus
 
 from telemetry.testing import EmbeddedKafka
 from telemetry.types import AuditEvent
@@ -53,6 +54,38 @@ def test_each_ending_is_one_event(tmp_path: Path, kafka: EmbeddedKafka, command:
     (gone,) = _requests(events, "gone")
     assert (gone.user_id, gone.outcome) == ("user-gone", "failure")
     assert not [event for event in events if "secret" in repr(event.payload)]
+
+
+# Hypercorn says 1006, as after a lost connection, when a client has closed as it should.
+@pytest.mark.parametrize(
+    ("name", "closed"), [("uvicorn", "success"), ("gunicorn", "success"), ("hypercorn", "failure")]
+)
+def test_sockets_leave_beginning_and_end(tmp_path: Path, kafka: EmbeddedKafka, name: str, closed: str) -> None:
+    with WebServer(SERVERS[name], folder=tmp_path, kafka=kafka) as server:
+        with server.connect("/ws/1000", "ada") as socket:
+            socket.send("hello")
+            with pytest.raises(ConnectionClosedOK):
+                socket.recv()
+        with server.connect("/ws/1000", "bob"):
+            pass
+        with pytest.raises(InvalidStatus), server.connect("/ws/refused", "eve"):
+            pass
+        until(lambda: len(_sockets(server.events())) == 5, what="five events of sockets", state=server.output)
+        server.end()
+        events = _sockets(server.events())
+
+    assert events == [
+        ("ada", "websocket.connect", "success"),
+        ("ada", "websocket.disconnect", "success"),
+        ("bob", "websocket.connect", "success"),
+        ("bob", "websocket.disconnect", closed),
+        ("eve", "websocket.connect", "denied"),
+    ]
+
+
+def _sockets(events: list[AuditEvent]) -> list[tuple[str, str, str | None]]:
+    found = [(event.user_id, event.event_type, event.outcome) for event in events]
+    return sorted(one for one in found if one[1].startswith("websocket."))
 
 
 def _end_in_every_way(server: WebServer) -> dict[str, tuple[str, int, str, int]]:

@@ -11,9 +11,12 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from websockets.sync.client import ClientConnection, connect
 
 from telemetry.reader import KafkaSource, OpenedEvent, TrailReader
 from telemetry.testing import EmbeddedKafka
@@ -80,6 +83,10 @@ class WebServer:
         with socket.create_connection(("127.0.0.1", self._port), timeout=_PATIENCE) as connection:
             connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
             assert connection.recv(100).startswith(b"HTTP/1.1 200")
+
+    def connect(self, path: str, user: str) -> AbstractContextManager[ClientConnection]:
+        """Open a WebSocket."""
+        return connect(f"ws://127.0.0.1:{self._port}{path}", additional_headers={"Authorization": user})
 
     def events(self) -> list[AuditEvent]:
         """Return what is on the topic now."""

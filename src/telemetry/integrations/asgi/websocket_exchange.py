@@ -19,6 +19,8 @@ _FORBIDDEN = 403
 _NORMAL = frozenset((1000, 1001, 1005))
 _DENIED = frozenset((1008, 3000, 3003))
 _ABNORMAL = 1006
+# What Starlette and Litestar raise in an application that receives after the client has closed; most let it pass.
+_CLIENT_LEFT = "WebSocketDisconnect"
 
 
 class WebsocketExchange:
@@ -74,8 +76,9 @@ class WebsocketExchange:
             # The client left before the application had decided, or the application failed: servers answer with a 500.
             self._decide(named, "failure")
         elif self._is_open and self._is_wanted:
-            payload = {"code": self._code, "duration_ms": self._audit.elapsed_ms(), **named}
-            outcome = "failure" if isinstance(error, Exception) else _outcome_of_code(self._code)
+            has_failed = isinstance(error, Exception) and type(error).__name__ != _CLIENT_LEFT
+            payload = {"code": self._code, "duration_ms": self._audit.elapsed_ms(), **(named if has_failed else {})}
+            outcome = "failure" if has_failed else _outcome_of_code(self._code)
             self._audit.record(DISCONNECT, payload, outcome=outcome, route=self._route.template(), sampled=False)
 
     def _decide(self, payload: dict[str, Any], outcome: Outcome) -> None:

@@ -5,6 +5,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 import pytest
+from starlette.websockets import WebSocketDisconnect
 
 from telemetry import sync
 from telemetry.integrations.asgi import AuditMiddleware
@@ -63,13 +64,17 @@ async def test_refused_socket_is_denied(telemetry: sync.Telemetry, captured_even
     captured_events.none(DISCONNECT)
 
 
-async def test_client_that_vanishes_is_a_failure(telemetry: sync.Telemetry, captured_events: CapturedEvents) -> None:
-    peer = Peer(leaves_with=1006)
+@pytest.mark.parametrize(("code", "outcome"), [(1000, "success"), (1001, "success"), (1006, "failure")])
+async def test_client_that_leaves_decides_the_outcome(
+    telemetry: sync.Telemetry, captured_events: CapturedEvents, code: int, outcome: Any
+) -> None:
+    peer = Peer(leaves_with=code)
     app = AuditMiddleware(shop(telemetry), telemetry=telemetry)
-    with pytest.raises(Exception):  # noqa: B017, PT011 - how Starlette says it is its matter
+    with pytest.raises(WebSocketDisconnect):
         await app(socket_scope("/ws/1000"), peer.receive, peer.send)
 
-    captured_events.one(DISCONNECT, outcome="failure", payload={"code": 1006})
+    ended = captured_events.one(DISCONNECT, outcome=outcome, payload={"code": code})
+    assert "error" not in ended.payload
 
 
 async def test_exception_after_accept_is_a_failure(telemetry: sync.Telemetry, captured_events: CapturedEvents) -> None:
