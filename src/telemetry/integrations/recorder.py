@@ -7,6 +7,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+# Not used here, but loaded: a process that forks while the first event loads it could not load it in the child.
+from telemetry.catalog.scrubber import Scrubber  # noqa: F401
 from telemetry.client import started
 from telemetry.context import FROM_CONTEXT
 from telemetry.current import current_telemetry
@@ -47,6 +49,7 @@ class Recorder:
     ) -> None:
         self._failures = HookFailures(hook)
         self._scrub = scrub
+
         self._lock = threading.Lock()
         self._config = config
         self._telemetry = telemetry if telemetry is not None or use_started else _created(config)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, event, insert, update
+from sqlalchemy import AsyncAdaptedQueuePool, Engine, create_engine, event, insert, update
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -34,7 +34,11 @@ TASKS = 1_000
 @pytest.fixture
 async def async_engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
     engine = create_async_engine(
-        f"sqlite+aiosqlite:///{tmp_path / 'shop.db'}", pool_size=4, max_overflow=0, pool_timeout=300
+        f"sqlite+aiosqlite:///{tmp_path / 'shop.db'}",
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=4,
+        max_overflow=0,
+        pool_timeout=300,
     )
     async with engine.begin() as connection:
         await connection.exec_driver_sql("PRAGMA journal_mode=WAL")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -35,13 +34,18 @@ class Scrubbing:
         self.by_default = by_default
         self._keys = keys
         self._spared = spared
+        self._created: Scrubber | None = None
 
-    @cached_property
+    @property
     def _scrubber(self) -> Scrubber:
-        # Loaded with the first event that is scrubbed: most services have none.
-        from telemetry.catalog.scrubber import Scrubber  # noqa: PLC0415
+        # Without a lock, as a cached property of Python 3.11 has: a fork beside the first event would leave it taken for
+        # ever. Two threads may create one each, which are equal.
+        if self._created is None:
+            # Loaded with the first event that is scrubbed: most services have none.
+            from telemetry.catalog.scrubber import Scrubber  # noqa: PLC0415
 
-        return Scrubber(keys=self._keys, spared=self._spared)
+            self._created = Scrubber(keys=self._keys, spared=self._spared)
+        return self._created
 
     def is_due(self, arguments: Mapping[str, Any]) -> bool:
         """Return whether the event of a call is scrubbed.
