@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Mapping
 from pathlib import Path
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Literal
 
 from telemetry.context import audit_context, current_audit_context
@@ -49,7 +50,8 @@ class TaskLog:
         self._default_user = default_user
         self._wait_for = wait_for
         self._recorder: Recorder | None = None
-        self._running: dict[str, audit_context] = {}
+        # By thread and task: a task that is delivered twice may run in two threads at once.
+        self._running: dict[tuple[int, str], audit_context] = {}
         # In the process that receives messages: the header of a task whose process may be killed. The oldest are forgotten.
         self._received: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
         # Celery reports a process that a time limit ended twice.
@@ -88,7 +90,7 @@ class TaskLog:
             return  # It runs in the context of its caller.
         context = audit_context(**self._context_of(request.get(HEADER), task_id, task.name))
         context.__enter__()
-        self._running[task_id] = context
+        self._running[get_ident(), task_id] = context
 
     def end(self, task: Any, task_id: str, *, state: str | None, result: Any) -> None:
         """Log the end of a task, and leave its context."""
@@ -97,7 +99,7 @@ class TaskLog:
             # Without a state the process was told to end; where messages are received, the reason is logged too.
             self._record(task.name, task_id, state=state or "INTERRUPTED", retries=task.request.retries, error=error)
         finally:
-            context = self._running.pop(task_id, None)
+            context = self._running.pop((get_ident(), task_id), None)
             if context is not None:
                 context.__exit__(None, None, None)
 

@@ -67,6 +67,13 @@ def test_long_users_stay_two() -> None:
     assert max(map(len, users)) <= 1_024
 
 
+@pytest.mark.parametrize("kind", ["root", "", "USER", 7, ["user"], {"user": 1}])
+def test_unknown_kind_of_actor_names_nobody(kind: Any) -> None:
+    header = {"v": 1, "fields": {"user_id": "ada", "actor_type": kind}}
+
+    assert TaskHeader(None).read(header, **PLACE) == CLAIMED
+
+
 @given(
     value=st.recursive(
         st.none() | st.booleans() | st.floats() | st.text() | st.binary(),
