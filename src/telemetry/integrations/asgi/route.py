@@ -26,7 +26,13 @@ class RouteFinder:
         self._root: str = scope.get("root_path", "")
 
     def template(self) -> str | None:
-        """Return the route's template; None if none matched, or the framework names none."""
+        """Return the route's template; None if none matched, the framework names none, or its routes are of another kind."""
+        try:
+            return self._template()
+        except Exception:  # noqa: BLE001 - routes of other libraries; the answer and its event matter more
+            return None
+
+    def _template(self) -> str | None:
         template = self._scope.get("path_template")
         if isinstance(template, str):
             return template or None

@@ -49,7 +49,7 @@ def actor_of(value: Any) -> Actor | None:
     """
     if value is None or isinstance(value, Actor):
         return value
-    if isinstance(value, (str, int, UUID)):
+    if isinstance(value, (str, int, UUID)) and not isinstance(value, bool):
         return Actor(value) if value != "" else None
     if isinstance(value, Mapping):
         found = next((value[name] for name in _CLAIMS if value.get(name) is not None), None)

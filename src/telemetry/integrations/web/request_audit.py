@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from threading import get_ident
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -50,7 +51,7 @@ class RequestAudit:
     """
 
     __slots__ = (
-        *("_authenticated", "_began", "_context", "_has_failed", "_is_asking", "_is_over", "_is_recorded", "_method"),
+        *("_asking", "_authenticated", "_began", "_context", "_has_failed", "_is_over", "_is_recorded", "_method"),
         *("_path", "_seen", "_source", "_policy"),
     )
 
@@ -72,7 +73,7 @@ class RequestAudit:
         self._context = audit_context(**fields, late=self._actor_fields)
         self._began = time.perf_counter()
         self._seen: Actor | None = None
-        self._is_asking = False
+        self._asking: set[int] = set()
         self._is_recorded = False
         self._is_over = False
         self._has_failed = False
@@ -239,14 +240,15 @@ class RequestAudit:
 
     def _actor_fields(self) -> Mapping[str, Any]:
         """Return who acts now, or did before a logout; asked whenever an event is logged in the request."""
-        if not self._is_asking:  # the hook itself may log an event
-            self._is_asking = True
+        thread = get_ident()
+        if thread not in self._asking:  # the hook itself may log an event; another thread gets its own answer
+            self._asking.add(thread)
             try:
                 self._seen = self._ask() or self._seen
             except Exception as exc:  # noqa: BLE001 - the application's hook; counted and logged
                 self._policy.recorder.failed(exc)
             finally:
-                self._is_asking = False
+                self._asking.discard(thread)
         return _NOBODY if self._seen is None else self._seen.fields()
 
     def _ask(self) -> Actor | None:

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import secrets
+import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -294,6 +297,43 @@ async def test_sampling_spares_no_failure_and_is_recorded(
     until(lambda: len(captured_events.all("http.sampling")) == 2)
     await call(app, "POST", "/async/ok")
     assert captured_events.one(REQUEST, outcome="success").payload["sample_rate"] == 0.999999
+
+
+async def test_odd_routes_keep_no_request_out(telemetry: sync.Telemetry, captured_events: CapturedEvents) -> None:
+    class OddRoute:
+        path = "/orders"
+        path_regex = re.compile("^/")  # has no group of what is mounted
+        routes = ()
+
+    async def refuse(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 403, "headers": []})
+        await send({"type": "http.response.body"})
+
+    exchange = Exchange()
+    scope = http_scope("POST", "/orders", app=SimpleNamespace(routes=[OddRoute()]))
+    await AuditMiddleware(refuse, telemetry=telemetry)(scope, exchange.receive, exchange.send)
+
+    assert exchange.answer.status == 403
+    assert captured_events.one(REQUEST, outcome="denied").payload["route"] is None
+
+
+async def test_threads_of_a_request_share_its_user(telemetry: sync.Telemetry, captured_events: CapturedEvents) -> None:
+    both_ask = threading.Barrier(2)
+
+    def actor(_scope: Any) -> str:
+        if threading.current_thread() is not threading.main_thread():
+            both_ask.wait(30)
+        return "ada"
+
+    async def answer(_scope: Any, _receive: Any, send: Any) -> None:
+        work = (asyncio.to_thread(telemetry.audit.log, "mail.sent", {}) for _ in range(2))
+        await asyncio.gather(*work)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body"})
+
+    await call(AuditMiddleware(answer, telemetry=telemetry, actor=actor))
+
+    assert [event.user_id for event in captured_events.all("mail.sent")] == ["ada", "ada"]
 
 
 async def test_other_kinds_of_scope_pass(telemetry: sync.Telemetry) -> None:

@@ -53,7 +53,7 @@ def test_nobody_is_nobody(value: Any) -> None:
     assert actor_of(value) is None
 
 
-@pytest.mark.parametrize("value", [SimpleNamespace(is_authenticated=True), {"scope": "x"}, object()])
+@pytest.mark.parametrize("value", [SimpleNamespace(is_authenticated=True), {"scope": "x"}, object(), True, False])
 def test_user_without_id_is_an_error(value: Any) -> None:
     with pytest.raises(TypeError, match="no id"):
         actor_of(value)
