@@ -19,7 +19,9 @@ UNIX = "unix"
 
 _MAX_HEADER = 4_096
 _MAX_HOPS = 32
-_FOR = re.compile(r"(?:^|;)\s*for=(?:\"(?P<quoted>[^\"]{1,64})\"|(?P<bare>[^\";,\s]{1,64}))", re.IGNORECASE)
+_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+# One parameter of an element (RFC 7239, section 4), to its semicolon or the end; the value may be quoted. Some proxies do not quote ports.
+_PARAMETER = re.compile(rf'[ \t]*(?:({_NAME})=([^\s";,]+|"(?:[^"\\]|\\.)*")[ \t]*)?(?:;|\Z)')
 
 
 class ClientAddress:
@@ -98,6 +100,27 @@ def _x_forwarded_hops(header: str) -> Iterator[str]:
 
 
 def _forwarded_hops(header: str) -> Iterator[str]:
-    for element in _x_forwarded_hops(header):
-        found = _FOR.search(element)
-        yield (found["quoted"] or found["bare"]) if found else ""
+    element: str | None = None
+    for piece in _x_forwarded_hops(header):
+        element = piece if element is None else f"{piece},{element}"
+        hop = _for_of(element)
+        if hop is None and '"' in element:
+            continue  # The comma may be inside a quoted value, such as a host that the client chose.
+        yield hop or ""
+        element = None
+    yield ""
+
+
+def _for_of(element: str) -> str | None:
+    """Return the address of an element, empty if it names none; None if it is not well-formed."""
+    position, found = 0, ""
+    while position < len(element):
+        parameter = _PARAMETER.match(element, position)
+        if parameter is None:
+            return None
+        position = parameter.end()
+        if parameter[1] is not None and parameter[1].lower() == "for":
+            if found:
+                return None
+            found = re.sub(r"\\(.)", r"\1", parameter[2].strip('"'))
+    return found
