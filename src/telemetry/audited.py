@@ -101,8 +101,10 @@ def audited(
         changes: Function of the call that returns the changes; the function itself may rather call
             :func:`update_audited_call`.
         intent: Log an event of type ``EVENT_TYPE.intent`` first and go on only when it is durable; an error of that is
-            raised, and the function is not called. The later event names it in ``metadata.intent``.
-        wait_for: Level that the event must reach before the caller gets the result.
+            raised, and the function is not called. The later event names it in ``metadata.intent``; there is none if a
+            coroutine is cancelled while it waits for its intent. A plain function called in an event loop blocks it meanwhile.
+        wait_for: Level that the event must reach before the caller gets the result; a plain function called in an event loop
+            does not wait for it.
         telemetry: What logs; the one that is started in this process by default.
         **metadata: Constant fields of the event.
 
