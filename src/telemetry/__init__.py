@@ -10,7 +10,7 @@ from telemetry.version import __version__
 
 TYPE_CHECKING = False  # as in lazy_exports: `typing` is not loaded for the sake of this flag
 if TYPE_CHECKING:
-    from telemetry.audited import audited
+    from telemetry.audited_calls import audited
     from telemetry.client import Telemetry
     from telemetry.config import TelemetryConfig
     from telemetry.context import audit_context
@@ -22,7 +22,7 @@ _HOMES = {
     "Telemetry": "telemetry.client",
     "TelemetryConfig": "telemetry.config.telemetry",
     "audit_context": "telemetry.context",
-    "audited": "telemetry.audited",
+    "audited": "telemetry.audited_calls",
     "open_trail": "telemetry.trail.trail",
 }
 

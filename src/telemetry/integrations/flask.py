@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from telemetry.audited import audited
+from telemetry.audited_calls import audited
 from telemetry.context import audit_context, current_audit_context, update_audit_context
 from telemetry.exceptions import MissingExtraError
 from telemetry.integrations.web.actor import Actor, actor_of

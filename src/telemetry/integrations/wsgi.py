@@ -10,7 +10,7 @@ from contextvars import Context, copy_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from telemetry.audited import audited
+from telemetry.audited_calls import audited
 from telemetry.context import audit_context, current_audit_context, update_audit_context
 from telemetry.integrations.web.actor import Actor
 from telemetry.integrations.web.request_audit import UNKEPT, RequestAudit

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from telemetry.audited import audited
+from telemetry.audited_calls import audited
 from telemetry.context import audit_context, current_audit_context, update_audit_context
 from telemetry.integrations.asgi.lifespan import audit_lifespan
 from telemetry.integrations.asgi.middleware import AuditMiddleware

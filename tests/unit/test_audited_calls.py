@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from telemetry import audit_context, audited
-from telemetry.audited import AuditedCall, update_audited_call
+from telemetry.audited_calls import AuditedCall, update_audited_call
 from telemetry.exceptions import EncryptionError, LifecycleError
 from telemetry.outcome import Outcome, outcome_of, register_outcome
 from telemetry.sync import Telemetry
