@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
+import weakref
 
 from opentelemetry import metrics
 
@@ -13,6 +15,8 @@ from telemetry.version import __version__
 logger = logging.getLogger("telemetry.hooks")
 
 _EVERY_SECONDS = 60.0
+
+_known: weakref.WeakSet[HookFailures] = weakref.WeakSet()
 
 
 class HookFailures:
@@ -36,6 +40,7 @@ class HookFailures:
             description="Events that a hook could not log, or not completely",
         )
         self._counter.add(0, {"hook": hook})
+        _known.add(self)
 
     @property
     def count(self) -> int:
@@ -59,3 +64,16 @@ class HookFailures:
             self._hook,
             type(error).__name__,
         )
+
+    def renew_after_fork(self) -> None:
+        """Replace the lock, which a thread of the parent may have held at the moment of the fork."""
+        self._lock = threading.Lock()
+
+
+def _renew_after_fork() -> None:
+    for failures in list(_known):
+        failures.renew_after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_after_fork)

@@ -93,6 +93,14 @@ class EventType:
         """What an event says whose payload did not fit and is logged all the same."""
         return msgspec.Raw(_encode(msgspec.structs.replace(self.reference, schema=None)))
 
+    def prepare(self) -> None:
+        """Compute what is computed once: now, and not while another thread forks, which would leave a lock behind.
+
+        Raises:
+            Exception: No schema can be made of the class, as its library raises it.
+        """
+        _ = (self.given, self.encoded_reference, self.encoded_misfit)
+
     @property
     def needs_secret(self) -> bool:
         """Whether a payload is written with an HMAC."""

@@ -43,6 +43,8 @@ class DeclaredEvents(EventFactory):
         self._personal_secret = personal_secret
         self._warned: set[str] = set()
         self._short: dict[str, tuple[bytes, bytes, bytes]] = {}
+        for kind in catalog:
+            kind.prepare()
 
     def draft(
         self,
