@@ -57,7 +57,7 @@ class _Scope:
     the user of the whole request.
     """
 
-    __slots__ = ("block", "fields", "late", "outer", "returns_to")
+    __slots__ = ("block", "fields", "late", "outer", "returns_to", "telemetry")
 
     def __init__(
         self,
@@ -65,6 +65,7 @@ class _Scope:
         outer: _Scope | None,
         late: LateFields | None = None,
         block: audit_context | None = None,
+        telemetry: Any = None,
     ) -> None:
         # Replaced as a whole: another thread reads it without a lock.
         self.fields = fields
@@ -73,6 +74,7 @@ class _Scope:
         self.returns_to: _Scope | None = None
         self.late = late
         self.block = block
+        self.telemetry: Any = telemetry if telemetry is not None or outer is None else outer.telemetry
 
     def values(self) -> Mapping[str, Any]:
         """Return what this block and those around it say."""
@@ -123,9 +125,10 @@ class audit_context:  # noqa: N801 - a function to its user, as contextlib.suppr
         late: Returns more such fields, asked whenever an event is logged: for a user who is known only later. It must be
             cheap; what the block or an update says goes before it. If it raises, the event is logged without what it would
             have said, as one of nobody if no other part of the context names a user.
+        telemetry: The ``Telemetry`` that ``@audited`` and integrations use inside, where they were not given one.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each field of an event has its name
         self,
         *,
         user_id: Any = UNSET,
@@ -140,13 +143,15 @@ class audit_context:  # noqa: N801 - a function to its user, as contextlib.suppr
         source: Any = UNSET,
         claimed_by: Any = UNSET,
         late: LateFields | None = None,
+        telemetry: Any = None,
     ) -> None:
         given = locals()
         self._late = late
+        self._telemetry = telemetry
         self._fields: Mapping[str, Any] = {name: given[name] for name in FIELDS if given[name] is not UNSET}
 
     def __enter__(self) -> Self:
-        _enter(_Scope(self._fields, _current.get(), self._late, self))
+        _enter(_Scope(self._fields, _current.get(), self._late, self, self._telemetry))
         return self
 
     def __exit__(
@@ -165,7 +170,9 @@ class audit_context:  # noqa: N801 - a function to its user, as contextlib.suppr
         Raises:
             TypeError: It is a generator, whose body runs in the context of the caller of each step.
         """
-        return _running_in(lambda: _Scope(self._fields, _current.get(), self._late), function)
+        return _running_in(
+            lambda: _Scope(self._fields, _current.get(), self._late, telemetry=self._telemetry), function
+        )
 
 
 def update_audit_context(
@@ -208,8 +215,14 @@ def in_audit_context(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
     >>> pool.submit(in_audit_context(send_mail), address)  # doctest: +SKIP
     """
-    values = current_audit_context()
-    return _running_in(lambda: _Scope(values, None), function)
+    values, telemetry = current_audit_context(), telemetry_of_context()
+    return _running_in(lambda: _Scope(values, None, telemetry=telemetry), function)
+
+
+def telemetry_of_context() -> Any:
+    """Return what is logged to in the present context; None if it does not say."""
+    scope = _current.get()
+    return None if scope is None else scope.telemetry
 
 
 def context_values() -> Mapping[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from telemetry import Telemetry
+from telemetry import Telemetry, audit_context
+from telemetry.context import in_audit_context
 from telemetry.current import current_telemetry
 from telemetry.exceptions import LifecycleError
 from telemetry.sync import Telemetry as BlockingTelemetry
@@ -39,3 +40,16 @@ def test_failed_start_is_none() -> None:
         ended.start()
     with pytest.raises(LifecycleError, match="none is started"):
         current_telemetry()
+
+
+def test_context_chooses_among_several() -> None:
+    with BlockingTelemetry(CONFIG) as one, BlockingTelemetry(CONFIG) as other:
+        with audit_context(telemetry=other):
+            with audit_context(user_id="ada"):
+                assert current_telemetry() is other
+                carried = in_audit_context(current_telemetry)
+            with audit_context(telemetry=one):
+                assert current_telemetry() is one
+        assert carried() is other
+        with pytest.raises(LifecycleError, match="several"):
+            current_telemetry()

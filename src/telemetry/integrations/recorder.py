@@ -66,6 +66,11 @@ class Recorder:
         return self._telemetry if self._telemetry is not None else current_telemetry()
 
     @property
+    def own_telemetry(self) -> Telemetry | None:
+        """What logs, if it was given or created here: for the audit context of what runs in the integration."""
+        return self._telemetry
+
+    @property
     def failures(self) -> int:
         """Events that could not be logged."""
         return self._failures.count

@@ -10,6 +10,7 @@ from celery import signals
 
 from telemetry.context import context_values
 from telemetry.exceptions import TelemetryError
+from telemetry.hook_failures import HookFailures
 from telemetry.integrations.celery.task_header import HEADER, TaskHeader
 from telemetry.integrations.celery.task_log import TaskLog
 
@@ -30,11 +31,12 @@ class CeleryHooks:
     def __init__(self, header: TaskHeader, log: TaskLog) -> None:
         self._header = header
         self._log = log
+        self._failures = HookFailures("celery_publish")
 
     @property
     def failures(self) -> int:
         """Events that could not be logged in this process."""
-        return self._log.failures
+        return self._log.failures + self._failures.count
 
     def connect(self) -> None:
         """Connect the signals of this process, in the place of those of an earlier application."""
@@ -56,8 +58,13 @@ class CeleryHooks:
 
     def _publishing(self, sender: str, headers: dict[str, Any], **_: Any) -> None:
         context = context_values()
-        if (context or self._header.is_signed) and "id" in headers:
+        if not (context or self._header.is_signed) or "id" not in headers:
+            return
+        try:
             headers[HEADER] = self._header.written(context, task_id=str(headers["id"]), task=sender)
+        except Exception as exc:  # noqa: BLE001 - text of the application's own user object; counted and logged
+            headers[HEADER] = {}  # says that somebody published it, and nothing of whom
+            self._failures.add(exc)
 
     def _worker_starts(self, **_: Any) -> None:
         try:

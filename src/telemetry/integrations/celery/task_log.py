@@ -88,7 +88,8 @@ class TaskLog:
         request = task.request
         if request.is_eager:
             return  # It runs in the context of its caller.
-        context = audit_context(**self._context_of(request.get(HEADER), task_id, task.name))
+        own = None if self._recorder is None else self._recorder.own_telemetry
+        context = audit_context(**self._context_of(request.get(HEADER), task_id, task.name), telemetry=own)
         context.__enter__()
         self._running[get_ident(), task_id] = context
 

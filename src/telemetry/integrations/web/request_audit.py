@@ -70,7 +70,7 @@ class RequestAudit:
         self._method = method
         self._path = path
         self._authenticated = authenticated
-        self._context = audit_context(**fields, late=self._actor_fields)
+        self._context = audit_context(**fields, late=self._actor_fields, telemetry=policy.recorder.own_telemetry)
         self._began = time.perf_counter()
         self._seen: Actor | None = None
         self._asking: set[int] = set()

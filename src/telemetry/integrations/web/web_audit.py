@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Header = Callable[[str], str | None]
 
 _SESSION_DIGITS = 32
+_MAX_COOKIES = 4
 
 
 class WebAudit:
@@ -154,9 +155,10 @@ class WebAudit:
         if self._policy.settings.session is not None:
             return self._policy.settings.session(source)
         name = self._policy.settings.session_cookie
-        value = _cookie(header("cookie"), name) if name is not None else None
+        values = _cookies(header("cookie"), name) if name is not None else ()
         # The value would open the session to anyone who reads it.
-        return hashlib.sha256(value.encode()).hexdigest()[:_SESSION_DIGITS] if value else None
+        digests = (hashlib.sha256(value.encode()).hexdigest()[:_SESSION_DIGITS] for value in values)
+        return "+".join(digests) or None
 
     def _announce(self, rate: float) -> None:
         if self.is_started:
@@ -164,9 +166,8 @@ class WebAudit:
             self.recorder.record("http.sampling", payload, None, actor_type="system", outcome="success")
 
 
-def _cookie(header: str | None, name: str) -> str | None:
-    for pair in (header or "").split(";"):
-        found, _, value = pair.strip().partition("=")
-        if found == name:
-            return value
-    return None
+def _cookies(header: str | None, name: str) -> tuple[str, ...]:
+    """Return the values of a cookie: a client may send several, and frameworks differ in which one they use."""
+    pairs = (pair.strip().partition("=") for pair in (header or "").split(";"))
+    values = {value.strip('"'): None for found, _, value in pairs if found == name and value}
+    return tuple(values)[:_MAX_COOKIES]

@@ -12,15 +12,17 @@ import pytest
 from fastapi import FastAPI
 from starlette.requests import ClientDisconnect
 
-from telemetry import sync
+from telemetry import audited, sync
 from telemetry.integrations.asgi import Actor, AuditMiddleware, Sampling
 from telemetry.outcome import Outcome
 from telemetry.testing import CapturedEvents
+from telemetry.types import AuditConfig, TelemetryConfig
 from tests.support.until import until
 from tests.support.web.asgi_client import Exchange, call, http_scope
 from tests.support.web.fastapi_shop import shop
 
 REQUEST = "http.request"
+MEMORY = AuditConfig(kafka_brokers="memory:")
 
 
 @pytest.fixture
@@ -390,3 +392,40 @@ async def test_server_below_a_path_is_no_part_of_the_route(app: FastAPI, capture
         await call(app, "PUT", "/shop/plain/9", [("Authorization", user)], root_path="/shop")
 
     assert [event.payload["route"] for event in captured_events.all(REQUEST)] == ["/plain/{what}"] * 2
+
+
+@audited("order.refunded")
+def refund() -> str:
+    return "done"
+
+
+async def test_two_applications_log_each_to_its_own(captured_events: CapturedEvents) -> None:
+    one, other = (sync.Telemetry(TelemetryConfig(environment="test", audit_config=MEMORY)) for _ in range(2))
+    with one, other:
+        apps = []
+        for telemetry in (one, other):
+            app = FastAPI()
+            app.add_api_route("/refund", refund, methods=["POST"])
+            app.add_middleware(AuditMiddleware, telemetry=telemetry)
+            apps.append(app)
+        for app in apps:
+            assert (await call(app, "POST", "/refund", [])).status == 200
+        counts = [telemetry.audit.get_audit_stats().logged for telemetry in (one, other)]
+
+    assert counts == [2, 2]
+    assert len(captured_events.all("order.refunded")) == 2
+
+
+async def test_every_session_that_a_client_sends_is_named(
+    telemetry: sync.Telemetry, captured_events: CapturedEvents
+) -> None:
+    app = shop(telemetry)
+    app.add_middleware(AuditMiddleware, telemetry=telemetry, session_cookie="sid")
+
+    for cookie in ("sid=one", 'sid="one"', "sid=one; sid=two; sid=one"):
+        await call(app, "POST", "/async/ok", [("Authorization", "ada"), ("Cookie", cookie)])
+
+    sessions = [event.session_id or "" for event in captured_events.all(REQUEST)]
+    assert sessions[0] == sessions[1]
+    assert sessions[2].split("+")[0] == sessions[0]
+    assert len(sessions[2].split("+")) == 2
