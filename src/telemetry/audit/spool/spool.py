@@ -181,6 +181,8 @@ class Spool:
             while (records := self._taken()) is not None:
                 if records:
                     self._pass_on(records, self._commit_or_skip(records))
+                elif self._disk.is_broken:
+                    self._try_again()
                 else:
                     self._note_progress()
         except BaseException as exc:  # noqa: BLE001 - whatever it is: without this thread the events would wait for ever
@@ -210,7 +212,7 @@ class Spool:
         with self._changed:
             if not self._incoming and not self._worker.is_stopping:
                 self._asleep = True
-                self._changed.wait(_PROGRESS_SECONDS if self._may_progress() else None)
+                self._changed.wait(_PROGRESS_SECONDS if self._disk.is_broken or self._may_progress() else None)
                 self._asleep = False
             records, self._incoming = self._incoming, []
             self._writing = records
@@ -251,7 +253,12 @@ class Spool:
 
     def _may_progress(self) -> bool:
         """Return whether records may be settled soon, or are already, that the file does not know of."""
-        return not self._disk.is_broken and (self._settled.outstanding > 0 or self._settled.below > self._noted_below)
+        return self._settled.outstanding > 0 or self._settled.below > self._noted_below
+
+    def _try_again(self) -> None:
+        """Try a broken disk without records: while the queue is full, none may come that would find out."""
+        if self._disk.may_try and self._commit((), None, settled_below=self._settled.below):
+            self._disk.note_success()
 
     def _note_progress(self) -> None:
         below = self._settled.below

@@ -152,6 +152,20 @@ def test_disk_fails_and_works_again(bench: Bench, error: Exception, caplog: pyte
     assert bench.spool._settled.below == 20
 
 
+def test_disk_recovers_while_nothing_is_logged(bench: Bench) -> None:
+    bench.fail_with(OSError("full"))
+    bench.add(bench.logged[0])
+    until(lambda: not bench.spool.is_accepting)
+
+    bench.fail_with(None)
+
+    until(lambda: bench.spool.is_accepting)
+    bench.add(bench.logged[1])
+    until(lambda: bench.logged[1].receipt is not None and bench.logged[1].receipt.is_durable)
+    assert bench.logged[0].receipt is not None
+    assert not bench.logged[0].receipt.is_durable
+
+
 def test_hanging_disk_delays_neither_events_nor_shutdown(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     entered, go_on = threading.Event(), threading.Event()
     append = bench.segment.append
