@@ -37,7 +37,7 @@ class OnlyNamed:
         (SimpleNamespace(user_id=b"x"), "b'x'"),
         (OnlyNamed(), "ada"),
     ],
-    ids=repr,
+    ids=["text", "number", "zero", "uuid", "claims", "starlette", "flask_login", "django", "id", "bytes", "named"],
 )
 def test_user_is_found(value: Any, user_id: Any) -> None:
     found = actor_of(value)
@@ -47,7 +47,9 @@ def test_user_is_found(value: Any, user_id: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [None, "", UnauthenticatedUser(), SimpleNamespace(is_authenticated=False, id=7)], ids=repr
+    "value",
+    [None, "", UnauthenticatedUser(), SimpleNamespace(is_authenticated=False, id=7)],
+    ids=["none", "empty", "unauthenticated", "not_authenticated"],
 )
 def test_nobody_is_nobody(value: Any) -> None:
     assert actor_of(value) is None
