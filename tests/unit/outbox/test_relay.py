@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from telemetry.exceptions import LifecycleError, OutboxError
-from telemetry.outbox import Outbox, OutboxRelay, relay
+from telemetry.outbox import Outbox, OutboxRelay, relay, sqlite
 from telemetry.reader import KafkaSource, OpenedEvent, TrailReader
 from telemetry.sync import Telemetry
 from telemetry.testing import EmbeddedKafka
@@ -188,6 +188,29 @@ def test_rows_stay_while_nothing_is_delivered(lite_site: OutboxSite, kafka: Embe
         assert leader.counts.relayed == 0
         assert len(lite_site.ids()) == 2
         kafka.set_latency(0)
+
+
+def test_locked_file_repeats_nothing(
+    lite_site: OutboxSite,
+    telemetry: Telemetry,
+    kafka: EmbeddedKafka,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sqlite, "_BUSY_SECONDS", 0.05)
+    log(telemetry, lite_site, 1, 2)
+
+    with closing(lite_site.connect()) as writer:
+        # Rows may be read and delivered; the relay cannot delete them until the writer ends.
+        writer.execute("BEGIN IMMEDIATE")
+        with OutboxRelay(telemetry, lite_site.url) as running_relay:
+            until(lambda: running_relay.counts.failures > 0, state=lambda: running_relay.counts)
+            assert len(lite_site.ids()) == 2
+            writer.rollback()
+            until(lambda: running_relay.counts.relayed == 2, state=lambda: running_relay.counts)
+
+    assert lite_site.ids() == []
+    assert numbers(kafka, tmp_path) == [1, 2]
 
 
 def test_relay_is_started_once(lite_site: OutboxSite, telemetry: Telemetry) -> None:
