@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 
 from telemetry.cli import main
@@ -21,6 +22,8 @@ def run(arguments: list[str], files: list[str]) -> None:
         opened = os.open(name, flags, 0o600)
         os.dup2(opened, descriptor)
         os.close(opened)
+    # The command respects that a signal is ignored, as `nohup` has it, which may have started the tests.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     sys.stdin = os.fdopen(0, "r", closefd=False)
     sys.argv = ["telemetry", *arguments]
     main()
