@@ -38,7 +38,10 @@ def test_signal_leaves_no_part_of_a_file(tmp_path: Path, number: signal.Signals,
             writers.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
         return bool(writers)
 
+    # The command respects that a hangup is ignored, as `nohup` has it, which may have started the tests.
+    outside = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        signal.signal(signal.SIGHUP, outside)
         try:
             until(is_read)
             begun = [file.suffix for file in folder.iterdir()]

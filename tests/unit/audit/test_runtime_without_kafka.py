@@ -56,10 +56,21 @@ def _log(runtime: Runtime, event_type: str = "login") -> None:
 
 @pytest.fixture
 def no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_arguments: Any, **_named: Any) -> None:
-        pytest.fail("a socket was opened")
+    # A thread of an earlier test, which examines its own broker, may still run.
+    others = set(threading.enumerate()) - {threading.current_thread()}
+    connect, create = socket.socket.connect, socket.create_connection
 
-    monkeypatch.setattr(socket, "socket", refuse)
+    def refuse(*arguments: Any, **named: Any) -> Any:
+        if threading.current_thread() not in others:
+            pytest.fail("a socket was opened")
+        return create(*arguments, **named)
+
+    def refuse_to_connect(opened: socket.socket, address: Any) -> None:
+        if threading.current_thread() not in others:
+            pytest.fail("a socket was connected")
+        connect(opened, address)
+
+    monkeypatch.setattr(socket.socket, "connect", refuse_to_connect)
     monkeypatch.setattr(socket, "create_connection", refuse)
 
 

@@ -16,6 +16,8 @@ from telemetry.ingest.stop_signals import StopSignals
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
 def test_signal_ends_a_read_that_waits(number: signal.Signals, code: int) -> None:
     read, write = os.pipe()
+    # Under `nohup` a hangup is ignored, and would stay so.
+    outside = signal.signal(number, signal.default_int_handler)
     before = signal.getsignal(number)
     with StopSignals() as stop, os.fdopen(read, "rb") as stream, os.fdopen(write, "wb", 0) as writer:
         writer.write(b"begun")
@@ -30,6 +32,7 @@ def test_signal_ends_a_read_that_waits(number: signal.Signals, code: int) -> Non
         assert (stop.exit_code, stop.name) == (code, number.name)
         assert not source.is_ended
     assert signal.getsignal(number) is before
+    signal.signal(number, outside)
 
 
 def test_first_signal_counts() -> None:
