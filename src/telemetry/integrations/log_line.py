@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Mapping
 from types import TracebackType
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from telemetry.context import FIELDS, FROM_CONTEXT, current_audit_context
 from telemetry.exceptions import TelemetryError
+from telemetry.integrations.event_loop import in_event_loop
 from telemetry.integrations.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class LineRecorder:
         return fields, payload
 
     def _wait(self, receipt: Receipt | None) -> None:
-        if receipt is None or self._block_seconds <= 0 or receipt.is_accepted or _is_in_event_loop():
+        if receipt is None or self._block_seconds <= 0 or receipt.is_accepted or in_event_loop():
             return
         try:
             receipt.wait_accepted(self._block_seconds)
@@ -197,11 +197,3 @@ def _is_change(sides: Any) -> bool:
 
 def _is_pair(value: Any) -> bool:
     return type(value) in {list, tuple} and len(value) == len(("old", "new"))
-
-
-def _is_in_event_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from django.http import HttpRequest
 from django.utils.functional import LazyObject, empty
 
 from telemetry.integrations.django.process import process
+from telemetry.integrations.event_loop import in_event_loop
 from telemetry.integrations.web.actor import Actor
 from telemetry.integrations.web.request_audit import RequestAudit
 
@@ -59,7 +59,7 @@ def _user_of(request: HttpRequest) -> Any:
     for name in ("_cached_user", "_acached_user"):
         if hasattr(request, name):
             return getattr(request, name)
-    if _is_in_event_loop():
+    if in_event_loop():
         return None
     session = getattr(request, "session", None)
     was_accessed = getattr(session, "accessed", False)
@@ -68,11 +68,3 @@ def _user_of(request: HttpRequest) -> Any:
         # Otherwise the answer would vary with the cookie, and could no longer be cached, because it was audited.
         session.accessed = was_accessed
     return user
-
-
-def _is_in_event_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

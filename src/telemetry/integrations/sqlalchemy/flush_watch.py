@@ -9,10 +9,11 @@ from typing import Any
 from sqlalchemy import Connection, inspect
 from sqlalchemy.orm import InstanceState
 
+from telemetry.integrations.shown_values import MASKED
 from telemetry.integrations.sqlalchemy.model_rules import ModelRules
 from telemetry.integrations.sqlalchemy.row_change import Action, RowChange
 from telemetry.integrations.sqlalchemy.row_reader import read_rows
-from telemetry.integrations.sqlalchemy.row_values import MASKED, MISSING, identity_text, shown
+from telemetry.integrations.sqlalchemy.row_values import MISSING, identity_text, shown
 
 
 @dataclass

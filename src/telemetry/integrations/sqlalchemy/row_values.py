@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from datetime import date, time, timedelta
@@ -13,12 +12,11 @@ from uuid import UUID
 
 from sqlalchemy import ClauseElement
 
-MASKED = "[masked]"
+from telemetry.integrations.shown_values import MAX_CHARACTERS, binary_digest, bounded_text
+
 MISSING: Final[Any] = object()
 """Stands for a value that nobody knows."""
 
-_MAX_TEXT = 1_024
-_SHOWN_TEXT = 64
 _MAX_ITEMS = 100
 _MAX_DEPTH = 6
 
@@ -31,8 +29,7 @@ def shown(value: Any, *, depth: int = 0) -> Any:
     if isinstance(value, (Mapping, list, tuple, set, frozenset)):
         return _container(value, depth + 1) if depth < _MAX_DEPTH else f"[{len(value)} values]"
     if isinstance(value, (bytes, bytearray, memoryview)):
-        content = bytes(value)
-        return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        return binary_digest(value)
     return _text(value)
 
 
@@ -42,7 +39,7 @@ def _text(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.name
     if isinstance(value, str):
-        return value if len(value) <= _MAX_TEXT else _long_text(value)
+        return bounded_text(value)
     return _text_of(value)
 
 
@@ -63,11 +60,6 @@ def identity_text(identity: Iterable[Any]) -> Any:
     return json.dumps(parts, default=_text_of, separators=(",", ":"), ensure_ascii=False)
 
 
-def _long_text(value: str) -> dict[str, Any]:
-    digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
-    return {"characters": len(value), "begin": value[:_SHOWN_TEXT], "sha256": digest}
-
-
 def _first(items: Iterable[Any]) -> list[Any]:
     return [each for each, _ in zip(items, range(_MAX_ITEMS), strict=False)]
 
@@ -79,6 +71,6 @@ def _rest(items: Any) -> dict[str, Any]:
 
 def _text_of(value: Any) -> str:
     try:
-        return str(value)[:_MAX_TEXT]
+        return str(value)[:MAX_CHARACTERS]
     except Exception:  # noqa: BLE001 - the application's own type may raise anything; the event names it all the same
         return f"<{type(value).__name__}>"

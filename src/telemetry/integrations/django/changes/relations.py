@@ -13,8 +13,9 @@ from django.db.models.signals import m2m_changed
 from telemetry.integrations.django.changes.delivery import audited
 from telemetry.integrations.django.changes.events import ChangeLog
 from telemetry.integrations.django.changes.spec import ModelSpec, registry
-from telemetry.integrations.django.changes.values import MASKED, shown_id
+from telemetry.integrations.django.changes.values import shown_id
 from telemetry.integrations.django.process import process
+from telemetry.integrations.shown_values import MASKED
 
 Pair = tuple[Any, Any]
 """Key of the object that has the field, and of a member."""

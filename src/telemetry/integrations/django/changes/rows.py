@@ -11,7 +11,8 @@ from django.db.models.expressions import Col
 from django.db.models.sql import Query
 
 from telemetry.integrations.django.changes.spec import ModelSpec
-from telemetry.integrations.django.changes.values import MASKED, is_expression, shown_value, stored_value
+from telemetry.integrations.django.changes.values import is_expression, shown_value, stored_value
+from telemetry.integrations.shown_values import MASKED
 
 Column: TypeAlias = "Field[Any, Any]"
 Row = dict[str, Any]

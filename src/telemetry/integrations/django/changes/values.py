@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -15,11 +14,8 @@ from django.db.models import BinaryField, DateTimeField, DecimalField, Field, Fi
 from django.utils.duration import duration_iso_string
 from django.utils.timezone import is_naive, make_aware
 
-MASKED = "[masked]"
-"""Stands for both values of a field that must not be seen."""
+from telemetry.integrations.shown_values import MAX_CHARACTERS, binary_digest, bounded_text
 
-MAX_CHARACTERS = 1_024
-_BEGINNING = 64
 _PLAIN = (bool, int, float, Decimal, date, time, UUID)
 
 
@@ -56,15 +52,15 @@ def shown_value(value: Any) -> Any:
     if value is None or isinstance(value, _PLAIN):
         return value.value if isinstance(value, Enum) else value
     if isinstance(value, str):
-        return _bounded(str(value))
+        return bounded_text(str(value))
     if isinstance(value, bytes | bytearray | memoryview):
-        return {"bytes": len(value), "sha256": hashlib.sha256(value).hexdigest()}
+        return binary_digest(value)
     if isinstance(value, timedelta):
         return duration_iso_string(value)
     if isinstance(value, dict | list | tuple):
         text = json.dumps(value, default=str, ensure_ascii=False)
-        return json.loads(text) if len(text) <= MAX_CHARACTERS else _bounded(text)
-    return _bounded(str(value))
+        return json.loads(text) if len(text) <= MAX_CHARACTERS else bounded_text(text)
+    return bounded_text(str(value))
 
 
 def shown_id(key: Any) -> Any:
@@ -72,10 +68,3 @@ def shown_id(key: Any) -> Any:
     if isinstance(key, tuple):
         return json.dumps(key, default=str, separators=(",", ":"))
     return key if isinstance(key, int | str | UUID) else str(key)
-
-
-def _bounded(text: str) -> Any:
-    if len(text) <= MAX_CHARACTERS:
-        return text
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    return {"characters": len(text), "begin": text[:_BEGINNING], "sha256": digest}
