@@ -131,7 +131,7 @@ def test_parquet_has_typed_columns(trail: ReadableTrail, tmp_path: Path) -> None
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize("schema", ["event", "cloudevents", "ocsf", "cadf"])
+@pytest.mark.parametrize("schema", ["event", "cloudevents", "ocsf", "cadf", "ecs"])
 @pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
 def test_every_schema_in_every_format(trail: ReadableTrail, tmp_path: Path, schema: str, form: str) -> None:
     file = tmp_path / "out"

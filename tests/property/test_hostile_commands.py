@@ -25,7 +25,7 @@ from tests.property.test_hostile_files import acknowledgements, proofs, trust_fi
 from tests.support.in_process import Ended, run
 
 CODES = {0, 2, 3, 4, 5, 6, 7}
-SCHEMAS = ("event", "cloudevents", "ocsf", "cadf")
+SCHEMAS = ("event", "cloudevents", "ocsf", "cadf", "ecs")
 NOT_NEUTRAL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 FORMATS = ("jsonl", "csv", "parquet")
 

@@ -17,7 +17,7 @@ from telemetry.cli.output.columns import with_columns
 from telemetry.cli.output.writers import EventWriter, writer_of
 from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.ingest.mapping.preset_file import load_preset, preset_names
-from telemetry.reader.mappings import SCHEMAS, Schema, cadf_by_rules, ocsf_by_rules
+from telemetry.reader.mappings import SCHEMAS, Schema, cadf_by_rules, ecs_by_rules, ocsf_by_rules
 from telemetry.reader.mappings.ocsf import OcsfMapping
 from telemetry.reader.mappings.ocsf_schema import published
 from telemetry.reader.mappings.rules import Rule, read_rules, rules_of
@@ -40,9 +40,10 @@ class Form(StrEnum):
     CLOUDEVENTS = "cloudevents"
     OCSF = "ocsf"
     CADF = "cadf"
+    ECS = "ecs"
 
 
-_BY_RULES = {Form.OCSF: ocsf_by_rules, Form.CADF: cadf_by_rules}
+_BY_RULES = {Form.OCSF: ocsf_by_rules, Form.CADF: cadf_by_rules, Form.ECS: ecs_by_rules}
 _OPTIONS: dict[str, tuple[Any, Any]] = {
     "form": (
         Annotated[Form, typer.Option("--schema", help="Schema of each event.", rich_help_panel=_PANEL)],
@@ -83,7 +84,7 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
             typer.Option(
                 "--catalog",
                 metavar="CATALOG",
-                help="With --schema ocsf: the classes that a catalogue names, after --ocsf-rules: module:variable, or an exported "
+                help="With --schema ocsf, cadf or ecs: the classes that a catalogue names, after --ocsf-rules: module:variable, or an exported "
                 ".json file.",
                 rich_help_panel=_PANEL,
             ),
@@ -239,7 +240,7 @@ def _schema(form: Form, sources: list[str], catalog: str | None) -> Schema:
         return SCHEMAS[form]
     if form not in _BY_RULES:
         option = "--ocsf-rules" if sources else "--catalog"
-        remedy = "add --schema ocsf or --schema cadf"
+        remedy = "add --schema ocsf, cadf or ecs"
         raise ConfigurationError(Problem(option, f"the schema {form} has no rules", remedy))
     rules = [rule for source in sources for rule in _rules(source)]
     return _BY_RULES[form]([*rules, *(_declared_rules(catalog) if catalog is not None else ())])

@@ -30,13 +30,15 @@ _TEXTS = (
 
 def event_record(opened: OpenedEvent) -> dict[str, Any]:
     """Return every field of the event that is set, what its record is worth, and where it is."""
+    return opened.event.to_dict() | worth(opened) | place_of(opened)
+
+
+def place_of(opened: OpenedEvent) -> dict[str, Any]:
+    """Return where the record is: a member ``kafka``, or ``stored``."""
     place = opened.place
-    record = opened.event.to_dict() | worth(opened)
     if place.partition is not None:
-        record["kafka"] = {"topic": place.source, "partition": place.partition, "offset": place.offset}
-    else:
-        record["stored"] = present(source=place.source, name=place.name, line=place.offset)
-    return record
+        return {"kafka": {"topic": place.source, "partition": place.partition, "offset": place.offset}}
+    return {"stored": present(source=place.source, name=place.name, line=place.offset)}
 
 
 EVENT = Schema(
