@@ -15,6 +15,8 @@ from pydantic_core import PydanticUndefined
 from telemetry.config import (
     AuditConfig,
     EncryptionConfig,
+    GatewayConfig,
+    GatewayLimits,
     KafkaConfig,
     OutboxConfig,
     SigningConfig,
@@ -32,6 +34,8 @@ MODELS: tuple[tuple[type[BaseModel], str], ...] = (
     (StorageConfig, "audit_config.storage_config"),
     (SigningConfig, "audit_config.signing_config"),
     (OutboxConfig, "outbox_config"),
+    (GatewayConfig, "gateway_config"),
+    (GatewayLimits, "gateway_config.limits"),
 )
 
 

@@ -27,6 +27,11 @@ COMMANDS = (
         "Deliver the events that applications have written into the outbox of their database, and delete each afterwards.",
     ),
     Entry(
+        "serve",
+        "telemetry.cli.commands.write.serve",
+        "Take events of services in any language over HTTP, and log each under the name of the service that sent it.",
+    ),
+    Entry(
         "tail",
         "telemetry.cli.commands.read.tail",
         "Read the trail, decrypt it, check every byte, and print it. The read is recorded in the trail first.",

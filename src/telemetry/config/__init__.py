@@ -2,6 +2,7 @@
 
 from telemetry.config.audit import AuditConfig
 from telemetry.config.encryption import EncryptionConfig, SigningConfig
+from telemetry.config.gateway import GatewayConfig, GatewayLimits
 from telemetry.config.kafka import KafkaConfig
 from telemetry.config.outbox import OutboxConfig
 from telemetry.config.storage import StorageConfig
@@ -10,6 +11,8 @@ from telemetry.config.telemetry import TelemetryConfig
 __all__ = [
     "AuditConfig",
     "EncryptionConfig",
+    "GatewayConfig",
+    "GatewayLimits",
     "KafkaConfig",
     "OutboxConfig",
     "SigningConfig",

@@ -11,6 +11,7 @@ from typing import Any, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from telemetry.config.audit import AuditConfig
+from telemetry.config.gateway.serving import GatewayConfig
 from telemetry.config.local import local_problem
 from telemetry.config.model import ConfigModel, problems_of
 from telemetry.config.outbox import OutboxConfig
@@ -39,6 +40,7 @@ class TelemetryConfig(ConfigModel):
         version: Version of the service.
         audit_config: The audit pipeline.
         outbox_config: The database whose outbox is relayed (docs/outbox.md).
+        gateway_config: The gateway for services in other languages (docs/gateway.md).
     """
 
     service_name: str = Field(default_factory=default_service_name, validate_default=True)
@@ -46,6 +48,7 @@ class TelemetryConfig(ConfigModel):
     version: str = ""
     audit_config: AuditConfig
     outbox_config: OutboxConfig | None = None
+    gateway_config: GatewayConfig | None = None
 
     @field_validator("service_name", "environment")
     @classmethod

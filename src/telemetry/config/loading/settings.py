@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from telemetry.config.audit import AuditConfig
 from telemetry.config.encryption import EncryptionConfig, SigningConfig
+from telemetry.config.gateway.serving import GatewayConfig
 from telemetry.config.kafka import KafkaConfig
 from telemetry.config.loading.strength import weakened
 from telemetry.config.outbox import OutboxConfig
@@ -42,6 +43,7 @@ class _LoadedConfig(BaseSettings):
     version: str | None = None
     audit_config: AuditConfig
     outbox_config: OutboxConfig | None = None
+    gateway_config: GatewayConfig | None = None
 
 
 class _Layers(PydanticBaseSettingsSource):

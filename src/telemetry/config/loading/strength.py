@@ -41,6 +41,10 @@ def _key_mode(value: Any) -> int | None:
     return {"clear": 0, "hmac": 1}.get(str(value))
 
 
+def _client_certificates(value: Any) -> int | None:
+    return {"optional": 0, "required": 1}.get(str(value))
+
+
 def _more(value: Any) -> float | None:
     try:
         return float(value)
@@ -81,9 +85,16 @@ _STRENGTHS: Mapping[tuple[str, ...], Callable[[Any], float | None]] = {
     _ACCEPTED: _earlier,
     ("audit_config", "encryption_config", "pbkdf2_iterations"): _more,
     ("audit_config", "storage_config", "allow_http"): _when_false,
+    ("gateway_config", "allow_plain_http"): _when_false,
+    ("gateway_config", "client_certificates"): _client_certificates,
+    ("gateway_config", "forwarded_certificates"): _when_false,
 }
 """A larger number is stricter; None is a value that the model refuses."""
-_LESS = (("audit_config", "clear_fields"), ("audit_config", "scrub_spared_keys"))
+_LESS = (
+    ("audit_config", "clear_fields"),
+    ("audit_config", "scrub_spared_keys"),
+    ("gateway_config", "trusted_proxies"),
+)
 """Lists of which the environment may leave something out, and add nothing."""
 _ENCRYPTION, _SIGNING = ("audit_config", "encryption_config"), ("audit_config", "signing_config")
 _KEY_FIELDS = (
@@ -98,6 +109,8 @@ _FIXED = (
     ("audit_config", "storage_secret"),
     ("audit_config", "storage_secret_file"),
     (*_SIGNING, "key_path"),
+    ("gateway_config", "identities"),
+    ("gateway_config", "client_ca"),
     *((*_ENCRYPTION, name) for name in _KEY_FIELDS),
 )
 """Fields of which no other value is stricter."""

@@ -1,0 +1,31 @@
+"""Puts the options of ``telemetry serve`` over the configuration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from telemetry.config import GatewayConfig, TelemetryConfig
+from telemetry.exceptions import MissingExtraError
+
+_FEATURE = "telemetry serve"
+
+
+def serving_config(config: TelemetryConfig, **given: Any) -> TelemetryConfig:
+    """Return the configuration with the options that were given.
+
+    Args:
+        config: What file and environment say.
+        **given: Fields of ``GatewayConfig``; None for an option that was not given.
+
+    Raises:
+        ConfigurationError: A value cannot be used.
+        MissingExtraError: The packages of the gateway are not installed.
+    """
+    try:
+        import starlette  # noqa: F401, PLC0415 - whether it is there
+        import uvicorn  # noqa: F401, PLC0415
+    except ImportError as exc:
+        raise MissingExtraError(_FEATURE, "serve") from exc
+    known = {} if config.gateway_config is None else config.gateway_config.handed_over()
+    values = known | {name: value for name, value in given.items() if value is not None}
+    return config.model_copy(update={"gateway_config": GatewayConfig(**values)})

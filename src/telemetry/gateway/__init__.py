@@ -1,0 +1,1 @@
+"""Takes events of services in any language over HTTP: ``telemetry serve``."""

@@ -1,0 +1,1 @@
+"""Says who a caller is: certificates, tokens and users of the identities file."""

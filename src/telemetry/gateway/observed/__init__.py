@@ -1,0 +1,1 @@
+"""Answers whether the gateway is alive and ready, and with its metrics."""

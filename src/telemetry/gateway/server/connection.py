@@ -1,0 +1,113 @@
+"""Speaks HTTP/1.1 on one connection: uvicorn's protocol, with a time for every header and with the peer's certificate."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import TYPE_CHECKING, Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from telemetry.gateway.server.peer import Peer, names_of
+from telemetry.gateway.server.permit import Permit
+
+if TYPE_CHECKING:
+    from uvicorn.config import Config
+    from uvicorn.server import ServerState
+
+LINGER_SECONDS = 5.0
+"""How long the rest of an answer may wait for a peer that does not read it."""
+
+
+class GatewayConnection(H11Protocol):
+    """One connection.
+
+    h11 refuses what lets two servers disagree about where a request ends, and bounds the header in bytes; this class bounds
+    it in time, and the time after the last answer.
+
+    Args:
+        config: Bounds and application.
+        server_state: The connections and tasks of the server.
+        peer: What is known of the other end before TLS.
+        permit: Given back when the connection has ended.
+        header_seconds: Time for a request's header.
+    """
+
+    def __init__(
+        self, config: Config, server_state: ServerState, *, peer: Peer, permit: Permit, header_seconds: float
+    ) -> None:
+        super().__init__(config=config, server_state=server_state, app_state={})
+        self._peer = peer
+        self._permit = permit
+        self._header_seconds = header_seconds
+        self._header_timer: asyncio.TimerHandle | None = None
+        self._closing_since: float | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Note who is at the other end, and wait for the first header."""
+        super().connection_made(transport)
+        tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+        if tls is not None:
+            peer = self._peer
+            names = names_of(tls.getpeercert())
+            self._peer = Peer(address=peer.address, names=names, uid=peer.uid, is_admin=peer.is_admin)
+        # A copy of this dictionary is the state of each request.
+        self.app_state: dict[str, Any] = {"peer": self._peer}
+        self._watch_header()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._stop_header_timer()
+        self._permit.give_back()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read what came; a header that has begun has to end in time."""
+        try:
+            super().data_received(data)
+        except h11.LocalProtocolError:
+            # Rubbish after the answer has begun: there is nothing left to say.
+            self.transport.abort()
+        self._watch_header()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer to what is not HTTP."""
+        try:
+            super().send_400_response(msg)
+        except h11.LocalProtocolError:
+            self.transport.abort()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is being read or answered."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def abort_if_stuck(self, now: float) -> None:
+        """Abort a connection that is closed on this side and whose peer does not read the rest.
+
+        Args:
+            now: Time of the event loop in seconds.
+        """
+        if not self.transport.is_closing():
+            return
+        self._closing_since = self._closing_since or now
+        if now - self._closing_since > LINGER_SECONDS:
+            self.transport.abort()
+
+    def _watch_header(self) -> None:
+        """Let the timer run while a header, or the rest of a refused body, is awaited; never begin it again for more bytes."""
+        if not self.is_idle:
+            self._stop_header_timer()
+        elif self._header_timer is None and self.timeout_keep_alive_task is None:
+            self._header_timer = self.loop.call_later(self._header_seconds, self._give_up)
+
+    def _stop_header_timer(self) -> None:
+        if self._header_timer is not None:
+            self._header_timer.cancel()
+            self._header_timer = None
+
+    def _give_up(self) -> None:
+        self._header_timer = None
+        if self.is_idle:
+            self.transport.abort()

@@ -1,0 +1,102 @@
+"""Keeps the open connections: how many there may be, and how they end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from email.utils import formatdate
+
+from starlette.types import ASGIApp
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from telemetry.config.gateway.limits import GatewayLimits
+from telemetry.gateway.server.connection import GatewayConnection
+from telemetry.gateway.server.peer import Peer
+from telemetry.gateway.server.permit import Permit
+
+_LOOK_SECONDS = 0.05
+
+
+class Connections:
+    """The open connections of all addresses.
+
+    Args:
+        app: The application.
+        limits: Bounds of what callers may take.
+    """
+
+    def __init__(self, app: ASGIApp, limits: GatewayLimits) -> None:
+        # The application logs its own errors, without content; those of uvicorn would quote what was sent, once a connection.
+        for name in ("uvicorn.error", "uvicorn.access", "uvicorn.asgi"):
+            logging.getLogger(name).disabled = True
+        self._limits = limits
+        self._config = Config(
+            app,
+            loop="asyncio",
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=limits.keep_alive_seconds,
+            h11_max_incomplete_event_size=limits.max_header_bytes,
+        )
+        self._config.load()
+        self._state = ServerState()
+        self._room = asyncio.Semaphore(limits.max_connections)
+        self.tick()
+
+    async def take(self) -> Permit:
+        """Wait until one more connection may be open, and return the permit for it."""
+        await self._room.acquire()
+        return Permit(self._room)
+
+    def open(self, peer: Peer, permit: Permit) -> GatewayConnection:
+        """Return the protocol of a new connection.
+
+        Args:
+            peer: The other end.
+            permit: Given back when the connection ends.
+        """
+        return GatewayConnection(
+            self._config, self._state, peer=peer, permit=permit, header_seconds=self._limits.header_seconds
+        )
+
+    def tick(self) -> None:
+        """Do what is due every second: the date of the answers, and the end of those who do not read theirs."""
+        self._state.default_headers = [(b"date", formatdate(time.time(), usegmt=True).encode())]
+        now = time.monotonic()
+        for connection in self._all():
+            connection.abort_if_stuck(now)
+
+    async def close(self, seconds: float, hurried: asyncio.Event) -> int:
+        """Let the requests finish, then close every connection.
+
+        Args:
+            seconds: Time for it.
+            hurried: Ends that time.
+
+        Returns:
+            How many requests were cut off.
+        """
+        for connection in self._all():
+            connection.shutdown()
+        deadline = time.monotonic() + seconds
+        while (self._all() or self._state.tasks) and time.monotonic() < deadline and not hurried.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(hurried.wait(), _LOOK_SECONDS)
+        cut = [task for task in self._state.tasks if not task.done()]
+        for task in cut:
+            task.cancel()
+        for connection in self._all():
+            connection.transport.abort()
+        await asyncio.gather(*cut, return_exceptions=True)
+        return len(cut)
+
+    def _all(self) -> list[GatewayConnection]:
+        return [connection for connection in self._state.connections if isinstance(connection, GatewayConnection)]
