@@ -332,8 +332,17 @@ def _require_private(path: Path, status: os.stat_result) -> None:
         return
     if status.st_uid not in (os.geteuid(), 0):
         raise _unusable(path, "belongs to another user", f"chown it to the user {os.geteuid()}")
-    if stat.S_IMODE(status.st_mode) & 0o077:
+    if stat.S_IMODE(status.st_mode) & 0o077 and not _is_handed_over(status):
         raise _unusable(path, "may be read or written by others", f"chmod 600 {path}")
+
+
+def _is_handed_over(status: os.stat_result) -> bool:
+    """Whether root owns the file and gave its group alone the right to read it, and this user is not root.
+
+    So Kubernetes mounts a secret in a pod with ``fsGroup``, and systemd a credential, where the bits of the group are the
+    mask of an access control list.
+    """
+    return status.st_uid == 0 != os.geteuid() and stat.S_IMODE(status.st_mode) & 0o077 == stat.S_IRGRP
 
 
 def _write_if_free(path: Path, data: bytes) -> bool:

@@ -131,6 +131,23 @@ def test_file_that_others_may_touch(path: Path, mode: int) -> None:
         provider_of(path).check()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give root's file to another user's group")
+@pytest.mark.parametrize(
+    ("owner", "mode", "is_accepted"), [(0, 0o440, True), (0, 0o460, False), (0, 0o444, False), (12_345, 0o440, False)]
+)
+def test_file_that_root_hands_to_a_group(
+    path: Path, owner: int, mode: int, is_accepted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.chown(path, owner, 12_345)
+    path.chmod(mode)
+    monkeypatch.setattr(os, "geteuid", lambda: 12_345)
+    if is_accepted:
+        provider_of(path).check()
+        return
+    with pytest.raises(ConfigurationError, match="chmod 600"):
+        provider_of(path).check()
+
+
 def test_file_of_another_user(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     owner = path.stat().st_uid
     if owner == 0:
