@@ -33,6 +33,7 @@ _GAUGES: dict[str, tuple[str, str, Combine]] = {
     "audit.queue.waiting_calls": ("{event}", "Events that wait for room or for a data key", sum),
     "audit.oldest_undelivered_age_seconds": ("s", "Age of the oldest event that is not settled", max),
     "audit.spool.bytes": ("By", "Size of the spool segment", sum),
+    "audit.spool.max_bytes": ("By", "Bound of that size", sum),
     "audit.fallback.backlog_objects": ("{object}", "Objects of this process that wait for replay", sum),
     "audit.fallback.backlog_events": ("{event}", "Events in them", sum),
     "audit.fallback.backlog_bytes": ("By", "Their size", sum),
@@ -44,6 +45,7 @@ _GAUGES: dict[str, tuple[str, str, Combine]] = {
     ),
     "audit.data_key.uses_left": ("{use}", "Events that the current data key may still seal", min),
     "audit.data_key.age_seconds": ("s", "Age of the current data key", max),
+    "audit.data_key.overdue": ("", "1 while the key service gives no key in place of one past its age, else 0", max),
     "audit.kms.last_call_ms": (_MILLISECONDS, "Duration of the last call to the key service", max),
     "audit.kafka.diverted": ("", "1 while events go to the fallback, else 0", max),
 }

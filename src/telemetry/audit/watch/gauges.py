@@ -10,10 +10,12 @@ class PipelineGauges:
 
     Args:
         parts: The parts that are asked.
+        spool_max_bytes: Bound of the spool segment; None where there is no spool.
     """
 
-    def __init__(self, parts: WatchedParts) -> None:
+    def __init__(self, parts: WatchedParts, *, spool_max_bytes: int | None) -> None:
         self._parts = parts
+        self._spool_max_bytes = spool_max_bytes
 
     def gauges(self) -> dict[str, float]:
         """Return the values by metric name; a part that is not configured has none."""
@@ -30,10 +32,13 @@ class PipelineGauges:
             values |= {
                 "audit.data_key.uses_left": parts.keyring.uses_left,
                 "audit.data_key.age_seconds": parts.keyring.age,
+                "audit.data_key.overdue": int(parts.keyring.is_overdue),
                 "audit.kms.last_call_ms": parts.keyring.last_fetch_seconds * 1_000,
             }
         if parts.spool is not None:
             values["audit.spool.bytes"] = parts.spool.size
+        if self._spool_max_bytes is not None:
+            values["audit.spool.max_bytes"] = self._spool_max_bytes
         if parts.handler is not None:
             names = ("backlog_objects", "backlog_events", "backlog_bytes", "oldest_age_seconds")
             backlog = zip(names, parts.handler.backlog(), strict=True)

@@ -24,6 +24,8 @@ def test_whole_pipeline_has_every_gauge(tmp_path: Path) -> None:
     gauges = pipeline.gauges()
 
     assert gauges.keys() == _GAUGES.keys()
+    assert gauges["audit.spool.max_bytes"] == config.spool_max_bytes
+    assert gauges["audit.data_key.overdue"] == 0
     assert gauges["audit.queue.events"] == gauges["audit.oldest_undelivered_age_seconds"] == 0
     pipeline.shutdown(10)
 
