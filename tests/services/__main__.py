@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from tests.services import fetch
+from tests.services import deploy_tools, fetch
 from tests.services.kafka_archive import prepare_kafka
 from tests.services.postgres_archive import postgres_programs
 from tests.services.required import ServiceUnavailableError
@@ -14,6 +14,10 @@ PREPARED = (
     ("Apache Kafka", prepare_kafka),
     ("Azurite", fetch.azurite_program),
     ("PostgreSQL", postgres_programs),
+    ("Helm", deploy_tools.helm_program),
+    ("promtool", deploy_tools.promtool_program),
+    ("hadolint", deploy_tools.hadolint_program),
+    ("the schema of compose files", deploy_tools.compose_schema),
 )
 
 
@@ -22,7 +26,9 @@ def main() -> int:
     missing = 0
     for name, prepare in PREPARED:
         try:
-            sys.stdout.write(f"{name}: {prepare().relative_to(fetch.ROOT)}\n")
+            place = prepare()
+            shown = place.relative_to(fetch.ROOT) if place.is_relative_to(fetch.ROOT) else place
+            sys.stdout.write(f"{name}: {shown}\n")
         except ServiceUnavailableError as exc:
             missing += 1
             sys.stdout.write(f"{name}: not available, its tests are skipped: {exc}\n")

@@ -8,9 +8,10 @@ import hashlib
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.services import environment
 from tests.services.required import ServiceUnavailableError
@@ -45,20 +46,29 @@ def azurite_program() -> Path:
         ServiceUnavailableError: Node or npm is missing, or the fetch failed.
     """
     program("node")
-    target = CACHE / "azurite"
-    definition = DEFINITIONS / "azurite"
+    return npm_modules("azurite") / "azurite" / "dist" / "src" / "blob" / "main.js"
+
+
+def npm_modules(name: str) -> Path:
+    """Return the folder of the modules that ``services/NAME/package-lock.json`` locks, fetched by npm if need be.
+
+    Raises:
+        ServiceUnavailableError: npm is missing, or the fetch failed.
+    """
+    target = CACHE / name
+    definition = DEFINITIONS / name
     lock, installed_lock = definition / "package-lock.json", target / "fetched-package-lock.json"
-    with locked("azurite"):
+    with locked(name):
         if not installed_lock.is_file() or installed_lock.read_bytes() != lock.read_bytes():
             shutil.rmtree(target, ignore_errors=True)
             target.mkdir(parents=True)
-            for name in ("package.json", "package-lock.json", ".npmrc"):
-                shutil.copyfile(definition / name, target / name)
+            for file in ("package.json", "package-lock.json", ".npmrc"):
+                shutil.copyfile(definition / file, target / file)
             run(
                 [program("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], folder=target
             )
             shutil.copyfile(lock, installed_lock)
-    return target / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
+    return target / "node_modules"
 
 
 @functools.cache
@@ -109,8 +119,8 @@ def _wrong_jars(folder: Path) -> set[str]:
     return {name for name in expected.keys() | present.keys() if expected.get(name) != present.get(name)}
 
 
-def run(command: list[str], *, folder: Path) -> None:
-    """Run a package manager in a folder.
+def run(command: list[str], *, folder: Path, variables: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Run a package manager in a folder, with further variables.
 
     Raises:
         ServiceUnavailableError: It failed, or did not end in time.
@@ -119,7 +129,7 @@ def run(command: list[str], *, folder: Path) -> None:
         done = subprocess.run(
             command,
             cwd=folder,
-            env=environment.ORIGINAL,
+            env={**environment.ORIGINAL, **variables},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
