@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from telemetry.gateway.body_room import BodyRoom
+
 if TYPE_CHECKING:
     from starlette.requests import Request
 
@@ -46,10 +48,12 @@ class Gateway:
 
     Attributes:
         limits: The same.
+        bodies: Room for the bodies that are worked on.
     """
 
     def __init__(self, pipeline: Pipeline, limits: GatewayLimits) -> None:
         self.limits = limits
+        self.bodies = BodyRoom(limits.max_body_bytes_at_once)
         self._pipeline = pipeline
 
     def audit_of(self, caller: Caller) -> AuditService:

@@ -1,0 +1,1 @@
+"""Read requests within bounds: bodies, JSON, preferences and idempotency keys."""
