@@ -23,9 +23,12 @@ from telemetry.config import (
     StorageConfig,
     TelemetryConfig,
 )
+from telemetry.config.loading.short_variables import SHORT_VARIABLES, long_name
+from telemetry.config.loading.variable_names import short_name
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
 BEGIN, END = "<!-- tables -->\n", "<!-- end of tables -->\n"
+SHORT_BEGIN, SHORT_END = "<!-- short variables -->\n", "<!-- end of short variables -->\n"
 MODELS: tuple[tuple[type[BaseModel], str], ...] = (
     (TelemetryConfig, ""),
     (AuditConfig, "audit_config"),
@@ -50,8 +53,9 @@ def _table(model: type[BaseModel], path: str) -> Iterator[str]:
     yield "| --- | --- | --- | --- |"
     meanings = _meanings(model)
     for name, field in model.model_fields.items():
-        variable = "TELEMETRY_" + "__".join([*filter(None, path.split(".")), name]).upper()
-        yield f"| `{name}` | {_default(field)} | `{variable}` | {meanings[name]} |"
+        place = (*filter(None, path.split(".")), name)
+        variables = " or ".join(f"`{each}`" for each in dict.fromkeys((short_name(place), long_name(place))) if each)
+        yield f"| `{name}` | {_default(field)} | {variables} | {meanings[name]} |"
     yield ""
 
 
@@ -72,11 +76,25 @@ def _meanings(model: type[BaseModel]) -> dict[str, str]:
     return {name: re.sub(r"\s+", " ", meaning).replace("``", "`").replace("|", "\\|") for name, meaning in entries}
 
 
+def short_variables() -> str:
+    """Return the table of the short variables: name, what it stands for, example."""
+    lines = ["| variable | stands for | example |", "| --- | --- | --- |"]
+    for variable in SHORT_VARIABLES:
+        field = f"`{'.'.join(variable.paths[0])}`" if variable.read is None else variable.meaning
+        lines.append(f"| `{variable.name}` | {field} | {f'`{variable.example}`' if variable.example else ''} |")
+    return "\n".join(lines) + "\n"
+
+
 def with_tables(page: str) -> str:
     """Return the page with its tables made anew."""
-    head, _, rest = page.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    return head + BEGIN + "\n" + tables() + END + tail
+    page = _replaced(page, SHORT_BEGIN, f"\n{short_variables()}\n", SHORT_END)
+    return _replaced(page, BEGIN, f"\n{tables()}", END)
+
+
+def _replaced(page: str, begin: str, content: str, end: str) -> str:
+    head, _, rest = page.partition(begin)
+    _, _, tail = rest.partition(end)
+    return head + begin + content + end + tail
 
 
 if __name__ == "__main__":

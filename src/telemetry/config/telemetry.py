@@ -8,15 +8,14 @@ import sys
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from telemetry.config.audit import AuditConfig
 from telemetry.config.gateway.serving import GatewayConfig
 from telemetry.config.local import local_problem
-from telemetry.config.model import ConfigModel, problems_of
+from telemetry.config.model import ConfigModel
 from telemetry.config.outbox import OutboxConfig
 from telemetry.exceptions import ConfigurationError, Problem
-from telemetry.system.file_trust import find_fault
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _MAX_NAME = 200
@@ -87,7 +86,7 @@ class TelemetryConfig(ConfigModel):
 
     @classmethod
     def load(cls, path: str | Path | None = None, **overrides: Any) -> Self:
-        """Read a TOML file and ``TELEMETRY_*`` variables (nested by ``__``).
+        """Read a TOML file and ``TELEMETRY_*`` variables: short names, or paths joined by ``__``.
 
         The order is: argument, environment, file, default. The environment may make a protection stricter than the file,
         never weaker, and a file that another user could have written is refused (docs/configuration.md).
@@ -103,34 +102,6 @@ class TelemetryConfig(ConfigModel):
             ConfigurationError: With every problem found, including an unreadable file.
         """
         # Its library costs a third of a start, and a configuration built in Python does not use it.
-        from telemetry.config.loading.settings import load_settings  # noqa: PLC0415
+        from telemetry.config.loading.layers import read_layers  # noqa: PLC0415
 
-        file = _readable(path)
-        try:
-            loaded = load_settings(file, overrides)
-        except ValidationError as exc:
-            raise ConfigurationError(*problems_of(exc)) from None
-        except (ValueError, OSError) as exc:
-            if isinstance(exc, ConfigurationError):
-                raise
-            raise ConfigurationError(Problem(str(path or "environment"), _first_line(exc), "correct it")) from None
-        return cls(**loaded)
-
-
-def _readable(path: str | Path | None) -> Path | None:
-    if path is None:
-        return None
-    file = Path(path)
-    if not file.is_file():
-        raise ConfigurationError(Problem(str(file), "is not a file", "give the path of a TOML file"))
-    if not os.access(file, os.R_OK):
-        raise ConfigurationError(Problem(str(file), "cannot be read", "check its owner and mode"))
-    # Anyone who writes into it decides where the events go, and under which key.
-    fault = find_fault(file)
-    if fault is not None:
-        raise ConfigurationError(Problem(str(file), f"is not believed: {fault}", fault.remedy))
-    return file
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+        return read_layers(path, overrides).create(cls)

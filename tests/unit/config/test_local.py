@@ -106,7 +106,7 @@ def test_production_has_many_names(environment: str, expected: bool) -> None:
 def test_no_variable_keeps_events_from_named_brokers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, variables: dict[str, str]
 ) -> None:
-    with pytest.raises(ConfigurationError, match=r"TELEMETRY_AUDIT_CONFIG__.* the configuration file sends events"):
+    with pytest.raises(ConfigurationError, match=r"TELEMETRY_AUDIT_CONFIG.* the configuration file sends events"):
         _load(tmp_path, content, {**variables, "TELEMETRY_ENVIRONMENT": "development"}, monkeypatch)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from telemetry.config.loading.short_variables import FieldPath, value_at
 from telemetry.config.local import LOCAL_BROKERS, is_local, is_off, is_production
 from telemetry.exceptions import Problem
 
@@ -125,54 +126,57 @@ _WITH_THE_KEY: Mapping[tuple[str, ...], tuple[tuple[str, ...], ...]] = {
 """Further keys: each opens the trail, or is believed by readers or a replay. They are in the file if the key is."""
 
 
-def weakened(environment: Mapping[str, Any], file: Mapping[str, Any]) -> Iterator[Problem]:
+def weakened(
+    environment: Mapping[str, Any], file: Mapping[str, Any], variable_of: Callable[[FieldPath], str | None]
+) -> Iterator[Problem]:
     """Yield a problem for each protection that the file states and the environment would weaken.
 
     The file belongs to those who answer for the trail, the environment often to those who read it.
+
+    Args:
+        environment: What the environment says, nested.
+        file: What the file says, nested.
+        variable_of: Returns the name of the variable that gave a field.
     """
+    for path, reason in _weakened(environment, file):
+        yield Problem(".".join(path), reason.format(variable_of(path)), "unset the variable, or change the file")
+
+
+def _weakened(environment: Mapping[str, Any], file: Mapping[str, Any]) -> Iterator[tuple[FieldPath, str]]:
     for path, strength in _STRENGTHS.items():
-        before, after = strength(_at(file, path)), strength(_at(environment, path))
+        before, after = strength(value_at(file, path)), strength(value_at(environment, path))
         if before is not None and after is not None and after < before:
-            yield _problem(path, "is made weaker by {} than the configuration file states")
-    if file and _at(file, _ACCEPTED) is None and _is_to_come(_at(environment, _ACCEPTED)):
+            yield path, "is made weaker by {} than the configuration file states"
+    if file and value_at(file, _ACCEPTED) is None and _is_to_come(value_at(environment, _ACCEPTED)):
         # The default is 30 days after the first start, which is known there alone.
-        yield _problem(_ACCEPTED, "is given by {}, and the configuration file states none")
+        yield _ACCEPTED, "is given by {}, and the configuration file states none"
     yield from _kept_here(environment, file)
     for path in _LESS:
-        stated, wanted = _at(file, path), _at(environment, path)
+        stated, wanted = value_at(file, path), value_at(environment, path)
         if isinstance(stated, list) and isinstance(wanted, list) and any(item not in stated for item in wanted):
-            yield _problem(path, "is made weaker by {} than the configuration file states")
+            yield path, "is made weaker by {} than the configuration file states"
     for path in _FIXED:
-        stated, wanted = _at(file, path), _at(environment, path)
+        stated, wanted = value_at(file, path), value_at(environment, path)
         if None not in (stated, wanted) and str(stated) != str(wanted):
-            yield _problem(path, "is another one in {} than in the configuration file")
+            yield path, "is another one in {} than in the configuration file"
     for path, keys in _WITH_THE_KEY.items():
-        wanted = _at(environment, path)
-        if wanted and wanted != _at(file, path) and any(_at(file, key) for key in keys):
-            yield _problem(path, "is given by {}, and the configuration file names the key")
+        wanted = value_at(environment, path)
+        if wanted and wanted != value_at(file, path) and any(value_at(file, key) for key in keys):
+            yield path, "is given by {}, and the configuration file names the key"
 
 
-def _kept_here(environment: Mapping[str, Any], file: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield a problem for each variable by which events would not be sent, although the file sends them."""
-    named = any(_at(file, path) for path in _BROKERS) and not is_local(_at(file, _AUDIT))
-    if not named and not is_production(str(_at(file, ("environment",)) or "")) and _at(file, _ENABLED) is None:
+def _kept_here(environment: Mapping[str, Any], file: Mapping[str, Any]) -> Iterator[tuple[FieldPath, str]]:
+    """Yield a reason for each variable by which events would not be sent, although the file sends them."""
+    named = any(value_at(file, path) for path in _BROKERS) and not is_local(value_at(file, _AUDIT))
+    if (
+        not named
+        and not is_production(str(value_at(file, ("environment",)) or ""))
+        and value_at(file, _ENABLED) is None
+    ):
         return
-    if is_off(_at(environment, _ENABLED)) and not is_off(_at(file, _ENABLED)):
-        yield _problem(_ENABLED, "is switched off by {}, and the configuration file sends events")
+    if is_off(value_at(environment, _ENABLED)) and not is_off(value_at(file, _ENABLED)):
+        yield _ENABLED, "is switched off by {}, and the configuration file sends events"
     for path in _BROKERS:
-        wanted = str(_at(environment, path) or "").strip()
-        if wanted in LOCAL_BROKERS and wanted != _at(file, path):
-            yield _problem(path, "is made local by {}, and the configuration file sends events")
-
-
-def _problem(path: tuple[str, ...], reason: str) -> Problem:
-    variable = "TELEMETRY_" + "__".join(path).upper()
-    return Problem(".".join(path), reason.format(variable), "unset the variable, or change the file")
-
-
-def _at(values: Any, path: tuple[str, ...]) -> Any:
-    for name in path:
-        if not isinstance(values, Mapping):
-            return None
-        values = values.get(name)
-    return values
+        wanted = str(value_at(environment, path) or "").strip()
+        if wanted in LOCAL_BROKERS and wanted != value_at(file, path):
+            yield path, "is made local by {}, and the configuration file sends events"

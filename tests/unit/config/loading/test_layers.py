@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from telemetry.config import TelemetryConfig
-from telemetry.config.loading.settings import load_settings
+from telemetry.config.loading.layers import Layers
 from telemetry.exceptions import ConfigurationError
 
 WITHOUT_A_FILE = """
@@ -43,8 +43,8 @@ def test_absent_fields_are_left_to_their_defaults(monkeypatch: pytest.MonkeyPatc
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
 
-    assert set(load_settings(None, {})) == {"audit_config"}
-    assert set(load_settings(None, {"version": "1.2"})) == {"audit_config", "version"}
+    assert Layers(None, {}).create(TelemetryConfig).model_fields_set == {"audit_config"}
+    assert Layers(None, {"version": "1.2"}).create(TelemetryConfig).model_fields_set == {"audit_config", "version"}
 
 
 def test_file_fills_what_the_environment_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,10 +53,10 @@ def test_file_fills_what_the_environment_leaves(tmp_path: Path, monkeypatch: pyt
     file = tmp_path / "telemetry.toml"
     file.write_text('service_name = "shop"\n[audit_config]\nkafka_brokers = "elsewhere:1"\nkafka_topic = "trail"\n')
 
-    loaded = load_settings(file, {})
+    loaded = TelemetryConfig.load(file)
 
-    assert loaded["service_name"] == "shop"
-    assert (loaded["audit_config"].kafka_brokers, loaded["audit_config"].kafka_topic) == ("localhost:9092", "trail")
+    assert loaded.service_name == "shop"
+    assert (loaded.audit_config.kafka_brokers, loaded.audit_config.kafka_topic) == ("localhost:9092", "trail")
 
 
 STATED = """
