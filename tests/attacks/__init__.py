@@ -5,7 +5,7 @@ An attack that still succeeds is a strict xfail; the commit that mends it remove
 
 Attackers: **W** may write to the topic and has no key. **S** is another service with seal rights of its own. **R** is a
 reader, who may unwrap. **F** may put objects into the fallback store. **L** is a local user, or a bug that writes files.
-**K** has a signing key of another service, or an old one. **B** operates the broker. **D** may write to the database with the outbox. The letter begins the file's name.
+**K** has a signing key of another service, or an old one. **B** operates the broker. **G** runs a gateway that logs for others. **D** may write to the database with the outbox. The letter begins the file's name.
 
 ==== ============================================================= =====================================================
 item attack                                                        test
@@ -119,5 +119,9 @@ Further attacks, thought up when those above were mended:
 34   W copies a relayed event to another place                     test_further_d_rows: copy
 35   nobody attacks: a second relay has not signed yet             test_further_d_rows: second_relay
 36   R seals with the data key of a row                            test_further_d_rows: reader
+37   G signs for a service that is not listed, or as the service   test_g_gateway: may_not_sign
+38   G takes its name out of a note                                test_g_gateway: removed
+39   G signs a stream of another gateway, or replays it            test_g_gateway: other_gateway, replayed
+40   K, a service, ends a stream that its gateway cut off          test_g_gateway: ends
 ==== ============================================================= =====================================================
 """

@@ -71,6 +71,7 @@ class Writer:
         first: Its first sequence.
         topic: Topic that its checkpoints name; None for checkpoints of the former format.
         clock: Time of its first event; a minute ago by default.
+        via: Source of the gateway that its checkpoints name; None for none.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Writer:
         first: int = 0,
         topic: str | None = TOPIC,
         clock: datetime | None = None,
+        via: str | None = None,
     ) -> None:
         self.producer = producer or f"0198c0de-0000-7000-8000-{number:012x}"
         self.service, self.environment = service, environment
@@ -93,7 +95,7 @@ class Writer:
         self.signer: NoteSigner = signer or Signer()
         self.key = (key or DataKey(number)) if is_sealed else None
         self.sequence = first
-        self.topic = topic
+        self.topic, self.via = topic, via
         self.clock = clock or datetime.now(UTC) - timedelta(minutes=1)
         self.tree = Frontier()
         self._interval = Frontier()
@@ -183,6 +185,7 @@ class Writer:
             if self.key is not None and self._leaves:
                 kid = msgspec.json.decode(canonical_base64.decode_url(self.key.protected))["kid"]
                 lines.append(f"key {kid} {self._interval.size} {self.tree.size - 1}")
+        lines += [f"via {self.via}"] if self.via is not None else []
         return "\n".join(lines) + "\n"
 
     def _end_of_interval(self) -> tuple[tuple[str, bytes], ...]:

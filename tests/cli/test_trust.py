@@ -73,3 +73,50 @@ def test_file_that_others_may_write_is_refused(tmp_path: Path) -> None:
 def test_rubbish_is_refused(tmp_path: Path) -> None:
     assert run("trust", "init", "hello", "--out", str(tmp_path / "trust.toml")).code == 2
     assert run("trust", "check", str(tmp_path / "absent")).code == 2
+
+
+def test_gateway_gets_an_entry_for_itself_and_one_for_its_services(tmp_path: Path) -> None:
+    file = tmp_path / "trust.toml"
+    run("trust", "init", Signer(2, "shop").public_key, "--source", "/production/shop", "--out", str(file))
+    before = file.read_text()
+    options = ("--gateway", "/production/gateway", "--source", "/production/payments", "--to", str(file))
+
+    added = run("trust", "add", KEY, *options)
+    facts = json.loads(run("trust", "check", str(file), "--json").out)
+
+    assert added.code == 0, added.err
+    assert file.read_text().startswith(before)
+    assert [(each["roles"], each["sources"]) for each in facts] == [
+        (["service"], ["/production/shop"]),
+        (["service"], ["/production/gateway"]),
+        (["gateway"], ["/production/payments"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--gateway", "/production/gateway"),
+        ("--gateway", "/production/gateway", "--source", "/production/gateway"),
+        ("--gateway", "/production/gateway", "--source", "/production/shop", "--role", "service"),
+        ("--role", "service"),
+        ("--source", "shop"),
+    ],
+)
+def test_entry_that_says_nothing_changes_no_trust_file(options: tuple[str, ...], tmp_path: Path) -> None:
+    file = tmp_path / "trust.toml"
+    run("trust", "init", KEY, "--source", "/production/payments", "--out", str(file))
+    before = file.read_text()
+
+    assert run("trust", "add", KEY, *options, "--to", str(file)).code == 2
+    assert file.read_text() == before
+
+
+def test_gateway_that_could_sign_as_its_services_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "trust.toml"
+    run("trust", "init", KEY, "--role", "service", "--role", "gateway", "--source", "/production/*", "--out", str(file))
+    assert "give it two entries" in run("trust", "check", str(file)).err
+
+    other = tmp_path / "other.toml"
+    run("trust", "init", KEY, "--role", "gateway", "--source", "/production/*", "--out", str(other))
+    assert "without a source of its own" in run("trust", "check", str(other)).err

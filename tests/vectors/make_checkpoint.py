@@ -33,7 +33,9 @@ _CASES: tuple[tuple[str, int | None, int, tuple[KeySpan, ...], bool], ...] = (
     ("heartbeat", 11, 11, (), False),
     ("end", 11, 12, (KeySpan(_KIDS[1], 11, 11),), True),
     ("relayed records", 3, 11, (KeySpan(_KIDS[0], 3, 6), KeySpan(_KIDS[1], 7, 10)), False),
+    ("logged through a gateway", 0, 3, (KeySpan(_KIDS[0], 0, 2),), True),
 )
+_VIA = {"logged through a gateway": "/production/gateway"}
 _RELAYED = {"relayed records": (Run(3, 6), Run(9, 9))}
 
 
@@ -78,6 +80,7 @@ def _vector(
         interval=start,
         keys=keys,
         relayed=_RELAYED.get(name, ()),
+        via=_VIA.get(name),
     )
     note = sign_checkpoint(checkpoint, signer)
     event_id = f"018f3b1c-0000-7000-8000-0000000000{number:02x}"

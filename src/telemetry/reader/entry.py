@@ -109,6 +109,8 @@ class OpenedEvent:
         proven: Whether a checkpoint of a trusted key proves the record.
         is_foreign: Whether the trail should not have it: it is in the clear although events are sealed here, and no
             trusted key proves it.
+        via: Source of the gateway that logged the event for its service, as a trusted key has signed; None where the service
+            did, and where nothing proves the event.
     """
 
     event: AuditEvent
@@ -117,6 +119,7 @@ class OpenedEvent:
     raw: RawRecord
     proven: Proven = Proven.NOT_JUDGED
     is_foreign: bool = False
+    via: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,7 @@ def _parts(opened: OpenedEvent, *, with_sensitive: bool) -> Iterator[tuple[str, 
     yield "" if opened.sealed else "NOT SEALED", "bold red"
     yield "FOREIGN" if opened.is_foreign else "", "bold red"
     yield _MARKS.get(opened.proven, ("", ""))
+    yield f"through {opened.via}" if opened.via else "", "dim"
     yield event.event_type, "bold cyan"
     yield event.user_id, "yellow"
     yield _actor(event), "yellow"

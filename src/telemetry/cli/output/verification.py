@@ -55,7 +55,7 @@ def _show_producers(producers: Iterable[ProducerReport]) -> None:
         if service_of(producer.source) == READER_SERVICE and producer.verdict in _QUIET:
             reads[producer.source].append(producer)
         else:
-            _add_row(table, producer.producer, producer.source, [producer], producer.verdict)
+            _add_row(table, producer.producer, producer.service, [producer], producer.verdict)
     for source, streams in sorted(reads.items()):
         _add_row(table, f"{len(streams):,} readers' streams", source, streams, Verdict.COMPLETE)
     out.print(table)

@@ -19,6 +19,7 @@ from telemetry.format.proof.checkpoint_text import (
     parse_size,
     parse_time,
     parse_topic,
+    parse_via,
     split_lines,
 )
 from telemetry.format.proof.key_span import KeySpan, require_cover
@@ -50,6 +51,8 @@ class Checkpoint:
             process, and they may be older than the producer.
         old_copy: Records of an older copy of the spool segment, which somebody had put back and for which the end was
             signed once more; None where there was none.
+        via: Source of the gateway that logged the events for the service, such as ``/production/gateway``; None where the
+            service logged them itself.
         extensions: Extension lines that this version does not know, unchanged.
     """
 
@@ -66,6 +69,7 @@ class Checkpoint:
     keys: tuple[KeySpan, ...] = ()
     relayed: tuple[Run, ...] = ()
     old_copy: int | None = None
+    via: str | None = None
     extensions: tuple[str, ...] = ()
 
     @classmethod
@@ -82,6 +86,7 @@ class Checkpoint:
         interval: int | None = None,
         keys: tuple[KeySpan, ...] = (),
         relayed: tuple[Run, ...] = (),
+        via: str | None = None,
     ) -> Checkpoint:
         """Return the checkpoint of a tree in its present state.
 
@@ -101,6 +106,7 @@ class Checkpoint:
             interval=interval,
             keys=keys,
             relayed=relayed,
+            via=via,
         )
 
     @property
@@ -175,6 +181,8 @@ def render_text(checkpoint: Checkpoint) -> str:
         lines.append(f"relayed {render_runs(checkpoint.relayed)}")
     if checkpoint.old_copy is not None:
         lines.append(f"old-copy {checkpoint.old_copy}")
+    if checkpoint.via is not None:
+        lines.append(f"via {checkpoint.via}")
     return "\n".join([*lines, *checkpoint.extensions]) + "\n"
 
 
@@ -202,6 +210,7 @@ def parse_text(text: str) -> Checkpoint:
         keys=lines.keys,
         relayed=_parse_relayed(lines, interval),
         old_copy=_parse_old_copy(lines),
+        via=_parse_via(lines),
         extensions=lines.unknown,
     )
 
@@ -238,6 +247,16 @@ def _parse_old_copy(lines: Lines) -> int | None:
         message = "the checkpoint names an old copy that has all its records, or that no recovery found"
         raise FormatError(message)
     return size
+
+
+def _parse_via(lines: Lines) -> str | None:
+    if "via" not in lines.known:
+        return None
+    via = parse_via(lines.known["via"])
+    if via == lines.source or "topic" not in lines.known:
+        message = "the checkpoint names its own service as the gateway, or has a gateway and no topic"
+        raise FormatError(message)
+    return via
 
 
 def _parse_frontier(text: str, size: int, root: bytes) -> tuple[bytes, ...]:

@@ -21,11 +21,12 @@ MAX_LINES = 3 + 64
 
 _MAX_ORIGIN = 4_096
 _FIXED_LINES = 3
-_ONCE = frozenset(("time", "final", "recovered", "frontier", "topic", "interval", "old-copy", "relayed"))
+_ONCE = frozenset(("time", "final", "recovered", "frontier", "topic", "interval", "old-copy", "relayed", "via"))
 _BARE = frozenset(("final", "recovered"))
 _KEY = "key "
 _SIZE = re.compile(r"0|[1-9][0-9]{0,15}", re.ASCII)
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}", re.ASCII)
+_SOURCE = re.compile(r"/[A-Za-z0-9._~%-]+/[A-Za-z0-9._~%-]+", re.ASCII)
 
 
 class Lines(NamedTuple):
@@ -110,6 +111,18 @@ def parse_topic(topic: str) -> str:
         message = "the checkpoint's topic is not the name of a Kafka topic"
         raise FormatError(message)
     return topic
+
+
+def parse_via(text: str) -> str:
+    """Return the source of a gateway.
+
+    Raises:
+        FormatError: The text is not ``/ENVIRONMENT/SERVICE``, both percent-encoded.
+    """
+    if len(text) > _MAX_ORIGIN or not _SOURCE.fullmatch(text):
+        message = "the checkpoint's line 'via' is not /ENVIRONMENT/SERVICE"
+        raise FormatError(message)
+    return text
 
 
 def decode_base64(text: str, part: str) -> bytes:

@@ -102,6 +102,11 @@ def present(**members: Any) -> dict[str, Any]:
 
 
 def worth(opened: OpenedEvent) -> dict[str, Any]:
-    """Return what a record is worth: whether it was sealed, whether it is proven, and, if so, that it is foreign."""
+    """Return what a record is worth: whether it was sealed, whether it is proven, and, if so, that it is foreign.
+
+    A record that a gateway logged for its service also has ``via``, the gateway's source.
+    """
     members: dict[str, Any] = {"sealed": opened.sealed, "proven": str(opened.proven)}
+    if opened.via is not None:
+        members["via"] = opened.via
     return members | {"foreign": True} if opened.is_foreign else members

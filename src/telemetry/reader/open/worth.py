@@ -39,11 +39,12 @@ class EntryJudge:
         if self._index is None:
             is_foreign = self._rules.needs_seals and not opened.sealed
             return replace(opened, is_foreign=True) if is_foreign else opened
-        event = opened.event
-        proven = self._index.judge(_place_of(event, leaf)) or Proven.PENDING
+        event, place = opened.event, _place_of(opened.event, leaf)
+        proven = self._index.judge(place) or Proven.PENDING
+        via = self._index.via(place) if proven is Proven.YES else None
         is_foreign = self._rules.needs_seals and not opened.sealed and proven is not Proven.YES
         is_foreign = is_foreign and not self._may_be_clear(opened)
-        return OpenedEvent(event, opened.place, opened.sealed, opened.raw, proven, is_foreign)
+        return OpenedEvent(event, opened.place, opened.sealed, opened.raw, proven, is_foreign, via)
 
     def sealed(self, entry: SealedEntry) -> SealedEntry:
         """Return an entry that stays sealed with what it is worth."""

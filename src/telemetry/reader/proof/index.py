@@ -100,6 +100,11 @@ class ProofIndex:
             stream = self._producers.get(place.producer)
         return stream.judge(place.sequence, place.leaf) if stream is not None else None
 
+    def via(self, place: StreamPlace) -> str | None:
+        """Return the gateway through which the events of a stream were logged, as was signed; None for none."""
+        stream = self._streams.get(place[:2])
+        return stream.via if stream is not None else None
+
     def is_trusted(self, producer: str) -> bool:
         """Return whether a trusted key has signed for a producer."""
         return producer in self._producers

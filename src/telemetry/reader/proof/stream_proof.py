@@ -29,6 +29,7 @@ class StreamProof:
 
     Attributes:
         size: The largest size that was signed.
+        via: Source of the gateway that logged the events, as the first checkpoint says; None where the service did.
     """
 
     __slots__ = (
@@ -45,6 +46,7 @@ class StreamProof:
         "_store",
         "_window",
         "size",
+        "via",
     )
 
     # attributes: five columns of one table, and what is not in it yet
@@ -61,6 +63,7 @@ class StreamProof:
         self._closed: int | None = None
         self._is_final = False
         self.size = 0
+        self.via: str | None = None
 
     def find(self, sequence: int) -> None:
         """Count a proven record, once."""
@@ -83,6 +86,8 @@ class StreamProof:
             checkpoint: The checkpoint.
             leaves: The leaf hashes of its interval, which its root proves; None if it brought none.
         """
+        if not self.size:
+            self.via = checkpoint.via
         if leaves is not None:
             self._prove(leaves.start, leaves.leaves, signed_at_of(checkpoint))
         elif checkpoint.size > self._last.size and len(self._bare) < _MAX_BARE:

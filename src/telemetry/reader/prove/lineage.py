@@ -100,6 +100,7 @@ class Covering:
             "time": self.checkpoint.time,
             "final": self.checkpoint.final,
             "recovered": self.checkpoint.recovered,
+            "via": self.checkpoint.via,
             "topic": None if self.place.is_in_file else self.place.source,
             "partition": self.place.partition,
             "offset": self.place.offset if self.place.partition is not None else None,

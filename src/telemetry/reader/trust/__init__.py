@@ -2,7 +2,7 @@
 
 from telemetry.reader.trust.judgement import Judgement, Role, Statement, TimeBasis
 from telemetry.reader.trust.policy import SourceRule, TrustedKey, TrustPolicy, matches, roles_of
-from telemetry.reader.trust.trust_file import load_trust_file, parse_trust_file
+from telemetry.reader.trust.trust_file import load_trust_file, parse_trust_file, read_trust_file
 
 __all__ = [
     "Judgement",
@@ -15,5 +15,6 @@ __all__ = [
     "load_trust_file",
     "matches",
     "parse_trust_file",
+    "read_trust_file",
     "roles_of",
 ]

@@ -16,7 +16,7 @@ class Role(StrEnum):
 
     Attributes:
         SERVICE: Checkpoints of a service's own streams.
-        GATEWAY: Checkpoints of streams that a gateway logs for others.
+        GATEWAY: Checkpoints of streams that a gateway logs for services, and that name the gateway.
         READER: Checkpoints of the streams in which readers record their reads.
         WITNESS: Rosters of streams that a witness saw.
         ARCHIVER: Seals of an archive.
@@ -56,6 +56,7 @@ class Statement:
         signed_at: Time that the signer states, RFC 3339 in UTC.
         appended_at: LogAppendTime of the record in seconds since the epoch; None where no broker stamped it.
         rostered_at: Time of the first roster that covers it, in seconds since the epoch; None without one.
+        via: Source of the gateway through which it says the events were logged; None where it names none.
     """
 
     roles: frozenset[Role]
@@ -64,6 +65,7 @@ class Statement:
     topic: str | None = None
     appended_at: float | None = None
     rostered_at: float | None = None
+    via: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,12 +17,14 @@ from telemetry.system.clock import rfc3339
 
 LATE = timedelta(days=7)
 """Default delay that is accepted between the signing and the appending of a record whose key has ended meanwhile."""
+UNSEEN = timedelta(hours=1)
+"""Longest time before a witness saw a record for which the broker is believed to have had it already."""
 READER_SERVICE = "telemetry-reader"
 """Service name under which readers record their reads."""
 WITNESS_SERVICE = "telemetry-witness"
 """Service name of a witness."""
 
-_SIGNERS = frozenset({Role.SERVICE, Role.GATEWAY})
+_OWN_ROLES = {READER_SERVICE: Role.READER, WITNESS_SERVICE: Role.WITNESS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +104,7 @@ class TrustPolicy:
 
         A service that reads its own trail signs its reads with the same key, so readers' sources do not count.
         """
-        roles = _SIGNERS | {Role.READER}
+        roles = frozenset({Role.SERVICE, Role.READER})
         return cls(
             tuple(TrustedKey(public=key, roles=roles, sources=("/*/*",)) for key in dict.fromkeys(keys)),
             binds_first_source=True,
@@ -122,11 +124,17 @@ class TrustPolicy:
         entries = [entry for entry in self.keys if entry.public == key]
         if not entries:
             return _refused(key, "the key is not trusted")
+        # One entry that admits the statement is enough; otherwise the last one that comes near to it says most.
+        entries.sort(key=lambda entry: (_covers(entry, statement.source), bool(entry.roles & statement.roles)))
         judgements = [self._judge_entry(entry, statement) for entry in entries]
-        # One entry that admits the statement is enough; otherwise the last one that was reached says most.
         accepted = next((judgement for judgement in judgements if judgement.accepted), None)
         if accepted is None:
             return judgements[-1]
+        # A key could name any gateway; it is the one whose own events it may sign.
+        if statement.via is not None and not any(
+            Role.SERVICE in entry.roles and _covers(entry, statement.via) for entry in entries
+        ):
+            return _refused(key, _not_that_gateway(statement.via))
         return self._bind(accepted, statement)
 
     def judge_checkpoint(
@@ -146,8 +154,9 @@ class TrustPolicy:
             rostered_at: Time of the first roster that covers it, in seconds since the epoch; None without one.
         """
         statement = Statement(
-            roles=roles_of(checkpoint.source),
+            roles=roles_of(checkpoint.source, checkpoint.via),
             source=checkpoint.source,
+            via=checkpoint.via,
             topic=checkpoint.topic,
             signed_at=checkpoint.time,
             appended_at=appended_at,
@@ -198,11 +207,9 @@ class TrustPolicy:
         """
         # 1.
         if not entry.roles & statement.roles:
-            wanted = " or ".join(sorted(statement.roles))
-            has = ", ".join(sorted(entry.roles))
-            return _refused(entry.public, f"the key has the role {has}, and only the role {wanted} may sign this")
+            return _refused(entry.public, _why_other_role(entry, statement))
         # 2.
-        if statement.source and not any(matches(pattern, statement.source) for pattern in entry.sources):
+        if statement.source and not _covers(entry, statement.source):
             return _refused(entry.public, f"the key may not sign for {statement.source}")
         # 3.
         if statement.topic is not None and entry.topics is not None and statement.topic not in entry.topics:
@@ -224,12 +231,22 @@ class TrustPolicy:
         return _refused(judgement.key, reason)
 
 
-def roles_of(source: str) -> frozenset[Role]:
-    """Return the roles of which one may sign checkpoints of a source."""
-    service = service_of(source)
-    if service == READER_SERVICE:
-        return frozenset({Role.READER})
-    return frozenset({Role.WITNESS}) if service == WITNESS_SERVICE else _SIGNERS
+def roles_of(source: str, via: str | None = None) -> frozenset[Role]:
+    """Return the roles of which one may sign checkpoints of a source; none may where a gateway logs for nobody.
+
+    Args:
+        source: Source of the stream.
+        via: Source of the gateway that the checkpoint names; None for none.
+    """
+    own = _OWN_ROLES.get(service_of(source))
+    if own is not None:
+        return frozenset({own}) if via is None else frozenset()
+    return frozenset({Role.SERVICE if via is None else Role.GATEWAY})
+
+
+def signers_of(source: str) -> frozenset[Role]:
+    """Return the roles of which one may sign for a source, where it is not known who logged the events."""
+    return roles_of(source) | roles_of(source, source)
 
 
 def service_of(source: str) -> str:
@@ -242,6 +259,31 @@ def matches(pattern: str, source: str) -> bool:
     """Return whether a pattern matches a source; ``*`` does not match across a slash."""
     parts, wanted = source.split("/"), pattern.split("/")
     return len(parts) == len(wanted) and all(fnmatchcase(part, glob) for part, glob in zip(parts, wanted, strict=True))
+
+
+def _covers(entry: TrustedKey, source: str) -> bool:
+    return any(matches(pattern, source) for pattern in entry.sources)
+
+
+def _why_other_role(entry: TrustedKey, statement: Statement) -> str:
+    has, wanted = (", ".join(sorted(roles)) for roles in (entry.roles, statement.roles))
+    if not wanted:
+        return f"no gateway may log for {statement.source}, and it names {statement.via} as one"
+    if statement.via is not None:
+        return (
+            f"the key has the role {has}, and only the role {wanted} may sign what was logged through {statement.via}; "
+            "a trust file has to list it for this service (`telemetry trust add --gateway`)"
+        )
+    if Role.GATEWAY in entry.roles and Role.SERVICE in statement.roles:
+        return f"the key has the role {has}, and may sign for {statement.source} only what names its gateway"
+    return f"the key has the role {has}, and only the role {wanted} may sign this"
+
+
+def _not_that_gateway(via: str) -> str:
+    return (
+        f"the key may not sign as {via}, through which it says that the events were logged: a gateway needs an entry with "
+        "the role service for its own source"
+    )
 
 
 def _judge_time(entry: TrustedKey, statement: Statement, late: timedelta) -> Judgement:
@@ -269,13 +311,12 @@ def _outside(entry: TrustedKey, time: datetime, late: timedelta) -> str:
 
 
 def _independent_time(statement: Statement) -> tuple[datetime | None, TimeBasis]:
-    """Return the earliest time that does not come from the signer, and where it comes from."""
-    for seconds, basis in ((statement.rostered_at, TimeBasis.ROSTER), (statement.appended_at, TimeBasis.APPEND)):
-        time = _from_epoch(seconds) if seconds is not None else None
-        # A number that is no time is no clock either.
-        if time is not None:
-            return time, basis
-    return None, TimeBasis.SELF
+    """Return the earliest time that does not come from the signer and is believed, and where it comes from."""
+    rostered, appended = _from_epoch(statement.rostered_at), _from_epoch(statement.appended_at)
+    # Both say that it was signed by then. But a broker can date back, and the witness is there to find that out.
+    if rostered is not None and (appended is None or not rostered - UNSEEN <= appended < rostered):
+        return rostered, TimeBasis.ROSTER
+    return (appended, TimeBasis.APPEND) if appended is not None else (None, TimeBasis.SELF)
 
 
 def _why(entry: TrustedKey) -> str:
@@ -306,8 +347,9 @@ def _parsed(time: str) -> datetime | None:
         return None
 
 
-def _from_epoch(seconds: float) -> datetime | None:
+def _from_epoch(seconds: float | None) -> datetime | None:
+    # A number that is no time is no clock either.
     try:
-        return datetime.fromtimestamp(seconds, UTC)
+        return datetime.fromtimestamp(seconds, UTC) if seconds is not None else None
     except (OverflowError, ValueError, OSError):
         return None

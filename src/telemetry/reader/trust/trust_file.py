@@ -56,6 +56,15 @@ def load_trust_file(path: Path) -> TrustPolicy:
         ConfigurationError: The file cannot be read, another user could have written it, or it is not a trust file; every
             problem is named.
     """
+    return parse_trust_file(read_trust_file(path))
+
+
+def read_trust_file(path: Path) -> bytes:
+    """Return the bytes of a trust file; what they say is not checked.
+
+    Raises:
+        ConfigurationError: The file cannot be read, or another user could have written it.
+    """
     try:
         data = read_believed(path, max_bytes=MAX_FILE_BYTES)
     except OSError as exc:
@@ -64,7 +73,7 @@ def load_trust_file(path: Path) -> TrustPolicy:
     # Who may write this file decides who is believed.
     if isinstance(data, FileFault):
         raise ConfigurationError(Problem("trust_file", str(data), data.remedy))
-    return parse_trust_file(data)
+    return data
 
 
 def parse_trust_file(data: bytes) -> TrustPolicy:

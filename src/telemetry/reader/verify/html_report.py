@@ -169,7 +169,7 @@ def _findings(report: VerificationReport) -> str:
         sections.append("<h3>No particular producer</h3>" + _finding_table(report.findings, report.more_findings))
     for producer in _worst_first(report.producers)[:MAX_PRODUCERS]:
         if producer.findings:
-            heading = f"<h3><code>{_text(producer.producer)}</code> {_text(producer.source)}</h3>"
+            heading = f"<h3><code>{_text(producer.producer)}</code> {_text(producer.service)}</h3>"
             sections.append(heading + _finding_table(producer.findings, producer.more_findings))
     return "".join(sections) or "<p>None.</p>"
 
@@ -229,7 +229,7 @@ def _producer_row(producer: ProducerReport) -> str:
         f'<td class="number">{count:,}</td>' for count in (producer.records, producer.proven, producer.duplicates)
     )
     return (
-        f"<tr><td><code>{_text(producer.producer)}</code></td><td>{_text(producer.source)}</td>"
+        f"<tr><td><code>{_text(producer.producer)}</code></td><td>{_text(producer.service)}</td>"
         f"<td>{_label(producer.verdict)}</td>{numbers}<td>{signed}</td><td>{end}</td><td>{keys}</td></tr>"
     )
 

@@ -29,6 +29,7 @@ class SavedCheckpoint(msgspec.Struct, kw_only=True):
     frontier: tuple[bytes, ...] | None
     extensions: tuple[str, ...]
     topic: str | msgspec.UnsetType = msgspec.UNSET
+    via: str | msgspec.UnsetType = msgspec.UNSET
 
     @classmethod
     def of(cls, checkpoint: Checkpoint) -> SavedCheckpoint:
@@ -44,6 +45,7 @@ class SavedCheckpoint(msgspec.Struct, kw_only=True):
             frontier=checkpoint.frontier,
             extensions=checkpoint.extensions,
             topic=msgspec.UNSET if checkpoint.topic is None else checkpoint.topic,
+            via=msgspec.UNSET if checkpoint.via is None else checkpoint.via,
         )
 
     def restored(self) -> Checkpoint:
@@ -53,8 +55,8 @@ class SavedCheckpoint(msgspec.Struct, kw_only=True):
             FormatError: No key can have signed such a checkpoint.
             TamperedError: Its frontier does not lead to its root.
         """
-        topic = None if self.topic is msgspec.UNSET else self.topic
-        values: dict[str, Any] = msgspec.structs.asdict(self) | {"topic": topic}
+        saved = msgspec.structs.asdict(self)
+        values: dict[str, Any] = {name: None if value is msgspec.UNSET else value for name, value in saved.items()}
         checkpoint = Checkpoint(**values)
         # What a trusted key has signed was read from a text, and can be written as one.
         if parse_text(render_text(checkpoint)) != checkpoint:

@@ -139,6 +139,7 @@ class StreamCheck:
             place: Place of its record.
             leaves: Leaf hashes of its interval.
         """
+        self.trusted.note_gateway(checkpoint)
         is_new = checkpoint.size not in self.tree.signed.roots or self._unread_size == checkpoint.size
         if not self.tree.add_checkpoint(checkpoint, leaves):
             self.tampered(self._why_two_histories(checkpoint, leaves), place=place, field="root")
@@ -194,6 +195,11 @@ class StreamCheck:
         """Remember who else signed a checkpoint; anyone can write one, so their number is bounded."""
         if len(self.signers) < MAX_SIGNERS:
             self.signers.add(labels)
+
+    @property
+    def via(self) -> str | None:
+        """Source of the gateway that logged the events; None where the service did, or where nothing is signed."""
+        return self.trusted.latest.via if self.trusted.latest is not None else None
 
     @property
     def source(self) -> str:

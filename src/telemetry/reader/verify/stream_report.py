@@ -126,6 +126,7 @@ class StreamReporter:
         return ProducerReport(
             producer=check.producer,
             source=check.source,
+            via=check.via or "",
             records=check.tree.counts.records,
             proven=check.tree.counts.proven,
             duplicates=check.tree.counts.duplicates,

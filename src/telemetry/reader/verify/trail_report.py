@@ -123,7 +123,7 @@ class TrailReporter:
     def _report_on(
         self, stream: StreamCheck, owners: Mapping[bytes, RecordGroup], held: Mapping[StreamName, Mapping[int, bytes]]
     ) -> ProducerReport:
-        more = [*stream.doubts(), *self._clear_records(stream), *self._rivals(stream)]
+        more = [*stream.doubts(), *_gateways(stream), *self._clear_records(stream), *self._rivals(stream)]
         if self._is_proven:
             more += self._evidence.refusals.touching(stream.name, stream.tree, stream.trusted)
             if self._expectations.witnessed is not None:
@@ -230,7 +230,12 @@ class TrailReporter:
         return held
 
     def _is_believed(self, key: PublicKey, stream: StreamCheck) -> bool:
-        statement = Statement(roles=roles_of(stream.source), source=stream.source, signed_at=stream.trusted.last_time)
+        statement = Statement(
+            roles=roles_of(stream.source, stream.via),
+            source=stream.source,
+            signed_at=stream.trusted.last_time,
+            via=stream.via,
+        )
         return self._policy.judge(key, statement).accepted
 
     def _key_changes(self, producers: Iterable[ProducerReport]) -> Iterator[str]:
@@ -278,3 +283,11 @@ class TrailReporter:
             return findings, ()
         acknowledged = tuple(finding for finding in findings if known.covers(finding, stream, source))
         return tuple(finding for finding in findings if finding not in acknowledged), acknowledged
+
+
+def _gateways(stream: StreamCheck) -> Iterator[Finding]:
+    """Yield that a stream was signed as logged through several: a process has a random id, and is one of them."""
+    names = sorted(name or "the service itself" for name in stream.trusted.gateways)
+    if len(names) > 1:
+        reason = f"its checkpoints were signed as logged through {', and through '.join(names)}; a key was misused"
+        yield Finding(Verdict.TAMPERED, reason, field="via")

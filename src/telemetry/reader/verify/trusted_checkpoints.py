@@ -14,6 +14,8 @@ MAX_SPANS = 4_096
 """Spans of data keys that are kept of one producer."""
 MAX_RECOVERIES = 16
 """Recoveries that are kept of one producer; there is one, unless old copies of its spool segment are put back."""
+MAX_GATEWAYS = 8
+"""Gateways that are kept of one producer; there is one at most, unless a key is misused."""
 _CLOCK_SET = timedelta(minutes=5)
 """Step back that is accepted of version 1, whose times were those of the host's clock."""
 
@@ -40,6 +42,7 @@ class TrustedCheckpoints:
         believed: For each label, why the key is believed.
         spans: The data keys that were signed for, with the records that they sealed.
         relayed: The records that came from an outbox, and may be older than the producer.
+        gateways: The gateways that they name, each once; None for the service itself.
         count: How many different checkpoints they signed.
         latest: The largest checkpoint; None before the first.
         last_end: The largest end that was signed, by the process itself or in a recovery; None while there is none.
@@ -47,13 +50,26 @@ class TrustedCheckpoints:
         recoveries: The ends that were signed for a dead process, the last ones of each size.
     """
 
-    __slots__ = ("_times", "believed", "count", "ended", "keys", "last_end", "latest", "recoveries", "relayed", "spans")
+    __slots__ = (
+        "_times",
+        "believed",
+        "count",
+        "ended",
+        "gateways",
+        "keys",
+        "last_end",
+        "latest",
+        "recoveries",
+        "relayed",
+        "spans",
+    )
 
     def __init__(self) -> None:
         self.keys: set[str] = set()
         self.believed: dict[str, str] = {}
         self.spans: list[KeySpan] = []
         self.relayed = SequenceRanges()
+        self.gateways: dict[str | None, None] = {}
         # Earliest and latest time that was signed for each size, and whether all of them are of version 2.
         self._times: dict[int, tuple[str, str, bool]] = {}
         self.count = 0
@@ -102,6 +118,12 @@ class TrustedCheckpoints:
         if checkpoint.is_closing and (self.last_end is None or checkpoint.size >= self.last_end.size):
             self.last_end = checkpoint
         self._note_end(checkpoint)
+
+    def note_gateway(self, checkpoint: Checkpoint) -> None:
+        """Remember the gateway that a checkpoint names, also where the checkpoint contradicts another one."""
+        # Two are a finding already, and more of them say no more.
+        if len(self.gateways) < MAX_GATEWAYS:
+            self.gateways.setdefault(checkpoint.via)
 
     def backward(self) -> Iterator[tuple[int, str, str]]:
         """Yield where the times run back: a size, its time, and the later time that was signed for fewer records."""
@@ -153,6 +175,8 @@ class TrustedCheckpoints:
         self.count = count
         self.latest, self.last_end = latest, last_end
         for checkpoint in (latest, last_end):
+            if checkpoint is not None:
+                self.note_gateway(checkpoint)
             if checkpoint is not None and checkpoint.recovered:
                 self._note_recovery(checkpoint)
             elif checkpoint is not None:

@@ -158,6 +158,7 @@ class ProducerReport:
     Attributes:
         producer: The stream.
         source: CloudEvents source of its events, such as ``/production/payments``.
+        via: Source of the gateway that logged them for the service; empty where the service did.
         records: Records seen, copies not counted.
         proven: Records that a signed checkpoint proves, in this run or an earlier one.
         duplicates: Copies beyond the first, byte for byte the same.
@@ -177,6 +178,7 @@ class ProducerReport:
 
     producer: str
     source: str = ""
+    via: str = ""
     records: int = 0
     proven: int = 0
     duplicates: int = 0
@@ -204,6 +206,11 @@ class ProducerReport:
         """Every verdict that applies."""
         return frozenset(finding.verdict for finding in self.findings) or frozenset({Verdict.COMPLETE})
 
+    @property
+    def service(self) -> str:
+        """Its source, and the gateway that logged for it, for people."""
+        return f"{self.source}, logged through {self.via}" if self.via else self.source
+
     def of(self, verdict: Verdict) -> tuple[Finding, ...]:
         """Return the findings of one kind."""
         return tuple(finding for finding in self.findings if finding.verdict is verdict)
@@ -214,6 +221,7 @@ class ProducerReport:
         return {
             "verdict": str(self.verdict),
             **{name: getattr(self, name) for name in names},
+            "via": self.via or None,
             "signed_at": self.signed_at,
             "is_closed": self.is_closed,
             "is_open": self.is_open,

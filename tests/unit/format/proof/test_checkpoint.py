@@ -265,3 +265,28 @@ def test_old_copy_that_is_none_is_refused(change: dict[str, object]) -> None:
     right = dataclasses.replace(checkpoint_of(5, recovered=True), topic="audit-events", interval=5, old_copy=3)
     with pytest.raises(FormatError):
         sign_checkpoint(dataclasses.replace(right, **change), Key())  # type: ignore[arg-type]
+
+
+def test_gateway_that_logged_the_events_is_signed_for() -> None:
+    checkpoint = dataclasses.replace(checkpoint_of(5), topic="audit-events", via="/production/edge%20gateway")
+
+    note = sign_checkpoint(checkpoint, Key())
+
+    assert note.partition("\n\n")[0].endswith("\nvia /production/edge%20gateway")
+    assert open_checkpoint(note, [Key().public]) == checkpoint
+
+
+@pytest.mark.parametrize(
+    "via",
+    ["", "gateway", "/production", "/production/a/b", "/production/a b", "//a", "/production/ä", "/p/" + "g" * 5_000],
+)
+def test_gateway_that_is_no_source_is_refused(via: str) -> None:
+    with pytest.raises(FormatError):
+        sign_checkpoint(dataclasses.replace(checkpoint_of(5), topic="audit-events", via=via), Key())
+
+
+def test_gateway_is_another_service_and_needs_a_topic() -> None:
+    right = checkpoint_of(5)
+    for change in ({"via": right.source, "topic": "audit-events"}, {"via": "/production/gateway", "topic": None}):
+        with pytest.raises(FormatError):
+            sign_checkpoint(dataclasses.replace(right, **change), Key())  # type: ignore[arg-type]

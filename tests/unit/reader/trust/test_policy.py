@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -17,6 +18,7 @@ from telemetry.reader.trust import (
     matches,
     roles_of,
 )
+from telemetry.reader.trust.policy import signers_of
 
 PAYMENTS = PublicKey("payments", b"p" * 32)
 MARKETING = PublicKey("marketing", b"m" * 32)
@@ -102,7 +104,23 @@ def test_dates_without_an_independent_clock() -> None:
     assert judgement.is_self_asserted
 
 
-def test_roster_counts_before_append_time() -> None:
+@pytest.mark.parametrize(
+    ("before", "accepted", "basis"),
+    [
+        (timedelta(minutes=10), True, TimeBasis.APPEND),
+        (timedelta(hours=2), False, TimeBasis.ROSTER),
+        (timedelta(days=-30), False, TimeBasis.ROSTER),
+    ],
+    ids=["a round of the witness", "dated back", "a copy of long after"],
+)
+def test_earlier_of_two_clocks_counts_within_an_hour(before: timedelta, accepted: bool, basis: TimeBasis) -> None:
+    seen = END + timedelta(minutes=5)
+    statement = _statement(appended=seen - before, rostered=seen)
+    judgement = TrustPolicy((_key(revoked_from=END),)).judge(PAYMENTS, statement)
+    assert (judgement.accepted, judgement.time_basis) == (accepted, basis)
+
+
+def test_roster_before_a_late_append_counts() -> None:
     statement = _statement(appended=END + timedelta(days=30), rostered=END)
     judgement = TrustPolicy((_key(not_after=END),)).judge(PAYMENTS, statement)
     assert judgement.accepted
@@ -166,3 +184,46 @@ def test_clear_events_until_a_date() -> None:
     policy = TrustPolicy((_key(),), rules=(SourceRule(name="/production/*", clear_until=END),))
     assert policy.clear_until("/production/payments") == END
     assert policy.clear_until("/staging/payments") is None
+
+
+def _of_a_gateway(*, source: str = "/production/payments", via: str = "/production/gateway") -> Statement:
+    return replace(_statement(source=source), roles=roles_of(source, via), via=via)
+
+
+def _gateway(*services: str) -> TrustPolicy:
+    return TrustPolicy(
+        (_key(role=Role.GATEWAY, sources=services), _key(role=Role.SERVICE, sources=("/production/gateway",)))
+    )
+
+
+def test_gateway_signs_for_listed_services_through_itself() -> None:
+    policy = _gateway("/production/payments")
+    assert policy.judge(PAYMENTS, _of_a_gateway()).accepted
+    assert policy.judge(PAYMENTS, _statement(source="/production/gateway")).accepted
+    assert not policy.judge(PAYMENTS, _statement()).accepted
+    assert not policy.judge(PAYMENTS, _of_a_gateway(via="/production/edge")).accepted
+    assert not policy.judge(PAYMENTS, _of_a_gateway(source="/production/ledger")).accepted
+
+
+def test_key_of_a_service_is_no_gateway() -> None:
+    assert not TrustPolicy((_key(),)).judge(PAYMENTS, _of_a_gateway()).accepted
+    assert not TrustPolicy.of_keys([PAYMENTS]).judge(PAYMENTS, _of_a_gateway()).accepted
+
+
+def test_gateway_without_an_own_source_is_refused() -> None:
+    judgement = TrustPolicy((_key(role=Role.GATEWAY),)).judge(PAYMENTS, _of_a_gateway())
+    assert "needs an entry with the role service for its own source" in judgement.reason
+
+
+@pytest.mark.parametrize("service", ["telemetry-reader", "telemetry-witness"])
+def test_no_gateway_signs_for_readers_or_witnesses(service: str) -> None:
+    source = f"/production/{service}"
+    every = frozenset(Role)
+    policy = TrustPolicy((replace(_key(sources=("/production/*",)), roles=every),))
+    assert policy.judge(PAYMENTS, _statement(source=source)).accepted
+    assert "no gateway may log" in policy.judge(PAYMENTS, _of_a_gateway(source=source)).reason
+
+
+def test_either_signer_may_have_signed_what_a_roster_names() -> None:
+    assert signers_of("/production/payments") == {Role.SERVICE, Role.GATEWAY}
+    assert signers_of("/production/telemetry-reader") == {Role.READER}

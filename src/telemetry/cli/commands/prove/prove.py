@@ -16,6 +16,7 @@ from telemetry.cli.output.console import err, escape_control, escape_markup
 from telemetry.cli.output.examples import examples
 from telemetry.cli.output.new_file import new_file
 from telemetry.exceptions import ConfigurationError, IncompleteError, Problem, TamperedError, VerificationError
+from telemetry.format.proof.checkpoint import read_unverified
 from telemetry.format.proof.inclusion import InclusionProof, encode_proof
 from telemetry.format.uuid7 import is_uuid
 from telemetry.format.value.message import parse
@@ -67,6 +68,9 @@ def prove(
         stream.write(encode_proof(proof))
     for judgement in believed:
         err.print(Text(escape_control(f"signed by {judgement.signer}: {judgement.why}"), style="dim"))
+    gateway = read_unverified(proof.checkpoint)[1].via
+    if gateway is not None:
+        err.print(Text(escape_control(f"logged through {gateway}"), style="dim"))
     err.print(f"proof written to [bold]{escape_markup(str(target))}[/]")
 
 

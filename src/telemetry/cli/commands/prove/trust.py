@@ -16,7 +16,7 @@ from telemetry.cli.output.examples import examples
 from telemetry.cli.output.new_file import new_file
 from telemetry.exceptions import ConfigurationError, FormatError, Problem, TelemetryError
 from telemetry.format.proof.signed_note import PublicKey
-from telemetry.reader.trust import Role, TrustedKey, TrustPolicy, load_trust_file, parse_trust_file
+from telemetry.reader.trust import Role, TrustedKey, TrustPolicy, load_trust_file, parse_trust_file, read_trust_file
 from telemetry.reader.trust.judgement import label_of
 from telemetry.system.clock import rfc3339
 
@@ -27,6 +27,29 @@ app = typer.Typer(
 )
 
 
+_Keys = Annotated[
+    list[str], typer.Argument(help="Public keys as `telemetry keys export-public` prints them, or files.")
+]
+_Sources = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--source", help="Source for which they may sign, such as /production/payments; * matches one part. Repeatable."
+    ),
+]
+_Roles = Annotated[list[Role] | None, typer.Option("--role", help="Role of the keys; default: service. Repeatable.")]
+_Topics = Annotated[
+    list[str] | None, typer.Option("--topic", help="Topic for which they may sign; default: any. Repeatable.")
+]
+_Gateway = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SOURCE",
+        help="The keys are those of this gateway, such as /production/gateway: they may sign its own events, and for the "
+        "services of --source what it logs on their behalf.",
+    ),
+]
+
+
 @app.command(
     epilog=examples(
         "telemetry trust init audit.pub --source /production/payments --out trust.toml",
@@ -34,31 +57,57 @@ app = typer.Typer(
     )
 )
 def init(
-    keys: Annotated[
-        list[str], typer.Argument(help="Public keys as `telemetry keys export-public` prints them, or files.")
-    ],
+    keys: _Keys,
     *,
-    source: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Source for which they may sign, such as /production/payments; * matches one part. Repeatable."
-        ),
-    ] = None,
-    role: Annotated[list[Role] | None, typer.Option(help="Role of the keys; default: service. Repeatable.")] = None,
-    topic: Annotated[
-        list[str] | None, typer.Option(help="Topic for which they may sign; default: any. Repeatable.")
-    ] = None,
+    source: _Sources = None,
+    role: _Roles = None,
+    topic: _Topics = None,
+    gateway: _Gateway = None,
     file: Annotated[Path, typer.Option("--out", "-o", help="File to write; it must not exist.")] = Path("trust.toml"),
 ) -> None:
     """Write a trust file for these keys. Edit it to add further keys, dates, and what is expected of a source."""
     try:
-        content = _render([_public_key(text) for text in keys], role or [Role.SERVICE], source or [], topic or [])
+        blocks = _blocks(keys, role, source or [], topic or [], gateway)
+        content = "\n".join(["version = 1\n", *blocks]).encode()
         parse_trust_file(content)
         with new_file(file, replace=False) as stream:
             stream.write(content)
     except TelemetryError as exc:
         raise fail(exc) from exc
     err.print(f"trust file written to [bold]{escape_markup(str(file))}[/]; look at it with `telemetry trust check`")
+
+
+@app.command(
+    epilog=examples(
+        "telemetry trust add shop.pub --source /production/shop --to trust.toml",
+        "telemetry trust add gateway.pub --gateway /production/gateway --source /production/shop --to trust.toml",
+    )
+)
+def add(
+    keys: _Keys,
+    *,
+    source: _Sources = None,
+    role: _Roles = None,
+    topic: _Topics = None,
+    gateway: _Gateway = None,
+    file: Annotated[Path, typer.Option("--to", help="The trust file.")] = Path("trust.toml"),
+) -> None:
+    """Add keys to a trust file. What is in it stays as it is, comments too.
+
+    Exit code: 0, or 2 when the file or a key cannot be used; the file is unchanged then.
+    """
+    try:
+        before = read_trust_file(file)
+        parse_trust_file(before)
+        content = "\n".join(
+            [before.decode().rstrip("\n") + "\n", *_blocks(keys, role, source or [], topic or [], gateway)]
+        )
+        parse_trust_file(content.encode())
+        with new_file(file, replace=True, option="--to") as stream:
+            stream.write(content.encode())
+    except TelemetryError as exc:
+        raise fail(exc) from exc
+    err.print(f"added to [bold]{escape_markup(str(file))}[/]; look at it with `telemetry trust check`")
 
 
 @app.command(epilog=examples("telemetry trust check trust.toml", "telemetry trust check trust.toml --json"))
@@ -103,15 +152,32 @@ def _public_key(text: str) -> PublicKey:
         raise ConfigurationError(Problem("KEYS", f"{text!r} is not a public key", remedy)) from exc
 
 
-def _render(keys: list[PublicKey], roles: list[Role], sources: list[str], topics: list[str]) -> bytes:
-    blocks = ["version = 1\n"]
-    for key in keys:
-        lines = ["[[key]]", f"public = {_quoted(str(key))}", f"roles = {_list([str(role) for role in roles])}"]
-        lines += [f"sources = {_list(sources)}"] if sources else []
-        lines += [f"topics = {_list(topics)}"] if topics else []
-        lines.append("# not_after = 2027-12-31T00:00:00Z   # also: not_before, revoked_from")
-        blocks.append("\n".join(lines) + "\n")
-    return "\n".join(blocks).encode()
+def _blocks(
+    texts: list[str], roles: list[Role] | None, sources: list[str], topics: list[str], gateway: str | None
+) -> list[str]:
+    """Return the entries of keys; a gateway has two of each, so that it cannot sign as one of its services.
+
+    Raises:
+        ConfigurationError: A text is not a public key, or the options contradict each other.
+    """
+    keys = [_public_key(text) for text in texts]
+    if gateway is None:
+        return [_block(key, roles or [Role.SERVICE], sources, topics) for key in keys]
+    if roles:
+        raise ConfigurationError(Problem("--role", "contradicts --gateway", "give one of them"))
+    if not sources or gateway in sources:
+        reason = "needs the sources of the services for which it logs, and not its own"
+        raise ConfigurationError(Problem("--gateway", reason, "name them with --source"))
+    entries = ([Role.SERVICE], [gateway]), ([Role.GATEWAY], sources)
+    return [_block(key, role, covered, topics) for key in keys for role, covered in entries]
+
+
+def _block(key: PublicKey, roles: list[Role], sources: list[str], topics: list[str]) -> str:
+    lines = ["[[key]]", f"public = {_quoted(str(key))}", f"roles = {_list([str(role) for role in roles])}"]
+    lines += [f"sources = {_list(sources)}"] if sources else []
+    lines += [f"topics = {_list(topics)}"] if topics else []
+    lines.append("# not_after = 2027-12-31T00:00:00Z   # also: not_before, revoked_from")
+    return "\n".join(lines) + "\n"
 
 
 def _list(texts: list[str]) -> str:
@@ -151,6 +217,13 @@ def _advice(policy: TrustPolicy, now: datetime) -> list[str]:
         label = label_of(key.public)
         if key.roles >= {Role.SERVICE, Role.READER}:
             advice.append(f"{label} is a service's and a reader's key: each reader should have a key of its own")
+        if key.roles >= {Role.SERVICE, Role.GATEWAY}:
+            advice.append(
+                f"{label} may sign for all its sources as a gateway, and as the service itself: "
+                "give it two entries, as `telemetry trust add --gateway` writes them"
+            )
+        elif Role.GATEWAY in key.roles and not policy.sources_of(key.public, Role.SERVICE):
+            advice.append(f"{label} is a gateway's key without a source of its own: add an entry with the role service")
         if key.is_dated and key.topics is None:
             advice.append(f"{label} has dates and no topics: it may sign for any topic, a copied one too")
     if not any(_status(key, now) == "valid" for key in policy.keys):

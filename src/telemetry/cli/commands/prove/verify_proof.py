@@ -75,6 +75,7 @@ def _facts(proven: ProvenRecord, believed: Sequence[Judgement]) -> dict[str, Any
     attributes, checkpoint = proven.message.attributes, proven.checkpoint
     return {
         **{name: attributes[name] for name in ("id", "type", "time", "source", "producer", "sequence")},
+        **({"logged_through": checkpoint.via} if checkpoint.via is not None else {}),
         "checkpoint_size": checkpoint.size,
         "checkpoint_time": checkpoint.time,
         "checkpoint_root": checkpoint.root.hex(),

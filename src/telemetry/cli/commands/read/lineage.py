@@ -300,6 +300,7 @@ def _checkpoint(record: Lineage, *, has_keys: bool) -> Step:
         "size": f"{checkpoint.size:,} records"
         + (", final" * checkpoint.final)
         + (", recovered" * checkpoint.recovered),
+        "logged through": checkpoint.via or "",
         "root": checkpoint.root.hex(),
         "place": str(covering.place),
         "signed by": ", ".join(covering.signers) or covering.claimed,

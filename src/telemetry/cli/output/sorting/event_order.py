@@ -48,6 +48,7 @@ class _Stored(msgspec.Struct, array_like=True):
     append_time: float | None
     proven: Proven
     is_foreign: bool
+    via: str | None
 
 
 _encode = msgspec.json.Encoder().encode
@@ -82,6 +83,7 @@ class EventOrder:
             raw.append_time,
             opened.proven,
             opened.is_foreign,
+            opened.via,
         )
         self._sort.add(self._key(opened), _encode(stored))
 
@@ -94,7 +96,9 @@ class EventOrder:
         for item in self._sort:
             stored = _decode(item)
             raw = RawRecord(stored.key, None, stored.place, stored.timestamp, (), stored.append_time)
-            yield OpenedEvent(stored.event, stored.place, stored.sealed, raw, stored.proven, stored.is_foreign)
+            yield OpenedEvent(
+                stored.event, stored.place, stored.sealed, raw, stored.proven, stored.is_foreign, stored.via
+            )
 
     def __enter__(self) -> Self:
         return self

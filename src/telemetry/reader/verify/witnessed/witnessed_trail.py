@@ -12,7 +12,7 @@ from telemetry.format.roster.roster import Roster, is_signed_by
 from telemetry.reader.roster.cosigned import Cosigned
 from telemetry.reader.roster.history import RosterHistory, Sighting
 from telemetry.reader.trust.judgement import Role, Statement
-from telemetry.reader.trust.policy import TrustPolicy, roles_of
+from telemetry.reader.trust.policy import TrustPolicy, signers_of
 from telemetry.reader.verify.checkpoint_judge import JudgedCheckpoint
 from telemetry.reader.verify.stream_check import StreamCheck
 from telemetry.reader.verify.verdicts import Finding, Verdict
@@ -257,7 +257,8 @@ class WitnessedTrail:
             # Which service a key is bound to follows from the trail, and the trail may have been exchanged.
             return True
         rostered = datetime.fromisoformat(time).timestamp()
-        statement = Statement(roles=roles_of(entry.source), source=entry.source, signed_at=time, rostered_at=rostered)
+        # A roster does not say who logged the events.
+        statement = Statement(roles=signers_of(entry.source), source=entry.source, signed_at=time, rostered_at=rostered)
         return self._policy.judge(key, statement).accepted
 
     def _is_expired(self, sighting: Sighting, bounds: Bounds, now: datetime | None) -> bool:
