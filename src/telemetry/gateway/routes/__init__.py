@@ -4,5 +4,7 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
-ROUTES: tuple[BaseRoute, ...] = ()
+from telemetry.gateway.routes import events, kubernetes, preset
+
+ROUTES: tuple[BaseRoute, ...] = (*events.ROUTES, *kubernetes.ROUTES, *preset.ROUTES)
 """All routes that need a caller, below ``/v1/``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from time import perf_counter
 from typing import NamedTuple, Protocol
 
 from telemetry.audit.receipt import ACCEPTED, LEVELS, Receipt, wait_until
@@ -18,7 +19,8 @@ from telemetry.exceptions import (
 from telemetry.gateway.submission.event_call import EventCall, RefusedEvent
 
 _EVENTS_IN_A_ROW = 50
-"""Events that are offered before other requests have their turn: about a millisecond of work."""
+_SECONDS_IN_A_ROW = 0.002
+"""Events that are offered before other requests have their turn, and the time for them where they are large."""
 
 _FULL_SECONDS, _AWAY_SECONDS = 1, 5
 _FULL = "the gateway has no room for more events of this service; send it again later"
@@ -89,9 +91,11 @@ async def _offer(audit: EventLog, calls: Iterable[EventCall | RefusedEvent]) -> 
     results: list[Receipt | RefusedEvent] = []
     stopped: RefusedEvent | None = None
     log = audit.log
+    began = perf_counter()
     for count, call in enumerate(calls, 1):
-        if count % _EVENTS_IN_A_ROW == 0:
+        if count % _EVENTS_IN_A_ROW == 0 or perf_counter() - began > _SECONDS_IN_A_ROW:
             await asyncio.sleep(0)
+            began = perf_counter()
         if type(call) is RefusedEvent:
             results.append(call)
             continue
