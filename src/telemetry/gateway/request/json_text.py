@@ -41,7 +41,7 @@ def json_text(body: bytes, *, charset: str = "utf-8") -> bytes:
     Raises:
         RefusedRequestError: The encoding is another one (415), or the body is empty (400).
     """
-    foreign = body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or body[:2].count(0) or body[1:4].count(0)
+    foreign = body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or (len(body) > 1 and 0 in body[:4])
     if charset.strip().strip('"').lower() not in _UTF8 or foreign:
         raise RefusedRequestError(415, "the body is not in UTF-8; JSON is sent in UTF-8")
     text = body.removeprefix(codecs.BOM_UTF8).strip(_SPACE)

@@ -56,7 +56,7 @@ async def test_other_requests_have_their_turn_between_events() -> None:
 
 async def test_a_wrong_event_refuses_no_other() -> None:
     log = ListedLog(errors={1: EventError("outcome must be one of ...")})
-    calls = [
+    calls: list[EventCall | RefusedEvent] = [
         EventCall("a", 1, "u", {}),
         EventCall("b", 2, "u", {}),
         RefusedEvent(422, "no"),
