@@ -10,6 +10,7 @@ import pytest
 
 from telemetry.config import TelemetryConfig
 from tests.docs.configuration_tables import PAGE
+from tests.support.in_process import run
 
 
 def test_variables_of_the_page_are_a_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,3 +33,30 @@ def test_variables_of_the_page_are_a_configuration(tmp_path: Path, monkeypatch: 
     assert audit.storage_config is not None
     assert (audit.storage_config.provider, audit.storage_config.prefix) == ("aws_s3", "fallback")
     assert audit.signing_config is not None
+
+
+CONTENT = """service_name = "payments"
+[audit_config]
+kafka_brokers = "kafka-1:9093"
+fallback_enabled = false
+[audit_config.encryption_config]
+provider = "local_key"
+key_path = "audit.key"
+passphrase_file = "audit-passphrase"
+"""
+
+
+def test_settings_in_force_look_as_the_page_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = PAGE.with_name("command.md").read_text("utf-8")
+    found = re.search(
+        r"^\$ TELEMETRY_KAFKA_TOPIC=(\S+) telemetry (config show .*)\n((?:.+\n)+?)```", page, re.MULTILINE
+    )
+    assert found is not None
+    monkeypatch.chdir(tmp_path)
+    for name, content in (("telemetry.toml", CONTENT), ("audit-passphrase", "correct horse battery\n")):
+        (tmp_path / name).write_text(content)
+        (tmp_path / name).chmod(0o600)
+
+    done = run(*found[2].split(), environment={"TELEMETRY_KAFKA_TOPIC": found[1]})
+
+    assert done.out.decode() == found[3]

@@ -82,6 +82,11 @@ COMMANDS = (
         "Export the event types that a service declares, compare two versions, and compare them with code and with a trail.",
     ),
     Entry(
+        "config",
+        "telemetry.cli.commands.operate.configuration",
+        "Show the settings in force and where each comes from, check them, and list the variables.",
+    ),
+    Entry(
         "doctor",
         "telemetry.cli.commands.operate.doctor",
         "Check configuration, key, Kafka, fallback store, spool, disk and clock; nothing is written to the topic.",

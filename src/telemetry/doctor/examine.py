@@ -42,13 +42,23 @@ def examine(
     return Report(results)
 
 
+def examine_files(config: AuditConfig) -> Iterator[CheckResult]:
+    """Check what can be checked without asking anybody: settings, the files that they name, and secrets.
+
+    Args:
+        config: The audit pipeline.
+    """
+    yield _configuration_result(config)
+    if config.local_mode is None:
+        yield from secret_results(config)
+
+
 def _results(config: AuditConfig, timeout: float) -> Iterator[CheckResult]:
     # The first failure decides the exit code, so the checks go from the cause to its effects: what the operator wrote,
     # the services it names, then this machine.
-    yield _configuration_result(config)
+    yield from examine_files(config)
     if config.local_mode is not None:
         return  # nothing else is used
-    yield from secret_results(config)
     yield key_result(config)
     examination = examine_kafka(config, timeout=timeout)
     yield from kafka_results(config, examination)

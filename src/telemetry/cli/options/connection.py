@@ -18,6 +18,7 @@ from telemetry.exceptions import TelemetryError
 
 if TYPE_CHECKING:
     from telemetry.config import EncryptionConfig, TelemetryConfig
+    from telemetry.config.loading.layers import Layers
 
 _PANEL = "Where the trail is (also: TELEMETRY_* variables)"
 
@@ -63,6 +64,7 @@ _OPTIONS: dict[str, Any] = {
 }
 
 Loader = Callable[..., "TelemetryConfig"]
+LayersReader = Callable[[], "Layers"]
 
 
 class ConnectionBundle:
@@ -76,6 +78,28 @@ class ConnectionBundle:
     def build(self, values: Mapping[str, Any]) -> Loader:
         """Return the function; it reads environment and file when it is called."""
         return functools.partial(load_config, values)
+
+
+class LayersBundle:
+    """The connection options as a bundle: a command gets a function that reads options, environment and file."""
+
+    parameter = "read"
+    options = ConnectionBundle.options
+
+    def build(self, values: Mapping[str, Any]) -> LayersReader:
+        """Return the function."""
+
+        def read() -> Layers:
+            from telemetry.config.loading.layers import read_layers  # noqa: PLC0415
+
+            return read_layers(values["config"], _arguments(values, {}))
+
+        return read
+
+
+def with_layers(command: Command) -> Command:
+    """Give a command the connection options; it receives ``read``, which returns where each field comes from."""
+    return reporting_errors(with_bundle(command, LayersBundle()))
 
 
 def with_connection(command: Command) -> Command:
@@ -110,6 +134,10 @@ def load_config(given: Mapping[str, Any], **audit: Any) -> TelemetryConfig:
     """
     from telemetry.config import TelemetryConfig  # noqa: PLC0415 - the help of a command needs no configuration
 
+    return TelemetryConfig.load(given["config"], **_arguments(given, audit))
+
+
+def _arguments(given: Mapping[str, Any], audit: Mapping[str, Any]) -> dict[str, Any]:
     # An option that was not given stays out, so that environment and file decide.
     flat = {
         "kafka_brokers": given["brokers"],
@@ -121,12 +149,11 @@ def load_config(given: Mapping[str, Any], **audit: Any) -> TelemetryConfig:
         "encryption_config": _recovery(given) or _encryption(given),
         "storage_config": given["fallback_path"] and {"provider": "local_file", "base_path": given["fallback_path"]},
     }
-    overrides = _present(
+    return _present(
         service_name=given["service_name"],
         environment=given["environment"],
         audit_config=_present(**{**flat, **audit}),
     )
-    return TelemetryConfig.load(given["config"], **overrides)
 
 
 def _recovery(given: Mapping[str, Any]) -> EncryptionConfig | None:

@@ -15,7 +15,7 @@ from telemetry.config.loading.environment import Environment
 from telemetry.config.loading.short_variables import FieldPath, value_at
 from telemetry.config.loading.stated_file import StatedFile
 from telemetry.config.loading.strength import weakened
-from telemetry.config.loading.variable_names import nearest, short_name, warn_of_suspects
+from telemetry.config.loading.variable_names import nearest, variable_for_absent, warn_of_suspects
 from telemetry.config.model import ConfigModel
 from telemetry.config.outbox import OutboxConfig
 from telemetry.config.storage import StorageConfig
@@ -91,7 +91,8 @@ class Layers:
             return Origin("variable", self._environment.variable_of(path) or "")
         if value_at(self._file.values, path) is None or self._hidden(path):
             return None
-        return Origin("file", str(self._file.path), self._file.lines.get(path))
+        lines = (line for place, line in self._file.lines.items() if place[: len(path)] == path)
+        return Origin("file", str(self._file.path), min(lines, default=None))
 
     def _created(self, model: type[ConfigT]) -> tuple[ConfigT | None, list[Problem]]:
         try:
@@ -104,7 +105,7 @@ class Layers:
         path = tuple(problem.field.split("."))
         origin = self.origin_of(path)
         if origin is None:
-            short = short_name(path)
+            short = variable_for_absent(path)
             return replace(problem, remedy=f"{problem.remedy}; as a variable it is {short}") if short else problem
         if origin.kind != "variable":
             return problem

@@ -60,12 +60,22 @@ def short_name(path: FieldPath) -> str | None:
     return next((each.name for each in SHORT_VARIABLES if each.paths == [path]), None)
 
 
+def variable_for_absent(path: FieldPath) -> str | None:
+    """Return the short variable that gives a field, or that fills the section; None if there is none."""
+    filling = (each.name for each in SHORT_VARIABLES if each.read and each.section == path)
+    return short_name(path) or next(filling, None)
+
+
 def suspects(names: Iterable[str]) -> list[tuple[str, str]]:
     """Return variables that look like misspelt ones, each with the name that was probably meant; at most 20.
 
     A name below a section, such as ``TELEMETRY_AUDIT_CONFIG__KAFKA_BROKER``, is not among them: loading refuses it.
+
+    Args:
+        names: Names of variables, of other programs too.
     """
-    found = ((name, nearest(name)) for name in names if not _is_known(name))
+    ours = sorted({name.upper() for name in names if name.upper().startswith(PREFIX)})
+    found = ((name, nearest(name)) for name in ours if not _is_known(name))
     return [(name, other) for name, other in found if other is not None][:_MAX_SUSPECTS]
 
 

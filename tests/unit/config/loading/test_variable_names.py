@@ -6,7 +6,14 @@ import pytest
 
 from telemetry.config import TelemetryConfig
 from telemetry.config.loading.short_variables import SHORT_VARIABLES
-from telemetry.config.loading.variable_names import OF_COMMANDS, long_names, nearest, short_name, suspects
+from telemetry.config.loading.variable_names import (
+    OF_COMMANDS,
+    long_names,
+    nearest,
+    short_name,
+    suspects,
+    variable_for_absent,
+)
 
 
 @pytest.mark.parametrize(
@@ -25,7 +32,9 @@ def test_misspelt_variable_is_recognised(name: str, meant: str) -> None:
     assert suspects([name]) == [(name, meant)]
 
 
-@pytest.mark.parametrize("name", ["TELEMETRY_OPTOUT", "TELEMETRY_DISABLED", "TELEMETRY_LEVEL", "TELEMETRY_"])
+@pytest.mark.parametrize(
+    "name", ["TELEMETRY_OPTOUT", "TELEMETRY_DISABLED", "TELEMETRY_LEVEL", "TELEMETRY_", "AWS_REGION", "KAFKA_BROKERS"]
+)
 def test_variable_of_another_program_is_left_alone(name: str) -> None:
     assert suspects([name]) == []
 
@@ -52,6 +61,9 @@ def test_name_that_means_several_is_not_guessed() -> None:
 def test_short_name_of_a_field() -> None:
     assert short_name(("audit_config", "kafka_topic")) == "TELEMETRY_KAFKA_TOPIC"
     assert short_name(("audit_config", "encryption_config", "kms_key_id")) is None
+    assert variable_for_absent(("audit_config", "storage_config")) == "TELEMETRY_STORAGE_URL"
+    assert variable_for_absent(("audit_config", "kafka_topic")) == "TELEMETRY_KAFKA_TOPIC"
+    assert variable_for_absent(("audit_config", "kafka_config")) is None
 
 
 def test_loading_warns(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

@@ -12,22 +12,16 @@ import typer
 from rich.table import Table
 
 from telemetry.cli.options.connection import Loader, with_connection
+from telemetry.cli.output.check_lines import CHECK_WIDTH, MARKS, conclude, show_result
 from telemetry.cli.output.console import escape_markup, out, progress, write_line
 from telemetry.cli.output.examples import examples
-from telemetry.doctor import CheckResult, Report, Status, examine, refused_configuration
+from telemetry.doctor import CheckResult, Status, examine, refused_configuration
 from telemetry.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     from telemetry.testing.faults.suite import FaultResult
 
-_MARKS = {
-    Status.OK: "[green]ok     [/]",
-    Status.WARNING: "[yellow]warning[/]",
-    Status.FAILED: "[bold red]failed [/]",
-    Status.SKIPPED: "[dim]skipped[/]",
-}
-_OUTCOMES = {"ok": _MARKS[Status.OK], "failed": _MARKS[Status.FAILED], "skipped": _MARKS[Status.SKIPPED]}
-_WIDTH = 18
+_OUTCOMES = {"ok": MARKS[Status.OK], "failed": MARKS[Status.FAILED], "skipped": MARKS[Status.SKIPPED]}
 
 app = typer.Typer(add_completion=False)
 
@@ -74,14 +68,14 @@ def doctor(
         # A configuration that cannot be loaded is the first finding, not a failure of the doctor.
         report = refused_configuration(exc)
         for result in () if as_json else report.results:
-            _show(result)
+            show_result(result)
     else:
         # Each result is shown at once: a server that is away takes seconds to examine.
-        report = examine(config, timeout=timeout, on_result=_ignore if as_json else _show)
+        report = examine(config, timeout=timeout, on_result=_ignore if as_json else show_result)
     if as_json:
         write_line(msgspec.json.encode(report.as_dict()).decode())
     else:
-        _conclude(report)
+        conclude(report)
     if report.exit_code:
         raise typer.Exit(report.exit_code)
 
@@ -123,22 +117,9 @@ def _show_faults(results: Sequence[FaultResult]) -> None:
     out.print(table)
     out.print()
     for result in results:
-        out.print(f"{_OUTCOMES[result.outcome]} {result.name:{_WIDTH}} {escape_markup(result.message)}")
+        out.print(f"{_OUTCOMES[result.outcome]} {result.name:{CHECK_WIDTH}} {escape_markup(result.message)}")
     failed = sum(bool(result.exit_code) for result in results)
     out.print(f"\n[bold red]{failed} failed[/]" if failed else "\n[green]every promise held[/]")
-
-
-def _show(result: CheckResult) -> None:
-    out.print(f"{_MARKS[result.status]} {result.check:{_WIDTH}} {escape_markup(result.message)}")
-    if result.remedy and result.status is not Status.OK:
-        out.print(f"        {'':{_WIDTH}} [bold]->[/] {escape_markup(result.remedy)}")
-
-
-def _conclude(report: Report) -> None:
-    failed = sum(result.status is Status.FAILED for result in report.results)
-    warned = sum(result.status is Status.WARNING for result in report.results)
-    verdict = f"[bold red]{failed} failed[/]" if failed else "[green]nothing failed[/]"
-    out.print(f"\n{verdict}, {warned} warnings")
 
 
 def _ignore(_result: CheckResult) -> None:

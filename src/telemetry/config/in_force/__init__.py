@@ -1,0 +1,1 @@
+"""Lists the settings of a loaded configuration, with the place that each comes from, and without its secrets."""
