@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -22,10 +22,10 @@ from telemetry.gateway.otlp.log_record import (
     Origin,
     RefusedRecord,
     Value,
+    ValueBounds,
+    distinct,
     double,
-    require_depth,
     require_number,
-    with_distinct_names,
 )
 from telemetry.gateway.request.refused_request import RefusedRequestError
 
@@ -134,26 +134,26 @@ def json_records(body: bytes, *, max_records: int, max_depth: int) -> Iterator[L
     return _decoded(groups, max_depth)
 
 
-def _decoded(groups: Iterable[_ResourceLogs], depth: int) -> Iterator[LogRecord | RefusedRecord]:
+def _decoded(groups: Iterable[_ResourceLogs], max_depth: int) -> Iterator[LogRecord | RefusedRecord]:
     for group in groups:
         for scope in group.scope_logs or []:
             if not scope.log_records:
                 continue
-            origin = _origin(group.resource, scope.scope, depth)
+            origin = _origin(group.resource, scope.scope, ValueBounds(max_depth))
             for encoded in scope.log_records:
-                yield origin if isinstance(origin, RefusedRecord) else _record(encoded, origin, depth)
+                yield origin if isinstance(origin, RefusedRecord) else _record(encoded, origin, ValueBounds(max_depth))
 
 
-def _origin(resource: msgspec.Raw, scope: msgspec.Raw, depth: int) -> Origin | RefusedRecord:
+def _origin(resource: msgspec.Raw, scope: msgspec.Raw, bounds: ValueBounds) -> Origin | RefusedRecord:
     if max(len(memoryview(resource)), len(memoryview(scope))) > MAX_ORIGIN_BYTES:
         return RefusedRecord(f"its resource or scope has more than {MAX_ORIGIN_BYTES} bytes")
     try:
         of_resource = _resources.decode(resource) or _Resource()
         of_scope = _scopes.decode(scope) or _Scope()
-        attributes = _mapping(of_scope.attributes, depth)
+        attributes = _mapping(of_scope.attributes, bounds)
         described = {"name": of_scope.name, "version": of_scope.version, "attributes": attributes}
         return Origin(
-            _mapping(of_resource.attributes, depth), {name: value for name, value in described.items() if value}
+            _mapping(of_resource.attributes, bounds), {name: value for name, value in described.items() if value}
         )
     except _UNDECODABLE:
         return RefusedRecord("its resource or scope cannot be decoded")
@@ -161,7 +161,7 @@ def _origin(resource: msgspec.Raw, scope: msgspec.Raw, depth: int) -> Origin | R
         return RefusedRecord(f"in its resource or scope {exc}")
 
 
-def _record(data: msgspec.Raw, origin: Origin, depth: int) -> LogRecord | RefusedRecord:
+def _record(data: msgspec.Raw, origin: Origin, bounds: ValueBounds) -> LogRecord | RefusedRecord:
     if len(memoryview(data)) > MAX_RECORD_BYTES:
         return RefusedRecord(f"it has more than {MAX_RECORD_BYTES} bytes")
     try:
@@ -173,8 +173,8 @@ def _record(data: msgspec.Raw, origin: Origin, depth: int) -> LogRecord | Refuse
             severity=record.severity_number or 0,
             severity_text=record.severity_text or "",
             event_name=record.event_name or "",
-            body=_value(record.body, depth),
-            attributes=_mapping(record.attributes, depth),
+            body=_value(record.body, bounds),
+            attributes=_mapping(record.attributes, bounds),
             dropped=_integer(record.dropped_attributes_count, _UNSIGNED),
             flags=_integer(record.flags, _UNSIGNED) & _TRACE_FLAGS,
             trace_id=_id(record.trace_id, _TRACE_ID),
@@ -186,11 +186,12 @@ def _record(data: msgspec.Raw, origin: Origin, depth: int) -> LogRecord | Refuse
         return RefusedRecord(str(exc))
 
 
-def _mapping(pairs: Iterable[_KeyValue] | None, depth: int) -> dict[str, Value]:
-    return with_distinct_names([(pair.key or "", _value(pair.value, depth)) for pair in pairs or []])
+def _mapping(pairs: Sequence[_KeyValue] | None, bounds: ValueBounds, depth: int = 0) -> dict[str, Value]:
+    bounds.open(len(pairs or ()), depth)
+    return distinct([(pair.key or "", _value(pair.value, bounds, depth)) for pair in pairs or ()])
 
 
-def _value(value: _AnyValue | None, depth: int) -> Value:  # noqa: PLR0911 - one kind of value each
+def _value(value: _AnyValue | None, bounds: ValueBounds, depth: int = 0) -> Value:  # noqa: PLR0911 - one kind of value each
     match value:
         case None:
             return None
@@ -203,11 +204,10 @@ def _value(value: _AnyValue | None, depth: int) -> Value:  # noqa: PLR0911 - one
         case _AnyValue(double_value=int() | float() | str() as number):
             return _double(number)
         case _AnyValue(kvlist_value=_Attributes() as attributes):
-            require_depth(depth)
-            return _mapping(attributes.values, depth - 1)
-        case _AnyValue(array_value=_ArrayValue() as array):
-            require_depth(depth)
-            return [_value(each, depth - 1) for each in array.values or []]
+            return _mapping(attributes.values, bounds, depth + 1)
+        case _AnyValue(array_value=_ArrayValue(values=values)):
+            bounds.open(len(values or ()), depth + 1)
+            return [_value(each, bounds, depth + 1) for each in values or ()]
         case _AnyValue(bytes_value=str(text)):
             return _bytes(text)
         case _:

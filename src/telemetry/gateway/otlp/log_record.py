@@ -8,10 +8,12 @@ from typing import Any, Final, NamedTuple
 from telemetry.exceptions import EventError
 from telemetry.gateway.request.refused_request import RefusedRequestError
 
-MAX_RECORD_BYTES: Final = 512 << 10
+MAX_RECORD_BYTES: Final = 256 << 10
 """Most bytes of one record, in either encoding: it is decoded whole."""
 MAX_ORIGIN_BYTES: Final = 64 << 10
 """Most bytes of a resource and of a scope, each: every event of theirs repeats them."""
+MAX_VALUES: Final = 4_096
+"""Most values of a record, of a resource and of a scope, those in lists and mappings included."""
 
 Value = Any
 """Text, boolean, integer, finite float, bytes, None, or a list or a mapping of these."""
@@ -78,7 +80,39 @@ def double(value: float) -> float | str:
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
-def with_distinct_names(pairs: list[tuple[str, Value]]) -> dict[str, Value]:
+class ValueBounds:
+    """Bounds the values of one record, or of one resource and scope, while they are decoded.
+
+    Args:
+        max_depth: How deep a value may be nested.
+    """
+
+    __slots__ = ("_left", "_max_depth")
+
+    def __init__(self, max_depth: int) -> None:
+        self._max_depth = max_depth
+        self._left = MAX_VALUES
+
+    def open(self, size: int, depth: int) -> None:
+        """Begin a list or a mapping.
+
+        Args:
+            size: How many values it has.
+            depth: In how many others it is.
+
+        Raises:
+            EventError: It is nested too deeply, or the record has too many values.
+        """
+        self._left -= size
+        if depth > self._max_depth:
+            message = f"a value is nested deeper than {self._max_depth}"
+            raise EventError(message)
+        if self._left < 0:
+            message = f"it has more than {MAX_VALUES} values"
+            raise EventError(message)
+
+
+def distinct(pairs: list[tuple[str, Value]]) -> dict[str, Value]:
     """Return attributes as a mapping.
 
     Raises:
@@ -89,17 +123,6 @@ def with_distinct_names(pairs: list[tuple[str, Value]]) -> dict[str, Value]:
         message = "an attribute is there twice"
         raise EventError(message)
     return values
-
-
-def require_depth(depth: int) -> None:
-    """Check that a value may be nested further.
-
-    Raises:
-        EventError: It may not.
-    """
-    if depth <= 0:
-        message = "a value is nested too deeply"
-        raise EventError(message)
 
 
 def require_number(count: int, max_records: int) -> None:

@@ -76,7 +76,9 @@ def mapped(record: LogRecord, name: str) -> MappedRecord:
     left = dict(record.attributes)
     if left.get(EVENT_NAME) == name:
         del left[EVENT_NAME]
-    fields = {argument: value for argument in TEXTS if (value := _taken_text(left, argument)) is not None}
+    fields: dict[str, Any] = {
+        argument: value for argument in TEXTS if (value := _taken_text(left, argument)) is not None
+    }
     for argument, is_fit in _SHAPES.items():
         value = left.get(OWN_PREFIX + argument)
         if value is not None and is_fit(value):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from google.protobuf.message import DecodeError
@@ -18,9 +18,9 @@ from telemetry.gateway.otlp.log_record import (
     Origin,
     RefusedRecord,
     Value,
+    ValueBounds,
+    distinct,
     double,
-    require_depth,
-    with_distinct_names,
 )
 from telemetry.gateway.otlp.wire import EncodedGroup, encoded_groups
 
@@ -43,28 +43,30 @@ def protobuf_records(body: bytes, *, max_records: int, max_depth: int) -> Iterat
     return _decoded(encoded_groups(body, max_records=max_records), max_depth)
 
 
-def _decoded(groups: Iterable[EncodedGroup], depth: int) -> Iterator[LogRecord | RefusedRecord]:
+def _decoded(groups: Iterable[EncodedGroup], max_depth: int) -> Iterator[LogRecord | RefusedRecord]:
     for group in groups:
-        origin = _origin(group, depth)
+        origin = _origin(group, ValueBounds(max_depth))
         for encoded in group.records:
-            yield origin if isinstance(origin, RefusedRecord) else _record(encoded, origin, depth)
+            yield origin if isinstance(origin, RefusedRecord) else _record(encoded, origin, ValueBounds(max_depth))
 
 
-def _origin(group: EncodedGroup, depth: int) -> Origin | RefusedRecord:
+def _origin(group: EncodedGroup, bounds: ValueBounds) -> Origin | RefusedRecord:
     if max(len(group.resource), len(group.scope)) > MAX_ORIGIN_BYTES:
         return RefusedRecord(f"its resource or scope has more than {MAX_ORIGIN_BYTES} bytes")
     try:
         resource = Resource.FromString(group.resource)
         scope = InstrumentationScope.FromString(group.scope)
-        described = {"name": scope.name, "version": scope.version, "attributes": _mapping(scope.attributes, depth)}
-        return Origin(_mapping(resource.attributes, depth), {name: value for name, value in described.items() if value})
+        described = {"name": scope.name, "version": scope.version, "attributes": _mapping(scope.attributes, bounds)}
+        return Origin(
+            _mapping(resource.attributes, bounds), {name: value for name, value in described.items() if value}
+        )
     except DecodeError:
         return RefusedRecord("its resource or scope cannot be decoded")
     except EventError as exc:
         return RefusedRecord(f"in its resource or scope {exc}")
 
 
-def _record(data: memoryview, origin: Origin, depth: int) -> LogRecord | RefusedRecord:
+def _record(data: memoryview, origin: Origin, bounds: ValueBounds) -> LogRecord | RefusedRecord:
     if len(data) > MAX_RECORD_BYTES:
         return RefusedRecord(f"it has more than {MAX_RECORD_BYTES} bytes")
     try:
@@ -76,8 +78,8 @@ def _record(data: memoryview, origin: Origin, depth: int) -> LogRecord | Refused
             severity=record.severity_number,
             severity_text=record.severity_text,
             event_name=record.event_name,
-            body=_value(record.body, depth),
-            attributes=_mapping(record.attributes, depth),
+            body=_value(record.body, bounds),
+            attributes=_mapping(record.attributes, bounds),
             dropped=record.dropped_attributes_count,
             flags=record.flags & _TRACE_FLAGS,
             trace_id=_id(record.trace_id, _TRACE_ID_BYTES),
@@ -89,11 +91,12 @@ def _record(data: memoryview, origin: Origin, depth: int) -> LogRecord | Refused
         return RefusedRecord(str(exc))
 
 
-def _mapping(pairs: Iterable[KeyValue], depth: int) -> dict[str, Value]:
-    return with_distinct_names([(pair.key, _value(pair.value, depth)) for pair in pairs])
+def _mapping(pairs: Sequence[KeyValue], bounds: ValueBounds, depth: int = 0) -> dict[str, Value]:
+    bounds.open(len(pairs), depth)
+    return distinct([(pair.key, _value(pair.value, bounds, depth)) for pair in pairs])
 
 
-def _value(value: AnyValue, depth: int) -> Value:  # noqa: PLR0911 - one kind of value each
+def _value(value: AnyValue, bounds: ValueBounds, depth: int = 0) -> Value:  # noqa: PLR0911 - one kind of value each
     match value.WhichOneof("value"):
         case "string_value":
             return value.string_value
@@ -104,11 +107,11 @@ def _value(value: AnyValue, depth: int) -> Value:  # noqa: PLR0911 - one kind of
         case "double_value":
             return double(value.double_value)
         case "kvlist_value":
-            require_depth(depth)
-            return _mapping(value.kvlist_value.values, depth - 1)
+            return _mapping(value.kvlist_value.values, bounds, depth + 1)
         case "array_value":
-            require_depth(depth)
-            return [_value(each, depth - 1) for each in value.array_value.values]
+            values = value.array_value.values
+            bounds.open(len(values), depth + 1)
+            return [_value(each, bounds, depth + 1) for each in values]
         case "bytes_value":
             return value.bytes_value
         case _:

@@ -1,0 +1,110 @@
+"""Takes log records over OTLP/HTTP: ``POST /v1/logs``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import TYPE_CHECKING, NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from telemetry.audit.receipt import LEVELS, Receipt
+from telemetry.exceptions import TelemetryError
+from telemetry.gateway.gateway import Gateway
+from telemetry.gateway.otlp.correlated_log import CorrelatedLog
+from telemetry.gateway.otlp.export import NAMELESS, Export, ExportBounds
+from telemetry.gateway.otlp.export_answer import Encoding, encoding_of, error_answer, success_answer
+from telemetry.gateway.request.body import read_body
+from telemetry.gateway.request.prefer import preference_of
+from telemetry.gateway.request.refused_request import RefusedRequestError
+from telemetry.gateway.submission.event_call import RefusedEvent
+from telemetry.gateway.submission.submit import refusal_of, submit, wait_of
+
+if TYPE_CHECKING:
+    from telemetry.gateway.caller import Caller
+
+_NOT_YET_SECONDS = 5
+_NOT_YET = (
+    "the events are accepted, and not as safe yet as this gateway promises; send the same request again: each event is shown "
+    "once"
+)
+
+
+class _Outcome(NamedTuple):
+    """What became of the records of a request.
+
+    Attributes:
+        nameless: How many have no event name.
+        malformed: How many can be no event for another reason.
+        example: Why one of these can be none.
+        retry: Why the whole request is to be sent again; None if it is not.
+    """
+
+    nameless: int
+    malformed: int
+    example: str
+    retry: RefusedEvent | None
+
+
+async def export_logs(request: Request) -> Response:
+    """Log the records of a request that are events; answer when they are as safe as the configuration says."""
+    encoding = encoding_of(request.headers.get("content-type", ""))
+    gateway: Gateway = request.app.state.gateway
+    caller: Caller = request.state.caller
+    try:
+        if encoding is None:
+            detail = f"send application/x-protobuf or application/json, as OTLP/HTTP has it"
+            raise RefusedRequestError(415, detail)
+        with gateway.bodies.share() as share:
+            body = await read_body(request, limits=gateway.limits, share=share)
+            return await _exported(request, gateway, caller, body, encoding)
+    except RefusedRequestError as exc:
+        gateway.refused(caller, request, "malformed")
+        shown = encoding or Encoding.JSON
+        return error_answer(shown, exc.status, exc.detail, retry_after=exc.retry_after, headers=exc.headers)
+
+
+async def _exported(request: Request, gateway: Gateway, caller: Caller, body: bytes, encoding: Encoding) -> Response:
+    config = gateway.otlp
+    bounds = ExportBounds(config.max_records, gateway.limits.max_depth)
+    export = Export(body, encoding, bounds, event_name_attributes=config.event_name_attributes)
+    if caller.max_events_per_second is not None:
+        seconds = gateway.wait_for_quota(caller, export.count_events())
+        if seconds:
+            raise RefusedRequestError(429, "the service has used up its quota of events", retry_after=seconds)
+    preference = preference_of(request.headers.getlist("prefer"))
+    asked = wait_of(preference.level, preference.seconds, longest=gateway.limits.request_seconds)
+    wait = asked._replace(level=max(asked.level, LEVELS[config.wait_for]))
+    try:
+        results = await submit(CorrelatedLog(gateway.audit_of(caller)), export.calls(), wait=wait)
+    except TelemetryError as exc:
+        refused = refusal_of(exc)
+        raise RefusedRequestError(refused.status, refused.reason, retry_after=refused.retry_after) from exc
+    outcome = _outcome(results, wait.level)
+    if outcome.retry is not None:
+        retry = outcome.retry
+        return error_answer(encoding, retry.status, retry.reason, retry_after=retry.retry_after, headers={})
+    nameless = outcome.nameless if config.without_event_name == "refuse" else 0
+    refused_records = nameless + outcome.malformed
+    if refused_records:
+        reason = outcome.example or NAMELESS.reason
+        gateway.refused_records.add(caller.service, nameless=nameless, malformed=outcome.malformed, example=reason)
+    headers = {"Preference-Applied": preference.applied} if preference.applied else {}
+    reason = f"{refused_records} of {len(results)} records are no audit events; of one: {outcome.example or NAMELESS.reason}"
+    return success_answer(encoding, refused=refused_records, reason=reason, headers=headers)
+
+
+def _outcome(results: Sequence[Receipt | RefusedEvent], level: int) -> _Outcome:
+    refused = [result for result in results if isinstance(result, RefusedEvent)]
+    retries = [result for result in refused if result.retry_after is not None]
+    for_good = [result for result in refused if result.retry_after is None]
+    malformed = [result for result in for_good if result is not NAMELESS]
+    retry = max(retries, key=lambda result: result.retry_after or 0, default=None)
+    if retry is None and any(isinstance(result, Receipt) and not result.has_reached(level) for result in results):
+        retry = RefusedEvent(HTTPStatus.SERVICE_UNAVAILABLE, _NOT_YET, _NOT_YET_SECONDS)
+    return _Outcome(len(for_good) - len(malformed), len(malformed), malformed[0].reason if malformed else "", retry)
+
+
+ROUTES = (Route("/v1/logs", export_logs, methods=["POST"]),)
