@@ -18,6 +18,7 @@ from telemetry.config import (
     GatewayConfig,
     GatewayLimits,
     KafkaConfig,
+    OtlpConfig,
     OutboxConfig,
     SigningConfig,
     StorageConfig,
@@ -39,6 +40,7 @@ MODELS: tuple[tuple[type[BaseModel], str], ...] = (
     (OutboxConfig, "outbox_config"),
     (GatewayConfig, "gateway_config"),
     (GatewayLimits, "gateway_config.limits"),
+    (OtlpConfig, "gateway_config.otlp"),
 )
 
 

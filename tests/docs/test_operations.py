@@ -8,7 +8,7 @@ import pytest
 import telemetry
 
 ROOT = Path(__file__).parents[2]
-MODULES = ("audit/metrics/instruments.py", "hook_failures.py", "outbox/relay_metrics.py")
+MODULES = ("audit/metrics/instruments.py", "hook_failures.py", "outbox/relay_metrics.py", "gateway/refused_records.py")
 PAGE = (ROOT / "docs/operations.md").read_text("utf-8")
 
 

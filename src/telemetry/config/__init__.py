@@ -2,7 +2,7 @@
 
 from telemetry.config.audit import AuditConfig
 from telemetry.config.encryption import EncryptionConfig, SigningConfig
-from telemetry.config.gateway import GatewayConfig, GatewayLimits
+from telemetry.config.gateway import GatewayConfig, GatewayLimits, OtlpConfig
 from telemetry.config.kafka import KafkaConfig
 from telemetry.config.outbox import OutboxConfig
 from telemetry.config.storage import StorageConfig
@@ -14,6 +14,7 @@ __all__ = [
     "GatewayConfig",
     "GatewayLimits",
     "KafkaConfig",
+    "OtlpConfig",
     "OutboxConfig",
     "SigningConfig",
     "StorageConfig",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from telemetry.config.gateway.otlp import OtlpConfig
 from telemetry.gateway.body_room import BodyRoom
+from telemetry.gateway.refused_records import RefusedRecords
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -45,15 +47,20 @@ class Gateway:
     Args:
         pipeline: Where events go.
         limits: Bounds of what callers may take.
+        otlp: How log records become events; None for the defaults.
 
     Attributes:
         limits: The same.
+        otlp: The same.
         bodies: Room for the bodies that are worked on.
+        refused_records: Counts the log records that were refused.
     """
 
-    def __init__(self, pipeline: Pipeline, limits: GatewayLimits) -> None:
+    def __init__(self, pipeline: Pipeline, limits: GatewayLimits, otlp: OtlpConfig | None = None) -> None:
         self.limits = limits
+        self.otlp = otlp or OtlpConfig()
         self.bodies = BodyRoom(limits.max_body_bytes_at_once)
+        self.refused_records = RefusedRecords()
         self._pipeline = pipeline
 
     def audit_of(self, caller: Caller) -> AuditService:

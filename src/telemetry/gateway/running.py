@@ -45,7 +45,9 @@ async def run_gateway(
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, server.stop)
             started(server.addresses)
-            cut = await server.serve(build_app(Gateway(cast("Pipeline", telemetry), gateway_config.limits)))
+            cut = await server.serve(
+                build_app(Gateway(cast("Pipeline", telemetry), gateway_config.limits, gateway_config.otlp))
+            )
             if cut:
                 logger.warning("%d requests were cut off: they took longer than shutdown_seconds", cut)
         finally:

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from telemetry.config.gateway.limits import GatewayLimits
+from telemetry.config.gateway.otlp import OtlpConfig
 from telemetry.config.model import ConfigModel
 from telemetry.exceptions import ConfigurationError, Problem
 
@@ -35,6 +36,7 @@ class GatewayConfig(ConfigModel):
         refused_per_minute: Events a minute about denied and malformed calls; what is beyond is counted in the next one.
         shutdown_seconds: Time for requests that are being answered when the gateway ends.
         limits: Bounds of what callers may take.
+        otlp: How log records of OTLP become events.
     """
 
     listen: tuple[str, ...] = ()
@@ -51,6 +53,7 @@ class GatewayConfig(ConfigModel):
     refused_per_minute: int = Field(default=60, ge=1, le=6_000)
     shutdown_seconds: float = Field(default=10.0, ge=0, le=600)
     limits: GatewayLimits = Field(default_factory=GatewayLimits)
+    otlp: OtlpConfig = Field(default_factory=OtlpConfig)
 
     @field_validator("trusted_proxies")
     @classmethod

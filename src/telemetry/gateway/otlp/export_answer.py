@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import msgspec
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsPartialSuccess, ExportLogsServiceResponse
@@ -19,6 +20,7 @@ PROTOBUF_TYPES = ("application/x-protobuf", "application/protobuf")
 # google/rpc/code.proto
 _INVALID_ARGUMENT, _RESOURCE_EXHAUSTED, _UNAVAILABLE, _UNAUTHENTICATED, _PERMISSION_DENIED = 3, 8, 14, 16, 7
 _CODES = {401: _UNAUTHENTICATED, 403: _PERMISSION_DENIED, 413: _RESOURCE_EXHAUSTED, 429: _RESOURCE_EXHAUSTED}
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _SERVER_ERROR = 500
 _LENGTH_OF_MESSAGE = 0x12  # field 2 of Status, which has a length
 _NUMBER_OF_CODE = 0x08  # field 1, a varint; every code is below 128
@@ -58,7 +60,12 @@ def success_answer(encoding: Encoding, *, refused: int, reason: str, headers: Ma
 
 
 def error_answer(
-    encoding: Encoding, status: int, detail: str, *, retry_after: float | None, headers: Mapping[str, str]
+    encoding: Encoding,
+    status: int,
+    detail: str,
+    *,
+    retry_after: float | None = None,
+    headers: Mapping[str, str] = _NO_HEADERS,
 ) -> Response:
     """Return an error.
 

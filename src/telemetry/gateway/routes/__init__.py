@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
-from telemetry.gateway.routes import events, kubernetes, preset
+from telemetry.gateway.routes import events, kubernetes, otlp, preset
 
-ROUTES: tuple[BaseRoute, ...] = (*events.ROUTES, *kubernetes.ROUTES, *preset.ROUTES)
+ROUTES: tuple[BaseRoute, ...] = (*events.ROUTES, *kubernetes.ROUTES, *otlp.ROUTES, *preset.ROUTES)
 """All routes that need a caller, below ``/v1/``."""

@@ -53,17 +53,18 @@ async def export_logs(request: Request) -> Response:
     encoding = encoding_of(request.headers.get("content-type", ""))
     gateway: Gateway = request.app.state.gateway
     caller: Caller = request.state.caller
+    if encoding is None:
+        gateway.refused(caller, request, "malformed")
+        detail = "send application/x-protobuf or application/json, as OTLP/HTTP has it"
+        return error_answer(Encoding.JSON, 415, detail)
     try:
-        if encoding is None:
-            detail = f"send application/x-protobuf or application/json, as OTLP/HTTP has it"
-            raise RefusedRequestError(415, detail)
         with gateway.bodies.share() as share:
             body = await read_body(request, limits=gateway.limits, share=share)
             return await _exported(request, gateway, caller, body, encoding)
     except RefusedRequestError as exc:
-        gateway.refused(caller, request, "malformed")
-        shown = encoding or Encoding.JSON
-        return error_answer(shown, exc.status, exc.detail, retry_after=exc.retry_after, headers=exc.headers)
+        if exc.retry_after is None:
+            gateway.refused(caller, request, "malformed")
+        return error_answer(encoding, exc.status, exc.detail, retry_after=exc.retry_after, headers=exc.headers)
 
 
 async def _exported(request: Request, gateway: Gateway, caller: Caller, body: bytes, encoding: Encoding) -> Response:
@@ -85,14 +86,18 @@ async def _exported(request: Request, gateway: Gateway, caller: Caller, body: by
     outcome = _outcome(results, wait.level)
     if outcome.retry is not None:
         retry = outcome.retry
-        return error_answer(encoding, retry.status, retry.reason, retry_after=retry.retry_after, headers={})
+        return error_answer(encoding, retry.status, retry.reason, retry_after=retry.retry_after)
     nameless = outcome.nameless if config.without_event_name == "refuse" else 0
     refused_records = nameless + outcome.malformed
+    if outcome.malformed:
+        gateway.refused(caller, request, "malformed_records")
     if refused_records:
         reason = outcome.example or NAMELESS.reason
         gateway.refused_records.add(caller.service, nameless=nameless, malformed=outcome.malformed, example=reason)
     headers = {"Preference-Applied": preference.applied} if preference.applied else {}
-    reason = f"{refused_records} of {len(results)} records are no audit events; of one: {outcome.example or NAMELESS.reason}"
+    reason = (
+        f"{refused_records} of {len(results)} records are no audit events; of one: {outcome.example or NAMELESS.reason}"
+    )
     return success_answer(encoding, refused=refused_records, reason=reason, headers=headers)
 
 

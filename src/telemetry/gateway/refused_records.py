@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 
 from opentelemetry import metrics
 
@@ -19,13 +18,9 @@ class RefusedRecords:
     """Counts refused records in ``audit.gateway.refused_records_total``, and logs their number once a minute.
 
     It is used in one event loop.
-
-    Args:
-        clock: Seconds that never go back.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._untold = 0
         self._next: float | None = None
         self._counter = metrics.get_meter("telemetry", __version__).create_counter(
@@ -49,7 +44,7 @@ class RefusedRecords:
             if count:
                 self._counter.add(count, {"reason": reason})
         self._untold += nameless + malformed
-        now = self._clock()
+        now = time.monotonic()
         if not self._untold or (self._next is not None and now < self._next):
             return
         untold, self._untold, self._next = self._untold, 0, now + _EVERY_SECONDS
