@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import threading
-from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from telemetry.audit.accept.draft.choice import factory_of
-from telemetry.audit.accept.encryptor import AuditEncryptor, ClearEncoder, NoSealer
-from telemetry.audit.accept.intake import Intake
-from telemetry.audit.accept.key_supply import KeySupply
 from telemetry.audit.accept.outbox.outbox import outbox_of
-from telemetry.audit.accept.room import Room
 from telemetry.audit.accept.stream import ProducerStream
-from telemetry.audit.accept.waiting_line import Patience, WaitingLine
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.metrics.instruments import AuditMetrics, BatchMetrics
+from telemetry.audit.opening.resources import Resources
+from telemetry.audit.opening.spooling import adopted_records, open_spool
+from telemetry.audit.opening.streaming import Sharing, checkpoints_of, observed
 from telemetry.audit.pipeline import AuditPipeline
-from telemetry.audit.record import SealedRecord
 from telemetry.audit.replay.fallback_parts import (
     FallbackParts,
     StoreAccess,
@@ -35,34 +28,21 @@ from telemetry.audit.send.batcher import AuditBatcher
 from telemetry.audit.send.checkpoints.checkpoint_signer import CheckpointSigner, signer_of
 from telemetry.audit.send.checkpoints.checkpointer import Checkpointer
 from telemetry.audit.send.connector import KafkaConnector
-from telemetry.audit.send.dispatcher import BatchObserver, Dispatcher
+from telemetry.audit.send.dispatcher import Dispatcher
 from telemetry.audit.send.diversion import Diversion
 from telemetry.audit.send.sender_link import SenderLink
 from telemetry.audit.shutdown import KafkaTime, Shutdown
-from telemetry.audit.spool.adoption import AdoptedSegment, adopt_segments
-from telemetry.audit.spool.folder_state import FolderState
-from telemetry.audit.spool.own_files import open_folder
-from telemetry.audit.spool.owner import owner_of
-from telemetry.audit.spool.sealing import SEALED_VERSION, SPOOL_PURPOSE
-from telemetry.audit.spool.segment import SpoolSegment
 from telemetry.audit.spool.spool import Spool
 from telemetry.audit.watch.direction import DirectionWatch
 from telemetry.audit.watch.examination import Examination
 from telemetry.audit.watch.gauges import PipelineGauges
 from telemetry.audit.watch.parts import WatchedParts
-from telemetry.config import AuditConfig, TelemetryConfig
-from telemetry.encryption.storage_keys import StorageKeys, storage_keys_of
-from telemetry.exceptions import ConfigurationError, Problem, SpoolError, StorageError
-from telemetry.format.value.message import context_of, source_of
-from telemetry.storage import StorageProvider, StorageProviderFactory
+from telemetry.config import TelemetryConfig
+from telemetry.storage import StorageProvider
 
 if TYPE_CHECKING:
     from telemetry.catalog.catalog import AuditCatalog
 
-logger = logging.getLogger("telemetry.audit")
-
-_SPOOL_PARTS = 2
-"""A segment has two tables, and each may have to hold everything that is not settled."""
 _UNDO_SECONDS = 1.0
 _TRIES_BEFORE_LOSS = 4
 """Without a spool and a fallback, records are given up after the delivery time; they are tried this often before that."""
@@ -93,13 +73,6 @@ def assemble(config: TelemetryConfig, *, catalog: AuditCatalog | None = None, ch
         return pipeline
 
 
-class _Spooling(NamedTuple):
-    """The spool of this process, where there is one, and the segments of dead ones."""
-
-    spool: Spool | None
-    adopted: list[AdoptedSegment]
-
-
 class _Assembly:
     """Everything that several parts share while they are built; it is forgotten afterwards.
 
@@ -113,11 +86,9 @@ class _Assembly:
         self._config = config
         self._audit = config.audit_config
         self._opened = opened
-        # Keys and store, which everything else uses: a shutdown closes them last, and so does a start that fails.
-        self._resources = ExitStack()
-        opened.callback(self._resources.close)
+        self._resources = Resources(config, check=check)
+        opened.callback(self._resources.opened.close)
         self._check = check
-        self._source = source_of(config.environment, config.service_name)
         self._lock = threading.Lock()
         self._kafka = KafkaConnector(self._audit)
         storage = self._audit.storage_config if self._audit.fallback_enabled else None
@@ -130,30 +101,27 @@ class _Assembly:
 
         This is one function on purpose: the order of its lines is the order in which a record passes the parts.
         """
-        audit = self._audit
+        audit, resources, source = self._audit, self._resources, self._resources.source
         # 1. The producer's stream, and everything that may refuse the start: signing key, data key, Kafka's settings,
         #    store. Only then are segments of dead processes adopted.
         factory = factory_of(self._config, catalog)
-        signer = signer_of(audit, source=self._source)
-        keys = self._open_keys()
+        signer = signer_of(audit, source=source)
+        keys = resources.open_keys()
         if self._check:
             self._kafka.check()
-        store = self._open_store()
-        storage_keys = self._open_storage_keys(keys, signer)
-        stream = ProducerStream(self._sealer(keys), keys=keys, signer=signer)
+        store = resources.open_store()
+        storage_keys = resources.open_storage_keys(keys, signer)
+        stream = ProducerStream(resources.sealer(keys), keys=keys, signer=signer)
         # 2. The way of a record to the sender. The intake is built last, because it puts records into the others.
-        room = Room(lock=self._lock, max_events=audit.queue_max_events, max_bytes=_queue_bytes(audit))
+        sharing = Sharing(self._config, self._lock)
+        room, batcher = sharing.room, sharing.batcher
         ledger = Ledger(topic=audit.kafka_topic, metrics=self._metrics, room=room)
-        batcher = AuditBatcher(
-            lock=self._lock, max_bytes=audit.batch_size_kb << 10, max_delay=audit.batch_timeout_ms / 1_000
+        spool, adopted = open_spool(
+            self._config, self._opened, stream, storage_keys, lock=self._lock, batcher=batcher, room=room
         )
-        spool, adopted = self._open_spool(stream, storage_keys, batcher=batcher, room=room)
-        line = WaitingLine(
-            max_events=audit.queue_max_events,
-            max_bytes=audit.queue_max_bytes,
-            patience=Patience(audit.queue_full_timeout_ms / 1_000, audit.data_key_wait_ms / 1_000),
+        intake, intakes, registry = sharing.accepting(
+            stream, spool or batcher, refusals=ledger, keys=keys, signer=signer, catalog=catalog
         )
-        intake = Intake(stream, lock=self._lock, room=room, line=line, queue=spool or batcher, refusals=ledger)
         # 3. The way of a record that Kafka does not accept, and back.
         diversion = self._diversion(batcher, store)
         access = None if store is None else StoreAccess(store, storage_keys, signer.key if signer is not None else None)
@@ -161,25 +129,25 @@ class _Assembly:
         after_backlog = queue_after_backlog(adopted, store, fallbacks.handler, topic=audit.kafka_topic)
         # 4. The observers of the sender, and the sender. The checkpoint of a batch comes last, after events of our own.
         self_audit = SelfAudit(self._config, factory=factory, intake=intake, keys=keys)
-        checkpointer = self._checkpointer(stream, signer, spool)
-        observers: list[BatchObserver] = [self_audit, BatchMetrics(self._metrics, timer=intake)]
-        if checkpointer is not None:
-            observers.append(checkpointer)
+        checkpoints = checkpoints_of(
+            self._config, stream, checkpointer=self._checkpointer(stream, signer, spool), registry=registry
+        )
         direction = DirectionWatch()
         dispatcher = Dispatcher(
             stream.producer,
             batcher=batcher,
             fallback=fallbacks.fallback,
-            link=SenderLink(self._kafka, ledger=ledger, batcher=batcher, intake=intake),
+            link=SenderLink(self._kafka, ledger=ledger, batcher=batcher, intake=intakes),
             diversion=diversion,
-            observers=observers,
+            observers=observed(self_audit, BatchMetrics(self._metrics, timer=sharing.times), checkpoints),
             listeners=[direction, fallbacks.returning, self_audit],
-            adopted=_adopted_records(adopted, signer, ledger),
+            adopted=adopted_records(adopted, signer, ledger),
         )
         # 5. The parts that read, end and run all of this.
         parts = WatchedParts(
             room=room,
             intake=intake,
+            intakes=intakes,
             batcher=batcher,
             dispatcher=dispatcher,
             keyring=keys.keyring if keys is not None else None,
@@ -191,25 +159,27 @@ class _Assembly:
         spool_bound = audit.spool_max_bytes if spool is not None else None
         gauges = PipelineGauges(parts, spool_max_bytes=spool_bound)
         ending = Shutdown(
-            intake=intake,
+            intake=intakes,
             ledger=ledger,
             self_audit=self_audit,
             replay=fallbacks.worker,
             spool=spool,
             adopted=adopted,
-            checkpointer=checkpointer,
+            checkpointer=checkpoints,
             dispatcher=dispatcher,
             kafka_time=KafkaTime(
                 seconds=self._kafka.deadline,
                 share=_FALLBACK_SHARE if audit.fallback_enabled else _KAFKA_ONLY_SHARE,
             ),
-            resources=self._resources,
+            resources=resources.opened,
         )
         pipeline = AuditPipeline(
-            audit,
+            self._config,
             factory=factory,
-            outbox=outbox_of(audit, source=self._source, keys=keys),
+            outbox=outbox_of(audit, source=source, keys=keys),
             intake=intake,
+            intakes=intakes,
+            registry=registry,
             ledger=ledger,
             dispatcher=dispatcher,
             gauges=gauges,
@@ -219,109 +189,11 @@ class _Assembly:
         # 6. Start. The first events are the process's own; no step that may fail comes after them.
         self._start(dispatcher, fallbacks.worker, after_backlog=after_backlog)
         self._metrics.observe(gauges)
-        self._resources.callback(self._metrics.forget, gauges)
+        resources.opened.callback(self._metrics.forget, gauges)
         self_audit.started()
         for segment in adopted:
             self_audit.recovered(segment.producer)
         return pipeline
-
-    def _open_keys(self) -> KeySupply | None:
-        if self._audit.relay_only:
-            return None
-        if not self._audit.encryption_enabled:
-            logger.warning("encryption is off: anyone who reads the topic or the fallback store can read the events")
-            return None
-        keys = KeySupply(self._audit, context=context_of(self._source))
-        self._resources.callback(keys.close)
-        if self._check:
-            keys.check()
-        return keys
-
-    def _open_storage_keys(self, keys: KeySupply | None, signer: CheckpointSigner | None) -> StorageKeys:
-        storage_keys = storage_keys_of(
-            self._config,
-            provider=keys.provider if keys is not None else None,
-            signing_key=signer.key if signer is not None else None,
-        )
-        if self._audit.storage_config is not None or self._audit.spool_path is not None:
-            if self._check:
-                storage_keys.require()
-            storage_keys.fetch_in_background()
-        return storage_keys
-
-    def _sealer(self, keys: KeySupply | None) -> AuditEncryptor | ClearEncoder | NoSealer:
-        if self._audit.relay_only:
-            return NoSealer()
-        if keys is None:
-            return ClearEncoder(source=self._source)
-        return AuditEncryptor(keys.keyring, source=self._source)
-
-    def _open_store(self) -> StorageProvider | None:
-        if not self._audit.fallback_enabled or self._audit.storage_config is None:
-            return None
-        store = StorageProviderFactory.create(self._audit.storage_config)
-        self._resources.callback(store.close)
-        if not self._check:
-            return store
-        try:
-            store.check()
-        except StorageError as exc:
-            if exc.retriable:
-                raise
-            raise ConfigurationError(Problem("storage_config", str(exc))) from exc
-        return store
-
-    def _open_spool(
-        self, stream: ProducerStream, storage_keys: StorageKeys, *, batcher: AuditBatcher, room: Room
-    ) -> _Spooling:
-        folder = self._audit.spool_path
-        if folder is None:
-            return _Spooling(None, [])
-        try:
-            return self._spool_in(folder, stream, storage_keys, batcher=batcher, room=room)
-        except SpoolError as exc:
-            raise ConfigurationError(Problem("spool_path", str(exc))) from exc
-
-    def _spool_in(
-        self,
-        folder: Path,
-        stream: ProducerStream,
-        storage_keys: StorageKeys,
-        *,
-        batcher: AuditBatcher,
-        room: Room,
-    ) -> _Spooling:
-        audit, part = self._audit, self._audit.spool_max_bytes // _SPOOL_PARTS
-        open_folder(folder)
-        keys = storage_keys if storage_keys.can_create else None
-        state = None if keys is None else FolderState(folder, keys.secrets, until=audit.accept_unmarked_until)
-        owner = owner_of(self._config, storage_keys)
-        adopted = adopt_segments(folder, owner, state=state)
-        for segment in adopted:
-            self._opened.callback(segment.close)
-        own = SpoolSegment.create(
-            folder,
-            producer=stream.producer,
-            topic=audit.kafka_topic,
-            source=self._source,
-            key=keys.create(SPOOL_PURPOSE) if keys is not None and audit.spool_format == SEALED_VERSION else None,
-            flip_bytes=part // _SPOOL_PARTS,
-        )
-        with ExitStack() as without_owner:
-            without_owner.callback(own.remove)
-            spool = Spool(
-                own,
-                lock=self._lock,
-                queue=batcher,
-                tree=stream.tree,
-                room=room,
-                max_kept_bytes=part - _queue_bytes(self._audit),
-                state=state,
-            )
-            # From here on the spool removes its file, if nothing is left in it.
-            without_owner.pop_all()
-        self._opened.callback(spool.close)
-        return _Spooling(spool, adopted)
 
     def _diversion(self, batcher: AuditBatcher, store: StorageProvider | None) -> Diversion:
         if store is not None or self._audit.spool_path is not None:
@@ -363,30 +235,3 @@ class _Assembly:
         if worker is not None:
             worker.start()
             self._opened.callback(worker.close, _UNDO_SECONDS)
-
-
-def _queue_bytes(audit: AuditConfig) -> int:
-    """Return the bound of accepted events in bytes: what is not settled must fit into a table of the spool."""
-    if audit.spool_path is None:
-        return audit.queue_max_bytes
-    return min(audit.queue_max_bytes, audit.spool_max_bytes // _SPOOL_PARTS)
-
-
-def _adopted_records(
-    adopted: Iterable[AdoptedSegment], signer: CheckpointSigner | None, ledger: Ledger
-) -> Iterator[list[SealedRecord]]:
-    """Yield the records of dead processes, oldest process first; each stream of our own ends with a closing checkpoint."""
-    for segment in adopted:
-        yield from segment.records(partial(_closing_checkpoints, signer))
-        if not segment.is_marked:
-            ledger.unmarked(segment.read_count)
-
-
-def _closing_checkpoints(signer: CheckpointSigner | None, segment: AdoptedSegment) -> list[SealedRecord]:
-    tree, later = segment.tree, segment.later_end
-    if signer is None or tree is None or not tree.size:
-        return []
-    if later is not None:
-        # The end that is known, never an earlier one: a cut-off trail would be complete up to there.
-        return signer.sign_recovered(later, source=segment.source, old_copy=tree.size)
-    return signer.sign_recovered(tree, source=segment.source)

@@ -178,7 +178,7 @@ class Ledger:
         if own < len(records):
             self._count_recovered(records)
         if own and self._room is not None:
-            self._room.give_back(own, size)
+            self._room.give_back(own, size, records)
         if waited:
             notify(waited)
 

@@ -14,13 +14,17 @@ from telemetry.audit.accept.outbox.sealed_event import SealedEvent
 from telemetry.audit.receipt import LEVELS, WAITING, Receipt
 from telemetry.audit.reports import AuditStats
 from telemetry.config.audit import WaitFor
+from telemetry.config.telemetry import problem_of_service_name
 from telemetry.context import FROM_CONTEXT
-from telemetry.exceptions import EventError
+from telemetry.exceptions import EventError, Problem
 from telemetry.format.value.event import ActorType, Outcome
 from telemetry.system.loops.running import in_event_loop, in_trio_task, run_in_thread
 
 OFFERED: Final = "offered"
 """What :meth:`AuditService.log` waits for where it must not wait at all."""
+
+
+_NOT_A_NAME = Problem("", "is not a text", "give the name of the service")
 
 
 class PipelineOwner(Protocol):
@@ -284,6 +288,32 @@ class AuditService:
             receipt.wait()
         return receipt
 
+    def on_behalf_of(self, service_name: str) -> AuditService:
+        """Return the object that logs for another service; cheap enough to call for each request.
+
+        Its events have that service's name, source and encryption context, and a stream of their own, which begins with the
+        first event and ends with a final checkpoint once it is idle (``shared_streams``). ``seal()`` and ``relay()`` are
+        refused there.
+
+        Args:
+            service_name: The service: 1 to 200 characters without control characters and colons. Who may log under it is
+                for the caller to check.
+
+        Raises:
+            ConfigurationError: ``shared_streams`` is not configured.
+            EventError: No service can have this name.
+            BackpressureError: The service has no open stream, and as many are open as may (``max_streams``).
+            LifecycleError: Before ``start()`` or after ``shutdown()``.
+        """
+        problem = problem_of_service_name(service_name) if isinstance(service_name, str) else _NOT_A_NAME
+        if problem is not None:
+            message = f"service_name {problem.reason}; {problem.remedy}"
+            raise EventError(message)
+        return self._with(_ServiceOwner(self._owner, service_name))
+
+    def _with(self, owner: PipelineOwner) -> AuditService:
+        return AuditService(owner)
+
     def emit(self, event: Any, user_id: Any = FROM_CONTEXT, **fields: Any) -> Receipt:
         """Log a typed event: an object of a class that the catalogue declares.
 
@@ -306,6 +336,31 @@ class AuditService:
     def get_audit_stats(self) -> AuditStats:
         """Return a snapshot of the counts of this process."""
         return self._owner.pipeline().stats()
+
+
+class _ServiceOwner:
+    """Finds the pipeline of one service in the pipeline of the present process.
+
+    Args:
+        owner: Owner of the process's pipeline.
+        service_name: The service.
+    """
+
+    def __init__(self, owner: PipelineOwner, service_name: str) -> None:
+        self._owner = owner
+        self._service_name = service_name
+        whole = owner.pipeline()
+        # Together, so that threads find either the old pair or the new one: after a fork the process has another pipeline.
+        self._found = whole, whole.on_behalf_of(service_name)
+
+    def pipeline(self) -> EventPipeline:
+        """Return the pipeline of the service; errors as :meth:`PipelineOwner.pipeline`."""
+        whole = self._owner.pipeline()
+        known, found = self._found
+        if known is not whole:
+            found = whole.on_behalf_of(self._service_name)
+            self._found = whole, found
+        return found
 
 
 def level_of(wait_for: object, *, default: int) -> int:

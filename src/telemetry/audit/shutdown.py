@@ -8,14 +8,14 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Protocol
 
-from telemetry.audit.accept.intake import Intake
+from telemetry.audit.accept.intakes import Intakes
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.replay.worker import RetryWorker
 from telemetry.audit.reports import ShutdownReport
 from telemetry.audit.self_audit import SelfAudit
-from telemetry.audit.send.checkpoints.checkpointer import Checkpointer
 from telemetry.audit.send.dispatcher import Dispatcher
 from telemetry.audit.spool.adoption import AdoptedSegment
 from telemetry.audit.spool.spool import Spool
@@ -50,17 +50,24 @@ class KafkaTime:
         return min(self.seconds, left * self.share)
 
 
+class FinalCheckpoints(Protocol):
+    """Signs the end of each stream."""
+
+    def expect_end(self) -> None:
+        """Sign the final checkpoints as soon as the trees have every accepted event; no more are accepted."""
+
+
 class Shutdown:
     """Ends a pipeline once, however many threads ask for it.
 
     Args:
-        intake: Closed first: no event may come after the final checkpoint.
+        intake: All intakes, closed first: no event may come after the final checkpoint.
         ledger: Closed before the events that are left are counted.
         self_audit: Logs the end.
         replay: Stopped first, since it competes for Kafka; None where there is no store.
         spool: Keeps the events that neither Kafka nor the fallback accepted; None where there is none.
         adopted: Segments of dead processes.
-        checkpointer: Signs the final checkpoint; None where nothing is signed.
+        checkpointer: Signs the final checkpoint of each stream; None where nothing is signed.
         dispatcher: Drained.
         kafka_time: How long Kafka may take.
         resources: Keys and store, closed at the end.
@@ -69,13 +76,13 @@ class Shutdown:
     def __init__(
         self,
         *,
-        intake: Intake,
+        intake: Intakes,
         ledger: Ledger,
         self_audit: SelfAudit,
         replay: RetryWorker | None,
         spool: Spool | None,
         adopted: Sequence[AdoptedSegment],
-        checkpointer: Checkpointer | None,
+        checkpointer: FinalCheckpoints | None,
         dispatcher: Dispatcher,
         kafka_time: KafkaTime,
         resources: ExitStack,

@@ -21,6 +21,7 @@ from pydantic import (
 from telemetry.config.builtins import ENCRYPTION, STORAGE
 from telemetry.config.encryption import EncryptionConfig, SigningConfig
 from telemetry.config.event_policy import EventPolicyConfig
+from telemetry.config.gateway.shared_streams import SharedStreamsConfig
 from telemetry.config.kafka import KafkaConfig, SecurityProtocol
 from telemetry.config.local import LOCAL_BROKERS, LocalMode, is_local, is_off, is_on, mode_of
 from telemetry.config.model import ConfigModel, problems_of
@@ -109,6 +110,8 @@ class AuditConfig(ConfigModel):
         scrub_keys: Further names of secrets.
         scrub_spared_keys: Names that are no secrets here.
         event_policies: How safe events of some types must be, beyond what the catalogue says (docs/catalog.md).
+        shared_streams: Lets the process log on behalf of other services, each with a stream of its own (``max_streams``,
+            ``idle_seconds``, ``max_share``); without it there is the process's own stream alone.
         trace_batches: Draw an OpenTelemetry span for each batch sent to Kafka; never with a key in it.
         self_audit: Log the library's own life (started, stopped, fallback entered and left, ...) as events.
         read_audit: Whether opening the trail is itself recorded in it, as ``telemetry.read``: ``required`` (nothing is opened
@@ -179,6 +182,7 @@ class AuditConfig(ConfigModel):
     scrub_keys: tuple[str, ...] = ()
     scrub_spared_keys: tuple[str, ...] = ()
     event_policies: tuple[EventPolicyConfig, ...] = ()
+    shared_streams: SharedStreamsConfig | None = None
     trace_batches: bool = False
     self_audit: bool = False
     read_audit: ReadAudit = "required"
@@ -272,6 +276,7 @@ class AuditConfig(ConfigModel):
         if self.relay_only and self.self_audit:
             reason = "is true, and relay_only is: a relay has no key to seal events of its own"
             problems.append(Problem("self_audit", reason, "set it to false"))
+        problems += self._unfit_sharing()
         if self.data_key_max_bytes < self.max_event_bytes:
             problems.append(Problem("data_key_max_bytes", "is smaller than max_event_bytes", "raise it"))
         if problems:
@@ -299,6 +304,18 @@ class AuditConfig(ConfigModel):
             for flat, ours, theirs in pairs
             if theirs is not None and ours != theirs
         ]
+
+    def _unfit_sharing(self) -> list[Problem]:
+        if self.shared_streams is None:
+            return []
+        problems = []
+        if self.relay_only:
+            reason = "is given, and relay_only is true: a relay has no key to seal events of other services"
+            problems.append(Problem("shared_streams", reason, "leave out one of them"))
+        if self.signing_config is not None and self.checkpoint_format == 1:
+            reason = "is 1, whose checkpoints cannot name the process that logs on behalf of others"
+            problems.append(Problem("checkpoint_format", reason, "set it to 2, or leave out shared_streams"))
+        return problems
 
     def _unfit_keys(self) -> list[Problem]:
         if self.key_mode != "hmac":

@@ -19,6 +19,8 @@ from telemetry.exceptions import ConfigurationError, Problem
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _MAX_NAME = 200
+_NOT_PLAIN = Problem("", f"must be 1 to {_MAX_NAME} characters without control characters", "choose a plain name")
+_HAS_COLON = Problem("", "has a colon, which ends the user id in the Kafka key", "leave it out")
 
 
 def default_service_name() -> str:
@@ -27,6 +29,18 @@ def default_service_name() -> str:
     # A package is run as the file __main__.py in its folder: that name would be the same for all services.
     name = program.absolute().parent.name if program.stem == "__main__" else program.stem
     return os.environ.get("OTEL_SERVICE_NAME", "").strip() or name or "python"
+
+
+def problem_of_service_name(name: str) -> Problem | None:
+    """Return why a service cannot have this name; None if it can."""
+    if not _is_plain(name):
+        return _NOT_PLAIN
+    # The Kafka key is user_id:service_name: with a colon in both, two users of two services could share one.
+    return _HAS_COLON if ":" in name else None
+
+
+def _is_plain(name: str) -> bool:
+    return bool(name.strip()) and len(name) <= _MAX_NAME and not _CONTROL.search(name)
 
 
 class TelemetryConfig(ConfigModel):
@@ -49,23 +63,19 @@ class TelemetryConfig(ConfigModel):
     outbox_config: OutboxConfig | None = None
     gateway_config: GatewayConfig | None = None
 
-    @field_validator("service_name", "environment")
+    @field_validator("environment")
     @classmethod
     def _is_a_plain_name(cls, value: str) -> str:
-        if not value.strip() or len(value) > _MAX_NAME or _CONTROL.search(value):
-            raise ConfigurationError(
-                Problem("", f"must be 1 to {_MAX_NAME} characters without control characters", "choose a plain name")
-            )
+        if not _is_plain(value):
+            raise ConfigurationError(_NOT_PLAIN)
         return value
 
     @field_validator("service_name")
     @classmethod
-    def _separates_user_and_service(cls, value: str) -> str:
-        # The Kafka key is user_id:service_name: with a colon in both, two users of two services could share one.
-        if ":" in value:
-            raise ConfigurationError(
-                Problem("", "has a colon, which ends the user id in the Kafka key", "leave it out")
-            )
+    def _is_a_name_of_a_service(cls, value: str) -> str:
+        problem = problem_of_service_name(value)
+        if problem is not None:
+            raise ConfigurationError(problem)
         return value
 
     @field_validator("version")

@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NoReturn, Protocol
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from telemetry.encryption.context import MAX_URI_CHARACTERS, MAX_WRAPPED_BYTES, require_bounds
+from telemetry.encryption.fetch_threads import FetchThreads
 from telemetry.encryption.provider import DATA_KEY_BYTES, Context, DataKey, EncryptionProvider
 from telemetry.encryption.retry_pace import RetryPace
 from telemetry.exceptions import (
@@ -135,11 +137,13 @@ class DataKeyring:
         grace: Seconds past ``max_age`` that a key may live while no new one is available.
         clock: Monotonic seconds.
         listener: Called with each key that comes into use.
+        threads: Run the requests, where many keyrings ask one key service; default: each request has a thread of its own.
 
     Attributes:
         last_fetch_seconds: How long the last request took.
     """
 
+    # attributes: the keys, what bounds them, and the one request that is under way
     def __init__(
         self,
         provider: EncryptionProvider,
@@ -151,12 +155,14 @@ class DataKeyring:
         grace: float,
         clock: Callable[[], float] = time.monotonic,
         listener: RotationListener | None = None,
+        threads: FetchThreads | None = None,
     ) -> None:
         self._provider = provider
         self._context = dict(context)
         self._bounds = _Bounds(max_age, max_uses, max_bytes, grace)
         self._clock = clock
         self._listener = listener
+        self._threads = threads
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._current: ActiveKey | None = None
@@ -315,6 +321,9 @@ class DataKeyring:
 
     def _start_fetch(self, wait: float) -> None:
         try:
+            if self._threads is not None:
+                self._threads.start(partial(self._fetch, 0.0), after=wait)
+                return
             threading.Thread(target=self._fetch, args=(wait,), name="telemetry-keys", daemon=True).start()
         except RuntimeError as exc:  # out of threads, or the interpreter ends
             error = KeyUnreachableError("no thread could be started to call the key service")

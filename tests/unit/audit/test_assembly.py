@@ -150,29 +150,29 @@ def test_unusable_spool_closes_store_and_keys(bench: Bench, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     "part",
     [
-        "SpoolSegment.create",
-        "Spool",
-        "Intake",
-        "Diversion",
-        "store_fallback",
-        "SelfAudit",
-        "Checkpointer",
-        "BatchMetrics",
-        "SenderLink",
-        "Dispatcher",
-        "Dispatcher.start",
-        "RetryWorker.start",
-        "PipelineGauges",
-        "SelfAudit.started",
-        "Shutdown",
-        "AuditPipeline",
+        "opening.spooling.SpoolSegment.create",
+        "opening.spooling.Spool",
+        "opening.streaming.Intake",
+        "assembly.Diversion",
+        "assembly.store_fallback",
+        "assembly.SelfAudit",
+        "assembly.Checkpointer",
+        "assembly.BatchMetrics",
+        "assembly.SenderLink",
+        "assembly.Dispatcher",
+        "assembly.Dispatcher.start",
+        "assembly.RetryWorker.start",
+        "assembly.PipelineGauges",
+        "assembly.SelfAudit.started",
+        "assembly.Shutdown",
+        "assembly.AuditPipeline",
     ],
 )
 def test_any_part_that_fails_closes_those_before(bench: Bench, part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_arguments: object, **_named: object) -> None:
         raise MemoryError(part)
 
-    monkeypatch.setattr(f"telemetry.audit.assembly.{part}", fail)
+    monkeypatch.setattr(f"telemetry.audit.{part}", fail)
 
     with pytest.raises(MemoryError, match=part):
         assemble(bench.config())

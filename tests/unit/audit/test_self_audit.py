@@ -10,8 +10,10 @@ from telemetry.audit.accept.draft.event_draft import EventDraft
 from telemetry.audit.accept.draft.factory import EventFactory
 from telemetry.audit.accept.intake import Intake
 from telemetry.audit.accept.room import Room
+from telemetry.audit.accept.seal_times import SealTimes
 from telemetry.audit.accept.stream import ProducerStream
 from telemetry.audit.accept.waiting_line import Patience, WaitingLine
+from telemetry.audit.accept.waiting_timer import WaitingTimer
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.metrics.instruments import AuditMetrics
 from telemetry.audit.record import SealedRecord
@@ -63,6 +65,8 @@ class Bench:
             line=WaitingLine(max_events=9, max_bytes=1 << 20, patience=Patience(room=60, key=60)),
             queue=self._drafts,
             refusals=Ledger(topic="t", metrics=AuditMetrics(topic="t")),
+            timer=WaitingTimer(lock),
+            times=SealTimes(lock),
         )
         factory = EventFactory(service_name="shop", environment="test", version="", max_event_bytes=1 << 20)
         self.self_audit = SelfAudit(config, factory=factory, intake=self.intake, keys=self.keys)

@@ -11,7 +11,13 @@ from telemetry.audit.accept.outbox.sealed_event import SealedEvent
 from telemetry.audit.health import Health
 from telemetry.audit.receipt import ACCEPTED, Receipt
 from telemetry.audit.reports import AuditStats, ShutdownReport
-from telemetry.exceptions import TelemetryError
+from telemetry.exceptions import Problem, TelemetryError
+
+NO_SHARED_STREAMS = Problem(
+    "audit_config.shared_streams",
+    "is not configured, so this process logs under its own name alone",
+    "add the section to log on behalf of other services",
+)
 
 
 class EventPipeline(Protocol):
@@ -53,6 +59,15 @@ class EventPipeline(Protocol):
 
     def relay(self, data: bytes, level: int = ACCEPTED) -> Receipt:
         """Accept what :meth:`seal` returned, or have it wait; arguments and errors as :meth:`AuditService.relay`."""
+
+    def on_behalf_of(self, service_name: str) -> EventPipeline:
+        """Return the pipeline that logs for another service; it opens nothing yet.
+
+        Raises:
+            ConfigurationError: ``shared_streams`` is not configured.
+            BackpressureError: As many streams are open as may.
+            LifecycleError: The pipeline is shut down.
+        """
 
     def forgo(self, error: TelemetryError) -> None:
         """Count an event that could not be logged, and whose call goes on all the same."""

@@ -10,16 +10,18 @@ from typing import Protocol
 from telemetry.audit.accept.draft.event_draft import EventDraft
 from telemetry.audit.accept.draft.relayed_event import RelayedEvent
 from telemetry.audit.accept.room import Room
+from telemetry.audit.accept.seal_times import SealTimes
+from telemetry.audit.accept.share import Share
 from telemetry.audit.accept.stream import ProducerStream
 from telemetry.audit.accept.waiting_line import WaitingEvent, WaitingLine
+from telemetry.audit.accept.waiting_timer import WaitingTimer
 from telemetry.audit.receipt import ACCEPTED, WAITING, Receipt, mark_accepted, mark_failed, notify, unheard
 from telemetry.audit.record import SealedRecord
 from telemetry.exceptions import BackpressureError, TelemetryError
 from telemetry.system.worker import Worker
 
 _TIMED_EVERY = 8
-_LONGEST_PAUSE = 0.5
-"""Seconds after which the timer looks again: what the first event lacks, and so its patience, may have changed."""
+_ALL = 1 << 62
 
 
 class RecordQueue(Protocol):
@@ -44,7 +46,7 @@ class Intake:
 
     Everything that may refuse an event comes before it gets its number, so a hole in a sequence always means a lost
     record. Events that must wait form one line and are accepted in its order, in the thread that gives room back or
-    brings the data key. A timer refuses those that waited too long; its thread starts with the first event that waits.
+    brings the data key. A timer refuses those that waited too long.
 
     Args:
         stream: Numbers, seals and fetches keys for the events.
@@ -53,6 +55,9 @@ class Intake:
         line: Events that wait.
         queue: Takes over each sealed record while the lock is held.
         refusals: Counts the events that are refused after their call has returned.
+        timer: Refuses events that waited too long.
+        times: Gets the time that sealing takes.
+        share: Part of the room that this stream may use; None where no other one uses it.
     """
 
     def __init__(
@@ -64,6 +69,9 @@ class Intake:
         line: WaitingLine,
         queue: RecordQueue,
         refusals: Refusals,
+        timer: WaitingTimer,
+        times: SealTimes,
+        share: Share | None = None,
     ) -> None:
         self._stream = stream
         self._lock = lock
@@ -71,18 +79,12 @@ class Intake:
         self._line = line
         self._queue = queue
         self._refusals = refusals
+        self._timer = timer
+        self._times = times
+        self._share = share
+        # One look-up, for the stream that shares its room and for the one that does not.
+        self._fits = room.fits if share is None else share.fits
         self._closed: TelemetryError | None = None
-        self._timer: Worker | None = None
-        self._sealed = 0
-        self._seal_seconds = 0.0
-        room.add_waiter(self)
-
-    def take_seal_time(self) -> tuple[float, int]:
-        """Return the seconds spent on sealing, of every eighth event since the last call, and how many those are."""
-        with self._lock:
-            taken = self._seal_seconds, self._sealed
-            self._seal_seconds, self._sealed = 0.0, 0
-        return taken
 
     @property
     def accepted(self) -> int:
@@ -93,6 +95,21 @@ class Intake:
     def waiting(self) -> int:
         """How many events wait for room or for a key."""
         return len(self._line)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether any event waits."""
+        return bool(self._line)
+
+    @property
+    def lacks_key(self) -> bool:
+        """Whether the first event that waits lacks a data key, not room."""
+        return bool(self._line) and self._line.lacks_key
+
+    @property
+    def oldest_waiting_seconds(self) -> float:
+        """How long the first event has waited; 0 where none does."""
+        return self._line.oldest_seconds
 
     @property
     def is_closed(self) -> bool:
@@ -120,7 +137,7 @@ class Intake:
         try:
             if self._closed is not None:
                 raise self._closed
-            if not self._line and self._room.fits(len(draft.json_after_sequence)):
+            if not self._line and self._fits(len(draft.json_after_sequence)):
                 receipt = self._accept(draft, level)
                 if receipt is not None:
                     return receipt
@@ -129,7 +146,7 @@ class Intake:
             receipt = Receipt(draft.id, _asked=level, _level=WAITING)
             if refusal is None:
                 self._line.append(draft, receipt)
-                timer = self._timer_to_start()
+                timer = self._watch_line()
         finally:
             lock.release()
         if lacks_key:
@@ -148,7 +165,8 @@ class Intake:
     def key_arrived(self) -> None:
         """Accept the events that wait, now that there is a data key."""
         with self._lock:
-            needs_key = self.accept_waiting()
+            self.accept_waiting(_ALL)
+            needs_key = self.lacks_key
         if needs_key:
             self.request_key()
 
@@ -168,7 +186,8 @@ class Intake:
                 error = self._why_waiting()
                 expired = [self._line.take_first()]
                 # The one that gave up may have been too large; those after it may fit.
-                needs_key = self.accept_waiting()
+                self.accept_waiting(_ALL)
+                needs_key = self.lacks_key
             if needs_key:
                 self.request_key()
             self._refuse(expired, error)
@@ -178,32 +197,41 @@ class Intake:
         with self._lock:
             self._closed = error
 
-    def refuse_waiting(self) -> None:
-        """Refuse the events that still wait after :meth:`close`, and end the timer."""
+    def close_if_unused(self, error: TelemetryError) -> bool:
+        """Refuse every further call with ``error``, unless an event waits or is not settled; return whether it is closed.
+
+        Only a stream that shares its room can tell what of it is not settled.
+        """
         with self._lock:
-            refused, timer = self._line.take_all(), self._timer
-        if timer is not None:
-            timer.ask_to_stop()
+            if self._line or self._share is None or self._share.events:
+                return False
+            self._closed = error
+        return True
+
+    def refuse_waiting(self) -> None:
+        """Refuse the events that still wait after :meth:`close`."""
+        with self._lock:
+            refused = self._line.take_all()
         if self._closed is not None:
             self._refuse(refused, self._closed)
 
-    def accept_waiting(self) -> bool:
-        """Accept from the head of the line; the lock is held. Return whether a data key is missing."""
-        line, accepted = self._line, []
+    def accept_waiting(self, most: int) -> int:
+        """Accept from the head of the line, ``most`` events at most; the lock is held. Return how many."""
+        line, accepted = self._line, list[Receipt]()
         line.lacks_key = False
-        while line and self._room.fits(len(line.first.draft.json_after_sequence)):
+        while line and len(accepted) < most and self._fits(len(line.first.draft.json_after_sequence)):
             if self._accept(line.first.draft, ACCEPTED, line.first.receipt) is None:
                 line.lacks_key = True
                 break
             accepted.append(line.take_first().receipt)
         # Wakes loops and threads, and takes only the lock of the receipts.
         notify(accepted)
-        return line.lacks_key
+        return len(accepted)
 
     def _find_what_lacks(self, draft: EventDraft | RelayedEvent) -> None:
         """Record what the first event of the line lacks, where this one becomes the first; the lock is held."""
         if not self._line:
-            self._line.lacks_key = self._room.fits(len(draft.json_after_sequence))
+            self._line.lacks_key = self._fits(len(draft.json_after_sequence))
 
     def _why_waiting(self) -> TelemetryError:
         """Return the error for an event that waited too long, or cannot wait at all; the lock is held."""
@@ -227,20 +255,12 @@ class Intake:
         )
         return BackpressureError(message)
 
-    def _timer_to_start(self) -> Worker | None:
-        """Return the timer if it must be started, and wake it otherwise; the lock is held."""
-        if self._timer is None:
-            self._timer = Worker("telemetry-waiting", self._expire_until_closed)
-            return self._timer
-        if len(self._line) == 1:
-            self._timer.wake()
-        return None
-
-    def _expire_until_closed(self) -> None:
-        timer = self._timer
-        while timer is not None and not timer.is_stopping:
-            seconds = self.expire()
-            timer.pause(None if seconds is None else min(seconds, _LONGEST_PAUSE))
+    def _watch_line(self) -> Worker | None:
+        """Have room and timer look at the line, in which an event waits; the lock is held. Return a thread to start."""
+        if len(self._line) > 1:
+            return None
+        self._room.add_waiter(self)
+        return self._timer.watch(self)
 
     def _refuse(self, refused: Sequence[WaitingEvent], error: TelemetryError) -> None:
         if not refused:
@@ -274,6 +294,9 @@ class Intake:
         room = self._room
         room.free_events -= 1
         room.free_bytes -= record.size
+        share = self._share
+        if share is not None:
+            share.take(record.size)
         self._queue.add(record)
         return receipt
 
@@ -281,6 +304,5 @@ class Intake:
         began = perf_counter()
         record = self._stream.sealer.seal(draft, producer, sequence)
         if record is not None:
-            self._seal_seconds += perf_counter() - began
-            self._sealed += 1
+            self._times.add(perf_counter() - began)
         return record

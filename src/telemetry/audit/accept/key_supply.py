@@ -11,55 +11,25 @@ from telemetry.audit.accept.stream import KeyWaiters
 from telemetry.config import AuditConfig
 from telemetry.encryption import EncryptionProvider, EncryptionProviderFactory
 from telemetry.encryption.data_key import ActiveKey, DataKeyring
+from telemetry.encryption.fetch_threads import FetchThreads
 from telemetry.exceptions import EncryptionError, KeyUnreachableError, TelemetryError
 
 _CHECK_SECONDS = 60.0
 
 
-class KeySupply:
-    """The key service and the data keys of one process.
+class ReadyKeys:
+    """The data keys of one stream: kept ready, and requested for the calls that wait for one.
 
     Args:
-        config: Configuration with an ``encryption_config``.
-        context: What the data keys are bound to.
-
-    Raises:
-        ConfigurationError: The provider is unknown or cannot use its configuration.
+        keyring: The keys.
 
     Attributes:
-        keyring: The data keys of events that have a place in the stream.
-        row_keyring: The data keys of outbox rows, which seal nothing else; the first one is fetched when it is asked for.
+        keyring: As given.
     """
 
-    def __init__(self, config: AuditConfig, *, context: dict[str, str]) -> None:
-        if config.encryption_config is None:
-            message = "encryption_config is missing"
-            raise ValueError(message)
-        self._provider = EncryptionProviderFactory.create(config.encryption_config)
+    def __init__(self, keyring: DataKeyring) -> None:
+        self.keyring = keyring
         self._request_lock = threading.Lock()
-        self._patience = config.data_key_wait_ms / 1_000
-        self._keeps_rotations = config.self_audit
-        self._rotations: deque[tuple[str, str]] = deque()
-        self.keyring = self._new_keyring(config, context)
-        self.row_keyring = self._new_keyring(config, context)
-
-    @property
-    def provider(self) -> EncryptionProvider:
-        """The key service."""
-        return self._provider
-
-    def check(self) -> None:
-        """Wrap and unwrap a trial key, and fetch the first data key.
-
-        Raises:
-            EncryptionError: The key cannot be used.
-        """
-        self._provider.check()
-        try:
-            self.keyring.request().result(self._patience + _CHECK_SECONDS)
-        except TimeoutError as exc:
-            message = "the key service did not answer; check its endpoint and the network"
-            raise KeyUnreachableError(message) from exc
 
     def request(self, waiters: KeyWaiters) -> None:
         """Fetch a data key without blocking, and notify ``waiters`` of the result; one request at a time.
@@ -88,6 +58,66 @@ class KeySupply:
             "no data key: the key service did not answer within data_key_wait_ms; the event was not logged"
         )
 
+    def close(self) -> None:
+        """Forget the keys."""
+        self.keyring.close()
+
+
+class KeySupply(ReadyKeys):
+    """The key service and the data keys of one process.
+
+    Args:
+        config: Configuration with an ``encryption_config``.
+        context: What the data keys are bound to.
+
+    Raises:
+        ConfigurationError: The provider is unknown or cannot use its configuration.
+
+    Attributes:
+        keyring: The data keys of events that have a place in the stream.
+        row_keyring: The data keys of outbox rows, which seal nothing else; the first one is fetched when it is asked for.
+    """
+
+    def __init__(self, config: AuditConfig, *, context: dict[str, str]) -> None:
+        if config.encryption_config is None:
+            message = "encryption_config is missing"
+            raise ValueError(message)
+        self._config = config
+        self._provider = EncryptionProviderFactory.create(config.encryption_config)
+        # Without them, a thousand streams that begin at once would ask the key service a thousand times at once.
+        self._threads = FetchThreads() if config.shared_streams is not None else None
+        self._patience = config.data_key_wait_ms / 1_000
+        self._keeps_rotations = config.self_audit
+        self._rotations: deque[tuple[str, str]] = deque()
+        super().__init__(self._new_keyring(context))
+        self.row_keyring = self._new_keyring(context)
+
+    @property
+    def provider(self) -> EncryptionProvider:
+        """The key service."""
+        return self._provider
+
+    def check(self) -> None:
+        """Wrap and unwrap a trial key, and fetch the first data key.
+
+        Raises:
+            EncryptionError: The key cannot be used.
+        """
+        self._provider.check()
+        try:
+            self.keyring.request().result(self._patience + _CHECK_SECONDS)
+        except TimeoutError as exc:
+            message = "the key service did not answer; check its endpoint and the network"
+            raise KeyUnreachableError(message) from exc
+
+    def for_stream(self, context: dict[str, str]) -> ReadyKeys:
+        """Return the data keys of another stream; the first one is fetched when it is asked for.
+
+        Args:
+            context: What its data keys are bound to.
+        """
+        return ReadyKeys(self._new_keyring(context))
+
     def take_rotations(self) -> Iterator[tuple[str, str]]:
         """Yield key id and KEK URI of each data key that came into use since the last call; kept for the self-audit only."""
         while self._rotations:
@@ -98,8 +128,10 @@ class KeySupply:
 
     def close(self) -> None:
         """Forget the keys."""
-        self.keyring.close()
+        super().close()
         self.row_keyring.close()
+        if self._threads is not None:
+            self._threads.close()
         self._provider.close()
 
     def key_rotated(self, key: ActiveKey) -> None:
@@ -108,7 +140,8 @@ class KeySupply:
         if self._keeps_rotations:
             self._rotations.append((key.kid, key.key_uri))
 
-    def _new_keyring(self, config: AuditConfig, context: dict[str, str]) -> DataKeyring:
+    def _new_keyring(self, context: dict[str, str]) -> DataKeyring:
+        config = self._config
         return DataKeyring(
             self._provider,
             context=context,
@@ -117,4 +150,5 @@ class KeySupply:
             max_bytes=config.data_key_max_bytes,
             grace=config.data_key_grace_seconds,
             listener=self,
+            threads=self._threads,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from telemetry.audit.accept.draft.event_draft import EventDraft
 from telemetry.audit.accept.draft.relayed_event import RelayedEvent
@@ -41,6 +41,19 @@ class WaitingEvent(NamedTuple):
     since: float
 
 
+class LineShare(Protocol):
+    """One line's part of what may wait in all lines of a pipeline."""
+
+    def fits(self, size: int) -> bool:
+        """Return whether one more event of this size may wait in the line."""
+
+    def take(self, size: int) -> None:
+        """Count an event that waits."""
+
+    def give_back(self, events: int, size: int) -> None:
+        """Count events that no longer wait."""
+
+
 class WaitingLine:
     """Events that wait; the lock of the intake protects it.
 
@@ -51,12 +64,21 @@ class WaitingLine:
         max_bytes: Bound of their size as JSON; an event larger than all of it may wait alone.
         patience: How long they wait.
         clock: Tells the time.
+        common: Bound of all lines together, where several streams share it.
 
     Attributes:
         lacks_key: Whether the first event waits for a data key, not for room.
     """
 
-    def __init__(self, *, max_events: int, max_bytes: int, patience: Patience, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        max_events: int,
+        max_bytes: int,
+        patience: Patience,
+        clock: Clock = time.monotonic,
+        common: LineShare | None = None,
+    ) -> None:
         self.lacks_key = False
         self._max_events = max_events
         self._max_bytes = max_bytes
@@ -64,6 +86,7 @@ class WaitingLine:
         self._clock = clock
         self._events: deque[WaitingEvent] = deque()
         self._bytes = 0
+        self._common = common
 
     def __len__(self) -> int:
         return len(self._events)
@@ -72,6 +95,14 @@ class WaitingLine:
     def first(self) -> WaitingEvent:
         """The event whose turn is next; the line must not be empty."""
         return self._events[0]
+
+    @property
+    def oldest_seconds(self) -> float:
+        """How long the first event has waited; 0 where none does. May be asked without the lock."""
+        try:
+            return max(self._clock() - self._events[0].since, 0.0)
+        except IndexError:  # one look instead of two: another thread may take the last one between them
+            return 0.0
 
     @property
     def patience(self) -> float:
@@ -87,24 +118,34 @@ class WaitingLine:
 
     def has_room(self, draft: EventDraft | RelayedEvent) -> bool:
         """Return whether one more event may wait."""
+        if self._common is not None and not self._common.fits(_size(draft)):
+            return False
         if not self._events:
             return True
         return len(self._events) < self._max_events and self._bytes + _size(draft) <= self._max_bytes
 
     def append(self, draft: EventDraft | RelayedEvent, receipt: Receipt) -> None:
         """Have an event wait after all others."""
+        size = _size(draft)
         self._events.append(WaitingEvent(draft, receipt, self._clock()))
-        self._bytes += _size(draft)
+        self._bytes += size
+        if self._common is not None:
+            self._common.take(size)
 
     def take_first(self) -> WaitingEvent:
         """Remove and return the event whose turn is next."""
         event = self._events.popleft()
-        self._bytes -= _size(event.draft)
+        size = _size(event.draft)
+        self._bytes -= size
+        if self._common is not None:
+            self._common.give_back(1, size)
         return event
 
     def take_all(self) -> list[WaitingEvent]:
         """Remove and return every event."""
         events = list(self._events)
+        if self._common is not None:
+            self._common.give_back(len(events), self._bytes)
         self._events.clear()
         self._bytes = 0
         return events

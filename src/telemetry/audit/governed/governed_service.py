@@ -86,6 +86,9 @@ class GovernedService(AuditService):
             return super().emit(event, user_id, **fields)
         return self.log(self._catalog.of(event).name, event, user_id, **fields)
 
+    def _with(self, owner: PipelineOwner) -> AuditService:
+        return GovernedService(owner, policies=self._policies, catalog=self._catalog, default=self._default)
+
     def _level(self, policy: Policy, wait_for: WaitFor | None) -> int:
         if policy.delivery == "transactional":
             message = "the type is transactional: seal the event in the transaction that it is about (docs/outbox.md)"

@@ -16,6 +16,7 @@ from telemetry.audit.accept.draft.adjuster import Unfit
 from telemetry.audit.accept.draft.choice import factory_of
 from telemetry.audit.accept.draft.event_draft import EventDraft
 from telemetry.audit.accept.draft.relayed_event import RelayedEvent
+from telemetry.audit.accept.event_pipeline import NO_SHARED_STREAMS, EventPipeline
 from telemetry.audit.accept.outbox.outbox import clear_outbox
 from telemetry.audit.accept.outbox.sealed_event import SealedEvent
 from telemetry.audit.health import STOPPED, Health
@@ -27,7 +28,7 @@ from telemetry.audit.receipt import ACCEPTED, LEVELS, Receipt, mark_delivered, m
 from telemetry.audit.reports import AuditStats, ShutdownReport
 from telemetry.config import TelemetryConfig
 from telemetry.config.local import LocalMode, local_problem
-from telemetry.exceptions import ConfigurationError, LifecycleError, TelemetryError
+from telemetry.exceptions import BackpressureError, ConfigurationError, LifecycleError, TelemetryError
 from telemetry.format.value.event import AuditEvent, decode_event
 from telemetry.format.value.message import parse, source_of
 from telemetry.format.value.open_record import open_clear_record
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("telemetry.audit")
 
 _PARTITION = 0
+_SHUT_DOWN = "telemetry is shut down; log before shutdown()"
 
 
 class _Counts(msgspec.Struct):
@@ -63,6 +65,7 @@ class LocalPipeline:
         default_level: What awaiting a receipt waits for, unless the call says otherwise.
     """
 
+    # attributes: one pipeline, and what those of other services are built from
     def __init__(
         self,
         config: TelemetryConfig,
@@ -73,6 +76,9 @@ class LocalPipeline:
     ) -> None:
         self.pid = os.getpid()
         self.default_level = LEVELS[config.audit_config.wait_for]
+        self._config = config
+        self._catalog = catalog
+        self._others: dict[str, LocalPipeline] = {}
         self._factory = factory_of(config, catalog)
         self._outbox = clear_outbox(config.audit_config, source=source_of(config.environment, config.service_name))
         self._sink = sink
@@ -128,6 +134,26 @@ class LocalPipeline:
                 self._counts.refused += 1
             raise
 
+    def on_behalf_of(self, service_name: str) -> EventPipeline:
+        """Return the pipeline of another service, with the same sink; errors as :meth:`AuditService.on_behalf_of`."""
+        shared = self._config.audit_config.shared_streams
+        if shared is None:
+            raise ConfigurationError(NO_SHARED_STREAMS)
+        if service_name == self._config.service_name:
+            return self
+        with self._lock:
+            other = self._others.get(service_name)
+            if other is None and self._is_closed:
+                raise LifecycleError(_SHUT_DOWN)
+            if other is None and len(self._others) >= shared.max_streams:
+                message = f"{shared.max_streams} services have an open stream, as many as may"
+                raise BackpressureError(message)
+            if other is None:
+                config = self._config.model_copy(update={"service_name": service_name, "version": ""})
+                other = LocalPipeline(config, sink=self._sink, topic=self._topic, catalog=self._catalog)
+                self._others[service_name] = other
+        return other
+
     def forgo(self, error: TelemetryError) -> None:
         """Count an event that could not be logged, and whose call goes on all the same."""
         del error
@@ -138,6 +164,10 @@ class LocalPipeline:
         """Return a snapshot of the counts."""
         with self._lock:
             logged, refused, lost = msgspec.structs.astuple(self._counts)
+            others = [other.stats() for other in self._others.values()]
+        logged += sum(other.logged for other in others)
+        refused += sum(other.refused for other in others)
+        lost += sum(other.lost for other in others)
         if self._topic is None:
             return AuditStats(logged=logged, unsent=logged, refused=refused, lost=lost)
         return AuditStats(logged=logged, delivered=logged, refused=refused, lost=lost)
@@ -167,6 +197,9 @@ class LocalPipeline:
         del timeout
         with self._lock:
             self._is_closed = True
+            others = list(self._others.values())
+        for other in others:
+            other.shutdown(0.0)
         stats = self.stats()
         return ShutdownReport(delivered=stats.delivered, stored=0, unsent=stats.unsent)
 
@@ -174,8 +207,7 @@ class LocalPipeline:
         # One lock for number and sink, so that the events are there in the order of their numbers.
         with self._lock:
             if self._is_closed:
-                message = "telemetry is shut down; log before shutdown()"
-                raise LifecycleError(message)
+                raise LifecycleError(_SHUT_DOWN)
             sequence = self._counts.logged
             event, size = self._event(draft, sequence)
             self._sink.add(event, size=size)

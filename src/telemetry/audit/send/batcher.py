@@ -25,7 +25,13 @@ class AuditBatcher:
         max_bytes: A batch of this size is ready.
         max_delay: A batch whose first record waited this many seconds is ready.
         clock: Monotonic seconds.
+
+    Attributes:
+        window: How many bytes may be with Kafka's client and not acknowledged before the next batch is taken; None without
+            such a bound.
     """
+
+    window: int | None = None
 
     def __init__(
         self,
@@ -112,16 +118,19 @@ class AuditBatcher:
             return self._swap()
 
     def _ready(self) -> bool:
-        if not self._records:
+        if not self._has_records():
             return False
         return self._bytes >= self._max_bytes or self._clock() >= self._opened_at + self._max_delay
 
     def _until_ready(self, deadline: Deadline) -> float:
         wait = deadline.remaining
-        if self._records:
+        if self._has_records():
             # A little more than nothing: a wait that ends a moment too early must not become a busy loop.
             wait = min(wait, max(self._opened_at + self._max_delay - self._clock(), _SHORTEST_WAIT_SECONDS))
         return wait
+
+    def _has_records(self) -> bool:
+        return bool(self._records)
 
     def _swap(self) -> list[SealedRecord]:
         records, self._records = self._records, []

@@ -160,7 +160,7 @@ class Dispatcher:
         try:
             self._send_all_adopted(adopted)
             while not self._worker.is_stopping:
-                records = self._batcher.take(_TICK_SECONDS)
+                records = self._next_batch()
                 self._step(records)
                 if records and len(self._batcher) < _MANY:
                     # Let records gather: a thread switch for each of them would cost more than sealing does.
@@ -174,6 +174,13 @@ class Dispatcher:
             if not self._worker.is_stopping:
                 self._link.sender_failed()
             raise
+
+    def _next_batch(self) -> list[SealedRecord]:
+        """Wait for a batch, and before that until Kafka has acknowledged enough, where that is bounded."""
+        transport, window = self._transport, self._batcher.window
+        if transport is not None and window is not None and not transport.wait_below(window, _TICK_SECONDS):
+            return []
+        return self._batcher.take(_TICK_SECONDS)
 
     def _step(self, records: list[SealedRecord]) -> None:
         self._in_hand.batch_taken(records)

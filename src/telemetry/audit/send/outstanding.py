@@ -87,6 +87,13 @@ class OutstandingRecords:
         self._wait(lambda: not self._records or self._is_ended, timeout)
         return not self._records
 
+    def wait_below(self, size: int, timeout: float) -> bool:
+        """Wait until the outstanding records have ``size`` bytes at most; return False after ``timeout`` seconds.
+
+        Only the thread that adds records may call it.
+        """
+        return self._wait(lambda: self._is_ended or sum(record.size for record in self._records) <= size, timeout)
+
     def wait_for(self, records: Sequence[SealedRecord]) -> bool:
         """Wait until these records are acknowledged; return False after a failure."""
         for record in records:

@@ -168,6 +168,13 @@ class KafkaTransport:
         """Wait until every record is acknowledged; return False on failure or after ``timeout`` seconds."""
         return self._outstanding.wait_empty(timeout)
 
+    def wait_below(self, size: int, timeout: float) -> bool:
+        """Wait until ``size`` bytes at most are not acknowledged, or the transport failed; return False after the time.
+
+        The sender alone may call it.
+        """
+        return self._outstanding.wait_below(size, timeout)
+
     def wait_for(self, records: Sequence[SealedRecord]) -> bool:
         """Wait until these records are acknowledged; return False on failure."""
         return self._outstanding.wait_for(records)

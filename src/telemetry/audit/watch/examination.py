@@ -57,7 +57,7 @@ class Examination:
             backlog_oldest_seconds=age,
             queued=parts.room.used[0],
             queue_fill=parts.room.fill,
-            waiting=parts.intake.waiting,
+            waiting=parts.intakes.waiting,
             data_key_age_seconds=keyring.age if keyring is not None else None,
             data_key_uses_left=keyring.uses_left if keyring is not None else None,
             data_key_overdue=keyring is not None and keyring.is_overdue,
@@ -76,7 +76,8 @@ class Examination:
         # 2. Nothing can be sealed.
         if not has_key:
             yield NO_DATA_KEY
-        # 3. There is no room. Events that wait although there is a key wait for room.
+        # 3. There is no room. Events that wait although there is a key wait for room. Another service's stream that has used up
+        #    its share, or lacks a key, is that service's matter (`stream_health`).
         if self._parts.room.is_full or (intake.waiting and has_key):
             yield QUEUE_FULL
         # 4. What is accepted would be in memory alone.

@@ -24,7 +24,7 @@ class PipelineGauges:
         values: dict[str, float] = {
             "audit.queue.events": events,
             "audit.queue.bytes": size,
-            "audit.queue.waiting_calls": parts.intake.waiting,
+            "audit.queue.waiting_calls": parts.intakes.waiting,
             "audit.kafka.diverted": int(parts.dispatcher.is_diverted),
             "audit.oldest_undelivered_age_seconds": parts.oldest_age(),
         }

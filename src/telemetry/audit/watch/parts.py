@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 from telemetry.audit.accept.intake import Intake
+from telemetry.audit.accept.intakes import Intakes
 from telemetry.audit.accept.room import Room
 from telemetry.audit.fallback.handler import FallbackHandler
 from telemetry.audit.fallback.memory import MemoryFallback
@@ -22,7 +23,8 @@ class WatchedParts:
 
     Attributes:
         room: Bounds of accepted events.
-        intake: Events that wait.
+        intake: Intake of the process's own stream.
+        intakes: All intakes: events that wait.
         batcher: Records that wait to be sent.
         dispatcher: Direction, and the records on their way to Kafka.
         keyring: The data keys; None where events are not encrypted.
@@ -34,6 +36,7 @@ class WatchedParts:
 
     room: Room
     intake: Intake
+    intakes: Intakes
     batcher: AuditBatcher
     dispatcher: Dispatcher
     keyring: DataKeyring | None

@@ -8,8 +8,10 @@ from telemetry.audit.accept.draft.event_draft import EventDraft
 from telemetry.audit.accept.draft.factory import EventFactory
 from telemetry.audit.accept.intake import Intake
 from telemetry.audit.accept.room import Room
+from telemetry.audit.accept.seal_times import SealTimes
 from telemetry.audit.accept.stream import KeyWaiters, ProducerStream
 from telemetry.audit.accept.waiting_line import Patience, WaitingLine
+from telemetry.audit.accept.waiting_timer import WaitingTimer
 from telemetry.audit.receipt import Receipt
 from telemetry.audit.record import SealedRecord
 from telemetry.exceptions import BackpressureError, EncryptionError, LifecycleError, TelemetryError
@@ -50,7 +52,17 @@ class Bench:
             patience=Patience(room=patience, key=patience * 2),
             clock=lambda: self.now,
         )
-        self.intake = Intake(stream, lock=lock, room=self.room, line=line, queue=self, refusals=self)
+        self.times = SealTimes(lock)
+        self.intake = Intake(
+            stream,
+            lock=lock,
+            room=self.room,
+            line=line,
+            queue=self,
+            refusals=self,
+            timer=WaitingTimer(lock),
+            times=self.times,
+        )
         self._factory = EventFactory(service_name="s", environment="e", version="", max_event_bytes=1 << 20)
 
     def add(self, record: SealedRecord) -> None:

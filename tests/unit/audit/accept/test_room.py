@@ -6,18 +6,29 @@ from telemetry.audit.accept.room import Room
 
 
 class Waiting:
-    """Waiting calls that remember when they were offered room."""
+    """A line of events that wait, which takes room as the intake does."""
 
-    def __init__(self, lock: threading.Lock, *, needs_key: bool = False) -> None:
+    def __init__(self, bounded: Room, lock: threading.Lock, *, events: int, lacks_key: bool = False) -> None:
+        self._room = bounded
         self._lock = lock
-        self._needs_key = needs_key
-        self.offers = 0
+        self.left = events
+        self.lacks_key = lacks_key
+        self.turns: list[int] = []
         self.requests = 0
 
-    def accept_waiting(self) -> bool:
+    @property
+    def is_waiting(self) -> bool:
+        return self.left > 0
+
+    def accept_waiting(self, most: int) -> int:
         assert self._lock.locked()
-        self.offers += 1
-        return self._needs_key
+        accepted = 0
+        while self.left and accepted < most and not self.lacks_key and self._room.fits(0):
+            take(self._room, 1)
+            self.left -= 1
+            accepted += 1
+        self.turns.append(accepted)
+        return accepted
 
     def request_key(self) -> None:
         assert not self._lock.locked(), "a key that is there already is delivered in this call, and takes the lock"
@@ -99,12 +110,50 @@ def test_withheld_bytes_are_withheld_once() -> None:
 
 def test_waiters_are_offered_returned_room() -> None:
     lock = threading.Lock()
-    bounded = Room(lock=lock, max_events=1, max_bytes=1_000)
-    one, another = Waiting(lock), Waiting(lock, needs_key=True)
+    bounded = Room(lock=lock, max_events=1, max_bytes=10_000)
+    one, another = Waiting(bounded, lock, events=1), Waiting(bounded, lock, events=1, lacks_key=True)
     bounded.add_waiter(one)
     bounded.add_waiter(another)
 
     bounded.give_back(0, 0)
 
-    assert (one.offers, one.requests) == (1, 0)
-    assert (another.offers, another.requests) == (1, 1)
+    assert (one.left, one.requests) == (0, 0)
+    assert (another.left, another.requests) == (1, 1)
+
+
+def test_lines_get_room_in_turn() -> None:
+    lock = threading.Lock()
+    bounded = Room(lock=lock, max_events=104, max_bytes=1 << 20)
+    long, short = Waiting(bounded, lock, events=1_000), Waiting(bounded, lock, events=40)
+    bounded.add_waiter(long)
+    bounded.add_waiter(short)
+
+    bounded.give_back(0, 0)
+
+    assert short.left == 0, "the long line is first, and leaves room for the other one"
+    assert long.left == 936
+
+
+def test_line_that_was_first_is_last_next_time() -> None:
+    lock = threading.Lock()
+    bounded = Room(lock=lock, max_events=1, max_bytes=10_000)
+    one, another = Waiting(bounded, lock, events=5), Waiting(bounded, lock, events=5)
+    bounded.add_waiter(one)
+    bounded.add_waiter(another)
+
+    for _ in range(4):
+        bounded.give_back(0 if bounded.free_events else 1, 0)
+
+    assert (one.left, another.left) == (3, 3)
+
+
+def test_line_without_events_is_not_asked_again() -> None:
+    lock = threading.Lock()
+    bounded = Room(lock=lock, max_events=5, max_bytes=10_000)
+    line = Waiting(bounded, lock, events=1)
+    bounded.add_waiter(line)
+
+    for _ in range(3):
+        bounded.give_back(0, 0)
+
+    assert line.turns == [1]

@@ -57,15 +57,16 @@ class CheckpointSigner:
         """Return what each of the next checkpoints has to sign, up to ``state``."""
         return [state] if self._topic is None else list(intervals(state))
 
-    def sign(self, part: TreeState, *, at: int, final: bool = False) -> SealedRecord:
-        """Return a checkpoint of this process's tree.
+    def sign(self, part: TreeState, *, at: int, final: bool = False, source: str | None = None) -> SealedRecord:
+        """Return a checkpoint of a tree of this process.
 
         Args:
             part: From :meth:`parts`.
             at: Time of the checkpoint in microseconds since the epoch.
             final: Whether the stream ends here.
+            source: CloudEvents source of the stream; default: the process's own.
         """
-        return self._record(part, self._checkpoint(part, source=self._source, at=at, final=final))
+        return self._record(part, self._checkpoint(part, source=source or self._source, at=at, final=final))
 
     def sign_recovered(self, state: TreeState, *, source: str, old_copy: int | None = None) -> list[SealedRecord]:
         """Return the last checkpoints of a dead process's tree; the last of them closes it.

@@ -1,0 +1,1 @@
+"""Open what a pipeline is built on: keys, store and spool."""

@@ -1,0 +1,87 @@
+"""Opens the keys and the store of a process, and tries them."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack
+
+from telemetry.audit.accept.encryptor import AuditEncryptor, ClearEncoder, NoSealer
+from telemetry.audit.accept.key_supply import KeySupply
+from telemetry.audit.send.checkpoints.checkpoint_signer import CheckpointSigner
+from telemetry.config import TelemetryConfig
+from telemetry.encryption.storage_keys import StorageKeys, storage_keys_of
+from telemetry.exceptions import ConfigurationError, Problem, StorageError
+from telemetry.format.value.message import context_of, source_of
+from telemetry.storage import StorageProvider, StorageProviderFactory
+
+logger = logging.getLogger("telemetry.audit")
+
+
+class Resources:
+    """Keys and store, which everything else uses: a shutdown closes them last, and so does a start that fails.
+
+    Args:
+        config: The whole configuration.
+        check: Whether to try what can be tried.
+
+    Attributes:
+        source: CloudEvents source of the process's own events.
+        opened: Closes all of it.
+    """
+
+    def __init__(self, config: TelemetryConfig, *, check: bool) -> None:
+        self._config = config
+        self._audit = config.audit_config
+        self._check = check
+        self.source = source_of(config.environment, config.service_name)
+        self.opened = ExitStack()
+
+    def open_keys(self) -> KeySupply | None:
+        """Return the data keys; None where the process encrypts nothing itself."""
+        if self._audit.relay_only:
+            return None
+        if not self._audit.encryption_enabled:
+            logger.warning("encryption is off: anyone who reads the topic or the fallback store can read the events")
+            return None
+        keys = KeySupply(self._audit, context=context_of(self.source))
+        self.opened.callback(keys.close)
+        if self._check:
+            keys.check()
+        return keys
+
+    def sealer(self, keys: KeySupply | None) -> AuditEncryptor | ClearEncoder | NoSealer:
+        """Return what seals the process's own events."""
+        if self._audit.relay_only:
+            return NoSealer()
+        if keys is None:
+            return ClearEncoder(source=self.source)
+        return AuditEncryptor(keys.keyring, source=self.source)
+
+    def open_store(self) -> StorageProvider | None:
+        """Return the fallback store; None where there is none."""
+        if not self._audit.fallback_enabled or self._audit.storage_config is None:
+            return None
+        store = StorageProviderFactory.create(self._audit.storage_config)
+        self.opened.callback(store.close)
+        if not self._check:
+            return store
+        try:
+            store.check()
+        except StorageError as exc:
+            if exc.retriable:
+                raise
+            raise ConfigurationError(Problem("storage_config", str(exc))) from exc
+        return store
+
+    def open_storage_keys(self, keys: KeySupply | None, signer: CheckpointSigner | None) -> StorageKeys:
+        """Return the keys of what is stored and spooled."""
+        storage_keys = storage_keys_of(
+            self._config,
+            provider=keys.provider if keys is not None else None,
+            signing_key=signer.key if signer is not None else None,
+        )
+        if self._audit.storage_config is not None or self._audit.spool_path is not None:
+            if self._check:
+                storage_keys.require()
+            storage_keys.fetch_in_background()
+        return storage_keys

@@ -1,0 +1,137 @@
+"""Builds the parts of a stream out of what all streams of the process share."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from telemetry.audit.accept.draft.choice import factory_of
+from telemetry.audit.accept.encryptor import AuditEncryptor, ClearEncoder
+from telemetry.audit.accept.intake import Intake, Refusals
+from telemetry.audit.accept.key_supply import KeySupply
+from telemetry.audit.accept.seal_times import SealTimes
+from telemetry.audit.accept.share import SharedLine, WaitingRoom
+from telemetry.audit.accept.stream import ProducerStream
+from telemetry.audit.accept.waiting_line import Patience, WaitingLine
+from telemetry.audit.accept.waiting_timer import WaitingTimer
+from telemetry.audit.send.checkpoints.checkpoint_signer import CheckpointSigner
+from telemetry.audit.send.checkpoints.checkpointer import Checkpointer
+from telemetry.audit.streams.fair_batcher import FairBatcher
+from telemetry.audit.streams.open_stream import OpenStream
+from telemetry.audit.streams.shared_room import SharedRoom
+from telemetry.audit.streams.stream_signer import StreamSigner
+from telemetry.config import TelemetryConfig
+from telemetry.format.value.message import context_of, source_of
+
+if TYPE_CHECKING:
+    from telemetry.catalog.catalog import AuditCatalog
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommonParts:
+    """What all streams of a process share.
+
+    Attributes:
+        lock: The intakes' lock.
+        room: Room of accepted events.
+        waiting: Bound of events that wait.
+        batcher: Draws the records from the streams.
+        refusals: Counts events that are refused after their call has returned.
+        timer: Refuses events that waited too long.
+        times: Gets the time that sealing takes.
+        keys: The key service; None where events are not encrypted.
+        signer: The signing key; None where nothing is signed.
+    """
+
+    lock: threading.Lock
+    room: SharedRoom
+    waiting: WaitingRoom
+    batcher: FairBatcher
+    refusals: Refusals
+    timer: WaitingTimer
+    times: SealTimes
+    keys: KeySupply | None
+    signer: CheckpointSigner | None
+
+
+class StreamBuilder:
+    """Opens the streams of a registry; a ``StreamOpener``.
+
+    Args:
+        config: The configuration of the process.
+        common: What all streams share.
+        catalog: The declared types, if there is a catalogue.
+    """
+
+    def __init__(self, config: TelemetryConfig, common: CommonParts, *, catalog: AuditCatalog | None = None) -> None:
+        self._config = config
+        self._common = common
+        self._catalog = catalog
+
+    def open(self, service_name: str) -> OpenStream:
+        """Return a new stream of a service."""
+        common = self._common
+        # What version a service has is not known here; this process's own would be a wrong one.
+        config = self._config.model_copy(update={"service_name": service_name, "version": ""})
+        source = source_of(config.environment, service_name)
+        keys = common.keys.for_stream(context_of(source)) if common.keys is not None else None
+        signer = StreamSigner(common.signer, source=source) if common.signer is not None else None
+        sealer = AuditEncryptor(keys.keyring, source=source) if keys is not None else ClearEncoder(source=source)
+        stream = ProducerStream(sealer, keys=keys, signer=signer)
+        share = common.room.add_share(stream.producer)
+        intake = Intake(
+            stream,
+            lock=common.lock,
+            room=common.room,
+            line=shared_line(config, common.waiting),
+            queue=common.batcher.lane(stream.producer),
+            refusals=common.refusals,
+            timer=common.timer,
+            times=common.times,
+            share=share,
+        )
+        return OpenStream(
+            service_name=service_name,
+            stream=stream,
+            factory=factory_of(config, self._catalog),
+            intake=intake,
+            share=share,
+            keys=keys,
+            checkpointer=self._checkpointer(stream, signer),
+        )
+
+    def release(self, stream: OpenStream) -> None:
+        """Forget the keys of a stream that has ended, and its place in what is shared."""
+        if stream.keys is not None:
+            stream.keys.close()
+        self._common.room.remove_share(stream.producer)
+        self._common.batcher.remove_lane(stream.producer)
+
+    def _checkpointer(self, stream: ProducerStream, signer: StreamSigner | None) -> Checkpointer | None:
+        audit = self._config.audit_config
+        if signer is None or audit.signing_config is None:
+            return None
+        return Checkpointer(
+            stream,
+            signer=signer,
+            every_events=audit.signing_config.every_events,
+            every_seconds=audit.signing_config.every_seconds,
+            heartbeat_seconds=audit.checkpoint_heartbeat_seconds,
+        )
+
+
+def shared_line(config: TelemetryConfig, waiting: WaitingRoom) -> WaitingLine:
+    """Return the waiting line of one stream.
+
+    Args:
+        config: Says how much may wait, and for how long.
+        waiting: Bound of all lines together.
+    """
+    audit = config.audit_config
+    return WaitingLine(
+        max_events=audit.queue_max_events,
+        max_bytes=audit.queue_max_bytes,
+        patience=Patience(audit.queue_full_timeout_ms / 1_000, audit.data_key_wait_ms / 1_000),
+        common=SharedLine(waiting),
+    )
