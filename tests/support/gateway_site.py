@@ -17,6 +17,8 @@ from telemetry.format.proof.checkpoint_message import decode_checkpoint_message
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.format.value.event import AuditEvent
 from telemetry.reader import DamagedRecord, FallbackSource, KafkaSource, OpenedEvent, RawRecord, TrailReader
+from telemetry.reader.trust.judgement import Role
+from telemetry.reader.trust.policy import TrustedKey, TrustPolicy
 from telemetry.reader.verify.verdicts import VerificationReport
 from telemetry.reader.verify.verifier import Verifier
 from telemetry.storage import StorageProviderFactory
@@ -106,13 +108,23 @@ class GatewaySite:
         """Return every checkpoint on the topic and in the store."""
         checkpoints = []
         for record in self.records():
-            message = decode_checkpoint_message(record.value) if isinstance(record, RawRecord) and record.value else None
+            message = (
+                decode_checkpoint_message(record.value) if isinstance(record, RawRecord) and record.value else None
+            )
             if message is not None:
                 checkpoints.append(read_unverified(message.data)[1])
         return checkpoints
 
     def report(self) -> VerificationReport:
         """Return the verdict on everything, by the gateway's key."""
-        verifier = Verifier([self.public_key])
+        rights = [({Role.SERVICE}, SOURCE), ({Role.GATEWAY}, "/test/*")]
+        verifier = Verifier(
+            TrustPolicy(
+                tuple(
+                    TrustedKey(public=self.public_key, roles=frozenset(roles), sources=(source,))
+                    for roles, source in rights
+                )
+            )
+        )
         verifier.observe_all(self.records())
         return verifier.report()

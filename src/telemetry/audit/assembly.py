@@ -13,7 +13,7 @@ from telemetry.audit.ledger import Ledger
 from telemetry.audit.metrics.instruments import AuditMetrics, BatchMetrics
 from telemetry.audit.opening.resources import Resources
 from telemetry.audit.opening.spooling import adopted_records, open_spool
-from telemetry.audit.opening.streaming import Sharing, checkpoints_of, observed
+from telemetry.audit.opening.streaming import OwnStreaming, Streaming, observed
 from telemetry.audit.pipeline import AuditPipeline
 from telemetry.audit.replay.fallback_parts import (
     FallbackParts,
@@ -113,15 +113,14 @@ class _Assembly:
         storage_keys = resources.open_storage_keys(keys, signer)
         stream = ProducerStream(resources.sealer(keys), keys=keys, signer=signer)
         # 2. The way of a record to the sender. The intake is built last, because it puts records into the others.
-        sharing = Sharing(self._config, self._lock)
-        room, batcher = sharing.room, sharing.batcher
+        streaming = self._streaming(signer, catalog)
+        room, batcher = streaming.room, streaming.batcher
         ledger = Ledger(topic=audit.kafka_topic, metrics=self._metrics, room=room)
         spool, adopted = open_spool(
             self._config, self._opened, stream, storage_keys, lock=self._lock, batcher=batcher, room=room
         )
-        intake, intakes, registry = sharing.accepting(
-            stream, spool or batcher, refusals=ledger, keys=keys, signer=signer, catalog=catalog
-        )
+        accepting = streaming.accepting(stream, spool or batcher, ledger=ledger, keys=keys)
+        intake, intakes, _ = accepting
         # 3. The way of a record that Kafka does not accept, and back.
         diversion = self._diversion(batcher, store)
         access = None if store is None else StoreAccess(store, storage_keys, signer.key if signer is not None else None)
@@ -129,9 +128,7 @@ class _Assembly:
         after_backlog = queue_after_backlog(adopted, store, fallbacks.handler, topic=audit.kafka_topic)
         # 4. The observers of the sender, and the sender. The checkpoint of a batch comes last, after events of our own.
         self_audit = SelfAudit(self._config, factory=factory, intake=intake, keys=keys)
-        checkpoints = checkpoints_of(
-            self._config, stream, checkpointer=self._checkpointer(stream, signer, spool), registry=registry
-        )
+        checkpoints = streaming.checkpoints(self._checkpointer(stream, signer, spool))
         direction = DirectionWatch()
         dispatcher = Dispatcher(
             stream.producer,
@@ -139,7 +136,7 @@ class _Assembly:
             fallback=fallbacks.fallback,
             link=SenderLink(self._kafka, ledger=ledger, batcher=batcher, intake=intakes),
             diversion=diversion,
-            observers=observed(self_audit, BatchMetrics(self._metrics, timer=sharing.times), checkpoints),
+            observers=observed(self_audit, BatchMetrics(self._metrics, timer=streaming.times), checkpoints),
             listeners=[direction, fallbacks.returning, self_audit],
             adopted=adopted_records(adopted, signer, ledger),
         )
@@ -174,12 +171,10 @@ class _Assembly:
             resources=resources.opened,
         )
         pipeline = AuditPipeline(
-            self._config,
+            audit,
             factory=factory,
             outbox=outbox_of(audit, source=source, keys=keys),
-            intake=intake,
-            intakes=intakes,
-            registry=registry,
+            accepting=accepting,
             ledger=ledger,
             dispatcher=dispatcher,
             gauges=gauges,
@@ -194,6 +189,15 @@ class _Assembly:
         for segment in adopted:
             self_audit.recovered(segment.producer)
         return pipeline
+
+    def _streaming(self, signer: CheckpointSigner | None, catalog: AuditCatalog | None) -> Streaming:
+        shared = self._audit.shared_streams
+        if shared is None:
+            return OwnStreaming(self._config, self._lock)
+        # A process that logs under its own name alone does not load this.
+        from telemetry.audit.opening.shared_streaming import SharedStreaming  # noqa: PLC0415
+
+        return SharedStreaming(self._config, shared, self._lock, signer=signer, catalog=catalog)
 
     def _diversion(self, batcher: AuditBatcher, store: StorageProvider | None) -> Diversion:
         if store is not None or self._audit.spool_path is not None:

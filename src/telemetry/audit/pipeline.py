@@ -10,21 +10,18 @@ from typing import Any
 from telemetry.audit.accept.draft.adjuster import Unfit
 from telemetry.audit.accept.draft.factory import EventFactory
 from telemetry.audit.accept.event_pipeline import NO_SHARED_STREAMS, EventPipeline
-from telemetry.audit.accept.intake import Intake
-from telemetry.audit.accept.intakes import Intakes
 from telemetry.audit.accept.outbox.outbox import Outbox
 from telemetry.audit.accept.outbox.sealed_event import SealedEvent
 from telemetry.audit.health import Health
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.metrics.live_gauges import Gauges
+from telemetry.audit.opening.streaming import Accepting
 from telemetry.audit.receipt import ACCEPTED, LEVELS, Receipt
 from telemetry.audit.reports import AuditStats, ShutdownReport
 from telemetry.audit.send.dispatcher import Dispatcher
 from telemetry.audit.shutdown import Shutdown
-from telemetry.audit.streams.service_pipeline import ServicePipeline
-from telemetry.audit.streams.stream_registry import StreamRegistry
 from telemetry.audit.watch.examination import Examination
-from telemetry.config import TelemetryConfig
+from telemetry.config import AuditConfig
 from telemetry.exceptions import ConfigurationError, TelemetryError
 
 
@@ -35,9 +32,7 @@ class AuditPipeline:
         config: The configuration.
         factory: Checks the arguments of ``log()`` and writes the event.
         outbox: Seals events for an outbox, and reads its rows.
-        intake: Accepts the event.
-        intakes: Counts the events of all streams.
-        registry: The streams of other services; None where it carries none.
+        accepting: Accepts the event.
         ledger: Counts it.
         dispatcher: Sends it.
         gauges: The gauges, which the metrics read for as long as the pipeline lives.
@@ -49,16 +44,13 @@ class AuditPipeline:
         default_level: What awaiting a receipt waits for, unless the call says otherwise.
     """
 
-    # attributes: the parts that are asked, each once
     def __init__(
         self,
-        config: TelemetryConfig,
+        config: AuditConfig,
         *,
         factory: EventFactory,
         outbox: Outbox,
-        intake: Intake,
-        intakes: Intakes,
-        registry: StreamRegistry | None,
+        accepting: Accepting,
         ledger: Ledger,
         dispatcher: Dispatcher,
         gauges: Gauges,
@@ -66,13 +58,10 @@ class AuditPipeline:
         ending: Shutdown,
     ) -> None:
         self.pid = os.getpid()
-        self.default_level = LEVELS[config.audit_config.wait_for]
-        self._service_name = config.service_name
+        self.default_level = LEVELS[config.wait_for]
         self._factory = factory
         self._outbox = outbox
-        self._intake = intake
-        self._intakes = intakes
-        self._registry = registry
+        self._intake, self._intakes, self._others = accepting
         self._ledger = ledger
         self._dispatcher = dispatcher
         self._gauges = gauges
@@ -123,13 +112,9 @@ class AuditPipeline:
 
     def on_behalf_of(self, service_name: str) -> EventPipeline:
         """Return the pipeline that logs for another service; errors as :meth:`AuditService.on_behalf_of`."""
-        registry = self._registry
-        if registry is None:
+        if self._others is None:
             raise ConfigurationError(NO_SHARED_STREAMS)
-        if service_name == self._service_name:
-            return self
-        registry.require_room(service_name)
-        return ServicePipeline(self, registry, ledger=self._ledger, service_name=service_name)
+        return self._others.pipeline_of(service_name, self)
 
     def forgo(self, error: TelemetryError) -> None:
         """Count an event that could not be logged, and whose call goes on all the same."""

@@ -8,12 +8,11 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from telemetry.encryption.context import MAX_URI_CHARACTERS, MAX_WRAPPED_BYTES, require_bounds
-from telemetry.encryption.fetch_threads import FetchThreads
 from telemetry.encryption.provider import DATA_KEY_BYTES, Context, DataKey, EncryptionProvider
 from telemetry.encryption.retry_pace import RetryPace
 from telemetry.exceptions import (
@@ -26,6 +25,9 @@ from telemetry.exceptions import (
 )
 from telemetry.format.value import jwe
 from telemetry.format.value.recipients import Wrap, parse_recipients, render_recipients
+
+if TYPE_CHECKING:
+    from telemetry.encryption.fetch_threads import FetchThreads
 
 PREFETCH_AT = 0.8
 """Part of a key's age, uses or bytes at which the next one is requested."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from time import perf_counter
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from telemetry.audit.accept.draft.event_draft import EventDraft
 from telemetry.audit.accept.draft.relayed_event import RelayedEvent
 from telemetry.audit.accept.room import Room
 from telemetry.audit.accept.seal_times import SealTimes
-from telemetry.audit.accept.share import Share
 from telemetry.audit.accept.stream import ProducerStream
 from telemetry.audit.accept.waiting_line import WaitingEvent, WaitingLine
 from telemetry.audit.accept.waiting_timer import WaitingTimer
@@ -19,6 +18,9 @@ from telemetry.audit.receipt import ACCEPTED, WAITING, Receipt, mark_accepted, m
 from telemetry.audit.record import SealedRecord
 from telemetry.exceptions import BackpressureError, TelemetryError
 from telemetry.system.worker import Worker
+
+if TYPE_CHECKING:
+    from telemetry.audit.accept.share import Share
 
 _TIMED_EVERY = 8
 _ALL = 1 << 62

@@ -48,7 +48,7 @@ class GovernedService(AuditService):
         super().__init__(owner)
         self._policies = policies
         self._catalog = catalog
-        self._default = default
+        self._default: WaitFor = default
 
     @log_signature
     def log(

@@ -1,33 +1,37 @@
-"""Builds what divides a pipeline among streams: the process's own alone, or those of many services."""
+"""Builds what accepts the events of a process that logs under its own name."""
 
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
-from telemetry.audit.accept.intake import Intake, RecordQueue, Refusals
+from telemetry.audit.accept.event_pipeline import EventPipeline
+from telemetry.audit.accept.intake import Intake, RecordQueue
 from telemetry.audit.accept.intakes import Intakes
 from telemetry.audit.accept.key_supply import KeySupply
 from telemetry.audit.accept.room import Room
 from telemetry.audit.accept.seal_times import SealTimes
-from telemetry.audit.accept.share import WaitingRoom
 from telemetry.audit.accept.stream import ProducerStream
 from telemetry.audit.accept.waiting_line import Patience, WaitingLine
 from telemetry.audit.accept.waiting_timer import WaitingTimer
+from telemetry.audit.ledger import Ledger
 from telemetry.audit.opening.spooling import queue_bytes
 from telemetry.audit.send.batcher import AuditBatcher
-from telemetry.audit.send.checkpoints.checkpoint_signer import CheckpointSigner
 from telemetry.audit.send.checkpoints.checkpointer import Checkpointer
 from telemetry.audit.send.dispatcher import BatchObserver
-from telemetry.audit.streams.fair_batcher import FairBatcher
-from telemetry.audit.streams.shared_room import SharedRoom
-from telemetry.audit.streams.stream_builder import CommonParts, StreamBuilder, shared_line
-from telemetry.audit.streams.stream_registry import StreamRegistry
-from telemetry.audit.streams.stream_rounds import StreamRounds
+from telemetry.audit.shutdown import FinalCheckpoints
 from telemetry.config import TelemetryConfig
 
-if TYPE_CHECKING:
-    from telemetry.catalog.catalog import AuditCatalog
+
+class Checkpoints(BatchObserver, FinalCheckpoints, Protocol):
+    """Signs the streams of a process while they are sent."""
+
+
+class OtherServices(Protocol):
+    """Offers the pipeline of a process to other services."""
+
+    def pipeline_of(self, service_name: str, whole: EventPipeline) -> EventPipeline:
+        """Return the pipeline of a service; ``whole`` is that of the process."""
 
 
 class Accepting(NamedTuple):
@@ -36,20 +40,20 @@ class Accepting(NamedTuple):
     Attributes:
         intake: That of the process's own stream.
         all: All intakes.
-        registry: The streams of other services; None where it carries none.
+        others: The other services that it logs for; None where it logs for none.
     """
 
     intake: Intake
     all: Intakes
-    registry: StreamRegistry | None
+    others: OtherServices | None = None
 
 
-class Sharing:
-    """What the streams of a process have in common; for a process without other services' streams, what its own one has.
+class OwnStreaming:
+    """Builds the parts of a process with one stream.
 
     Args:
         config: The whole configuration.
-        lock: The intakes' lock.
+        lock: The intake's lock.
 
     Attributes:
         room: Room of accepted events.
@@ -57,107 +61,77 @@ class Sharing:
         times: Gets the time that sealing takes.
     """
 
-    room: Room
-    batcher: AuditBatcher
-
     def __init__(self, config: TelemetryConfig, lock: threading.Lock) -> None:
-        audit = config.audit_config
-        self._config = config
+        self._audit = config.audit_config
         self._lock = lock
         self._timer = WaitingTimer(lock)
         self.times = SealTimes(lock)
-        shared = audit.shared_streams
-        bounds = {"max_events": audit.queue_max_events, "max_bytes": queue_bytes(audit)}
-        size, delay = audit.batch_size_kb << 10, audit.batch_timeout_ms / 1_000
-        if shared is None:
-            self.room = Room(lock=lock, **bounds)
-            self.batcher = AuditBatcher(lock=lock, max_bytes=size, max_delay=delay)
-        else:
-            self.room = SharedRoom(lock=lock, max_share=shared.max_share, **bounds)
-            self.batcher = FairBatcher(lock=lock, max_bytes=size, max_delay=delay)
+        self.room = Room(lock=lock, max_events=self._audit.queue_max_events, max_bytes=queue_bytes(self._audit))
+        self.batcher = AuditBatcher(
+            lock=lock, max_bytes=self._audit.batch_size_kb << 10, max_delay=self._audit.batch_timeout_ms / 1_000
+        )
 
     def accepting(
-        self,
-        stream: ProducerStream,
-        queue: RecordQueue,
-        *,
-        refusals: Refusals,
-        keys: KeySupply | None,
-        signer: CheckpointSigner | None,
-        catalog: AuditCatalog | None,
+        self, stream: ProducerStream, queue: RecordQueue, *, ledger: Ledger, keys: KeySupply | None
     ) -> Accepting:
         """Return what accepts events.
 
         Args:
-            stream: The process's own stream.
+            stream: The process's stream.
             queue: The next station of its records.
-            refusals: Counts events that are refused after their call has returned.
-            keys: The key service; None where events are not encrypted.
-            signer: The signing key; None where nothing is signed.
-            catalog: The declared types, if there is a catalogue.
+            ledger: Counts events that are refused after their call has returned.
+            keys: Not used: the stream has its keys.
         """
-        room, batcher, shared = self.room, self.batcher, self._config.audit_config.shared_streams
-        common = None
-        if shared is not None and isinstance(room, SharedRoom) and isinstance(batcher, FairBatcher):
-            audit = self._config.audit_config
-            common = CommonParts(
-                lock=self._lock,
-                room=room,
-                waiting=WaitingRoom(
-                    max_events=audit.queue_max_events, max_bytes=audit.queue_max_bytes, max_share=shared.max_share
-                ),
-                batcher=batcher,
-                refusals=refusals,
-                timer=self._timer,
-                times=self.times,
-                keys=keys,
-                signer=signer,
-            )
-        intake = Intake(
-            stream,
-            lock=self._lock,
-            room=room,
-            line=self._own_line() if common is None else shared_line(self._config, common.waiting),
-            queue=queue,
-            refusals=refusals,
-            timer=self._timer,
-            times=self.times,
-            share=room.add_share(stream.producer) if isinstance(room, SharedRoom) else None,
-        )
-        if common is None or shared is None:
-            return Accepting(intake, Intakes(intake, timer=self._timer), None)
-        opener = StreamBuilder(self._config, common, catalog=catalog)
-        registry = StreamRegistry(opener, max_streams=shared.max_streams)
-        return Accepting(intake, Intakes(intake, timer=self._timer, others=registry), registry)
-
-    def _own_line(self) -> WaitingLine:
-        audit = self._config.audit_config
-        return WaitingLine(
+        del keys
+        audit = self._audit
+        line = WaitingLine(
             max_events=audit.queue_max_events,
             max_bytes=audit.queue_max_bytes,
             patience=Patience(audit.queue_full_timeout_ms / 1_000, audit.data_key_wait_ms / 1_000),
         )
+        intake = Intake(
+            stream,
+            lock=self._lock,
+            room=self.room,
+            line=line,
+            queue=queue,
+            refusals=ledger,
+            timer=self._timer,
+            times=self.times,
+        )
+        return Accepting(intake, Intakes(intake, timer=self._timer))
+
+    def checkpoints(self, own: Checkpointer | None) -> Checkpoints | None:
+        """Return what signs the streams; None where nothing is signed.
+
+        Args:
+            own: Signs the process's own stream.
+        """
+        return own
 
 
-def checkpoints_of(
-    config: TelemetryConfig,
-    stream: ProducerStream,
-    *,
-    checkpointer: Checkpointer | None,
-    registry: StreamRegistry | None,
-) -> StreamRounds | Checkpointer | None:
-    """Return the observer that signs the streams of a process; None where there is nothing to do.
+class Streaming(Protocol):
+    """Builds what accepts the events of a process; see :class:`OwnStreaming`."""
 
-    Args:
-        config: The whole configuration.
-        stream: The process's own stream.
-        checkpointer: Signs that one; None where nothing is signed.
-        registry: The streams of other services; None where it carries none.
-    """
-    shared = config.audit_config.shared_streams
-    if registry is None or shared is None:
-        return checkpointer
-    return StreamRounds(registry, own=stream.producer, checkpointer=checkpointer, idle_seconds=shared.idle_seconds)
+    @property
+    def room(self) -> Room:
+        """Room of accepted events."""
+
+    @property
+    def batcher(self) -> AuditBatcher:
+        """Collects the records for the sender."""
+
+    @property
+    def times(self) -> SealTimes:
+        """Gets the time that sealing takes."""
+
+    def accepting(
+        self, stream: ProducerStream, queue: RecordQueue, *, ledger: Ledger, keys: KeySupply | None
+    ) -> Accepting:
+        """Return what accepts events."""
+
+    def checkpoints(self, own: Checkpointer | None) -> Checkpoints | None:
+        """Return what signs the streams; None where nothing is signed."""
 
 
 def observed(*observers: BatchObserver | None) -> list[BatchObserver]:

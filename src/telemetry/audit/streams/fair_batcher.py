@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from operator import attrgetter
 
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.send.batcher import AuditBatcher
+from telemetry.system.clock import Clock
 
 _TURN_BYTES = 16 << 10
 _BATCH_BYTES = 512 << 10
@@ -101,7 +102,7 @@ class FairBatcher(AuditBatcher):
         lock: threading.Lock,
         max_bytes: int,
         max_delay: float,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Clock = time.monotonic,
     ) -> None:
         super().__init__(lock=lock, max_bytes=max_bytes, max_delay=max_delay, clock=clock)
         self._by_producer: dict[str, Lane] = {}

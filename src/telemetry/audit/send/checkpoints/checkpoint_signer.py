@@ -103,6 +103,8 @@ class CheckpointSigner:
             interval=part.signed_size if has_interval else None,
             keys=part.keys if has_interval else (),
             relayed=part.relayed if has_interval else (),
+            # A stream of another service is one that this process carries, or one that a dead process of it carried.
+            via=self._source if source != self._source and self._topic is not None else None,
         )
 
     def _record(self, part: TreeState, checkpoint: Checkpoint) -> SealedRecord:

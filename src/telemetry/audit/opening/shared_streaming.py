@@ -1,0 +1,130 @@
+"""Builds what accepts the events of a process that logs on behalf of other services, each with a stream of its own."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from telemetry.audit.accept.intake import Intake, RecordQueue
+from telemetry.audit.accept.intakes import Intakes
+from telemetry.audit.accept.key_supply import KeySupply
+from telemetry.audit.accept.seal_times import SealTimes
+from telemetry.audit.accept.share import WaitingRoom
+from telemetry.audit.accept.stream import ProducerStream
+from telemetry.audit.accept.waiting_timer import WaitingTimer
+from telemetry.audit.ledger import Ledger
+from telemetry.audit.opening.spooling import queue_bytes
+from telemetry.audit.opening.streaming import Accepting
+from telemetry.audit.send.checkpoints.checkpoint_signer import CheckpointSigner
+from telemetry.audit.send.checkpoints.checkpointer import Checkpointer
+from telemetry.audit.streams.fair_batcher import FairBatcher
+from telemetry.audit.streams.service_pipelines import ServicePipelines
+from telemetry.audit.streams.shared_room import SharedRoom
+from telemetry.audit.streams.stream_builder import CommonParts, StreamBuilder, shared_line
+from telemetry.audit.streams.stream_registry import StreamRegistry
+from telemetry.audit.streams.stream_rounds import StreamRounds
+from telemetry.config import TelemetryConfig
+from telemetry.config.gateway.shared_streams import SharedStreamsConfig
+
+if TYPE_CHECKING:
+    from telemetry.catalog.catalog import AuditCatalog
+
+
+class SharedStreaming:
+    """Builds the parts that all streams of a process share, and what opens the streams.
+
+    Args:
+        config: The whole configuration.
+        shared: Its section about other services.
+        lock: The intakes' lock.
+        signer: The signing key; None where nothing is signed.
+        catalog: The declared types, if there is a catalogue.
+
+    Attributes:
+        room: Room of accepted events.
+        batcher: Collects the records for the sender.
+        times: Gets the time that sealing takes.
+    """
+
+    def __init__(
+        self,
+        config: TelemetryConfig,
+        shared: SharedStreamsConfig,
+        lock: threading.Lock,
+        *,
+        signer: CheckpointSigner | None,
+        catalog: AuditCatalog | None,
+    ) -> None:
+        audit = config.audit_config
+        self._config = config
+        self._shared = shared
+        self._signer = signer
+        self._catalog = catalog
+        self._lock = lock
+        self._timer = WaitingTimer(lock)
+        self.times = SealTimes(lock)
+        self.room = SharedRoom(
+            lock=lock,
+            max_events=audit.queue_max_events,
+            max_bytes=queue_bytes(audit),
+            max_share=shared.max_share,
+        )
+        self.batcher = FairBatcher(
+            lock=lock, max_bytes=audit.batch_size_kb << 10, max_delay=audit.batch_timeout_ms / 1_000
+        )
+        self._registry: StreamRegistry | None = None
+        self._own_producer = ""
+
+    def accepting(
+        self, stream: ProducerStream, queue: RecordQueue, *, ledger: Ledger, keys: KeySupply | None
+    ) -> Accepting:
+        """Return what accepts events.
+
+        Args:
+            stream: The process's own stream.
+            queue: The next station of its records.
+            ledger: Counts events that are refused after their call has returned.
+            keys: The key service; None where events are not encrypted.
+        """
+        audit, shared = self._config.audit_config, self._shared
+        common = CommonParts(
+            lock=self._lock,
+            room=self.room,
+            waiting=WaitingRoom(
+                max_events=audit.queue_max_events, max_bytes=audit.queue_max_bytes, max_share=shared.max_share
+            ),
+            batcher=self.batcher,
+            refusals=ledger,
+            timer=self._timer,
+            times=self.times,
+            keys=keys,
+            signer=self._signer,
+        )
+        intake = Intake(
+            stream,
+            lock=self._lock,
+            room=self.room,
+            line=shared_line(self._config, common.waiting),
+            queue=queue,
+            refusals=ledger,
+            timer=self._timer,
+            times=self.times,
+            share=self.room.add_share(stream.producer),
+        )
+        opener = StreamBuilder(self._config, common, catalog=self._catalog)
+        self._registry = registry = StreamRegistry(opener, max_streams=shared.max_streams)
+        self._own_producer = stream.producer
+        others = ServicePipelines(registry, ledger=ledger, own_name=self._config.service_name)
+        return Accepting(intake, Intakes(intake, timer=self._timer, others=registry), others)
+
+    def checkpoints(self, own: Checkpointer | None) -> StreamRounds | None:
+        """Return what signs the streams and ends those that are idle.
+
+        Args:
+            own: Signs the process's own stream; None where nothing is signed.
+        """
+        if self._registry is None:
+            return None
+        return StreamRounds(
+            self._registry, own=self._own_producer, checkpointer=own, idle_seconds=self._shared.idle_seconds
+        )
