@@ -8,7 +8,13 @@ import pytest
 import telemetry
 
 ROOT = Path(__file__).parents[2]
-MODULES = ("audit/metrics/instruments.py", "hook_failures.py", "outbox/relay_metrics.py", "gateway/refused_records.py")
+MODULES = (
+    "audit/metrics/instruments.py",
+    "gateway/metrics.py",
+    "gateway/refused_records.py",
+    "hook_failures.py",
+    "outbox/relay_metrics.py",
+)
 PAGE = (ROOT / "docs/operations.md").read_text("utf-8")
 
 

@@ -32,6 +32,11 @@ COMMANDS = (
         "Take events of services in any language over HTTP, and log each under the name of the service that sent it.",
     ),
     Entry(
+        "serve-token",
+        "telemetry.cli.commands.write.serve_token",
+        "Create a token for a caller of `telemetry serve`, and print it once, with the entry for the identities file.",
+    ),
+    Entry(
         "tail",
         "telemetry.cli.commands.read.tail",
         "Read the trail, decrypt it, check every byte, and print it. The read is recorded in the trail first.",

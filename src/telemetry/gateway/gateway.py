@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from telemetry.config.gateway.otlp import OtlpConfig
 from telemetry.gateway.body_room import BodyRoom
+from telemetry.gateway.identities.quotas import Quotas
+from telemetry.gateway.metrics import GatewayMetrics
+from telemetry.gateway.refused_calls import DENIED, MALFORMED, RefusedCall
 from telemetry.gateway.refused_records import RefusedRecords
 
 if TYPE_CHECKING:
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from telemetry.audit.service import AuditService
     from telemetry.config.gateway.limits import GatewayLimits
     from telemetry.gateway.caller import Caller
+    from telemetry.gateway.refused_calls import RefusedCalls
 
 
 class SharedStreams(Protocol):
@@ -48,20 +52,38 @@ class Gateway:
         pipeline: Where events go.
         limits: Bounds of what callers may take.
         otlp: How log records become events; None for the defaults.
+        quotas: Bounds of each identity.
+        refused_calls: Records what is denied or malformed; None to record nothing.
+        metrics: Counts requests.
 
     Attributes:
         limits: The same.
         otlp: The same.
+        metrics: The same.
         bodies: Room for the bodies that are worked on.
         refused_records: Counts the log records that were refused.
+        active: Requests that are worked on.
     """
 
-    def __init__(self, pipeline: Pipeline, limits: GatewayLimits, otlp: OtlpConfig | None = None) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        limits: GatewayLimits,
+        otlp: OtlpConfig | None = None,
+        *,
+        quotas: Quotas | None = None,
+        refused_calls: RefusedCalls | None = None,
+        metrics: GatewayMetrics | None = None,
+    ) -> None:
         self.limits = limits
         self.otlp = otlp or OtlpConfig()
+        self.metrics = metrics or GatewayMetrics()
         self.bodies = BodyRoom(limits.max_body_bytes_at_once)
         self.refused_records = RefusedRecords()
+        self.active = 0
         self._pipeline = pipeline
+        self._quotas = quotas or Quotas()
+        self._refused_calls = refused_calls
 
     def audit_of(self, caller: Caller) -> AuditService:
         """Return the service that logs for a caller, under its name.
@@ -73,20 +95,63 @@ class Gateway:
         return self._pipeline.audit.on_behalf_of(caller.service)
 
     def wait_for_quota(self, caller: Caller, events: int) -> float:
-        """Take events from the caller's quota; return 0, else the seconds after which it has room for them.
+        """Take events from the caller's quota.
 
         Args:
             caller: Whose quota.
-            events: Events that it wants to log now; nothing is taken unless all fit.
-        """
-        del caller, events
-        return 0.0
+            events: Events that it wants to log now.
 
-    def refused(self, caller: Caller | None, request: Request, reason: str) -> None:
+        Returns:
+            0 if they were taken; else the seconds after which the caller may try again, for ``Retry-After`` of a 429.
+        """
+        seconds = self._quotas.wait_for(caller, events)
+        if seconds:
+            self.metrics.refused("quota")
+        return seconds
+
+    def refused(self, caller: Caller | None, request: Request, reason: str, *, who: str = "") -> None:
         """Report a call that is denied or malformed; it becomes an event of the gateway's own stream.
 
         Args:
             caller: Who called, if it was recognized.
             request: The request; nothing of its content is reported.
-            reason: One short word of the code, never something of the request.
+            reason: One word of the code for events and metrics, never something of the request.
+            who: What a caller that was not recognized showed of itself; never a secret.
         """
+        self.metrics.refused(reason)
+        if self._refused_calls is None:
+            return
+        address = request.scope["state"].get("address") or ""
+        if caller is None:
+            self._refused_calls.add(RefusedCall(DENIED, who, "", address, reason))
+        else:
+            self._refused_calls.add(RefusedCall(MALFORMED, caller.identity, caller.service, address, reason))
+
+    def enter(self) -> bool:
+        """Begin a request; return whether so many may be worked on."""
+        if self.active >= self.limits.max_requests:
+            return False
+        self.active += 1
+        return True
+
+    def leave(self) -> None:
+        """End a request that began."""
+        self.active -= 1
+
+    def health(self) -> Health:
+        """Return how the pipeline is."""
+        return self._pipeline.health()
+
+    def streams(self) -> list[dict[str, object]]:
+        """Return how the stream of each service is that logs now; names of services are in it."""
+        return []
+
+    def tick(self) -> None:
+        """Do what is due every second."""
+        if self._refused_calls is not None:
+            self._refused_calls.tick()
+
+    def end(self) -> None:
+        """Log what is still counted: the gateway ends."""
+        if self._refused_calls is not None:
+            self._refused_calls.flush()

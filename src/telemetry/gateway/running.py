@@ -1,59 +1,154 @@
-"""Runs the gateway as a process: signals, pipeline, server."""
+"""Runs the gateway as a process: builds its parts, reads signals, and ends in order."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
+import time
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from typing import cast
 
 from telemetry.client import Telemetry
 from telemetry.config.gateway.serving import GatewayConfig
 from telemetry.config.telemetry import TelemetryConfig
 from telemetry.exceptions import ConfigurationError, Problem
+from telemetry.gateway import authentication
 from telemetry.gateway.app import build_app
+from telemetry.gateway.authentication import Authentication
 from telemetry.gateway.gateway import Gateway, Pipeline
+from telemetry.gateway.identities.quotas import Quotas
+from telemetry.gateway.identities.source import IdentitiesFile
+from telemetry.gateway.metrics import GatewayMetrics
+from telemetry.gateway.observed.prometheus import Exposition
+from telemetry.gateway.refused_calls import RefusedCalls
 from telemetry.gateway.server.address import Address
+from telemetry.gateway.server.reloading import Reloader
 from telemetry.gateway.server.serving import GatewayServer
+from telemetry.gateway.server.tls import TlsFiles
 
 logger = logging.getLogger("telemetry.gateway")
+
+_TICK_SECONDS = 1.0
 
 
 async def run_gateway(
     config: TelemetryConfig, *, started: Callable[[Sequence[Address]], None], shutdown_timeout: float
 ) -> None:
-    """Take events until SIGTERM, SIGINT, or SIGHUP without anything to reload; then finish requests and events.
+    """Take events until SIGTERM or SIGINT; then finish the requests, and deliver or keep their events.
 
     Args:
         config: The pipeline, and the gateway.
-        started: Called once everything is ready, with the addresses.
+        started: Called once everything is ready, with the addresses; the admin address is the last one.
         shutdown_timeout: Seconds for the delivery of events at the end.
 
     Raises:
         ConfigurationError: The configuration cannot work.
         TelemetryError: The pipeline cannot be started, or some events could not be kept anywhere.
     """
-    gateway_config = _required(config)
-    server = GatewayServer(gateway_config, tls=None)
-    server.listen()
-    try:
+    chosen = _required(config)
+    quotas = Quotas()
+    # Files and sockets first: what is wrong with them is said before anything is started.
+    identities = IdentitiesFile(chosen.identities, own_service=config.service_name, quotas=quotas)
+    tls = TlsFiles(chosen) if any(text.startswith("https:") for text in (*chosen.listen, chosen.admin_listen)) else None
+    server = GatewayServer(chosen, tls)
+    async with AsyncExitStack() as stack:
+        server.listen()
+        stack.callback(server.close)
+        exposition = Exposition(config.service_name)
+        stack.callback(exposition.close)
         telemetry = Telemetry(config)
         await telemetry.start()
-        try:
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, server.stop)
-            started(server.addresses)
-            cut = await server.serve(
-                build_app(Gateway(cast("Pipeline", telemetry), gateway_config.limits, gateway_config.otlp))
-            )
-            if cut:
-                logger.warning("%d requests were cut off: they took longer than shutdown_seconds", cut)
-        finally:
-            await telemetry.shutdown(shutdown_timeout)
-    finally:
-        server.close()
+        stack.push_async_callback(telemetry.shutdown, shutdown_timeout)
+        gateway = Gateway(
+            cast("Pipeline", telemetry),
+            chosen.limits,
+            chosen.otlp,
+            quotas=quotas,
+            refused_calls=RefusedCalls(telemetry.audit, per_minute=chosen.refused_per_minute),
+            metrics=GatewayMetrics(authentication.REASONS),
+        )
+        reloader = Reloader([identities] if tls is None else [identities, tls], seconds=chosen.reload_seconds)
+        gateway.metrics.observe(_Levels(gateway, server, identities, reloader, tls))
+        app = build_app(gateway, Authentication(chosen, identities), admin=exposition.routes())
+        _handle_signals(server, reloader)
+        for work in (reloader.run(), _tick(gateway), _renew(server, reloader)):
+            stack.push_async_callback(_cancel, asyncio.create_task(work))
+        cut = await server.serve(app, started=started)
+        if cut:
+            logger.warning("%d requests were cut off: they took longer than shutdown_seconds", cut)
+        gateway.end()
+
+
+class _Levels:
+    """Reads what the gauges show.
+
+    Args:
+        gateway: Knows the requests.
+        server: Knows the connections.
+        identities: Those in force.
+        reloader: Knows which files were refused.
+        tls: Knows the certificate; None without one.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        server: GatewayServer,
+        identities: IdentitiesFile,
+        reloader: Reloader,
+        tls: TlsFiles | None,
+    ) -> None:
+        self._gateway = gateway
+        self._server = server
+        self._identities = identities
+        self._reloader = reloader
+        self._tls = tls
+
+    def connections(self) -> int:
+        return self._server.connections
+
+    def requests(self) -> int:
+        return self._gateway.active
+
+    def identities(self) -> int:
+        return self._identities.current.count
+
+    def refused_files(self) -> int:
+        return len(self._reloader.refused)
+
+    def certificate_seconds(self) -> float | None:
+        return None if self._tls is None else self._tls.expires_at - time.time()
+
+
+def _handle_signals(server: GatewayServer, reloader: Reloader) -> None:
+    loop = asyncio.get_running_loop()
+    # On Windows a loop takes no signals: there Ctrl-C ends the process.
+    with contextlib.suppress(NotImplementedError):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, server.stop)
+        loop.add_signal_handler(signal.SIGHUP, reloader.want)
+
+
+async def _tick(gateway: Gateway) -> None:
+    while True:
+        await asyncio.sleep(_TICK_SECONDS)
+        gateway.tick()
+
+
+async def _renew(server: GatewayServer, reloader: Reloader) -> None:
+    """End connections that began under former files, each after its present request."""
+    while True:
+        await reloader.changed()
+        server.renew()
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 def _required(config: TelemetryConfig) -> GatewayConfig:

@@ -8,10 +8,10 @@ import socket
 import ssl
 from typing import Protocol
 
+from telemetry.gateway.peer import Peer, user_of
 from telemetry.gateway.server.address import Address
 from telemetry.gateway.server.connection import LINGER_SECONDS
 from telemetry.gateway.server.connections import Connections
-from telemetry.gateway.server.peer import Peer, user_of
 from telemetry.gateway.server.permit import Permit
 
 _PAUSE_SECONDS = 0.2

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from telemetry.gateway.server.peer import Peer, names_of
+from telemetry.gateway.peer import Peer, names_of
 from telemetry.gateway.server.permit import Permit
 
 if TYPE_CHECKING:
@@ -82,6 +82,13 @@ class GatewayConnection(H11Protocol):
     def is_idle(self) -> bool:
         """Whether no request is being read or answered."""
         return self.cycle is None or self.cycle.response_complete
+
+    def end(self) -> None:
+        """End the connection, after the answer to its present request if there is one."""
+        if self.is_idle and self.conn.our_state is h11.IDLE:
+            self.transport.close()
+        elif not self.is_idle:
+            self.shutdown()
 
     def abort_if_stuck(self, now: float) -> None:
         """Abort a connection that is closed on this side and whose peer does not read the rest.

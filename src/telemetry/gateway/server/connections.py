@@ -13,8 +13,8 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from telemetry.config.gateway.limits import GatewayLimits
+from telemetry.gateway.peer import Peer
 from telemetry.gateway.server.connection import GatewayConnection
-from telemetry.gateway.server.peer import Peer
 from telemetry.gateway.server.permit import Permit
 
 _LOOK_SECONDS = 0.05
@@ -74,6 +74,16 @@ class Connections:
         for connection in self._all():
             connection.abort_if_stuck(now)
 
+    @property
+    def count(self) -> int:
+        """How many are open, without those that have not finished their TLS handshake."""
+        return len(self._state.connections)
+
+    def end_all(self) -> None:
+        """End every connection: an idle one now, the others with their next answer."""
+        for connection in self._all():
+            connection.end()
+
     async def close(self, seconds: float, hurried: asyncio.Event) -> int:
         """Let the requests finish, then close every connection.
 
@@ -84,8 +94,7 @@ class Connections:
         Returns:
             How many requests were cut off.
         """
-        for connection in self._all():
-            connection.shutdown()
+        self.end_all()
         deadline = time.monotonic() + seconds
         while (self._all() or self._state.tasks) and time.monotonic() < deadline and not hurried.is_set():
             with contextlib.suppress(TimeoutError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from starlette.types import ASGIApp
 
@@ -31,6 +31,7 @@ class GatewayServer:
         self._config = config
         self._tls = tls
         self._sockets: list[tuple[socket.socket, Address, bool]] = []
+        self._open: Connections | None = None
         self._stopped = asyncio.Event()
         self._hurried = asyncio.Event()
 
@@ -61,16 +62,17 @@ class GatewayServer:
             self.close()
             raise
 
-    async def serve(self, app: ASGIApp) -> int:
+    async def serve(self, app: ASGIApp, *, started: Callable[[Sequence[Address]], None]) -> int:
         """Answer until :meth:`stop`; then finish the requests that are being answered.
 
         Args:
             app: The application.
+            started: Called once connections are accepted, with the addresses.
 
         Returns:
             How many requests were cut off.
         """
-        connections = Connections(app, self._config.limits)
+        connections = self._open = Connections(app, self._config.limits)
         accepting = [
             asyncio.create_task(
                 Acceptor(
@@ -84,6 +86,7 @@ class GatewayServer:
             )
             for listener, address, is_admin in self._sockets
         ]
+        started(self.addresses)
         try:
             while not self._stopped.is_set():
                 with contextlib.suppress(TimeoutError):
@@ -95,6 +98,16 @@ class GatewayServer:
             await asyncio.gather(*accepting, return_exceptions=True)
             self.close()
         return await connections.close(self._config.shutdown_seconds, self._hurried)
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return 0 if self._open is None else self._open.count
+
+    def renew(self) -> None:
+        """End every connection after its present request: the files under which it began have changed."""
+        if self._open is not None:
+            self._open.end_all()
 
     def stop(self) -> None:
         """Accept nothing more and finish; a second call cuts off what is not finished."""

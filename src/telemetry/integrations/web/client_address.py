@@ -45,6 +45,15 @@ class ClientAddress:
         self._hops = _forwarded_hops if header == "forwarded" else _x_forwarded_hops
         self.header: ProxyHeader | None = header if proxies else None
 
+    def trusts(self, peer: str | None) -> bool:
+        """Return whether the peer of a connection is one of the trusted proxies.
+
+        Args:
+            peer: Address of the connection; None for a Unix socket.
+        """
+        address = parsed(peer) if peer else None
+        return self._trusts(address) if address is not None else self._trusts_unix and not peer
+
     def of(self, peer: str | None, *, forwarded: str | None) -> str | None:
         """Return the client's address, or None if it is unknown.
 
@@ -53,8 +62,7 @@ class ClientAddress:
             forwarded: Value of :attr:`header`, several lines joined by commas.
         """
         address = parsed(peer) if peer else None
-        is_trusted = self._trusts(address) if address is not None else self._trusts_unix and not peer
-        if is_trusted and forwarded:
+        if forwarded and self.trusts(peer):
             for hop in self._hops(forwarded):
                 found = parsed(hop)
                 if found is None:

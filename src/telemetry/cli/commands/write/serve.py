@@ -61,6 +61,12 @@ def serve(
         bool,
         typer.Option("--allow-plain-http", help="Accept http:// beyond this machine, where something else encrypts."),
     ] = False,
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NETWORK", help="Address or network of a proxy whose X-Forwarded-For is believed; repeatable."
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the addresses as JSON.")] = False,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for delivery at the end.")] = 30.0,
 ) -> None:
@@ -85,6 +91,7 @@ def serve(
         tls_key=tls_key,
         client_ca=client_ca,
         client_certificates=client_certificates,
+        trusted_proxies=tuple(trusted_proxy or ()) or None,
         allow_plain_http=allow_plain_http or None,
     )
 

@@ -1,0 +1,142 @@
+"""Stands before the routes: recognizes callers, bounds what they take, and answers whatever goes wrong behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from telemetry.gateway.authentication import Authentication, Refusal
+from telemetry.gateway.gateway import Gateway
+from telemetry.gateway.peer import Peer
+from telemetry.gateway.problems import problem_response
+
+logger = logging.getLogger("telemetry.gateway")
+
+_GRACE_SECONDS = 2.0
+"""What a route has after its deadline to write its answer."""
+_RETRY_SECONDS = 1.0
+
+
+class Front:
+    """The outermost part of the application.
+
+    ``/healthz`` and ``/readyz`` are answered to anyone, as is everything on the admin address; all else needs a caller.
+
+    Args:
+        app: The routes.
+        observed: What the admin address answers, and the two paths that anyone may ask.
+        gateway: What the routes share.
+        authentication: Recognizes callers.
+    """
+
+    def __init__(self, app: ASGIApp, *, observed: ASGIApp, gateway: Gateway, authentication: Authentication) -> None:
+        self._app = app
+        self._observed = observed
+        self._gateway = gateway
+        self._authentication = authentication
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        sent = _Sent(send)
+        started = time.monotonic()
+        try:
+            peer: Peer = scope["state"]["peer"]
+            if peer.is_admin or scope["path"] in ("/healthz", "/readyz"):
+                await self._observed(scope, receive, sent)
+            else:
+                await self._answer(peer, scope, receive, sent)
+        except ClientDisconnect:
+            sent.status = sent.status or 499
+        except Exception as exc:  # noqa: BLE001 - one request's error must not show its content, nor end others
+            # The type and the place; the text of an error may quote what was sent.
+            logger.error("a request failed: %s at %s; the caller was answered 500", type(exc).__name__, _place_of(exc))  # noqa: TRY400
+            if sent.status is None:
+                detail = (
+                    "The gateway has a defect. The request may be sent again; the log of the gateway has the place."
+                )
+                await problem_response(500, detail, close=True)(scope, receive, sent)
+        finally:
+            self._gateway.metrics.answered(scope, sent.status or 500, time.monotonic() - started)
+
+    async def _answer(self, peer: Peer, scope: Scope, receive: Receive, send: _Sent) -> None:
+        request = Request(scope)
+        headers = scope["headers"]
+        address = self._authentication.address_of(peer, headers)
+        scope["state"]["address"] = address
+        found = self._authentication.caller_of(peer, headers)
+        if isinstance(found, Refusal):
+            self._gateway.refused(None, request, found.reason, who=found.who)
+            response = problem_response(found.status, found.detail, close=True)
+            if found.status == 401:  # noqa: PLR2004 - RFC 9110 wants the scheme beside it
+                response.headers["WWW-Authenticate"] = "Bearer"
+            await response(scope, receive, send)
+            return
+        scope["state"]["caller"] = found
+        if not self._gateway.enter():
+            self._gateway.metrics.refused("too_many_requests")
+            detail = "The gateway is working on as many requests as it may. Send the same request again later."
+            await problem_response(429, detail, retry_after=_RETRY_SECONDS)(scope, receive, send)
+            return
+        try:
+            await self._bounded(scope, receive, send)
+        finally:
+            self._gateway.leave()
+
+    async def _bounded(self, scope: Scope, receive: Receive, send: _Sent) -> None:
+        seconds = self._gateway.limits.request_seconds
+        body = _Body(receive)
+        scope["state"]["deadline"] = asyncio.get_running_loop().time() + seconds
+        try:
+            async with asyncio.timeout(seconds + _GRACE_SECONDS):
+                await self._app(scope, body, send)
+        except TimeoutError:
+            self._gateway.metrics.refused("too_slow")
+            if send.status is None:
+                if body.is_complete:
+                    detail = "The gateway did not finish in time. Send the same request again, with an Idempotency-Key."
+                    response = problem_response(503, detail, retry_after=_RETRY_SECONDS, close=True)
+                else:
+                    response = problem_response(408, "The body did not arrive in time. Send it again.", close=True)
+                await response(scope, receive, send)
+
+
+class _Sent:
+    """Sends, and remembers what was."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status: int | None = None
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        await self._send(message)
+
+
+class _Body:
+    """Receives a body, and remembers whether all of it came."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.is_complete = False
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self.is_complete = not message.get("more_body", False)
+        return message
+
+
+def _place_of(error: BaseException) -> str:
+    trace: Any = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "an unknown place" if trace is None else f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
