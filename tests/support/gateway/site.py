@@ -62,7 +62,7 @@ class ReportingGateway(Gateway):
         assert (caller, events > 0) == (CALLER, True)
         return self.quota
 
-    def refused(self, caller: Caller | None, request: Request, reason: str) -> None:
+    def refused(self, caller: Caller | None, request: Request, reason: str, *, who: str = "") -> None:  # noqa: ARG002 - the base class's
         assert (caller, request.method) == (CALLER, "POST")
         self.reports.append(reason)
 

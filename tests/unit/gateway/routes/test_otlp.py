@@ -55,7 +55,7 @@ class _CountingGateway(Gateway):
     def wait_for_quota(self, caller: Caller, events: int) -> float:  # noqa: ARG002 - the signature of the base class
         return 0.0 if events <= self.quota else 7.2
 
-    def refused(self, caller: Caller | None, request: Request, reason: str) -> None:  # noqa: ARG002 - likewise
+    def refused(self, caller: Caller | None, request: Request, reason: str, *, who: str = "") -> None:  # noqa: ARG002 - likewise
         self.reasons.append(reason)
 
 
