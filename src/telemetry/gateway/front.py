@@ -1,4 +1,4 @@
-"""Stands before the routes: recognizes callers, bounds what they take, and answers whatever goes wrong behind it."""
+"""Receives every request before the routes: recognizes callers, bounds what they take, and answers whatever goes wrong behind it."""
 
 from __future__ import annotations
 

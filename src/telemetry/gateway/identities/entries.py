@@ -60,7 +60,7 @@ def read_entries(path: Path, *, own_service: str) -> tuple[IdentityEntry, ...]:
     """Return the entries of an identities file.
 
     Args:
-        path: The file. Whoever may write it decides who logs as what, so nobody else may be able to.
+        path: The file. It decides who logs as what, so nobody else may be able to write it.
         own_service: Name of the gateway, which no caller may have.
 
     Raises:
