@@ -217,13 +217,14 @@ class Receipt(_Awaitable, eq=False, gc=False):
 
     def has_reached(self, level: int) -> bool:
         """Return whether a wait for this level would end at once: it is reached, or the event has failed."""
-        return self._has(level) or self._error is not None
+        return self.is_at_least(level) or self._error is not None
 
-    def _has(self, level: int) -> bool:
+    def is_at_least(self, level: int) -> bool:
+        """Return whether this level is reached, which an event that has failed since keeps."""
         return self._level >= level or (level <= DURABLE and self._is_spooled)
 
     def _raise_unless(self, level: int) -> None:
-        if self._error is not None and not self._has(level):
+        if self._error is not None and not self.is_at_least(level):
             raise self._error
 
     def _add(self, waiter: _Waiter) -> None:

@@ -206,7 +206,7 @@ class AuditService:
         pipeline = self._owner.pipeline()
         level = pipeline.default_level if wait_for is None else level_of(wait_for, default=pipeline.default_level)
         receipt = pipeline.offer(event_type, payload, user_id, fields, unfit, level)
-        if not receipt.has_reached(level) and not in_event_loop():
+        if not receipt.is_at_least(level) and not in_event_loop():
             receipt.wait()
         return receipt
 
@@ -284,7 +284,7 @@ class AuditService:
         pipeline = self._owner.pipeline()
         level = pipeline.default_level if wait_for is None else level_of(wait_for, default=pipeline.default_level)
         receipt = pipeline.relay(data, level)
-        if not receipt.has_reached(level) and not in_event_loop():
+        if not receipt.is_at_least(level) and not in_event_loop():
             receipt.wait()
         return receipt
 

@@ -45,6 +45,7 @@ async def test_no_public_name_changes_a_receipt() -> None:
         "wait_durable",
         "wait_delivered",
         "has_reached",
+        "is_at_least",
         "send",
         "throw",
         "close",

@@ -12,10 +12,10 @@ from typing import Any, cast
 import pytest
 
 from telemetry.audit.accept.draft.fields import NAMED
-from telemetry.audit.receipt import Receipt
+from telemetry.audit.receipt import WAITING, Receipt, mark_failed
 from telemetry.audit.runtime import Runtime
 from telemetry.audit.service import AuditService
-from telemetry.exceptions import EventError, LifecycleError
+from telemetry.exceptions import BackpressureError, EventError, LifecycleError
 from tests.support.quick_telemetry import NOWHERE, quick_config
 
 
@@ -183,3 +183,36 @@ def test_threads_and_a_loop_keep_each_order(runtime: Runtime) -> None:
 
     assert len(logged) == 9
     assert all(numbers == sorted(numbers) and len(set(numbers)) == 200 for numbers in logged.values())
+
+
+def _refused_before_its_call_looks(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the timer refuse each event before the thread of the call continues: it waited longer than an event may."""
+
+    def refused(*_arguments: object) -> Receipt:
+        receipt = Receipt("019c1180-09ad-7383-9790-0a5e588d6c7f", _level=WAITING)
+        mark_failed(receipt, BackpressureError("the queue stayed full"))
+        return receipt
+
+    for method in ("offer", "relay"):
+        monkeypatch.setattr(runtime.pipeline(), method, refused)
+
+
+def test_event_that_is_refused_at_once_raises(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    _refused_before_its_call_looks(runtime, monkeypatch)
+    audit = AuditService(runtime)
+
+    with pytest.raises(BackpressureError):
+        audit.log("login", {}, "ada")
+    with pytest.raises(BackpressureError):
+        audit.relay(b"row")
+
+
+async def test_event_that_is_refused_at_once_raises_where_it_is_awaited(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _refused_before_its_call_looks(runtime, monkeypatch)
+
+    receipt = AuditService(runtime).log("login", {}, "ada")
+
+    with pytest.raises(BackpressureError):
+        await receipt

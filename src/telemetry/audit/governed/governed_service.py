@@ -120,7 +120,7 @@ class _Call:
     def made(self) -> Receipt:
         """Log the event; raise where that fails."""
         receipt = self._owner.pipeline().offer(*self._arguments)
-        if not receipt.has_reached(self._level) and not in_event_loop():
+        if not receipt.is_at_least(self._level) and not in_event_loop():
             receipt.wait()
         return receipt
 
@@ -138,7 +138,7 @@ class _Call:
             allow_failure(receipt)
             return receipt
         allow_failure(receipt)
-        if not receipt.has_reached(self._level) and not in_event_loop():
+        if not receipt.is_at_least(self._level) and not in_event_loop():
             receipt.wait()
         return receipt
 
