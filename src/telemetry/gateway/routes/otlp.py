@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,7 +12,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from telemetry.audit.receipt import LEVELS, Receipt
-from telemetry.exceptions import TelemetryError
 from telemetry.gateway.gateway import Gateway
 from telemetry.gateway.otlp.correlated_log import CorrelatedLog
 from telemetry.gateway.otlp.export import NAMELESS, Export, ExportBounds
@@ -20,7 +20,8 @@ from telemetry.gateway.request.body import read_body
 from telemetry.gateway.request.prefer import preference_of
 from telemetry.gateway.request.refused_request import RefusedRequestError
 from telemetry.gateway.submission.event_call import RefusedEvent
-from telemetry.gateway.submission.submit import refusal_of, submit, wait_of
+from telemetry.gateway.submission.event_request import MARGIN_SECONDS, WORDS, audit_for
+from telemetry.gateway.submission.submit import submit, wait_of
 
 if TYPE_CHECKING:
     from telemetry.gateway.caller import Caller
@@ -54,35 +55,32 @@ async def export_logs(request: Request) -> Response:
     gateway: Gateway = request.app.state.gateway
     caller: Caller = request.state.caller
     if encoding is None:
-        gateway.refused(caller, request, "malformed")
+        gateway.refused(caller, request, WORDS[415])
         detail = "send application/x-protobuf or application/json, as OTLP/HTTP has it"
         return error_answer(Encoding.JSON, 415, detail)
     try:
         with gateway.bodies.share() as share:
+            ends = time.monotonic() + gateway.limits.request_seconds - MARGIN_SECONDS
             body = await read_body(request, limits=gateway.limits, share=share)
-            return await _exported(request, gateway, caller, body, encoding)
+            return await _exported(request, body, encoding, ends=ends)
     except RefusedRequestError as exc:
-        if exc.retry_after is None:
-            gateway.refused(caller, request, "malformed")
+        if exc.status in WORDS:
+            gateway.refused(caller, request, WORDS[exc.status])
         return error_answer(encoding, exc.status, exc.detail, retry_after=exc.retry_after, headers=exc.headers)
 
 
-async def _exported(request: Request, gateway: Gateway, caller: Caller, body: bytes, encoding: Encoding) -> Response:
+async def _exported(request: Request, body: bytes, encoding: Encoding, *, ends: float) -> Response:
+    gateway: Gateway = request.app.state.gateway
+    caller: Caller = request.state.caller
     config = gateway.otlp
     bounds = ExportBounds(config.max_records, gateway.limits.max_depth)
     export = Export(body, encoding, bounds, event_name_attributes=config.event_name_attributes)
-    if caller.max_events_per_second is not None:
-        seconds = gateway.wait_for_quota(caller, export.count_events())
-        if seconds:
-            raise RefusedRequestError(429, "the service has used up its quota of events", retry_after=seconds)
+    events = 0 if caller.max_events_per_second is None else export.count_events()
+    audit = CorrelatedLog(audit_for(gateway, caller, events))
     preference = preference_of(request.headers.getlist("prefer"))
-    asked = wait_of(preference.level, preference.seconds, longest=gateway.limits.request_seconds)
+    asked = wait_of(preference.level, preference.seconds, longest=max(0.0, ends - time.monotonic()))
     wait = asked._replace(level=max(asked.level, LEVELS[config.wait_for]))
-    try:
-        results = await submit(CorrelatedLog(gateway.audit_of(caller)), export.calls(), wait=wait)
-    except TelemetryError as exc:
-        refused = refusal_of(exc)
-        raise RefusedRequestError(refused.status, refused.reason, retry_after=refused.retry_after) from exc
+    results = await submit(audit, export.calls(), wait=wait)
     outcome = _outcome(results, wait.level)
     if outcome.retry is not None:
         retry = outcome.retry
@@ -90,7 +88,7 @@ async def _exported(request: Request, gateway: Gateway, caller: Caller, body: by
     nameless = outcome.nameless if config.without_event_name == "refuse" else 0
     refused_records = nameless + outcome.malformed
     if outcome.malformed:
-        gateway.refused(caller, request, "malformed_records")
+        gateway.refused(caller, request, WORDS[422])
     if refused_records:
         reason = outcome.example or NAMELESS.reason
         gateway.refused_records.add(caller.service, nameless=nameless, malformed=outcome.malformed, example=reason)

@@ -20,9 +20,9 @@ from telemetry.gateway.submission.event_call import EventCall, RefusedEvent
 from telemetry.gateway.submission.event_reader import EventReader, Text
 from telemetry.gateway.submission.submit import EventLog, refusal_of, submit, wait_of
 
-_MARGIN_SECONDS = 0.5
+MARGIN_SECONDS = 0.5
 """The answer is rendered and sent before the time of the request is over."""
-_WORDS = {400: "malformed", 404: "not_found", 413: "too_large", 415: "media_type", 422: "unfit"}
+WORDS = {400: "malformed", 404: "not_found", 413: "too_large", 415: "media_type", 422: "unfit"}
 """What a refused call is called in the gateway's own events."""
 
 
@@ -43,14 +43,14 @@ async def answer_events(request: Request, reader: EventReader[Text]) -> Response
             texts = await reader.split(body, request, gateway.limits)
             del body
             key = idempotency_key_of(request.headers.getlist("idempotency-key"))
-            audit = _audit_for(gateway, caller, len(texts))
+            audit = audit_for(gateway, caller, len(texts))
             preference = preference_of(request.headers.getlist("prefer"))
-            left = max(0.0, gateway.limits.request_seconds - _MARGIN_SECONDS - (time.monotonic() - began))
+            left = max(0.0, gateway.limits.request_seconds - MARGIN_SECONDS - (time.monotonic() - began))
             wait = wait_of(preference.level, preference.seconds, longest=left)
             results = await submit(audit, _calls(reader, texts, key), wait=wait)
     except RefusedRequestError as exc:
         return refused_answer(request, exc)
-    word = next((_WORDS.get(result.status) for result in results if type(result) is RefusedEvent), None)
+    word = next((WORDS.get(result.status) for result in results if type(result) is RefusedEvent), None)
     if word is not None:
         gateway.refused(caller, request, word)
     headers = {"Preference-Applied": preference.applied} if preference.applied else {}
@@ -59,14 +59,18 @@ async def answer_events(request: Request, reader: EventReader[Text]) -> Response
 
 def refused_answer(request: Request, error: RefusedRequestError) -> Response:
     """Return the answer to a request that is refused as a whole, and report it to the gateway."""
-    if error.status in _WORDS:
+    if error.status in WORDS:
         gateway: Gateway = request.app.state.gateway
-        gateway.refused(request.state.caller, request, _WORDS[error.status])
+        gateway.refused(request.state.caller, request, WORDS[error.status])
     return problem_of(error)
 
 
-def _audit_for(gateway: Gateway, caller: Caller, events: int) -> EventLog:
-    """Return what logs for the caller, once its quota has room for so many events."""
+def audit_for(gateway: Gateway, caller: Caller, events: int) -> EventLog:
+    """Return what logs for a caller, once its quota has room for so many events.
+
+    Raises:
+        RefusedRequestError: It has none, or too many streams are in use (429); nothing can be logged for it now (503).
+    """
     seconds = gateway.wait_for_quota(caller, events)
     if seconds > 0:
         detail = "the quota of this identity has no room for so many events now; send them later, or fewer at once"

@@ -198,7 +198,7 @@ async def test_one_record_that_is_no_event_refuses_no_other(
 
     assert said(answer) == (1, "1 of 3 records are no audit events; of one: event_type is empty")
     assert len(log.calls) == 2
-    assert exporter.gateway.reasons == ["malformed_records"]
+    assert exporter.gateway.reasons == ["unfit"]
 
 
 @both
@@ -282,7 +282,7 @@ async def test_wrong_requests_are_not_to_be_sent_again(
     assert "retry-after" not in answer.headers
     assert answer.headers["content-type"] == (PROTOBUF if content_type == PROTOBUF else JSON)
     assert status_message(answer)
-    assert exporter.gateway.reasons == ["malformed"]
+    assert exporter.gateway.reasons == [{400: "malformed", 413: "too_large", 415: "media_type"}[status]]
 
 
 async def test_too_many_records() -> None:
