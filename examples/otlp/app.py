@@ -33,6 +33,7 @@ def main():
         # With an id of its own a record that is sent again is never taken for a second event.
         attributes["log.record.uid"] = str(uuid.uuid4())
         logger.emit(LogRecord(event_name=attributes.pop("event_name"), attributes=attributes))
+    provider.force_flush()  # shutdown() alone gives up after 30 seconds
     provider.shutdown()
 
 

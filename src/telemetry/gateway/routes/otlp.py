@@ -26,7 +26,8 @@ from telemetry.gateway.submission.submit import submit, wait_of
 if TYPE_CHECKING:
     from telemetry.gateway.caller import Caller
 
-_NOT_YET_SECONDS = 5
+_LEAST_RETRY_SECONDS = 10
+"""Exporters make about six attempts, whatever the answer: the pauses between them decide how long an outage may be."""
 _NOT_YET = (
     "the events are accepted, and not as safe yet as this gateway promises; send the same request again: each event is shown "
     "once"
@@ -66,7 +67,8 @@ async def export_logs(request: Request) -> Response:
     except RefusedRequestError as exc:
         if exc.status in WORDS:
             gateway.refused(caller, request, WORDS[exc.status])
-        return error_answer(encoding, exc.status, exc.detail, retry_after=exc.retry_after, headers=exc.headers)
+        pause = None if exc.retry_after is None else max(exc.retry_after, _LEAST_RETRY_SECONDS)
+        return error_answer(encoding, exc.status, exc.detail, retry_after=pause, headers=exc.headers)
 
 
 async def _exported(request: Request, body: bytes, encoding: Encoding, *, ends: float) -> Response:
@@ -84,7 +86,9 @@ async def _exported(request: Request, body: bytes, encoding: Encoding, *, ends: 
     outcome = _outcome(results, wait.level)
     if outcome.retry is not None:
         retry = outcome.retry
-        return error_answer(encoding, retry.status, retry.reason, retry_after=retry.retry_after)
+        return error_answer(
+            encoding, retry.status, retry.reason, retry_after=max(retry.retry_after or 0, _LEAST_RETRY_SECONDS)
+        )
     nameless = outcome.nameless if config.without_event_name == "refuse" else 0
     refused_records = nameless + outcome.malformed
     if outcome.malformed:
@@ -106,7 +110,7 @@ def _outcome(results: Sequence[Receipt | RefusedEvent], level: int) -> _Outcome:
     malformed = [result for result in for_good if result is not NAMELESS]
     retry = max(retries, key=lambda result: result.retry_after or 0, default=None)
     if retry is None and any(isinstance(result, Receipt) and not result.has_reached(level) for result in results):
-        retry = RefusedEvent(HTTPStatus.SERVICE_UNAVAILABLE, _NOT_YET, _NOT_YET_SECONDS)
+        retry = RefusedEvent(HTTPStatus.SERVICE_UNAVAILABLE, _NOT_YET, _LEAST_RETRY_SECONDS)
     return _Outcome(len(for_good) - len(malformed), len(malformed), malformed[0].reason if malformed else "", retry)
 
 
