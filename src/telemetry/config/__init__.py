@@ -2,7 +2,9 @@
 
 from telemetry.config.audit import AuditConfig
 from telemetry.config.encryption import EncryptionConfig, SigningConfig
-from telemetry.config.gateway import GatewayConfig, GatewayLimits, OtlpConfig
+from telemetry.config.gateway.limits import GatewayLimits
+from telemetry.config.gateway.otlp import OtlpConfig
+from telemetry.config.gateway.serving import GatewayConfig
 from telemetry.config.kafka import KafkaConfig
 from telemetry.config.outbox import OutboxConfig
 from telemetry.config.storage import StorageConfig

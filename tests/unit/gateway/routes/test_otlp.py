@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from telemetry.audit.health import Health
 from telemetry.audit.receipt import ACCEPTED, DURABLE
-from telemetry.config.gateway import GatewayLimits, OtlpConfig
+from telemetry.config import GatewayLimits, OtlpConfig
 from telemetry.exceptions import BackpressureError, EventError, KeyUnreachableError
 from telemetry.gateway.caller import Caller
 from telemetry.gateway.gateway import Gateway
