@@ -6,7 +6,6 @@ from typing import Literal
 
 from pydantic import Field
 
-from telemetry.config.audit import WaitFor
 from telemetry.config.model import ConfigModel
 
 
@@ -25,4 +24,4 @@ class OtlpConfig(ConfigModel):
     event_name_attributes: tuple[str, ...] = Field(default=(), max_length=16)
     without_event_name: Literal["refuse", "ignore"] = "refuse"
     max_records: int = Field(default=10_000, ge=1, le=100_000)
-    wait_for: WaitFor = "durable"
+    wait_for: Literal["accepted", "durable", "delivered"] = "durable"
