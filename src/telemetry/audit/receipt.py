@@ -304,6 +304,29 @@ def limit_wait(receipt: Receipt, seconds: float) -> None:
     receipt._limit = seconds
 
 
+def unreached(receipts: Iterable[Receipt], level: int) -> list[Receipt]:
+    """Return the receipts for which a wait may be due: for the level that their calls asked for, or for this one."""
+    return [receipt for receipt in receipts if receipt._level < level or receipt._level < receipt._asked]
+
+
+def reached(receipt: Receipt) -> str:
+    """Return what became of an event so far.
+
+    Returns:
+        ``waiting`` (for room or a key), ``accepted``, ``durable`` (in the spool), ``stored`` (in the fallback store),
+        ``delivered`` (in Kafka), ``unsent`` where the configuration sends nothing, or ``failed``.
+    """
+    if receipt._level >= DELIVERED:
+        if receipt._object is not None:
+            return "stored"
+        return "delivered" if receipt._topic is not None else "unsent"
+    if receipt._is_spooled:
+        return "durable"
+    if receipt._error is not None:
+        return "failed"
+    return "accepted" if receipt._level >= ACCEPTED else "waiting"
+
+
 def unheard(receipts: Iterable[Receipt], waited: Iterable[Receipt]) -> int:
     """Return of how many failed events nobody learns.
 

@@ -9,11 +9,10 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from telemetry.audit.receipt import Receipt
+from telemetry.audit.receipt import Receipt, reached
 from telemetry.gateway.problems import problem_response
 from telemetry.gateway.request.refused_request import RefusedRequestError
 from telemetry.gateway.submission.event_call import RefusedEvent
-from telemetry.gateway.submission.submit import level_reached
 
 JSON = "application/json"
 
@@ -57,7 +56,7 @@ def _accepted(receipts: Sequence[Any]) -> bytes:
     events = ",".join(
         [
             f'{{"id":"{receipt.event_id}","producer":"{receipt.producer}","sequence":{receipt.sequence},'
-            f'"level":"{level_reached(receipt)}"}}'
+            f'"level":"{reached(receipt)}"}}'
             for receipt in receipts
         ]
     )
@@ -72,5 +71,5 @@ def _said(result: Receipt | RefusedEvent) -> dict[str, Any]:
         "id": result.event_id,
         "producer": result.producer,
         "sequence": result.sequence,
-        "level": level_reached(result),
+        "level": reached(result),
     }

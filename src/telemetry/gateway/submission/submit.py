@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from time import perf_counter
 from typing import NamedTuple, Protocol
 
-from telemetry.audit.receipt import ACCEPTED, LEVELS, Receipt, wait_until
+from telemetry.audit.receipt import ACCEPTED, LEVELS, Receipt, reached, unreached, wait_until
 from telemetry.exceptions import (
     BackpressureError,
     EncryptionError,
@@ -114,12 +114,14 @@ async def _offer(audit: EventLog, calls: Iterable[EventCall | RefusedEvent]) -> 
 
 
 async def _wait_for(results: list[Receipt | RefusedEvent], wait: Wait) -> None:
+    receipts = unreached([result for result in results if type(result) is Receipt], wait.level)
+    if not receipts:
+        return
     # They are settled in about their order, so after the first wait there is hardly another one.
     try:
         async with asyncio.timeout(wait.seconds):
-            for receipt in results:
-                if type(receipt) is Receipt:
-                    await _reached(receipt, wait.level)
+            for receipt in receipts:
+                await _reached(receipt, wait.level)
     except TimeoutError:
         return
 
@@ -141,9 +143,13 @@ def _judged(result: Receipt | RefusedEvent) -> Receipt | RefusedEvent:
     """Return what is said about an event: its receipt where it is accepted and not lost."""
     if type(result) is RefusedEvent:
         return result
-    if result.error is not None and not result.is_durable:
-        return refusal_of(result.error)
-    return result if result.is_accepted else RefusedEvent(503, _WAITING, _FULL_SECONDS)
+    match reached(result):
+        case "failed":
+            return refusal_of(result.error or TelemetryError())
+        case "waiting":
+            return RefusedEvent(503, _WAITING, _FULL_SECONDS)
+        case _:
+            return result
 
 
 def refusal_of(error: TelemetryError) -> RefusedEvent:
@@ -165,21 +171,3 @@ def refusal_of(error: TelemetryError) -> RefusedEvent:
             return RefusedEvent(503, _ENDING, _AWAY_SECONDS)
         case _:
             return RefusedEvent(503, _LOST, _AWAY_SECONDS)
-
-
-def level_reached(receipt: Receipt) -> str:
-    """Return the level of an accepted event.
-
-    Args:
-        receipt: Its receipt.
-
-    Returns:
-        ``accepted``, ``durable`` (in the spool), ``stored`` (in the fallback store), ``delivered`` (in Kafka), or ``unsent``
-        where the configuration sends nothing.
-    """
-    delivery = receipt.delivery
-    if delivery is None:
-        return "durable" if receipt.is_durable else "accepted"
-    if delivery.fallback_object is not None:
-        return "stored"
-    return "delivered" if delivery.topic is not None else "unsent"

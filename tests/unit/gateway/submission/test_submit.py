@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from telemetry.audit.receipt import ACCEPTED, DELIVERED, DURABLE, Receipt, mark_stored, mark_unsent
+from telemetry.audit.receipt import ACCEPTED, DELIVERED, DURABLE, Receipt, mark_stored, mark_unsent, reached
 from telemetry.exceptions import (
     BackpressureError,
     EventError,
@@ -18,7 +18,7 @@ from telemetry.exceptions import (
     UndeliveredError,
 )
 from telemetry.gateway.submission.event_call import EventCall, RefusedEvent
-from telemetry.gateway.submission.submit import Wait, level_reached, refusal_of, submit, wait_of
+from telemetry.gateway.submission.submit import Wait, refusal_of, submit, wait_of
 from tests.support.gateway.receipts import ListedLog
 
 PATIENT = Wait(ACCEPTED, 60.0)
@@ -29,7 +29,7 @@ def _calls(count: int) -> Iterator[EventCall]:
 
 
 def _levels(results: list[Receipt | RefusedEvent]) -> list[Any]:
-    return [result.status if isinstance(result, RefusedEvent) else level_reached(result) for result in results]
+    return [result.status if isinstance(result, RefusedEvent) else reached(result) for result in results]
 
 
 async def test_events_are_offered_in_their_order() -> None:
@@ -131,7 +131,7 @@ def test_level_of_each_place() -> None:
     stored, unsent = Receipt("id"), Receipt("id")
     mark_stored(stored, "object")
     mark_unsent(unsent)
-    assert (level_reached(stored), level_reached(unsent)) == ("stored", "unsent")
+    assert (reached(stored), reached(unsent)) == ("stored", "unsent")
 
 
 @pytest.mark.parametrize(
