@@ -10,7 +10,10 @@ from telemetry.gateway.request.refused_request import RefusedRequestError
 MAX_CHARACTERS = 200
 """With the number of the event it is still an idempotency key of ``log()``."""
 
-_KEY = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,200}", re.ASCII)
+KEY_PATTERN = f"^[\\x21\\x23-\\x5b\\x5d-\\x7e]{{1,{MAX_CHARACTERS}}}$"
+"""Visible ASCII characters other than quotation marks and backslashes."""
+
+_KEY = re.compile(KEY_PATTERN)
 
 
 def idempotency_key_of(headers: Sequence[str]) -> str | None:

@@ -44,6 +44,29 @@ _FIELDS = {"time": "occurred_at", "source": "source", "subject": "entity_id", "c
 """Attributes that are fields of an event; attributes without a field are kept as metadata."""
 _USERS = ("authid", "userid")
 
+_TEXT = {"type": "string", "minLength": 1}
+CLOUDEVENT: dict[str, Any] = {
+    "type": "object",
+    "description": "CloudEvents 1.0; attributes without a field of an event are kept as metadata.",
+    "required": ["specversion", *_NEEDED],
+    "properties": {
+        "specversion": {"const": _VERSION},
+        **dict.fromkeys(_NEEDED, _TEXT),
+        "time": {"type": ["string", "null"], "format": "date-time"},
+        "subject": {"type": ["string", "null"]},
+        "datacontenttype": {"type": ["string", "null"]},
+        "authtype": {"type": ["string", "null"], "examples": list(_ACTOR_TYPES)},
+        "authid": {"type": ["string", "null"], "description": "The user; without it and userid nobody is known."},
+        "userid": {"type": ["string", "null"]},
+        "correlationid": {"type": ["string", "null"]},
+        _DATA: {"description": "Any JSON value."},
+        _BASE64: {"type": ["string", "null"], "contentEncoding": "base64"},
+    },
+    "patternProperties": {"^[a-z0-9]{1,64}$": {}},
+    "additionalProperties": False,
+}
+"""JSON Schema of a structured event."""
+
 
 def is_binary(request: Request) -> bool:
     """Return whether a request has a CloudEvent in binary mode: its attributes are headers."""

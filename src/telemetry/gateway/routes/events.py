@@ -12,8 +12,16 @@ from telemetry.config.gateway.limits import GatewayLimits
 from telemetry.gateway.request.event_text import decoded_event
 from telemetry.gateway.request.json_text import json_text, split_array, split_lines
 from telemetry.gateway.request.refused_request import RefusedRequestError
-from telemetry.gateway.routes.cloudevents import BATCH, STRUCTURED, BinaryReader, StructuredReader, is_binary
-from telemetry.gateway.routes.event_members import call_of
+from telemetry.gateway.routes.cloudevents import (
+    BATCH,
+    CLOUDEVENT,
+    STRUCTURED,
+    BinaryReader,
+    StructuredReader,
+    is_binary,
+)
+from telemetry.gateway.routes.described import event_operation
+from telemetry.gateway.routes.event_members import MEMBERS, REQUIRED, call_of
 from telemetry.gateway.routes.media_types import JSON, LINES, media_type_of, refuse_media_type
 from telemetry.gateway.submission.event_call import EventCall
 from telemetry.gateway.submission.event_reader import EventReader
@@ -73,3 +81,32 @@ def _reader_for(request: Request) -> EventReader[bytes]:
 
 
 ROUTES = (Route(PATH, post_events, methods=["POST"]),)
+
+_EVENT = {"$ref": "#/components/schemas/Event"}
+_CLOUDEVENT = {"$ref": "#/components/schemas/CloudEvent"}
+SCHEMAS = {
+    "Event": {
+        "type": "object",
+        "description": "The arguments of log(); other members are refused.",
+        "required": list(REQUIRED),
+        "properties": dict(MEMBERS),
+        "additionalProperties": False,
+    },
+    "CloudEvent": CLOUDEVENT,
+}
+PATHS = {
+    PATH: {
+        "post": event_operation(
+            "Log events",
+            {
+                JSON: {"oneOf": [_EVENT, {"type": "array", "minItems": 1, "items": _EVENT}]},
+                "application/x-ndjson": {"type": "string", "description": "An Event in each line."},
+                STRUCTURED: _CLOUDEVENT,
+                BATCH: {"type": "array", "minItems": 1, "items": _CLOUDEVENT},
+                "*/*": {"description": "The data of a CloudEvent whose attributes are ce- headers (binary mode)."},
+            },
+            description="The gateway's own JSON, one event or several, or CloudEvents 1.0. A mistake in one event refuses no other.",
+        )
+    }
+}
+"""Description in OpenAPI."""

@@ -18,6 +18,7 @@ from telemetry.exceptions import EventError
 from telemetry.gateway.request.event_text import about_event, decoded_event
 from telemetry.gateway.request.json_text import json_text, place_of, require_shallow, split_array
 from telemetry.gateway.request.refused_request import RefusedRequestError
+from telemetry.gateway.routes.described import event_operation
 from telemetry.gateway.routes.media_types import JSON, media_type_of, refuse_media_type
 from telemetry.gateway.routes.preset import mapping_of
 from telemetry.gateway.submission.event_call import EventCall
@@ -102,3 +103,46 @@ async def post_kubernetes(request: Request) -> Response:
 
 
 ROUTES = (Route(PATH, post_kubernetes, methods=["POST"]),)
+
+_KIND = {"apiVersion": {"const": VERSION}}
+SCHEMAS: dict[str, Any] = {
+    "KubernetesEvent": {
+        "type": "object",
+        "required": ["auditID", "stage", "verb", "user"],
+        "properties": {
+            "auditID": {"type": "string", "minLength": 1},
+            "stage": {"enum": list(STAGES)},
+            "verb": {"type": "string", "minLength": 1},
+            "user": {
+                "type": "object",
+                "required": ["username"],
+                "properties": {"username": {"type": "string", "minLength": 1}},
+            },
+        },
+    },
+    "KubernetesEventList": {
+        "type": "object",
+        "required": ["kind", "apiVersion", "items"],
+        "properties": {
+            "kind": {"const": LIST},
+            **_KIND,
+            "items": {"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/KubernetesEvent"}},
+        },
+    },
+}
+_ALONE = {
+    "allOf": [
+        {"$ref": "#/components/schemas/KubernetesEvent"},
+        {"type": "object", "required": ["kind", "apiVersion"], "properties": {"kind": {"const": EVENT}, **_KIND}},
+    ]
+}
+PATHS = {
+    PATH: {
+        "post": event_operation(
+            "Log the audit events of a Kubernetes API server",
+            {JSON: {"oneOf": [{"$ref": "#/components/schemas/KubernetesEventList"}, _ALONE]}},
+            description=f"What its audit webhook sends: {LIST} or {EVENT} of {VERSION}. auditID and stage name an event.",
+        )
+    }
+}
+"""Description in OpenAPI."""

@@ -16,6 +16,7 @@ from telemetry.exceptions import EventError, InputError
 from telemetry.gateway.request.event_text import about_event, decoded_event
 from telemetry.gateway.request.json_text import json_text
 from telemetry.gateway.request.refused_request import RefusedRequestError
+from telemetry.gateway.routes.described import event_operation
 from telemetry.gateway.routes.media_types import JSON, LINES, media_type_of, refuse_media_type
 from telemetry.gateway.submission.event_call import EventCall
 from telemetry.gateway.submission.event_request import answer_events, refused_answer
@@ -115,3 +116,28 @@ async def post_preset(request: Request) -> Response:
 
 
 ROUTES = (Route(PATH, post_preset, methods=["POST"]),)
+
+_OBJECT = {"type": "object", "description": "A line as the service writes it, or its document with a list of them."}
+PATHS = {
+    PATH: {
+        "post": event_operation(
+            "Log what another maker's service logged",
+            {
+                JSON: {"oneOf": [_OBJECT, {"type": "array", "minItems": 1, "items": _OBJECT}]},
+                "application/x-ndjson": {"type": "string", "description": "An object in each line."},
+            },
+            description="Lines, an array or a document, read as `telemetry log --preset NAME` reads them.",
+            parameters=(
+                {
+                    "name": "name",
+                    "in": "path",
+                    "required": True,
+                    "description": "Name of the preset.",
+                    "schema": {"enum": preset_names()},
+                },
+            ),
+            statuses={404: "There is no such preset."},
+        )
+    }
+}
+"""Description in OpenAPI."""
