@@ -9,6 +9,9 @@ from random import Random
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from google.protobuf.json_format import ParseDict, ParseError
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+
 from tests.support.gateway.schema_values import SchemaValues
 
 _ODD_TYPES = (
@@ -43,6 +46,7 @@ _PREFERENCES = (
     *("wait=-1", "wait=9999999999999", 'wait="durable"', 'a="', "=", "\xff", "wait=0;" + "x=1;" * 200),
 )
 _KEYS = ("k-1", '"k-2"', "", '""', "a b", "x" * 201, "ä", '"', "\\")
+_PROTOBUF = "application/x-protobuf"
 _CODINGS = ("gzip", "identity", "br", "gzip, gzip", "deflate", "", "x-gzip")
 
 
@@ -106,6 +110,8 @@ class GeneratedRequests:
             return "", b""
         kind = self._random.choice(list(content))
         schema = content[kind]["schema"]
+        if schema.get("contentMediaType") == _PROTOBUF:
+            return kind, self._protobuf(next(iter(content.values()))["schema"])
         if schema.get("type") == "string" or kind == "*/*":
             first = next(iter(content.values()))["schema"]
             values = [self._values.fitting(first) for _ in range(self._random.randrange(1, 5))]
@@ -119,6 +125,17 @@ class GeneratedRequests:
         if self._random.randrange(8) == 0:
             kind = self._random.choice(_ODD_TYPES)
         return kind, self._damaged(body) if self._random.randrange(3) == 0 else body
+
+    def _protobuf(self, schema: Mapping[str, Any]) -> bytes:
+        """Return a message; rarely rubbish, or a part of one."""
+        random = self._random
+        try:
+            message = ParseDict(self._values.fitting(schema), ExportLogsServiceRequest(), ignore_unknown_fields=True)
+        except ParseError:
+            return random.randbytes(random.randrange(300))
+        data = bytes(message.SerializeToString())
+        at = random.randrange(len(data) + 1)
+        return random.choice((data, data, data[:at], data[:at] + random.randbytes(3) + data[at:], data * 3))
 
     def _damaged(self, body: bytes) -> bytes:  # noqa: PLR0911 - one for each damage
         random = self._random

@@ -21,6 +21,13 @@ _TEXTS = (
     ),
 )
 _NUMBERS = (0, 1, -1, 2**53, 2**63, 2**64, 10**30, 1e308, 1e-320, 0.1, 1767225600.5, -5)
+_PATTERNED = {
+    "^[0-9]{1,20}$": ("0", "1767225600000000000", "18446744073709551615", "99999999999999999999"),
+    "^-?[0-9]{1,19}$": ("0", "-5", "9223372036854775807", "9999999999999999999"),
+    "^(?:[0-9a-f]{32})?$": ("", "5b8efff798038103d269b633813fc60c", "0" * 32),
+    "^(?:[0-9a-f]{16})?$": ("", "eee19b7ec3c1b174", "0" * 16),
+}
+"""Texts that fit the patterns of the description."""
 
 
 class SchemaValues:
@@ -95,6 +102,8 @@ class SchemaValues:
                 count = max(schema.get("minItems", 0), self._random.choice((0, 1, 1, 2, 3, 12)))
                 return [self.fitting(schema.get("items", {})) for _ in range(count)]
             case "string":
+                if "pattern" in schema:
+                    return self._random.choice(_PATTERNED[schema["pattern"]])
                 text = self.text()[: schema.get("maxLength")]
                 return text if len(text) >= schema.get("minLength", 0) else "a"
             case "integer":
@@ -110,7 +119,7 @@ class SchemaValues:
         properties: Mapping[str, Any] = schema.get("properties", {})
         required = schema.get("required", [])
         chosen = [name for name in properties if name in required or self._random.randrange(3) == 0]
-        value = {name: self.fitting(properties[name]) for name in chosen}
+        value = {name: self.fitting(properties[name]) for name in chosen[: schema.get("maxProperties")]}
         others = schema.get("additionalProperties", True)
         if isinstance(others, Mapping):
             value |= {self.text(): self.fitting(others) for _ in range(self._random.randrange(3))}

@@ -85,15 +85,30 @@ SCHEMAS: Mapping[str, JsonObject] = {
 }
 """Schemas that the answers name."""
 
-_RETRY_AFTER = {
+RETRY_STATUSES = (429, 503)
+"""Statuses after which the same request may be accepted."""
+RETRY_AFTER: JsonObject = {
     "Retry-After": {
         "description": "Seconds after which the same request may be accepted (RFC 9110 section 10.2.3).",
         "schema": {"type": "integer", "minimum": 1},
     }
 }
-_PREFERENCE_APPLIED = {
+PREFERENCE_APPLIED: JsonObject = {
     "Preference-Applied": {"description": "What was understood of Prefer.", "schema": {"type": "string"}}
 }
+
+ERRORS = {
+    400: "The request cannot be read.",
+    401: "The caller is not known.",
+    403: "The caller may not log here.",
+    408: "The body did not arrive in time.",
+    413: "The body, the number of events or an event is too large.",
+    415: "The body is of a type, an encoding or a compression that is not read.",
+    422: "No event of the request can be accepted, however often it is sent.",
+    429: "The quota, the queue or the gateway is full; the same request may be accepted later.",
+    503: "There is no data key, or the gateway is ending; the same request may be accepted later.",
+}
+"""What a request may be refused with."""
 
 
 def event_operation(
@@ -119,20 +134,23 @@ def event_operation(
         "parameters": [*parameters, *_PARAMETERS],
         "requestBody": {"required": True, "content": {name: {"schema": schema} for name, schema in content.items()}},
         "responses": {
-            "202": _answer("Every event was accepted.", "Logged", _PREFERENCE_APPLIED),
+            "202": _answer("Every event was accepted.", "Logged", PREFERENCE_APPLIED),
             "207": _answer(
-                "Some events were accepted, and some were not.", "PartlyLogged", _PREFERENCE_APPLIED | _RETRY_AFTER
+                "Some events were accepted, and some were not.", "PartlyLogged", PREFERENCE_APPLIED | RETRY_AFTER
             ),
-            **{str(status): problem_answer(text) for status, text in (_ERRORS | dict(statuses or {})).items()},
+            **{
+                str(status): problem_answer(text, status=status)
+                for status, text in {**ERRORS, **(statuses or {})}.items()
+            },
         },
     }
 
 
-def problem_answer(text: str) -> JsonObject:
+def problem_answer(text: str, *, status: int) -> JsonObject:
     """Return the description of an error."""
     return {
         "description": text,
-        "headers": _RETRY_AFTER if text in {_ERRORS[429], _ERRORS[503]} else {},
+        "headers": RETRY_AFTER if status in RETRY_STATUSES else {},
         "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
 
@@ -158,18 +176,6 @@ _PARAMETERS: tuple[JsonObject, ...] = (
         "schema": {"enum": list(CODINGS)},
     },
 )
-
-_ERRORS = {
-    400: "The request cannot be read.",
-    401: "The caller is not known.",
-    403: "The caller may not log here.",
-    408: "The body did not arrive in time.",
-    413: "The body, the number of events or an event is too large.",
-    415: "The body is of a type, an encoding or a compression that is not read.",
-    422: "No event of the request can be accepted, however often it is sent.",
-    429: "The quota, the queue or the gateway is full; the same request may be accepted later.",
-    503: "There is no data key, or the gateway is ending; the same request may be accepted later.",
-}
 
 
 def _answer(text: str, schema: str, headers: JsonObject) -> JsonObject:

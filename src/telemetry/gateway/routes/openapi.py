@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from telemetry.gateway.routes import events, kubernetes, preset
-from telemetry.gateway.routes.described import SCHEMAS, problem_answer
+from telemetry.gateway.routes import events, kubernetes, otlp_description, preset
+from telemetry.gateway.routes.described import ERRORS, SCHEMAS, problem_answer
 from telemetry.gateway.routes.media_types import JSON
 from telemetry.version import __version__
 
@@ -36,6 +36,15 @@ _OBSERVED: dict[str, Any] = {
             },
         }
     },
+    "/metrics": {
+        "get": {
+            "summary": "Read the metrics, at the admin address alone",
+            "security": [],
+            "responses": {
+                "200": {"description": "Text of Prometheus.", "content": {"text/plain": {"schema": {"type": "string"}}}}
+            },
+        }
+    },
 }
 
 
@@ -47,7 +56,7 @@ def description() -> dict[str, Any]:
                 "summary": "Read this description",
                 "responses": {
                     "200": {"description": "OpenAPI 3.1.", **_JSON_ANSWER},
-                    "401": problem_answer("The caller is not known."),
+                    "401": problem_answer(ERRORS[401], status=401),
                 },
             }
         }
@@ -61,9 +70,9 @@ def description() -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "security": [{"token": []}, {"certificate": []}],
-        "paths": {**events.PATHS, **kubernetes.PATHS, **preset.PATHS, **own, **_OBSERVED},
+        "paths": {**events.PATHS, **kubernetes.PATHS, **otlp_description.PATHS, **preset.PATHS, **own, **_OBSERVED},
         "components": {
-            "schemas": {**SCHEMAS, **events.SCHEMAS, **kubernetes.SCHEMAS},
+            "schemas": {**SCHEMAS, **events.SCHEMAS, **kubernetes.SCHEMAS, **otlp_description.SCHEMAS},
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer"},
                 "certificate": {"type": "mutualTLS"},

@@ -19,6 +19,7 @@ from telemetry.gateway.otlp.export_answer import Encoding, encoding_of, error_an
 from telemetry.gateway.request.body import read_body
 from telemetry.gateway.request.prefer import preference_of
 from telemetry.gateway.request.refused_request import RefusedRequestError
+from telemetry.gateway.routes.otlp_description import PATH
 from telemetry.gateway.submission.event_call import RefusedEvent
 from telemetry.gateway.submission.event_request import MARGIN_SECONDS, WORDS, audit_for
 from telemetry.gateway.submission.submit import submit, wait_of
@@ -114,4 +115,4 @@ def _outcome(results: Sequence[Receipt | RefusedEvent], level: int) -> _Outcome:
     return _Outcome(len(for_good) - len(malformed), len(malformed), malformed[0].reason if malformed else "", retry)
 
 
-ROUTES = (Route("/v1/logs", export_logs, methods=["POST"]),)
+ROUTES = (Route(PATH, export_logs, methods=["POST"]),)
