@@ -153,8 +153,8 @@ class _Assembly:
             handler=fallbacks.handler,
             worker=fallbacks.worker,
         )
+        gauges = PipelineGauges(parts)
         spool_bound = audit.spool_max_bytes if spool is not None else None
-        gauges = PipelineGauges(parts, spool_max_bytes=spool_bound)
         ending = Shutdown(
             intake=intakes,
             ledger=ledger,

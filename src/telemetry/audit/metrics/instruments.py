@@ -30,10 +30,11 @@ class SealTimer(Protocol):
 _GAUGES: dict[str, tuple[str, str, Combine]] = {
     "audit.queue.events": ("{event}", "Accepted events that are not settled", sum),
     "audit.queue.bytes": ("By", "Their sealed size", sum),
+    "audit.queue.fill": ("", "Part of the bounds of queue and spool that is used, 0 to 1", max),
     "audit.queue.waiting_calls": ("{event}", "Events that wait for room or for a data key", sum),
     "audit.oldest_undelivered_age_seconds": ("s", "Age of the oldest event that is not settled", max),
     "audit.spool.bytes": ("By", "Size of the spool segment", sum),
-    "audit.spool.max_bytes": ("By", "Bound of that size", sum),
+    "audit.spool.broken": ("", "1 while the spool's disk accepts nothing, so events are not durable, else 0", max),
     "audit.fallback.backlog_objects": ("{object}", "Objects of this process that wait for replay", sum),
     "audit.fallback.backlog_events": ("{event}", "Events in them", sum),
     "audit.fallback.backlog_bytes": ("By", "Their size", sum),

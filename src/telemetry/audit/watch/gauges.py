@@ -10,12 +10,10 @@ class PipelineGauges:
 
     Args:
         parts: The parts that are asked.
-        spool_max_bytes: Bound of the spool segment; None where there is no spool.
     """
 
-    def __init__(self, parts: WatchedParts, *, spool_max_bytes: int | None) -> None:
+    def __init__(self, parts: WatchedParts) -> None:
         self._parts = parts
-        self._spool_max_bytes = spool_max_bytes
 
     def gauges(self) -> dict[str, float]:
         """Return the values by metric name; a part that is not configured has none."""
@@ -24,6 +22,7 @@ class PipelineGauges:
         values: dict[str, float] = {
             "audit.queue.events": events,
             "audit.queue.bytes": size,
+            "audit.queue.fill": parts.room.fill,
             "audit.queue.waiting_calls": parts.intakes.waiting,
             "audit.kafka.diverted": int(parts.dispatcher.is_diverted),
             "audit.oldest_undelivered_age_seconds": parts.oldest_age(),
@@ -37,8 +36,7 @@ class PipelineGauges:
             }
         if parts.spool is not None:
             values["audit.spool.bytes"] = parts.spool.size
-        if self._spool_max_bytes is not None:
-            values["audit.spool.max_bytes"] = self._spool_max_bytes
+            values["audit.spool.broken"] = int(not parts.spool.is_accepting)
         if parts.handler is not None:
             names = ("backlog_objects", "backlog_events", "backlog_bytes", "oldest_age_seconds")
             backlog = zip(names, parts.handler.backlog(), strict=True)

@@ -24,8 +24,7 @@ def test_whole_pipeline_has_every_gauge(tmp_path: Path) -> None:
     gauges = pipeline.gauges()
 
     assert gauges.keys() == _GAUGES.keys()
-    assert gauges["audit.spool.max_bytes"] == config.spool_max_bytes
-    assert gauges["audit.data_key.overdue"] == 0
+    assert gauges["audit.spool.broken"] == gauges["audit.data_key.overdue"] == gauges["audit.queue.fill"] == 0
     assert gauges["audit.queue.events"] == gauges["audit.oldest_undelivered_age_seconds"] == 0
     pipeline.shutdown(10)
 
@@ -41,6 +40,7 @@ def test_gauges_follow_an_outage(tmp_path: Path) -> None:
 
     gauges = pipeline.gauges()
     assert (gauges["audit.queue.events"], gauges["audit.queue.waiting_calls"]) == (2, 1)
+    assert gauges["audit.queue.fill"] == 1
     assert gauges["audit.queue.bytes"] > 0
     until(lambda: pipeline.gauges()["audit.kafka.diverted"] == 1)
     store.clear()
