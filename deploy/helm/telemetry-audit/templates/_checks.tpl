@@ -1,0 +1,39 @@
+{{- /* What cannot work is refused here, before it is installed. */ -}}
+{{- define "telemetry-audit.checks" -}}
+{{- $values := .Values }}
+{{- $audit := $values.config.audit_config }}
+{{- if not $values.image.repository }}
+{{- fail "image.repository is empty: build the image from deploy/container/Containerfile and name it" }}
+{{- end }}
+{{- if not $audit.kafka_brokers }}
+{{- fail "config.audit_config.kafka_brokers is empty: write host:port,host:port" }}
+{{- end }}
+{{- if not (or $audit.encryption_config $values.secrets.localKey.existingSecret) }}
+{{- fail "there is no key: set config.audit_config.encryption_config, or secrets.localKey.existingSecret for a local_key" }}
+{{- end }}
+{{- if ne $values.mode "sidecar" }}
+{{- if not (or $values.gateway.tls.existingSecret $values.gateway.tls.plainHttp) }}
+{{- fail "gateway.tls.existingSecret is empty: name a Secret of type kubernetes.io/tls, or set gateway.tls.plainHttp where something else encrypts" }}
+{{- end }}
+{{- if and (eq $values.gateway.clientCertificates.mode "required") (not $values.gateway.tls.plainHttp) (not $values.gateway.clientCertificates.existingSecret) }}
+{{- fail "gateway.clientCertificates.existingSecret is empty: name a Secret with the callers' authorities, or set gateway.clientCertificates.mode to optional and give tokens" }}
+{{- end }}
+{{- if and $values.gateway.tls.plainHttp (eq $values.service.type "LoadBalancer") }}
+{{- fail "service.type is LoadBalancer and gateway.tls.plainHttp is set: tokens and events would be readable on the way" }}
+{{- end }}
+{{- end }}
+{{- if not $values.gateway.identities.existingSecret }}
+{{- fail "gateway.identities.existingSecret is empty: nobody could call; docs/gateway.md describes the file" }}
+{{- end }}
+{{- $requests := dig "gateway_config" "shutdown_seconds" 10 $values.config }}
+{{- $needed := addf $values.gateway.drainSeconds $requests $values.gateway.shutdownSeconds }}
+{{- if le (float64 $values.terminationGracePeriodSeconds) $needed }}
+{{- fail (printf "terminationGracePeriodSeconds must be more than %v: drainSeconds, shutdown_seconds and shutdownSeconds together; else the pod is killed while it delivers" $needed) }}
+{{- end }}
+{{- if and $values.secrets.kafka.username (not $values.secrets.kafka.password) }}
+{{- fail "secrets.kafka.password is empty: name the key of secrets.kafka.existingSecret with the password" }}
+{{- end }}
+{{- if and $values.verify.enabled (not $values.verify.trustConfigMap) }}
+{{- fail "verify.trustConfigMap is empty: name a ConfigMap with a trust file (telemetry trust init)" }}
+{{- end }}
+{{- end }}
