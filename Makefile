@@ -6,7 +6,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test kafka-long check bench bench-web verify-limits bench-check bombs-long hostile-long fault-long key-outage-long memory-long matrix-long outage-long outbox-long replay-speed \
+.PHONY: help demo test kafka-long check bench bench-web verify-limits bench-check bombs-long hostile-long fault-long gateway-generated key-outage-long memory-long matrix-long outage-long outbox-long replay-speed \
 	services lock setup setup-bench setup-supply wheel sbom audit clean
 
 VENV := .venv
@@ -71,6 +71,9 @@ memory-long: setup ## log for ten minutes with Kafka away, and a million calls w
 
 outage-long: setup ## log 2,000 events/s for ten minutes with Kafka away and watch the memory; docs/reliability.md
 	@OUTAGE_SECONDS=$${OUTAGE_SECONDS:-600} $(BIN)/python -m pytest -s -p no:randomly tests/fault/test_outage_memory.py
+
+gateway-generated: setup ## send 5,000 made-up requests to each route of a real gateway, and cut bodies at every 64 KiB (some minutes)
+	@GENERATED_REQUESTS=$${GENERATED_REQUESTS:-5000} $(BIN)/python -m pytest -s -p no:randomly --timeout 3600 tests/gateway/test_generated_requests.py
 
 outbox-long: setup services ## kill two hundred processes between two statements of a transaction or of the relay; docs/reliability.md
 	@OUTBOX_KILLS=$${OUTBOX_KILLS:-200} $(BIN)/python -m pytest -s -p no:randomly tests/fault/test_outbox_kills.py

@@ -14,6 +14,7 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 EXPECTED_SECONDS: dict[str, float] = {
     "tests/fault/test_outage.py": 120,
+    "tests/gateway/test_generated_requests.py": 30,
     "tests/fault/test_web_servers.py::": 10,
     "tests/examples/test_web_examples.py::": 6,
     "tests/unit/integrations/asgi/test_middleware.py": 20,

@@ -29,7 +29,7 @@ MEMBERS: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
             "type": ["string", "integer", "null"],
             "description": f"The user whose event it is, {MAX_USER_ID} characters at most; null if nobody is known.",
         },
-        "payload": {"description": "Any JSON value."},
+        "payload": {"description": "Any JSON value; null if it is not given."},
         "id": {
             "type": ["string", "integer", "null"],
             "description": "The same in each repeat of this event: readers show repeats once. Another name of "
@@ -79,8 +79,8 @@ MEMBERS: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
 )
 """The members, as OpenAPI describes them; any other is refused."""
 
-REQUIRED = ("event_type", "user_id", "payload")
-"""What every event has, as every call of ``log()``."""
+REQUIRED = ("event_type", "user_id")
+"""What every event has."""
 
 _NAMES = frozenset(MEMBERS)
 _PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,39}", re.ASCII)
@@ -98,17 +98,20 @@ def call_of(members: Any, key: str | None) -> EventCall:
         EventError: It is no object, lacks a member, or has one that is not known.
     """
     if type(members) is not dict:
-        message = "the event is no JSON object; send one with event_type, user_id and payload"
+        message = "the event is no JSON object; send one with event_type and user_id"
         raise EventError(message)
     if not _NAMES.issuperset(members):
         raise EventError(_unknown(members))
     # The members become the fields: most events have few others, and each copy costs as much as sealing.
     fields = members
     try:
-        event_type, user_id, payload = fields.pop("event_type"), fields.pop("user_id"), fields.pop("payload")
+        event_type, user_id = fields.pop("event_type"), fields.pop("user_id")
     except KeyError as exc:
-        message = f"the event has no {exc.args[0]}; event_type, user_id and payload are needed, and null is a value too"
+        message = (
+            f"the event has no {exc.args[0]}; event_type and user_id are needed, and a user of null is nobody known"
+        )
         raise EventError(message) from None
+    payload = fields.pop("payload", None)
     if "metadata" in fields and type(fields["metadata"]) is not dict:
         _drop_null(fields, "metadata")
     if "unfit" in fields and fields["unfit"] not in ("refuse", "repr"):

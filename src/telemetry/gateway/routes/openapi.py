@@ -17,6 +17,8 @@ from telemetry.version import __version__
 
 PATH = "/v1/openapi.json"
 
+_ANYWHERE = (400, 401, 403, 429, 503)
+"""Errors that a request without a body can be answered with."""
 _JSON_ANSWER = {"content": {JSON: {"schema": {"type": "object"}}}}
 _OBSERVED: dict[str, Any] = {
     "/healthz": {
@@ -56,7 +58,7 @@ def description() -> dict[str, Any]:
                 "summary": "Read this description",
                 "responses": {
                     "200": {"description": "OpenAPI 3.1.", **_JSON_ANSWER},
-                    "401": problem_answer(ERRORS[401], status=401),
+                    **{str(status): problem_answer(ERRORS[status], status=status) for status in _ANYWHERE},
                 },
             }
         }

@@ -62,6 +62,12 @@ async def test_every_member_arrives(captured_events: CapturedEvents) -> None:
     assert (event.adjusted, event.reason, event.tenant_id) == (("payload",), "ticket 4711", "t")
 
 
+async def test_payload_may_be_left_out(captured_events: CapturedEvents) -> None:
+    async with local_site() as site:
+        assert (await site.post("/v1/events", {"event_type": "a", "user_id": "b"})).status_code == 202
+    assert captured_events.one("a").payload is None
+
+
 async def test_null_is_not_given(captured_events: CapturedEvents) -> None:
     nothing = dict.fromkeys(name for name in ALL if name not in EVENT) | {"id": None, "idempotency_key": None}
     async with local_site() as site:
@@ -119,7 +125,6 @@ WRONG: dict[str, tuple[Any, str]] = {
     "no object": ([1], "no JSON object"),
     "no event type": ({"user_id": "a", "payload": 1}, "no event_type"),
     "no user": ({"event_type": "a", "payload": 1}, "no user_id"),
-    "no payload": ({"event_type": "a", "user_id": "b"}, "no payload"),
     "misspelled": (EVENT | {"outcme": "success"}, "'outcme' that is not known; write outcome"),
     "wait_for": (EVENT | {"wait_for": "durable"}, "Prefer: wait=durable"),
     "metadata": (EVENT | {"metadata": [1]}, "metadata must be an object"),
