@@ -16,6 +16,8 @@ EXPECTED_SECONDS: dict[str, float] = {
     "tests/fault/test_outage.py": 120,
     "tests/gateway/test_generated_requests.py": 30,
     "tests/fault/test_web_servers.py::": 10,
+    "tests/gateway/test_callers.py": 45,
+    "tests/gateway/test_reload.py": 20,
     "tests/examples/test_web_examples.py::": 6,
     "tests/unit/integrations/asgi/test_middleware.py": 20,
     "tests/unit/integrations/test_wsgi.py": 8,

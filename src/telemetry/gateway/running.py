@@ -9,16 +9,17 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from typing import cast
 
 from telemetry.client import Telemetry
+from telemetry.config.audit import AuditConfig
 from telemetry.config.gateway.serving import GatewayConfig
+from telemetry.config.gateway.shared_streams import SharedStreamsConfig
 from telemetry.config.telemetry import TelemetryConfig
 from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.gateway import authentication
 from telemetry.gateway.app import build_app
 from telemetry.gateway.authentication import Authentication
-from telemetry.gateway.gateway import Gateway, Pipeline
+from telemetry.gateway.gateway import Gateway
 from telemetry.gateway.identities.quotas import Quotas
 from telemetry.gateway.identities.source import IdentitiesFile
 from telemetry.gateway.metrics import GatewayMetrics
@@ -59,11 +60,11 @@ async def run_gateway(
         stack.callback(server.close)
         exposition = Exposition(config.service_name)
         stack.callback(exposition.close)
-        telemetry = Telemetry(config)
+        telemetry = Telemetry(_with_streams(config))
         await telemetry.start()
         stack.push_async_callback(telemetry.shutdown, shutdown_timeout)
         gateway = Gateway(
-            cast("Pipeline", telemetry),
+            telemetry,
             chosen.limits,
             chosen.otlp,
             quotas=quotas,
@@ -74,7 +75,7 @@ async def run_gateway(
         gateway.metrics.observe(_Levels(gateway, server, identities, reloader, tls))
         app = build_app(gateway, Authentication(chosen, identities), admin=exposition.routes())
         _handle_signals(server, reloader)
-        for work in (reloader.run(), _tick(gateway), _renew(server, reloader)):
+        for work in (reloader.run(), _tick(gateway)):
             stack.push_async_callback(_cancel, asyncio.create_task(work))
         cut = await server.serve(app, started=started)
         if cut:
@@ -138,17 +139,18 @@ async def _tick(gateway: Gateway) -> None:
         gateway.tick()
 
 
-async def _renew(server: GatewayServer, reloader: Reloader) -> None:
-    """End connections that began under former files, each after its present request."""
-    while True:
-        await reloader.changed()
-        server.renew()
-
-
 async def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
+
+
+def _with_streams(config: TelemetryConfig) -> TelemetryConfig:
+    """Return a configuration whose pipeline carries a stream for each caller, with the defaults if it has none of its own."""
+    if config.audit_config.shared_streams is not None:
+        return config
+    values = config.audit_config.handed_over() | {"shared_streams": SharedStreamsConfig()}
+    return config.model_copy(update={"audit_config": AuditConfig(**values)})
 
 
 def _required(config: TelemetryConfig) -> GatewayConfig:

@@ -95,7 +95,7 @@ class ScriptedServer:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
-                subject = dict(entry[0] for entry in self.connection.getpeercert()["subject"])  # type: ignore[attr-defined]
+                subject = dict(entry[0] for entry in self.connection.getpeercert()["subject"])
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 events = json.loads(body)
                 script.requests.append(Sent(self.path, headers, events, subject["commonName"]))

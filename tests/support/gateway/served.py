@@ -23,10 +23,10 @@ kafka_brokers = "memory:"
 """
 
 
-def local_config(folder: Path) -> Path:
-    """Write a configuration that keeps events in memory; return its path."""
+def local_config(folder: Path, more: str = "") -> Path:
+    """Write a configuration that keeps events in memory, with further lines; return its path."""
     file = folder / "gateway.toml"
-    file.write_text(_LOCAL)
+    file.write_text(_LOCAL + more)
     file.chmod(0o600)
     return file
 
@@ -46,7 +46,7 @@ class Served:
 
     def __init__(self, config: Path, folder: Path, *options: str, wait: bool = True) -> None:
         self._out, self._err = folder / "serve.out", folder / "serve.err"
-        words = [sys.executable, "-m", "telemetry", "serve", "-c", str(config), "--json", *options]
+        words = [sys.executable, "-m", "telemetry", "-v", "serve", "-c", str(config), "--json", *options]
         if "--admin-listen" not in options:
             words += ["--admin-listen", "http://127.0.0.1:0"]
         with self._out.open("wb") as out, self._err.open("ab") as err:
@@ -88,6 +88,12 @@ class Served:
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""
         os.kill(self.process.pid, number)
+
+    def reload(self, line: str) -> None:
+        """Have it read its files again, and wait for a line of its log."""
+        before = self.errors().count(line)
+        self.signal(signal.SIGHUP)
+        until(lambda: self.errors().count(line) > before, what=line, state=self.errors)
 
     def errors(self) -> str:
         """Return what it has written for people."""

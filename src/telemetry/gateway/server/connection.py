@@ -7,6 +7,7 @@ import ssl
 from typing import TYPE_CHECKING, Any
 
 import h11
+from uvicorn.protocols.http.flow_control import CLOSE_HEADER
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from telemetry.gateway.peer import Peer, names_of
@@ -43,6 +44,7 @@ class GatewayConnection(H11Protocol):
         self._header_seconds = header_seconds
         self._header_timer: asyncio.TimerHandle | None = None
         self._closing_since: float | None = None
+        self._is_ending = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Note who is at the other end, and wait for the first header."""
@@ -89,6 +91,21 @@ class GatewayConnection(H11Protocol):
             self.transport.close()
         elif not self.is_idle:
             self.shutdown()
+
+    def end_with_next_answer(self) -> None:
+        """Let the present or the next answer be the last one on this connection, and say so in it: no request is lost."""
+        self._is_ending = True
+        self._mark_the_end()
+
+    def handle_events(self) -> None:
+        """Read what came, also what was sent ahead of the last answer."""
+        super().handle_events()
+        self._mark_the_end()
+
+    def _mark_the_end(self) -> None:
+        # uvicorn ends a connection whose request asks for it; the application has not seen these headers yet.
+        if self._is_ending and not self.is_idle and CLOSE_HEADER not in self.headers:
+            self.headers.append(CLOSE_HEADER)
 
     def abort_if_stuck(self, now: float) -> None:
         """Abort a connection that is closed on this side and whose peer does not read the rest.

@@ -84,6 +84,11 @@ class Connections:
         for connection in self._all():
             connection.end()
 
+    def renew(self) -> None:
+        """Have every connection end with its present or next answer, so that callers open new ones."""
+        for connection in self._all():
+            connection.end_with_next_answer()
+
     async def close(self, seconds: float, hurried: asyncio.Event) -> int:
         """Let the requests finish, then close every connection.
 

@@ -49,17 +49,11 @@ class Reloader:
         self._seconds = seconds
         self._seen = [_state_of(source.files) for source in self._sources]
         self._wanted = asyncio.Event()
-        self._changed = asyncio.Event()
         self.refused: frozenset[str] = frozenset()
 
     def want(self) -> None:
         """Read all files again soon, changed or not: SIGHUP."""
         self._wanted.set()
-
-    async def changed(self) -> None:
-        """Wait until something was read anew."""
-        await self._changed.wait()
-        self._changed.clear()
 
     async def run(self) -> None:
         """Look until the task is cancelled."""
@@ -91,8 +85,7 @@ class Reloader:
             logger.error("%s were not reloaded, and the former ones stay in force: %s", source.what, exc)  # noqa: TRY400 - the message says it
         else:
             self.refused -= {source.what}
-            logger.warning("%s were reloaded", source.what)
-            self._changed.set()
+            logger.info("%s were reloaded", source.what)
 
 
 def _state_of(files: Sequence[Path]) -> tuple[object, ...]:

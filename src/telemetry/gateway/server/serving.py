@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Callable, Sequence
 
 from starlette.types import ASGIApp
@@ -87,11 +88,15 @@ class GatewayServer:
             for listener, address, is_admin in self._sockets
         ]
         started(self.addresses)
+        former = self._context()
         try:
             while not self._stopped.is_set():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._stopped.wait(), _TICK_SECONDS)
                 connections.tick()
+                if self._context() is not former:
+                    former = self._context()
+                    connections.renew()
         finally:
             for task in accepting:
                 task.cancel()
@@ -103,11 +108,6 @@ class GatewayServer:
     def connections(self) -> int:
         """How many connections are open."""
         return 0 if self._open is None else self._open.count
-
-    def renew(self) -> None:
-        """End every connection after its present request: the files under which it began have changed."""
-        if self._open is not None:
-            self._open.end_all()
 
     def stop(self) -> None:
         """Accept nothing more and finish; a second call cuts off what is not finished."""
@@ -123,6 +123,9 @@ class GatewayServer:
                 with contextlib.suppress(OSError):
                     address.path.unlink()
         self._sockets.clear()
+
+    def _context(self) -> ssl.SSLContext | None:
+        return None if self._tls is None else self._tls.context()
 
     def _require_safe(self, address: Address, *, is_admin: bool) -> None:
         if address.scheme == "https" and self._tls is None:

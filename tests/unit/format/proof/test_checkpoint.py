@@ -289,4 +289,4 @@ def test_gateway_is_another_service_and_needs_a_topic() -> None:
     right = checkpoint_of(5)
     for change in ({"via": right.source, "topic": "audit-events"}, {"via": "/production/gateway", "topic": None}):
         with pytest.raises(FormatError):
-            sign_checkpoint(dataclasses.replace(right, **change), Key())  # type: ignore[arg-type]
+            sign_checkpoint(dataclasses.replace(right, **change), Key())
