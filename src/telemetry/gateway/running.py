@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from typing import Any
 
 from telemetry.client import Telemetry
 from telemetry.config.audit import AuditConfig
@@ -149,7 +150,7 @@ def _with_streams(config: TelemetryConfig) -> TelemetryConfig:
     """Return a configuration whose pipeline carries a stream for each caller, with the defaults if it has none of its own."""
     if config.audit_config.shared_streams is not None:
         return config
-    values = config.audit_config.handed_over() | {"shared_streams": SharedStreamsConfig()}
+    values: dict[str, Any] = config.audit_config.handed_over() | {"shared_streams": SharedStreamsConfig()}
     return config.model_copy(update={"audit_config": AuditConfig(**values)})
 
 
