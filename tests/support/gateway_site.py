@@ -40,7 +40,9 @@ class GatewaySite:
     def __init__(self, brokers: str, folder: Path) -> None:
         self.folder = folder
         self._brokers = brokers
-        key = SigningKey.create(folder / "signing", PASSPHRASE, name="gateway")
+        path = folder / "signing"
+        is_new = not path.exists()
+        key = SigningKey.create(path, PASSPHRASE, name="gateway") if is_new else SigningKey.load(path, PASSPHRASE)
         self.public_key = PublicKey.parse(key.public_key)
 
     def config(self, *, shared: dict[str, Any] | None = None, **changes: Any) -> TelemetryConfig:

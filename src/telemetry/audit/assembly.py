@@ -32,7 +32,7 @@ from telemetry.audit.send.dispatcher import Dispatcher
 from telemetry.audit.send.diversion import Diversion
 from telemetry.audit.send.sender_link import SenderLink
 from telemetry.audit.shutdown import KafkaTime, Shutdown
-from telemetry.audit.spool.spool import Spool
+from telemetry.audit.spool.stream.spooled_stream import SpooledStream
 from telemetry.audit.watch.direction import DirectionWatch
 from telemetry.audit.watch.examination import Examination
 from telemetry.audit.watch.gauges import PipelineGauges
@@ -116,10 +116,11 @@ class _Assembly:
         streaming = self._streaming(signer, catalog)
         room, batcher = streaming.room, streaming.batcher
         ledger = Ledger(topic=audit.kafka_topic, metrics=self._metrics, room=room)
-        spool, adopted = open_spool(
+        spooling = open_spool(
             self._config, self._opened, stream, storage_keys, lock=self._lock, batcher=batcher, room=room
         )
-        accepting = streaming.accepting(stream, spool or batcher, ledger=ledger, keys=keys)
+        spool, adopted = spooling.spool, spooling.adopted
+        accepting = streaming.accepting(stream, spooling, ledger=ledger, keys=keys)
         intake, intakes, _ = accepting
         # 3. The way of a record that Kafka does not accept, and back.
         diversion = self._diversion(batcher, store)
@@ -128,7 +129,7 @@ class _Assembly:
         after_backlog = queue_after_backlog(adopted, store, fallbacks.handler, topic=audit.kafka_topic)
         # 4. The observers of the sender, and the sender. The checkpoint of a batch comes last, after events of our own.
         self_audit = SelfAudit(self._config, factory=factory, intake=intake, keys=keys)
-        checkpoints = streaming.checkpoints(self._checkpointer(stream, signer, spool))
+        checkpoints = streaming.checkpoints(self._checkpointer(stream, signer, spooling.own))
         direction = DirectionWatch()
         dispatcher = Dispatcher(
             stream.producer,
@@ -216,7 +217,7 @@ class _Assembly:
         )
 
     def _checkpointer(
-        self, stream: ProducerStream, signer: CheckpointSigner | None, spool: Spool | None
+        self, stream: ProducerStream, signer: CheckpointSigner | None, spool: SpooledStream | None
     ) -> Checkpointer | None:
         signing = self._audit.signing_config
         if signer is None or signing is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from telemetry.audit.accept.intake import Intake, RecordQueue
+from telemetry.audit.accept.intake import Intake
 from telemetry.audit.accept.intakes import Intakes
 from telemetry.audit.accept.key_supply import KeySupply
 from telemetry.audit.accept.seal_times import SealTimes
@@ -13,7 +13,7 @@ from telemetry.audit.accept.share import WaitingRoom
 from telemetry.audit.accept.stream import ProducerStream
 from telemetry.audit.accept.waiting_timer import WaitingTimer
 from telemetry.audit.ledger import Ledger
-from telemetry.audit.opening.spooling import queue_bytes
+from telemetry.audit.opening.spooling import Spooling, queue_bytes
 from telemetry.audit.opening.streaming import Accepting
 from telemetry.audit.send.checkpoints.checkpoint_signer import CheckpointSigner
 from telemetry.audit.send.checkpoints.checkpointer import Checkpointer
@@ -76,13 +76,13 @@ class SharedStreaming:
         self._own_producer = ""
 
     def accepting(
-        self, stream: ProducerStream, queue: RecordQueue, *, ledger: Ledger, keys: KeySupply | None
+        self, stream: ProducerStream, spooling: Spooling, *, ledger: Ledger, keys: KeySupply | None
     ) -> Accepting:
         """Return what accepts events.
 
         Args:
             stream: The process's own stream.
-            queue: The next station of its records.
+            spooling: The next station of its records, where there is a spool.
             ledger: Counts events that are refused after their call has returned.
             keys: The key service; None where events are not encrypted.
         """
@@ -99,13 +99,15 @@ class SharedStreaming:
             times=self.times,
             keys=keys,
             signer=self._signer,
+            spool=spooling.spool,
+            segments=spooling.segments,
         )
         intake = Intake(
             stream,
             lock=self._lock,
             room=self.room,
             line=shared_line(self._config, common.waiting),
-            queue=queue,
+            queue=spooling.own or self.batcher,
             refusals=ledger,
             timer=self._timer,
             times=self.times,

@@ -19,9 +19,9 @@ from telemetry.audit.spool.adoption import AdoptedSegment, adopt_segments
 from telemetry.audit.spool.folder_state import FolderState
 from telemetry.audit.spool.own_files import open_folder
 from telemetry.audit.spool.owner import owner_of
-from telemetry.audit.spool.sealing import SEALED_VERSION, SPOOL_PURPOSE
-from telemetry.audit.spool.segment import SpoolSegment
 from telemetry.audit.spool.spool import Spool
+from telemetry.audit.spool.stream.segments import Segments
+from telemetry.audit.spool.stream.spooled_stream import SpooledStream
 from telemetry.config import AuditConfig, TelemetryConfig
 from telemetry.encryption.storage_keys import StorageKeys
 from telemetry.exceptions import ConfigurationError, Problem, SpoolError
@@ -32,9 +32,18 @@ _SPOOL_PARTS = 2
 
 
 class Spooling(NamedTuple):
-    """The spool of this process, where there is one, and the segments of dead ones."""
+    """The spool of this process, where there is one, and the segments of dead ones.
+
+    Attributes:
+        spool: The spool.
+        own: Its part of the process's own stream.
+        segments: Creates segments.
+        adopted: Segments of dead processes.
+    """
 
     spool: Spool | None
+    own: SpooledStream | None
+    segments: Segments | None
     adopted: list[AdoptedSegment]
 
 
@@ -64,7 +73,7 @@ def open_spool(
     """
     folder = config.audit_config.spool_path
     if folder is None:
-        return Spooling(None, [])
+        return Spooling(None, None, None, [])
     try:
         return _spool_in(folder, config, opened, stream, storage_keys, lock=lock, batcher=batcher, room=room)
     except SpoolError as exc:
@@ -91,29 +100,24 @@ def _spool_in(
     adopted = adopt_segments(folder, owner, state=state)
     for segment in adopted:
         opened.callback(segment.close)
-    own = SpoolSegment.create(
-        folder,
-        producer=stream.producer,
+    segments = Segments(
+        folder=folder,
         topic=audit.kafka_topic,
         source=source_of(config.environment, config.service_name),
-        key=keys.create(SPOOL_PURPOSE) if keys is not None and audit.spool_format == SEALED_VERSION else None,
+        keys=keys,
+        version=audit.spool_format,
         flip_bytes=part // _SPOOL_PARTS,
     )
+    # Created now and not with the first event: a folder that cannot be written stops the start.
+    segment_of_own = segments.create(stream.producer)
     with ExitStack() as without_owner:
-        without_owner.callback(own.remove)
-        spool = Spool(
-            own,
-            lock=lock,
-            queue=batcher,
-            tree=stream.tree,
-            room=room,
-            max_kept_bytes=part - queue_bytes(audit),
-            state=state,
-        )
+        without_owner.callback(segment_of_own.remove)
+        spool = Spool(lock=lock, room=room, max_kept_bytes=part - queue_bytes(audit), state=state)
+        opened.callback(spool.close)
+        own = spool.open_stream(stream.tree, segments, queue=batcher, segment=segment_of_own)
         # From here on the spool removes its file, if nothing is left in it.
         without_owner.pop_all()
-    opened.callback(spool.close)
-    return Spooling(spool, adopted)
+    return Spooling(spool, own, segments, adopted)
 
 
 def queue_bytes(audit: AuditConfig) -> int:

@@ -6,7 +6,7 @@ import threading
 from typing import NamedTuple, Protocol
 
 from telemetry.audit.accept.event_pipeline import EventPipeline
-from telemetry.audit.accept.intake import Intake, RecordQueue
+from telemetry.audit.accept.intake import Intake
 from telemetry.audit.accept.intakes import Intakes
 from telemetry.audit.accept.key_supply import KeySupply
 from telemetry.audit.accept.room import Room
@@ -15,7 +15,7 @@ from telemetry.audit.accept.stream import ProducerStream
 from telemetry.audit.accept.waiting_line import Patience, WaitingLine
 from telemetry.audit.accept.waiting_timer import WaitingTimer
 from telemetry.audit.ledger import Ledger
-from telemetry.audit.opening.spooling import queue_bytes
+from telemetry.audit.opening.spooling import Spooling, queue_bytes
 from telemetry.audit.send.batcher import AuditBatcher
 from telemetry.audit.send.checkpoints.checkpointer import Checkpointer
 from telemetry.audit.send.dispatcher import BatchObserver
@@ -72,13 +72,13 @@ class OwnStreaming:
         )
 
     def accepting(
-        self, stream: ProducerStream, queue: RecordQueue, *, ledger: Ledger, keys: KeySupply | None
+        self, stream: ProducerStream, spooling: Spooling, *, ledger: Ledger, keys: KeySupply | None
     ) -> Accepting:
         """Return what accepts events.
 
         Args:
             stream: The process's stream.
-            queue: The next station of its records.
+            spooling: The next station of its records, where there is a spool.
             ledger: Counts events that are refused after their call has returned.
             keys: Not used: the stream has its keys.
         """
@@ -94,7 +94,7 @@ class OwnStreaming:
             lock=self._lock,
             room=self.room,
             line=line,
-            queue=queue,
+            queue=spooling.own or self.batcher,
             refusals=ledger,
             timer=self._timer,
             times=self.times,
@@ -126,7 +126,7 @@ class Streaming(Protocol):
         """Gets the time that sealing takes."""
 
     def accepting(
-        self, stream: ProducerStream, queue: RecordQueue, *, ledger: Ledger, keys: KeySupply | None
+        self, stream: ProducerStream, spooling: Spooling, *, ledger: Ledger, keys: KeySupply | None
     ) -> Accepting:
         """Return what accepts events."""
 

@@ -241,7 +241,7 @@ def _is_ours(segment: SpoolSegment, owner: Owner, state: FolderState | None) -> 
         return False
     if about.topic != owner.topic:
         return False
-    if about.source != owner.source:
+    if not owner.accepts(about.source):
         # Several services may share a folder; each sends its own events.
         logger.error(
             "the spool segment %s is another service's and stays there; start that service to send it", segment.path

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.spool.own_files import require_own
 from telemetry.audit.spool.packing import Row
-from telemetry.audit.spool.sealing import PLAIN_VERSION, SEALED_VERSION, KeyOpener
+from telemetry.audit.spool.sealing import PLAIN_VERSION, SEALED_VERSION, About, KeyOpener
 from telemetry.audit.spool.segment import SpoolSegment
 from telemetry.config import TelemetryConfig
 from telemetry.encryption.storage_keys import StorageKeys
@@ -30,12 +30,19 @@ class Owner(NamedTuple):
         source: CloudEvents source of the service.
         keys: Open its segments; None for a service that has no key at all and writes format 3.
         may_be_clear: Whether events that are not sealed are the service's.
+        carries_others: Whether the service logs on behalf of others of its environment. Their segments are its own then, so
+            its spool folder is its alone.
     """
 
     topic: str
     source: str
     keys: KeyOpener | None = None
     may_be_clear: bool = True
+    carries_others: bool = False
+
+    def accepts(self, source: str) -> bool:
+        """Return whether a stream of this source is the service's own, or one that it carries for another."""
+        return source == self.source or (self.carries_others and _environment(source) == _environment(self.source))
 
     def has_logged(self, row: Row, *, producer: str) -> bool:
         """Return whether the service can have logged what a segment without seals has."""
@@ -45,7 +52,7 @@ class Owner(NamedTuple):
             source = source_of_record(record, producer=producer, may_be_clear=self.may_be_clear)
         except FormatError:
             return False
-        return source == self.source
+        return self.accepts(source)
 
 
 def owner_of(config: TelemetryConfig, keys: StorageKeys) -> Owner:
@@ -61,7 +68,12 @@ def owner_of(config: TelemetryConfig, keys: StorageKeys) -> Owner:
         source_of(config.environment, config.service_name),
         keys if keys.can_create else None,
         may_be_clear=not audit.encryption_enabled,
+        carries_others=audit.shared_streams is not None,
     )
+
+
+def _environment(source: str) -> str:
+    return source.rpartition("/")[0]
 
 
 def accept_segment(path: Path, owner: Owner, *, key: ContentKey | None) -> int:
@@ -98,7 +110,7 @@ def accept_segment(path: Path, owner: Owner, *, key: ContentKey | None) -> int:
     try:
         rows = list(segment.rows())
         _require_logged(rows, owner, path, producer=about.producer)
-        _write_anew(path.parent, about.producer, rows, owner, key)
+        _write_anew(path.parent, about, rows, owner, key)
     except BaseException:
         segment.close()
         raise
@@ -113,8 +125,9 @@ def _require_logged(rows: list[Row], owner: Owner, path: Path, *, producer: str)
         raise FormatError(message)
 
 
-def _write_anew(folder: Path, producer: str, rows: list[Row], owner: Owner, key: ContentKey | None) -> None:
-    new = SpoolSegment.create(folder, producer=producer, topic=owner.topic, source=owner.source, key=key)
+def _write_anew(folder: Path, about: About, rows: list[Row], owner: Owner, key: ContentKey | None) -> None:
+    producer, source = about.producer, about.source if owner.accepts(about.source) else owner.source
+    new = SpoolSegment.create(folder, producer=producer, topic=owner.topic, source=source, key=key)
     try:
         for start in range(0, len(rows), _CHUNK):
             records = [

@@ -40,7 +40,7 @@ from telemetry.audit.spool.sqlite_file import (
     reopen,
     translated,
 )
-from telemetry.audit.spool.tables import MAX_FLIP_BYTES, SCHEMA, AlternatingTables, Notes
+from telemetry.audit.spool.tables import MAX_FLIP_BYTES, SCHEMA, SMALL_FLIP_BYTES, AlternatingTables, Notes
 from telemetry.audit.spool.wal_check import has_lost_commits, keep_log, wal_of
 from telemetry.exceptions import FormatError, SpoolError
 from telemetry.format.objects.sealed_object import ContentKey
@@ -103,6 +103,7 @@ class SpoolSegment:
         source: str,
         key: ContentKey | None = None,
         flip_bytes: int = MAX_FLIP_BYTES,
+        is_small: bool = False,
     ) -> Self:
         """Create a segment for a producer.
 
@@ -113,6 +114,7 @@ class SpoolSegment:
             source: CloudEvents source of its records.
             key: Key of this segment alone, under which it is sealed; None for format 3, which has checksums alone.
             flip_bytes: Size at which a table gives way to the other one.
+            is_small: Whether it should take little of the disk, because there are many.
 
         Raises:
             SpoolError: The folder cannot be written, or the disk is full.
@@ -124,7 +126,8 @@ class SpoolSegment:
             except OSError as exc:
                 raise translated(exc, path, "create") from exc
             try:
-                segment = cls(path, create(path, patience=10.0), flip_bytes=flip_bytes)
+                flip_bytes = min(flip_bytes, SMALL_FLIP_BYTES) if is_small else flip_bytes
+                segment = cls(path, create(path, patience=10.0, is_small=is_small), flip_bytes=flip_bytes)
                 segment._fill(producer=producer, topic=topic, source=source, key=key)
             except sqlite3.Error as exc:
                 # If the file stayed, others would believe that its process is about to fill it.

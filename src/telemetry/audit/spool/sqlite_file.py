@@ -29,6 +29,8 @@ _PRAGMAS = (
     # is sealed, and the same bytes are on the topic.
     "PRAGMA secure_delete = OFF",
 )
+_SMALL_LOG = "PRAGMA wal_autocheckpoint = 16"
+"""Pages in the log of one of many segments; it is a setting of the connection, not of the file."""
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
@@ -39,17 +41,18 @@ class DamagedSegmentError(SpoolError):
     retriable = False
 
 
-def create(path: Path, *, patience: float) -> sqlite3.Connection:
+def create(path: Path, *, patience: float, is_small: bool = False) -> sqlite3.Connection:
     """Return a connection to a new file; it keeps the file's lock from its first transaction on.
 
     Args:
         path: The file, which is empty.
         patience: Seconds to wait for a lock that another process has.
+        is_small: Whether its log should be short, because there are many files.
 
     Raises:
         sqlite3.Error: The file is locked, or cannot be opened.
     """
-    return _prepared(_connect(path, patience), (*_FIRST_PRAGMAS, *_PRAGMAS))
+    return _prepared(_connect(path, patience), (*_FIRST_PRAGMAS, *_PRAGMAS, *((_SMALL_LOG,) if is_small else ())))
 
 
 def reopen(path: Path, *, patience: float = 0.0) -> sqlite3.Connection:

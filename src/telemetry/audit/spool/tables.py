@@ -17,6 +17,8 @@ SCHEMA = (
 """Everything that is in the file of a segment."""
 MAX_FLIP_BYTES = 2 << 20
 """Emptying a table takes as long as it is large, and everyone who waits for the disk waits for that too."""
+SMALL_FLIP_BYTES = 256 << 10
+"""The same for one of many segments."""
 
 _NEXT = (
     f"SELECT * FROM (SELECT * FROM {TABLES[0]} UNION ALL SELECT * FROM {TABLES[1]})"  # noqa: S608 - constants

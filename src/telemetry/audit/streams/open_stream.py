@@ -13,6 +13,7 @@ from telemetry.audit.accept.share import Share
 from telemetry.audit.accept.stream import ProducerStream
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.send.checkpoints.checkpointer import Checkpointer
+from telemetry.audit.spool.stream.spooled_stream import SpooledStream
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -26,6 +27,7 @@ class OpenStream:
         intake: Accepts its events.
         share: What it uses of the room.
         keys: Its data keys; None where events are not encrypted.
+        spooled: Its part of the spool; None where there is none.
         checkpointer: Signs its tree; None where nothing is signed.
         seen_at: When the sender last had an event of it, in monotonic seconds; the sender alone changes it.
     """
@@ -36,6 +38,7 @@ class OpenStream:
     intake: Intake
     share: Share
     keys: ReadyKeys | None
+    spooled: SpooledStream | None
     checkpointer: Checkpointer | None
     seen_at: float = field(default_factory=time.monotonic)
 

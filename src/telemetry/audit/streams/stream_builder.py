@@ -17,6 +17,9 @@ from telemetry.audit.accept.waiting_line import Patience, WaitingLine
 from telemetry.audit.accept.waiting_timer import WaitingTimer
 from telemetry.audit.send.checkpoints.checkpoint_signer import CheckpointSigner
 from telemetry.audit.send.checkpoints.checkpointer import Checkpointer
+from telemetry.audit.spool.spool import Spool
+from telemetry.audit.spool.stream.segments import Segments
+from telemetry.audit.spool.stream.spooled_stream import SpooledStream
 from telemetry.audit.streams.fair_batcher import FairBatcher
 from telemetry.audit.streams.open_stream import OpenStream
 from telemetry.audit.streams.shared_room import SharedRoom
@@ -42,6 +45,8 @@ class CommonParts:
         times: Gets the time that sealing takes.
         keys: The key service; None where events are not encrypted.
         signer: The signing key; None where nothing is signed.
+        spool: The spool; None where there is none.
+        segments: Creates its segments.
     """
 
     lock: threading.Lock
@@ -53,6 +58,8 @@ class CommonParts:
     times: SealTimes
     keys: KeySupply | None
     signer: CheckpointSigner | None
+    spool: Spool | None = None
+    segments: Segments | None = None
 
 
 class StreamBuilder:
@@ -80,12 +87,16 @@ class StreamBuilder:
         sealer = AuditEncryptor(keys.keyring, source=source) if keys is not None else ClearEncoder(source=source)
         stream = ProducerStream(sealer, keys=keys, signer=signer)
         share = common.room.add_share(stream.producer)
+        lane = common.batcher.lane(stream.producer)
+        spooled = None
+        if common.spool is not None and common.segments is not None:
+            spooled = common.spool.open_stream(stream.tree, common.segments.of(source), queue=lane)
         intake = Intake(
             stream,
             lock=common.lock,
             room=common.room,
             line=shared_line(config, common.waiting),
-            queue=common.batcher.lane(stream.producer),
+            queue=spooled or lane,
             refusals=common.refusals,
             timer=common.timer,
             times=common.times,
@@ -98,17 +109,27 @@ class StreamBuilder:
             intake=intake,
             share=share,
             keys=keys,
-            checkpointer=self._checkpointer(stream, signer),
+            spooled=spooled,
+            checkpointer=self._checkpointer(stream, signer, spooled),
         )
+
+    @property
+    def ending(self) -> int:
+        """How many streams have ended and still have a file in the spool."""
+        return self._common.spool.ending if self._common.spool is not None else 0
 
     def release(self, stream: OpenStream) -> None:
         """Forget the keys of a stream that has ended, and its place in what is shared."""
         if stream.keys is not None:
             stream.keys.close()
+        if stream.spooled is not None and self._common.spool is not None:
+            self._common.spool.end_stream(stream.spooled)
         self._common.room.remove_share(stream.producer)
         self._common.batcher.remove_lane(stream.producer)
 
-    def _checkpointer(self, stream: ProducerStream, signer: StreamSigner | None) -> Checkpointer | None:
+    def _checkpointer(
+        self, stream: ProducerStream, signer: StreamSigner | None, spooled: SpooledStream | None
+    ) -> Checkpointer | None:
         audit = self._config.audit_config
         if signer is None or audit.signing_config is None:
             return None
@@ -118,6 +139,7 @@ class StreamBuilder:
             every_events=audit.signing_config.every_events,
             every_seconds=audit.signing_config.every_seconds,
             heartbeat_seconds=audit.checkpoint_heartbeat_seconds,
+            spool=spooled,
         )
 
 

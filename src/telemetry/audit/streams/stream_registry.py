@@ -24,6 +24,10 @@ class StreamOpener(Protocol):
     def open(self, service_name: str) -> OpenStream:
         """Return a new stream."""
 
+    @property
+    def ending(self) -> int:
+        """How many streams have ended and still have a file in the spool."""
+
     def release(self, stream: OpenStream) -> None:
         """Forget the keys of a stream that has ended, and its place in what is shared."""
 
@@ -133,7 +137,7 @@ class StreamRegistry:
     def _require_room(self) -> None:
         if self._closed is not None:
             raise self._closed
-        if len(self._by_name) >= self._max_streams:
+        if len(self._by_name) + self._opener.ending >= self._max_streams:
             message = (
                 f"{self._max_streams} services have an open stream, as many as may, so the event was not logged; "
                 "raise shared_streams.max_streams, or lower idle_seconds"

@@ -12,10 +12,10 @@ from telemetry.audit.accept.room import Room
 from telemetry.audit.producer import ProducerTree, TreeState
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.spool.segment import SpoolSegment
-from telemetry.audit.spool.spool import Spool
 from telemetry.exceptions import SpoolError
 from telemetry.format.proof.merkle import Frontier, leaf_hash
 from tests.support.leftovers import records
+from tests.support.one_stream_spool import OneStreamSpool
 from tests.support.until import until
 
 
@@ -29,7 +29,7 @@ class Bench:
         self.forwarded: list[SealedRecord] = []
         self.tree = ProducerTree(producer, hashed=True)
         self.segment = SpoolSegment.create(folder, producer=producer, topic="audit-events", source="/production/shop")
-        self.spool = Spool(
+        self.spool = OneStreamSpool(
             self.segment,
             lock=self.lock,
             queue=self.forwarded,

@@ -13,11 +13,11 @@ from telemetry.audit.producer import ProducerTree, TreeState
 from telemetry.audit.receipt import Receipt
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.spool.segment import SpoolSegment
-from telemetry.audit.spool.spool import Spool
 from telemetry.exceptions import SpoolError
 from telemetry.system.deadline import Deadline
 from telemetry.testing import EmbeddedKafka
 from tests.support.leftovers import left_in, records
+from tests.support.one_stream_spool import OneStreamSpool
 from tests.support.quick_telemetry import quick_config, running
 from tests.support.until import until
 
@@ -30,9 +30,9 @@ def spool_on(
     producer: str,
     room: Room | None = None,
     max_kept_bytes: int = 1 << 60,
-) -> Spool:
+) -> OneStreamSpool:
     """Return a spool without a tree whose records go to a list."""
-    return Spool(
+    return OneStreamSpool(
         segment,
         lock=lock,
         queue=queue,
@@ -74,7 +74,7 @@ class Bench:
         self.segment.append = fail  # type: ignore[method-assign, assignment]
 
     def try_the_disk_again(self) -> None:
-        self.spool._disk._patience = Deadline(0.0)
+        self.spool.spool._disk._patience = Deadline(0.0)
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_unsettled_records_stay_for_the_next_process(bench: Bench) -> None:
     # In no order: acknowledgements come from several partitions.
     bench.spool.acknowledge([bench.logged[number] for number in (3, 1, 0, 7, 2)])
     # Progress is committed without further records.
-    until(lambda: bench.spool._noted_below == 4)
+    until(lambda: bench.spool.stream._settled.noted_below == 4)
 
     assert bench.spool.close() == 15
 
@@ -135,7 +135,7 @@ def test_disk_fails_and_works_again(bench: Bench, error: Exception, caplog: pyte
     bench.fail_with(error)
     bench.add(*bench.logged[:10])
     until(lambda: len(bench.forwarded) == 10)
-    assert bench.spool._disk.is_broken
+    assert bench.spool.spool._disk.is_broken
     assert not any(receipt.is_durable for receipt in _receipts(bench.logged))
     assert "not durable until they are delivered" in caplog.text
 
@@ -145,11 +145,11 @@ def test_disk_fails_and_works_again(bench: Bench, error: Exception, caplog: pyte
 
     for receipt in _receipts(bench.logged[10:]):
         receipt.wait_durable(60)
-    assert not bench.spool._disk.is_broken
+    assert not bench.spool.spool._disk.is_broken
     assert [row[0] for row in bench.segment.rows()] == list(range(10, 20))
     # The ones that are not on disk do not keep the noted position from rising.
     bench.spool.acknowledge(bench.logged[10:])
-    assert bench.spool._settled.below == 20
+    assert bench.spool.stream._settled.below == 20
 
 
 def test_disk_recovers_while_nothing_is_logged(bench: Bench) -> None:
@@ -185,7 +185,7 @@ def test_hanging_disk_delays_neither_events_nor_shutdown(bench: Bench, caplog: p
     assert bench.forwarded == bench.logged
     assert "does not answer, 20 events continue unspooled" in caplog.text
     go_on.set()
-    assert bench.spool._worker.join(10)
+    assert bench.spool.spool._worker.join(10)
     assert bench.forwarded == bench.logged
 
 
@@ -203,7 +203,7 @@ def test_unforeseen_error_counts_as_failed_disk(
     bench: Bench, place: str, error: BaseException, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     *path, name = place.split(".")
-    owner = getattr(bench.spool, path[0]) if path else bench.spool
+    owner = getattr(bench.spool.stream, path[0]) if path else bench.spool.stream
     with monkeypatch.context() as patch:
         patch.setattr(owner, name, _raising(error))
         bench.add(bench.logged[0])
@@ -218,7 +218,7 @@ def test_unforeseen_error_counts_as_failed_disk(
     assert "canary" not in caplog.text
     bench.spool.acknowledge([record for record in bench.logged if record.segment is not None])
     bench.spool.stop(60)
-    assert not bench.spool._worker.is_alive
+    assert not bench.spool.spool._worker.is_alive
     assert bench.forwarded == bench.logged
 
 

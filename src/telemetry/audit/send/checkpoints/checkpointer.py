@@ -9,7 +9,7 @@ from telemetry.audit.accept.stream import ProducerStream, Signer
 from telemetry.audit.producer import ProducerTree, TreeState
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.send.checkpoints.checkpoint_signer import next_time
-from telemetry.audit.spool.spool import Spool
+from telemetry.audit.spool.stream.spooled_stream import SpooledStream
 
 
 class Checkpointer:
@@ -23,7 +23,7 @@ class Checkpointer:
         every_events: A checkpoint is due after this many events, at most as many as one may cover ...
         every_seconds: ... or after this time, if there was any event.
         heartbeat_seconds: While nothing is logged, the last size is signed again after this time; 0 for never.
-        spool: The spool, where there is one. It then hashes the records, says up to where they may be signed, and keeps its
+        spool: The stream's part of the spool, where there is one. It then hashes the records, says up to where they may be signed, and keeps its
             file until they are settled, checkpoints included.
     """
 
@@ -35,7 +35,7 @@ class Checkpointer:
         every_events: int,
         every_seconds: float,
         heartbeat_seconds: float = 0.0,
-        spool: Spool | None = None,
+        spool: SpooledStream | None = None,
     ) -> None:
         self._stream = stream
         self._signer = signer

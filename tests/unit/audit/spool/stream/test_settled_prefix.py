@@ -9,7 +9,8 @@ import pytest
 
 from telemetry.audit.accept.room import Room
 from telemetry.audit.record import SealedRecord
-from telemetry.audit.spool.settled_prefix import SettledPrefix
+from telemetry.audit.spool.stream.kept_bytes import KeptBytes
+from telemetry.audit.spool.stream.settled_prefix import SettledPrefix
 
 ROOM = 1_000_000
 
@@ -29,7 +30,7 @@ def room() -> Room:
 
 @pytest.fixture
 def prefix(room: Room) -> SettledPrefix:
-    return SettledPrefix(room=room, max_kept_bytes=250)
+    return SettledPrefix(KeptBytes(room, most=250))
 
 
 def withheld(room: Room) -> int:

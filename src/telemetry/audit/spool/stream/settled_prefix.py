@@ -6,28 +6,29 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 
-from telemetry.audit.accept.room import Room
 from telemetry.audit.record import SealedRecord
+from telemetry.audit.spool.stream.kept_bytes import KeptBytes
 
 
 class SettledPrefix:
-    """The positions of this process's records: those below :attr:`below` are all settled.
+    """The positions of a stream's records: those below :attr:`below` are all settled.
 
     Delivery reports arrive in any order, from several partitions, but a segment forgets records from its beginning
-    only. One that stays unsettled for long keeps all those after it on disk. Beyond a bound their room is withheld from new
-    events, although they are settled.
+    only. One that stays unsettled for long keeps all those after it on disk, which :class:`KeptBytes` bounds.
 
-    The spool thread adds records, in order; the ledger's threads settle them, in any order. ``_lock`` guards all fields.
+    The spool thread adds records, in order; the ledger's threads settle them, in any order. ``_lock`` guards all fields
+    but :attr:`noted_below`, which the spool thread alone uses.
 
     Args:
-        room: Room of accepted events.
-        max_kept_bytes: How many settled bytes may stay on disk after a record that is not settled, before they are
-            withheld.
+        kept: Settled bytes that are on disk, of all streams.
+
+    Attributes:
+        noted_below: The lowest position that is not settled, as the file knows it.
     """
 
-    def __init__(self, *, room: Room, max_kept_bytes: int) -> None:
-        self._room = room
-        self._max_kept_bytes = max_kept_bytes
+    def __init__(self, kept: KeptBytes) -> None:
+        self._kept = kept
+        self.noted_below = 0
         self._lock = threading.Lock()
         self._below = 0
         self._settled: set[int] = set()
@@ -45,6 +46,11 @@ class SettledPrefix:
     def outstanding(self) -> int:
         """How many records the segment is kept for."""
         return self._outstanding
+
+    @property
+    def is_noted(self) -> bool:
+        """Whether the file knows all that is settled."""
+        return self._below == self.noted_below
 
     def add(self, records: Sequence[SealedRecord]) -> None:
         """Count records that were committed, the next ones in order."""
@@ -89,6 +95,7 @@ class SettledPrefix:
                 settled.discard(below)
                 below += 1
                 kept -= sizes.popleft() if sizes else 0
+            change = kept - self._kept_bytes
             self._below, self._kept_bytes = below, kept
-            # The ledger gives the room of these records back right after this, less what is withheld here.
-            self._room.withhold(max(kept - self._max_kept_bytes, 0))
+            if change:
+                self._kept.change(change)
