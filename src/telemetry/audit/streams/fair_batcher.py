@@ -174,11 +174,15 @@ class FairBatcher(AuditBatcher):
         now = self._clock()
         while lanes and left > 0:
             lane = lanes.popleft()
-            left -= lane.draw(batch, is_alone=not lanes, most=left)
+            is_alone = not lanes
+            drawn = lane.draw(batch, is_alone=is_alone, most=left)
+            left -= drawn
             if lane:
                 # What is left begins a new wait.
                 lane.opened_at = now
                 lanes.append(lane)
+            if is_alone and not drawn:
+                break  # its next record is larger than what is left of this batch, and begins the next one
         self._count -= len(batch)
         self._bytes -= _BATCH_BYTES - left
         self._opened_at = min((lane.opened_at for lane in lanes), default=now)
