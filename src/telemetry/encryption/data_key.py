@@ -203,6 +203,11 @@ class DataKeyring:
         current = self._current
         return current is not None and self.last_error is not None and self._bounds.is_due(current, self._clock())
 
+    @property
+    def is_withheld(self) -> bool:
+        """Whether a new key is due, and the key service gave none when it was asked."""
+        return self.is_overdue or (self.last_error is not None and not self.has_usable_key)
+
     def retry_if_due(self) -> None:
         """Ask the key service again, if no request is under way and its pace allows one; does not wait for it."""
         with self._lock:

@@ -20,6 +20,10 @@ class OtherIntakes(Protocol):
     def waiting(self) -> int:
         """How many events wait for room or for a key."""
 
+    @property
+    def is_key_withheld(self) -> bool:
+        """Whether the key service gives one of them no new data key."""
+
     def close(self, error: TelemetryError) -> None:
         """Refuse every further call with ``error``, and open no further stream."""
 
@@ -50,6 +54,11 @@ class Intakes:
     def waiting(self) -> int:
         """How many events wait for room or for a key."""
         return self._own.waiting + (self._others.waiting if self._others is not None else 0)
+
+    @property
+    def is_key_withheld(self) -> bool:
+        """Whether the key service gives a stream of another service no new data key."""
+        return self._others is not None and self._others.is_key_withheld
 
     def close(self, error: TelemetryError) -> None:
         """Refuse every further call with ``error``; the events that wait may still be accepted."""

@@ -67,6 +67,11 @@ class StreamRegistry:
         """How many events wait for room or for a key."""
         return sum(stream.intake.waiting for stream in self.streams())
 
+    @property
+    def is_key_withheld(self) -> bool:
+        """Whether the key service gives one of the streams no new data key."""
+        return any(stream.keys is not None and stream.keys.keyring.is_withheld for stream in self.streams())
+
     def streams(self) -> Sequence[OpenStream]:
         """Return the open streams, in the order in which they were opened."""
         return list(self._by_name.values())

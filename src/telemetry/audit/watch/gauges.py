@@ -31,7 +31,7 @@ class PipelineGauges:
             values |= {
                 "audit.data_key.uses_left": parts.keyring.uses_left,
                 "audit.data_key.age_seconds": parts.keyring.age,
-                "audit.data_key.overdue": int(parts.keyring.is_overdue),
+                "audit.data_key.overdue": int(parts.keyring.is_withheld or parts.intakes.is_key_withheld),
                 "audit.kms.last_call_ms": parts.keyring.last_fetch_seconds * 1_000,
             }
         if parts.spool is not None:
