@@ -8,7 +8,7 @@ from pathlib import Path
 import telemetry
 
 _NAME = re.compile(r'"(audit\.[a-z_]+(?:\.[a-z_]+)*)"')
-_HISTOGRAMS = ("audit_encryption_duration_ms", "audit_batch_size_events")
+_HISTOGRAMS = ("audit_encryption_duration_ms", "audit_batch_size_events", "audit_gateway_request_seconds")
 _SERIES_OF_A_HISTOGRAM = ("_bucket", "_sum", "_count")
 _USED = re.compile(r"\baudit_[a-z_]+")
 
