@@ -123,5 +123,13 @@ Further attacks, thought up when those above were mended:
 38   G takes its name out of a note                                test_g_gateway: removed
 39   G signs a stream of another gateway, or replays it            test_g_gateway: other_gateway, replayed
 40   K, a service, ends a stream that its gateway cut off          test_g_gateway: ends
+41   W names a gateway in a note that no trusted key signed        test_g_gateway: stranger
+42   R seals with a former data key, after the last checkpoint     test_further_r_data_key: replaced
+43   K, B, F hold deleted events by a revoked key's object         test_further_f_held: revoked_key
+44   K ends a stream that a witness saw before the theft           test_further_k_witnessed_end
+45   B moves a user's records between partitions                   test_further_b_partitions
+46   W names ever other data keys under a trusted process          test_further_w_data_keys
+47   W writes a stream again that retention has removed            test_further_w_expired
+48   W erases lines of an auditor who looks at a catalogue         test_w_terminal: coverage
 ==== ============================================================= =====================================================
 """

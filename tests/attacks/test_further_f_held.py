@@ -13,7 +13,7 @@ from telemetry.format.objects.stored_key import StoredKey
 from telemetry.format.objects.stored_name import SEALED, WAITING, object_name
 from telemetry.reader import RawRecord
 from telemetry.reader.verify.unproven import held_objects
-from tests.attacks.forge import TOPIC, Writer
+from tests.attacks.forge import TOPIC, Writer, trust_file
 from tests.attacks.planted import DAY, put, stored
 from tests.attacks.site import Site, Verified
 from tests.support.written_trail import Signer
@@ -102,3 +102,26 @@ def test_unsigned_objects_do_not_crowd_out_a_signed_one(
     verified = verified_without_keys(site, store)
 
     assert HELD in verified.findings
+
+
+@pytest.mark.xfail(strict=True, reason="its date is the one that the stream was signed at")
+def test_revoked_key_holds_nothing_in_the_fallback(site: Site, store: Path) -> None:
+    """B deletes the events, K has the stolen key, F stores an object whose header lists their leaves, which are public."""
+    stolen, writer = Signer(4, "payments-2025"), site.writer()
+    events = [writer.event() for _ in range(3)]
+    site.put([writer.checkpoint(final=True)])
+    name = name_of(1_000, producer=writer.producer, count=3)
+    put(store, name, sealed(events, producer=writer.producer, signer=stolen))
+    entry: dict[str, object] = {"roles": ["service"], "sources": ["/production/payments"]}
+    keys = {"public": site.keys.public_key, **entry}, {"public": stolen.public_key, **entry}
+    text = site.file.read_text()
+    site.file.write_text(text.partition("[audit_config.encryption_config]")[0])
+
+    tomorrow = "2120-01-01T00:00:00Z"
+    before = site.verify(*trust_file(site.folder / "a.toml", *keys), "--fallback-path", str(store))
+    revoked = trust_file(site.folder / "b.toml", keys[0], {**keys[1], "revoked_from": tomorrow})
+    verified = site.verify(*revoked, "--fallback-path", str(store))
+
+    assert HELD in before.findings
+    assert HELD not in verified.findings
+    assert verified.verdict == "missing"
