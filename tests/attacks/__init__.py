@@ -130,6 +130,6 @@ Further attacks, thought up when those above were mended:
 45   B moves a user's records between partitions                   test_further_b_partitions
 46   W names ever other data keys under a trusted process          test_further_w_data_keys
 47   W writes a stream again that retention has removed            test_further_w_expired
-48   W erases lines of an auditor who looks at a catalogue         test_w_terminal: coverage
+48   W ends `catalog coverage` with a traceback                    test_w_terminal: coverage
 ==== ============================================================= =====================================================
 """

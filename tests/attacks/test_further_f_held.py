@@ -104,7 +104,6 @@ def test_unsigned_objects_do_not_crowd_out_a_signed_one(
     assert HELD in verified.findings
 
 
-@pytest.mark.xfail(strict=True, reason="its date is the one that the stream was signed at")
 def test_revoked_key_holds_nothing_in_the_fallback(site: Site, store: Path) -> None:
     """B deletes the events, K has the stolen key, F stores an object whose header lists their leaves, which are public."""
     stolen, writer = Signer(4, "payments-2025"), site.writer()

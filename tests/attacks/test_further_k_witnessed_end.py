@@ -28,7 +28,6 @@ POLICY = TrustPolicy(
 )
 
 
-@pytest.mark.xfail(strict=True, reason="a roster that saw the size dates the end too, which it did not see")
 @pytest.mark.parametrize("how", ["final", "recovered"])
 def test_end_that_no_witness_saw_is_not_dated_by_its_roster(how: str) -> None:
     process, log = Process(leaves=True), Witnessing()

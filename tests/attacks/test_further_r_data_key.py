@@ -39,7 +39,6 @@ def test_key_outside_of_its_span_shows_no_event(site: Site, command: str, leaves
     assert ended.code == 3
 
 
-@pytest.mark.xfail(strict=True, reason="a checkpoint that lists the key for it may not have been read")
 @pytest.mark.parametrize("command", ["export", "tail"])
 def test_key_that_was_replaced_shows_no_event_after_the_last_checkpoint(site: Site, command: str) -> None:
     """The process still runs, so nothing says yet what its next numbers are; but it does not go back to a former key."""

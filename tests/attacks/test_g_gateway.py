@@ -181,7 +181,6 @@ def test_bare_key_is_of_one_service_and_of_no_gateway(site: Site) -> None:
     assert "telemetry trust add --gateway" in verified.findings
 
 
-@pytest.mark.xfail(strict=True, reason="the line is shown whoever signed it")
 def test_note_of_a_stranger_names_no_gateway(site: Site) -> None:
     """W writes a checkpoint of its own over a genuine event: what it claims is no fact."""
     writer = site.writer(signer=Signer(9, "stranger"), via="/production/pwned")

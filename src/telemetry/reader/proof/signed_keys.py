@@ -6,12 +6,14 @@ of an outbox belongs to no stream: a relay lists it for the records that it rela
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Mapping
 from functools import lru_cache
 
 from telemetry.exceptions import MalformedRecordError
 from telemetry.format.proof.checkpoint import Checkpoint
+from telemetry.format.proof.key_span import KeySpan
 from telemetry.format.value.jwe import kid_in_header
 from telemetry.reader.proof.places import StreamPlace
 from telemetry.reader.proof.stream_proof import StreamProof
@@ -32,8 +34,9 @@ class SignedKeys:
         self._owners: dict[tuple[str, str], defaultdict[str, SequenceRanges]] = {}
         # The keys that some process lists as its own. Those of relayed events are the application's: any relay may list them.
         self._own: set[tuple[str, str]] = set()
-        # By producer and source: the records whose keys are listed.
+        # By producer and source: the records whose keys are listed, and the process's own keys in the order of their records.
         self._listed: defaultdict[tuple[str, str], SequenceRanges] = defaultdict(SequenceRanges)
+        self._successions: defaultdict[tuple[str, str], KeySuccession] = defaultdict(KeySuccession)
 
     def add(self, checkpoint: Checkpoint) -> list[str]:
         """Add the keys that a checkpoint lists; return those that were not known."""
@@ -48,6 +51,7 @@ class SignedKeys:
             if is_own:
                 self._own.add((span.kid, checkpoint.source))
                 producers[checkpoint.producer].add(span.first, span.last + 1)
+                self._successions[checkpoint.producer, checkpoint.source].add(span)
             else:
                 # The data keys of many processes alternate: a range for each record would be kept for ever.
                 producers[checkpoint.producer].stretch(span.first, span.last + 1)
@@ -75,7 +79,37 @@ class SignedKeys:
             return "its data key is not the one that its process lists for this record in its signed checkpoints"
         if producers and stream is not None and stream.is_after_final(place.sequence):
             return "its data key belongs to a process that has signed its last record before"
+        # A process goes on to another data key, and never back.
+        is_own = (kid, place.source) in self._own
+        if is_own and not is_listed and not self._successions[place[:2]].is_next_to(kid, place.sequence):
+            return "its process has gone on to another data key between this record and those that it sealed with this one"
         return ""
+
+
+class KeySuccession:
+    """The data keys of one process in the order of its records, each where it is first listed without another in between."""
+
+    __slots__ = ("_firsts", "_kids")
+
+    def __init__(self) -> None:
+        self._firsts: list[int] = []
+        self._kids: list[str] = []
+
+    def add(self, span: KeySpan) -> None:
+        """Add the records that a key has sealed."""
+        at = bisect_left(self._firsts, span.first)
+        if at and self._kids[at - 1] == span.kid:
+            return
+        if at < len(self._kids) and self._kids[at] == span.kid:
+            self._firsts[at] = span.first
+            return
+        self._firsts.insert(at, span.first)
+        self._kids.insert(at, span.kid)
+
+    def is_next_to(self, kid: str, sequence: int) -> bool:
+        """Return whether no other key is listed between a record and those of a key."""
+        at = bisect_right(self._firsts, sequence)
+        return kid in self._kids[max(at - 1, 0) : at + 1]
 
 
 def _kid(value: bytes) -> str:

@@ -100,7 +100,7 @@ class Covering:
             "time": self.checkpoint.time,
             "final": self.checkpoint.final,
             "recovered": self.checkpoint.recovered,
-            "via": self.checkpoint.via,
+            "via": self.checkpoint.via if self.believed else None,
             "topic": None if self.place.is_in_file else self.place.source,
             "partition": self.place.partition,
             "offset": self.place.offset if self.place.partition is not None else None,

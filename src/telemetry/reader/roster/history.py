@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import NamedTuple
 
 from telemetry.exceptions import FormatError, TamperedError
@@ -50,18 +51,22 @@ class WitnessedStream:
         """The last leaf about it."""
         return self.sightings[-1].entry
 
-    def seen_at(self, size: int, root: bytes) -> str:
+    def seen_at(self, size: int, root: bytes, *, is_closed: bool = False) -> str:
         """Return when the witness first saw a tree of this size or a larger one; empty if it did not.
 
         Args:
             size: Number of records.
             root: Root of the tree; where the witness saw this very size, it must be the same.
+            is_closed: Return when it first saw that the stream had ended there.
         """
         at = bisect_left(self.sightings, size, key=_size)
-        if at == len(self.sightings):
-            return ""
-        entry, time = self.sightings[at]
-        return "" if entry.size == size and entry.root != root else time
+        for entry, time in islice(self.sightings, at, None):
+            if entry.size == size and entry.root != root:
+                return ""
+            # The size may have been signed long before somebody signed that it is the last one.
+            if entry.is_closed or not is_closed:
+                return time
+        return ""
 
 
 class RosterHistory:

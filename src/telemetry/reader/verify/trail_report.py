@@ -236,7 +236,8 @@ class TrailReporter:
             signed_at=stream.trusted.last_time,
             via=stream.via,
         )
-        return self._policy.judge(key, statement).accepted
+        # No clock but the signer's says when it signed a header, so a key that was revoked could give any date.
+        return not self._policy.is_revoked(key) and self._policy.judge(key, statement).accepted
 
     def _key_changes(self, producers: Iterable[ProducerReport]) -> Iterator[str]:
         """Yield where the producers of a source begin to be signed by other keys, in the order in which they started."""

@@ -215,7 +215,8 @@ def _show(seen: Any) -> None:
     for kind in seen.types():
         style = "" if kind.is_declared and kind.events else "yellow"
         declared, events = "yes" if kind.is_declared else "no", f"{kind.events:,}" if kind.events else "never"
-        table.add_row(escape_markup(kind.event_type), declared, events, kind.first[:19], kind.last[:19], style=style)
+        times = (escape_markup(time[:19]) for time in (kind.first, kind.last))
+        table.add_row(escape_markup(kind.event_type), declared, events, *times, style=style)
     out.print(table)
     parts = [
         f"{len(seen.unseen)} declared types were never seen",

@@ -300,7 +300,8 @@ def _checkpoint(record: Lineage, *, has_keys: bool) -> Step:
         "size": f"{checkpoint.size:,} records"
         + (", final" * checkpoint.final)
         + (", recovered" * checkpoint.recovered),
-        "logged through": checkpoint.via or "",
+        # A note that nobody believes can name anyone.
+        "logged through": (checkpoint.via or "") if covering.signers else "",
         "root": checkpoint.root.hex(),
         "place": str(covering.place),
         "signed by": ", ".join(covering.signers) or covering.claimed,

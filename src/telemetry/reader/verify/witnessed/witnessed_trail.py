@@ -61,7 +61,7 @@ class WitnessedTrail:
             datetime.fromisoformat(time).timestamp()
             for history in self._histories
             if (stream := history.streams.get((checkpoint.producer, checkpoint.source))) is not None
-            and (time := stream.seen_at(checkpoint.size, checkpoint.root))
+            and (time := stream.seen_at(checkpoint.size, checkpoint.root, is_closed=checkpoint.is_closing))
         ]
         return min(times, default=None)
 
