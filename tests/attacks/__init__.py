@@ -127,9 +127,8 @@ Further attacks, thought up when those above were mended:
 42   R seals with a former data key, after the last checkpoint     test_further_r_data_key: replaced
 43   K, B, F hold deleted events by a revoked key's object         test_further_f_held: revoked_key
 44   K ends a stream that a witness saw before the theft           test_further_k_witnessed_end
-45   B moves a user's records between partitions                   test_further_b_partitions
-46   W names ever other data keys under a trusted process          test_further_w_data_keys
-47   W writes a stream again that retention has removed            test_further_w_expired
-48   W ends `catalog coverage` with a traceback                    test_w_terminal: coverage
+45   W names ever other data keys under a trusted process          test_further_w_data_keys
+46   W writes a stream again that retention has removed            test_further_w_expired
+47   W ends `catalog coverage` with a traceback                    test_w_terminal: coverage
 ==== ============================================================= =====================================================
 """

@@ -30,7 +30,6 @@ def records_with_other_keys(process: Process, keys: int, records: int) -> Iterat
             yield RawRecord(template.key, text, Place(TOPIC, 0, sequence))
 
 
-@pytest.mark.xfail(strict=True, reason="10 KB are kept of each data key")
 def test_ever_other_data_keys_cost_bounded_memory() -> None:
     process = Process(1)
     verifier = Verifier([Signer().public])

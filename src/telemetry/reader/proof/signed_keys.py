@@ -82,7 +82,9 @@ class SignedKeys:
         # A process goes on to another data key, and never back.
         is_own = (kid, place.source) in self._own
         if is_own and not is_listed and not self._successions[place[:2]].is_next_to(kid, place.sequence):
-            return "its process has gone on to another data key between this record and those that it sealed with this one"
+            return (
+                "its process has gone on to another data key between this record and those that it sealed with this one"
+            )
         return ""
 
 

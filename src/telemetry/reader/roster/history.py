@@ -10,6 +10,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from telemetry.exceptions import FormatError, TamperedError
+from telemetry.format.proof.checkpoint import Checkpoint
 from telemetry.format.proof.merkle import Frontier
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.format.roster.entries import RangeEntry, StreamEntry, parse_entry
@@ -51,22 +52,17 @@ class WitnessedStream:
         """The last leaf about it."""
         return self.sightings[-1].entry
 
-    def seen_at(self, size: int, root: bytes, *, is_closed: bool = False) -> str:
-        """Return when the witness first saw a tree of this size or a larger one; empty if it did not.
-
-        Args:
-            size: Number of records.
-            root: Root of the tree; where the witness saw this very size, it must be the same.
-            is_closed: Return when it first saw that the stream had ended there.
-        """
-        at = bisect_left(self.sightings, size, key=_size)
-        for entry, time in islice(self.sightings, at, None):
-            if entry.size == size and entry.root != root:
-                return ""
+    def first_sighting(self, checkpoint: Checkpoint) -> Sighting | None:
+        """Return the first sighting of what a checkpoint signs, or of more; None if there is none, or of another root."""
+        at = bisect_left(self.sightings, checkpoint.size, key=_size)
+        for sighting in islice(self.sightings, at, None):
+            entry = sighting.entry
+            if entry.size == checkpoint.size and entry.root != checkpoint.root:
+                return None
             # The size may have been signed long before somebody signed that it is the last one.
-            if entry.is_closed or not is_closed:
-                return time
-        return ""
+            if entry.is_closed or not checkpoint.is_closing:
+                return sighting
+        return None
 
 
 class RosterHistory:

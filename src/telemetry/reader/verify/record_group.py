@@ -12,6 +12,8 @@ from telemetry.reader.entry import Place
 
 MAX_SIGHTINGS = 64
 """Records of a group that are remembered with their places, of each of its two kinds."""
+FEW_SIGHTINGS = 2
+"""The same of the groups that come when there are many: a place has 200 bytes, and rows of an outbox have data keys of many."""
 
 
 class Sighting(NamedTuple):
@@ -36,9 +38,11 @@ class RecordGroup:
         attributes: The CloudEvents attributes of the head.
         value: The first record with this head.
         head: The head.
+        most: Records of each kind that are remembered with their places.
 
     Attributes:
         head: The head.
+        most: Records of each kind that are remembered with their places.
         producer: The stream that the head names.
         attributes: The CloudEvents attributes of the head.
         data_start: ``,"data":"`` and the JWE header of the first record; empty where it has none.
@@ -47,10 +51,13 @@ class RecordGroup:
         mismatched: The first records with another JWE header.
     """
 
-    __slots__ = ("attributes", "count", "data_start", "first", "head", "mismatched", "producer")
+    __slots__ = ("attributes", "count", "data_start", "first", "head", "mismatched", "most", "producer")
 
-    def __init__(self, attributes: dict[str, str], value: bytes, head: bytes = b"") -> None:
+    def __init__(
+        self, attributes: dict[str, str], value: bytes, head: bytes = b"", *, most: int = MAX_SIGHTINGS
+    ) -> None:
         self.head = head
+        self.most = most
         self.producer = attributes["producer"]
         self.attributes = attributes
         self.data_start = start_of_data(value, sealed=attributes["datacontenttype"] == SEALED)
@@ -63,9 +70,9 @@ class RecordGroup:
         # Without a JWE header nothing matches, although every value contains the empty text.
         if self.data_start in value and self.data_start:
             self.count += 1
-            if self.count <= MAX_SIGHTINGS:
+            if self.count <= self.most:
                 self.first.append(Sighting(sequence, place))
-        elif len(self.mismatched) < MAX_SIGHTINGS:
+        elif len(self.mismatched) < self.most:
             self.mismatched.append(Sighting(sequence, place))
 
     @property

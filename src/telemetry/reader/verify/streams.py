@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any, NamedTuple
 
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.format.value.message import SEQUENCE
 from telemetry.reader.entry import Place
 from telemetry.reader.verify.key_order import KeyOrder
-from telemetry.reader.verify.record_group import RecordGroup
+from telemetry.reader.verify.record_group import FEW_SIGHTINGS, MAX_SIGHTINGS, RecordGroup
 from telemetry.reader.verify.stream_check import StreamCheck
 from telemetry.reader.verify.tree.digests import DigestBudget, ProvenDigests
 from telemetry.reader.verify.tree.leaf_window import LeafBudget, LeafWindow
@@ -35,6 +36,8 @@ MAX_SAVED_RECORDS = 1 << 14
 _MAX_HEADS = 1 << 15
 _MAX_YOUNG_GROUPS = 16
 _MAX_GROUPS = 4_096
+_MANY_HEADS = 1 << 9
+"""Heads from which on few records of each are remembered with their places."""
 _MAX_SOURCES = 20
 
 
@@ -118,13 +121,28 @@ class Streams:
                 self._adopt_unknown(stream)
         return stream
 
-    def register(self, group: RecordGroup, stream: StreamCheck) -> None:
-        """Remember a group by its head, if there is room for one more of its stream."""
-        most = _MAX_GROUPS if stream.name in self.trusted else _MAX_YOUNG_GROUPS
-        if len(self.heads) < _MAX_HEADS and len(stream.groups) < most:
-            text = group.head + SEQUENCE
-            self.heads[group.head] = KnownHead(text, len(text), group, stream)
-            stream.groups.append(group)
+    def group(self, attributes: dict[str, str], value: bytes, head: bytes, stream: StreamCheck) -> RecordGroup:
+        """Return a new group of a stream, known by its head from now on.
+
+        Args:
+            attributes: The CloudEvents attributes of the head.
+            value: The first record with this head.
+            head: The head.
+            stream: The stream.
+        """
+        most = MAX_SIGHTINGS if len(self.heads) < _MANY_HEADS else FEW_SIGHTINGS
+        group = RecordGroup(attributes, value, head, most=most)
+        if stream.name not in self.trusted and len(stream.groups) >= _MAX_YOUNG_GROUPS:
+            return group
+        # Data keys come and go, and anyone can write records that name others. The newest are in use.
+        if len(stream.groups) >= _MAX_GROUPS:
+            self._retire(stream.groups[: _MAX_GROUPS // 2])
+        if len(self.heads) >= _MAX_HEADS:
+            self._retire([known.group for known in islice(self.heads.values(), _MAX_HEADS // 2)])
+        text = head + SEQUENCE
+        self.heads[head] = KnownHead(text, len(text), group, stream)
+        stream.groups.append(group)
+        return group
 
     def recall(self) -> None:
         """Give the waiting records of trusted streams to them, so that they are judged; may be called again."""
@@ -194,6 +212,18 @@ class Streams:
         )
         stream = self.young[name] = StreamCheck(name, self._numbers, tree, self._young_order)
         return stream
+
+    def _retire(self, groups: Iterable[RecordGroup]) -> None:
+        """Forget groups; a stream has one in the clear at most, which stays, since it is a finding by itself."""
+        streams: dict[StreamName, StreamCheck] = {}
+        retired = set()
+        for group in groups:
+            if not group.is_clear:
+                stream = self.heads.pop(group.head).stream
+                streams[stream.name] = stream
+                retired.add(group)
+        for stream in streams.values():
+            stream.groups = [group for group in stream.groups if group not in retired]
 
     def _evict(self, name: StreamName) -> None:
         self.evicted += 1

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.reader.open_transaction import OpenTransaction
@@ -30,6 +30,7 @@ from telemetry.reader.verify.verdicts import (
 from telemetry.reader.verify.witnessed.witnessed_trail import WitnessedTrail
 
 _MAX_NOTES = 100
+_NO_TIME = timedelta(0)
 _MAX_SOURCES = 8
 _MAX_NAMED_SIGNERS = 4
 
@@ -114,6 +115,7 @@ class TrailReporter:
             foreign=self._foreign(),
             notes=(
                 *self._witness_notes(),
+                *self._late_streams(),
                 *self._unlisted_signers(),
                 *tuple(self._key_changes(producers))[:_MAX_NOTES],
             ),
@@ -190,12 +192,32 @@ class TrailReporter:
         for rule in self._policy.rules:
             if rule.expect is not None:
                 expected[rule.name] = max(rule.expect, expected.get(rule.name, 0))
-        sources = [stream.source for stream in self._streams.trusted.values()]
+        sources = [stream.source for stream in self._streams.trusted.values() if not self._had_expired(stream)]
         for pattern, least in expected.items():
             found = sum(matches(pattern, source) for source in sources)
             if found < least:
                 reason = f"{found} producers of {pattern} are proven, and at least {least} are expected"
                 yield Finding(Verdict.MISSING, reason, field="source")
+
+    def _had_expired(self, stream: StreamCheck) -> bool:
+        """Return whether a witness saw the whole stream where retention has removed it: it was written again."""
+        witnessed, latest = self._expectations.witnessed, stream.trusted.latest
+        return witnessed is not None and latest is not None and witnessed.had_expired(latest, self._scope.bounds)
+
+    def _late_streams(self) -> Iterator[str]:
+        """Yield what may be of long ago. Anyone can copy genuine records, and a mirror does, so it is no finding."""
+        again = [stream for stream in self._streams.trusted.values() if self._had_expired(stream)]
+        if again:
+            yield (
+                f"{_streams(again)} removed by retention after a witness had seen it, and written again since; "
+                "it does not count for what is expected of a source"
+            )
+        late = [each for each in self._streams.trusted.values() if (each.trusted.delay or _NO_TIME) > self._policy.late]
+        if late:
+            yield (
+                f"{_streams(late)} appended more than {self._policy.late.days} days after it was signed: it waited in a "
+                "fallback store, this is a mirror, or somebody has kept it and written it again"
+            )
 
     def _foreign(self) -> ForeignRecords:
         if not self._is_proven:
@@ -284,6 +306,11 @@ class TrailReporter:
             return findings, ()
         acknowledged = tuple(finding for finding in findings if known.covers(finding, stream, source))
         return tuple(finding for finding in findings if finding not in acknowledged), acknowledged
+
+
+def _streams(streams: Sequence[StreamCheck]) -> str:
+    named = f"{streams[0].producer} of {streams[0].source}"
+    return f"the stream {named} was" if len(streams) == 1 else f"each of {len(streams)} streams, such as {named}, was"
 
 
 def _gateways(stream: StreamCheck) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -48,12 +49,14 @@ class TrustedCheckpoints:
         last_end: The largest end that was signed, by the process itself or in a recovery; None while there is none.
         ended: The first end that the process itself signed, which nothing may come after; None while there is none.
         recoveries: The ends that were signed for a dead process, the last ones of each size.
+        delay: Least time between the signing of a checkpoint and the appending of its record; None where no broker says.
     """
 
     __slots__ = (
         "_times",
         "believed",
         "count",
+        "delay",
         "ended",
         "gateways",
         "keys",
@@ -73,6 +76,7 @@ class TrustedCheckpoints:
         # Earliest and latest time that was signed for each size, and whether all of them are of version 2.
         self._times: dict[int, tuple[str, str, bool]] = {}
         self.count = 0
+        self.delay: timedelta | None = None
         self.latest: Checkpoint | None = None
         self.last_end: Checkpoint | None = None
         self.ended: Checkpoint | None = None
@@ -124,6 +128,17 @@ class TrustedCheckpoints:
         # Two are a finding already, and more of them say no more.
         if len(self.gateways) < MAX_GATEWAYS:
             self.gateways.setdefault(checkpoint.via)
+
+    def note_append(self, checkpoint: Checkpoint, append_time: float) -> None:
+        """Remember how long after its signing a checkpoint was appended.
+
+        Args:
+            checkpoint: The checkpoint.
+            append_time: LogAppendTime of its record, in seconds since the epoch.
+        """
+        with suppress(OverflowError):  # a number of 64 bits from outside
+            delay = timedelta(seconds=append_time - _moment(checkpoint.time).timestamp())
+            self.delay = delay if self.delay is None else min(delay, self.delay)
 
     def backward(self) -> Iterator[tuple[int, str, str]]:
         """Yield where the times run back: a size, its time, and the later time that was signed for fewer records."""

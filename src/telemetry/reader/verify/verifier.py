@@ -23,7 +23,7 @@ from telemetry.reader.trust.judgement import label_of
 from telemetry.reader.trust.policy import TrustPolicy
 from telemetry.reader.verify.checkpoint_judge import CheckpointJudge
 from telemetry.reader.verify.foreign import ForeignKind
-from telemetry.reader.verify.record_group import MAX_SIGHTINGS, RecordGroup
+from telemetry.reader.verify.record_group import RecordGroup
 from telemetry.reader.verify.saved import SavedFinding
 from telemetry.reader.verify.state import VerifierState, decode_stream, encode_stream
 from telemetry.reader.verify.stream_check import StreamCheck
@@ -239,7 +239,7 @@ class Verifier:
             )
             return
         # 4. Its JWE header. A mismatch is judged in the report, when the records that are proven are known.
-        if group.count >= MAX_SIGHTINGS and value.find(group.data_start, start) >= 0:
+        if group.count >= group.most and value.find(group.data_start, start) >= 0:
             group.count += 1  # what add() does for nearly all records, without its call
         else:
             group.add(sequence, value, place)
@@ -291,8 +291,7 @@ class Verifier:
             self._observe_malformed(value, record.place, str(exc))
             return
         stream = self._streams.of(StreamName.of(attributes["producer"], attributes["source"]))
-        group = RecordGroup(attributes, value, value[:head_end])
-        self._streams.register(group, stream)
+        group = self._streams.group(attributes, value, value[:head_end], stream)
         self._observe_event(group, stream, head_end + len(SEQUENCE), record.key, value, record.place)
 
     def _observe_roster(self, roster: Roster, place: Place) -> None:
@@ -353,6 +352,8 @@ class Verifier:
         leaves = judged.leaves() if stream.tree.wants_leaves(checkpoint.size) else None
         believed = {accepted.signer: accepted.why for accepted in judged.accepted}
         stream.add_trusted(checkpoint, believed, place, leaves)
+        if record.append_time is not None:
+            stream.trusted.note_append(checkpoint, record.append_time)
         if (
             place.partition is not None
             and checkpoint.topic not in (None, place.source)

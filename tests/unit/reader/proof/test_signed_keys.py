@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from telemetry.format.proof.key_span import KeySpan
 from telemetry.reader.proof.index import ProofIndex
+from telemetry.reader.proof.signed_keys import KeySuccession
 from telemetry.reader.trust import TrustPolicy
 from tests.support.written_trail import DataKey, Process, Signer, topic
 
@@ -56,6 +58,28 @@ def test_key_that_nobody_lists_is_refused_where_one_is_listed() -> None:
 def test_key_of_the_span_or_beyond_is_not_refused(key: str, sequence: int) -> None:
     index, _, first, second = rotated()
     assert refusal(index, {"first": first, "second": second}[key], sequence) == ""
+
+
+@pytest.mark.parametrize("sequence", [20, 25, 1_000])
+def test_key_that_was_replaced_is_refused_beyond_the_last_checkpoint(sequence: int) -> None:
+    index, _, first, _ = rotated()
+    assert "has gone on to another data key" in refusal(index, first, sequence)
+
+
+def test_order_of_the_keys_does_not_depend_on_that_of_the_checkpoints() -> None:
+    succession = KeySuccession()
+    for span in (
+        KeySpan("b", 30, 39),
+        KeySpan("a", 10, 19),
+        KeySpan("b", 20, 29),
+        KeySpan("a", 0, 9),
+        KeySpan("b", 40, 49),
+    ):
+        succession.add(span)
+
+    assert [kid for kid in "abc" if succession.is_next_to(kid, 60)] == ["b"]
+    assert [kid for kid in "abc" if succession.is_next_to(kid, 15)] == ["a", "b"]
+    assert KeySuccession().is_next_to("a", 3) is False
 
 
 def test_records_before_the_first_checkpoint_read_are_open() -> None:

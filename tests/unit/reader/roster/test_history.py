@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from telemetry.reader.roster.history import RosterHistory
+from telemetry.format.proof.checkpoint import Checkpoint
+from telemetry.reader.roster.history import RosterHistory, WitnessedStream
 from tests.support.rosters import WITNESS, Witnessing, documents, read_up_to, stream
 from tests.support.written_trail import Process, Signer
 
@@ -20,6 +21,13 @@ def _grown() -> tuple[Witnessing, Process]:
         process.log()
         log.sign(stream(process), read_up_to(process.tree.size))
     return log, process
+
+
+def _time(seen: WitnessedStream, size: int, root: bytes = b"any", *, final: bool = False) -> str:
+    """Return when a checkpoint of this size and root was seen first; empty if it was not."""
+    checkpoint = Checkpoint(source=SOURCES[0], producer="", size=size, root=root, time="", final=final)
+    sighting = seen.first_sighting(checkpoint)
+    return sighting.time if sighting is not None else ""
 
 
 def test_log_of_a_witness_is_read() -> None:
@@ -40,10 +48,20 @@ def test_first_roster_with_as_many_records_says_when() -> None:
     seen = _read(log.documents).streams[process.producer, process.source]
     times = [roster.time for roster in log.rosters]
 
-    assert [seen.seen_at(size, b"any") for size in (1, 3, 5)] == times
-    assert seen.seen_at(6, process.tree.root()) == times[2]
-    assert seen.seen_at(6, b"another") == ""
-    assert seen.seen_at(7, b"any") == ""
+    assert [_time(seen, size) for size in (1, 3, 5)] == times
+    assert _time(seen, 6, process.tree.root()) == times[2]
+    assert _time(seen, 6, b"another") == ""
+    assert _time(seen, 7) == ""
+
+
+def test_roster_before_the_end_does_not_date_the_end() -> None:
+    log, process = _grown()
+    log.sign(stream(process, is_closed=True), read_up_to(7))
+    seen = _read(log.documents).streams[process.producer, process.source]
+
+    assert _time(seen, 6, process.tree.root()) == log.rosters[2].time
+    assert _time(seen, 6, process.tree.root(), final=True) == log.rosters[3].time
+    assert _time(seen, 3, final=True) == log.rosters[3].time
 
 
 def test_copies_are_passed_over() -> None:

@@ -10,7 +10,7 @@ from telemetry.reader.verify.streams import MAX_YOUNG
 from telemetry.reader.verify.unproven.waiting import WaitingRecords
 from telemetry.reader.verify.verdicts import Verdict
 from telemetry.reader.verify.verifier import Verifier
-from tests.support.written_trail import LATER, TOPIC, Process, Signer, topic, verify
+from tests.support.written_trail import LATER, TOPIC, DataKey, Process, Signer, topic, verify
 
 
 def strangers(count: int, *, first: int = 10_000) -> list[RawRecord]:
@@ -90,3 +90,22 @@ def test_last_young_streams_are_saved_and_continued() -> None:
     second.observe_all(life[7:])
     report = second.report(now=LATER)
     assert [(producer.verdict, producer.proven) for producer in report.producers] == [(Verdict.COMPLETE, 50)]
+
+
+@pytest.mark.parametrize("bound", ["_MAX_GROUPS", "_MAX_HEADS"])
+def test_oldest_data_keys_are_forgotten_and_nothing_else(bound: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, bound, 8)
+    process = Process(leaves=True)
+    records = process.run(2, every=1, end=False)
+    for number in range(2, 40):
+        process.data_key = DataKey(number)
+        records += process.run(2, every=1, end=False)
+    verifier = Verifier([Signer().public])
+
+    verifier.observe_all(topic([*records, process.checkpoint(final=True)]))
+
+    (stream,) = verifier._streams.trusted.values()
+    assert len(verifier._streams.heads) == len(stream.groups) <= 8
+    assert {known.group for known in verifier._streams.heads.values()} == set(stream.groups)
+    (producer,) = verifier.report(now=LATER).producers
+    assert (producer.verdict, producer.proven) == (Verdict.COMPLETE, 78)

@@ -58,12 +58,27 @@ class WitnessedTrail:
     def seen_at(self, checkpoint: Checkpoint) -> float | None:
         """Return when a witness first saw as many records of a stream, in seconds since the epoch; None if none did."""
         times = [
-            datetime.fromisoformat(time).timestamp()
+            datetime.fromisoformat(sighting.time).timestamp()
             for history in self._histories
             if (stream := history.streams.get((checkpoint.producer, checkpoint.source))) is not None
-            and (time := stream.seen_at(checkpoint.size, checkpoint.root, is_closed=checkpoint.is_closing))
+            and (sighting := stream.first_sighting(checkpoint)) is not None
         ]
         return min(times, default=None)
+
+    def had_expired(self, checkpoint: Checkpoint, bounds: Bounds) -> bool:
+        """Return whether a stream, up to its last checkpoint, was where retention has removed what was there.
+
+        Args:
+            checkpoint: The last checkpoint of the stream on the trail.
+            bounds: First and end offset of each partition that was read.
+        """
+        for history in self._histories:
+            stream = history.streams.get((checkpoint.producer, checkpoint.source))
+            seen = stream.first_sighting(checkpoint) if stream is not None else None
+            # A heartbeat signs the same size later than it was seen first.
+            if seen is not None and datetime.fromisoformat(checkpoint.time) <= datetime.fromisoformat(seen.time):
+                return seen.entry.offset < bounds.get((seen.entry.topic, seen.entry.partition), (0, 0))[0]
+        return False
 
     def is_of_a_witness(self, roster: Roster) -> bool:
         """Return whether one of the witnesses signed a roster."""
