@@ -6,7 +6,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test kafka-long check bench bench-web verify-limits bench-check bombs-long hostile-long fault-long gateway-generated key-outage-long memory-long matrix-long outage-long outbox-long replay-speed \
+.PHONY: help demo test kafka-long check bench bench-web verify-limits bench-check bombs-long hostile-long fault-long gateway-generated key-outage-long memory-long matrix-long outage-long outbox-long replay-speed image-steps \
 	services lock setup setup-bench setup-supply wheel sbom audit clean
 
 VENV := .venv
@@ -20,6 +20,8 @@ WORKERS ?= 6
 ANY_PYTHON := $(firstword $(shell command -v python3) $(PYTHON) python3)
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--custom-compile-command "make lock" $(UPGRADE)
+# What deploy/container/Containerfile installs.
+IMAGE_EXTRAS := aws azure cli gcp postgres serve
 # Pyright brings itself by npm; its cache stays in this folder.
 export PYRIGHT_PYTHON_CACHE_DIR := $(CURDIR)/.cache/pyright
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
@@ -81,6 +83,9 @@ outbox-long: setup services ## kill two hundred processes between two statements
 upgrade-test: setup ## run an earlier release and this one on one topic, spool, store and state; UPGRADE_FROM=COMMIT; docs/reliability.md
 	@UPGRADE_FROM=$${UPGRADE_FROM:-077af88} $(BIN)/python -m pytest -s -p no:randomly tests/fault/test_upgrade.py
 
+image-steps: setup ## run each step of deploy/container/Containerfile in a folder, without a container (minutes)
+	@IMAGE_STEPS=1 $(BIN)/python -m pytest -s -p no:randomly tests/deploy/test_container.py -k every_step
+
 replay-speed: setup services ## bring a fallback folder back to a real broker over mutual TLS, and print the rate; docs/performance.md
 	@$(BIN)/python -m bench.replay $(BENCH_ARGS)
 
@@ -104,6 +109,7 @@ lock: setup ## resolve the requirements again; UPGRADE=--upgrade takes newer ver
 	$(COMPILE) --all-extras --group dev pyproject.toml -o requirements/dev.txt
 	$(COMPILE) --all-extras --group dev --group bench pyproject.toml -o requirements/bench.txt
 	$(COMPILE) --all-extras pyproject.toml -c requirements/dev.txt -o requirements/runtime.txt
+	$(COMPILE) $(addprefix --extra ,$(IMAGE_EXTRAS)) pyproject.toml -c requirements/dev.txt -o requirements/image.txt
 	$(COMPILE) --group supply -o requirements/supply.txt
 	echo uv | $(COMPILE) - -c requirements/dev.txt -o requirements/bootstrap.txt
 	echo hatchling | $(COMPILE) - -c requirements/dev.txt -o requirements/build.txt
