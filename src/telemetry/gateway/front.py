@@ -21,6 +21,8 @@ logger = logging.getLogger("telemetry.gateway")
 _GRACE_SECONDS = 2.0
 """What a route has after its deadline to write its answer."""
 _RETRY_SECONDS = 1.0
+_CLIENT_CLOSED = 499
+"""As nginx writes it: the caller went away before its answer."""
 
 
 class Front:
@@ -48,23 +50,33 @@ class Front:
         sent = _Sent(send)
         started = time.monotonic()
         try:
-            peer: Peer = scope["state"]["peer"]
-            if peer.is_admin or scope["path"] in ("/healthz", "/readyz"):
-                await self._observed(scope, receive, sent)
-            else:
-                await self._answer(peer, scope, receive, sent)
+            # The last bound: a caller that does not read its answer is cut off, because no error can be written to it either.
+            async with asyncio.timeout(self._gateway.limits.request_seconds + 2 * _GRACE_SECONDS):
+                await self._take(scope, receive, sent)
         except ClientDisconnect:
-            sent.status = sent.status or 499
+            sent.status = sent.status or _CLIENT_CLOSED
+        except TimeoutError:
+            scope["state"]["abort"]()
         except Exception as exc:  # noqa: BLE001 - one request's error must not show its content, nor end others
             # The type and the place; the text of an error may quote what was sent.
-            logger.error("a request failed: %s at %s; the caller was answered 500", type(exc).__name__, _place_of(exc))  # noqa: TRY400
+            logger.error(  # noqa: TRY400
+                "a request failed: %s at %s; the caller was answered 500", type(exc).__name__, _place_of(exc)
+            )
             if sent.status is None:
-                detail = (
-                    "The gateway has a defect. The request may be sent again; the log of the gateway has the place."
-                )
+                detail = "The gateway has a defect. The request may be sent again; its log has the place."
                 await problem_response(500, detail, close=True)(scope, receive, sent)
         finally:
             self._gateway.metrics.answered(scope, sent.status or 500, time.monotonic() - started)
+
+    async def _take(self, scope: Scope, receive: Receive, send: _Sent) -> None:
+        peer: Peer = scope["state"]["peer"]
+        if _has_two_lengths(scope):
+            detail = "The request has both Content-Length and Transfer-Encoding. Send one of them."
+            await problem_response(400, detail, close=True)(scope, receive, send)
+        elif peer.is_admin or scope["path"] in ("/healthz", "/readyz"):
+            await self._observed(scope, receive, send)
+        else:
+            await self._answer(peer, scope, receive, send)
 
     async def _answer(self, peer: Peer, scope: Scope, receive: Receive, send: _Sent) -> None:
         request = Request(scope)
@@ -99,7 +111,9 @@ class Front:
                 await self._app(scope, body, send)
         except TimeoutError:
             self._gateway.metrics.refused("too_slow")
-            if send.status is None:
+            if send.status is not None:
+                scope["state"]["abort"]()
+            else:
                 if body.is_complete:
                     detail = "The gateway did not finish in time. Send the same request again, with an Idempotency-Key."
                     response = problem_response(503, detail, retry_after=_RETRY_SECONDS, close=True)
@@ -133,6 +147,12 @@ class _Body:
         if message["type"] == "http.request":
             self.is_complete = not message.get("more_body", False)
         return message
+
+
+def _has_two_lengths(scope: Scope) -> bool:
+    """Return whether two servers could disagree about where the body ends (RFC 9112, section 6.1)."""
+    names = {name for name, _ in scope["headers"]}
+    return b"content-length" in names and b"transfer-encoding" in names
 
 
 def _place_of(error: BaseException) -> str:

@@ -62,7 +62,7 @@ class Acceptor:
         """Accept until the task is cancelled; the socket is closed then."""
         try:
             while True:
-                permit = await self._connections.take()
+                permit = await self._connections.take(is_admin=self._is_admin)
                 try:
                     self._begin(permit, *await asyncio.get_running_loop().sock_accept(self._listener))
                 except OSError as exc:

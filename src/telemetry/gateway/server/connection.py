@@ -55,7 +55,7 @@ class GatewayConnection(H11Protocol):
             names = names_of(tls.getpeercert())
             self._peer = Peer(address=peer.address, names=names, uid=peer.uid, is_admin=peer.is_admin)
         # A copy of this dictionary is the state of each request.
-        self.app_state: dict[str, Any] = {"peer": self._peer}
+        self.app_state: dict[str, Any] = {"peer": self._peer, "abort": transport.abort}
         self._watch_header()
 
     def connection_lost(self, exc: Exception | None) -> None:

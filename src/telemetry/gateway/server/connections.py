@@ -18,6 +18,7 @@ from telemetry.gateway.server.connection import GatewayConnection
 from telemetry.gateway.server.permit import Permit
 
 _LOOK_SECONDS = 0.05
+_ADMIN_CONNECTIONS = 50
 
 
 class Connections:
@@ -49,12 +50,19 @@ class Connections:
         self._config.load()
         self._state = ServerState()
         self._room = asyncio.Semaphore(limits.max_connections)
+        self._admin_room = asyncio.Semaphore(_ADMIN_CONNECTIONS)
         self.tick()
 
-    async def take(self) -> Permit:
-        """Wait until one more connection may be open, and return the permit for it."""
-        await self._room.acquire()
-        return Permit(self._room)
+    async def take(self, *, is_admin: bool) -> Permit:
+        """Wait until one more connection may be open, and return the permit for it.
+
+        Args:
+            is_admin: Whether it is one of the admin address, which has room of its own: callers without number must not keep
+                anyone from asking how the gateway is.
+        """
+        room = self._admin_room if is_admin else self._room
+        await room.acquire()
+        return Permit(room)
 
     def open(self, peer: Peer, permit: Permit) -> GatewayConnection:
         """Return the protocol of a new connection.
