@@ -79,7 +79,7 @@ def mapped(record: LogRecord, name: str) -> MappedRecord:
     fields: dict[str, Any] = {
         argument: value for argument in TEXTS if (value := _taken_text(left, argument)) is not None
     }
-    for argument, is_fit in _SHAPES.items():
+    for argument, is_fit in SHAPES.items():
         value = left.get(OWN_PREFIX + argument)
         if value is not None and is_fit(value):
             fields[argument] = left.pop(OWN_PREFIX + argument)
@@ -146,7 +146,7 @@ def _are_targets(value: Value) -> bool:
     )
 
 
-_SHAPES: Final[dict[str, Callable[[Value], bool]]] = {
+SHAPES: Final[dict[str, Callable[[Value], bool]]] = {
     "outcome": _is_choice("outcome"),
     "actor_type": _is_choice("actor_type"),
     "sensitive": lambda value: isinstance(value, bool),
