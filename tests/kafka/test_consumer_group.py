@@ -174,3 +174,19 @@ def test_group_begins_at_a_time_only_once(config: AuditConfig) -> None:
         keys = {(record.key or b"").partition(b":")[0] for record in raw_records(source)}
 
     assert keys >= {b"user-5", b"user-6", b"user-7"}, keys
+
+
+def test_group_continues_at_the_first_that_is_not_confirmed(config: AuditConfig) -> None:
+    log(config, range(6), users=1)
+    config = config.model_copy(update={"read_audit": "off"})
+    found: list[list[int]] = []
+    # Of five that were read, all but the third are confirmed, in any order.
+    for confirmed in ((4, 0, 1, 3), (2, 3, 4, 5)):
+        with open_trail(config, within=ReadRange(group="siem", confirmed=True)) as trail:
+            entries = [entry for entry in trail if isinstance(entry, OpenedEvent)]
+            counted = {entry.event.payload["n"]: entry for entry in entries if entry.event.event_type == "counted"}
+            found.append(sorted(counted))
+            for number in confirmed:
+                trail.confirm(counted[number])
+
+    assert found == [[0, 1, 2, 3, 4, 5], [2, 3, 4, 5]]

@@ -26,7 +26,7 @@ from telemetry.trail.read_event import Access, record_access
 class Trail:
     """A trail that is read with ``for`` or ``async for``, inside ``with`` or ``async with``; see :func:`open_trail`.
 
-    The event that records this read is not among the entries.
+    The event that records this read is not among the entries, unless they are confirmed: then they are passed on, and it with them.
 
     Attributes:
         filtered: How many opened events the filter kept out.
@@ -119,6 +119,39 @@ class Trail:
                 return list(found)
             depth *= 2
 
+    def confirm(self, entry: Entry) -> None:
+        """Say that an entry was used, for a :class:`ReadRange` that is ``confirmed``; can be called from any thread.
+
+        The consumer group continues after the last entry before which all are confirmed. Of a conflict, which is a damaged
+        record at the place of its event, confirm the event alone.
+
+        Raises:
+            LifecycleError: The trail is not open.
+        """
+        self._opened().confirm(entry)
+
+    def stop(self) -> None:
+        """End the entries soon; can be called from any thread.
+
+        Raises:
+            LifecycleError: The trail is not open.
+        """
+        self._opened().stop()
+
+    def record_read(self) -> None:
+        """Record the read in the trail once more, as opening it did: for a reader that runs for days.
+
+        Raises:
+            ReadNotRecordedError: The event could not be written, and ``read_audit`` is ``required``.
+            ConfigurationError: The same, because the configuration cannot work.
+        """
+        self.access = record_access(
+            self._config,
+            self._access,
+            sources=[describe(source) for source in self._sources],
+            filters=self._filters(),
+        )
+
     async def __aiter__(self) -> AsyncGenerator[Entry]:
         """Yield the entries; another thread waits for Kafka, the store and the key service."""
         async with aclosing(self._opened().__aiter__()) as entries:
@@ -166,12 +199,7 @@ class Trail:
         provider = self._provider()
         # 2. Nothing is opened while events stay sealed, so there is nothing to record.
         if not self._sealed:
-            self.access = record_access(
-                self._config,
-                self._access,
-                sources=[describe(source) for source in self._sources],
-                filters=self._filters(),
-            )
+            self.record_read()
         # 3.
         self._key_service = provider
         self._begin(self._sources)
@@ -202,15 +230,20 @@ class Trail:
             raise LifecycleError(message)
         return self._reader
 
+    @property
+    def _is_confirmed(self) -> bool:
+        return any(getattr(source, "is_confirmed", False) for source in self._sources)
+
     def _count_unless_filtered(self, entry: Entry) -> bool:
         """Return whether an entry is yielded; count it if the filter keeps it out."""
         if not isinstance(entry, OpenedEvent):
             return True
-        if self.access is not None and entry.event.id == self.access.event_id:
-            return False
-        if self._wanted is None or self._wanted.matches(entry.event):
+        # Where entries are passed on, who opened the trail belongs to them.
+        is_own = self.access is not None and entry.event.id == self.access.event_id and not self._is_confirmed
+        if not is_own and (self._wanted is None or self._wanted.matches(entry.event)):
             return True
-        self.filtered += 1
+        self.filtered += not is_own
+        self._opened().confirm(entry)
         return False
 
 

@@ -45,6 +45,8 @@ class TrailReader:
         self._opener = RecordOpener(provider)
         self._opening = PatientOpener(self._opener, seconds=patience)
         rules = rules or ReadingRules(duplicates=duplicates)
+        self._is_confirmed = bool(getattr(source, "is_confirmed", False))
+        self._group: GroupedSource | None = None
         self._index = ProofIndex(rules.policy, self._opener) if rules.policy is not None else None
         self._wait = ProofWait(self._index, seconds=rules.proof_wait) if self._index is not None else None
         self._ticking: TickingSource | None = None
@@ -71,13 +73,21 @@ class TrailReader:
         Raises:
             StorageError: What must be remembered does not fit into memory, and cannot be written to the disk.
         """
-        group = self._source if isinstance(self._source, GroupedSource) and self._source.await_done() else None
+        self._group = self._source if isinstance(self._source, GroupedSource) and self._source.await_done() else None
         for entry in self._opening.entries(self._records()):
-            yield from self._sieve.sift(entry)
+            is_shown = False
+            for shown in self._sieve.sift(entry):
+                is_shown = True
+                yield shown
             # The next one is asked for, so this one was used.
-            if group is not None:
-                group.done(entry.place)
+            if not (is_shown and self._is_confirmed):
+                self.confirm(entry)
         yield from self._sieve.finish()
+
+    def confirm(self, entry: Entry) -> None:
+        """Note that an entry was used, so that a consumer group continues after it; can be called from any thread."""
+        if self._group is not None:
+            self._group.done(entry.place)
 
     async def __aiter__(self) -> AsyncGenerator[Entry]:
         """Yield the entries; another thread waits for Kafka, the store and the key service."""

@@ -103,28 +103,38 @@ def open_rosters(uri: str, key: PublicKey, *, storage: StorageConfig | None = No
         ConfigurationError: The URI names no place, or the store cannot be used.
         StorageError: The store refused or did not answer.
     """
-    with StorageProviderFactory.create(_config(uri, storage)) as store:
+    with StorageProviderFactory.create(store_at(uri, storage, option="--roster")) as store:
         yield RosterStore(store, key)
 
 
 def require_place(uri: str) -> None:
     """Raise ``ConfigurationError`` unless a URI names a place of rosters."""
-    _config(uri, None)
+    store_at(uri, None, option="--roster")
 
 
-def _config(uri: str, storage: StorageConfig | None) -> StorageConfig:
+def store_at(uri: str, storage: StorageConfig | None, *, option: str) -> StorageConfig:
+    """Return the configuration of the store that a URI names.
+
+    Args:
+        uri: The place, such as ``file:///srv/rosters`` or ``s3://bucket/prefix``.
+        storage: Store of the configuration; if it is of the same kind, its credentials and its endpoint are used.
+        option: Option that the URI was given with, for errors.
+
+    Raises:
+        ConfigurationError: The URI names no place.
+    """
     try:
         parts = urlsplit(uri)
     except ValueError as exc:
-        raise _unusable(uri) from exc
+        raise _unusable(uri, option) from exc
     path = unquote(parts.path).strip("/")
     if parts.query or parts.fragment or "@" in parts.netloc:
-        raise _unusable(uri)
+        raise _unusable(uri, option)
     if parts.scheme == "file" and not parts.netloc and path:
         return StorageConfig(provider="local_file", base_path=Path(url2pathname(parts.path)))
     fields = _cloud_fields(parts.scheme, parts.netloc, path)
     if fields is None:
-        raise _unusable(uri)
+        raise _unusable(uri, option)
     if storage is not None and storage.provider == fields["provider"]:
         return storage.model_copy(update=fields)
     return StorageConfig(**fields)  # type: ignore[arg-type]  # every field of these is text
@@ -143,7 +153,7 @@ def _cloud_fields(scheme: str, host: str, path: str) -> dict[str, str] | None:
     return None
 
 
-def _unusable(uri: str) -> ConfigurationError:
+def _unusable(uri: str, option: str) -> ConfigurationError:
     # A URI may contain a password; its scheme does not.
     scheme = uri.partition(":")[0][:20]
-    return ConfigurationError(Problem("--roster", f"{scheme!r} URI names no place of rosters", _REMEDY))
+    return ConfigurationError(Problem(option, f"{scheme!r} URI names no store", _REMEDY))

@@ -5,15 +5,30 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol
 
 from telemetry.reader.entry import DamagedRecord, Place, RawRecord
-from telemetry.reader.sources.topic_client import TopicClient
 from telemetry.system.clock import Clock
 
 _SOON_SECONDS = 0.1
 """Least time between two commits, where nothing is outstanding."""
 _LATEST_SECONDS = 1.0
 """Time after which offsets are committed although records are outstanding."""
+
+
+class Committer(Protocol):
+    """Commits offsets for a consumer group."""
+
+    def commit(self, offsets: Mapping[int, int], *, waits: bool = False) -> None:
+        """Commit offsets.
+
+        Args:
+            offsets: Offset after the last record, by partition.
+            waits: Whether to wait for Kafka's answer.
+
+        Raises:
+            TransportError: Kafka refuses, or does not answer; only if it waits.
+        """
 
 
 class GroupOffsets:
@@ -24,12 +39,12 @@ class GroupOffsets:
     follows them in their partition, are read again if the reader ends before they are used.
 
     Args:
-        client: Commits the offsets, if it has a group.
+        committer: Commits the offsets.
         clock: Monotonic seconds.
     """
 
-    def __init__(self, client: TopicClient, *, clock: Clock = time.monotonic) -> None:
-        self._client = client
+    def __init__(self, committer: Committer, *, clock: Clock = time.monotonic) -> None:
+        self._committer = committer
         self._clock = clock
         # A thread may read the source while another one uses its entries.
         self._lock = threading.Lock()
@@ -58,7 +73,7 @@ class GroupOffsets:
             self._count = 0
             self._reached = dict(starts)
             self._committed = dict(starts)
-        self._client.commit(starts, waits=True)
+        self._committer.commit(starts, waits=True)
 
     def watch(self, records: Iterable[RawRecord | DamagedRecord]) -> Iterator[RawRecord | DamagedRecord]:
         """Yield records, and remember them until they are done; those of one partition come in order."""
@@ -111,7 +126,7 @@ class GroupOffsets:
         new = {partition: offset for partition, offset in offsets.items() if offset > self._committed[partition]}
         self._committed_at = self._clock()
         if new:
-            self._client.commit(new)
+            self._committer.commit(new)
             self._committed.update(new)
 
     def _position(self, partition: int) -> int:

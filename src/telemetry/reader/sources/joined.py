@@ -37,6 +37,11 @@ class JoinedSource:
         """Whether one of the sources reads for a consumer group."""
         return any(getattr(source, "has_group", False) for source in self._sources)
 
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether entries of one of the sources count as used when they are confirmed."""
+        return any(getattr(source, "is_confirmed", False) for source in self._sources)
+
     def await_done(self) -> bool:
         """Count a record as used when :meth:`done` says so; return whether a source has a consumer group."""
         self._grouped = [each for each in self._sources if isinstance(each, GroupedSource) and each.await_done()]

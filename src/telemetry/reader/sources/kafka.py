@@ -20,7 +20,7 @@ from telemetry.reader.sources.arrangement import Arrangement, AsFetched, Fetched
 from telemetry.reader.sources.ending import Ending
 from telemetry.reader.sources.fetch.fetcher import BadRange, Fetcher
 from telemetry.reader.sources.fetch.frames import Start
-from telemetry.reader.sources.group_offsets import GroupOffsets
+from telemetry.reader.sources.group_offsets import Committer, GroupOffsets
 from telemetry.reader.sources.partition_merge import WINDOW_SECONDS, PartitionMerge
 from telemetry.reader.sources.read_range import ReadRange
 from telemetry.reader.sources.topic_client import TopicClient
@@ -50,6 +50,7 @@ class KafkaSource:
         headers: Whether to read the headers of all records; those of checkpoints are read in any case.
         merged: Whether to yield the records in the order in which they arrived, over all partitions. Otherwise they come as
             they are fetched, which costs less: only those of one partition are in order then.
+        committer: Commits for the group instead of a client of the source's own: a member of the group.
 
     Attributes:
         bounds: First and end offset that are read, by partition; known after :meth:`locate`.
@@ -63,6 +64,7 @@ class KafkaSource:
         progress: ReadProgress | None = None,
         headers: bool = False,
         merged: bool = False,
+        committer: Committer | None = None,
     ) -> None:
         self._config = config
         self._within = within or ReadRange()
@@ -73,7 +75,7 @@ class KafkaSource:
         self._peek = BatchPeek(config, config.kafka_topic, leaders=self._client, timeout=self._client.timeout)
         # stop() may set _stopping in another thread; the thread that reads looks at it between two requests.
         self._closed = self._stopping = self._located = False
-        self._group = GroupOffsets(self._client) if self._within.group is not None else None
+        self._group = GroupOffsets(committer or self._client) if self._within.group is not None else None
         self.bounds: dict[int, tuple[int, int]] = {}
 
     def __iter__(self) -> Iterator[RawRecord | DamagedRecord]:
@@ -153,6 +155,11 @@ class KafkaSource:
     def has_group(self) -> bool:
         """Whether the source reads for a consumer group."""
         return self._group is not None
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether entries count as used when they are confirmed, not when the next one is asked for."""
+        return self._within.confirmed and self.has_group
 
     def await_done(self) -> bool:
         """Count a record as used when :meth:`done` says so; return whether there is a group."""

@@ -27,6 +27,7 @@ class ReadRange:
         follow: Wait for new records, without end.
         group: Continue where this consumer group stopped; where it has not been yet, as if there were none. An offset is
             committed when the entry after its record is asked for. One reader at a time may read for a group.
+        confirmed: With a group: an offset is committed when ``Trail.confirm`` was called for its entry, and for all before it.
 
     Raises:
         ConfigurationError: The name of the group is empty or too long.
@@ -41,6 +42,7 @@ class ReadRange:
     last: int | None = None
     follow: bool = False
     group: str | None = None
+    confirmed: bool = False
 
     def __post_init__(self) -> None:
         if self.group is not None and not _is_group(self.group):

@@ -7,7 +7,7 @@ import pytest
 from telemetry.config import StorageConfig
 from telemetry.exceptions import ConfigurationError, StorageConflictError
 from telemetry.reader.roster.history import RosterHistory
-from telemetry.reader.roster.store import _config, open_rosters, require_place
+from telemetry.reader.roster.store import open_rosters, require_place, store_at
 from tests.support.rosters import WITNESS, Witnessing, read_up_to
 
 
@@ -77,7 +77,7 @@ def test_copies_under_other_names_are_passed_over(tmp_path: Path) -> None:
     ],
 )
 def test_place_is_a_store(uri: str, fields: dict[str, object]) -> None:
-    config = _config(uri, None)
+    config = store_at(uri, None, option="--roster")
 
     assert {name: getattr(config, name) for name in fields} == fields
 
@@ -85,11 +85,11 @@ def test_place_is_a_store(uri: str, fields: dict[str, object]) -> None:
 def test_endpoint_of_the_configured_store_is_used() -> None:
     storage = StorageConfig(provider="aws_s3", bucket_name="events", endpoint_url="https://store.example.com")
 
-    config = _config("s3://rosters/payments", storage)
+    config = store_at("s3://rosters/payments", storage, option="--roster")
 
     assert (config.bucket_name, config.prefix) == ("rosters", "payments")
     assert config.endpoint_url == "https://store.example.com"
-    assert _config("gs://rosters", storage).endpoint_url is None
+    assert store_at("gs://rosters", storage, option="--roster").endpoint_url is None
 
 
 @pytest.mark.parametrize(
