@@ -37,6 +37,9 @@
     │   ├── StorageFullError
     │   ├── StorageLimitError         a name or a size outside what is stored
     │   └── StorageUnreachableError
+    ├── TargetError                   a target of `telemetry forward` refused or did not answer
+    │   ├── TargetAwayError           it cannot be reached, or asks to wait
+    │   └── TargetRefusedError        it refuses everything: credentials, address or settings are wrong
     ├── TimestampError                a time-stamping authority refused or did not answer
     ├── SpoolError                    the spool cannot be written or read
     ├── OutboxError                   the database of the outbox refused or did not answer
@@ -102,6 +105,9 @@ __all__ = [
     "StorageNotFoundError",
     "StorageUnreachableError",
     "TamperedError",
+    "TargetAwayError",
+    "TargetError",
+    "TargetRefusedError",
     "TelemetryError",
     "TimestampError",
     "TransportAuthenticationError",
@@ -394,6 +400,25 @@ class StorageLimitError(StorageError):
 
 class StorageUnreachableError(StorageError):
     """The store did not answer in time."""
+
+
+class TargetError(TelemetryError):
+    """A target of ``telemetry forward`` refused or did not answer. Nothing that it did not acknowledge is passed over."""
+
+    retriable = True
+    exit_code = 6
+
+
+class TargetAwayError(TargetError):
+    """The target cannot be reached, has a fault, or asks to wait; ``retry_after`` seconds, where it said how long."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class TargetRefusedError(TargetError):
+    """The target refuses everything: credentials, address or settings are wrong. It is tried again, and each time said so."""
 
 
 class TimestampError(TelemetryError):

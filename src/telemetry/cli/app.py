@@ -47,6 +47,11 @@ COMMANDS = (
         "Decrypt the trail, check every byte, and write it as JSON lines, CSV or Parquet, as it is or in a published schema.",
     ),
     Entry(
+        "forward",
+        "telemetry.cli.commands.read.forward",
+        "Decrypt the trail, check every byte, and pass each event on to another system, until a signal ends it.",
+    ),
+    Entry(
         "verify",
         "telemetry.cli.commands.prove.verify",
         "Verify that nothing is missing, changed or reordered. Needs public keys only.",

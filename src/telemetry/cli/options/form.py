@@ -155,7 +155,7 @@ class FormOptions:
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.format: Format = values["format_"]
         self._form: Form = values["form"]
-        self._whole = _schema(self._form, values["ocsf_rules"] or [], values.get("catalog"))
+        self._whole = event_schema(self._form, values["ocsf_rules"] or [], values.get("catalog"))
         columns: str | None = values["columns"]
         self.schema = self._whole if columns is None else with_columns(self._whole, columns)
         self.lake: Path | None = values["lake"]
@@ -235,7 +235,17 @@ def with_form(command: Command) -> Command:
     return with_bundle(command, FormBundle())
 
 
-def _schema(form: Form, sources: list[str], catalog: str | None) -> Schema:
+def event_schema(form: Form, sources: list[str], catalog: str | None) -> Schema:
+    """Return a schema, with the rules that say what each type is.
+
+    Args:
+        form: Name of the schema.
+        sources: Files and presets with rules.
+        catalog: Catalogue that names classes, or None.
+
+    Raises:
+        ConfigurationError: The schema has no rules, or some cannot be used.
+    """
     if not sources and catalog is None:
         return SCHEMAS[form]
     if form not in _BY_RULES:

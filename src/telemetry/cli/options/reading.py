@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any
@@ -17,6 +18,8 @@ from telemetry.cli.options.sources import File, From, Origin, WatchedSource, sou
 from telemetry.cli.options.trust import PublicKeys, Trust, trust_policy
 from telemetry.config import TelemetryConfig
 from telemetry.reader import ReadRange
+from telemetry.reader.sources.source import Source
+from telemetry.reader.trust import TrustPolicy
 from telemetry.trail.trail import Trail, open_trail
 
 _OPTIONS: dict[str, tuple[Any, Any]] = {
@@ -42,6 +45,8 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     "reader": (Reader, None),
     "reason": (Reason, None),
 }
+
+_OF_SOURCES = ("duplicates", "repeats", "strict", "origin", "file")
 
 
 class ReadOptions:
@@ -75,9 +80,17 @@ class ReadOptions:
         """Whether the topic is read, and nothing else."""
         return self._origin is Origin.TOPIC and self._file is None
 
-    def read_range(self, *, end_offset: int | None = None, follow: bool = False, group: str | None = None) -> ReadRange:
+    def read_range(
+        self,
+        *,
+        end_offset: int | None = None,
+        follow: bool = False,
+        group: str | None = None,
+        confirmed: bool = False,
+    ) -> ReadRange:
         """Return the part of the topic in which the selected events can be."""
-        return self.selected.read_range(offset=self._offset, end_offset=end_offset, follow=follow, group=group)
+        within = self.selected.read_range(offset=self._offset, end_offset=end_offset, follow=follow, group=group)
+        return replace(within, confirmed=confirmed)
 
     @contextmanager
     def sources(
@@ -108,23 +121,40 @@ class ReadOptions:
             shown: Whether to show the bar on a terminal.
             proof_wait: Seconds that an event waits for its checkpoint; None: until the end of the sources.
         """
-        trust = trust_policy(self._public_keys, self._trust, configured=config.audit_config.trust_file)
+        trust = self._policy(config)
         # The sources are opened first: a place that cannot be read must not be recorded as read.
         with (
             self.sources(config, within, label=label, shown=shown) as sources,
-            open_trail(
-                config,
-                *sources,
-                wanted=self.selected.filter,
-                **self._shown,
-                trust=trust,
-                proof_wait=proof_wait,
-                reader=self._reader,
-                reason=self._reason,
-                program=program,
-            ) as trail,
+            self.trail_of(config, sources, program=program, proof_wait=proof_wait, trust=trust) as trail,
         ):
             yield trail
+
+    def trail_of(
+        self,
+        config: TelemetryConfig,
+        sources: Sequence[Source],
+        *,
+        program: str,
+        proof_wait: float | None = None,
+        sealed: bool = False,
+        trust: TrustPolicy | None = None,
+    ) -> Trail:
+        """Return the trail of some sources, to be opened with ``with``; arguments as :func:`telemetry.open_trail` has them."""
+        return open_trail(
+            config,
+            *sources,
+            wanted=None if sealed else self.selected.filter,
+            **self._shown,
+            trust=trust or self._policy(config),
+            proof_wait=proof_wait,
+            sealed=sealed,
+            reader=self._reader,
+            reason=self._reason,
+            program=program,
+        )
+
+    def _policy(self, config: TelemetryConfig) -> TrustPolicy | None:
+        return trust_policy(self._public_keys, self._trust, configured=config.audit_config.trust_file)
 
 
 class ReadingBundle:
@@ -136,6 +166,24 @@ class ReadingBundle:
     def build(self, values: Mapping[str, Any]) -> ReadOptions:
         """Return the options' values, checked."""
         return ReadOptions(values)
+
+
+class FollowingBundle:
+    """The reading options of a command that follows the topic: it shows no copies, and reads nothing else."""
+
+    parameter = "read"
+    options: Mapping[str, tuple[Any, Any]] = MappingProxyType(
+        {name: option for name, option in _OPTIONS.items() if name not in _OF_SOURCES}
+    )
+
+    def build(self, values: Mapping[str, Any]) -> ReadOptions:
+        """Return the options' values, checked."""
+        return ReadOptions({name: _OPTIONS[name][1] for name in _OF_SOURCES} | dict(values))
+
+
+def with_following(command: Command) -> Command:
+    """Give a command the reading options of one that follows; it receives them as ``read``."""
+    return with_bundle(command, FollowingBundle())
 
 
 def with_reading(command: Command) -> Command:

@@ -1,0 +1,317 @@
+"""Joins a consumer group, so that one forwarder of it works at a time, and commits its offsets as a member."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from telemetry.config import AuditConfig
+from telemetry.exceptions import TransportError
+from telemetry.kafka.client_log import ClientLog
+from telemetry.kafka.errors import transport_error
+from telemetry.kafka.green_threads import require_real_threads
+from telemetry.kafka.options import consumer_options
+from telemetry.system.deadline import Deadline
+from telemetry.system.worker import Worker
+
+logger = logging.getLogger("telemetry.kafka")
+
+_POLL_SECONDS = 0.2
+_HAND_OVER_SECONDS = 20.0
+"""How long a new leader waits for the former one to finish what it has in hand, at most."""
+_COMMIT_SECONDS = 15.0
+_LAG_SECONDS = 10.0
+_LAG_TIMEOUT = 5.0
+_LOST = frozenset(
+    (
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.UNKNOWN_MEMBER_ID,
+        KafkaError.REBALANCE_IN_PROGRESS,
+        KafkaError.FENCED_INSTANCE_ID,
+    )
+)
+
+
+class Turn(Protocol):
+    """Says which of several forwarders works."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    @property
+    def leads(self) -> bool:
+        """Whether it is this one."""
+
+    @property
+    def lag(self) -> int | None:
+        """Records that are not forwarded; None while that is not known."""
+
+    def wait_to_lead(self, seconds: float) -> bool:
+        """Wait until it is this one, at most so long; return whether it is."""
+
+    def release(self) -> None:
+        """Say that nothing is in hand any more."""
+
+
+class Alone:
+    """A forwarder without a group, which always works."""
+
+    leads = True
+    lag: int | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Do nothing."""
+
+    def wait_to_lead(self, seconds: float) -> bool:  # noqa: ARG002 - nothing is waited for
+        """Return that it works."""
+        return True
+
+    def release(self) -> None:
+        """Do nothing."""
+
+
+class Membership:
+    """A member of a consumer group. The member that is assigned partition 0 leads: it reads all partitions.
+
+    Partitions are not shared: a checkpoint may be in another partition than the events that it proves. Kafka refuses
+    offsets of a member that it holds for dead, so a forwarder that was frozen cannot undo what its successor has committed.
+
+    Args:
+        config: How to reach Kafka, and the topic.
+        group: The consumer group.
+        takeover: Seconds after which Kafka holds a silent member for dead.
+    """
+
+    # attributes: the client and its thread, what they share with the thread that forwards, and what they measure
+    def __init__(self, config: AuditConfig, *, group: str, takeover: float) -> None:
+        require_real_threads()
+        self._topic = config.kafka_topic
+        self._client_log = ClientLog(logger)
+        self._consumer = Consumer(_options(config, group, takeover) | self._callbacks())
+        # The callbacks run in the thread of the worker; others read under the lock.
+        self._changed = threading.Condition()
+        self._leads = False
+        self._in_use = False
+        self._pending: dict[int, int] = {}
+        self._refusal: TransportError | None = None
+        self._committed: dict[int, int] = {}
+        self._ends: dict[int, int] = {}
+        self._next_look = 0.0
+        self._worker = Worker("telemetry-forward-group", self._run)
+
+    def __enter__(self) -> Self:
+        self._consumer.subscribe(
+            [self._topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
+        )
+        self._worker.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+        self._worker.stop(_COMMIT_SECONDS)
+        self._consumer.close()
+
+    @property
+    def leads(self) -> bool:
+        """Whether this member is the one that works."""
+        return self._leads
+
+    @property
+    def lag(self) -> int | None:
+        """Records of the topic that are not forwarded, checkpoints included; None while it is not known."""
+        with self._changed:
+            ends, committed = self._ends, self._committed
+            return sum(max(ends[each] - committed.get(each, 0), 0) for each in ends) if ends else None
+
+    def wait_to_lead(self, seconds: float) -> bool:
+        """Wait until this member leads, and keep that from being passed on before :meth:`release`.
+
+        Args:
+            seconds: At most this long.
+
+        Returns:
+            Whether it leads.
+
+        Raises:
+            TransportError: Kafka does not let it join the group.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._leads or self._refusal, seconds)
+            self._in_use = self._leads
+            refusal = None if self._leads else self._refusal
+            self._refusal = None
+        if refusal is not None:
+            raise refusal
+        return self._in_use
+
+    def release(self) -> None:
+        """Let another member lead, if the group has decided so: nothing is in hand any more."""
+        with self._changed:
+            self._in_use = False
+            self._changed.notify_all()
+
+    def commit(self, offsets: Mapping[int, int], *, waits: bool = False) -> None:
+        """Commit offsets soon; those of a member that no longer leads are dropped, and read again by its successor.
+
+        Args:
+            offsets: Offset after the last record, by partition.
+            waits: Whether to wait for Kafka's answer.
+
+        Raises:
+            TransportError: Kafka refuses, or does not answer; only if it waits.
+        """
+        with self._changed:
+            self._pending.update(offsets)
+            self._refusal = None
+        if waits and offsets:
+            self.flush(_COMMIT_SECONDS)
+
+    def flush(self, seconds: float) -> None:
+        """Wait until Kafka has what was committed.
+
+        Args:
+            seconds: At most this long.
+
+        Raises:
+            TransportError: Kafka refuses, or does not answer.
+        """
+        with self._changed:
+            done = self._changed.wait_for(lambda: not self._pending or not self._leads or self._refusal, seconds)
+            refusal = self._refusal
+        if refusal is not None and not refusal.retriable:
+            raise refusal
+        if not done:
+            message = f"Kafka did not take the offsets of the group for topic {self._topic!r} in {seconds:g} s"
+            raise refusal or TransportError(message)
+
+    def _callbacks(self) -> dict[str, Any]:
+        return {"error_cb": self._client_log.error, "logger": self._client_log.logger}
+
+    def _run(self) -> None:
+        while not self._worker.is_stopping:
+            # Nothing is fetched: a record can only be one that arrived before its partition was paused.
+            message = self._consumer.poll(_POLL_SECONDS)
+            error = None if message is None else message.error()
+            if error is not None:
+                self._refused(transport_error(error, self._topic))
+            self._commit_pending()
+            if self._leads and time.monotonic() >= self._next_look:
+                self._look()
+                self._next_look = time.monotonic() + _LAG_SECONDS
+        self._commit_pending()
+
+    def _refused(self, refusal: TransportError | None) -> None:
+        with self._changed:
+            self._refusal = refusal
+            self._changed.notify_all()
+
+    def _commit_pending(self) -> None:
+        with self._changed:
+            offsets = dict(self._pending) if self._leads else {}
+            if not self._leads:
+                self._pending.clear()
+        if not offsets:
+            return
+        places = [TopicPartition(self._topic, partition, offset) for partition, offset in offsets.items()]
+        try:
+            answers = self._consumer.commit(offsets=places, asynchronous=False) or []
+            error = next((each.error for each in answers if each.error is not None), None)
+        except KafkaException as exc:
+            error = exc.args[0]
+        if error is not None and error.code() in _LOST:
+            # The group is deciding anew; whether this member still leads is known after that.
+            return
+        if error is not None:
+            self._refused(transport_error(error, self._topic))
+            return
+        with self._changed:
+            self._committed |= offsets
+            for partition, offset in offsets.items():
+                if self._pending.get(partition) == offset:
+                    del self._pending[partition]
+            self._changed.notify_all()
+
+    def _look(self) -> None:
+        """Ask where the partitions end."""
+        ends = {}
+        try:
+            for partition in self._committed:
+                place = TopicPartition(self._topic, partition)
+                ends[partition] = self._consumer.get_watermark_offsets(place, timeout=_LAG_TIMEOUT)[1]
+        except KafkaException as exc:
+            logger.debug("the ends of the partitions are not known: %s", exc.args[0].str())
+            return
+        with self._changed:
+            self._ends = ends
+
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        consumer.incremental_assign(partitions)
+        consumer.pause(partitions)
+        if any(each.partition == 0 for each in partitions):
+            with self._changed:
+                self._leads = True
+                self._next_look = time.monotonic() + _LAG_SECONDS / 10
+                self._changed.notify_all()
+            logger.info("this forwarder leads its group")
+
+    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if any(each.partition == 0 for each in partitions):
+            self._step_down()
+        consumer.incremental_unassign(partitions)
+
+    def _step_down(self) -> None:
+        """Stop leading.
+
+        1. The thread that forwards finds out, and finishes what it has in hand; the group waits for it.
+        2. What the target has acknowledged by then is committed, while this is still a member of the old generation.
+        """
+        # 1.
+        with self._changed:
+            is_in_use = self._in_use
+            self._leads = False
+            self._changed.notify_all()
+        logger.info("this forwarder no longer leads its group")
+        deadline = Deadline(_HAND_OVER_SECONDS)
+        with self._changed:
+            if is_in_use:
+                self._changed.wait_for(lambda: not self._in_use, deadline.remaining)
+            # 2.
+            offsets, self._pending = self._pending, {}
+            self._ends, self._committed = {}, {}
+        if offsets:
+            places = [TopicPartition(self._topic, partition, offset) for partition, offset in offsets.items()]
+            try:
+                self._consumer.commit(offsets=places, asynchronous=False)
+            except KafkaException as exc:
+                # The next leader reads these records again.
+                logger.info("the last offsets were not committed: %s", exc.args[0].str())
+
+
+def _options(config: AuditConfig, group: str, takeover: float) -> dict[str, Any]:
+    return {
+        **consumer_options(config),
+        "group.id": group,
+        "partition.assignment.strategy": "cooperative-sticky",
+        "session.timeout.ms": int(takeover * 1_000),
+        "heartbeat.interval.ms": max(int(takeover * 1_000 / 4), 100),
+        # A member reads nothing itself.
+        "auto.offset.reset": "latest",
+        "queued.min.messages": 1,
+        "queued.max.messages.kbytes": 1,
+    }
