@@ -10,6 +10,7 @@ import telemetry
 ROOT = Path(__file__).parents[2]
 MODULES = (
     "audit/metrics/instruments.py",
+    "forward/metrics.py",
     "gateway/metrics.py",
     "gateway/refused_records.py",
     "hook_failures.py",
