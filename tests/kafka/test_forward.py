@@ -161,6 +161,23 @@ def test_second_one_waits_and_takes_over(config: AuditConfig, tmp_path: Path, si
     assert_in_order(siem)
 
 
+def test_others_of_the_group_are_refused(config: AuditConfig, tmp_path: Path, siem: Siem) -> None:
+    log(config, range(20))
+    with forwarding(config, tmp_path / "a", siem) as first:
+        await_all(siem, first, range(20))
+        with forwarding(config, tmp_path / "b", siem, "--once") as second:
+            assert second.process.wait(_PATIENCE) in (0, 6), second.tail()
+            # Kafka may have given the lead to the one that joined, which found nothing left to do.
+            assert second.states()[-1] in ("ended", "standby")
+        until(lambda: first.states()[-1] == "forwarding", timeout=_PATIENCE, state=first.tail)
+        command = [sys.executable, "-m", "telemetry", "tail", "-c", str(tmp_path / "a" / "telemetry.toml")]
+        tail = subprocess.run([*command, "--group", "siem"], capture_output=True, timeout=_PATIENCE, check=False)
+        assert (tail.returncode, tail.stdout) == (6, b""), tail.stderr
+        assert first.end() == 0
+
+    assert sorted(numbers_in(siem)) == list(range(20))
+
+
 def test_frozen_one_is_replaced_and_changes_nothing(config: AuditConfig, tmp_path: Path, siem: Siem) -> None:
     log(config, range(100))
     with forwarding(config, tmp_path / "a", siem, "--batch", "10") as first:

@@ -100,6 +100,8 @@ class Membership:
     def __init__(self, config: AuditConfig, *, group: str, takeover: float) -> None:
         require_real_threads()
         self._topic = config.kafka_topic
+        self._timeout = max(config.kafka_timeout_ms / 1_000, 1.0)
+        self._last_error: KafkaError | None = None
         self._client_log = ClientLog(logger)
         self._consumer = Consumer(_options(config, group, takeover) | self._callbacks())
         # The callbacks run in the thread of the worker; others read under the lock.
@@ -114,6 +116,16 @@ class Membership:
         self._worker = Worker("telemetry-forward-group", self._run)
 
     def __enter__(self) -> Self:
+        """Join the group.
+
+        Raises:
+            TransportError: Kafka cannot be reached, or there is no such topic.
+        """
+        try:
+            self._require_topic()
+        except TransportError:
+            self._consumer.close()
+            raise
         self._consumer.subscribe(
             [self._topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
         )
@@ -156,7 +168,8 @@ class Membership:
             self._in_use = self._leads
             refusal = None if self._leads else self._refusal
             self._refusal = None
-        if refusal is not None:
+        # While Kafka is away its client tries again, and says so in its log.
+        if refusal is not None and not refusal.retriable:
             raise refusal
         return self._in_use
 
@@ -191,17 +204,34 @@ class Membership:
         Raises:
             TransportError: Kafka refuses, or does not answer.
         """
+        deadline = Deadline(seconds)
         with self._changed:
-            done = self._changed.wait_for(lambda: not self._pending or not self._leads or self._refusal, seconds)
-            refusal = self._refusal
-        if refusal is not None and not refusal.retriable:
-            raise refusal
-        if not done:
+            while self._pending and self._leads and not deadline.is_over:
+                if self._refusal is not None and not self._refusal.retriable:
+                    break
+                self._changed.wait(min(deadline.remaining, _POLL_SECONDS))
+            refusal = self._refusal if self._pending and self._leads else None
+            is_left = bool(self._pending) and self._leads
+        if is_left:
             message = f"Kafka did not take the offsets of the group for topic {self._topic!r} in {seconds:g} s"
             raise refusal or TransportError(message)
 
+    def _require_topic(self) -> None:
+        try:
+            topic = self._consumer.list_topics(self._topic, timeout=self._timeout).topics[self._topic]
+        except KafkaException as exc:
+            # A time-out says nothing about its cause; what the client reported last does.
+            raise transport_error(self._last_error or exc.args[0], self._topic) from exc
+        if topic.error is not None:
+            raise transport_error(topic.error, self._topic)
+
+    def _note_error(self, error: KafkaError) -> None:
+        # The client calls this inside its requests.
+        self._last_error = error
+        self._client_log.error(error)
+
     def _callbacks(self) -> dict[str, Any]:
-        return {"error_cb": self._client_log.error, "logger": self._client_log.logger}
+        return {"error_cb": self._note_error, "logger": self._client_log.logger}
 
     def _run(self) -> None:
         while not self._worker.is_stopping:

@@ -7,11 +7,10 @@ from enum import StrEnum
 from pathlib import Path
 
 from telemetry.config import StorageConfig
-from telemetry.exceptions import ConfigurationError, Problem
+from telemetry.exceptions import ConfigurationError, MissingExtraError, Problem
 from telemetry.forward.delivery import Target
 from telemetry.forward.targets.credentials import Credentials
 from telemetry.forward.targets.object_store import ObjectStoreTarget
-from telemetry.forward.targets.otlp import OtlpTarget
 from telemetry.forward.targets.post import PostClient, TlsFiles
 from telemetry.forward.targets.splunk_hec import SplunkHec
 from telemetry.forward.targets.web import WebTarget
@@ -108,4 +107,13 @@ def open_target(settings: TargetSettings, *, storage: StorageConfig | None = Non
             acknowledged=settings.acknowledged,
             ack_seconds=settings.ack_seconds,
         )
-    return OtlpTarget(client) if kind is Kind.OTLP else WebTarget(client, lines=settings.lines)
+    return _otlp(client) if kind is Kind.OTLP else WebTarget(client, lines=settings.lines)
+
+
+def _otlp(client: PostClient) -> Target:
+    try:
+        from telemetry.forward.targets.otlp import OtlpTarget  # noqa: PLC0415 - its library is optional
+    except ImportError as exc:
+        feature = "telemetry forward --to otlp"
+        raise MissingExtraError(feature, "forward") from exc
+    return OtlpTarget(client)

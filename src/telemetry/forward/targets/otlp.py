@@ -8,24 +8,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from telemetry.exceptions import MissingExtraError
+import msgspec
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
+    ExportLogsServiceRequest,
+    ExportLogsServiceResponse,
+)
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs
+
 from telemetry.forward.delivery import Batch, BatchRefusedError, Described, Parcel, PartlyRefusedError, Patience
 from telemetry.forward.targets.post import PostClient, require_accepted
 from telemetry.reader.entry import Entry, RawRecord
 from telemetry.version import __version__
 
-try:
-    from google.protobuf.message import DecodeError
-    from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
-        ExportLogsServiceRequest,
-        ExportLogsServiceResponse,
-    )
-    from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
-    from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs
-except ImportError:  # the extra is not installed: said when the target is opened
-    LogRecord = None  # type: ignore[assignment,misc]
-
 PATH = "/v1/logs"
+MAX_DEPTH = 24
+"""Levels of a document; receivers accept 100 nested messages, and a level of JSON has three."""
 
 _INFO, _WARN = 9, 13
 """SeverityNumber INFO and WARN."""
@@ -45,9 +44,6 @@ class OtlpTarget:
     window = 1
 
     def __init__(self, client: PostClient) -> None:
-        if LogRecord is None:
-            feature = "telemetry forward --to otlp"
-            raise MissingExtraError(feature, "forward")
         self._client = client
 
     def parcel(self, entry: Entry, raw: RawRecord, described: Described, document: Any) -> Parcel:
@@ -118,14 +114,16 @@ def _nanoseconds(seconds: float) -> int:
     return max(round(seconds * _NANO), 0)
 
 
-def _key_values(members: Mapping[str, Any]) -> list[KeyValue]:
-    return [KeyValue(key=name, value=_any_value(value)) for name, value in members.items()]
+def _key_values(members: Mapping[str, Any], depth: int = 0) -> list[KeyValue]:
+    return [KeyValue(key=name, value=_any_value(value, depth)) for name, value in members.items()]
 
 
-def _any_value(value: Any) -> AnyValue:
-    """Return a JSON value in OpenTelemetry's form; a number that has no place there is a text."""
+def _any_value(value: Any, depth: int = 0) -> AnyValue:
+    """Return a JSON value in OpenTelemetry's form; a number that has no place there is a text, and so is what is nested deeper."""
     found = AnyValue()
-    if isinstance(value, bool):
+    if depth >= MAX_DEPTH and isinstance(value, Mapping | list | tuple):
+        found.string_value = msgspec.json.encode(value).decode()
+    elif isinstance(value, bool):
         found.bool_value = value
     elif isinstance(value, int):
         if -_INT64 <= value < _INT64:
@@ -137,9 +135,9 @@ def _any_value(value: Any) -> AnyValue:
     elif isinstance(value, str):
         found.string_value = value
     elif isinstance(value, Mapping):
-        found.kvlist_value.values.extend(_key_values(value))
+        found.kvlist_value.values.extend(_key_values(value, depth + 1))
         found.kvlist_value.SetInParent()
     elif isinstance(value, list | tuple):
-        found.array_value.values.extend(map(_any_value, value))
+        found.array_value.values.extend(_any_value(each, depth + 1) for each in value)
         found.array_value.SetInParent()
     return found

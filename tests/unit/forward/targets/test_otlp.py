@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -89,3 +90,17 @@ def test_warning_without_a_refusal(collector: FakeCollector) -> None:
     collector.faults = [times(1, partly(0))]
     target.send(batch(target, range(5)))
     target.settle(Patient())
+
+
+def test_deep_payload_is_text_below_a_level(collector: FakeCollector) -> None:
+    payload: Any = "the deepest"
+    for _ in range(200):
+        payload = {"in": payload}
+    target = opened(collector)
+    target.send(batch(target, [0], payload=payload))
+
+    body = value_of(collector.documents[0][1].body)["payload"]
+    while isinstance(body, dict):
+        body = body["in"]
+    assert json.loads(body)["in"]
+    assert "the deepest" in body
