@@ -6,7 +6,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test kafka-long check bench bench-web verify-limits bench-check bombs-long hostile-long fault-long gateway-generated key-outage-long memory-long matrix-long outage-long outbox-long replay-speed image-steps \
+.PHONY: help demo test kafka-long check bench bench-web verify-limits bench-check bombs-long hostile-long fault-long gateway-generated gateway-kills key-outage-long memory-long matrix-long outage-long outbox-long replay-speed image-steps \
 	services lock setup setup-bench setup-supply wheel sbom audit clean
 
 VENV := .venv
@@ -27,7 +27,7 @@ export PYRIGHT_PYTHON_CACHE_DIR := $(CURDIR)/.cache/pyright
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 # The tests start hundreds of Python programs, which read compiled modules where an environment switches caches off.
-test kafka-long key-outage-long bombs-long fault-long matrix-long memory-long outage-long outbox-long upgrade-test services: export PYTHONDONTWRITEBYTECODE :=
+test kafka-long key-outage-long bombs-long fault-long gateway-kills matrix-long memory-long outage-long outbox-long upgrade-test services: export PYTHONDONTWRITEBYTECODE :=
 
 help: ## explain the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -51,6 +51,9 @@ check: setup ## lint, types, import contracts, lock files, and the rules of the 
 		|| { echo "requirements/ is older than pyproject.toml: run make lock"; exit 1; }
 	@.ci/check_tree
 	@$(BIN)/python .ci/check_house.py
+
+gateway-kills: setup services ## kill a gateway a hundred times under load, and look for every event that was answered durable (10 minutes)
+	@GATEWAY_KILLS=$${GATEWAY_KILLS:-100} $(BIN)/python -m pytest -s -p no:randomly --timeout 3600 tests/gateway/test_ends.py -k killed
 
 key-outage-long: setup ## let the key service hang for a minute under load, and measure the event loop; docs/reliability.md
 	@KEY_OUTAGE_LONG=1 $(BIN)/python -m pytest -s -p no:randomly tests/fault/test_key_service_outage_load.py

@@ -80,7 +80,7 @@ async def run_gateway(
             stack.push_async_callback(_cancel, asyncio.create_task(work))
         cut = await server.serve(app, started=started)
         if cut:
-            logger.warning("%d requests were cut off: they took longer than shutdown_seconds", cut)
+            logger.warning("%d requests were cut off: shutdown_seconds were over, or a second signal came", cut)
         gateway.end()
 
 

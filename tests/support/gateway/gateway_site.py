@@ -22,9 +22,10 @@ class GatewaySite:
     """A gateway's configuration, credentials and trail.
 
     Args:
-        brokers: A Kafka with the topic ``audit-events``.
+        brokers: Addresses of Kafka.
         folder: Folder of everything.
         keys: Key files.
+        topic: The topic of the trail.
         audit: More lines of ``audit_config``.
         gateway: Lines of ``gateway_config``.
 
@@ -33,13 +34,21 @@ class GatewaySite:
         config: The configuration file of the gateway.
     """
 
-    def __init__(self, brokers: str, folder: Path, keys: KeyFiles, *, audit: str = "", gateway: str = "") -> None:
+    def __init__(
+        self,
+        brokers: str,
+        folder: Path,
+        keys: KeyFiles,
+        *,
+        topic: str = "audit-events",
+        audit: str = "",
+        gateway: str = "",
+    ) -> None:
         self.folder = folder
         self.files = GatewayFiles(folder)
         self._keys = keys
         kafka = (
-            f'[audit_config]\nkafka_brokers = "{brokers}"\nkafka_topic = "audit-events"\n'
-            'security_protocol = "PLAINTEXT"\n'
+            f'[audit_config]\nkafka_brokers = "{brokers}"\nkafka_topic = "{topic}"\nsecurity_protocol = "PLAINTEXT"\n'
         )
         key = "[audit_config.encryption_config]\n" + _lines(keys.encryption)
         self.config = self._write(
@@ -64,8 +73,14 @@ class GatewaySite:
         return [json.loads(line) for line in ended.out.splitlines()]
 
     def verify(self) -> tuple[int, dict[str, Any]]:
-        """Verify the trail with the gateway's key; return exit code and report."""
-        ended = run("verify", "-c", str(self._reader), "--json", "--public-key", self._keys.public_key)
+        """Verify the trail with a trust file for this gateway and its callers; return exit code and report."""
+        trust = self.folder / "trust.toml"
+        trust.unlink(missing_ok=True)
+        services = [word for name in ("payments", "orders") for word in ("--source", f"/production/{name}")]
+        key = ("--gateway", "/production/gateway", self._keys.public_key)
+        made = run("trust", "init", *services, *key, "--out", str(trust))
+        assert made.code == 0, made.err
+        ended = run("verify", "-c", str(self._reader), "--json", "--trust", str(trust))
         return ended.code, json.loads(ended.out)
 
     def _write(self, name: str, text: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 import ssl
 from collections.abc import Callable, Sequence
@@ -16,6 +17,8 @@ from telemetry.gateway.server.acceptor import Acceptor, TlsSource
 from telemetry.gateway.server.address import Address, read_address
 from telemetry.gateway.server.connections import Connections
 from telemetry.gateway.server.listening import bound_address, open_listener
+
+logger = logging.getLogger("telemetry.gateway")
 
 _TICK_SECONDS = 1.0
 
@@ -102,6 +105,7 @@ class GatewayServer:
                 task.cancel()
             await asyncio.gather(*accepting, return_exceptions=True)
             self.close()
+        logger.info("no more connections are accepted; the requests that are being answered are finished")
         return await connections.close(self._config.shutdown_seconds, self._hurried)
 
     @property
