@@ -20,7 +20,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "otlp.md").read_text("utf-8")
 
 def test_example_becomes_the_event_that_it_names(monkeypatch: pytest.MonkeyPatch) -> None:
     (example,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    exporter = InMemoryLogRecordExporter()
+    exporter = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
     provider = LoggerProvider()
     provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
     monkeypatch.setattr(api, "get_logger", provider.get_logger)
