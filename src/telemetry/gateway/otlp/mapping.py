@@ -119,7 +119,8 @@ def _metadata(record: LogRecord, doubled: dict[str, Value]) -> dict[str, Value]:
         "scope": record.origin.scope,
         "resource": record.origin.resource,
     }
-    return {name: value for name, value in described.items() if value}
+    # Under one name: some of these are nearly arguments of log(), and would be warned about as misspelt.
+    return {"otel": {name: value for name, value in described.items() if value}}
 
 
 def _moment(nanoseconds: int) -> str:

@@ -49,8 +49,7 @@ def test_conventions_become_arguments() -> None:
         "source": "shop.login",
         "occurred_at": "2026-01-01T00:00:00.123456789Z",
         "metadata": {
-            "scope": {"name": "shop.login", "version": "1.2"},
-            "resource": {"service.name": "shop"},
+            "otel": {"scope": {"name": "shop.login", "version": "1.2"}, "resource": {"service.name": "shop"}},
         },
     }
 
@@ -92,7 +91,7 @@ def test_attributes_do_not_replace_members_of_the_body() -> None:
     found = mapped(read(record(attributes={"amount": 6, "x": 1}, body={"amount": 5})), "user.login")
 
     assert found.payload == {"amount": 5, "x": 1}
-    assert found.fields["metadata"]["attributes"] == {"amount": 6}
+    assert found.fields["metadata"]["otel"]["attributes"] == {"amount": 6}
 
 
 def test_text_as_body() -> None:
@@ -118,7 +117,7 @@ def test_time(time: int, observed: int, found: str | None) -> None:
 def test_severity_and_losses_become_metadata() -> None:
     sent = record(severity_number=17, severity_text="ERR", dropped_attributes_count=2, observed_time_unix_nano=TIME)
 
-    found = mapped(read(sent), "user.login").fields["metadata"]
+    found = mapped(read(sent), "user.login").fields["metadata"]["otel"]
 
     assert found | {"scope": 0, "resource": 0} == {
         "severity_number": 17,

@@ -140,7 +140,7 @@ async def test_records_become_events_of_the_caller(content_type: str) -> None:
     fields = log.calls[0][3]
     assert fields["unfit"] == "repr"
     assert fields["idempotency_key"].startswith("otlp:")
-    assert fields["metadata"]["resource"] == {"service.name": "bank"}
+    assert fields["metadata"]["otel"]["resource"] == {"service.name": "bank"}
 
 
 @pytest.mark.parametrize("content_type", [PROTOBUF, JSON, "application/json; charset=utf-8", "APPLICATION/X-PROTOBUF"])
