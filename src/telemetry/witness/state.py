@@ -24,6 +24,15 @@ from telemetry.system.durable_file import create_private
 from telemetry.system.file_trust import find_fault
 from telemetry.witness.schema import create_schema, upgrade_schema
 
+MAX_ROOTS = 256
+"""Roots that are kept of a stream, the newest; the rosters have those of every round."""
+MAX_ROOTS_OF_ENDED = 16
+"""The same of a stream that has ended."""
+
+_FORGET = (
+    "DELETE FROM root WHERE producer = ? AND source = ? AND size < "
+    "(SELECT size FROM root WHERE producer = ? AND source = ? ORDER BY size DESC LIMIT 1 OFFSET ?)"
+)
 _REMEDY = "name the witness's own state file; if it is lost, delete it: the witness rebuilds it from its rosters"
 
 
@@ -196,6 +205,16 @@ class Changes:
     def put_roots(self, roots: Iterable[tuple[str, str, int, bytes]]) -> None:
         """Keep roots that were signed: producer, source, size and root."""
         self._connection.executemany("INSERT OR IGNORE INTO root VALUES (?, ?, ?, ?)", roots)
+
+    def forget_roots(self, entries: Iterable[StreamEntry]) -> None:
+        """Forget the oldest roots of these streams, so that a state does not grow with every checkpoint for ever.
+
+        A second root for a size that is forgotten is still found by whoever verifies with the rosters.
+        """
+        for entry in entries:
+            most = MAX_ROOTS_OF_ENDED if entry.is_closed else MAX_ROOTS
+            stream = entry.producer, entry.source
+            self._connection.execute(_FORGET, (*stream, *stream, most - 1))
 
     def put_positions(self, positions: Iterable[tuple[int, Position]]) -> None:
         """Keep how far partitions were read."""

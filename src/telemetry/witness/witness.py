@@ -199,6 +199,7 @@ class Witness:
         with self._state.changes() as changes:
             changes.put_streams(streams)
             changes.put_roots(growth.roots())
+            changes.forget_roots(streams)
             changes.put_positions(topic.positions.items())
             changes.put_bindings(bindings.items())
             changes.put_log(rosters[-1].tree(), rosters[-1].time, rosters)

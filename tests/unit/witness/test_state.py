@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from telemetry.exceptions import ConfigurationError
-from telemetry.witness.state import Position, WitnessState
+from telemetry.witness.state import MAX_ROOTS, MAX_ROOTS_OF_ENDED, Position, WitnessState
 from tests.support.rosters import Witnessing, read_up_to, stream
 from tests.support.written_trail import Process
 
@@ -51,6 +51,20 @@ def test_each_source_of_a_producer_has_its_own_row(tmp_path: Path) -> None:
             stream(other),
         ]
         assert [_root(state, each, 0) for each in (one, other)] == [each.source.encode() for each in (one, other)]
+
+
+@pytest.mark.parametrize(("is_closed", "kept"), [(False, MAX_ROOTS), (True, MAX_ROOTS_OF_ENDED)])
+def test_oldest_roots_of_a_stream_are_forgotten(tmp_path: Path, *, is_closed: bool, kept: int) -> None:
+    process, other = Process(1), Process(2)
+    with WitnessState(tmp_path / "state") as state:
+        with state.changes() as changes:
+            for each in (process, other):
+                changes.put_roots((each.producer, each.source, size, b"%d" % size) for size in range(MAX_ROOTS + 50))
+            changes.forget_roots([stream(process, is_closed=is_closed)])
+
+        found = [_root(state, process, size) is not None for size in range(MAX_ROOTS + 50)]
+        assert found == [False] * (MAX_ROOTS + 50 - kept) + [True] * kept
+        assert _root(state, other, 0) == b"0"
 
 
 def test_round_that_fails_changes_nothing(tmp_path: Path) -> None:

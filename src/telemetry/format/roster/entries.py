@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from sys import intern
 
 from telemetry.exceptions import FormatError
 from telemetry.format import canonical_base64
@@ -134,17 +135,18 @@ def _parse_stream(words: Sequence[str]) -> StreamEntry:
     ):
         message = "a leaf of the roster names a stream in another form than this format prescribes"
         raise FormatError(message)
+    # A stream has a leaf for each round in which it grew: what its leaves have in common is kept once.
     return StreamEntry(
-        producer=producer,
+        producer=intern(producer),
         size=_number(size, MAX_SEQUENCE + 1),
         root=decoded,
         is_closed=state == "closed",
         is_chained=chain == "chained",
-        signer=signer,
-        topic=parse_topic(topic),
+        signer=intern(signer),
+        topic=intern(parse_topic(topic)),
         partition=_number(partition),
         offset=_number(offset),
-        source=source,
+        source=intern(source),
     )
 
 
