@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from sys import intern
+from functools import lru_cache
 
 from telemetry.exceptions import FormatError
 from telemetry.format import canonical_base64
@@ -137,17 +137,23 @@ def _parse_stream(words: Sequence[str]) -> StreamEntry:
         raise FormatError(message)
     # A stream has a leaf for each round in which it grew: what its leaves have in common is kept once.
     return StreamEntry(
-        producer=intern(producer),
+        producer=_shared(producer),
         size=_number(size, MAX_SEQUENCE + 1),
         root=decoded,
         is_closed=state == "closed",
         is_chained=chain == "chained",
-        signer=intern(signer),
-        topic=intern(parse_topic(topic)),
+        signer=_shared(signer),
+        topic=_shared(parse_topic(topic)),
         partition=_number(partition),
         offset=_number(offset),
-        source=intern(source),
+        source=_shared(source),
     )
+
+
+@lru_cache(maxsize=1 << 16)
+def _shared(text: str) -> str:
+    """Return the same object for equal texts."""
+    return text
 
 
 def _parse_range(words: Sequence[str]) -> RangeEntry:
