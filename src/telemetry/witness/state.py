@@ -209,7 +209,7 @@ class Changes:
     def forget_roots(self, entries: Iterable[StreamEntry]) -> None:
         """Forget the oldest roots of these streams, so that a state does not grow with every checkpoint for ever.
 
-        A second root for a size that is forgotten is still found by whoever verifies with the rosters.
+        A second root for a size that is forgotten is still found in a verification with the rosters.
         """
         for entry in entries:
             most = MAX_ROOTS_OF_ENDED if entry.is_closed else MAX_ROOTS
