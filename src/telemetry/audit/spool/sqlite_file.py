@@ -29,8 +29,12 @@ _PRAGMAS = (
     # is sealed, and the same bytes are on the topic.
     "PRAGMA secure_delete = OFF",
 )
-_SMALL_LOG = "PRAGMA wal_autocheckpoint = 16"
-"""Pages in the log of one of many segments; it is a setting of the connection, not of the file."""
+_SMALL = (
+    "PRAGMA wal_autocheckpoint = 16",
+    # In KiB. SQLite's default keeps up to 2 MB for each of them; what was sent is deleted, and never read again.
+    "PRAGMA cache_size = -256",
+)
+"""Pages in the log of one of many segments, and in memory; settings of the connection, not of the file."""
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
@@ -47,12 +51,12 @@ def create(path: Path, *, patience: float, is_small: bool = False) -> sqlite3.Co
     Args:
         path: The file, which is empty.
         patience: Seconds to wait for a lock that another process has.
-        is_small: Whether its log should be short, because there are many files.
+        is_small: Whether it should take little of disk and memory, because there are many files.
 
     Raises:
         sqlite3.Error: The file is locked, or cannot be opened.
     """
-    return _prepared(_connect(path, patience), (*_FIRST_PRAGMAS, *_PRAGMAS, *((_SMALL_LOG,) if is_small else ())))
+    return _prepared(_connect(path, patience), (*_FIRST_PRAGMAS, *_PRAGMAS, *(_SMALL if is_small else ())))
 
 
 def reopen(path: Path, *, patience: float = 0.0) -> sqlite3.Connection:

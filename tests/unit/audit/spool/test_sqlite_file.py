@@ -154,3 +154,17 @@ def test_column_is_returned_if_its_checksum_fits() -> None:
 def test_column_without_a_fitting_checksum_is_refused(content: object, crc: object) -> None:
     with pytest.raises(ValueError, match="checksum"):
         checked(content, crc)
+
+
+def test_one_of_many_files_keeps_little_in_memory(tmp_path: Path) -> None:
+    path = tmp_path / "segment"
+    path.touch(0o600)
+
+    connection = create(path, patience=0.0, is_small=True)
+
+    try:
+        (pages,) = connection.execute("PRAGMA cache_size").fetchone()
+        (log,) = connection.execute("PRAGMA wal_autocheckpoint").fetchone()
+    finally:
+        connection.close()
+    assert (pages, log) == (-256, 16)

@@ -72,7 +72,7 @@ def test_every_record_is_drawn_once_and_in_order(seed: int) -> None:
         for name in range(chance.randrange(1, 8))
     ]
 
-    drawn: dict[str, list[int]] = defaultdict(list)
+    drawn: dict[str, list[int | None]] = defaultdict(list)
     for batch in _batches(*streams):
         assert batch
         for record in batch:
