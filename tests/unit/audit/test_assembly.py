@@ -150,7 +150,7 @@ def test_unusable_spool_closes_store_and_keys(bench: Bench, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     "part",
     [
-        "opening.spooling.SpoolSegment.create",
+        "opening.spooling.Segments.create",
         "opening.spooling.Spool",
         "opening.streaming.Intake",
         "assembly.Diversion",
