@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from telemetry.reader import RawRecord
 from telemetry.storage import StorageProviderFactory
 from telemetry.testing import EmbeddedKafka
 from tests.attacks.site import KeyFiles, Site
@@ -183,6 +184,27 @@ def test_read_is_recorded_before_anything_is_sent(siem: Siem, tmp_path: Path) ->
     # The first read is after the end that the first run had found; the second one sees it.
     assert reads[0]["payload"]["reason"] == "ticket 4711"
     assert reads[0]["payload"]["program"] == "telemetry forward"
+
+
+def test_rubbish_is_named_and_passed_over(siem: Siem, tmp_path: Path) -> None:
+    with EmbeddedKafka() as kafka:
+        own = ReadableTrail(kafka, tmp_path)
+        genuine = own.records()
+        rubbish = [
+            RawRecord(b"k", b"hello", genuine[0].place),
+            RawRecord(None, None, genuine[0].place),
+            genuine[1]._replace(value=(genuine[1].value or b"")[:-9] + b'AAAAAAAA"'),
+            genuine[2]._replace(key=b"another:key"),
+            RawRecord(b"\xff", b"\xfe\x00", genuine[0].place),
+        ]
+        own.put("mixed", [*genuine[:4], *rubbish, *genuine[4:]])
+        ended = forward(own, "http", siem.url, "--topic", "mixed", "--dead-letters", str(tmp_path / "letters"))
+        again = forward(own, "http", siem.url, "--topic", "mixed", group="again")
+
+    assert (ended.code, again.code) == (3, 3), ended.err
+    assert len(siem.accepted) == 2 * len(EVENTS)
+    assert counts_of(ended)["damaged"] == len(rubbish)
+    assert "hello" not in ended.err
 
 
 def test_read_that_cannot_be_recorded_sends_nothing(

@@ -7,7 +7,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,11 +16,12 @@ from pydantic import SecretStr
 
 from telemetry.config import AuditConfig, EncryptionConfig
 from telemetry.sync import Telemetry
+from tests.services.broker_rights import new_topic
 from tests.services.kafka import KafkaBroker
 from tests.support.siem import Reply, Siem, running
 from tests.support.until import until
 
-pytestmark = pytest.mark.services
+pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
 
 PASSPHRASE = "correct horse battery staple"
 _PATIENCE = 180.0
@@ -211,6 +212,27 @@ def test_outage_of_the_target_stops_and_goes_on(config: AuditConfig, tmp_path: P
 
     assert sorted(numbers_in(siem)) == list(range(300))
     assert siem.token not in forwarder.log.read_text()
+    assert_in_order(siem)
+
+
+def test_broker_that_returns(own_kafka: Callable[..., KafkaBroker], tmp_path: Path, siem: Siem) -> None:
+    broker = own_kafka()
+    values = broker.audit_options("PLAINTEXT") | {"kafka_topic": new_topic(broker)}
+    encryption = EncryptionConfig(
+        provider="local_key", key_path=tmp_path / "audit.key", passphrase=SecretStr(PASSPHRASE)
+    )
+    config = AuditConfig(**values, fallback_enabled=False, encryption_config=encryption)
+    log(config, range(50))
+    with forwarding(config, tmp_path, siem, "--batch", "10") as forwarder:
+        await_all(siem, forwarder, range(50))
+        broker.kill()
+        before = len(forwarder.states())
+        until(lambda: len(forwarder.states()) > before + 25, timeout=_PATIENCE, state=forwarder.tail)
+        broker.restart()
+        log(config, range(50, 100))
+        await_all(siem, forwarder, range(100))
+        assert forwarder.end() == 0, forwarder.tail()
+
     assert_in_order(siem)
 
 

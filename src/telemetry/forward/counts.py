@@ -109,13 +109,16 @@ class ForwardTally:
         with self._lock:
             self._counts = replace(self._counts, state=state, last_error=error, retries=self._counts.retries + 1)
 
-    def observed(self, *, lag: int | None, oldest: float | None) -> None:
-        """Note what was measured.
+    def behind(self, lag: int | None) -> None:
+        """Note how many records of the topic are not forwarded; None while that is not known."""
+        with self._lock:
+            self._counts = replace(self._counts, lag=lag)
+
+    def holds(self, oldest: float | None) -> None:
+        """Note what is in hand.
 
         Args:
-            lag: Records of the topic that are not forwarded.
             oldest: Time of arrival of the oldest event in hand, in seconds since the epoch; None without any.
         """
         with self._lock:
-            self._counts = replace(self._counts, lag=lag)
             self._oldest = oldest

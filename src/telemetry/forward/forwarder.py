@@ -34,16 +34,19 @@ class SessionGuard:
         turn: Says whether it still works.
         tally: What was forwarded.
         timeout: Seconds after a signal in which what is in hand is still tried.
-        once: Whether a target may stay away no longer than that without a signal, too.
+        away: Seconds that a target may be waited for without a signal; None for as long as it takes.
     """
 
-    def __init__(self, stop: StopSignals, turn: Turn, tally: ForwardTally, *, timeout: float, once: bool) -> None:
+    def __init__(
+        self, stop: StopSignals, turn: Turn, tally: ForwardTally, *, timeout: float, away: float | None
+    ) -> None:
         self._stop = stop
         self._turn = turn
         self._tally = tally
         self._timeout = timeout
-        self._once = once
-        self._deadline: Deadline | None = None
+        self._away = away
+        self._deadline = Deadline(0.0)
+        self._limit: float | None = None
         self._forwarded = 0
 
     @property
@@ -58,15 +61,18 @@ class SessionGuard:
 
     def pause(self, seconds: float) -> bool:
         """Wait; return whether to give up."""
+        self._tally.behind(self._turn.lag)
         if not self._turn.leads:
             return True
         forwarded = self._tally.snapshot().forwarded
-        if not (self._stop.is_asked or self._once):
-            self._deadline = None
+        limit = self._timeout if self._stop.is_asked else self._away
+        if limit is None:
             self._stop.pause(seconds)
             return False
-        if self._deadline is None or forwarded != self._forwarded:
-            self._deadline, self._forwarded = Deadline(self._timeout), forwarded
+        if self._limit != limit or forwarded != self._forwarded:
+            # The signal came only now, or something was acknowledged since: the time begins anew.
+            self._deadline, self._limit, self._forwarded = Deadline(limit), limit, forwarded
+        # A signal that came before ends no wait any more.
         time.sleep(min(seconds, self._deadline.remaining))
         return self._deadline.is_over
 
@@ -81,6 +87,7 @@ class Forwarder:
         stop: The signals.
         timeout: Seconds after a signal in which what is in hand is still tried.
         patience: Seconds in which it must become the one that works; None waits for as long as it takes.
+        away: Seconds that a target may be waited for without a signal; None for as long as it takes.
     """
 
     def __init__(
@@ -92,6 +99,7 @@ class Forwarder:
         *,
         timeout: float,
         patience: float | None = None,
+        away: float | None = None,
     ) -> None:
         self._forwarding = forwarding
         self._tally = forwarding.tally
@@ -99,7 +107,7 @@ class Forwarder:
         self._turn = turn
         self._stop = stop
         self._patience = patience
-        self._guard = SessionGuard(stop, turn, self._tally, timeout=timeout, once=patience is not None)
+        self._guard = SessionGuard(stop, turn, self._tally, timeout=timeout, away=away)
         self._backoff = Backoff(first=_FIRST_WAIT, longest=_LONGEST_WAIT)
         self._was_open = False
 
@@ -138,7 +146,8 @@ class Forwarder:
                 self._tally.enter(State.FORWARDING)
                 Session(self._forwarding, trail, self._guard).run()
         finally:
-            self._forwarding.tally.observed(lag=self._turn.lag, oldest=None)
+            self._tally.behind(self._turn.lag)
+            self._tally.holds(None)
 
     def _require_passing(self, error: TelemetryError) -> None:
         """Return if an error is an outage that may pass, and the forwarder has worked before.

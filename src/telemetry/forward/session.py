@@ -281,7 +281,8 @@ class Session:
         filtered = self._trail.filtered
         self._common.tally.add(filtered=filtered - self._filtered)
         self._filtered = filtered
-        self._common.tally.observed(lag=self._guard.lag, oldest=next(iter(self._in_hand.values()), None))
+        self._common.tally.behind(self._guard.lag)
+        self._common.tally.holds(next(iter(self._in_hand.values()), None))
 
 
 def is_outage_of_keys(error: Exception) -> bool:

@@ -22,7 +22,8 @@ def test_counts_are_read() -> None:
     assert read(metrics, "audit.forward.lag_records") == []
     tally.add(forwarded=3, refused=1, unopened=2, damaged=4)
     tally.enter(State.FORWARDING)
-    tally.observed(lag=9, oldest=time.time() - 60)
+    tally.behind(9)
+    tally.holds(time.time() - 60)
 
     assert read(metrics, "audit.forward.forwarded_total") == [3]
     assert read(metrics, "audit.forward.refused_total") == [1]

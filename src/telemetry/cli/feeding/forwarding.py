@@ -29,7 +29,7 @@ from telemetry.forward.membership import Alone, Membership
 from telemetry.forward.metrics import ForwardMetrics
 from telemetry.forward.rendering import PROBE_TYPE, OpenedRendering, Rendering, SealedRendering
 from telemetry.forward.session import Forwarding
-from telemetry.forward.targets.opening import open_target
+from telemetry.forward.targets.opening import Kind, open_target
 from telemetry.ingest.stop_signals import StopSignals
 from telemetry.reader import KafkaSource, ReadRange
 from telemetry.reader.sources.source import Source
@@ -112,16 +112,24 @@ class ForwardRun:
         trail = partial(self._trail, sealed=options.is_sealed)
         if self._group is None:
             opening = LetterOpening(self._letters or Path(), letters, trail)
-            return Forwarder(forwarding, opening, Alone(), stop, timeout=options.timeout, patience=0.0)
+            return Forwarder(forwarding, opening, Alone(), stop, timeout=options.timeout, patience=0.0, away=self._away)
         # First: a name that Kafka's client cannot have ends the process.
         within = self._read.read_range(follow=not options.once, group=self._group, confirmed=True)
         membership = Membership(audit, group=self._group, takeover=options.takeover)
         topic = _TopicOpening(self._config, within, membership, trail, with_headers=options.is_sealed)
         patience = options.takeover if options.once else None
-        return Forwarder(forwarding, topic, membership, stop, timeout=options.timeout, patience=patience)
+        timeout = options.timeout
+        return Forwarder(forwarding, topic, membership, stop, timeout=timeout, patience=patience, away=self._away)
 
     def _trail(self, source: Source, /, *, sealed: bool) -> Trail:
         return self._read.trail_of(self._config, [source], program=PROGRAM, proof_wait=self._proof_wait, sealed=sealed)
+
+    @property
+    def _away(self) -> float | None:
+        """Seconds that a target may be waited for; what ends by itself does not wait for ever."""
+        settings = self._target.settings
+        acks = settings.ack_seconds if settings.kind is Kind.SPLUNK_HEC and settings.acknowledged else 0.0
+        return self._run.timeout + acks if self._run.once or self._group is None else None
 
     @property
     def _proof_wait(self) -> float | None:
