@@ -11,6 +11,8 @@ import pytest
 from telemetry import audited, audited_calls
 from telemetry.audit.watch import parts
 from telemetry.exceptions import EventError, UndeliveredError
+from telemetry.forward.counts import ForwardTally, State
+from telemetry.forward.metrics import ForwardMetrics
 from telemetry.outbox import OutboxRelay
 from telemetry.outbox.relay_counts import RelayTally
 from telemetry.outbox.relay_metrics import RelayMetrics
@@ -258,6 +260,28 @@ def test_old_row_of_an_outbox(exporter: Exporter, check: RuleCheck) -> None:
     shown.begin()
     check.fires([(0, exporter.scrape())], ("AuditOutboxOld", {"table": "telemetry_outbox"}), at=4)
     shown.end()
+
+
+def test_forwarder_that_is_behind_stopped_or_leaves_out(exporter: Exporter, check: RuleCheck) -> None:
+    forwarder = {"group": "siem", "target": "http"}
+    tally = ForwardTally()
+    shown = ForwardMetrics(tally, **forwarder)
+    shown.begin()
+    tally.enter(State.FORWARDING)
+    healthy = exporter.scrape()
+    tally.observed(lag=5, oldest=time.time() - 1_000)
+    behind = exporter.scrape()
+    tally.observed(lag=0, oldest=None)
+    tally.add(damaged=1)
+    left_out = exporter.scrape()
+    tally.failed("401", State.REFUSED)
+    stopped = exporter.scrape()
+    shown.end()
+
+    check.fires([(0, healthy)], at=20)
+    check.fires([(0, behind)], ("AuditForwardBehind", forwarder), at=4)
+    check.fires([(0, healthy), (2, left_out)], ("AuditForwardLeftOut", forwarder), at=4)
+    check.fires([(0, stopped)], ("AuditForwardStopped", forwarder), at=11)
 
 
 _CRON = {"cronjob": "audit-telemetry-audit-verify", "namespace": "audit"}
