@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -26,7 +27,7 @@ from tests.support.until import until
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
 
-_PATIENCE = 300.0
+_PATIENCE = 60.0
 COUNT = 30
 
 
@@ -137,6 +138,27 @@ def test_outage_of_kafka_without_a_spool(broker: KafkaBroker, tmp_path: Path, st
 
     assert_each_is_shown_once(shown, "before", "during")
     assert records > 2 * COUNT
+    assert "Traceback" not in served.errors()
+
+
+def test_outage_and_kill_with_a_spool(broker: KafkaBroker, tmp_path: Path, start_client: Start, client: str) -> None:
+    site = TrailSite(broker.bootstrap(), new_topic(broker), tmp_path, spool=True)
+    with site.serve() as served:
+        url = served.url
+        broker.proxy("PLAINTEXT").refuse()
+        try:
+            # The answer is that of every day: the events are on the disk of the gateway.
+            assert start_client(site, url, lines_of(client, "during")).wait(_PATIENCE) == 0, errors(tmp_path)
+            served.end(signal.SIGKILL)
+        finally:
+            broker.proxy("PLAINTEXT").accept()
+    after = start_client(site, url, lines_of(client, "after"))
+    with site.serve("--listen", url) as served:
+        assert after.wait(_PATIENCE) == 0, errors(tmp_path)
+        until(lambda: len(site.tail()) >= 2 * COUNT, what="the events of both are shown", timeout=_PATIENCE)
+        assert served.end() == 0, served.errors()
+
+    assert_each_is_shown_once(site.tail(), "during", "after")
     assert "Traceback" not in served.errors()
 
 

@@ -77,6 +77,7 @@ class OwnObjects:
         form: Form in which the service stores.
         signers: Public keys of the service and its siblings; empty where it does not sign.
         is_sealing: Whether the service seals its events, so that one that is not sealed cannot be its own.
+        is_shared: Whether the service logs on behalf of others too, so that it stores their events.
         term: Says how long objects without a mark are accepted.
     """
 
@@ -88,6 +89,7 @@ class OwnObjects:
         form: ObjectForm,
         signers: Sequence[PublicKey] = (),
         is_sealing: bool,
+        is_shared: bool = False,
         term: UnmarkedTerm,
     ) -> None:
         self._source = source
@@ -97,6 +99,7 @@ class OwnObjects:
         self._form = form
         self._signers = signers
         self._is_sealing = is_sealing
+        self._is_shared = is_shared
         self._term = term
 
     def begin(self) -> None:
@@ -140,7 +143,7 @@ class OwnObjects:
             records = PlainObjectReader(parts).records()
         for record in records:
             source = source_of_record(record, producer=name.producer, may_be_clear=not self._is_sealing)
-            if source != self._source:
+            if source != self._source and not self._is_shared:
                 message = f"it has a record of {source[:200]!r}, which is another service"
                 raise TamperedError(message)
             yield record
@@ -165,9 +168,9 @@ class OwnObjects:
             if self._signers:
                 raise
             return _left(str(exc))
-        # 4. Its records: each has the leaf hash that the header states, and belongs to this service.
+        # 4. Its records: each has the leaf hash that the header states, and belongs to this service or those it logs for.
         records = list(reader.records(key))
-        if not all(record.value.startswith(self._begin) for record in records):
+        if not self._is_shared and not all(record.value.startswith(self._begin) for record in records):
             # Services may share a signing key or a storage secret; each sends its own events.
             return _left("it has records of another service; replay it under that service's name")
         return OpenedObject(Whose.OURS, [_sent(record, waiting) for record in records])
@@ -183,7 +186,7 @@ class OwnObjects:
                 message = "the object has records of several services"
                 raise TamperedError(message)
             records.append(_sent(record, waiting))
-        if sources != {self._source}:
+        if sources != {self._source} and not (self._is_shared and self._form.shelf is PLAIN):
             return _left(f"it has records of {', '.join(sources)[:200]!r}; replay it under that service's name")
         _report_holes(waiting, records)
         if self._form.shelf is PLAIN:
@@ -253,6 +256,7 @@ def own_objects_of(
         keys=keys,
         signers=[*signers, *siblings] if signer is not None else [],
         is_sealing=audit.encryption_enabled or audit.encryption_config is not None,
+        is_shared=audit.shared_streams is not None,
         term=UnmarkedTerm(
             store,
             topic=audit.kafka_topic,

@@ -48,6 +48,7 @@ def own(
     secret: StorageSecret | None = SECRET,
     source: str = SOURCE,
     is_sealing: bool = False,
+    is_shared: bool = False,
     until: datetime | None = None,
 ) -> OwnObjects:
     keys = keys_of(*(() if secret is None else (secret,)))
@@ -57,6 +58,7 @@ def own(
         form=PlainForm() if secret is None else SealedForm(keys, None),
         signers=[PublicKey.parse(signer.public_key) for signer in signers],
         is_sealing=is_sealing,
+        is_shared=is_shared,
         term=UnmarkedTerm(MemoryStore(), topic="t", secrets=StorageSecrets(), until=until),
     )
 
@@ -142,6 +144,23 @@ def test_other_services_events_are_left(key: SigningKey) -> None:
     waiting, data = sealed(key)
 
     assert own(key, source="/production/other").open(waiting, [data]).whose is Whose.OTHERS
+
+
+def test_gateway_sends_the_events_of_its_callers(key: SigningKey, sibling: SigningKey) -> None:
+    waiting, data = sealed(key)
+    gateway = own(key, source="/production/gateway", is_shared=True)
+
+    opened = gateway.open(waiting, [data])
+    assert (opened.whose, len(opened.records)) == (Whose.OURS, 3)
+    assert [record.sequence for record in gateway.records_of(waiting.parts, [data], is_sealed=True)] == [0, 1, 2]
+    assert own(sibling, source="/production/gateway", is_shared=True).open(waiting, [data]).whose is Whose.OTHERS
+
+
+def test_gateway_without_keys_sends_the_events_of_its_callers() -> None:
+    waiting, data = put(PlainForm(), records(3))
+
+    assert own(source="/production/gateway", secret=None, is_shared=True).open(waiting, [data]).whose is Whose.OURS
+    assert own(source="/production/gateway", is_shared=True).open(waiting, [data]).whose is Whose.OTHERS
 
 
 def test_unmarked_object_is_accepted_for_a_while() -> None:
