@@ -27,7 +27,7 @@ from tests.support.until import until
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
 
-_PATIENCE = 60.0
+_PATIENCE = 180.0
 COUNT = 30
 
 
@@ -159,6 +159,8 @@ def test_outage_and_kill_with_a_spool(broker: KafkaBroker, tmp_path: Path, start
         assert served.end() == 0, served.errors()
 
     assert_each_is_shown_once(site.tail(), "during", "after")
+    code, report = site.verify()
+    assert code == 0, report
     assert "Traceback" not in served.errors()
 
 

@@ -21,7 +21,7 @@ EXPECTED_SECONDS: dict[str, float] = {
     "tests/gateway/test_reload.py": 20,
     "tests/gateway/test_slow_callers.py": 50,
     "tests/examples/test_web_examples.py::": 6,
-    "tests/examples/test_gateway_outage.py": 150,
+    "tests/examples/test_gateway_outage.py": 200,
     "tests/examples/test_gateway_clients.py": 40,
     "tests/unit/integrations/asgi/test_middleware.py": 20,
     "tests/unit/integrations/test_wsgi.py": 8,

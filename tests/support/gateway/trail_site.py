@@ -39,7 +39,7 @@ class TrailSite:
         self.folder = folder
         self.files = GatewayFiles(folder)
         self.config = folder / "telemetry.toml"
-        SigningKey.create(folder / "signing", _PASSPHRASE, name="gateway")
+        self._public_key = SigningKey.create(folder / "signing", _PASSPHRASE, name="gateway").public_key
         safe = f'spool_path = "{folder}/spool"\n' if spool else "fallback_enabled = false\n"
         store = (
             f'[audit_config.storage_config]\nprovider = "local_file"\nbase_path = "{folder}/store"\n' if spool else ""
@@ -75,6 +75,16 @@ class TrailSite:
         assert shown.code == 0, shown.err
         events = [json.loads(line) for line in shown.out.splitlines()]
         return [event for event in events if not event["event_type"].startswith("telemetry.")]
+
+    def verify(self) -> tuple[int, str]:
+        """Return exit code and output of ``telemetry verify``, for which a trust file lists the gateway and its callers."""
+        trust = self.folder / "trust.toml"
+        trust.unlink(missing_ok=True)
+        keys = ("--gateway", "/test/gateway", self._public_key)
+        made = run("trust", "init", "--source", "/test/payments", *keys, "--out", str(trust))
+        assert made.code == 0, made.err
+        shown = run("verify", "-c", str(self.config), "--json", "--trust", str(trust), environment={})
+        return shown.code, shown.out.decode() + shown.err
 
     def records(self) -> list[RawRecord]:
         """Return the records of events on the topic, repeats included."""
