@@ -18,6 +18,7 @@ EXPECTED_SECONDS: dict[str, float] = {
     "tests/fault/test_web_servers.py::": 10,
     "tests/gateway/test_callers.py": 45,
     "tests/gateway/test_ends.py::": 40,
+    "tests/gateway/test_observed.py": 12,
     "tests/gateway/test_reload.py": 20,
     "tests/gateway/test_slow_callers.py": 50,
     "tests/examples/test_web_examples.py::": 6,

@@ -67,7 +67,7 @@ class TlsFiles:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_ciphers(_CIPHERS)
         context.set_alpn_protocols(["http/1.1"])
-        # Each connection proves its certificate anew: a resumed session would outlive the files of its time.
+        # A session is resumed in its own context at most (TLS 1.2, by its id): none outlives the files of its time.
         context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
         context.num_tickets = 0
         try:
