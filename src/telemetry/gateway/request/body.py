@@ -20,7 +20,7 @@ _RETRY_SECONDS = 1
 _GZIP = frozenset(("gzip", "x-gzip"))
 _GZIP_WINDOW = 31
 """zlib's word for: the largest window, with gzip's header and checksum."""
-_MAX_MEMBERS = 1_000
+MAX_MEMBERS = 1_000
 _PIECE_BYTES = 1 << 16
 _PIECES_IN_A_ROW = 4
 """Pieces that are decompressed before other requests have their turn: about a millisecond of work."""
@@ -92,10 +92,8 @@ async def _decompressed(data: bytes, *, limit: int, share: BodyShare) -> bytes:
     try:
         while at < len(view):
             members += 1
-            if members > _MAX_MEMBERS:
-                raise RefusedRequestError(
-                    400, f"the gzip data has more than {_MAX_MEMBERS} members; compress it as one"
-                )
+            if members > MAX_MEMBERS:
+                raise RefusedRequestError(400, f"the gzip data has more than {MAX_MEMBERS} members; compress it as one")
             at = await _member(view, at, content)
     except zlib.error as exc:
         raise RefusedRequestError(400, "the body is no valid gzip data; check what compresses it") from exc

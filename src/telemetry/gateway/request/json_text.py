@@ -87,24 +87,25 @@ def require_shallow(text: bytes, max_depth: int) -> None:
         raise RefusedRequestError(400, f"the body is nested deeper than {max_depth} brackets; send flatter events")
 
 
-async def split_array(text: bytes, *, max_events: int, max_depth: int) -> list[bytes]:
+async def split_array(text: bytes, *, max_events: int) -> list[bytes]:
     """Return the elements of a JSON array, each as its text.
+
+    The elements are skipped, not decoded; how deep each may be nested is checked before it is. Skipping ends at the bound of
+    the interpreter's stack, as every call does.
 
     Args:
         text: The array.
         max_events: Most elements.
-        max_depth: Most brackets open at once.
 
     Raises:
-        RefusedRequestError: The text is no JSON array, or nested too deeply (400), or has too many elements (413).
+        RefusedRequestError: The text is no JSON array, or nested beyond any use (400), or has too many elements (413).
     """
     if len(text) <= _LARGE:
-        return _split_array(text, max_events, max_depth)
-    return await asyncio.to_thread(_split_array, text, max_events, max_depth)
+        return _split_array(text, max_events)
+    return await asyncio.to_thread(_split_array, text, max_events)
 
 
-def _split_array(text: bytes, max_events: int, max_depth: int) -> list[bytes]:
-    require_shallow(text, max_depth)
+def _split_array(text: bytes, max_events: int) -> list[bytes]:
     if text.count(b",") > _COMMAS_OF_AN_EVENT * max_events:
         # Of millions of elements, which need not be objects, no more than allowed may be created.
         elements = _first_elements(text, max_events + 1)

@@ -90,7 +90,7 @@ class StructuredReader:
         text = json_text(body, charset=media_type_of(request).charset)
         if not self._is_batch:
             return [text]
-        return await split_array(text, max_events=limits.max_events, max_depth=limits.max_depth)
+        return await split_array(text, max_events=limits.max_events)
 
     def read(self, text: bytes, key: str | None) -> EventCall:
         """Return the arguments of ``log()`` for one event."""

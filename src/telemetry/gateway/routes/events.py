@@ -51,7 +51,7 @@ class OwnReader:
             return split_lines(text, max_events=limits.max_events)
         if not text.startswith(b"["):
             return [text]
-        return await split_array(text, max_events=limits.max_events, max_depth=limits.max_depth)
+        return await split_array(text, max_events=limits.max_events)
 
     def read(self, text: bytes, key: str | None) -> EventCall:
         """Return the arguments of ``log()`` for one event."""

@@ -64,7 +64,7 @@ class KubernetesReader:
             raise RefusedRequestError(422, detail)
         if head.kind == EVENT:
             return [text]
-        return await split_array(bytes(head.items) or b"[]", max_events=limits.max_events, max_depth=limits.max_depth)
+        return await split_array(bytes(head.items) or b"[]", max_events=limits.max_events)
 
     def read(self, text: bytes, key: str | None) -> EventCall:
         """Return the arguments of ``log()`` for one event; ``auditID`` and ``stage`` are its idempotency key."""

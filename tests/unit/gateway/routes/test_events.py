@@ -323,3 +323,21 @@ async def test_streams_that_are_all_in_use_are_429() -> None:
 
     site.gateway.audit_of = refuse  # type: ignore[method-assign, assignment]
     assert (await site.post("/v1/events", EVENT)).status_code == 429
+
+
+async def test_batch_of_a_thousand_leaves_turns_to_the_loop(captured_events: CapturedEvents) -> None:
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with local_site() as site:
+        counter = asyncio.create_task(count())
+        answer = await site.post("/v1/events", [EVENT] * 1_000)
+        counter.cancel()
+    assert (answer.status_code, len(captured_events)) == (202, 1_000)
+    # At least one turn for fifty events.
+    assert turns >= 20
