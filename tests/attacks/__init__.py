@@ -130,5 +130,6 @@ Further attacks, thought up when those above were mended:
 45   W names ever other data keys under a trusted process          test_further_w_data_keys
 46   W writes a stream again that retention has removed            test_further_w_expired
 47   W ends `catalog coverage` with a traceback                    test_w_terminal: coverage
+48   W writes junk under a running process, for a later number     test_further_w_beyond
 ==== ============================================================= =====================================================
 """
