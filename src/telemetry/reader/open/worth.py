@@ -6,14 +6,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from telemetry.exceptions import EncryptionError, KeyMismatchError, UnknownKeysError
+from telemetry.exceptions import EncryptionError, KeyMismatchError, NewerReaderNeededError, UnknownKeysError
 from telemetry.format.value.event import AuditEvent
-from telemetry.format.value.message import source_of
+from telemetry.format.value.message import SEALED, source_of
 from telemetry.reader.entry import DamagedRecord, OpenedEvent, Proven, SealedEntry
 from telemetry.reader.open.rules import ReadingRules
 from telemetry.reader.proof.index import ProofIndex
 from telemetry.reader.proof.places import StreamPlace
 
+_SEALED = b'"datacontenttype":"%b"' % SEALED.encode()
+_PRODUCER = b'"producer":'
 _source = lru_cache(maxsize=1_024)(source_of)
 
 
@@ -58,8 +60,10 @@ class EntryJudge:
         """Return a damaged record, marked as foreign if no trusted stream is concerned.
 
         1. Without trusted keys, nothing tells the two apart. A key service that is away says nothing of the record.
-        2. A record that claims no place in a trusted stream is foreign; so is what the source could not read.
-        3. A data key that was used elsewhere is a finding, in whatever stream.
+        2. A record that claims no place in a trusted stream is foreign; so is what the source could not read. Where checkpoints
+           are waited for, a place that nobody has signed for in the end is none: anyone can name the next number.
+        3. What someone with a data key has sealed is a finding, in whatever stream: a key that was used elsewhere, or a
+           feature that is not known here.
         """
         # 1.
         is_about_key_service = isinstance(entry.error, EncryptionError) and not isinstance(
@@ -70,7 +74,14 @@ class EntryJudge:
         # 2.
         place = self._index.place_of(entry.raw)
         if place is not None and self._index.is_trusted(place.producer):
-            return entry
+            # Before the producer there is nothing that a writer in the clear could choose.
+            is_sealed = _SEALED in (entry.raw.value or b"").partition(_PRODUCER)[0]
+            if (
+                self._rules.proof_wait is not None
+                or self._index.is_signed(place)
+                or (isinstance(entry.error, NewerReaderNeededError) and is_sealed)
+            ):
+                return entry
         # 3.
         if place is not None and self._index.refusal(place, entry.raw.value or b""):
             return entry

@@ -105,6 +105,11 @@ class ProofIndex:
         stream = self._streams.get(place[:2])
         return stream.via if stream is not None else None
 
+    def is_signed(self, place: StreamPlace) -> bool:
+        """Return whether a trusted key has signed for a number of a producer, whatever the record there is."""
+        stream = self._streams.get(place[:2]) or self._producers.get(place.producer)
+        return stream is not None and place.sequence < stream.size
+
     def is_trusted(self, producer: str) -> bool:
         """Return whether a trusted key has signed for a producer."""
         return producer in self._producers
