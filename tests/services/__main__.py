@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 
@@ -14,6 +15,7 @@ PREPARED = (
     ("Apache Kafka", prepare_kafka),
     ("Azurite", fetch.azurite_program),
     ("PostgreSQL", postgres_programs),
+    ("OpenTelemetry for Node", functools.partial(fetch.npm_modules, "opentelemetry")),
     ("Helm", deploy_tools.helm_program),
     ("promtool", deploy_tools.promtool_program),
     ("hadolint", deploy_tools.hadolint_program),
