@@ -136,7 +136,7 @@ class TrustedCheckpoints:
             checkpoint: The checkpoint.
             append_time: LogAppendTime of its record, in seconds since the epoch.
         """
-        with suppress(OverflowError):  # a number of 64 bits from outside
+        with suppress(OverflowError, ValueError):  # any number of 64 bits, from outside
             delay = timedelta(seconds=append_time - _moment(checkpoint.time).timestamp())
             self.delay = delay if self.delay is None else min(delay, self.delay)
 
