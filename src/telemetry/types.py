@@ -8,7 +8,7 @@ from telemetry.system.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from telemetry.audit.accept.outbox.sealed_event import SealedEvent
-    from telemetry.audit.health import Health, NotReady
+    from telemetry.audit.health import Health, NotReady, StreamHealth
     from telemetry.audit.receipt import Delivery, Receipt
     from telemetry.audit.reports import AuditStats, ShutdownReport
     from telemetry.config import (
@@ -43,6 +43,7 @@ __all__ = [
     "ShutdownReport",
     "SigningConfig",
     "StorageConfig",
+    "StreamHealth",
     "TelemetryConfig",
 ]
 
@@ -64,6 +65,7 @@ _HOMES = {
     "ShutdownReport": "telemetry.audit.reports",
     "SigningConfig": "telemetry.config.encryption",
     "StorageConfig": "telemetry.config.storage",
+    "StreamHealth": "telemetry.audit.health",
     "TelemetryConfig": "telemetry.config.telemetry",
 }
 

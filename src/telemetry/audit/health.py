@@ -110,3 +110,22 @@ class Health:
             moment = values[name]
             values[name] = None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         return values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamHealth:
+    """How the stream of one service is, of those that a process carries; a snapshot.
+
+    Attributes:
+        service_name: The service.
+        waiting: Events that wait for room or for a data key.
+        used_share: How much of its share of the queue it uses, from 0 to 1.
+        has_data_key: Whether the next event can be sealed without a call to the key service, or events are not encrypted.
+        oldest_waiting_seconds: How long the first event has waited; 0 where none does.
+    """
+
+    service_name: str
+    waiting: int
+    used_share: float
+    has_data_key: bool
+    oldest_waiting_seconds: float

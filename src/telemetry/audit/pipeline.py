@@ -12,7 +12,7 @@ from telemetry.audit.accept.draft.factory import EventFactory
 from telemetry.audit.accept.event_pipeline import NO_SHARED_STREAMS, EventPipeline
 from telemetry.audit.accept.outbox.outbox import Outbox
 from telemetry.audit.accept.outbox.sealed_event import SealedEvent
-from telemetry.audit.health import Health
+from telemetry.audit.health import Health, StreamHealth
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.metrics.live_gauges import Gauges
 from telemetry.audit.opening.streaming import Accepting
@@ -154,6 +154,10 @@ class AuditPipeline:
             is_ending: Whether ``shutdown()`` was called.
         """
         return self._examination.health(is_ending=is_ending, has_ended=self._ending.is_over)
+
+    def stream_health(self) -> list[StreamHealth]:
+        """Return how the open streams of other services are; none where the process carries none."""
+        return self._others.health() if self._others is not None else []
 
     def shutdown(self, timeout: float) -> ShutdownReport:
         """Drain to Kafka, then to the fallback, then to the spool, and end.

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, ParamSpec, Protocol, TypeVar
 from telemetry.audit.accept.draft.adjuster import Unfit
 from telemetry.audit.accept.event_pipeline import EventPipeline
 from telemetry.audit.accept.outbox.sealed_event import SealedEvent
+from telemetry.audit.health import StreamHealth
 from telemetry.audit.receipt import LEVELS, WAITING, Receipt
 from telemetry.audit.reports import AuditStats
 from telemetry.config.audit import WaitFor
@@ -310,6 +311,14 @@ class AuditService:
             message = f"service_name {problem.reason}; {problem.remedy}"
             raise EventError(message)
         return self._with(_ServiceOwner(self._owner, service_name))
+
+    def stream_health(self) -> list[StreamHealth]:
+        """Return how the open streams of other services are, in the order in which they were opened.
+
+        Raises:
+            LifecycleError: Before ``start()`` or after ``shutdown()``.
+        """
+        return self._owner.pipeline().stream_health()
 
     def _with(self, owner: PipelineOwner) -> AuditService:
         return AuditService(owner)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from telemetry.audit.accept.draft.adjuster import Unfit
 from telemetry.audit.accept.outbox.sealed_event import SealedEvent
-from telemetry.audit.health import Health
+from telemetry.audit.health import Health, StreamHealth
 from telemetry.audit.receipt import ACCEPTED, Receipt
 from telemetry.audit.reports import AuditStats, ShutdownReport
 from telemetry.exceptions import Problem, TelemetryError
@@ -80,6 +80,9 @@ class EventPipeline(Protocol):
 
     def health(self, *, is_ending: bool) -> Health:
         """Return how it is, and whether it accepts events safely; ``is_ending`` after ``shutdown()`` was called."""
+
+    def stream_health(self) -> list[StreamHealth]:
+        """Return how the open streams of other services are."""
 
     def shutdown(self, timeout: float) -> ShutdownReport:
         """Deliver or keep what was accepted within ``timeout`` seconds, and end."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import groupby
+from operator import attrgetter
 
 import uuid_utils
 
@@ -58,7 +60,9 @@ class ObjectBuffer:
         self._form = form if form is not None else PlainForm()
         self._max_bytes = max_bytes
         self._max_seconds = max_seconds
-        self._records: list[SealedRecord] = []
+        self._groups: dict[str, deque[SealedRecord]] = {}
+        self._round: dict[str, deque[SealedRecord]] = {}
+        self._count = 0
         self._bytes = 0
         self._opened_at = 0.0
         self._paused_until = 0.0
@@ -66,12 +70,12 @@ class ObjectBuffer:
 
     def __len__(self) -> int:
         """How many records are in no object yet."""
-        return len(self._records)
+        return self._count
 
     @property
     def oldest(self) -> float | None:
         """When the oldest record was added, in monotonic seconds; None while there is none."""
-        return self._opened_at if self._records else None
+        return self._opened_at if self._count else None
 
     def add(self, records: Sequence[SealedRecord], *, reason: str, now: float) -> None:
         """Append records.
@@ -81,10 +85,12 @@ class ObjectBuffer:
             reason: Why Kafka did not accept them, in one word; an object states the latest reason.
             now: Monotonic seconds.
         """
-        if not self._records:
+        if not self._count:
             self._opened_at = now
         self._reason = reason
-        self._records.extend(records)
+        for producer, group in groupby(records, key=attrgetter("producer")):
+            self._groups.setdefault(producer, deque()).extend(group)
+        self._count += len(records)
         self._bytes += sum(record.size for record in records)
 
     def pause(self, until: float) -> None:
@@ -93,36 +99,50 @@ class ObjectBuffer:
 
     def seconds_until_due(self, now: float) -> float:
         """Return after how many seconds the next object is due; 0 or less if it is now. There must be a record."""
-        # 1. A pause delays everything, as long as memory allows. 2. A full object is due. 3. Otherwise time decides.
+        # 1. A pause delays everything, as long as memory allows. 2. A full object is due, and so is the rest of a round.
+        # 3. Otherwise time decides.
         paused = self._paused_until - now
         if paused > 0 and self._bytes < max(self._max_bytes, _PAUSED_BYTES):
             return paused
-        if self._bytes >= self._max_bytes:
+        if self._round or self._bytes >= self._max_bytes:
             return 0.0
         return self._opened_at + self._max_seconds - now
 
     def cut(self, now: float) -> PendingObject:
-        """Take out the first records that belong to one producer and fit, at least one, for an object."""
-        # Adopted records of a dead process may come before this one's: an object has one producer, named in its header.
-        producer, size, count = self._records[0].producer, 0, 0
-        for record in takewhile(lambda record: record.producer == producer, self._records):
-            if count and size + record.size > self._max_bytes:
-                break
-            size += record.size
-            count += 1
-        records = self._records[:count]
+        """Take out the records of the producer whose turn it is, as many as fit, at least one, for an object.
+
+        An object has one producer, named in its header. Where records of several wait, a round begins: each producer's
+        records that are there by now become objects of their own, one producer after the other in the order in which they came.
+        What comes in meanwhile waits for the next round, so that no record overtakes an earlier one of its key.
+        """
+        if not self._round and len(self._groups) > 1:
+            self._round, self._groups = self._groups, {}
+        turns = self._round or self._groups
+        producer, waiting = next(iter(turns.items()))
+        records, size = self._fitting(waiting)
+        if not waiting:
+            del turns[producer]
         pending = PendingObject(self._name(records), records, self._reason, opened_at=self._opened_at, begun_at=now)
-        del self._records[:count]
+        self._count -= len(records)
         self._bytes -= size
-        # What is left begins a new wait, unless it fills a further object: that one is due at once by its size.
+        # What is left begins a new wait, unless it is part of a round or fills a further object: that one is due at once.
         self._opened_at = now
         return pending
 
+    def _fitting(self, waiting: deque[SealedRecord]) -> tuple[list[SealedRecord], int]:
+        records = [waiting.popleft()]
+        size = records[0].size
+        while waiting and size + waiting[0].size <= self._max_bytes:
+            size += waiting[0].size
+            records.append(waiting.popleft())
+        return records, size
+
     def take_all(self) -> list[SealedRecord]:
         """Take out every record, in order."""
-        records, self._records = self._records, []
-        self._bytes = 0
-        return records
+        groups = [*self._round.values(), *self._groups.values()]
+        self._round, self._groups = {}, {}
+        self._count = self._bytes = 0
+        return [record for group in groups for record in group]
 
     def encode(self, pending: PendingObject) -> None:
         """Write out an object's bytes, once; needs no lock.

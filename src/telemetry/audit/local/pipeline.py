@@ -19,7 +19,7 @@ from telemetry.audit.accept.draft.relayed_event import RelayedEvent
 from telemetry.audit.accept.event_pipeline import NO_SHARED_STREAMS, EventPipeline
 from telemetry.audit.accept.outbox.outbox import clear_outbox
 from telemetry.audit.accept.outbox.sealed_event import SealedEvent
-from telemetry.audit.health import STOPPED, Health
+from telemetry.audit.health import STOPPED, Health, StreamHealth
 from telemetry.audit.local.captures import captures
 from telemetry.audit.local.event_console import EventConsole
 from telemetry.audit.local.event_memory import memory_of_process
@@ -184,6 +184,15 @@ class LocalPipeline:
             reasons=(STOPPED,) if is_over else (),
             refused=self._counts.refused,
         )
+
+    def stream_health(self) -> list[StreamHealth]:
+        """Return the streams of other services: nothing waits in them."""
+        with self._lock:
+            names = list(self._others)
+        return [
+            StreamHealth(service_name=name, waiting=0, used_share=0.0, has_data_key=True, oldest_waiting_seconds=0.0)
+            for name in names
+        ]
 
     def shutdown(self, timeout: float) -> ShutdownReport:
         """Accept no further event.

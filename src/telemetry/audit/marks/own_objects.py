@@ -29,7 +29,7 @@ from telemetry.format.objects.sealed_reader import SealedObjectReader, require_s
 from telemetry.format.objects.stored_name import PLAIN, SEALED, ObjectName
 from telemetry.format.proof.leaves import from_text
 from telemetry.format.proof.signed_note import PublicKey, Signer
-from telemetry.format.value.message import source_of
+from telemetry.format.value.message import environment_of, source_of
 from telemetry.storage import StorageProvider
 
 logger = logging.getLogger("telemetry.replay")
@@ -77,7 +77,7 @@ class OwnObjects:
         form: Form in which the service stores.
         signers: Public keys of the service and its siblings; empty where it does not sign.
         is_sealing: Whether the service seals its events, so that one that is not sealed cannot be its own.
-        is_shared: Whether the service logs on behalf of others too, so that it stores their events.
+        is_shared: Whether it logs on behalf of other services of its environment; what they logged is its own then.
         term: Says how long objects without a mark are accepted.
     """
 
@@ -94,12 +94,13 @@ class OwnObjects:
     ) -> None:
         self._source = source
         # Of everything that the service writes. It sealed these bytes itself, so a look at the beginning is enough.
-        self._begin = b'{"specversion":"1.0","source":"%b",' % source.encode()
+        own = environment_of(source) if is_shared else f'{source}",'
+        self._begin = b'{"specversion":"1.0","source":"%b' % own.encode()
+        self._is_shared = is_shared
         self._keys = keys
         self._form = form
         self._signers = signers
         self._is_sealing = is_sealing
-        self._is_shared = is_shared
         self._term = term
 
     def begin(self) -> None:
@@ -143,10 +144,13 @@ class OwnObjects:
             records = PlainObjectReader(parts).records()
         for record in records:
             source = source_of_record(record, producer=name.producer, may_be_clear=not self._is_sealing)
-            if source != self._source and not self._is_shared:
+            if not self._accepts(source):
                 message = f"it has a record of {source[:200]!r}, which is another service"
                 raise TamperedError(message)
             yield record
+
+    def _accepts(self, source: str) -> bool:
+        return source == self._source or (self._is_shared and environment_of(source) == environment_of(self._source))
 
     def _open_sealed(self, waiting: WaitingObject, reader: SealedObjectReader) -> OpenedObject:
         header = reader.header
@@ -168,9 +172,9 @@ class OwnObjects:
             if self._signers:
                 raise
             return _left(str(exc))
-        # 4. Its records: each has the leaf hash that the header states, and belongs to this service or those it logs for.
+        # 4. Its records: each has the leaf hash that the header states, and belongs to this service.
         records = list(reader.records(key))
-        if not self._is_shared and not all(record.value.startswith(self._begin) for record in records):
+        if not all(record.value.startswith(self._begin) for record in records):
             # Services may share a signing key or a storage secret; each sends its own events.
             return _left("it has records of another service; replay it under that service's name")
         return OpenedObject(Whose.OURS, [_sent(record, waiting) for record in records])
@@ -186,7 +190,7 @@ class OwnObjects:
                 message = "the object has records of several services"
                 raise TamperedError(message)
             records.append(_sent(record, waiting))
-        if sources != {self._source} and not (self._is_shared and self._form.shelf is PLAIN):
+        if not sources or not all(map(self._accepts, sources)):
             return _left(f"it has records of {', '.join(sources)[:200]!r}; replay it under that service's name")
         _report_holes(waiting, records)
         if self._form.shelf is PLAIN:

@@ -14,6 +14,7 @@ from telemetry.audit.accept.seal_times import SealTimes
 from telemetry.audit.accept.stream import ProducerStream
 from telemetry.audit.accept.waiting_line import Patience, WaitingLine
 from telemetry.audit.accept.waiting_timer import WaitingTimer
+from telemetry.audit.health import StreamHealth
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.opening.spooling import Spooling, queue_bytes
 from telemetry.audit.send.batcher import AuditBatcher
@@ -32,6 +33,12 @@ class OtherServices(Protocol):
 
     def pipeline_of(self, service_name: str, whole: EventPipeline) -> EventPipeline:
         """Return the pipeline of a service; ``whole`` is that of the process."""
+
+    def health(self) -> list[StreamHealth]:
+        """Return how the open streams are."""
+
+    def open_streams(self) -> int:
+        """Return how many streams are open."""
 
 
 class Accepting(NamedTuple):

@@ -16,7 +16,7 @@ from telemetry.exceptions import FormatError, SpoolError
 from telemetry.format.objects.own_record import source_of_record
 from telemetry.format.objects.record_lines import StoredRecord
 from telemetry.format.objects.sealed_object import ContentKey
-from telemetry.format.value.message import source_of
+from telemetry.format.value.message import environment_of, source_of
 
 _CHUNK = 500
 _READABLE = (PLAIN_VERSION, SEALED_VERSION)
@@ -42,7 +42,7 @@ class Owner(NamedTuple):
 
     def accepts(self, source: str) -> bool:
         """Return whether a stream of this source is the service's own, or one that it carries for another."""
-        return source == self.source or (self.carries_others and _environment(source) == _environment(self.source))
+        return source == self.source or (self.carries_others and environment_of(source) == environment_of(self.source))
 
     def has_logged(self, row: Row, *, producer: str) -> bool:
         """Return whether the service can have logged what a segment without seals has."""
@@ -70,10 +70,6 @@ def owner_of(config: TelemetryConfig, keys: StorageKeys) -> Owner:
         may_be_clear=not audit.encryption_enabled,
         carries_others=audit.shared_streams is not None,
     )
-
-
-def _environment(source: str) -> str:
-    return source.rpartition("/")[0]
 
 
 def accept_segment(path: Path, owner: Owner, *, key: ContentKey | None) -> int:

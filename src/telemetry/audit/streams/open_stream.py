@@ -11,6 +11,7 @@ from telemetry.audit.accept.intake import Intake
 from telemetry.audit.accept.key_supply import ReadyKeys
 from telemetry.audit.accept.share import Share
 from telemetry.audit.accept.stream import ProducerStream
+from telemetry.audit.health import StreamHealth
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.send.checkpoints.checkpointer import Checkpointer
 from telemetry.audit.spool.stream.spooled_stream import SpooledStream
@@ -46,6 +47,17 @@ class OpenStream:
     def producer(self) -> str:
         """UUIDv7 of the stream."""
         return self.stream.producer
+
+    @property
+    def health(self) -> StreamHealth:
+        """How it is; may be asked in any thread."""
+        return StreamHealth(
+            service_name=self.service_name,
+            waiting=self.intake.waiting,
+            used_share=self.share.fill,
+            has_data_key=self.keys is None or self.keys.keyring.has_usable_key,
+            oldest_waiting_seconds=self.intake.oldest_waiting_seconds,
+        )
 
     def before_send(self, records: Sequence[SealedRecord]) -> Iterable[SealedRecord]:
         """Return the checkpoints that are due; called by the sender with the stream's records of a batch."""

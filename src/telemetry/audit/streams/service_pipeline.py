@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from telemetry.audit.accept.draft.adjuster import Unfit
 from telemetry.audit.accept.event_pipeline import EventPipeline
 from telemetry.audit.accept.outbox.sealed_event import SealedEvent
-from telemetry.audit.health import Health
+from telemetry.audit.health import Health, StreamHealth
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.receipt import ACCEPTED, Receipt
 from telemetry.audit.reports import AuditStats, ShutdownReport
@@ -106,6 +106,10 @@ class ServicePipeline:
     def health(self, *, is_ending: bool) -> Health:
         """Return how the process is."""
         return self._whole.health(is_ending=is_ending)
+
+    def stream_health(self) -> list[StreamHealth]:
+        """Return how the open streams of the process are."""
+        return self._whole.stream_health()
 
     def shutdown(self, timeout: float) -> ShutdownReport:
         """End the pipeline of the process."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from telemetry.audit.accept.event_pipeline import EventPipeline
+from telemetry.audit.health import StreamHealth
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.streams.service_pipeline import ServicePipeline
 from telemetry.audit.streams.stream_registry import StreamRegistry
@@ -37,3 +38,11 @@ class ServicePipelines:
             return whole
         self._registry.require_room(service_name)
         return ServicePipeline(whole, self._registry, ledger=self._ledger, service_name=service_name)
+
+    def health(self) -> list[StreamHealth]:
+        """Return how the open streams are, in the order in which they were opened."""
+        return [stream.health for stream in self._registry.streams()]
+
+    def open_streams(self) -> int:
+        """Return how many streams are open."""
+        return len(self._registry)

@@ -117,6 +117,12 @@ def source_of(environment: str, service_name: str) -> str:
     return f"/{quote(environment, safe='')}/{quote(service_name, safe='')}"
 
 
+def environment_of(source: str) -> str:
+    """Return the beginning that the sources of all services of an environment have: ``/environment/``."""
+    # Both parts are percent-encoded, so the last slash is the one between them.
+    return source[: source.rfind("/") + 1]
+
+
 def context_of(source: str) -> dict[str, str]:
     """Return the encryption context of a source's data keys: service, environment, purpose, format version."""
     # Both parts are percent-encoded, so the first slash in the rest is the one between them.

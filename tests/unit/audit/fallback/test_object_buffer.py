@@ -93,12 +93,59 @@ def test_record_larger_than_an_object_goes_alone() -> None:
 
 
 def test_rest_begins_a_new_wait() -> None:
-    first, second = records(1), records(1)
-    buffer = _buffer()
-    buffer.add([*first, *second], reason="unavailable", now=100.0)
+    batch = records(3)
+    buffer = _buffer(max_bytes=batch[0].size * 2 + 20)
+    buffer.add(batch, reason="unavailable", now=100.0)
     buffer.cut(105.0)
 
     assert buffer.seconds_until_due(106.0) == 4.0
+
+
+def test_other_producers_of_a_round_are_due_at_once() -> None:
+    first, second = records(1), records(1)
+    buffer = _buffer()
+    buffer.add([*first, *second], reason="unavailable", now=100.0)
+    assert buffer.cut(105.0).records == first
+
+    assert buffer.seconds_until_due(106.0) == 0.0
+    assert buffer.cut(106.0).records == second
+
+
+def test_interleaved_producers_have_an_object_each() -> None:
+    streams = [records(20) for _ in range(3)]
+    buffer = _buffer()
+    for number in range(20):
+        buffer.add([stream[number] for stream in streams], reason="unavailable", now=100.0)
+
+    cut = [buffer.cut(105.0).records for _ in range(3)]
+
+    assert cut == streams
+    assert len(buffer) == 0
+
+
+def test_what_comes_in_during_a_round_waits_for_the_next_one() -> None:
+    dead, own = records(4), records(4)
+    buffer = _buffer(max_bytes=dead[0].size * 2 + 20)
+    buffer.add([*dead, *own[:2]], reason="unavailable", now=100.0)
+    cut = [buffer.cut(105.0).records]
+    buffer.add(own[2:], reason="unavailable", now=105.0)
+
+    cut += [buffer.cut(105.0).records for _ in range(3)]
+
+    assert cut == [dead[:2], dead[2:], own[:2], own[2:]], (
+        "nothing overtakes the records of a dead process of the service"
+    )
+
+
+def test_round_can_be_taken_out_in_order() -> None:
+    dead, own = records(4), records(4)
+    buffer = _buffer(max_bytes=dead[0].size * 2 + 20)
+    buffer.add([*dead, *own[:2]], reason="unavailable", now=100.0)
+    buffer.cut(105.0)
+    buffer.add(own[2:], reason="unavailable", now=105.0)
+
+    assert buffer.take_all() == [*dead[2:], *own]
+    assert len(buffer) == 0
 
 
 def test_everything_can_be_taken_out() -> None:
