@@ -156,6 +156,14 @@ def test_gateway_sends_the_events_of_its_callers(key: SigningKey, sibling: Signi
     assert own(sibling, source="/production/gateway", is_shared=True).open(waiting, [data]).whose is Whose.OTHERS
 
 
+def test_gateway_leaves_the_events_of_another_environment(key: SigningKey) -> None:
+    waiting, data = sealed(key)
+    assert own(key, source="/staging/gateway", is_shared=True).open(waiting, [data]).whose is Whose.OTHERS
+
+    waiting, data = put(PlainForm(), records(3))
+    assert own(source="/staging/gateway", secret=None, is_shared=True).open(waiting, [data]).whose is Whose.OTHERS
+
+
 def test_gateway_without_keys_sends_the_events_of_its_callers() -> None:
     waiting, data = put(PlainForm(), records(3))
 
