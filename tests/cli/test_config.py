@@ -166,3 +166,10 @@ def test_long_variables_are_listed_as_json() -> None:
         "meaning": "audit_config.kafka_topic",
         "set": False,
     }
+
+
+def test_size_as_json() -> None:
+    done = run("config", "size", "--services", "200", "--events-per-second", "2000", "--json")
+
+    assert done.code == 0
+    assert json.loads(done.out)["key_calls_per_hour"] == 400

@@ -113,6 +113,52 @@ def variables(
         out.print(f"{mark} {row['name']:{width}}  {escape_markup(row['meaning'])}")
 
 
+@app.command(
+    epilog=examples(
+        "telemetry config size --services 200 --gateways 2 --events-per-second 2000",
+        "telemetry config size --services 10 --events-per-second 50 --events-per-request 1 --json",
+    )
+)
+@reporting_errors
+def size(
+    *,
+    services: Annotated[int, typer.Option(min=1, max=100_000, help="Services that log.")],
+    events_per_second: Annotated[
+        float, typer.Option(min=0.001, max=10_000_000, help="Events of all services together, at their peak.")
+    ],
+    gateways: Annotated[int, typer.Option(min=1, max=1_000, help="Gateways that share the load.")] = 2,
+    payload_bytes: Annotated[int, typer.Option(min=1, max=64 << 20, help="Payload of an event as JSON.")] = 1_024,
+    events_per_request: Annotated[int, typer.Option(min=1, max=100_000, help="Events in one request.")] = 100,
+    outage_minutes: Annotated[
+        float, typer.Option(min=0, max=10_000, help="Minutes in which the spool takes everything.")
+    ] = 1.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON; sizes are bytes.")] = False,
+) -> None:
+    """Estimate what gateways need with the default settings: cores, memory, disk, topic, data keys and checkpoints.
+
+    Of several gateways one may be away: the others carry its load. The numbers follow from measurements on one machine
+    (docs/sizing.md); measure yours with `make bench-sizing`.
+    """
+    from telemetry.doctor.sizing import Load, size_of
+
+    load = Load(
+        services=services,
+        gateways=gateways,
+        events_per_second=events_per_second,
+        payload_bytes=payload_bytes,
+        events_per_request=events_per_request,
+        outage_seconds=outage_minutes * 60,
+    )
+    sizing = size_of(load)
+    if as_json:
+        write_line(msgspec.json.encode(sizing.as_dict()).decode())
+        return
+    rows = sizing.as_rows()
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        out.print(f"{name:{width}}  {value}")
+
+
 def _variables(*, long: bool) -> Iterator[dict[str, Any]]:
     from telemetry.config.loading.short_variables import SHORT_VARIABLES
     from telemetry.config.loading.variable_names import OF_COMMANDS, long_names
