@@ -8,7 +8,7 @@ import ssl
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from telemetry.config import TelemetryConfig
+from tests.services.broker_rights import new_topic
 from tests.services.kafka import KafkaBroker
 from tests.services.ports import free_ports
 from tests.support.chart import ROOT, Chart, Document, of_kind, pods, required_values
@@ -57,12 +58,15 @@ def chart(helm: Path, tmp_path: Path) -> Chart:
     return Chart(helm, tmp_path)
 
 
-def _objects(prepared: Path, documents: list[Document]) -> dict[str, Files]:
+def _objects(prepared: Path, documents: list[Document], kafka: KafkaBroker) -> dict[str, Files]:
     def files(**names: str) -> Files:
         return {name.replace("_", "."): (prepared / file).read_bytes() for name, file in names.items()}
 
     configuration = of_kind(documents, "ConfigMap")[0]
+    own = kafka.certificates.clients["payments"]
+    kafka_files = {"ca.crt": kafka.certificates.ca, "tls.crt": own.certificate, "tls.key": own.key}
     return {
+        "audit-kafka": {name: file.read_bytes() for name, file in kafka_files.items()},
         configuration["metadata"]["name"]: {name: text.encode() for name, text in configuration["data"].items()},
         "audit-signing": files(signing_key="signing.key", passphrase="passphrase"),
         "audit-local-key": files(audit_key="audit.key", passphrase="passphrase"),
@@ -88,10 +92,17 @@ class Gateway:
         pod: Its specification.
         prepared: Certificates of a caller.
         folder: Scratch folder.
+        ports: Where the container before it listened; it has the same configuration.
+
+    Attributes:
+        ports: Of events, and of health.
     """
 
-    def __init__(self, site: PodSite, pod: Document, prepared: Path, folder: Path) -> None:
-        port, admin = free_ports(2)
+    def __init__(
+        self, site: PodSite, pod: Document, prepared: Path, folder: Path, *, ports: Sequence[int] | None = None
+    ) -> None:
+        self.ports = ports or free_ports(2)
+        port, admin = self.ports
         changes = {"0.0.0.0:4318": f"127.0.0.1:{port}", "0.0.0.0:9464": f"127.0.0.1:{admin}"}
         self._output = folder / "gateway.txt"
         self.process = site.start(pod, container="telemetry-audit", changes=changes, output=self._output)
@@ -110,10 +121,10 @@ class Gateway:
         except httpx.TransportError:
             return 0
 
-    def log(self) -> httpx.Response:
+    def log(self, level: str = "delivered") -> httpx.Response:
         event = {"event_type": "user_login", "user_id": "ada", "payload": {}}
         with httpx.Client(verify=self._tls, timeout=60) as client:
-            return client.post(f"{self._url}/v1/events", json=event, headers={"Prefer": "wait=delivered"})
+            return client.post(f"{self._url}/v1/events", json=event, headers={"Prefer": f"wait={level}"})
 
     def end(self) -> int:
         self.process.terminate()
@@ -127,11 +138,7 @@ def documents(chart: Chart, kafka: KafkaBroker, topic: str) -> list[Document]:
 
 @pytest.fixture
 def site(prepared: Path, documents: list[Document], kafka: KafkaBroker) -> Iterator[PodSite]:
-    own = kafka.certificates.clients["payments"]
-    kafka_files = {"ca.crt": kafka.certificates.ca, "tls.crt": own.certificate, "tls.key": own.key}
-    objects = _objects(prepared, documents)
-    objects["audit-kafka"] = {name: file.read_bytes() for name, file in kafka_files.items()}
-    with pod_site(objects) as found:
+    with pod_site(_objects(prepared, documents, kafka)) as found:
         yield found
 
 
@@ -168,6 +175,41 @@ def test_gateway_runs_in_its_pod(site: PodSite, documents: list[Document], prepa
 
     code, said = _finished(site, _pod(documents, "CronJob"), "verify", tmp_path / "verify.txt")
     assert code == 0, said
+
+
+def test_killed_while_kafka_hangs(
+    own_kafka: Callable[..., KafkaBroker], chart: Chart, prepared: Path, tmp_path: Path
+) -> None:
+    """What was answered durable is on the topic once the next container works on the same volume."""
+    kafka = own_kafka()
+    documents = chart.render(_values(kafka, new_topic(kafka)))
+    pod = _pod(documents, "StatefulSet")
+    with pod_site(_objects(prepared, documents, kafka)) as site:
+        first = Gateway(site, pod, prepared, tmp_path)
+        try:
+            until(lambda: first.status("/readyz") == 200, what="readiness", state=first.said, timeout=_SECONDS)
+            kafka.freeze()
+            (event,) = first.log("durable").json()["events"]
+            assert event["level"] == "durable"
+        finally:
+            first.process.kill()
+            first.process.wait()
+            kafka.thaw()
+        second = Gateway(site, pod, prepared, tmp_path, ports=first.ports)
+        try:
+            until(lambda: second.status("/readyz") == 200, what="readiness", state=second.said, timeout=_SECONDS)
+            assert second.end() == 0, second.said()
+        finally:
+            second.process.kill()
+            second.process.wait()
+
+        reading = copy.deepcopy(_pod(documents, "Pod"))
+        reading["containers"][0]["args"] = ["tail", "-c", "/etc/telemetry/telemetry.toml", "--json"]
+        code, said = _finished(site, reading, "doctor", tmp_path / "tail.txt")
+        assert code == 0, said
+        assert event["id"] in said
+        code, said = _finished(site, _pod(documents, "CronJob"), "verify", tmp_path / "verify.txt")
+        assert code == 0, said
 
 
 def test_doctor_of_helm_test(site: PodSite, documents: list[Document], tmp_path: Path) -> None:
