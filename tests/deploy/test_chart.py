@@ -123,6 +123,14 @@ def test_only_the_preparation_of_a_node_runs_as_root(chart: Chart) -> None:
     assert "initContainers" not in one(documents, "DaemonSet")["spec"]["template"]["spec"]
 
 
+def test_the_agent_of_a_node_is_the_same_container(chart: Chart) -> None:
+    gateway, agent = (
+        one(chart.render(required_values(mode=mode)), kind)["spec"]["template"]["spec"]["containers"]
+        for mode, kind in (("gateway", "StatefulSet"), ("daemonset", "DaemonSet"))
+    )
+    assert gateway == agent
+
+
 def test_the_spool_outlives_its_pod(chart: Chart) -> None:
     gateway = one(chart.render(required_values()), "StatefulSet")["spec"]
     (claim,) = gateway["volumeClaimTemplates"]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import os
 import secrets
 import ssl
+import stat
 import subprocess
 import sys
 import tomllib
@@ -19,11 +21,11 @@ from telemetry.config import TelemetryConfig
 from tests.services.broker_rights import new_topic
 from tests.services.kafka import KafkaBroker
 from tests.services.ports import free_ports
-from tests.support.chart import ROOT, Chart, Document, of_kind, pods, required_values
+from tests.services.required import unavailable
+from tests.support.chart import Chart, Document, of_kind, pods, required_values
 from tests.support.pod import Files, PodSite, pod_site
 from tests.support.until import until
 
-_PREPARE = ROOT / "deploy" / "compose" / "prepare.py"
 _SECONDS = 120.0
 _SECRETS = {
     "signing": {"existingSecret": "audit-signing"},
@@ -31,26 +33,6 @@ _SECRETS = {
     "storage": {"existingSecret": "audit-storage"},
     "kafka": {"existingSecret": "audit-kafka"},
 }
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Keys and certificates."""
-    folder = tmp_path_factory.mktemp("prepared") / "trial"
-    subprocess.run([sys.executable, str(_PREPARE), str(folder)], check=True, timeout=_SECONDS, capture_output=True)
-    trust = [
-        sys.executable,
-        "-m",
-        "telemetry",
-        "trust",
-        "init",
-        str(folder / "audit.pub"),
-        "--gateway",
-        "/production/audit-gateway",
-    ]
-    trust += ["--source", "/production/payments", "--out", str(folder / "trust.toml")]
-    subprocess.run(trust, check=True, timeout=_SECONDS, capture_output=True)
-    return folder
 
 
 @pytest.fixture
@@ -274,6 +256,39 @@ def test_the_configuration_loads(chart: Chart, prepared: Path, tmp_path: Path, m
     assert audit.spool_path == Path("/var/lib/telemetry/spool")
     assert gateway is not None
     assert gateway.listen == (("http://127.0.0.1:4318",) if mode == "sidecar" else ("https://0.0.0.0:4318",))
+
+
+def test_the_configuration_says_what_the_values_say(chart: Chart) -> None:
+    odd: dict[str, Any] = {
+        "kafka_options": {"linger.ms": "5", "client.rack": 'a"b\\c', 'quo"ted': "x"},
+        "scrub_keys": ["p\u00e4ss", "tab\there", "line\nend", "{{ .Values }}", "# no comment"],
+        "previous_keys": [{"provider": "aws_kms", "kms_key_id": "alias/old"}, {"provider": "gcp_kms", "key_ring": "a"}],
+        "encryption_config": {"provider": "aws_kms", "timeout_ms": 5_000, "previous_keys": []},
+        "data_key_max_bytes": 1 << 40,
+        "data_key_grace_seconds": 0.125,
+        "scrub": True,
+        "signing_config": {"every_events": 10},
+    }
+    documents = chart.render(required_values(config={"audit_config": odd, "version": "[1.0]"}))
+    found = tomllib.loads(of_kind(documents, "ConfigMap")[0]["data"]["telemetry.toml"])
+
+    assert found["version"] == "[1.0]"
+    assert {name: found["audit_config"][name] for name in odd} == {
+        **odd,
+        "encryption_config": {**odd["encryption_config"], "kms_key_id": "alias/audit", "aws_region": "eu-west-1"},
+    }
+
+
+def test_the_folder_of_a_node_is_prepared(chart: Chart, tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        unavailable("only root can give a folder to another user")
+    (preparing,) = _pod(chart.render(required_values(mode="daemonset")), "DaemonSet")["initContainers"]
+    program, *words = [word.replace("/node", str(tmp_path)) for word in preparing["command"]]
+    assert program == "python"
+    for _again in range(2):
+        subprocess.run([sys.executable, *words], check=True, timeout=_SECONDS)
+        status = (tmp_path / "spool").stat()
+        assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (10_001, 10_001, 0o700)
 
 
 def test_variables_of_a_service_would_be_no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.services.required import unavailable
-from tests.support.chart import ROOT, Document
+from tests.support.chart import ROOT, Document, containers
 from tests.support.pod_root import Plan
 
 Files = Mapping[str, bytes]
@@ -56,7 +56,7 @@ class PodSite:
             output: File for what it says.
         """
         self._group = pod["securityContext"]["fsGroup"]
-        (found,) = [each for each in pod["containers"] if each["name"] == container]
+        (found,) = [each for each in containers(pod) if each["name"] == container]
         volumes = {volume["name"]: volume for volume in pod["volumes"]}
         mounts = [self._mount(mount, volumes, changes) for mount in found["volumeMounts"]]
         words = [_changed(word, changes) for word in found["args"]]

@@ -5,12 +5,17 @@
 {{- else if kindIs "slice" . -}}
 [{{ range $index, $item := . }}{{ if $index }}, {{ end }}{{ include "telemetry-audit.toml.value" $item }}{{ end }}]
 {{- else if kindIs "map" . -}}
-{ {{- range $index, $name := keys . | sortAlpha }}{{ if $index }}, {{ end }}{{ $name | toJson }} = {{ include "telemetry-audit.toml.value" (get $ $name) }}{{ end -}} }
+{ {{- range $index, $name := keys . | sortAlpha }}{{ if $index }}, {{ end }}{{ include "telemetry-audit.toml.key" $name }} = {{ include "telemetry-audit.toml.value" (get $ $name) }}{{ end -}} }
 {{- else if kindIs "string" . -}}
 {{ . | toRawJson }}
 {{- else -}}
 {{ . | toJson }}
 {{- end -}}
+{{- end }}
+
+{{- /* Writes a key: quoted where it is no bare one, such as "linger.ms". */ -}}
+{{- define "telemetry-audit.toml.key" -}}
+{{- if regexMatch "^[A-Za-z0-9_-]+$" . }}{{ . }}{{ else }}{{ . | toRawJson }}{{ end -}}
 {{- end }}
 
 {{- /* Writes the table .table with the name .path: first its values, then the tables in it. */ -}}
@@ -22,13 +27,14 @@
 {{- range $name := keys $table | sortAlpha }}
 {{- $value := get $table $name }}
 {{- if not (or (kindIs "map" $value) (kindIs "invalid" $value)) }}
-{{ $name }} = {{ include "telemetry-audit.toml.value" $value }}
+{{ include "telemetry-audit.toml.key" $name }} = {{ include "telemetry-audit.toml.value" $value }}
 {{- end }}
 {{- end }}
 {{- range $name := keys $table | sortAlpha }}
 {{- $value := get $table $name }}
 {{- if kindIs "map" $value }}
-{{ include "telemetry-audit.toml.table" (dict "table" $value "path" (ternary (printf "%s.%s" $.path $name) $name (ne $.path ""))) }}
+{{- $key := include "telemetry-audit.toml.key" $name }}
+{{ include "telemetry-audit.toml.table" (dict "table" $value "path" (ternary (printf "%s.%s" $.path $key) $key (ne $.path ""))) }}
 {{- end }}
 {{- end }}
 {{- end }}
