@@ -122,10 +122,9 @@ def _problems(entries: tuple[IdentityEntry, ...], own_service: str) -> Iterator[
 
 
 def _problems_of(field: str, entry: IdentityEntry, own_service: str) -> Iterator[Problem]:
-    if not entry.service.strip() or len(entry.service) > _MAX_NAME or _CONTROL.search(entry.service):
-        yield Problem(
-            field, f"service must be 1 to {_MAX_NAME} characters without control characters", "choose another"
-        )
+    if not 0 < len(entry.service) <= _MAX_NAME or not _is_visible(entry.service):
+        reason = f"service must be 1 to {_MAX_NAME} characters that can be seen, without control characters"
+        yield Problem(field, reason, "choose another")
     if ":" in entry.service:
         yield Problem(field, "service has a colon, which ends the user id in the Kafka key", "leave it out")
     if entry.service == own_service:
@@ -136,6 +135,11 @@ def _problems_of(field: str, entry: IdentityEntry, own_service: str) -> Iterator
     quota = entry.max_events_per_second
     if quota is not None and not 0 < quota <= 10_000_000:  # noqa: PLR2004 - far beyond what one process takes
         yield Problem(field, "max_events_per_second must be above 0 and at most 10000000", "correct it")
+
+
+def _is_visible(name: str) -> bool:
+    """Return whether a name looks like what it is: no marks of direction, no zero-width characters, no spaces around it."""
+    return name.isprintable() and name == name.strip()
 
 
 def _problems_of_credentials(field: str, entry: IdentityEntry) -> Iterator[Problem]:
