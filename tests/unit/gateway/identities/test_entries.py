@@ -86,7 +86,7 @@ def test_an_empty_file_knows_nobody(tmp_path: Path) -> None:
         ("[[identity]]\n" * 10_001 + "service = 'a'", "Object missing required field"),
         ("a = " + "[" * 100_000, "is not TOML"),
     ],
-    ids=range(21),
+    ids=range(24),
 )
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, named: str) -> None:
     assert named in problems(tmp_path, text)
