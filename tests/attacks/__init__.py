@@ -131,5 +131,6 @@ Further attacks, thought up when those above were mended:
 46   W writes a stream again that retention has removed            test_further_w_expired
 47   W ends `catalog coverage` with a traceback                    test_w_terminal: coverage
 48   W writes junk under a running process, for a later number     test_further_w_beyond
+49   W, B date an empty partition in the future, and exchange      test_further_w_empty_partition
 ==== ============================================================= =====================================================
 """

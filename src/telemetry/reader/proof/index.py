@@ -68,7 +68,8 @@ class ProofIndex:
         """
         if raw.place.partition is not None and raw.place[:2] not in self._beginnings:
             appended = raw.timestamp if raw.append_time is None else raw.append_time
-            self._beginnings[raw.place[:2]] = -math.inf if appended is None else appended
+            # Before offset 0 nothing was deleted; anyone may write the first record of an empty partition, under any date.
+            self._beginnings[raw.place[:2]] = -math.inf if appended is None or not raw.place.offset else appended
         if raw.value is None:
             return None
         place = self._places.read(raw.value)
