@@ -12,9 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewPartitions
 from pydantic import SecretStr
 
 from telemetry.config import AuditConfig, EncryptionConfig
+from telemetry.exceptions import ConfigurationError, TransportAuthorizationError
+from telemetry.forward.membership import Membership
 from telemetry.sync import Telemetry
 from tests.services.broker_rights import new_topic
 from tests.services.kafka import KafkaBroker
@@ -215,6 +219,40 @@ def test_outage_of_the_target_stops_and_goes_on(config: AuditConfig, tmp_path: P
     assert_in_order(siem)
 
 
+def test_partitions_that_are_added(config: AuditConfig, kafka: KafkaBroker, tmp_path: Path, siem: Siem) -> None:
+    log(config, range(40))
+    with forwarding(config, tmp_path, siem) as forwarder:
+        await_all(siem, forwarder, range(40))
+        admin = AdminClient(kafka.client_options("PLAINTEXT"))
+        for future in admin.create_partitions([NewPartitions(config.kafka_topic, 9)]).values():
+            future.result(60)
+        log(config, range(40, 200), users=40)
+        await_all(siem, forwarder, range(200))
+        assert forwarder.end() == 0, forwarder.tail()
+
+    partitions = {document["kafka"]["partition"] for document in siem.documents}
+    assert len(partitions) > 4
+
+
+def test_records_that_are_deleted_in_hand_are_not_lost(
+    config: AuditConfig, kafka: KafkaBroker, tmp_path: Path, siem: Siem
+) -> None:
+    siem.faults = [lambda _post, _ids: Reply(503)]
+    log(config, range(40))
+    with forwarding(config, tmp_path, siem) as forwarder:
+        until(lambda: "away" in forwarder.states(), timeout=_PATIENCE, state=forwarder.tail)
+        admin = AdminClient(kafka.client_options("PLAINTEXT"))
+        places = [TopicPartition(config.kafka_topic, partition, -1) for partition in range(4)]
+        for deleted in admin.delete_records(places).values():
+            deleted.result(60)
+        seen = len(forwarder.states())
+        # Longer than the time after which it looks at the topic.
+        until(lambda: len(forwarder.states()) > seen + 60, timeout=_PATIENCE, state=forwarder.tail)
+        siem.faults = []
+        await_all(siem, forwarder, range(40))
+        assert forwarder.end() == 0, forwarder.tail()
+
+
 def test_broker_that_returns(own_kafka: Callable[..., KafkaBroker], tmp_path: Path, siem: Siem) -> None:
     broker = own_kafka()
     values = broker.audit_options("PLAINTEXT") | {"kafka_topic": new_topic(broker)}
@@ -234,6 +272,31 @@ def test_broker_that_returns(own_kafka: Callable[..., KafkaBroker], tmp_path: Pa
         assert forwarder.end() == 0, forwarder.tail()
 
     assert_in_order(siem)
+
+
+def test_group_that_kafka_refuses(kafka: KafkaBroker, topic: str) -> None:
+    values = kafka.audit_options("SSL", client="stranger") | {"kafka_topic": topic}
+    config = AuditConfig(**values, encryption_enabled=False, fallback_enabled=False)
+    with pytest.raises(TransportAuthorizationError), Membership(config, group="siem", takeover=6.0):
+        pytest.fail("it may not see the topic")
+    kafka.add_acl("stranger", topic, ("READ", "DESCRIBE"))
+    with (
+        Membership(config, group="siem", takeover=6.0) as membership,
+        pytest.raises(TransportAuthorizationError, match="READ on the group"),
+    ):
+        until(lambda: membership.wait_to_lead(0.2), timeout=_PATIENCE)
+    consumer = Consumer(kafka.client_options("PLAINTEXT") | {"group.id": f"{topic}-other"})
+    consumer.subscribe([topic])
+    until(lambda: consumer.poll(0.1) or consumer.assignment(), timeout=_PATIENCE)
+    plain = AuditConfig(**kafka.audit_options("PLAINTEXT"), encryption_enabled=False, fallback_enabled=False)
+    plain = plain.model_copy(update={"kafka_topic": topic})
+    for group, takeover, option in ((f"{topic}-other", 6.0, "--group"), ("siem", 3.0, "--takeover")):
+        with (
+            Membership(plain, group=group, takeover=takeover) as membership,
+            pytest.raises(ConfigurationError, match=option),
+        ):
+            until(lambda: consumer.poll(0.1) or membership.wait_to_lead(0.2), timeout=_PATIENCE)
+    consumer.close()
 
 
 def test_ends_with_a_code_while_the_target_is_away(config: AuditConfig, tmp_path: Path, siem: Siem) -> None:

@@ -38,6 +38,7 @@ class ForwardCounts:
         refused: Events that the target refused for good.
         unopened: Events whose data key is not available for good.
         damaged: Records that are malformed or were altered, or are in conflict; they are not forwarded.
+        lost: Records that the topic deleted before they were forwarded.
         filtered: Events that the filter left out.
         retries: Times that something failed and was tried again.
         last_error: Why it was tried again last; empty once it succeeded.
@@ -52,6 +53,7 @@ class ForwardCounts:
     refused: int = 0
     unopened: int = 0
     damaged: int = 0
+    lost: int = 0
     filtered: int = 0
     retries: int = 0
     last_error: str = ""
@@ -109,10 +111,15 @@ class ForwardTally:
         with self._lock:
             self._counts = replace(self._counts, state=state, last_error=error, retries=self._counts.retries + 1)
 
-    def behind(self, lag: int | None) -> None:
-        """Note how many records of the topic are not forwarded; None while that is not known."""
+    def behind(self, lag: int | None, *, lost: int) -> None:
+        """Note what the topic has.
+
+        Args:
+            lag: Records that are not forwarded; None while that is not known.
+            lost: Records that were deleted before they were forwarded.
+        """
         with self._lock:
-            self._counts = replace(self._counts, lag=lag)
+            self._counts = replace(self._counts, lag=lag, lost=lost)
 
     def holds(self, oldest: float | None) -> None:
         """Note what is in hand.

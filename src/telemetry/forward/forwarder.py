@@ -52,16 +52,21 @@ class SessionGuard:
     @property
     def is_ending(self) -> bool:
         """Whether to read nothing more."""
-        return self._stop.is_asked or not self._turn.leads
+        return self._stop.is_asked or not self._turn.leads or self._turn.is_outdated
 
     @property
     def lag(self) -> int | None:
         """Records of the topic that are not forwarded."""
         return self._turn.lag
 
+    @property
+    def lost(self) -> int:
+        """Records that the topic deleted before they were forwarded."""
+        return self._turn.lost
+
     def pause(self, seconds: float) -> bool:
         """Wait; return whether to give up."""
-        self._tally.behind(self._turn.lag)
+        self._tally.behind(self._turn.lag, lost=self._turn.lost)
         if not self._turn.leads:
             return True
         forwarded = self._tally.snapshot().forwarded
@@ -146,7 +151,7 @@ class Forwarder:
                 self._tally.enter(State.FORWARDING)
                 Session(self._forwarding, trail, self._guard).run()
         finally:
-            self._tally.behind(self._turn.lag)
+            self._tally.behind(self._turn.lag, lost=self._turn.lost)
             self._tally.holds(None)
 
     def _require_passing(self, error: TelemetryError) -> None:

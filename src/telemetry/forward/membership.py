@@ -12,7 +12,13 @@ from typing import Any, Protocol, Self
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from telemetry.config import AuditConfig
-from telemetry.exceptions import TransportError
+from telemetry.exceptions import (
+    ConfigurationError,
+    Problem,
+    TelemetryError,
+    TransportAuthorizationError,
+    TransportError,
+)
 from telemetry.kafka.client_log import ClientLog
 from telemetry.kafka.errors import transport_error
 from telemetry.kafka.green_threads import require_real_threads
@@ -26,8 +32,8 @@ _POLL_SECONDS = 0.2
 _HAND_OVER_SECONDS = 20.0
 """How long a new leader waits for the former one to finish what it has in hand, at most."""
 _COMMIT_SECONDS = 15.0
-_LAG_SECONDS = 10.0
-_LAG_TIMEOUT = 5.0
+_LOOK_SECONDS = 10.0
+_LOOK_TIMEOUT = 5.0
 _LOST = frozenset(
     (
         KafkaError.ILLEGAL_GENERATION,
@@ -36,6 +42,17 @@ _LOST = frozenset(
         KafkaError.FENCED_INSTANCE_ID,
     )
 )
+_REMEDIES = {
+    KafkaError.INVALID_SESSION_TIMEOUT: (
+        "--takeover",
+        "give seconds between the broker's group.min.session.timeout.ms and group.max.session.timeout.ms",
+    ),
+    KafkaError.INCONSISTENT_GROUP_PROTOCOL: (
+        "--group",
+        "a program of another kind is in this group; choose another name",
+    ),
+    KafkaError.INVALID_GROUP_ID: ("--group", "choose another name"),
+}
 
 
 class Turn(Protocol):
@@ -55,6 +72,14 @@ class Turn(Protocol):
     def lag(self) -> int | None:
         """Records that are not forwarded; None while that is not known."""
 
+    @property
+    def lost(self) -> int:
+        """Records that were deleted before they were forwarded."""
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether the topic has more partitions than are read."""
+
     def wait_to_lead(self, seconds: float) -> bool:
         """Wait until it is this one, at most so long; return whether it is."""
 
@@ -62,11 +87,20 @@ class Turn(Protocol):
         """Say that nothing is in hand any more."""
 
 
+class PositionedSource(Protocol):
+    """A source that knows how far it was read."""
+
+    def positions(self) -> dict[int, int]:
+        """Return the offset after the last record, by partition."""
+
+
 class Alone:
     """A forwarder without a group, which always works."""
 
     leads = True
     lag: int | None = None
+    lost = 0
+    is_outdated = False
 
     def __enter__(self) -> Self:
         return self
@@ -100,6 +134,7 @@ class Membership:
     def __init__(self, config: AuditConfig, *, group: str, takeover: float) -> None:
         require_real_threads()
         self._topic = config.kafka_topic
+        self._group = group
         self._timeout = max(config.kafka_timeout_ms / 1_000, 1.0)
         self._last_error: KafkaError | None = None
         self._client_log = ClientLog(logger)
@@ -109,9 +144,14 @@ class Membership:
         self._leads = False
         self._in_use = False
         self._pending: dict[int, int] = {}
-        self._refusal: TransportError | None = None
+        self._refusal: TelemetryError | None = None
         self._committed: dict[int, int] = {}
         self._ends: dict[int, int] = {}
+        self._source: PositionedSource | None = None
+        self._lost = 0
+        # By partition, up to where deleted records were counted.
+        self._lows: dict[int, int] = {}
+        self._is_outdated = False
         self._next_look = 0.0
         self._worker = Worker("telemetry-forward-group", self._run)
 
@@ -151,6 +191,16 @@ class Membership:
             ends, committed = self._ends, self._committed
             return sum(max(ends[each] - committed.get(each, 0), 0) for each in ends) if ends else None
 
+    @property
+    def lost(self) -> int:
+        """Records that were deleted before they were forwarded, as far as that was seen."""
+        return self._lost
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether the topic has more partitions than are read: they are read once the trail is opened again."""
+        return self._is_outdated
+
     def wait_to_lead(self, seconds: float) -> bool:
         """Wait until this member leads, and keep that from being passed on before :meth:`release`.
 
@@ -161,11 +211,12 @@ class Membership:
             Whether it leads.
 
         Raises:
-            TransportError: Kafka does not let it join the group.
+            TelemetryError: Kafka does not let it join the group.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._leads or self._refusal, seconds)
             self._in_use = self._leads
+            self._is_outdated = False
             refusal = None if self._leads else self._refusal
             self._refusal = None
         # While Kafka is away its client tries again, and says so in its log.
@@ -178,6 +229,10 @@ class Membership:
         with self._changed:
             self._in_use = False
             self._changed.notify_all()
+
+    def watch(self, source: PositionedSource) -> None:
+        """Have a source say what was read: that is not lost when the topic deletes it."""
+        self._source = source
 
     def commit(self, offsets: Mapping[int, int], *, waits: bool = False) -> None:
         """Commit offsets soon; those of a member that no longer leads are dropped, and read again by its successor.
@@ -225,6 +280,17 @@ class Membership:
         if topic.error is not None:
             raise transport_error(topic.error, self._topic)
 
+    def _error_of(self, error: KafkaError) -> TelemetryError:
+        """Return our error for one that concerns the group."""
+        reason = f"{error.name()} ({error.str()})"
+        if error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
+            message = f"Kafka does not let this principal join the group {self._group!r}: {reason}; allow it READ on the group"
+            return TransportAuthorizationError(message)
+        if error.code() in _REMEDIES:
+            option, remedy = _REMEDIES[error.code()]
+            return ConfigurationError(Problem(option, f"Kafka refuses the group {self._group!r}: {reason}", remedy))
+        return transport_error(error, self._topic)
+
     def _note_error(self, error: KafkaError) -> None:
         # The client calls this inside its requests.
         self._last_error = error
@@ -239,14 +305,14 @@ class Membership:
             message = self._consumer.poll(_POLL_SECONDS)
             error = None if message is None else message.error()
             if error is not None:
-                self._refused(transport_error(error, self._topic))
+                self._refused(self._error_of(error))
             self._commit_pending()
             if self._leads and time.monotonic() >= self._next_look:
                 self._look()
-                self._next_look = time.monotonic() + _LAG_SECONDS
+                self._next_look = time.monotonic() + _LOOK_SECONDS
         self._commit_pending()
 
-    def _refused(self, refusal: TransportError | None) -> None:
+    def _refused(self, refusal: TelemetryError) -> None:
         with self._changed:
             self._refusal = refusal
             self._changed.notify_all()
@@ -268,7 +334,7 @@ class Membership:
             # The group is deciding anew; whether this member still leads is known after that.
             return
         if error is not None:
-            self._refused(transport_error(error, self._topic))
+            self._refused(self._error_of(error))
             return
         with self._changed:
             self._committed |= offsets
@@ -278,17 +344,38 @@ class Membership:
             self._changed.notify_all()
 
     def _look(self) -> None:
-        """Ask where the partitions end."""
+        """Ask where the partitions begin and end, and whether there are more of them."""
+        with self._changed:
+            committed = dict(self._committed)
         ends = {}
+        read = self._source.positions() if self._source is not None else {}
         try:
-            for partition in self._committed:
+            known = self._consumer.list_topics(self._topic, timeout=_LOOK_TIMEOUT).topics[self._topic].partitions
+            for partition, offset in committed.items():
                 place = TopicPartition(self._topic, partition)
-                ends[partition] = self._consumer.get_watermark_offsets(place, timeout=_LAG_TIMEOUT)[1]
+                low, ends[partition] = self._consumer.get_watermark_offsets(place, timeout=_LOOK_TIMEOUT)
+                self._count_lost(partition, max(offset, read.get(partition, 0)), low)
         except KafkaException as exc:
             logger.debug("the ends of the partitions are not known: %s", exc.args[0].str())
             return
         with self._changed:
             self._ends = ends
+            self._is_outdated = bool(committed) and len(known) > len(committed)
+
+    def _count_lost(self, partition: int, position: int, low: int) -> None:
+        """Count what was deleted before it was read, once."""
+        first = max(position, self._lows.get(partition, 0))
+        if low <= first:
+            return
+        self._lows[partition] = low
+        self._lost += low - first
+        logger.error(
+            "%s[%d]: the records from %d to %d were deleted before they were forwarded. Lengthen retention.ms of the topic",
+            self._topic,
+            partition,
+            first,
+            low - 1,
+        )
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         consumer.incremental_assign(partitions)
@@ -296,7 +383,7 @@ class Membership:
         if any(each.partition == 0 for each in partitions):
             with self._changed:
                 self._leads = True
-                self._next_look = time.monotonic() + _LAG_SECONDS / 10
+                self._next_look = time.monotonic() + _LOOK_SECONDS / 10
                 self._changed.notify_all()
             logger.info("this forwarder leads its group")
 

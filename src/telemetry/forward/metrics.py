@@ -46,6 +46,11 @@ _COUNTERS: dict[str, tuple[str, str, _Reading]] = {
         "Records that were not forwarded because they are damaged or in conflict",
         lambda counts: counts.damaged,
     ),
+    "audit.forward.lost_total": (
+        "{record}",
+        "Records that the topic deleted before they were forwarded",
+        lambda counts: counts.lost,
+    ),
     "audit.forward.retries_total": (
         "{failure}",
         "Times that something failed and was tried again",

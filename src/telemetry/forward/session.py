@@ -80,6 +80,10 @@ class Guard(Patience, Protocol):
     def lag(self) -> int | None:
         """Records of the topic that are not forwarded."""
 
+    @property
+    def lost(self) -> int:
+        """Records that the topic deleted before they were forwarded."""
+
 
 class Forwarding:
     """What all sessions of a forwarder have in common.
@@ -281,7 +285,7 @@ class Session:
         filtered = self._trail.filtered
         self._common.tally.add(filtered=filtered - self._filtered)
         self._filtered = filtered
-        self._common.tally.behind(self._guard.lag)
+        self._common.tally.behind(self._guard.lag, lost=self._guard.lost)
         self._common.tally.holds(next(iter(self._in_hand.values()), None))
 
 

@@ -22,7 +22,7 @@ def test_counts_are_read() -> None:
     assert read(metrics, "audit.forward.lag_records") == []
     tally.add(forwarded=3, refused=1, unopened=2, damaged=4)
     tally.enter(State.FORWARDING)
-    tally.behind(9)
+    tally.behind(9, lost=0)
     tally.holds(time.time() - 60)
 
     assert read(metrics, "audit.forward.forwarded_total") == [3]

@@ -60,6 +60,7 @@ class Trail:
 class Guard:
     is_ending = False
     lag = 7
+    lost = 0
 
     def pause(self, seconds: float) -> bool:  # noqa: ARG002
         return True

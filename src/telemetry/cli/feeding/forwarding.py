@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import msgspec
+import typer
 import uuid_utils
 
 from telemetry.cli.feeding.run_options import RunOptions
@@ -17,7 +19,7 @@ from telemetry.cli.feeding.target_options import TargetOptions
 from telemetry.cli.options.reading import ReadOptions
 from telemetry.cli.output.console import err, escape_markup, write_line
 from telemetry.config import TelemetryConfig
-from telemetry.exceptions import EncryptionError, TamperedError, TargetError
+from telemetry.exceptions import EncryptionError, IncompleteError, TamperedError, TargetError
 from telemetry.format.value.event import AuditEvent
 from telemetry.forward.counts import ForwardCounts, ForwardTally, State
 from telemetry.forward.courier import Courier
@@ -146,13 +148,18 @@ class ForwardRun:
 
     def _show(self, counts: ForwardCounts) -> None:
         if self._run.json:
-            write_line(msgspec.json.encode({"time": rfc3339(datetime.now(UTC)), **asdict(counts)}).decode())
+            # A forwarder goes on when nobody reads its lines any more.
+            with suppress(typer.Exit, OSError):
+                if sys.stdout is not None:
+                    write_line(msgspec.json.encode({"time": rfc3339(datetime.now(UTC)), **asdict(counts)}).decode())
+                    sys.stdout.flush()
             return
         found = {
             "forwarded": counts.forwarded,
             "refused": counts.refused,
             "not opened": counts.unopened,
             "damaged": counts.damaged,
+            "lost": counts.lost,
             "filtered out": counts.filtered,
         }
         parts = [f"[bold]{count}[/] {name}" for name, count in found.items() if count or name == "forwarded"]
@@ -195,6 +202,7 @@ class _TopicOpening:
         source = KafkaSource(
             self._config.audit_config, within=self._within, headers=self._with_headers, committer=self._membership
         )
+        self._membership.watch(source)
         with source, self._trail(source) as trail:
             yield trail
 
@@ -226,6 +234,8 @@ class _Prober:
 def _exit_code(counts: ForwardCounts) -> int:
     if counts.state in (State.AWAY, State.REFUSED):
         return TargetError.exit_code
+    if counts.lost:
+        return IncompleteError.exit_code
     if counts.damaged:
         return TamperedError.exit_code
     return EncryptionError.exit_code if counts.unopened else 0

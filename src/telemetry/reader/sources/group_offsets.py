@@ -98,6 +98,11 @@ class GroupOffsets:
                 self._reached[partition] = max(position, self._reached[partition])
             self._commit_when_due()
 
+    def positions(self) -> dict[int, int]:
+        """Return the offset after the last record that was yielded, by partition."""
+        with self._lock:
+            return dict(self._reached)
+
     def done(self, place: Place) -> None:
         """Note that the entry of a record was used.
 

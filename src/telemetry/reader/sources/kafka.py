@@ -161,6 +161,10 @@ class KafkaSource:
         """Whether entries count as used when they are confirmed, not when the next one is asked for."""
         return self._within.confirmed and self.has_group
 
+    def positions(self) -> dict[int, int]:
+        """Return how far a source with a group was read: the offset after the last record, by partition; from any thread."""
+        return self._group.positions() if self._group is not None else {}
+
     def await_done(self) -> bool:
         """Count a record as used when :meth:`done` says so; return whether there is a group."""
         if self._group is not None:
