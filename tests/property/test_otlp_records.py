@@ -56,7 +56,7 @@ def test_every_named_record_becomes_an_event(
             time_unix_nano=time,
             trace_id=ids[0],
             span_id=ids[1],
-            severity_number=severity[0],  # type: ignore[arg-type]  # any number is sent
+            severity_number=severity[0],
             severity_text=severity[1],
         ),
         resource=resource,

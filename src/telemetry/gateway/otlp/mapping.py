@@ -76,13 +76,7 @@ def mapped(record: LogRecord, name: str) -> MappedRecord:
     left = dict(record.attributes)
     if left.get(EVENT_NAME) == name:
         del left[EVENT_NAME]
-    fields: dict[str, Any] = {
-        argument: value for argument in TEXTS if (value := _taken_text(left, argument)) is not None
-    }
-    for argument, is_fit in SHAPES.items():
-        value = left.get(OWN_PREFIX + argument)
-        if value is not None and is_fit(value):
-            fields[argument] = left.pop(OWN_PREFIX + argument)
+    fields = _taken(left)
     user_id = fields.pop("user_id", None)
     fields.setdefault("source", record.origin.scope.get("name"))
     time = record.time or record.observed
@@ -93,14 +87,15 @@ def mapped(record: LogRecord, name: str) -> MappedRecord:
     return MappedRecord(name, user_id, {**payload, **left}, {**fields, "metadata": _metadata(record, doubled)})
 
 
-def _taken_text(attributes: dict[str, Value], argument: str) -> str | int | None:
-    """Take the attribute that is an argument out of the attributes, and return its value."""
-    for name in (OWN_PREFIX + argument, *CONVENTIONS.get(argument, ())):
-        value = attributes.get(name)
-        if (isinstance(value, str) and value) or type(value) is int:
-            del attributes[name]
-            return value
-    return None
+def _taken(attributes: dict[str, Value]) -> dict[str, Any]:
+    """Take the attributes that are arguments of ``log()`` out of the others, and return them by their arguments."""
+    chosen: dict[str, tuple[int, str]] = {}
+    for name in filter(_ARGUMENTS.__contains__, attributes):
+        argument, rank = _ARGUMENTS[name]
+        is_fit = SHAPES.get(argument, _is_text)
+        if is_fit(attributes[name]) and (argument not in chosen or rank < chosen[argument][0]):
+            chosen[argument] = rank, name
+    return {argument: attributes.pop(name) for argument, (_, name) in chosen.items()}
 
 
 def _payload(body: Value) -> dict[str, Value]:
@@ -126,6 +121,10 @@ def _metadata(record: LogRecord, doubled: dict[str, Value]) -> dict[str, Value]:
 def _moment(nanoseconds: int) -> str:
     seconds, rest = divmod(nanoseconds, _NANOSECONDS)
     return f"{datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat()}.{rest:09}Z"
+
+
+def _is_text(value: Value) -> bool:
+    return (isinstance(value, str) and value != "") or type(value) is int
 
 
 def _is_choice(argument: str) -> Callable[[Value], bool]:
@@ -154,3 +153,11 @@ SHAPES: Final[dict[str, Callable[[Value], bool]]] = {
     "changes": _are_changes,
     "targets": _are_targets,
 }
+"""Arguments of another form, and what tells whether a value has it."""
+
+_ARGUMENTS: Final[dict[str, tuple[str, int]]] = {
+    name: (argument, rank)
+    for argument in (*TEXTS, *SHAPES)
+    for rank, name in enumerate((OWN_PREFIX + argument, *CONVENTIONS.get(argument, ())))
+}
+"""Of each attribute that may be an argument: which one, and its place among those that may."""
