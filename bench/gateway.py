@@ -31,7 +31,7 @@ PROMISED = 0.5
 """Events a second and core of the gateway, of those of ``log()``, with batches of 100."""
 WARM_UP = 2_000
 CALLERS = 4
-CONTENDERS = ("log", "http, token", "https, certificate")
+CONTENDERS = ("log", "http, token", "https, certificate", "http, token, OTLP")
 SHAPES = {"150 B": (150, False), "1 KB": (1_024, False), "1 KB, key and 5 fields": (1_024, True)}
 
 _CONFIG = """\
@@ -68,6 +68,34 @@ def event(number: int, shape: str) -> dict[str, Any]:
         }
         members |= {"ip_address": "192.0.2.7", "correlation_id": f"request-{number}"}
     return members
+
+
+def export_request(shape: str, batch: int) -> bytes:
+    """Return the same events as an exporter of OpenTelemetry sends them."""
+    from opentelemetry.exporter.otlp.proto.common._internal import _encode_value  # noqa: PLC0415 - of this contender alone
+    from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest  # noqa: PLC0415
+    from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope, KeyValue  # noqa: PLC0415
+    from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs  # noqa: PLC0415
+
+    names = {"user_id": "enduser.id", "ip_address": "client.address", "idempotency_key": "log.record.uid"}
+    records = []
+    for number in range(batch):
+        members = event(number, shape)
+        kind, payload = members.pop("event_type"), members.pop("payload")
+        attributes = [
+            KeyValue(key=names.get(name, f"audit.{name}"), value=_encode_value(value))
+            for name, value in members.items()
+        ]
+        records.append(
+            LogRecord(
+                event_name=kind,
+                body=_encode_value(payload),
+                attributes=attributes,
+                time_unix_nano=time.time_ns() + number,
+            )
+        )
+    scope = ScopeLogs(scope=InstrumentationScope(name="bench"), log_records=records)
+    return ExportLogsServiceRequest(resource_logs=[ResourceLogs(scope_logs=[scope])]).SerializeToString()
 
 
 async def log(config: Path, shape: str, count: int) -> float:
@@ -151,18 +179,21 @@ def serving(
             process.kill()
 
 
-def gateway(folder: Path, config: Path, scheme: str, shape: str, count: int, batch: int) -> float:
+def gateway(folder: Path, config: Path, contender: str, shape: str, count: int, batch: int) -> float:
     """Return the microseconds of CPU that an event costs the gateway's process, with several callers at once."""
     # Without spaces, as every language but Python writes JSON.
     body = json.dumps([event(number, shape) for number in range(batch)], separators=(",", ":")).encode()
-    with serving(folder, config, scheme) as (pid, connect, identity):
+    path, media_type = "/v1/events", "application/json"
+    if contender.endswith("OTLP"):
+        body, path, media_type = export_request(shape, batch), "/v1/logs", "application/x-protobuf"
+    with serving(folder, config, contender.partition(",")[0]) as (pid, connect, identity):
 
         def send(times: int) -> None:
             connection = connect()
             for number in range(times):
                 # Events of a stream are delivered in their order, so the last ones say that all are.
                 more = {"Prefer": "wait=delivered"} if number == times - 1 else {}
-                _post(connection, body, {"Content-Type": "application/json", **identity, **more})
+                _post(connection, path, body, {"Content-Type": media_type, **identity, **more})
 
         def send_all(events: int) -> int:
             times = max(1, events // batch // CALLERS)
@@ -178,12 +209,12 @@ def gateway(folder: Path, config: Path, scheme: str, shape: str, count: int, bat
     return (ended.user + ended.system - began.user - began.system) / sent * 1e6
 
 
-def _post(connection: http.client.HTTPConnection, body: bytes, headers: dict[str, str]) -> None:
+def _post(connection: http.client.HTTPConnection, path: str, body: bytes, headers: dict[str, str]) -> None:
     while True:
-        connection.request("POST", "/v1/events", body, headers)
+        connection.request("POST", path, body, headers)
         answer = connection.getresponse()
         content = answer.read()
-        if answer.status == http.client.ACCEPTED:
+        if answer.status in {http.client.ACCEPTED, http.client.OK}:
             return
         if answer.status != http.client.TOO_MANY_REQUESTS:
             raise RuntimeError(content[:500])
@@ -206,7 +237,7 @@ def work(contender: str, shape: str, count: int, batch: int, brokers: str) -> fl
         config.chmod(0o600)
         if contender == "log":
             return asyncio.run(log(config, shape, count))
-        return gateway(folder, config, contender.partition(",")[0], shape, count, batch)
+        return gateway(folder, config, contender, shape, count, batch)
 
 
 def main() -> None:
