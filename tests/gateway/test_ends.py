@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 import signal
@@ -48,6 +49,10 @@ class Callers:
     def ids(self, *levels: str) -> set[str]:
         """Return the events that reached one of these levels."""
         return {event for event, level in list(self.levels.items()) if level in levels}
+
+    def have(self, count: int) -> bool:
+        """Return whether more than so many events were answered."""
+        return len(self.levels) > count
 
     def end(self) -> None:
         """Let them finish."""
@@ -125,12 +130,7 @@ def test_overload_is_refused_and_nothing_answered_is_lost(brokers: str, keys: Ke
         callers = Callers(site, served, count=40)
         sizes = []
         for count in (1_000, 2_000, 4_000, 8_000):
-            until(
-                lambda count=count: len(callers.levels) > count,
-                what=f"{count} events",
-                timeout=200,
-                state=served.errors,
-            )
+            until(functools.partial(callers.have, count), what=f"{count} events", timeout=200, state=served.errors)
             sizes.append(process.memory_info().rss)
         callers.end()
         assert served.end() == 0, served.errors()
@@ -155,7 +155,7 @@ def test_killed_gateways_lose_nothing_that_was_durable(
     for _ in range(_KILLS):
         with site.serve() as served:
             callers = Callers(site, served)
-            until(lambda now=callers: now.levels, what="an answer", state=served.errors)  # type: ignore[misc]
+            until(functools.partial(callers.have, 0), what="an answer", state=served.errors)
             threading.Event().wait(dice.uniform(0.0, 0.5))
             os.kill(served.process.pid, signal.SIGKILL)
             served.process.wait(100)
