@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from telemetry.cli.app import COMMANDS
-from telemetry.config import GatewayConfig
+from telemetry.config import AuditConfig, GatewayConfig
+from telemetry.config.gateway.shared_streams import SharedStreamsConfig
 from telemetry.gateway.identities.entries import read_entries
 from tests.services.required import unavailable
 from tests.support.gateway.credentials import write_identities
@@ -85,6 +86,12 @@ def test_token_is_shown_once_with_an_entry_that_fits(tmp_path: Path) -> None:
 
 def test_bounds_of_the_page_exist() -> None:
     listed = re.findall(r"`([a-z_]+)`", PAGE.partition("## Bounds")[2].partition("## Health")[0])
-    known = {*GatewayConfig().limits.model_dump(), "gateway_config", "limits", "queue_max_bytes"}
+    known = {
+        *GatewayConfig().limits.model_dump(),
+        *SharedStreamsConfig.model_fields,
+        *AuditConfig.model_fields,
+        "gateway_config",
+    }
+    known |= {"audit_config"}
 
     assert {name for name in listed if "_" in name} <= known

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 import httpx
@@ -10,7 +11,7 @@ import pytest
 
 from telemetry.gateway.identities.token import digest_of, new_token
 from tests.support.gateway.credentials import GatewayFiles, identity, token_entry
-from tests.support.gateway.gateway_site import EVENT, GatewaySite, client_of, post, refused_by_tls
+from tests.support.gateway.gateway_site import EVENT, GatewaySite, client_of, post, refused_by_tls, ssl_context
 from tests.support.gateway.served import Served, local_config
 
 
@@ -79,6 +80,34 @@ def test_a_wrong_certificate_gets_no_further_than_tls(files: GatewayFiles, tmp_p
             assert post(client) == 202
             assert served.end() == 0
         assert "Traceback" not in served.errors()
+
+
+def test_failed_handshakes_and_rubbish_are_events_too(gateway_site: GatewaySite) -> None:
+    files = gateway_site.files
+    foreign = files.stranger.issue("foreign", "payments.example")
+    with gateway_site.serve() as served:
+        for _ in range(3):
+            assert refused_by_tls(served.url, files, None)
+        assert refused_by_tls(served.url, files, foreign)
+        host, _, port = served.url.removeprefix("https://").partition(":")
+        socket.create_connection((host, int(port)), timeout=100).close()  # a load balancer looks whether it is there
+        raw = socket.create_connection((host, int(port)), timeout=100)
+        with ssl_context(files, files.payments.arguments()).wrap_socket(raw, server_hostname="localhost") as line:
+            line.sendall(b"canary\r\n\r\n")
+            while line.recv(4_096):
+                pass
+        assert served.end() == 0, served.errors()
+
+    counted: dict[tuple[str, str], int] = {}
+    for event in gateway_site.tail():
+        place = event["event_type"].removeprefix("telemetry.gateway_"), event["payload"]["reason"]
+        counted[place] = counted.get(place, 0) + event["payload"]["count"]
+        assert event["ip_address"] == "127.0.0.1"
+    assert counted == {
+        ("denied", "no_certificate"): 3,
+        ("denied", "bad_certificate"): 1,
+        ("malformed", "not_http"): 1,
+    }
 
 
 def test_names_come_from_the_alternative_name_first(files: GatewayFiles, tmp_path: Path) -> None:

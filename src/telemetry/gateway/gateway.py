@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from telemetry.audit.accept.draft.fields import OwnEventType
 from telemetry.config.gateway.otlp import OtlpConfig
 from telemetry.gateway.body_room import BodyRoom
 from telemetry.gateway.identities.quotas import Quotas
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from telemetry.audit.service import AuditService
     from telemetry.config.gateway.limits import GatewayLimits
     from telemetry.gateway.caller import Caller
+    from telemetry.gateway.peer import Peer
     from telemetry.gateway.refused_calls import RefusedCalls
 
 
@@ -126,6 +128,23 @@ class Gateway:
             self._refused_calls.add(RefusedCall(DENIED, who, "", address, reason))
         else:
             self._refused_calls.add(RefusedCall(MALFORMED, caller.identity, caller.service, address, reason))
+
+    def denied(self, peer: Peer, reason: str) -> None:
+        """Report a caller whose TLS handshake failed; it has shown nothing that says who it is."""
+        self._unheard(DENIED, peer, reason)
+
+    def malformed(self, peer: Peer, reason: str) -> None:
+        """Report a caller that does not speak HTTP."""
+        self._unheard(MALFORMED, peer, reason)
+
+    def dropped(self, reason: str) -> None:
+        """Count a connection that ended before anything was said."""
+        self.metrics.refused(reason)
+
+    def _unheard(self, event_type: OwnEventType, peer: Peer, reason: str) -> None:
+        self.metrics.refused(reason)
+        if self._refused_calls is not None:
+            self._refused_calls.add(RefusedCall(event_type, ", ".join(peer.names)[:200], "", peer.address, reason))
 
     def enter(self) -> bool:
         """Begin a request; return whether so many may be worked on."""

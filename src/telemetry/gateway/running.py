@@ -26,7 +26,9 @@ from telemetry.gateway.identities.source import IdentitiesFile
 from telemetry.gateway.metrics import GatewayMetrics
 from telemetry.gateway.observed.prometheus import Exposition
 from telemetry.gateway.refused_calls import RefusedCalls
+from telemetry.gateway.server import unheard
 from telemetry.gateway.server.address import Address
+from telemetry.gateway.server.descriptors import needed_descriptors, raise_descriptor_limit
 from telemetry.gateway.server.reloading import Reloader
 from telemetry.gateway.server.serving import GatewayServer
 from telemetry.gateway.server.tls import TlsFiles
@@ -56,12 +58,17 @@ async def run_gateway(
     identities = IdentitiesFile(chosen.identities, own_service=config.service_name, quotas=quotas)
     tls = TlsFiles(chosen) if any(text.startswith("https:") for text in (*chosen.listen, chosen.admin_listen)) else None
     server = GatewayServer(chosen, tls)
+    whole = _with_streams(config)
+    streams = whole.audit_config.shared_streams
+    raise_descriptor_limit(
+        needed_descriptors(connections=chosen.limits.max_connections, streams=streams.max_streams if streams else 0)
+    )
     async with AsyncExitStack() as stack:
         server.listen()
         stack.callback(server.close)
         exposition = Exposition(config.service_name)
         stack.callback(exposition.close)
-        telemetry = Telemetry(_with_streams(config))
+        telemetry = Telemetry(whole)
         await telemetry.start()
         stack.push_async_callback(telemetry.shutdown, shutdown_timeout)
         gateway = Gateway(
@@ -70,7 +77,7 @@ async def run_gateway(
             chosen.otlp,
             quotas=quotas,
             refused_calls=RefusedCalls(telemetry.audit, per_minute=chosen.refused_per_minute),
-            metrics=GatewayMetrics(authentication.REASONS),
+            metrics=GatewayMetrics((*authentication.REASONS, *unheard.REASONS)),
         )
         reloader = Reloader([identities] if tls is None else [identities, tls], seconds=chosen.reload_seconds)
         gateway.metrics.observe(_Levels(gateway, server, identities, reloader, tls))
@@ -78,7 +85,7 @@ async def run_gateway(
         _handle_signals(server, reloader)
         for work in (reloader.run(), _tick(gateway)):
             stack.push_async_callback(_cancel, asyncio.create_task(work))
-        cut = await server.serve(app, started=started)
+        cut = await server.serve(app, unheard=gateway, started=started)
         if cut:
             logger.warning("%d requests were cut off: shutdown_seconds were over, or a second signal came", cut)
         gateway.end()

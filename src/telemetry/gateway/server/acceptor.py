@@ -83,10 +83,11 @@ class Acceptor:
         greeting.add_done_callback(self._greetings.discard)
 
     async def _greet(self, permit: Permit, connection: socket.socket, remote: object) -> None:
+        uid = user_of(connection) if self.address.path is not None else None
+        address = str(remote[0]) if isinstance(remote, tuple) else ""
+        peer = Peer(address=address, uid=uid, is_admin=self._is_admin)
         try:
-            uid = user_of(connection) if self.address.path is not None else None
-            address = str(remote[0]) if isinstance(remote, tuple) else ""
-            protocol = self._connections.open(Peer(address=address, uid=uid, is_admin=self._is_admin), permit)
+            protocol = self._connections.open(peer, permit)
             context = None if self._tls is None else self._tls.context()
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: protocol,
@@ -95,10 +96,10 @@ class Acceptor:
                 ssl_handshake_timeout=None if context is None else self._handshake_seconds,
                 ssl_shutdown_timeout=None if context is None else LINGER_SECONDS,
             )
-        except (OSError, TimeoutError):
-            # A handshake that failed: the peer knows why, and a line for each would fill the log.
+        except (OSError, TimeoutError) as exc:
             permit.give_back()
             connection.close()
+            self._connections.report_handshake(peer, exc)
         except BaseException:
             permit.give_back()
             connection.close()

@@ -12,6 +12,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from telemetry.gateway.peer import Peer, names_of
 from telemetry.gateway.server.permit import Permit
+from telemetry.gateway.server.unheard import NOT_HTTP, Unheard
 
 if TYPE_CHECKING:
     from uvicorn.config import Config
@@ -32,15 +33,24 @@ class GatewayConnection(H11Protocol):
         server_state: The connections and tasks of the server.
         peer: What is known of the other end before TLS.
         permit: Given back when the connection has ended.
+        unheard: Is told of what is no HTTP.
         header_seconds: Time for a request's header.
     """
 
     def __init__(
-        self, config: Config, server_state: ServerState, *, peer: Peer, permit: Permit, header_seconds: float
+        self,
+        config: Config,
+        server_state: ServerState,
+        *,
+        peer: Peer,
+        permit: Permit,
+        unheard: Unheard,
+        header_seconds: float,
     ) -> None:
         super().__init__(config=config, server_state=server_state, app_state={})
         self._peer = peer
         self._permit = permit
+        self._unheard = unheard
         self._header_seconds = header_seconds
         self._header_timer: asyncio.TimerHandle | None = None
         self._closing_since: float | None = None
@@ -75,6 +85,7 @@ class GatewayConnection(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer to what is not HTTP."""
+        self._unheard.malformed(self._peer, NOT_HTTP)
         try:
             super().send_400_response(msg)
         except h11.LocalProtocolError:

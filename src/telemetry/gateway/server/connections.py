@@ -16,6 +16,7 @@ from telemetry.config.gateway.limits import GatewayLimits
 from telemetry.gateway.peer import Peer
 from telemetry.gateway.server.connection import GatewayConnection
 from telemetry.gateway.server.permit import Permit
+from telemetry.gateway.server.unheard import Unheard, report_handshake
 
 _LOOK_SECONDS = 0.05
 _ADMIN_CONNECTIONS = 50
@@ -27,13 +28,15 @@ class Connections:
     Args:
         app: The application.
         limits: Bounds of what callers may take.
+        unheard: Is told of those who never get as far as a request.
     """
 
-    def __init__(self, app: ASGIApp, limits: GatewayLimits) -> None:
+    def __init__(self, app: ASGIApp, limits: GatewayLimits, unheard: Unheard) -> None:
         # The application logs its own errors, without content; those of uvicorn would quote what was sent, once a connection.
         for name in ("uvicorn.error", "uvicorn.access", "uvicorn.asgi"):
             logging.getLogger(name).disabled = True
         self._limits = limits
+        self._unheard = unheard
         self._config = Config(
             app,
             loop="asyncio",
@@ -72,8 +75,17 @@ class Connections:
             permit: Given back when the connection ends.
         """
         return GatewayConnection(
-            self._config, self._state, peer=peer, permit=permit, header_seconds=self._limits.header_seconds
+            self._config,
+            self._state,
+            peer=peer,
+            permit=permit,
+            unheard=self._unheard,
+            header_seconds=self._limits.header_seconds,
         )
+
+    def report_handshake(self, peer: Peer, error: Exception) -> None:
+        """Report a TLS handshake that failed: the peer knows why, the operator may want to."""
+        report_handshake(self._unheard, peer, error)
 
     def tick(self) -> None:
         """Do what is due every second: the date of the answers, and the end of those who do not read theirs."""

@@ -17,6 +17,7 @@ from telemetry.gateway.server.acceptor import Acceptor, TlsSource
 from telemetry.gateway.server.address import Address, read_address
 from telemetry.gateway.server.connections import Connections
 from telemetry.gateway.server.listening import bound_address, open_listener
+from telemetry.gateway.server.unheard import Unheard
 
 logger = logging.getLogger("telemetry.gateway")
 
@@ -66,17 +67,18 @@ class GatewayServer:
             self.close()
             raise
 
-    async def serve(self, app: ASGIApp, *, started: Callable[[Sequence[Address]], None]) -> int:
+    async def serve(self, app: ASGIApp, *, unheard: Unheard, started: Callable[[Sequence[Address]], None]) -> int:
         """Answer until :meth:`stop`; then finish the requests that are being answered.
 
         Args:
             app: The application.
+            unheard: Is told of those who never get as far as a request.
             started: Called once connections are accepted, with the addresses.
 
         Returns:
             How many requests were cut off.
         """
-        connections = self._open = Connections(app, self._config.limits)
+        connections = self._open = Connections(app, self._config.limits, unheard)
         accepting = [
             asyncio.create_task(
                 Acceptor(
