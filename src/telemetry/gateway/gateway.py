@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from telemetry.gateway.refused_calls import RefusedCalls
 
 
+_SHOWN = 200
+"""Characters of a name in an event; a certificate may have any number of them."""
+
+
 class SharedStreams(Protocol):
     """Logs under the names of many services; ``telemetry.audit`` is one."""
 
@@ -144,7 +148,7 @@ class Gateway:
     def _unheard(self, event_type: OwnEventType, peer: Peer, reason: str) -> None:
         self.metrics.refused(reason)
         if self._refused_calls is not None:
-            self._refused_calls.add(RefusedCall(event_type, ", ".join(peer.names)[:200], "", peer.address, reason))
+            self._refused_calls.add(RefusedCall(event_type, ", ".join(peer.names)[:_SHOWN], "", peer.address, reason))
 
     def enter(self) -> bool:
         """Begin a request; return whether so many may be worked on."""
