@@ -39,6 +39,7 @@ def test_reasons_and_metrics_are_for_the_admin_address(gateway_site: GatewaySite
     assert ready.status_code == 200
     assert ready.json()["state"] == "running"
     assert ready.json()["spool_bytes"] is not None
+    assert [(stream["service_name"], stream["waiting"]) for stream in ready.json()["streams"]] == [("payments", 0)]
     assert metrics.headers["content-type"].startswith("text/plain; version=")
     lines = metrics.text.splitlines()
     assert 'audit_gateway_requests_total{route="/v1/events",status="202"} 1.0' in lines

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Protocol
 
 from telemetry.audit.accept.draft.fields import OwnEventType
 from telemetry.config.gateway.otlp import OtlpConfig
+from telemetry.exceptions import LifecycleError
 from telemetry.gateway.body_room import BodyRoom
 from telemetry.gateway.identities.quotas import Quotas
 from telemetry.gateway.metrics import GatewayMetrics
@@ -15,7 +17,7 @@ from telemetry.gateway.refused_records import RefusedRecords
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from telemetry.audit.health import Health
+    from telemetry.audit.health import Health, StreamHealth
     from telemetry.audit.service import AuditService
     from telemetry.config.gateway.limits import GatewayLimits
     from telemetry.gateway.caller import Caller
@@ -37,6 +39,13 @@ class SharedStreams(Protocol):
             ConfigurationError: The pipeline has no shared streams.
             EventError: The name cannot be that of a service.
             BackpressureError: Too many streams are in use.
+        """
+
+    def stream_health(self) -> list[StreamHealth]:
+        """Return how the open streams are.
+
+        Raises:
+            LifecycleError: The pipeline has ended.
         """
 
 
@@ -167,7 +176,10 @@ class Gateway:
 
     def streams(self) -> list[dict[str, object]]:
         """Return how the stream of each service is that logs now; names of services are in it."""
-        return []
+        try:
+            return [asdict(stream) for stream in self._pipeline.audit.stream_health()]
+        except LifecycleError:
+            return []
 
     def tick(self) -> None:
         """Do what is due every second."""

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from telemetry import Telemetry
-from telemetry.audit.health import Health
+from telemetry.audit.health import Health, StreamHealth
 from telemetry.audit.service import AuditService
 from telemetry.config.gateway.limits import GatewayLimits
 from telemetry.gateway.caller import Caller
@@ -40,6 +40,9 @@ class OneStream:
     def on_behalf_of(self, service_name: str) -> AuditService:
         assert service_name == CALLER.service
         return cast("AuditService", self._audit)
+
+    def stream_health(self) -> list[StreamHealth]:
+        return []
 
     def health(self) -> Health:
         raise NotImplementedError

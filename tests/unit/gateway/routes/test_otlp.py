@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from telemetry.audit.health import Health
+from telemetry.audit.health import Health, StreamHealth
 from telemetry.audit.receipt import ACCEPTED, DURABLE
 from telemetry.config import GatewayLimits, OtlpConfig
 from telemetry.exceptions import BackpressureError, EventError, KeyUnreachableError
@@ -36,6 +36,9 @@ class _Streams:
     def on_behalf_of(self, service_name: str) -> Any:
         self.services.append(service_name)
         return self._log
+
+    def stream_health(self) -> list[StreamHealth]:
+        return []
 
 
 class _Pipeline:
