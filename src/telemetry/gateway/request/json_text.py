@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 import codecs
 import re
+from collections.abc import Iterator
 from itertools import accumulate, islice
 
 import msgspec
 
-from telemetry.exceptions import InputError
 from telemetry.gateway.request.refused_request import RefusedRequestError
-from telemetry.ingest.framing.byte_source import WholeText
-from telemetry.ingest.framing.documents import DocumentReader
 
 _SPACE = b" \t\r\n"
-_ALL_BUT_MARKS = bytes(set(range(256)) - set(b'{}[]"\\'))
+_BRACKETS = b"{}[]"
+_COMMA = ord(",")
 _ESCAPE = re.compile(rb"\\.", re.DOTALL)
 _STRING = re.compile(rb'"[^"]*"')
-_STEPS = bytes.maketrans(b'{[}]"\\', b"\x01\x01\xff\xff\x00\x00")
+_STEPS = bytes.maketrans(b"{[}],", b"\x01\x01\xff\xff\x00")
 """By how much a mark changes the depth, as signed bytes."""
 _PIECE = 1 << 16
 _LINE = re.compile(rb"[^ \t\r\n][^\n]*")
@@ -28,6 +27,7 @@ _LARGE = 1 << 18
 _COMMAS_OF_AN_EVENT = 64
 _UTF8 = frozenset(("utf-8", "utf8", "us-ascii"))
 
+_skip = msgspec.json.Decoder(msgspec.Raw).decode
 _raw_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
@@ -61,33 +61,58 @@ def is_shallow(text: bytes, max_depth: int) -> bool:
     """
     if text.count(b"{") + text.count(b"[") <= max_depth:
         return True
-    marks = _ESCAPE.sub(b"", text) if b"\\" in text else text
-    # Two quotation marks side by side can go: whether what follows is in a string stays the same.
-    brackets = marks.translate(None, _ALL_BUT_MARKS).replace(b'""', b"")
-    if b'"' in brackets:
-        brackets = _STRING.sub(b"", brackets)
-    steps = memoryview(brackets.translate(_STEPS)).cast("b")
     depth = 0
-    # In pieces, so that another thread has its turn between them.
-    for start in range(0, len(steps), _PIECE):
-        depths = list(accumulate(steps[start : start + _PIECE], initial=depth))
+    for marks in _marks(text, _BRACKETS):
+        depths = _depths(marks, depth)
         if max(depths) > max_depth:
             return False
         depth = depths[-1]
     return True
 
 
-def require_shallow(text: bytes, max_depth: int) -> None:
-    """Check that a JSON text is not nested deeply.
+def has_more_elements(text: bytes, most: int) -> bool:
+    """Return whether a JSON array has more than so many elements, without creating one.
 
-    Raises:
-        RefusedRequestError: It is (400).
+    Args:
+        text: The array; of a text that is not JSON the answer says nothing.
+        most: The bound.
     """
-    if not is_shallow(text, max_depth):
-        raise RefusedRequestError(400, f"the body is nested deeper than {max_depth} brackets; send flatter events")
+    depth = commas = 0
+    for marks in _marks(text, _BRACKETS + b","):
+        depths = _depths(marks, depth)
+        commas += sum(level == 1 and mark == _COMMA for mark, level in zip(marks, depths, strict=False))
+        if commas >= most:
+            return True
+        depth = depths[-1]
+    return False
 
 
-async def split_array(text: bytes, *, max_events: int) -> list[bytes]:
+def _depths(marks: bytes, depth: int) -> list[int]:
+    """Return how many brackets are open before each mark, and after the last one."""
+    return list(accumulate(memoryview(marks.translate(_STEPS)).cast("b"), initial=depth))
+
+
+def _marks(text: bytes, kept: bytes) -> Iterator[bytes]:
+    """Yield the marks of a JSON text that are outside strings.
+
+    In pieces: each step holds the interpreter's lock, so that none may be long, and another thread has its turn between them.
+    """
+    others = bytes(set(range(256)) - {*kept, *b'"'})
+    cut, is_in_string = b"", False
+    for start in range(0, len(text), _PIECE):
+        piece = cut + text[start : start + _PIECE]
+        # An escape may be in two pieces.
+        cut = b"\\" if (len(piece) - len(piece.rstrip(b"\\"))) % 2 else b""
+        piece = piece[:-1] if cut else piece
+        escaped = _ESCAPE.sub(b"", piece) if b"\\" in piece else piece
+        marks = (b'"' if is_in_string else b"") + escaped.translate(None, others)
+        # Two quotation marks side by side can go: whether what follows is in a string stays the same.
+        marks, quote, _ = _STRING.sub(b"", marks.replace(b'""', b"")).partition(b'"')
+        is_in_string = bool(quote)
+        yield marks
+
+
+async def split_array(text: bytes, *, max_events: int, may_be_empty: bool = False) -> list[bytes]:
     """Return the elements of a JSON array, each as its text.
 
     The elements are skipped, not decoded; how deep each may be nested is checked before it is. Skipping ends at the bound of
@@ -96,40 +121,25 @@ async def split_array(text: bytes, *, max_events: int) -> list[bytes]:
     Args:
         text: The array.
         max_events: Most elements.
+        may_be_empty: Whether there may be none.
 
     Raises:
         RefusedRequestError: The text is no JSON array, or nested beyond any use (400), or has too many elements (413).
     """
-    if len(text) <= _LARGE:
-        return _split_array(text, max_events)
-    return await asyncio.to_thread(_split_array, text, max_events)
-
-
-def _split_array(text: bytes, max_events: int) -> list[bytes]:
-    if text.count(b",") > _COMMAS_OF_AN_EVENT * max_events:
-        # Of millions of elements, which need not be objects, no more than allowed may be created.
-        elements = _first_elements(text, max_events + 1)
-    else:
-        elements = _all_elements(text)
-    _require_number(len(elements), max_events)
+    is_large = len(text) > _LARGE
+    elements = await asyncio.to_thread(_split_array, text, max_events) if is_large else _split_array(text, max_events)
+    require_number(len(elements), max_events, may_be_empty=may_be_empty)
     return elements
 
 
-def _all_elements(text: bytes) -> list[bytes]:
+def _split_array(text: bytes, max_events: int) -> list[bytes]:
+    # Of millions of elements, which need not be objects, none is created.
+    if text.count(b",") > _COMMAS_OF_AN_EVENT * max_events and has_more_elements(text, max_events):
+        require_number(max_events + 1, max_events)
     try:
         return [bytes(element) for element in _raw_list(text)]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise RefusedRequestError(400, f"the body is no JSON array{place_of(exc)}; no event of it was logged") from exc
-
-
-def _first_elements(text: bytes, count: int) -> list[bytes]:
-    try:
-        frames = list(islice(DocumentReader(WholeText(text)), count))
-    except InputError as exc:
-        raise RefusedRequestError(400, "the body is no JSON array; no event of it was logged") from exc
-    if any(frame.is_open for frame in frames):
-        raise RefusedRequestError(400, "the body is no JSON array: it ends too early; no event of it was logged")
-    return [frame.data for frame in frames]
 
 
 def split_lines(text: bytes, *, max_events: int) -> list[bytes]:
@@ -140,7 +150,7 @@ def split_lines(text: bytes, *, max_events: int) -> list[bytes]:
     """
     # One more than allowed is enough to know: a body can have millions.
     lines = [match[0].rstrip(_SPACE) for match in islice(_LINE.finditer(text), max_events + 1)]
-    _require_number(len(lines), max_events)
+    require_number(len(lines), max_events)
     return lines
 
 
@@ -150,8 +160,22 @@ def place_of(error: Exception) -> str:
     return f" at byte {int(match[1]) + 1}" if match else ""
 
 
-def _require_number(count: int, max_events: int) -> None:
+def is_one_value(text: bytes) -> bool:
+    """Return whether a text is one JSON value, which may be spread over several lines."""
+    try:
+        _skip(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
+def require_number(count: int, max_events: int, *, may_be_empty: bool = False) -> None:
+    """Check how many events a request has.
+
+    Raises:
+        RefusedRequestError: They are too many (413), or there is none (400).
+    """
     if count > max_events:
         raise RefusedRequestError(413, f"the request has more than {max_events} events; send smaller batches")
-    if not count:
+    if not (count or may_be_empty):
         raise RefusedRequestError(400, "the request has no event; send at least one")

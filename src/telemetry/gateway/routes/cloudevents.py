@@ -16,7 +16,7 @@ from starlette.requests import Request
 
 from telemetry.config.gateway.limits import GatewayLimits
 from telemetry.exceptions import EventError
-from telemetry.gateway.request.event_text import decoded_event
+from telemetry.gateway.request.event_text import EventText, decoded_event, with_large_ones_checked
 from telemetry.gateway.request.json_text import json_text, split_array
 from telemetry.gateway.request.refused_request import RefusedRequestError
 from telemetry.gateway.routes.media_types import JSON, media_type_of
@@ -85,14 +85,13 @@ class StructuredReader:
         self._max_depth = max_depth
         self._is_batch = is_batch
 
-    async def split(self, body: bytes, request: Request, limits: GatewayLimits) -> Sequence[bytes]:
+    async def split(self, body: bytes, request: Request, limits: GatewayLimits) -> Sequence[EventText]:
         """Return the text of each event; arguments and errors as those of ``EventReader``."""
         text = json_text(body, charset=media_type_of(request).charset)
-        if not self._is_batch:
-            return [text]
-        return await split_array(text, max_events=limits.max_events)
+        texts = await split_array(text, max_events=limits.max_events) if self._is_batch else [text]
+        return await with_large_ones_checked(texts, self._max_depth)
 
-    def read(self, text: bytes, key: str | None) -> EventCall:
+    def read(self, text: EventText, key: str | None) -> EventCall:
         """Return the arguments of ``log()`` for one event."""
         attributes = decoded_event(text, self._max_depth)
         if type(attributes) is not dict:
@@ -114,15 +113,16 @@ class BinaryReader:
         self._request = request
         self._max_depth = max_depth
 
-    async def split(self, body: bytes, request: Request, limits: GatewayLimits) -> Sequence[bytes]:
+    async def split(self, body: bytes, request: Request, limits: GatewayLimits) -> Sequence[EventText]:
         """Return the body; arguments and errors as those of ``EventReader``."""
         del limits
         names = [name for name, _ in request.headers.items() if name.startswith(_PREFIX)]
         if len(names) != len(set(names)):
             raise RefusedRequestError(400, "a ce- header is there twice; send each attribute once")
-        return [body]
+        is_json = _is_json(media_type_of(request).name)
+        return await with_large_ones_checked([body], self._max_depth) if is_json else [body]
 
-    def read(self, text: bytes, key: str | None) -> EventCall:
+    def read(self, text: EventText, key: str | None) -> EventCall:
         """Return the arguments of ``log()`` for the event."""
         attributes: dict[str, Any] = {
             name.removeprefix(_PREFIX): _header_value(value)
@@ -134,10 +134,10 @@ class BinaryReader:
             attributes["datacontenttype"] = kind.name
         return _call_of(attributes, self._payload(text, kind.name, kind.charset), key)
 
-    def _payload(self, body: bytes, name: str, charset: str) -> Any:
+    def _payload(self, body: EventText, name: str, charset: str) -> Any:
         if not body:
             return None
-        if name in {JSON, ""} or name.endswith("+json"):
+        if not isinstance(body, bytes) or _is_json(name):
             return decoded_event(body, self._max_depth)
         if name.startswith("text/") and charset.strip('"').lower() in {"utf-8", "utf8", "us-ascii"}:
             try:
@@ -146,6 +146,10 @@ class BinaryReader:
                 message = "the data is not in UTF-8, although it is called text; send it as application/octet-stream"
                 raise EventError(message) from exc
         return {_BASE64: binascii.b2a_base64(body, newline=False).decode()}
+
+
+def _is_json(name: str) -> bool:
+    return name in {JSON, ""} or name.endswith("+json")
 
 
 def _header_value(value: str) -> str:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from telemetry.config.gateway.limits import GatewayLimits
-from telemetry.gateway.request.event_text import decoded_event
+from telemetry.gateway.request.event_text import EventText, decoded_event, with_large_ones_checked
 from telemetry.gateway.request.json_text import json_text, split_array, split_lines
 from telemetry.gateway.request.refused_request import RefusedRequestError
 from telemetry.gateway.routes.cloudevents import (
@@ -44,16 +44,18 @@ class OwnReader:
         self._max_depth = max_depth
         self._has_lines = has_lines
 
-    async def split(self, body: bytes, request: Request, limits: GatewayLimits) -> Sequence[bytes]:
+    async def split(self, body: bytes, request: Request, limits: GatewayLimits) -> Sequence[EventText]:
         """Return the text of each event; arguments and errors as those of ``EventReader``."""
         text = json_text(body, charset=media_type_of(request).charset)
         if self._has_lines:
-            return split_lines(text, max_events=limits.max_events)
-        if not text.startswith(b"["):
-            return [text]
-        return await split_array(text, max_events=limits.max_events)
+            texts = split_lines(text, max_events=limits.max_events)
+        elif text.startswith(b"["):
+            texts = await split_array(text, max_events=limits.max_events)
+        else:
+            texts = [text]
+        return await with_large_ones_checked(texts, self._max_depth)
 
-    def read(self, text: bytes, key: str | None) -> EventCall:
+    def read(self, text: EventText, key: str | None) -> EventCall:
         """Return the arguments of ``log()`` for one event."""
         return call_of(decoded_event(text, self._max_depth), key)
 
@@ -67,7 +69,7 @@ async def post_events(request: Request) -> Response:
     return await answer_events(request, reader)
 
 
-def _reader_for(request: Request) -> EventReader[bytes]:
+def _reader_for(request: Request) -> EventReader[EventText]:
     name = media_type_of(request).name
     max_depth: int = request.app.state.gateway.limits.max_depth
     if name in {STRUCTURED, BATCH}:

@@ -15,8 +15,9 @@ from starlette.routing import Route
 
 from telemetry.config.gateway.limits import GatewayLimits
 from telemetry.exceptions import EventError
-from telemetry.gateway.request.event_text import about_event, decoded_event
-from telemetry.gateway.request.json_text import json_text, place_of, require_shallow, split_array
+from telemetry.gateway.request.document import ListPath
+from telemetry.gateway.request.event_text import EventText, about_event, decoded_event, with_large_ones_checked
+from telemetry.gateway.request.json_text import json_text, place_of, split_array
 from telemetry.gateway.request.refused_request import RefusedRequestError
 from telemetry.gateway.routes.described import event_operation
 from telemetry.gateway.routes.media_types import JSON, media_type_of, refuse_media_type
@@ -37,9 +38,9 @@ class _Head(msgspec.Struct, rename="camel"):
 
     kind: str
     api_version: str
-    items: msgspec.Raw = msgspec.Raw(b"")
 
 
+_ITEMS = ListPath("items")
 _head = msgspec.json.Decoder(_Head).decode
 
 
@@ -54,19 +55,20 @@ class KubernetesReader:
         self._mapping = mapping_of(_PRESET)
         self._max_depth = max_depth
 
-    async def split(self, body: bytes, request: Request, limits: GatewayLimits) -> Sequence[bytes]:
+    async def split(self, body: bytes, request: Request, limits: GatewayLimits) -> Sequence[EventText]:
         """Return the text of each event; arguments and errors as those of ``EventReader``."""
         text = json_text(body, charset=media_type_of(request).charset)
-        require_shallow(text, limits.max_depth)
         head = _head_of(text)
         if head.api_version != VERSION or head.kind not in {LIST, EVENT}:
             detail = f"the body is no EventList or Event of {VERSION}; configure the webhook with that version"
             raise RefusedRequestError(422, detail)
         if head.kind == EVENT:
-            return [text]
-        return await split_array(bytes(head.items) or b"[]", max_events=limits.max_events)
+            texts = [text]
+        else:
+            texts = await split_array(_ITEMS.list_in(text) or b"{}", max_events=limits.max_events)
+        return await with_large_ones_checked(texts, self._max_depth)
 
-    def read(self, text: bytes, key: str | None) -> EventCall:
+    def read(self, text: EventText, key: str | None) -> EventCall:
         """Return the arguments of ``log()`` for one event; ``auditID`` and ``stage`` are its idempotency key."""
         del key
         event = decoded_event(text, self._max_depth)

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from functools import cache
-from itertools import islice
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from telemetry.config.gateway.limits import GatewayLimits
-from telemetry.exceptions import EventError, InputError
-from telemetry.gateway.request.event_text import about_event, decoded_event
-from telemetry.gateway.request.json_text import json_text
+from telemetry.exceptions import EventError
+from telemetry.gateway.request.document import ListPath
+from telemetry.gateway.request.event_text import EventText, about_event, decoded_event, with_large_ones_checked
+from telemetry.gateway.request.json_text import is_one_value, json_text, require_number, split_array, split_lines
 from telemetry.gateway.request.refused_request import RefusedRequestError
 from telemetry.gateway.routes.described import event_operation
 from telemetry.gateway.routes.media_types import JSON, LINES, media_type_of, refuse_media_type
 from telemetry.gateway.submission.event_call import EventCall
 from telemetry.gateway.submission.event_request import answer_events, refused_answer
 from telemetry.ingest.framing import compression
-from telemetry.ingest.framing.byte_source import WholeText
-from telemetry.ingest.framing.documents import ItemsPath
-from telemetry.ingest.framing.frame import Frame
-from telemetry.ingest.input import JsonInput
 from telemetry.ingest.mapping.line_mapping import LineMapping
 from telemetry.ingest.mapping.preset_file import load_preset, preset_names
 from telemetry.ingest.wrapper import wrapped_list
@@ -32,12 +27,9 @@ from telemetry.ingest.wrapper import wrapped_list
 PATH = "/v1/preset/{name}"
 ACCEPTED = (JSON, "application/x-ndjson")
 
-_LARGE = 1 << 16
-"""Bytes above which the event loop does other work while a body is taken apart."""
-
 
 class PresetReader:
-    """Reads what a service delivers: lines, one document, or several.
+    """Reads what a service delivers: lines, an array, or a document with a list.
 
     Args:
         name: Name of a packaged preset.
@@ -46,22 +38,28 @@ class PresetReader:
 
     def __init__(self, name: str, max_depth: int) -> None:
         self._mapping = mapping_of(name)
+        self._items = items_of(name)
         self._max_depth = max_depth
 
-    async def split(self, body: bytes, request: Request, limits: GatewayLimits) -> Sequence[Frame]:
+    async def split(self, body: bytes, request: Request, limits: GatewayLimits) -> Sequence[EventText]:
         """Return the text of each event; arguments and errors as those of ``EventReader``."""
-        text = json_text(body, charset=media_type_of(request).charset)
+        kind = media_type_of(request)
+        text = json_text(body, charset=kind.charset)
         if text.startswith(compression.MAGIC):
             raise RefusedRequestError(415, "the body is compressed; send it with Content-Encoding: gzip")
-        if len(text) > _LARGE:
-            return await asyncio.to_thread(self._frames, text, limits.max_events)
-        return self._frames(text, limits.max_events)
+        if text.startswith(b"["):
+            texts = await split_array(text, max_events=limits.max_events)
+        elif kind.name not in LINES and is_one_value(text):
+            texts = [text]
+        else:
+            texts = split_lines(text, max_events=limits.max_events)
+        if self._items is not None:
+            texts = await _expanded(texts, self._items, limits.max_events)
+        return await with_large_ones_checked(texts, self._max_depth)
 
-    def read(self, text: Frame, key: str | None) -> EventCall:
+    def read(self, text: EventText, key: str | None) -> EventCall:
         """Return the arguments of ``log()`` for one event; the maker's own id is a better key than that of the request."""
-        if text.fault or text.is_open:
-            raise about_event(EventError(text.fault or "is not complete; send the whole of it"))
-        line = decoded_event(text.data, self._max_depth)
+        line = decoded_event(text, self._max_depth)
         if wrapped_list(line) is not None:
             message = "the event is an object around a list that this preset does not know; send the items of the list"
             raise EventError(message)
@@ -73,25 +71,29 @@ class PresetReader:
             fields.setdefault("idempotency_key", key)
         return EventCall(event_type, payload, user_id, fields)
 
-    def _frames(self, text: bytes, max_events: int) -> list[Frame]:
-        items = self._mapping.items
-        path = None if items is None else ItemsPath(tuple(items.split(".")), is_required=False)
-        try:
-            frames = list(islice(JsonInput(WholeText(text), path), max_events + 1))
-        except InputError as exc:
-            detail = "the body cannot be taken apart as JSON lines or documents; no event of it was logged"
-            raise RefusedRequestError(400, detail) from exc
-        if len(frames) > max_events:
-            raise RefusedRequestError(413, f"the request has more than {max_events} events; send smaller batches")
-        if not frames:
-            raise RefusedRequestError(400, "the request has no event; send at least one")
-        return frames
+
+async def _expanded(texts: list[bytes], items: ListPath, max_events: int) -> list[bytes]:
+    """Return the texts, and in the place of each document the items of its list."""
+    expanded: list[bytes] = []
+    for text in texts:
+        found = items.list_in(text)
+        expanded += [text] if found is None else await split_array(found, max_events=max_events, may_be_empty=True)
+        require_number(len(expanded), max_events, may_be_empty=True)
+    require_number(len(expanded), max_events)
+    return expanded
 
 
 @cache
 def mapping_of(name: str) -> LineMapping:
     """Return the mapping of a packaged preset; the event loop's thread is the only one that uses it."""
     return LineMapping(load_preset(name))
+
+
+@cache
+def items_of(name: str) -> ListPath | None:
+    """Return where a packaged preset finds the events of a document; None if its service delivers none."""
+    items = mapping_of(name).items
+    return None if items is None else ListPath(*items.split("."))
 
 
 @cache

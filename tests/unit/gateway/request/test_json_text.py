@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telemetry.gateway.request.json_text import is_shallow, json_text, split_array, split_lines
+from telemetry.gateway.request import json_text as json_text_module
+from telemetry.gateway.request.json_text import has_more_elements, is_shallow, json_text, split_array, split_lines
 from telemetry.gateway.request.refused_request import RefusedRequestError
 
 
@@ -102,9 +103,14 @@ async def test_deep_nesting_is_400_before_it_is_decoded() -> None:
 )
 def test_depth_is_that_of_the_value(value: Any, bound: int) -> None:
     # Brackets of strings do not count, whatever is escaped; the padding makes the cheap answer impossible.
-    text = msgspec.json.encode([value, "[" * 10])
-    assert is_shallow(text, bound) == (_depth([value]) <= bound)
-    assert is_shallow(json.dumps([value, "{\\" * 10]).encode(), bound) == (_depth([value]) <= bound)
+    texts = msgspec.json.encode([value, "[" * 10]), json.dumps([value, "{\\" * 10]).encode()
+    for piece in (2, 3, 1 << 16):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(json_text_module, "_PIECE", piece)
+            for text in texts:
+                assert is_shallow(text, bound) == (_depth([value]) <= bound)
+                assert not has_more_elements(text, 2)
+                assert has_more_elements(text, 1)
 
 
 def _depth(value: Any) -> int:

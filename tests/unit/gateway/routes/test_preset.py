@@ -83,11 +83,17 @@ async def test_unknown_preset_is_404_and_names_those_that_are() -> None:
         (gzip.compress(b"{}"), 415),
         (b"\x28\xb5\x2f\xfd0000", 415),
         ('{"a":1}'.encode("utf-16"), 415),
-        (b"PK\x03\x04", 400),
-        (b"{} {}\n" * 600, 413),
+        (b"PK\x03\x04", 422),
+        (b"{}\n" * 1_001, 413),
+        (b'{"data": {"events": []}}', 400),
+        (b'{"data": {"events": [{}], "events": [{}]}}', 400),
+        (b'{"data": {"events": [%s]}}' % b",".join([b"{}"] * 1_001), 413),
         (b"[" + b"{}," * 1_000 + b"{}]", 413),
     ],
-    ids=["empty", "no event", "gzip", "zstd", "utf-16", "zip", "too many lines", "too many items"],
+    ids=[
+        *("empty", "no event", "gzip", "zstd", "utf-16", "zip", "too many lines"),
+        *("empty document", "two lists", "too many in a document", "too many items"),
+    ],
 )
 async def test_no_body_of_events(captured_events: CapturedEvents, body: bytes, status: int) -> None:
     async with local_site() as site:
