@@ -235,6 +235,7 @@ def test_sender_that_died_refuses_events_at_once(
 
     assert (report.spooled, report.failed) == (1, 0)
     assert pipeline.stats().refused == 1
+    assert not pipeline._dispatcher._transport._poller.is_alive  # type: ignore[union-attr]
     assert [name for name in left_in(tmp_path / "spool") if name.endswith(".spool")] == [f"{receipt.producer}.spool"]
 
 

@@ -148,6 +148,9 @@ class Dispatcher:
             return []
         if self._worker.is_alive:
             logger.error("the sender did not end in time; its events are saved without it")
+        elif self._transport is not None:
+            # Its sender has died, and nobody else would end the client and its thread.
+            self._transport.close()
         # A sender that is stuck in a client may go on at any moment. So all places are read in the order in which a record
         # passes them, and none moves from a place not read yet to one read already. The transport is looked up only after
         # the batch, because a record that was in the batch may be in it by now.
