@@ -12,6 +12,13 @@ from telemetry.exceptions import TelemetryError
 class OtherIntakes(Protocol):
     """The intakes of the streams that a process carries for other services."""
 
+    def __len__(self) -> int:
+        """How many streams are open."""
+
+    @property
+    def fullest_share(self) -> float:
+        """How much of its share of the queue the stream uses that uses most of it, from 0 to 1."""
+
     @property
     def accepted(self) -> int:
         """How many events were accepted, also of streams that have ended."""
@@ -59,6 +66,10 @@ class Intakes:
     def is_key_withheld(self) -> bool:
         """Whether the key service gives a stream of another service no new data key."""
         return self._others is not None and self._others.is_key_withheld
+
+    def sharing(self) -> tuple[int, float] | None:
+        """Return how many streams of other services are open, and the fill of the fullest share; None where none can be."""
+        return None if self._others is None else (len(self._others), self._others.fullest_share)
 
     def close(self, error: TelemetryError) -> None:
         """Refuse every further call with ``error``; the events that wait may still be accepted."""

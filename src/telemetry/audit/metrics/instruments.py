@@ -32,6 +32,8 @@ _GAUGES: dict[str, tuple[str, str, Combine]] = {
     "audit.queue.bytes": ("By", "Their sealed size", sum),
     "audit.queue.fill": ("", "Part of the bounds of queue and spool that is used, 0 to 1", max),
     "audit.queue.waiting_calls": ("{event}", "Events that wait for room or for a data key", sum),
+    "audit.streams.open": ("{stream}", "Streams of other services that are open", sum),
+    "audit.streams.fullest_share": ("", "Fill of the fullest share of the queue, from 0 to 1", max),
     "audit.oldest_undelivered_age_seconds": ("s", "Age of the oldest event that is not settled", max),
     "audit.spool.bytes": ("By", "Size of the spool segment", sum),
     "audit.spool.broken": ("", "1 while the spool's disk accepts nothing, so events are not durable, else 0", max),

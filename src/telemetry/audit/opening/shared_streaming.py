@@ -13,6 +13,7 @@ from telemetry.audit.accept.share import WaitingRoom
 from telemetry.audit.accept.stream import ProducerStream
 from telemetry.audit.accept.waiting_timer import WaitingTimer
 from telemetry.audit.ledger import Ledger
+from telemetry.audit.opening.descriptors import most_streams
 from telemetry.audit.opening.spooling import Spooling, queue_bytes
 from telemetry.audit.opening.streaming import Accepting
 from telemetry.audit.send.checkpoints.checkpoint_signer import CheckpointSigner
@@ -114,7 +115,9 @@ class SharedStreaming:
             share=self.room.add_share(stream.producer),
         )
         opener = StreamBuilder(self._config, common, catalog=self._catalog)
-        self._registry = registry = StreamRegistry(opener, max_streams=shared.max_streams)
+        # Each stream has a file of its own in the spool.
+        most = shared.max_streams if spooling.spool is None else most_streams(shared.max_streams)
+        self._registry = registry = StreamRegistry(opener, max_streams=most)
         self._own_producer = stream.producer
         others = ServicePipelines(registry, ledger=ledger, own_name=self._config.service_name)
         return Accepting(intake, Intakes(intake, timer=self._timer, others=registry), others)

@@ -112,7 +112,13 @@ def _spool_in(
     segment_of_own = segments.create(stream.producer)
     with ExitStack() as without_owner:
         without_owner.callback(segment_of_own.remove)
-        spool = Spool(lock=lock, room=room, max_kept_bytes=part - queue_bytes(audit), state=state)
+        spool = Spool(
+            lock=lock,
+            room=room,
+            max_kept_bytes=part - queue_bytes(audit),
+            state=state,
+            is_shared=audit.shared_streams is not None,
+        )
         opened.callback(spool.close)
         own = spool.open_stream(stream.tree, segments, queue=batcher, segment=segment_of_own)
         # From here on the spool removes its file, if nothing is left in it.

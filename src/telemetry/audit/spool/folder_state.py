@@ -127,14 +127,16 @@ class FolderState:
             signed_at=ended.signed_at,
         )
 
-    def note_ended(self, tree: TreeState) -> None:
-        """Remember the tree of a stream of which nothing is left to be sent."""
-        if self._secrets.current is None or not tree.size:
+    def note_ended(self, *trees: TreeState) -> None:
+        """Remember the trees of streams of which nothing is left to be sent."""
+        ended = [tree for tree in trees if tree.size]
+        if self._secrets.current is None or not ended:
             return
         try:
             with self._locked():
                 content = self._read() or _Content(time.time())
-                content.ended = [*_remembered(content.ended, tree)]
+                for tree in ended:
+                    content.ended = [*_remembered(content.ended, tree)]
                 self._write(content)
         except OSError as exc:
             logger.warning(

@@ -31,15 +31,7 @@ from telemetry.audit.spool.sealing import (
     sealed_about,
     stored_key_of,
 )
-from telemetry.audit.spool.sqlite_file import (
-    checked,
-    create,
-    damaged,
-    is_busy,
-    lock_with_schema,
-    reopen,
-    translated,
-)
+from telemetry.audit.spool.sqlite_file import checked, create, damaged, is_busy, lock_with_schema, reopen, translated
 from telemetry.audit.spool.tables import MAX_FLIP_BYTES, SCHEMA, SMALL_FLIP_BYTES, AlternatingTables, Notes
 from telemetry.audit.spool.wal_check import has_lost_commits, keep_log, wal_of
 from telemetry.exceptions import FormatError, SpoolError
@@ -114,7 +106,7 @@ class SpoolSegment:
             source: CloudEvents source of its records.
             key: Key of this segment alone, under which it is sealed; None for format 3, which has checksums alone.
             flip_bytes: Size at which a table gives way to the other one.
-            is_small: Whether it should take little of the disk, because there are many.
+            is_small: Whether it should take little of the disk.
 
         Raises:
             SpoolError: The folder cannot be written, or the disk is full.
@@ -342,12 +334,14 @@ class SpoolSegment:
         """Yield every sound row that can be read from the end of each table; used when :meth:`rows` met damage."""
         yield from self._reading().rows_backwards()
 
-    def close(self) -> None:
-        """Release the file's lock; what is not settled stays."""
+    def close(self, *, syncs: bool = True) -> None:
+        """Release the file's lock; what is not settled stays. A file that is deleted need not be on the disk (``syncs``)."""
         # A disk that hangs keeps `_lock` with the thread that writes; the end of the process releases everything.
         if self._lock.acquire(timeout=_CLOSE_SECONDS):
             try:
                 with contextlib.suppress(sqlite3.Error):
+                    if not syncs:
+                        self._connection.execute("PRAGMA synchronous = OFF")
                     self._connection.close()
             finally:
                 self._lock.release()
@@ -360,7 +354,7 @@ class SpoolSegment:
             for name in (self.path, wal_of(self.path)):
                 with contextlib.suppress(OSError):
                     name.unlink()
-            self.close()
+            self.close(syncs=False)
 
     def set_apart(self, suffix: str) -> Path:
         """Rename the file so that nobody adopts it again; return its new name."""

@@ -28,6 +28,8 @@ _PROGRESS_SECONDS = 0.5
 _BUSY_ROUND_SECONDS = 5.0
 """The same while there is always something to commit: a note of progress is a commit of its own."""
 _JOIN_SECONDS = 10.0
+_TURN = 500
+"""Records of one stream that are committed while others wait: about as much as a disk writes in ten milliseconds."""
 
 
 class Spool:
@@ -40,6 +42,7 @@ class Spool:
         room: Room of accepted events; the spool withholds in it what settled records still occupy in the files.
         max_kept_bytes: How many settled bytes may stay on disk after records that are not settled.
         state: Remembers the trees with which streams ended; None where nothing is remembered.
+        is_shared: Whether there are many streams: then each one commits a bounded number of records in its turn.
     """
 
     # attributes: the thread, its streams, and what they share
@@ -50,7 +53,9 @@ class Spool:
         room: Room,
         max_kept_bytes: int = 1 << 60,
         state: FolderState | None = None,
+        is_shared: bool = False,
     ) -> None:
+        self._most_in_turn = _TURN if is_shared else None
         self._lock = lock
         self._changed = threading.Condition(lock)
         self._kept = KeptBytes(room, most=max_kept_bytes)
@@ -107,6 +112,7 @@ class Spool:
             disk=self._disk,
             state=self._state,
             segment=segment,
+            most=self._most_in_turn,
         )
         with self._changed:
             self._streams.append(stream)
@@ -144,6 +150,7 @@ class Spool:
         if not self._worker.is_stopping:
             self.stop()
         may_write = not self._worker.is_alive
+        self._note_ended(self._streams)
         return sum(stream.close(note_progress=may_write) for stream in list(self._streams))
 
     def stop(self, timeout: float = _JOIN_SECONDS) -> None:
@@ -223,15 +230,22 @@ class Spool:
         if self._disk.is_broken:
             self._try_again()
             return
-        for stream in list(self._ending):
-            if stream.is_settled:
-                stream.remove()
-                with self._changed:
-                    self._ending.remove(stream)
-                    self._streams.remove(stream)
+        ended = [stream for stream in list(self._ending) if stream.is_settled]
+        self._note_ended(ended)
+        for stream in ended:
+            stream.close(note_progress=False)
+            with self._changed:
+                self._ending.remove(stream)
+                self._streams.remove(stream)
         is_idle = not self._dirty
         for stream in list(self._streams):
             stream.note_progress(is_idle=is_idle)
+
+    def _note_ended(self, streams: Sequence[SpooledStream]) -> None:
+        """Remember the ends of those streams whose files are about to be deleted."""
+        trees = [tree for stream in list(streams) if (tree := stream.ended_tree) is not None]
+        if self._state is not None and trees:
+            self._state.note_ended(*trees)
 
     def _try_again(self) -> None:
         """Try a broken disk without records: while the queue is full, none may come that would find out."""

@@ -105,7 +105,7 @@ class StreamBuilder:
         return OpenStream(
             service_name=service_name,
             stream=stream,
-            factory=factory_of(config, self._catalog),
+            factory=factory_of(config, self._catalog, is_one_of_many=True),
             intake=intake,
             share=share,
             keys=keys,

@@ -72,6 +72,11 @@ class StreamRegistry:
         """Whether the key service gives one of the streams no new data key."""
         return any(stream.keys is not None and stream.keys.keyring.is_withheld for stream in self.streams())
 
+    @property
+    def fullest_share(self) -> float:
+        """How much of its share of the queue the stream uses that uses most of it, from 0 to 1."""
+        return max((stream.share.fill for stream in self.streams()), default=0.0)
+
     def streams(self) -> Sequence[OpenStream]:
         """Return the open streams, in the order in which they were opened."""
         return list(self._by_name.values())

@@ -27,6 +27,9 @@ class PipelineGauges:
             "audit.kafka.diverted": int(parts.dispatcher.is_diverted),
             "audit.oldest_undelivered_age_seconds": parts.oldest_age(),
         }
+        sharing = parts.intakes.sharing()
+        if sharing is not None:
+            values["audit.streams.open"], values["audit.streams.fullest_share"] = sharing
         if parts.keyring is not None:
             values |= {
                 "audit.data_key.uses_left": parts.keyring.uses_left,

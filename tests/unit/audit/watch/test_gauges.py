@@ -18,6 +18,7 @@ def test_whole_pipeline_has_every_gauge(tmp_path: Path) -> None:
         encryption_config=FaultyKeys().config,
         storage_config=FaultyStore().config,
         spool_path=tmp_path / "spool",
+        shared_streams={},
     )
     pipeline = assemble(TelemetryConfig(service_name="shop", audit_config=config))
 

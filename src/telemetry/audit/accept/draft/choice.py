@@ -12,12 +12,19 @@ if TYPE_CHECKING:
     from telemetry.catalog.catalog import AuditCatalog
 
 
-def factory_of(config: TelemetryConfig, catalog: AuditCatalog | None = None) -> EventFactory:
+_FEW_USERS = 256
+"""Users that one of many factories remembers."""
+
+
+def factory_of(
+    config: TelemetryConfig, catalog: AuditCatalog | None = None, *, is_one_of_many: bool = False
+) -> EventFactory:
     """Return the factory of a configuration.
 
     Args:
         config: The configuration.
         catalog: The declared types, if there is a catalogue.
+        is_one_of_many: Whether there is a factory for each of many services, so that each should take little memory.
     """
     audit = config.audit_config
     secret = audit.key_hmac_secret.get_secret_value().encode() if audit.key_hmac_secret else None
@@ -31,6 +38,8 @@ def factory_of(config: TelemetryConfig, catalog: AuditCatalog | None = None) -> 
         "hide_event_type": audit.hide_event_type,
         "scrubbing": Scrubbing(by_default=audit.scrub, keys=audit.scrub_keys, spared=audit.scrub_spared_keys),
     }
+    if is_one_of_many:
+        values["remembered_users"] = _FEW_USERS
     if catalog is None:
         return EventFactory(**values)
     # The classes of payloads are msgspec's or pydantic's: a service without a catalogue does not load this.

@@ -44,6 +44,7 @@ class EventFactory:
         hide_event_type: Show a constant outside the sealed part instead of the event type.
         scrubbing: Scrubs events; None scrubs those of calls that ask for it.
         wall_clock: Nanoseconds since the epoch.
+        remembered_users: Users that are remembered as they are written, 256 bytes each.
     """
 
     def __init__(
@@ -58,7 +59,9 @@ class EventFactory:
         hide_event_type: bool = False,
         scrubbing: Scrubbing | None = None,
         wall_clock: Callable[[], int] = time.time_ns,
+        remembered_users: int = _REMEMBERED_USERS,
     ) -> None:
+        self._remembered_users = remembered_users
         self._template = EventTemplate(
             service_name=service_name,
             environment=environment,
@@ -158,7 +161,7 @@ class EventFactory:
         if type(user_id) is not str or not is_fit(user_id, MAX_USER_ID):
             return None
         rendered = self._template.of_user(user_id), self._template.key_of(user_id)
-        if len(self._users) >= _REMEMBERED_USERS:
+        if len(self._users) >= self._remembered_users:
             self._users.clear()
         self._users[user_id] = rendered
         return rendered

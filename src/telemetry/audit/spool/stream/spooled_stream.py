@@ -55,6 +55,7 @@ class SpooledStream:
         disk: State of the disk, which all streams share.
         state: Remembers the tree with which the stream ended; None where nothing is remembered.
         segment: The segment, if there is one already.
+        most: How many records are committed at once; None for all that there are.
     """
 
     # attributes: the parts of one stream, and its records on their way to the disk
@@ -70,7 +71,9 @@ class SpooledStream:
         disk: DiskState,
         state: FolderState | None = None,
         segment: SpoolSegment | None = None,
+        most: int | None = None,
     ) -> None:
+        self._most = most
         self._dirty = dirty
         self._lock = lock
         self._source = source
@@ -119,7 +122,12 @@ class SpooledStream:
 
     def take(self) -> None:
         """Move what has come in to what is being written; the spool thread calls this with the lock held."""
-        self._writing, self._incoming = self._incoming, []
+        records, self._incoming = self._incoming, []
+        if self._most is not None and len(records) > self._most:
+            # The others have their turn before the rest.
+            records, self._incoming = records[: self._most], records[self._most :]
+            self._dirty.note_dirty(self)
+        self._writing = records
 
     def commit(self) -> None:
         """Commit what was taken, and pass it on."""
@@ -189,22 +197,21 @@ class SpooledStream:
             How many records stay in the file for the next process.
         """
         left = self._settled.outstanding
+        segment = self._segment
+        if segment is None:
+            return left
         if left == 0:
-            self.remove()
-        elif self._segment is not None:
+            segment.remove()
+        else:
             if note_progress and not self._settled.is_noted:
-                self._commit(self._segment, (), None, settled_below=self._settled.below)
-            self._segment.close()
+                self._commit(segment, (), None, settled_below=self._settled.below)
+            segment.close()
         return left
 
-    def remove(self) -> None:
-        """Delete the file: everything in it is settled."""
-        if self._segment is None:
-            return
-        tree = self._tree.state()
-        if self._state is not None and tree is not None:
-            self._state.note_ended(tree)
-        self._segment.remove()
+    @property
+    def ended_tree(self) -> TreeState | None:
+        """The tree with which the stream ends, if everything in its file is settled; else None."""
+        return self._tree.state() if self._segment is not None and self.is_settled else None
 
     @property
     def is_settled(self) -> bool:
