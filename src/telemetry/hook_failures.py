@@ -15,6 +15,8 @@ from telemetry.version import __version__
 logger = logging.getLogger("telemetry.hooks")
 
 _EVERY_SECONDS = 60.0
+_LATE_HOOKS = ("audited", "audit_context")
+"""Hooks that begin to count with their first use, which may be their first failure."""
 
 _known: weakref.WeakSet[HookFailures] = weakref.WeakSet()
 
@@ -34,11 +36,7 @@ class HookFailures:
         self._count = 0
         self._untold = 0
         self._next = 0.0
-        self._counter = metrics.get_meter("telemetry", __version__).create_counter(
-            "audit.hooks.failed_total",
-            unit="{failure}",
-            description="Events that a hook could not log, or not completely",
-        )
+        self._counter = _counter()
         self._counter.add(0, {"hook": hook})
         _known.add(self)
 
@@ -68,6 +66,21 @@ class HookFailures:
     def renew_after_fork(self) -> None:
         """Replace the lock, which a thread of the parent may have held at the moment of the fork."""
         self._lock = threading.Lock()
+
+
+def begin_with_zero() -> None:
+    """Count 0 for the hooks that begin with their first use, so that the first failure is a rise; a pipeline does it."""
+    counter = _counter()
+    for hook in _LATE_HOOKS:
+        counter.add(0, {"hook": hook})
+
+
+def _counter() -> metrics.Counter:
+    return metrics.get_meter("telemetry", __version__).create_counter(
+        "audit.hooks.failed_total",
+        unit="{failure}",
+        description="Events that a hook could not log, or not completely",
+    )
 
 
 def _renew_after_fork() -> None:

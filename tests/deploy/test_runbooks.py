@@ -14,7 +14,12 @@ from tests.support.rule_metrics import series_names, used_names
 
 PAGE = (ROOT / "docs/runbooks.md").read_text("utf-8")
 ENTRIES = dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
-COMMANDS = sorted({line for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()})
+_GUIDES = "".join((ROOT / "docs" / name).read_text("utf-8") for name in ("kubernetes.md", "deployment.md"))
+_OTHER_COMMANDS = set(re.findall(r"^\$ (telemetry .*)$", _GUIDES, re.MULTILINE))
+COMMANDS = sorted(
+    {line for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()}
+    | {line.partition(" > ")[0] for line in _OTHER_COMMANDS}
+)
 
 
 def test_every_alert_has_an_entry_and_no_other() -> None:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from opentelemetry import metrics
 
+from telemetry import hook_failures
 from telemetry.audit.metrics.labels import LOSSES, OUTCOMES, REFUSALS, SEND_ERRORS, label_of
 from telemetry.audit.metrics.live_gauges import Combine, Gauges, forget, observe, reader
 from telemetry.audit.record import SealedRecord
@@ -136,6 +137,7 @@ class AuditMetrics:
             self._rejected.add(0, {**self._topic, "reason": reason})
         for reason in (*REASONS, BACKLOG) if provider is not None else ():
             self._fallback.add(0, {"provider": provider or "", "reason": reason})
+        hook_failures.begin_with_zero()
         self._replayed.add(0, self._topic)
         self._unmarked.add(0, self._topic)
 

@@ -93,6 +93,7 @@ def test_every_series_begins_with_zero(bench: Bench) -> None:
     assert series("audit.fallback.events_total", "reason") >= {"backlog", "tls"}
     assert series("audit.fallback.replayed_total", "topic") == {"audit-events"}
     assert series("audit.recovered.unmarked_total", "topic") == {"audit-events"}
+    assert series("audit.hooks.failed_total", "hook") == {"audited", "audit_context"}
 
 
 def test_error_of_a_provider_counts_as_its_kind(bench: Bench) -> None:

@@ -66,7 +66,7 @@ def test_names_units_zeros_and_buckets(scrape_port: int, tmp_path: Path) -> None
         *("audit_fallback_events", "audit_fallback_replayed", "audit_fallback_rejected", "audit_recovered_unmarked"),
         *("audit_batch_size_events", "audit_encryption_duration_ms"),
         *("audit_queue_events", "audit_queue_bytes", "audit_queue_waiting_calls", "audit_kafka_diverted"),
-        "audit_queue_fill",
+        *("audit_queue_fill", "audit_hooks_failed"),
         *("audit_oldest_undelivered_age_seconds", "audit_fallback_backlog_objects", "audit_fallback_backlog_events"),
         *("audit_fallback_backlog_bytes", "audit_fallback_oldest_age_seconds", "audit_fallback_lock_waiting_seconds"),
     }
