@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from pathlib import Path
 
 import pytest
@@ -120,3 +121,25 @@ def test_gateway_that_could_sign_as_its_services_is_named(tmp_path: Path) -> Non
     other = tmp_path / "other.toml"
     run("trust", "init", KEY, "--role", "gateway", "--source", "/production/*", "--out", str(other))
     assert "without a source of its own" in run("trust", "check", str(other)).err
+
+
+def test_file_that_auditors_may_read_stays_so(tmp_path: Path) -> None:
+    file = tmp_path / "trust.toml"
+    run("trust", "init", KEY, "--source", "/production/payments", "--out", str(file))
+    file.chmod(0o644)
+
+    assert (
+        run("trust", "add", Signer(2, "shop").public_key, "--source", "/production/shop", "--to", str(file)).code == 0
+    )
+    assert stat.S_IMODE(file.stat().st_mode) == 0o644
+
+
+def test_link_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    file, link = tmp_path / "trust.toml", tmp_path / "link.toml"
+    run("trust", "init", KEY, "--source", "/production/payments", "--out", str(file))
+    link.symlink_to(file)
+
+    ended = run("trust", "add", Signer(2, "shop").public_key, "--source", "/production/shop", "--to", str(link))
+
+    assert (ended.code, link.is_symlink()) == (2, True)
+    assert "shop" not in file.read_text()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -105,6 +107,9 @@ def add(
         parse_trust_file(content.encode())
         with new_file(file, replace=True, option="--to") as stream:
             stream.write(content.encode())
+            # Auditors may read a file that the administrator writes; nobody else could write it, or it had been refused.
+            if hasattr(os, "fchmod"):
+                os.fchmod(stream.fileno(), stat.S_IMODE(file.stat().st_mode))
     except TelemetryError as exc:
         raise fail(exc) from exc
     err.print(f"added to [bold]{escape_markup(str(file))}[/]; look at it with `telemetry trust check`")
