@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import signal
@@ -145,6 +146,31 @@ def test_killed_at_random_moments_skips_nothing(config: AuditConfig, tmp_path: P
 
     assert len(numbers_in(siem)) == sent
     assert_in_order(siem)
+
+
+def test_killed_writer_of_objects_writes_nothing_twice(config: AuditConfig, tmp_path: Path, siem: Siem) -> None:
+    dice = random.Random(11)  # noqa: S311 - moments, no secret
+    lake = tmp_path / "lake"
+    options = ("--to", "store", "--url", f"file://{lake}", "--batch", "7", "--batch-seconds", "0.1")
+    log(config, range(400))
+
+    def stored() -> list[int]:
+        lines = [line for path in lake.rglob("*.gz") for line in gzip.decompress(path.read_bytes()).splitlines()]
+        return [json.loads(line)["payload"]["n"] for line in lines]
+
+    for _ in range(4):
+        with forwarding(config, tmp_path, siem, *options) as forwarder:
+            before = len(stored())
+            until(lambda: len(stored()) > before, timeout=_PATIENCE, state=forwarder.tail)  # noqa: B023 - used at once
+            try:
+                forwarder.process.wait(dice.uniform(0.0, 0.3))
+            except subprocess.TimeoutExpired:
+                forwarder.stop()
+    with forwarding(config, tmp_path, siem, *options) as forwarder:
+        until(lambda: len(stored()) >= 400, timeout=_PATIENCE, state=forwarder.tail)
+        assert forwarder.end() == 0, forwarder.tail()
+
+    assert sorted(stored()) == list(range(400))
 
 
 def test_second_one_waits_and_takes_over(config: AuditConfig, tmp_path: Path, siem: Siem) -> None:

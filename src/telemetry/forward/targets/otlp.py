@@ -75,7 +75,7 @@ class OtlpTarget:
         headers = {"Content-Type": "application/x-protobuf"}
         path = "" if self._client.url.endswith(PATH) else PATH
         answer = self._client.post(path, _joined(batch).SerializeToString(), headers)
-        require_accepted(answer, url=self._client.url)
+        require_accepted(answer, url=self._client.origin)
         try:
             partial = ExportLogsServiceResponse.FromString(answer.body).partial_success
         except DecodeError:

@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from telemetry.config.endpoints import checked_url, is_this_machine, require_certificates, require_sound_tls
 from telemetry.config.secret_files import require_unchangeable
@@ -24,6 +25,7 @@ from telemetry.exceptions import (
 )
 from telemetry.forward.delivery import BatchRefusedError
 from telemetry.forward.targets.credentials import Credentials
+from telemetry.system.deadline import Deadline
 
 try:
     import urllib3
@@ -31,6 +33,7 @@ except ImportError:  # the extra is not installed: said when a target is opened
     urllib3 = None  # type: ignore[assignment]
 
 _MAX_ANSWER = 1 << 20
+_PIECE = 1 << 16
 _LONGEST_WAIT = 3_600.0
 _CONNECT_SECONDS = 10.0
 _GZIP_LEVEL = 6
@@ -71,6 +74,10 @@ class TlsFiles:
 class PostClient:
     """Posts bodies to one server, over a connection that is kept.
 
+    Attributes:
+        url: Where it posts to.
+        origin: The server, for messages.
+
     Args:
         url: Where to post to; ``http`` only on this machine.
         credentials: Headers that identify the sender; read again when they are refused.
@@ -92,6 +99,10 @@ class PostClient:
             allow_http=is_this_machine(url),
             no_tls="would send events in the clear",
         )
+        parts = urlsplit(self.url)
+        # A path can be a secret, as of a webhook: messages name the server alone.
+        self.origin = f"{parts.scheme}://{parts.netloc}"
+        self._seconds = seconds
         self._credentials = credentials
         self._timeout = urllib3.Timeout(connect=min(seconds, _CONNECT_SECONDS), read=seconds)
         self._pool = urllib3.PoolManager(
@@ -134,20 +145,32 @@ class PostClient:
                 preload_content=False,
             )
             try:
-                content = response.read(_MAX_ANSWER, decode_content=False)
-                is_whole = not response.read(1, decode_content=False)
+                content, is_whole = _content(response, Deadline(self._seconds))
             finally:
                 if not response.isclosed():
                     response.close()
                 response.release_conn()
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as exc:
             # Only the kind of the error: texts of libraries may quote headers, and with them a token.
-            message = f"{self.url} did not answer: {_cause(exc)}; check that it is up and reachable"
+            message = f"{self.origin} did not answer: {_cause(exc)}; check that it is up and reachable"
             raise TargetAwayError(message) from None
         if not is_whole:
-            message = f"{self.url} answered with more than {_MAX_ANSWER} bytes"
+            message = f"{self.origin} answered with more than {_MAX_ANSWER} bytes, or took longer than {self._seconds:g} s for it"
             raise TargetAwayError(message)
         return Answer(response.status, content, _retry_after(response.headers.get("Retry-After")))
+
+
+def _content(response: Any, deadline: Deadline) -> tuple[bytes, bool]:
+    """Return the body of an answer, and whether it is whole: it ended before it became too long or took too long."""
+    pieces: list[bytes] = []
+    size = 0
+    while size <= _MAX_ANSWER and not deadline.is_over:
+        piece: bytes = response.read1(_PIECE, decode_content=False)
+        if not piece:
+            return b"".join(pieces), True
+        pieces.append(piece)
+        size += len(piece)
+    return b"", False
 
 
 def require_accepted(answer: Answer, *, url: str) -> None:

@@ -127,7 +127,7 @@ class SplunkHec:
             return
         if reply.ack_id is None:
             message = (
-                f"{self._client.url} accepts events without an acknowledgement of its indexers: enable it for the token"
+                f"{self._client.origin} accepts events without an acknowledgement of its indexers: enable it for the token"
                 " (useACK), or accept with --no-hec-ack that a collector that ends loses what it had in memory"
             )
             raise TargetRefusedError(message)
@@ -152,7 +152,7 @@ class SplunkHec:
             pause = min(polls.next(), max(give_up - time.monotonic(), 0.0))
             if patience.pause(pause) or time.monotonic() >= give_up:
                 message = (
-                    f"the indexers behind {self._client.url} did not acknowledge {len(waiting)} batches in"
+                    f"the indexers behind {self._client.origin} did not acknowledge {len(waiting)} batches in"
                     f" {self._ack_seconds:g} s, or before this forwarder ended; they are sent again"
                 )
                 raise TargetAwayError(message)
@@ -170,9 +170,9 @@ class SplunkHec:
             reason = f"{answer.status}, code {code}: {_OF_EVENTS[code]}"
             raise BatchRefusedError(reason)
         if answer.status >= _BAD_REQUEST and code in _OF_SETTINGS:
-            message = f"{self._client.url} refuses everything: {answer.status}, code {code}: {_OF_SETTINGS[code]}"
+            message = f"{self._client.origin} refuses everything: {answer.status}, code {code}: {_OF_SETTINGS[code]}"
             raise TargetRefusedError(message)
-        require_accepted(answer, url=self._client.url)
+        require_accepted(answer, url=self._client.origin)
 
 
 def _decoded(answer: Answer) -> _Reply:

@@ -39,7 +39,7 @@ class WebTarget:
         body = b"".join(each + b"\n" for each in contents) if self._lines else b"[" + b",".join(contents) + b"]"
         kind = "application/x-ndjson" if self._lines else "application/json"
         headers = {"Content-Type": kind, "Idempotency-Key": batch_key(batch)}
-        require_accepted(self._client.post("", body, headers), url=self._client.url)
+        require_accepted(self._client.post("", body, headers), url=self._client.origin)
 
     def settle(self, patience: Patience) -> None:
         """Do nothing: an answer of 2xx is the acknowledgement."""

@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 import trustme
 
-from telemetry.exceptions import ConfigurationError, TargetAwayError
+from telemetry.exceptions import ConfigurationError, TargetAwayError, TargetRefusedError
 from telemetry.forward.targets.credentials import Credentials
 from telemetry.forward.targets.post import PostClient, TlsFiles
+from telemetry.forward.targets.web import WebTarget
 from tests.services.ports import free_ports
+from tests.support.parcels import batch
 from tests.support.siem import Reply, Siem, running, times
 
 
@@ -156,3 +158,48 @@ def test_certificates_of_both_sides(tls_server: tuple[str, trustme.CA], tmp_path
     other = written(tmp_path / "other.pem", trustme.CA().cert_pem)
     with pytest.raises(TargetAwayError, match="certificate cannot be verified"):
         client(url, tls=TlsFiles(authorities=other, certificate=certificate, key=key)).post("", b"[]", {})
+
+
+def test_answer_that_drips() -> None:
+    stop = threading.Event()
+
+    class Dripping(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Length", "100000")
+            self.end_headers()
+            while not stop.wait(0.05):
+                self.wfile.write(b"x")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    class Server(http.server.ThreadingHTTPServer):
+        daemon_threads = True
+        block_on_close = False
+
+        def handle_error(self, *_: object) -> None:
+            pass
+
+    server = Server(("127.0.0.1", 0), Dripping)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        with pytest.raises(TargetAwayError, match="took longer"):
+            client(f"http://127.0.0.1:{server.server_address[1]}", seconds=0.5).post("", b"[]", {})
+    finally:
+        stop.set()
+        server.shutdown()
+        server.server_close()
+        thread.join(30)
+
+
+def test_messages_do_not_name_the_path(siem: Siem) -> None:
+    target = WebTarget(client(f"{siem.url}/hooks/s3cret-path"))
+    siem.faults = [times(1, Reply(401)), times(1, Reply(503))]
+    for kind in (TargetRefusedError, TargetAwayError):
+        with pytest.raises(kind) as caught:
+            target.send(batch(target, range(2)))
+        assert "s3cret" not in str(caught.value)
+    assert siem.posts[0].path == "/hooks/s3cret-path"
