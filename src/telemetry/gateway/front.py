@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from telemetry.gateway.authentication import Authentication, Refusal
 from telemetry.gateway.gateway import Gateway
 from telemetry.gateway.peer import Peer
 from telemetry.gateway.problems import problem_response
+from telemetry.gateway.routes import otlp, otlp_description
 
 logger = logging.getLogger("telemetry.gateway")
 
@@ -95,7 +97,7 @@ class Front:
         if not self._gateway.enter():
             self._gateway.metrics.refused("too_many_requests")
             detail = "The gateway is working on as many requests as it may. Send the same request again later."
-            await problem_response(429, detail, retry_after=_RETRY_SECONDS)(scope, receive, send)
+            await _later(request, 429, detail)(scope, receive, send)
             return
         try:
             await self._bounded(scope, receive, send)
@@ -116,7 +118,8 @@ class Front:
             else:
                 if body.is_complete:
                     detail = "The gateway did not finish in time. Send the same request again, with an Idempotency-Key."
-                    response = problem_response(503, detail, retry_after=_RETRY_SECONDS, close=True)
+                    response = _later(Request(scope), 503, detail)
+                    response.headers["Connection"] = "close"
                 else:
                     response = problem_response(408, "The body did not arrive in time. Send it again.", close=True)
                 await response(scope, receive, send)
@@ -147,6 +150,13 @@ class _Body:
         if message["type"] == "http.request":
             self.is_complete = not message.get("more_body", False)
         return message
+
+
+def _later(request: Request, status: int, detail: str) -> Response:
+    """Return an answer after which the same request may be sent again, in the form that its path has."""
+    if request.scope["path"] == otlp_description.PATH:
+        return otlp.later_answer(request, status, detail, retry_after=_RETRY_SECONDS)
+    return problem_response(status, detail, retry_after=_RETRY_SECONDS)
 
 
 def _has_two_lengths(scope: Scope) -> bool:

@@ -153,6 +153,15 @@ async def test_too_many_requests_are_told_to_come_again(tmp_path: Any) -> None:
     assert await asked.ask() == 202
 
 
+async def test_exporters_are_told_in_their_way_to_come_again(tmp_path: Any) -> None:
+    asked = Asked(tmp_path, taken, max_requests=1)
+    assert asked.gateway.enter()
+
+    assert await asked.ask(path="/v1/logs") == 429
+    assert 10 <= int(asked.headers[b"retry-after"]) <= 15
+    assert "application/json" in asked.headers[b"content-type"].decode()
+
+
 @pytest.mark.parametrize(("route", "status"), [(endless, 503), (waiting_for_the_body, 408)], ids=["answer", "body"])
 async def test_what_takes_too_long_is_ended(tmp_path: Any, route: Any, status: int) -> None:
     asked = Asked(tmp_path, route, request_seconds=1)

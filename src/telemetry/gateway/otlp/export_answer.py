@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import math
+import random
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -20,6 +21,7 @@ PROTOBUF_TYPES = ("application/x-protobuf", "application/protobuf")
 # google/rpc/code.proto
 _INVALID_ARGUMENT, _RESOURCE_EXHAUSTED, _UNAVAILABLE, _UNAUTHENTICATED, _PERMISSION_DENIED = 3, 8, 14, 16, 7
 _CODES = {401: _UNAUTHENTICATED, 403: _PERMISSION_DENIED, 413: _RESOURCE_EXHAUSTED, 429: _RESOURCE_EXHAUSTED}
+LEAST_PAUSE_SECONDS = 10.0
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _SERVER_ERROR = 500
 _LENGTH_OF_MESSAGE = 0x12  # field 2 of Status, which has a length
@@ -59,6 +61,20 @@ def success_answer(encoding: Encoding, *, refused: int, reason: str, headers: Ma
     return Response(msgspec.json.encode(said), 200, dict(headers), media_type=encoding.value)
 
 
+def pause_for(seconds: float | None) -> float | None:
+    """Return what an exporter is asked to wait, in seconds: at least ten, and not the same for all.
+
+    Exporters make about six attempts, whatever the answer, and wait exactly as long as it says: these pauses decide how long
+    an outage may be, and whether all of them come back in the same second.
+
+    Args:
+        seconds: After how long the request may be accepted; None if it never will be.
+    """
+    if seconds is None:
+        return None
+    return max(seconds, LEAST_PAUSE_SECONDS) * random.uniform(1.0, 1.5)  # noqa: S311 - spreads requests, no secret
+
+
 def error_answer(
     encoding: Encoding,
     status: int,
@@ -73,12 +89,13 @@ def error_answer(
         encoding: Encoding of the request.
         status: HTTP status. Exporters send again after 429, 502, 503 and 504, and after no other one.
         detail: What is wrong and what to do; no content of the request.
-        retry_after: Seconds after which the same request may be accepted.
+        retry_after: Seconds after which the same request may be accepted; the exporter is asked to wait longer.
         headers: Further headers.
     """
     further = dict(headers)
-    if retry_after is not None:
-        further["Retry-After"] = str(max(1, math.ceil(retry_after)))
+    pause = pause_for(retry_after)
+    if pause is not None:
+        further["Retry-After"] = str(math.ceil(pause))
     code = _CODES.get(status, _UNAVAILABLE if status >= _SERVER_ERROR else _INVALID_ARGUMENT)
     if encoding is Encoding.JSON:
         body = msgspec.json.encode({"code": code, "message": detail})

@@ -27,8 +27,7 @@ from telemetry.gateway.submission.submit import submit, wait_of
 if TYPE_CHECKING:
     from telemetry.gateway.caller import Caller
 
-_LEAST_RETRY_SECONDS = 10
-"""Exporters make about six attempts, whatever the answer: the pauses between them decide how long an outage may be."""
+_NOT_YET_SECONDS = 10
 _NOT_YET = (
     "the events are accepted, and not as safe yet as this gateway promises; send the same request again: each event is shown "
     "once"
@@ -68,8 +67,20 @@ async def export_logs(request: Request) -> Response:
     except RefusedRequestError as exc:
         if exc.status in WORDS:
             gateway.refused(caller, request, WORDS[exc.status])
-        pause = None if exc.retry_after is None else max(exc.retry_after, _LEAST_RETRY_SECONDS)
-        return error_answer(encoding, exc.status, exc.detail, retry_after=pause, headers=exc.headers)
+        return error_answer(encoding, exc.status, exc.detail, retry_after=exc.retry_after, headers=exc.headers)
+
+
+def later_answer(request: Request, status: int, detail: str, *, retry_after: float) -> Response:
+    """Return the answer to an exporter whose request was not looked at.
+
+    Args:
+        request: The request.
+        status: 429 or 503.
+        detail: Why, without content.
+        retry_after: Seconds after which it may be sent again.
+    """
+    encoding = encoding_of(request.headers.get("content-type", "")) or Encoding.JSON
+    return error_answer(encoding, status, detail, retry_after=retry_after)
 
 
 async def _exported(request: Request, body: bytes, encoding: Encoding, *, ends: float) -> Response:
@@ -87,9 +98,7 @@ async def _exported(request: Request, body: bytes, encoding: Encoding, *, ends: 
     outcome = _outcome(results, wait.level)
     if outcome.retry is not None:
         retry = outcome.retry
-        return error_answer(
-            encoding, retry.status, retry.reason, retry_after=max(retry.retry_after or 0, _LEAST_RETRY_SECONDS)
-        )
+        return error_answer(encoding, retry.status, retry.reason, retry_after=retry.retry_after)
     nameless = outcome.nameless if config.without_event_name == "refuse" else 0
     refused_records = nameless + outcome.malformed
     if outcome.malformed:
@@ -111,7 +120,7 @@ def _outcome(results: Sequence[Receipt | RefusedEvent], level: int) -> _Outcome:
     malformed = [result for result in for_good if result is not NAMELESS]
     retry = max(retries, key=lambda result: result.retry_after or 0, default=None)
     if retry is None and any(isinstance(result, Receipt) and not result.has_reached(level) for result in results):
-        retry = RefusedEvent(HTTPStatus.SERVICE_UNAVAILABLE, _NOT_YET, _LEAST_RETRY_SECONDS)
+        retry = RefusedEvent(HTTPStatus.SERVICE_UNAVAILABLE, _NOT_YET, _NOT_YET_SECONDS)
     return _Outcome(len(for_good) - len(malformed), len(malformed), malformed[0].reason if malformed else "", retry)
 
 

@@ -256,7 +256,8 @@ async def test_quota_counts_events_alone() -> None:
     assert said(await exporter.send(request(record(), record(), record(""))))[0] == 1
     answer = await exporter.send(request(record(), record(), record()))
 
-    assert (answer.status_code, answer.headers["retry-after"]) == (429, "13")
+    assert answer.status_code == 429
+    assert 13 <= int(answer.headers["retry-after"]) <= 19
     assert len(log.calls) == 2
 
 
