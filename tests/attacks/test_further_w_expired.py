@@ -61,3 +61,21 @@ def test_stream_that_is_still_there_counts() -> None:
 
     assert "0 producers" not in str(report.findings)
     assert not any("written again" in note for note in report.notes)
+
+
+def test_run_that_continues_forgets_no_stream() -> None:
+    """Nobody attacks: what an earlier run has read is before the first offset of this one."""
+    policy, log, process = TrustPolicy.of_keys([Signer().public]), Witnessing(), Process(leaves=True)
+    records = topic(process.run(4))
+    log.sign(stream(process, offset=4, is_closed=True), read_up_to(5))
+    histories = [RosterHistory.read(log.documents, log.signer.public)]
+    first = Verifier(policy)
+    first.observe_all(records)
+    witnessed = WitnessedTrail(histories, policy=policy)
+    second = Verifier(policy, state=first.state(), witnessed=witnessed, expected={"/production/payments": 1})
+    second.note_bounds(TOPIC, 0, low=5, high=5)
+
+    report = second.report(now=START + timedelta(minutes=10))
+
+    assert report.exit_code == 0
+    assert not any("written again" in note for note in report.notes)

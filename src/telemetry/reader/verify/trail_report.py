@@ -202,7 +202,10 @@ class TrailReporter:
     def _had_expired(self, stream: StreamCheck) -> bool:
         """Return whether a witness saw the whole stream where retention has removed it: it was written again."""
         witnessed, latest = self._expectations.witnessed, stream.trusted.latest
-        return witnessed is not None and latest is not None and witnessed.had_expired(latest, self._scope.bounds)
+        # A run that continues begins where the last one ended; what that one saw is not gone.
+        if witnessed is None or latest is None or stream.is_restored:
+            return False
+        return witnessed.had_expired(latest, self._scope.bounds)
 
     def _late_streams(self) -> Iterator[str]:
         """Yield what may be of long ago. Anyone can copy genuine records, and a mirror does, so it is no finding."""
