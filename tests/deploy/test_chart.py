@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,19 @@ import jsonschema
 import kubernetes_validate
 import pytest
 
-from tests.support.chart import NEWEST, OLDEST, Chart, Document, containers, merged, of_kind, one, pods, required_values
+from tests.support.chart import (
+    CHART,
+    NEWEST,
+    OLDEST,
+    Chart,
+    Document,
+    containers,
+    merged,
+    of_kind,
+    one,
+    pods,
+    required_values,
+)
 
 CRDS = json.loads((Path(__file__).parent / "monitoring-crds.json").read_text())
 MODES = ("gateway", "daemonset", "sidecar")
@@ -228,6 +241,29 @@ def test_image_is_pinned_by_digest(chart: Chart) -> None:
     documents = chart.render(required_values(image={"tag": "0.1.0", "digest": digest}))
     images = {container["image"] for _kind, pod in pods(documents) for container in containers(pod)}
     assert images == {f"registry.example.com/telemetry-audit@{digest}"}
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({}, "https://audit-telemetry-audit.audit.svc:4318/v1/events"),
+        ({}, "WARNING: nothing signs checkpoints"),
+        ({}, "helm test audit --namespace audit"),
+        (_PLAIN, "http://audit-telemetry-audit.audit.svc:4318/v1/events"),
+        ({"spool": {"kind": "memory"}}, "WARNING: the spool is in memory"),
+        ({"mode": "sidecar"}, "Nothing runs yet"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_notes_after_the_installation(helm: Path, tmp_path: Path, values: dict[str, Any], said: str) -> None:
+    copy = tmp_path / "chart"
+    shutil.copytree(CHART, copy)
+    notes = (copy / "templates/NOTES.txt").read_text()
+    # Helm shows notes only where it installs.
+    shown = '{{ define "shown" }}' + notes + '{{ end }}\nkind: Notes\ntext: {{ include "shown" . | toJson }}\n'
+    (copy / "templates/shown.yaml").write_text(shown)
+    documents = Chart(helm, tmp_path, chart=copy).render(required_values(**values))
+    assert said in one(documents, "Notes")["text"]
 
 
 @pytest.mark.parametrize(

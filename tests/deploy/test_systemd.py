@@ -6,12 +6,31 @@ import re
 import subprocess
 from pathlib import Path
 
-from telemetry.config import GatewayConfig
+import pytest
+
+from telemetry.config import GatewayConfig, TelemetryConfig
 from tests.services import fetch
 from tests.services.deploy_tools import checked
 from tests.support.chart import ROOT
 
 UNIT = ROOT / "deploy/systemd/telemetry-serve.service"
+_CONFIGURATION = """\
+service_name = "audit-gateway"
+
+[audit_config]
+kafka_brokers = "kafka-1.example.com:9093"
+spool_path = "/var/lib/telemetry/spool"
+fallback_enabled = false
+
+[audit_config.shared_streams]
+
+[audit_config.encryption_config]
+provider = "aws_kms"
+kms_key_id = "alias/audit"
+
+[audit_config.signing_config]
+passphrase_file = "$CREDENTIALS_DIRECTORY/signing-passphrase"
+"""
 _MOST_EXPOSED = "15"
 """Of 100, as ``systemd-analyze security`` counts: 50 is medium, a unit without settings has 96."""
 
@@ -70,3 +89,30 @@ def test_folders_are_private() -> None:
     assert settings["StateDirectoryMode"] == ["0700"]
     assert settings["UMask"] == ["0077"]
     assert settings["LimitCORE"] == ["0"]
+
+
+def test_the_configuration_of_the_page_loads_with_credentials(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The configuration leaves the place of the signing key to the unit, as docs/deployment.md says."""
+    credentials = tmp_path / "credentials"
+    credentials.mkdir(mode=0o700)
+    for loaded in _settings()["LoadCredential"]:
+        name, _, source = loaded.partition(":")
+        assert source.startswith("/etc/telemetry/credentials/")
+        content = prepared / ("passphrase" if name == "signing-passphrase" else name)
+        (credentials / name).write_bytes(content.read_bytes())
+        (credentials / name).chmod(0o400)
+    for variable in _settings()["Environment"]:
+        name, _, value = variable.partition("=")
+        monkeypatch.setenv(name, value.replace("%d", str(credentials)))
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
+    file = tmp_path / "telemetry.toml"
+    file.write_text(_CONFIGURATION)
+    file.chmod(0o640)
+
+    signing = TelemetryConfig.load(file).audit_config.signing_config
+
+    assert signing is not None
+    assert signing.key_path == credentials / "signing.key"
+    assert signing.passphrase.get_secret_value() == (prepared / "passphrase").read_text().strip()
