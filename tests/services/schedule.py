@@ -15,6 +15,7 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 EXPECTED_SECONDS: dict[str, float] = {
     "tests/fault/test_outage.py": 120,
     "tests/gateway/test_generated_requests.py": 30,
+    "tests/gateway/test_requests.py": 12,
     "tests/fault/test_web_servers.py::": 10,
     "tests/gateway/test_callers.py": 45,
     "tests/gateway/test_ends.py::": 40,
