@@ -101,6 +101,7 @@ def _is_kept(text: str, value: float) -> bool:
 
 _pairs = json.JSONDecoder(object_pairs_hook=_require_distinct)
 _plain = msgspec.json.Decoder().decode
+_skip = msgspec.json.Decoder(msgspec.Raw).decode
 _exact = msgspec.json.Decoder(float_hook=_exact_number).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -116,6 +117,8 @@ def _decoded(data: bytes, decode: Callable[[bytes], Any]) -> Any:
         raise EventError(message) from exc
     except msgspec.DecodeError as exc:
         if isinstance(exc.__cause__, InexactNumberError):
+            # What follows the number was not looked at: it may be no JSON.
+            _decoded(data, _skip)
             raise EventError(_fault(data) or _CHANGED) from exc
         # The decoder's messages name a place and a reason, and never quote the text.
         raise EventError(_reason(data, str(exc))) from exc

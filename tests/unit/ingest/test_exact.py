@@ -84,3 +84,22 @@ def test_text_without_a_value_is_named_not_quoted(data: bytes, reason: str) -> N
 
     assert str(raised.value).startswith(reason)
     assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"1e+3081e+308",
+        b'{"a": 0.10000000000000000001, "b": 1.2.3}',
+        b"[1e400, -]",
+        b'{"a":1e400}}',
+        b"[1e400, 1e400",
+        b"[1e400, 1e]",
+        b"[1e400, 01]",
+        b'[1e400, "\x01"]',
+    ],
+)
+def test_inexact_number_before_what_is_no_json(text: bytes) -> None:
+    with pytest.raises(EventError) as raised:
+        decoded_exactly(text)
+    assert str(raised.value).startswith("is not JSON")
