@@ -5,6 +5,7 @@ from telemetry.config.encryption import EncryptionConfig, SigningConfig
 from telemetry.config.gateway.limits import GatewayLimits
 from telemetry.config.gateway.otlp import OtlpConfig
 from telemetry.config.gateway.serving import GatewayConfig
+from telemetry.config.gateway.shared_streams import SharedStreamsConfig
 from telemetry.config.kafka import KafkaConfig
 from telemetry.config.outbox import OutboxConfig
 from telemetry.config.storage import StorageConfig
@@ -18,6 +19,7 @@ __all__ = [
     "KafkaConfig",
     "OtlpConfig",
     "OutboxConfig",
+    "SharedStreamsConfig",
     "SigningConfig",
     "StorageConfig",
     "TelemetryConfig",
