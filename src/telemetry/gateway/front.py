@@ -23,6 +23,7 @@ logger = logging.getLogger("telemetry.gateway")
 _GRACE_SECONDS = 2.0
 """What a route has after its deadline to write its answer."""
 _RETRY_SECONDS = 1.0
+_TOO_MANY, _UNAVAILABLE, _NOT_IN_TIME = 429, 503, 408
 _CLIENT_CLOSED = 499
 """As nginx writes it: the caller went away before its answer."""
 
@@ -62,11 +63,13 @@ class Front:
         except Exception as exc:  # noqa: BLE001 - one request's error must not show its content, nor end others
             # The type and the place; the text of an error may quote what was sent.
             logger.error(  # noqa: TRY400
-                "a request failed: %s at %s; the caller was answered 500", type(exc).__name__, _place_of(exc)
+                "a request failed: %s at %s; the caller was answered that the gateway has a defect",
+                type(exc).__name__,
+                _place_of(exc),
             )
             if sent.status is None:
                 detail = "The gateway has a defect. The request may be sent again; its log has the place."
-                await problem_response(500, detail, close=True)(scope, receive, sent)
+                await _later(Request(scope), 500, detail, close=True)(scope, receive, sent)
         finally:
             self._gateway.metrics.answered(scope, sent.status or 500, time.monotonic() - started)
 
@@ -116,12 +119,11 @@ class Front:
             if send.status is not None:
                 scope["state"]["abort"]()
             else:
+                status, detail = _NOT_IN_TIME, "The body did not arrive in time. Send it again."
                 if body.is_complete:
+                    status = _UNAVAILABLE
                     detail = "The gateway did not finish in time. Send the same request again, with an Idempotency-Key."
-                    response = _later(Request(scope), 503, detail)
-                    response.headers["Connection"] = "close"
-                else:
-                    response = problem_response(408, "The body did not arrive in time. Send it again.", close=True)
+                response = _later(Request(scope), status, detail, close=True)
                 await response(scope, receive, send)
 
 
@@ -152,11 +154,20 @@ class _Body:
         return message
 
 
-def _later(request: Request, status: int, detail: str) -> Response:
-    """Return an answer after which the same request may be sent again, in the form that its path has."""
-    if request.scope["path"] == otlp_description.PATH:
-        return otlp.later_answer(request, status, detail, retry_after=_RETRY_SECONDS)
-    return problem_response(status, detail, retry_after=_RETRY_SECONDS)
+def _later(request: Request, status: int, detail: str, *, close: bool = False) -> Response:
+    """Return an answer after which the same request may be sent again.
+
+    Exporters of OpenTelemetry send nothing again after 408 and 500: they are answered 503.
+    """
+    if request.scope["path"] != otlp_description.PATH:
+        pause = _RETRY_SECONDS if status in (_TOO_MANY, _UNAVAILABLE) else None
+        return problem_response(status, detail, retry_after=pause, close=close)
+    response = otlp.later_answer(
+        request, _TOO_MANY if status == _TOO_MANY else _UNAVAILABLE, detail, retry_after=_RETRY_SECONDS
+    )
+    if close:
+        response.headers["Connection"] = "close"
+    return response
 
 
 def _has_two_lengths(scope: Scope) -> bool:

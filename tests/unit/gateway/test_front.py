@@ -171,6 +171,15 @@ async def test_what_takes_too_long_is_ended(tmp_path: Any, route: Any, status: i
     assert (asked.gateway.active, asked.aborted) == (0, 0)
 
 
+@pytest.mark.parametrize("route", [endless, waiting_for_the_body, broken], ids=["answer", "body", "error"])
+async def test_exporters_keep_what_was_not_taken(tmp_path: Any, route: Any) -> None:
+    asked = Asked(tmp_path, route, request_seconds=1)
+
+    assert await asked.ask(path="/v1/logs") == 503
+    assert int(asked.headers[b"retry-after"]) >= 10
+    assert asked.headers[b"connection"] == b"close"
+
+
 async def test_an_answer_that_stops_in_the_middle_ends_the_connection(tmp_path: Any) -> None:
     asked = Asked(tmp_path, half_answered, request_seconds=1)
 
