@@ -22,6 +22,8 @@ logger = logging.getLogger("telemetry.gateway")
 
 _GRACE_SECONDS = 2.0
 """What a route has after its deadline to write its answer."""
+_LAST_SECONDS = 2.0
+"""What even the answer that it took too long may take."""
 _RETRY_SECONDS = 1.0
 _TOO_MANY, _UNAVAILABLE, _NOT_IN_TIME = 429, 503, 408
 _CLIENT_CLOSED = 499
@@ -54,7 +56,7 @@ class Front:
         started = time.monotonic()
         try:
             # The last bound: a caller that does not read its answer is cut off, because no error can be written to it either.
-            async with asyncio.timeout(self._gateway.limits.request_seconds + 2 * _GRACE_SECONDS):
+            async with asyncio.timeout(self._gateway.limits.request_seconds + _GRACE_SECONDS + _LAST_SECONDS):
                 await self._take(scope, receive, sent)
         except ClientDisconnect:
             sent.status = sent.status or _CLIENT_CLOSED
