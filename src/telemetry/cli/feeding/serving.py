@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 from telemetry.config import GatewayConfig, TelemetryConfig
 from telemetry.exceptions import MissingExtraError
 
 _FEATURE = "telemetry serve"
+_PACKAGES = ("starlette", "uvicorn", "opentelemetry.exporter.prometheus", "opentelemetry.proto")
+"""What the extra brings."""
 
 
 def serving_config(config: TelemetryConfig, **given: Any) -> TelemetryConfig:
@@ -22,8 +25,8 @@ def serving_config(config: TelemetryConfig, **given: Any) -> TelemetryConfig:
         MissingExtraError: The packages of the gateway are not installed.
     """
     try:
-        import starlette  # noqa: F401, PLC0415 - whether it is there
-        import uvicorn  # noqa: F401, PLC0415
+        for name in _PACKAGES:
+            importlib.import_module(name)
     except ImportError as exc:
         raise MissingExtraError(_FEATURE, "serve") from exc
     known = {} if config.gateway_config is None else config.gateway_config.handed_over()
