@@ -6,10 +6,14 @@ import json
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
+from telemetry.encryption.signing_key import SigningKey
 from telemetry.format.value.message import parse
 from tests.attacks.forge import Writer, trust_file
-from tests.attacks.site import Site
+from tests.attacks.planted import put
+from tests.attacks.site import PASSPHRASE, Site
+from tests.attacks.test_further_f_held import HELD, name_of, sealed
 from tests.support.in_process import run
 from tests.support.written_trail import Signer
 
@@ -191,3 +195,40 @@ def test_note_of_a_stranger_names_no_gateway(site: Site) -> None:
 
     assert "not believed" in ended.out.decode() or "no key which is believed" in ended.out.decode()
     assert "pwned" not in ended.out.decode()
+
+
+def test_stream_of_a_gateway_that_was_deleted_is_missing_for_a_witness(site: Site) -> None:
+    left, deleted = (Writer(number, signer=GATEWAY, via=VIA) for number in (1, 2))
+    honest, options = left.run(3), trusted(site)
+    site.put([*honest, *deleted.run(3)])
+    rosters = site.folder / "rosters"
+    assert site.run_witness(rosters, *options).code == 0
+    witness = SigningKey.load(rosters.with_name("witness-key"), SecretStr(PASSPHRASE)).public_key
+    required = (*options, "--require-witness", witness, "--roster", rosters.absolute().as_uri())
+
+    with site.rewritten(honest) as attacked:
+        verified = attacked.verify(*required)
+
+    assert site.verify(*required).code == 0
+    assert (verified.code, verified.proven(left.producer)) == (4, 3)
+    assert deleted.producer in str(verified.report)
+
+
+@pytest.mark.parametrize(
+    ("signer", "is_held"), [(GATEWAY, True), (PAYMENTS, False)], ids=["its gateway", "the service"]
+)
+def test_object_in_the_fallback_is_held_by_the_key_of_its_gateway(site: Site, signer: Signer, is_held: bool) -> None:
+    """The key of the service may not vouch for what the gateway logged."""
+    store = site.folder / "fallback"
+    store.mkdir(mode=0o700)
+    writer = Writer(1, signer=GATEWAY, via=VIA)
+    events = [writer.event() for _ in range(3)]
+    site.put([writer.checkpoint(final=True)])
+    put(store, name_of(1, producer=writer.producer, count=3), sealed(events, producer=writer.producer, signer=signer))
+    text = site.file.read_text()
+    site.file.write_text(text.partition("[audit_config.encryption_config]")[0])
+
+    verified = site.verify(*trusted(site), "--fallback-path", str(store))
+
+    assert (HELD in verified.findings) is is_held
+    assert verified.verdict == ("unverifiable" if is_held else "missing")
