@@ -12,8 +12,8 @@ from telemetry.exceptions import (
     TransportError,
 )
 from telemetry.forward.counts import ForwardCounts, ForwardTally, State
-from telemetry.forward.membership import Turn
 from telemetry.forward.session import Forwarding, Session, TrailOpening, is_outage_of_keys
+from telemetry.forward.turn import Turn
 from telemetry.ingest.stop_signals import StopSignals
 from telemetry.system.backoff import Backoff
 from telemetry.system.deadline import Deadline

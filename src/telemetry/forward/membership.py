@@ -55,67 +55,11 @@ _REMEDIES = {
 }
 
 
-class Turn(Protocol):
-    """Says which of several forwarders works."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
-
-    @property
-    def leads(self) -> bool:
-        """Whether it is this one."""
-
-    @property
-    def lag(self) -> int | None:
-        """Records that are not forwarded; None while that is not known."""
-
-    @property
-    def lost(self) -> int:
-        """Records that were deleted before they were forwarded."""
-
-    @property
-    def is_outdated(self) -> bool:
-        """Whether the topic has more partitions than are read."""
-
-    def wait_to_lead(self, seconds: float) -> bool:
-        """Wait until it is this one, at most so long; return whether it is."""
-
-    def release(self) -> None:
-        """Say that nothing is in hand any more."""
-
-
 class PositionedSource(Protocol):
     """A source that knows how far it was read."""
 
     def positions(self) -> dict[int, int]:
         """Return the offset after the last record, by partition."""
-
-
-class Alone:
-    """A forwarder without a group, which always works."""
-
-    leads = True
-    lag: int | None = None
-    lost = 0
-    is_outdated = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Do nothing."""
-
-    def wait_to_lead(self, seconds: float) -> bool:  # noqa: ARG002 - nothing is waited for
-        """Return that it works."""
-        return True
-
-    def release(self) -> None:
-        """Do nothing."""
 
 
 class Membership:
@@ -145,6 +89,7 @@ class Membership:
         self._in_use = False
         self._pending: dict[int, int] = {}
         self._refusal: TelemetryError | None = None
+        self._fault: TelemetryError | None = None
         self._committed: dict[int, int] = {}
         self._ends: dict[int, int] = {}
         self._source: PositionedSource | None = None
@@ -214,11 +159,13 @@ class Membership:
             TelemetryError: Kafka does not let it join the group.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._leads or self._refusal, seconds)
+            self._changed.wait_for(lambda: self._leads or self._refusal or self._fault, seconds)
             self._in_use = self._leads
             self._is_outdated = False
             refusal = None if self._leads else self._refusal
             self._refusal = None
+        if self._fault is not None:
+            raise self._fault
         # While Kafka is away its client tries again, and says so in its log.
         if refusal is not None and not refusal.retriable:
             raise refusal
@@ -300,6 +247,16 @@ class Membership:
         return {"error_cb": self._note_error, "logger": self._client_log.logger}
 
     def _run(self) -> None:
+        try:
+            self._take_part()
+        except Exception as exc:  # noqa: BLE001 - without this thread nothing would be committed any more, unnoticed
+            reason = exc.args[0].str() if isinstance(exc, KafkaException) else type(exc).__name__
+            with self._changed:
+                self._leads = False
+                self._fault = TransportError(f"the member of group {self._group!r} ended: {reason}; start it again")
+                self._changed.notify_all()
+
+    def _take_part(self) -> None:
         while not self._worker.is_stopping:
             # Nothing is fetched: a record can only be one that arrived before its partition was paused.
             message = self._consumer.poll(_POLL_SECONDS)

@@ -23,7 +23,7 @@ from telemetry.exceptions import (
 from telemetry.forward import forwarder as module
 from telemetry.forward.counts import ForwardCounts, State
 from telemetry.forward.forwarder import Forwarder, SessionGuard
-from telemetry.forward.membership import Alone
+from telemetry.forward.turn import Alone
 from telemetry.ingest.stop_signals import StopSignals
 from telemetry.reader import Entry
 from tests.support.parcels import entry

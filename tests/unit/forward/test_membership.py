@@ -8,7 +8,8 @@ import pytest
 
 from telemetry.config import AuditConfig
 from telemetry.exceptions import TransportError
-from telemetry.forward.membership import Alone, Membership
+from telemetry.forward.membership import Membership
+from telemetry.forward.turn import Alone
 from tests.services.ports import free_ports
 
 CONFIG = AuditConfig(
@@ -38,6 +39,22 @@ def test_kafka_that_is_away_at_the_start() -> None:
     config = CONFIG.model_copy(update={"kafka_brokers": f"127.0.0.1:{free_ports(1)[0]}"})
     with pytest.raises(TransportError), Membership(config, group="siem", takeover=10.0):
         pytest.fail("it joined a group without a broker")
+
+
+def test_thread_that_ends_is_no_silent_leader(monkeypatch: pytest.MonkeyPatch) -> None:
+    membership = Membership(CONFIG, group="siem", takeover=10.0)
+
+    def fail() -> None:
+        message = "a driver's fault"
+        raise RuntimeError(message)
+
+    monkeypatch.setattr(membership, "_take_part", fail)
+    membership._leads = True
+    membership._run()
+
+    assert not membership.leads
+    with pytest.raises(TransportError, match="ended: RuntimeError"):
+        membership.wait_to_lead(0.0)
 
 
 def test_alone_always_works() -> None:

@@ -27,11 +27,12 @@ from telemetry.forward.dead_letters import DeadLetters
 from telemetry.forward.delivery import Parcel, Target
 from telemetry.forward.forwarder import Forwarder
 from telemetry.forward.letter_source import LetterOpening, TrailOf
-from telemetry.forward.membership import Alone, Membership
+from telemetry.forward.membership import Membership
 from telemetry.forward.metrics import ForwardMetrics
 from telemetry.forward.rendering import PROBE_TYPE, OpenedRendering, Rendering, SealedRendering
 from telemetry.forward.session import Forwarding
 from telemetry.forward.targets.opening import Kind, open_target
+from telemetry.forward.turn import Alone
 from telemetry.ingest.stop_signals import StopSignals
 from telemetry.reader import KafkaSource, ReadRange
 from telemetry.reader.sources.source import Source
