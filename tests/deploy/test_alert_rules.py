@@ -10,6 +10,7 @@ import pytest
 
 from telemetry import audited, audited_calls
 from telemetry.audit.watch import parts
+from telemetry.config.gateway.shared_streams import SharedStreamsConfig
 from telemetry.exceptions import EventError, UndeliveredError
 from telemetry.forward.counts import ForwardTally, State
 from telemetry.forward.metrics import ForwardMetrics
@@ -200,6 +201,26 @@ def test_key_service_gives_no_new_key(
         keys.clear()
 
     check.fires([(0, first), (2, second)], ("AuditDataKeyOverdue", TOPIC), at=4)
+
+
+def test_service_that_used_up_its_share(
+    exporter: Exporter, check: RuleCheck, kafka: EmbeddedKafka, tmp_path: Path
+) -> None:
+    shares = SharedStreamsConfig(max_share=0.05)
+    bounds = {"queue_max_events": 200, "queue_full_timeout_ms": 10}
+    config = quick_config(kafka.bootstrap_servers, tmp_path, shared_streams=shares, fallback_enabled=False, **bounds)
+    with running(as_shop(config)) as telemetry:
+        payments = telemetry.audit.on_behalf_of("payments")
+        payments.log("step", {}, "ada").wait_delivered(60)
+        first = exporter.scrape()
+        kafka.stop_brokers()
+        receipts = [payments.log("step", {}, "ada", wait_for="offered") for _ in range(10)]
+        second = exporter.scrape()
+        kafka.start_brokers()
+        for receipt in receipts:
+            receipt.wait_delivered(60)
+
+    check.fires([(0, first), (2, second)], ("AuditStreamShareFull", TOPIC), at=8)
 
 
 def test_disk_of_the_spool_fails(exporter: Exporter, check: RuleCheck, kafka: EmbeddedKafka, tmp_path: Path) -> None:
