@@ -164,7 +164,7 @@ class Session:
 
     def _take(self, pump: EntryPump) -> None:
         """Take entries until a window is full or a batch is due."""
-        while len(self._ready) < self._common.target.window:
+        while len(self._ready) < self._common.target.window and self._ready_bytes() < self._common.limits.total:
             wait = self._lanes.seconds_to_next()
             try:
                 entry = pump.take(_TAKE_SECONDS if wait is None else min(wait, _TAKE_SECONDS))
@@ -176,6 +176,10 @@ class Session:
                 raise
             if entry is None or wait == 0:
                 return
+
+    def _ready_bytes(self) -> int:
+        # A batch is at most so large, or one event: its parcels need not be counted.
+        return len(self._ready) * self._common.limits.size
 
     def _accept(self, entry: Entry) -> None:
         if isinstance(entry, DamagedRecord):
