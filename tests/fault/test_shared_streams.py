@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -189,4 +192,24 @@ def test_idle_stream_with_a_spool_leaves_no_file(site: GatewaySite, tmp_path: Pa
         assert len(producers) == 2
 
     assert _numbers(site)["payments"] == [0, 1]
+    assert site.report().verdict in _GOOD
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork()")
+def test_forked_child_has_streams_of_its_own(kafka: EmbeddedKafka, site: GatewaySite, tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    worker = root / "tests" / "support" / "workers" / "gateway_fork.py"
+    done = subprocess.run(
+        [sys.executable, str(worker), kafka.bootstrap_servers, str(site.folder)],
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert sorted(done.stdout.split("\n")) == ["", "child False 0", "ended 0", "parent True 1"]
+    assert left_in(tmp_path / "spool") == []
+    assert {event.event_type for event in site.events()["payments"]} == {"before", "parent", "child"}
     assert site.report().verdict in _GOOD

@@ -66,10 +66,13 @@ class StreamRounds:
         for stream in self._registry.streams():
             if stream.producer in seen:
                 continue
-            if not self._is_ending and now - stream.seen_at >= self._idle_seconds:
+            if not self._is_ending and self._is_idle(stream, now):
                 yield from self._registry.end_if_idle(stream)
             else:
                 yield from _due(stream, ())
+
+    def _is_idle(self, stream: OpenStream, now: float) -> bool:
+        return now - stream.seen_at >= self._idle_seconds
 
 
 def _by_producer(records: Sequence[SealedRecord]) -> dict[str, list[SealedRecord]]:
