@@ -58,6 +58,8 @@ async def run_gateway(
     identities = IdentitiesFile(chosen.identities, own_service=config.service_name, quotas=quotas)
     tls = TlsFiles(chosen) if any(text.startswith("https:") for text in (*chosen.listen, chosen.admin_listen)) else None
     server = GatewayServer(chosen, tls)
+    if chosen.identities is None:
+        logger.error("no identities file is given, so every call will be refused; give --identities")
     whole = _with_streams(config)
     streams = whole.audit_config.shared_streams
     raise_descriptor_limit(
@@ -66,6 +68,8 @@ async def run_gateway(
     async with AsyncExitStack() as stack:
         server.listen()
         stack.callback(server.close)
+        reloader = Reloader([identities] if tls is None else [identities, tls], seconds=chosen.reload_seconds)
+        _reload_on_hangup(reloader)  # before the pipeline starts: until then SIGHUP ends a process
         exposition = Exposition(config.service_name)
         stack.callback(exposition.close)
         telemetry = Telemetry(whole)
@@ -79,10 +83,9 @@ async def run_gateway(
             refused_calls=RefusedCalls(telemetry.audit, per_minute=chosen.refused_per_minute),
             metrics=GatewayMetrics((*authentication.REASONS, *unheard.REASONS)),
         )
-        reloader = Reloader([identities] if tls is None else [identities, tls], seconds=chosen.reload_seconds)
         gateway.metrics.observe(_Levels(gateway, server, identities, reloader, tls))
         app = build_app(gateway, Authentication(chosen, identities), admin=exposition.routes())
-        _handle_signals(server, reloader)
+        _end_on_signals(server)
         for work in (reloader.run(), _tick(gateway)):
             stack.push_async_callback(_cancel, asyncio.create_task(work))
         cut = await server.serve(app, unheard=gateway, started=started)
@@ -132,13 +135,16 @@ class _Levels:
         return None if self._tls is None else self._tls.expires_at - time.time()
 
 
-def _handle_signals(server: GatewayServer, reloader: Reloader) -> None:
-    loop = asyncio.get_running_loop()
-    # On Windows a loop takes no signals: there Ctrl-C ends the process.
-    with contextlib.suppress(NotImplementedError):
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, server.stop)
-        loop.add_signal_handler(signal.SIGHUP, reloader.want)
+def _reload_on_hangup(reloader: Reloader) -> None:
+    # On Windows there is no such signal, and a loop takes none.
+    with contextlib.suppress(NotImplementedError, AttributeError):
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloader.want)
+
+
+def _end_on_signals(server: GatewayServer) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):
+            asyncio.get_running_loop().add_signal_handler(number, server.stop)
 
 
 async def _tick(gateway: Gateway) -> None:

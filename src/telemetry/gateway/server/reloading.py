@@ -83,6 +83,9 @@ class Reloader:
         except ConfigurationError as exc:
             self.refused |= {source.what}
             logger.error("%s were not reloaded, and the former ones stay in force: %s", source.what, exc)  # noqa: TRY400 - the message says it
+        except Exception as exc:  # noqa: BLE001 - a file that vanishes in between must not end the looking for good
+            self.refused |= {source.what}
+            logger.error("%s were not reloaded, and the former ones stay in force: %s", source.what, type(exc).__name__)  # noqa: TRY400
         else:
             self.refused -= {source.what}
             logger.info("%s were reloaded", source.what)

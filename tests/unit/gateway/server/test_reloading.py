@@ -102,22 +102,19 @@ async def test_a_bad_file_keeps_the_old_one_and_is_said_once(text: Text, caplog:
     ]
 
 
-async def test_a_file_that_goes_keeps_the_old_one(text: Text) -> None:
-    class Strict(Text):
-        def reload(self) -> None:
-            try:
-                super().reload()
-            except OSError as exc:
-                message = "it is gone"
-                raise ConfigurationError(message) from exc
-
-    strict = Strict(text.files[0])
-    reloader = Reloader([strict], seconds=0.01)
+async def test_a_file_that_goes_keeps_the_old_one_and_may_come_back(
+    text: Text, caplog: pytest.LogCaptureFixture
+) -> None:
+    reloader = Reloader([text], seconds=0.01)
     async with running(reloader):
-        strict.files[0].unlink()
+        text.files[0].unlink()
         await refused(reloader)
+        assert text.current == "one"
+        replace(text.files[0], "two")
+        await read(text)
 
-    assert strict.current == "one"
+    assert text.current == "two"
+    assert "the former ones stay in force: FileNotFoundError" in caplog.text
 
 
 async def test_a_link_that_is_turned_is_a_change(tmp_path: Path) -> None:
