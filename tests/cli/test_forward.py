@@ -207,6 +207,18 @@ def test_rubbish_is_named_and_passed_over(siem: Siem, tmp_path: Path) -> None:
     assert "hello" not in ended.err
 
 
+def test_wrong_key_passes_nothing_over(trail: ReadableTrail, siem: Siem, tmp_path: Path) -> None:
+    letters = tmp_path / "letters"
+    other = ("--key-path", str(tmp_path / "other.key"), "--dead-letters", str(letters))
+    wrong = forward(trail, "http", siem.url, *other, group="wrong-key")
+    right = forward(trail, "http", siem.url, group="wrong-key")
+
+    assert wrong.code == 5, wrong.err
+    assert "Check the key" in wrong.err
+    assert list(letters.iterdir()) == []
+    assert (right.code, len(siem.accepted)) == (0, len(EVENTS)), right.err
+
+
 def test_read_that_cannot_be_recorded_sends_nothing(
     siem: Siem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
