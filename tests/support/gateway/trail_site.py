@@ -40,14 +40,19 @@ class TrailSite:
         self.files = GatewayFiles(folder)
         self.config = folder / "telemetry.toml"
         self._public_key = SigningKey.create(folder / "signing", _PASSPHRASE, name="gateway").public_key
-        safe = f'spool_path = "{folder}/spool"\n' if spool else "fallback_enabled = false\n"
+        # Without a spool events wait in memory, and are given up after a few of these times: an outage is to be shorter.
+        safe = (
+            f'spool_path = "{folder}/spool"\nkafka_timeout_ms = 3000\n'
+            if spool
+            else "fallback_enabled = false\nkafka_timeout_ms = 120000\n"
+        )
         store = (
             f'[audit_config.storage_config]\nprovider = "local_file"\nbase_path = "{folder}/store"\n' if spool else ""
         )
         self.config.write_text(
             'service_name = "gateway"\nenvironment = "test"\n\n[audit_config]\n'
             f'kafka_brokers = "{brokers}"\nkafka_topic = "{topic}"\nsecurity_protocol = "PLAINTEXT"\n'
-            f'batch_timeout_ms = 5\nkafka_timeout_ms = 3000\nfallback_object_seconds = 0.2\nread_audit = "off"\n{safe}'
+            f'batch_timeout_ms = 5\nfallback_object_seconds = 0.2\nread_audit = "off"\n{safe}'
             "[audit_config.shared_streams]\n"
             f'[audit_config.encryption_config]\nprovider = "local_key"\nkey_path = "{folder}/key"\n'
             f'passphrase = "{_PASSPHRASE}"\n'
