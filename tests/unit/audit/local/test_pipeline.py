@@ -14,7 +14,7 @@ from telemetry.audit.local.pipeline import LocalPipeline, local_pipeline
 from telemetry.audit.receipt import DELIVERED, Delivery
 from telemetry.audit.reports import ShutdownReport
 from telemetry.config import AuditConfig, TelemetryConfig
-from telemetry.exceptions import ConfigurationError, EventError, EventTooLargeError, LifecycleError
+from telemetry.exceptions import BackpressureError, ConfigurationError, EventError, EventTooLargeError, LifecycleError
 
 
 def _config(**audit: Any) -> TelemetryConfig:
@@ -146,3 +146,38 @@ def test_copied_configuration_is_checked_again() -> None:
 
     with pytest.raises(ConfigurationError, match="production"):
         local_pipeline(config, "memory")
+
+
+def test_other_services_have_streams_of_their_own() -> None:
+    memory = EventMemory()
+    pipeline = LocalPipeline(_config(shared_streams={"max_streams": 2}), sink=memory)
+    own = pipeline.offer("login", {}, "ada", {})
+
+    first = pipeline.on_behalf_of("payments").offer("paid", {}, "ada", {})
+    second = pipeline.on_behalf_of("payments").offer("paid", {}, "ada", {})
+
+    assert (first.sequence, second.sequence) == (0, 1)
+    assert first.producer == second.producer != own.producer
+    assert [event.service_name for event in memory.events()] == ["shop", "payments", "payments"]
+    assert pipeline.on_behalf_of("shop") is pipeline
+    assert pipeline.stats().logged == 3
+    assert [health.service_name for health in pipeline.stream_health()] == ["payments"]
+
+
+def test_other_services_are_bounded_and_end_with_the_process() -> None:
+    pipeline = LocalPipeline(_config(shared_streams={"max_streams": 1}), sink=Nowhere())
+    other = pipeline.on_behalf_of("payments")
+    with pytest.raises(BackpressureError):
+        pipeline.on_behalf_of("orders")
+
+    assert pipeline.shutdown(0.0) == ShutdownReport(delivered=0, stored=0, unsent=0)
+
+    with pytest.raises(LifecycleError):
+        other.offer("paid", {}, "ada", {})
+    with pytest.raises(LifecycleError):
+        pipeline.on_behalf_of("orders")
+
+
+def test_other_services_need_the_section() -> None:
+    with pytest.raises(ConfigurationError, match="shared_streams"):
+        LocalPipeline(_config(), sink=Nowhere()).on_behalf_of("payments")
