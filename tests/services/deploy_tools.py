@@ -29,12 +29,11 @@ def helm_program() -> Path:
     """
     definition = fetch.DEFINITIONS / "helm"
     target = fetch.CACHE / "helm"
-    go = fetch.program("go")
     with fetch.locked("helm"):
         if not _is_current(target, definition / "go.mod", definition / "go.sum"):
             build = ["-mod=readonly", "-buildvcs=false", "-trimpath", "-ldflags=-s -w"]
             without_cgo = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}
-            command = [go, "build", *build, "-o", str(target / "helm"), _HELM]
+            command = [fetch.program("go"), "build", *build, "-o", str(target / "helm"), _HELM]
             fetch.run(command, folder=definition, variables=without_cgo)
             _stamp(target, definition / "go.mod", definition / "go.sum")
     return target / "helm"
