@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,6 +14,8 @@ import jsonschema
 import kubernetes_validate
 import pytest
 
+from telemetry.config.model import ConfigModel
+from telemetry.config.telemetry import TelemetryConfig
 from tests.support.chart import (
     CHART,
     NEWEST,
@@ -243,6 +246,20 @@ def test_image_is_pinned_by_digest(chart: Chart) -> None:
     assert images == {f"registry.example.com/telemetry-audit@{digest}"}
 
 
+def _secret_fields(model: type[ConfigModel]) -> set[str]:
+    own = {name for name, field in model.model_fields.items() if "SecretStr" in str(field.annotation)}
+    kinds = [kind for kind in model.__subclasses__() if kind.__module__.startswith("telemetry.")]
+    return own.union(*map(_secret_fields, kinds))
+
+
+def test_every_secret_of_the_configuration_is_known() -> None:
+    checks = (CHART / "templates/_checks.tpl").read_text()
+    # The configuration is loaded, and every class of it with it.
+    assert issubclass(TelemetryConfig, ConfigModel)
+    (listed,) = re.findall(r'secretFields" -}}\n(.*)\n', checks)
+    assert set(listed.split()) == _secret_fields(ConfigModel)
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [
@@ -273,6 +290,12 @@ def test_notes_after_the_installation(helm: Path, tmp_path: Path, values: dict[s
         ({"config": {"audit_config": {"kafka_brokers": ""}}}, "kafka_brokers is empty"),
         ({"config": {"audit_config": {"encryption_config": None}}}, "there is no key"),
         ({"gateway": {"tls": {"existingSecret": ""}}}, "gateway.tls.existingSecret is empty"),
+        (
+            {"config": {"audit_config": {"kafka_config": {"password": "x"}}}},
+            "config.audit_config.kafka_config.password",
+        ),
+        ({"config": {"audit_config": {"storage_secret": "x"}}}, "becomes a ConfigMap"),
+        ({"config": {"audit_config": {"recipients": [{"passphrase": "x"}]}}}, "audit_config.recipients.passphrase"),
         ({"gateway": {"identities": {"existingSecret": ""}}}, "nobody could call"),
         ({"gateway": {"clientCertificates": {"existingSecret": ""}}}, "the callers' authorities"),
         ({**_PLAIN, "service": {"type": "LoadBalancer"}}, "would be readable on the way"),

@@ -93,7 +93,7 @@ def program(name: str) -> str:
     """
     path = shutil.which(name)
     if path is None:
-        message = f"{name} is not installed; the tests with real services need Java 17+, Maven and Node"
+        message = f"{name} is not installed; the tests with real services need Java 17+, Maven, Node and Go"
         raise ServiceUnavailableError(message)
     return path
 

@@ -1,7 +1,31 @@
+{{- /* Every field that is a secret; the test of the chart compares them with those of the configuration. */ -}}
+{{- define "telemetry-audit.secretFields" -}}
+aws_secret_access_key aws_session_token azure_account_key azure_client_secret azure_sas_token database former_storage_secrets gcp_bearer_token key_hmac_secret oauth_client_secret passphrase password ssl_key_password ssl_key_pem storage_secret
+{{- end }}
+
+{{- /* Refuses secrets in .table: it becomes a ConfigMap, which is kept and shown in the clear. */ -}}
+{{- define "telemetry-audit.withoutSecrets" -}}
+{{- $secrets := splitList " " (include "telemetry-audit.secretFields" . | trim) }}
+{{- range $name, $value := .table }}
+{{- if has $name $secrets }}
+{{- fail (printf "%s.%s is a secret and config becomes a ConfigMap: put it into a Secret, mount it by `secrets`, and name its file instead (docs/configuration.md)" $.path $name) }}
+{{- else if kindIs "map" $value }}
+{{- include "telemetry-audit.withoutSecrets" (dict "table" $value "path" (printf "%s.%s" $.path $name)) }}
+{{- else if kindIs "slice" $value }}
+{{- range $value }}
+{{- if kindIs "map" . }}
+{{- include "telemetry-audit.withoutSecrets" (dict "table" . "path" (printf "%s.%s" $.path $name)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- /* What cannot work is refused here, before it is installed. */ -}}
 {{- define "telemetry-audit.checks" -}}
 {{- $values := .Values }}
 {{- $audit := $values.config.audit_config }}
+{{- include "telemetry-audit.withoutSecrets" (dict "table" $values.config "path" "config") }}
 {{- if not $values.image.repository }}
 {{- fail "image.repository is empty: build the image from deploy/container/Containerfile and name it" }}
 {{- end }}
