@@ -66,7 +66,8 @@ class Sieve:
         halving = Halving(records)
         transport: KafkaTransport | None = None
         for part in halving:
-            transport = transport or self._link.try_open()
+            if transport is None:  # one without outstanding records has the length 0, and is false
+                transport = self._link.try_open()
             if transport is None:
                 return Sifted(None, TransportError(_UNREACHABLE), [*part, *halving.rest()], halving.refused)
             for record in part:
@@ -80,5 +81,6 @@ class Sieve:
             if not isinstance(error, RecordTooLargeError):
                 return Sifted(None, error, [*left, *halving.rest()], halving.refused)
             halving.refuse(left)
-        transport = transport or self._link.try_open()
+        if transport is None:
+            transport = self._link.try_open()
         return Sifted(transport, None if transport is not None else TransportError(_UNREACHABLE), [], halving.refused)

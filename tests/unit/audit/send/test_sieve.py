@@ -21,6 +21,9 @@ class Refusing:
         self._sent: list[SealedRecord] = []
         self.failure: TransportError | None = None
 
+    def __len__(self) -> int:
+        return len(self._sent)
+
     def send(self, batch: list[SealedRecord], *, headers: Any) -> None:
         assert self.failure is None, "a transport that was refused a record accepts no further one"
         assert headers
@@ -31,9 +34,11 @@ class Refusing:
         assert batch == self._sent
         if self.failure is None:
             self._topic.accepted += [record.sequence or 0 for record in batch]
+            self._sent = []
         return self.failure is None
 
     def take_back(self) -> list[SealedRecord]:
+        self._topic.ended += 1
         return self._sent
 
 
@@ -42,7 +47,7 @@ class Topic:
 
     def __init__(self, *large: int, most: int = 1_000, away_after: int = 1_000) -> None:
         self.accepted: list[int] = []
-        self.opened = 0
+        self.opened = self.ended = 0
         self._large = large
         self._most = most
         self._away_after = away_after
@@ -70,6 +75,7 @@ def test_all_but_the_large_are_sent_in_order(large: tuple[int, ...]) -> None:
     assert [record.sequence for record in sifted.too_large] == list(large)
     assert sifted.transport is not None
     assert (sifted.error, sifted.rest) == (None, [])
+    assert topic.opened - topic.ended == 1
 
 
 def test_batch_that_is_too_large_as_a_whole_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
