@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from telemetry.gateway.authentication import Authentication
@@ -29,8 +29,15 @@ def build_app(gateway: Gateway, authentication: Authentication, *, admin: Sequen
         authentication: Recognizes callers.
         admin: Routes of the admin address beside health.
     """
-    observed = _routed([*health.ROUTES, *admin], gateway)
-    return Front(_routed(ROUTES, gateway), observed=observed, gateway=gateway, authentication=authentication)
+    seen = [*health.ROUTES, *admin]
+    paths: dict[object, str] = {route.endpoint: route.path for route in (*seen, *ROUTES) if isinstance(route, Route)}
+    return Front(
+        _routed(ROUTES, gateway),
+        observed=_routed(seen, gateway),
+        gateway=gateway,
+        authentication=authentication,
+        paths=paths,
+    )
 
 
 def _routed(routes: Sequence[BaseRoute], gateway: Gateway) -> Starlette:

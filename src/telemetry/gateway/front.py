@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +41,23 @@ class Front:
         observed: What the admin address answers, and the two paths that anyone may ask.
         gateway: What the routes share.
         authentication: Recognizes callers.
+        paths: Path of each endpoint, for the metrics.
     """
 
-    def __init__(self, app: ASGIApp, *, observed: ASGIApp, gateway: Gateway, authentication: Authentication) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        observed: ASGIApp,
+        gateway: Gateway,
+        authentication: Authentication,
+        paths: Mapping[object, str],
+    ) -> None:
         self._app = app
         self._observed = observed
         self._gateway = gateway
         self._authentication = authentication
+        self._paths = paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -73,7 +84,8 @@ class Front:
                 detail = "The gateway has a defect. The request may be sent again; its log has the place."
                 await _later(Request(scope), 500, detail, close=True)(scope, receive, sent)
         finally:
-            self._gateway.metrics.answered(scope, sent.status or 500, time.monotonic() - started)
+            route = self._paths.get(scope.get("endpoint"), "none")
+            self._gateway.metrics.answered(route, sent.status or 500, time.monotonic() - started)
 
     async def _take(self, scope: Scope, receive: Receive, send: _Sent) -> None:
         peer: Peer = scope["state"]["peer"]

@@ -45,7 +45,7 @@ class Asked:
         identities = IdentitiesFile(file, own_service="gateway", quotas=Quotas())
         self.gateway = Refusing(GatewayLimits(**limits))
         authentication = Authentication(GatewayConfig(), identities)
-        self.front = Front(route, observed=observed, gateway=self.gateway, authentication=authentication)
+        self.front = Front(route, observed=observed, gateway=self.gateway, authentication=authentication, paths={})
         self.aborted = 0
         self.status: int | None = None
         self.headers: dict[bytes, bytes] = {}
