@@ -18,7 +18,7 @@ from telemetry.gateway.request.refused_request import RefusedRequestError
 from telemetry.gateway.submission.answer import answer_of, problem_of
 from telemetry.gateway.submission.event_call import EventCall, RefusedEvent
 from telemetry.gateway.submission.event_reader import EventReader, Text
-from telemetry.gateway.submission.submit import EventLog, refusal_of, submit, wait_of
+from telemetry.gateway.submission.submit import EventLog, offer, refusal_of, settled, wait_of
 
 MARGIN_SECONDS = 0.5
 """The answer is rendered and sent before the time of the request is over."""
@@ -36,20 +36,21 @@ async def answer_events(request: Request, reader: EventReader[Text]) -> Response
     gateway: Gateway = request.app.state.gateway
     caller: Caller = request.state.caller
     try:
-        # All of the work is in the block: what the body takes of the room is given back with the answer.
+        # What the body takes of the room is given back once its events are offered: a wait for their level keeps no body.
+        began = time.monotonic()
         with gateway.bodies.share() as share:
-            began = time.monotonic()
             body = await read_body(request, limits=gateway.limits, share=share)
             texts = await reader.split(body, request, gateway.limits)
             del body
             key = idempotency_key_of(request.headers.getlist("idempotency-key"))
             audit = audit_for(gateway, caller, len(texts))
-            preference = preference_of(request.headers.getlist("prefer"))
-            left = max(0.0, gateway.limits.request_seconds - MARGIN_SECONDS - (time.monotonic() - began))
-            wait = wait_of(preference.level, preference.seconds, longest=left)
-            results = await submit(audit, _calls(reader, texts, key), wait=wait)
+            offered = await offer(audit, _calls(reader, texts, key))
+            del texts
     except RefusedRequestError as exc:
         return refused_answer(request, exc)
+    preference = preference_of(request.headers.getlist("prefer"))
+    left = max(0.0, gateway.limits.request_seconds - MARGIN_SECONDS - (time.monotonic() - began))
+    results = await settled(offered, wait=wait_of(preference.level, preference.seconds, longest=left))
     word = next((WORDS.get(result.status) for result in results if type(result) is RefusedEvent), None)
     if word is not None:
         gateway.refused(caller, request, word)

@@ -82,12 +82,17 @@ async def submit(
     Returns:
         For each event its receipt, which is accepted at least, or why it was not logged; never more than was reached.
     """
-    results = await _offer(audit, calls)
+    return await settled(await offer(audit, calls), wait=wait)
+
+
+async def settled(results: list[Receipt | RefusedEvent], *, wait: Wait) -> list[Receipt | RefusedEvent]:
+    """Wait for events that were offered, and return what is said about each; see :func:`submit`."""
     await _wait_for(results, wait)
     return [_judged(result) for result in results]
 
 
-async def _offer(audit: EventLog, calls: Iterable[EventCall | RefusedEvent]) -> list[Receipt | RefusedEvent]:
+async def offer(audit: EventLog, calls: Iterable[EventCall | RefusedEvent]) -> list[Receipt | RefusedEvent]:
+    """Log the events of a request in their order, and wait for none; see :func:`submit`."""
     results: list[Receipt | RefusedEvent] = []
     stopped: RefusedEvent | None = None
     log = audit.log

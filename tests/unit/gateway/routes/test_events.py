@@ -341,3 +341,16 @@ async def test_batch_of_a_thousand_leaves_turns_to_the_loop(captured_events: Cap
     assert (answer.status_code, len(captured_events)) == (202, 1_000)
     # At least one turn for fifty events.
     assert turns >= 20
+
+
+async def test_wait_for_the_level_keeps_no_body() -> None:
+    log = ListedLog()
+    site = Site(log)
+    room = site.gateway.limits.max_body_bytes_at_once
+    task = asyncio.create_task(site.post("/v1/events", [EVENT] * 3, prefer="wait=delivered"))
+    await log.has_offered(3)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert (task.done(), site.gateway.bodies.free) == (False, room)
+    log.settle(DELIVERED, 0, 1, 2)
+    assert (await task).status_code == 202
