@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, final
 
 from telemetry.exceptions import EventError, EventTooLargeError
 from telemetry.gateway.request.json_text import is_shallow
@@ -18,6 +18,7 @@ _LARGE = 1 << 15
 _OPTION = re.compile(r";[^;]*--[a-z].*$", re.DOTALL)
 
 
+@final
 class UnfitText(NamedTuple):
     """Why a text is no event: not the error itself, whose frames would keep all texts in memory.
 
@@ -64,7 +65,7 @@ def decoded_event(text: EventText, max_depth: int) -> Any:
         EventError: It is not JSON; nested too deeply; has a name twice in an object, or a number that a double cannot keep.
         EventTooLargeError: It is too long to be decoded.
     """
-    if isinstance(text, UnfitText):
+    if type(text) is UnfitText:
         raise text.kind(text.reason)
     if len(text) > MAX_BYTES:
         message = f"the event has more than {MAX_BYTES} bytes as it was sent; send less, or a reference to it"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator, Sequence
 
@@ -87,8 +88,10 @@ def audit_for(gateway: Gateway, caller: Caller, events: int) -> EventLog:
 
 
 def _calls(reader: EventReader[Text], texts: Sequence[Text], key: str | None) -> Iterator[EventCall | RefusedEvent]:
-    for index, text in enumerate(texts):
+    keys = itertools.repeat(None) if key is None else (key_at(key, index) for index in itertools.count())
+    read = reader.read
+    for text, event_key in zip(texts, keys, strict=False):
         try:
-            yield reader.read(text, None if key is None else key_at(key, index))
+            yield read(text, event_key)
         except EventError as exc:
             yield refusal_of(exc)
