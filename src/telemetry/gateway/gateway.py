@@ -189,4 +189,4 @@ class Gateway:
     def end(self) -> None:
         """Log what is still counted: the gateway ends."""
         if self._refused_calls is not None:
-            self._refused_calls.flush()
+            self._refused_calls.end()

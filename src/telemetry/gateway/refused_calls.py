@@ -88,6 +88,14 @@ class RefusedCalls:
             if count:
                 self._log(call, count)
 
+    def end(self) -> None:
+        """Log all counts; what the bound of the last minute does not admit is said in the log at least."""
+        self.flush()
+        if self._left_out:
+            logger.warning(
+                "%d refused calls are in no event: more came in the last minute than may be logged", self._left_out
+            )
+
     def _log(self, call: RefusedCall, count: int) -> None:
         if self._logged >= self._per_minute:
             self._left_out += count

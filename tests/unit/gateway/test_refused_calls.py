@@ -102,6 +102,14 @@ def test_a_flood_from_many_places_is_cut_and_counted(refused: RefusedCalls, log:
     assert len(log.events) == 4
 
 
+def test_what_the_last_minute_does_not_admit_is_said(refused: RefusedCalls, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(10):
+        refused.add(call(number))
+    refused.end()
+
+    assert "7 refused calls are in no event" in caplog.text
+
+
 def test_nothing_is_counted_twice_at_the_end(refused: RefusedCalls, log: Log) -> None:
     for _ in range(3):
         refused.add(call())
