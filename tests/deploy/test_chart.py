@@ -37,6 +37,7 @@ _SECRETS = {
     "localKey": {"existingSecret": "audit-local-key"},
     "storage": {"existingSecret": "audit-storage", "former": ["secret-2025"]},
     "kafka": {"existingSecret": "audit-kafka"},
+    "further": [{"existingSecret": "audit-azure", "folder": "azure"}],
 }
 _EXTRAS = {
     "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
@@ -189,7 +190,15 @@ def test_secrets_are_files_that_others_cannot_read(whole: list[Document]) -> Non
                 found.add(volume["secret"]["secretName"])
         for container in containers(pod):
             assert all("valueFrom" not in variable for variable in container.get("env", []))
-    names = {"audit-signing", "audit-local-key", "audit-storage", "audit-kafka", "audit-reader", "audit-tls"}
+    names = {
+        "audit-azure",
+        "audit-signing",
+        "audit-local-key",
+        "audit-storage",
+        "audit-kafka",
+        "audit-reader",
+        "audit-tls",
+    }
     assert found == names | {"audit-client-ca", "audit-identities"}
 
 
@@ -311,6 +320,8 @@ def test_notes_after_the_installation(helm: Path, tmp_path: Path, values: dict[s
         ({"spool": {"hostPath": "/"}}, "/spool/hostPath"),
         ({"sidecar": {"listen": "http://0.0.0.0:4318"}}, "/sidecar/listen"),
         ({"replicas": 0}, "/replicas"),
+        ({"secrets": {"further": [{"existingSecret": "x", "folder": "tls"}]}}, "/secrets/further/0/folder"),
+        ({"secrets": {"further": [{"existingSecret": "x", "folder": "../tls"}]}}, "/secrets/further/0/folder"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -8,7 +8,7 @@ aws_secret_access_key aws_session_token azure_account_key azure_client_secret az
 {{- $secrets := splitList " " (include "telemetry-audit.secretFields" . | trim) }}
 {{- range $name, $value := .table }}
 {{- if has $name $secrets }}
-{{- fail (printf "%s.%s is a secret and config becomes a ConfigMap: put it into a Secret, mount it by `secrets`, and name its file instead (docs/configuration.md)" $.path $name) }}
+{{- fail (printf "%s.%s is a secret and config becomes a ConfigMap: put it into a Secret, mount it by secrets.further, and name its file instead (docs/configuration.md)" $.path $name) }}
 {{- else if kindIs "map" $value }}
 {{- include "telemetry-audit.withoutSecrets" (dict "table" $value "path" (printf "%s.%s" $.path $name)) }}
 {{- else if kindIs "slice" $value }}

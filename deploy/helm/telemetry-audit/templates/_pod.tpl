@@ -67,6 +67,9 @@ checksum/configuration: {{ include "telemetry-audit.configuration" . | sha256sum
 {{- end }}
 {{- end }}
 - {name: audit-identities, mountPath: {{ $folder }}/identities, readOnly: true}
+{{- range $secrets.further }}
+- {name: audit-further-{{ .folder }}, mountPath: {{ $folder }}/{{ .folder }}, readOnly: true}
+{{- end }}
 - {name: audit-tmp, mountPath: /tmp}
 {{- end }}
 
@@ -98,6 +101,10 @@ checksum/configuration: {{ include "telemetry-audit.configuration" . | sha256sum
 - name: audit-client-ca
   secret: {secretName: {{ . }}, defaultMode: 0440}
 {{- end }}
+{{- end }}
+{{- range $secrets.further }}
+- name: audit-further-{{ .folder }}
+  secret: {secretName: {{ .existingSecret }}, defaultMode: 0440}
 {{- end }}
 - name: audit-identities
   secret: {secretName: {{ .Values.gateway.identities.existingSecret }}, defaultMode: 0440}
