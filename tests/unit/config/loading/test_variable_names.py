@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from telemetry.config import TelemetryConfig
+from telemetry.config.loading.environment import Sections
 from telemetry.config.loading.short_variables import SHORT_VARIABLES
 from telemetry.config.loading.variable_names import (
     OF_COMMANDS,
@@ -78,3 +79,7 @@ def test_loading_warns(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptur
         in (caplog.text)
     )
     assert "canary" not in caplog.text
+
+
+def test_variables_know_every_field_of_the_configuration() -> None:
+    assert set(Sections.model_fields) == set(TelemetryConfig.model_fields)
