@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from telemetry.exceptions import BackpressureError
+from telemetry.audit.spool.segment import SpoolSegment
+from telemetry.audit.spool.stream.segments import Segments
+from telemetry.exceptions import BackpressureError, SpoolError
 from telemetry.format.objects.stored_name import parse_stored_name
 from telemetry.reader.verify.verdicts import Verdict
 from telemetry.testing import EmbeddedKafka
@@ -212,4 +214,52 @@ def test_forked_child_has_streams_of_its_own(kafka: EmbeddedKafka, site: Gateway
     assert sorted(done.stdout.split("\n")) == ["", "child False 0", "ended 0", "parent True 1"]
     assert left_in(tmp_path / "spool") == []
     assert {event.event_type for event in site.events()["payments"]} == {"before", "parent", "child"}
+    assert site.report().verdict in _GOOD
+
+
+def test_new_file_delays_no_other_stream(site: GatewaySite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with site.running(spool_path=tmp_path / "spool") as telemetry:
+        first = telemetry.audit.on_behalf_of("open")
+        first.log("step", {"n": 0}, "ada", wait_for="durable")
+        gate, create = threading.Event(), Segments.create
+
+        def create_late(segments: Segments, producer: str) -> SpoolSegment:
+            assert gate.wait(60)
+            return create(segments, producer)
+
+        monkeypatch.setattr(Segments, "create", create_late)
+        new = [
+            telemetry.audit.on_behalf_of(f"new-{number}").log("step", {"n": 0}, "ada", wait_for="offered")
+            for number in range(5)
+        ]
+        for receipt in new:
+            receipt.wait_accepted(60)
+
+        for number in range(1, 4):
+            first.log("step", {"n": number}, "ada", wait_for="offered").wait_delivered(60)
+
+        assert not any(receipt.is_durable for receipt in new)
+        gate.set()
+        for receipt in new:
+            receipt.wait_durable(60)
+
+    assert left_in(tmp_path / "spool") == []
+    assert site.report().verdict in _GOOD
+
+
+def test_stream_whose_file_cannot_be_created_goes_on(
+    site: GatewaySite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with site.running(spool_path=tmp_path / "spool") as telemetry:
+
+        def fail(_segments: Segments, _producer: str) -> SpoolSegment:
+            message = "cannot create the spool segment: too many open files"
+            raise SpoolError(message)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Segments, "create", fail)
+            place = telemetry.audit.on_behalf_of("new").log("step", {"n": 0}, "ada").wait_delivered(60)
+            assert place.topic == "audit-events"
+
+    assert _numbers(site) == {"new": [0]}
     assert site.report().verdict in _GOOD

@@ -19,6 +19,7 @@ from telemetry.audit.spool.stream.segments import Segments
 from telemetry.audit.spool.stream.settled_prefix import SettledPrefix
 from telemetry.audit.spool.stream.spooled_stream import CommittedQueue, SpooledStream
 from telemetry.exceptions import SpoolError
+from telemetry.system.deadline import Deadline
 from telemetry.system.worker import Worker
 
 logger = logging.getLogger("telemetry.spool")
@@ -28,6 +29,7 @@ _PROGRESS_SECONDS = 0.5
 _BUSY_ROUND_SECONDS = 5.0
 """The same while there is always something to commit: a note of progress is a commit of its own."""
 _JOIN_SECONDS = 10.0
+_CREATOR_SHARE = 0.2
 _TURN = 500
 """Records of one stream that are committed while others wait: about as much as a disk writes in ten milliseconds."""
 
@@ -68,8 +70,13 @@ class Spool:
         self._current: SpooledStream | None = None
         self._asleep = False
         self._round_at = 0.0
+        self._is_round_due = False
+        self._without_file: deque[SpooledStream] = deque()
+        self._creator = Worker("telemetry-spool-files", self._create_files) if is_shared else None
         self._worker = Worker("telemetry-spool", self._run)
         self._worker.start()
+        if self._creator is not None:
+            self._creator.start()
 
     @property
     def size(self) -> int:
@@ -159,10 +166,16 @@ class Spool:
         Args:
             timeout: Seconds after which records continue uncommitted.
         """
+        deadline = Deadline(timeout)
+        if self._creator is not None:
+            # The file that it creates is finished; those after it are created by the spool's thread.
+            self._creator.stop(timeout * _CREATOR_SHARE)
         with self._changed:
+            self._dirty.extend(self._without_file)
+            self._without_file.clear()
             self._worker.ask_to_stop()
             self._changed.notify_all()
-        has_ended = self._worker.join(timeout)
+        has_ended = self._worker.join(deadline.remaining)
         with self._changed:
             self._dirty.clear()
             stuck = [(stream, records) for stream in self._streams if (records := stream.take_stuck())]
@@ -190,7 +203,8 @@ class Spool:
                 if self._current is not None:
                     self._current.commit()
                     self._current = None
-                else:
+                elif self._is_round_due:
+                    self._is_round_due = False
                     self._round()
         except BaseException as exc:  # noqa: BLE001 - whatever it is: without this thread the events would wait for ever
             self._go_on_unspooled(exc)
@@ -216,10 +230,34 @@ class Spool:
             # One stream that always has something to commit needs no round: each commit notes its progress.
             if not self._dirty or (len(self._streams) > 1 and now >= self._round_at):
                 self._round_at = now + _BUSY_ROUND_SECONDS
+                self._is_round_due = True
             else:
-                self._current = self._dirty.popleft()
-                self._current.take()
+                self._take_turn(self._dirty.popleft())
             return bool(self._dirty) or self._current is not None or not self._worker.is_stopping
+
+    def _take_turn(self, stream: SpooledStream) -> None:
+        """Make a stream the current one, or have its file created first; the lock is held."""
+        creator = self._creator
+        if creator is not None and not creator.is_stopping and stream.lacks_file:
+            # That takes several synchronisations, and many streams may begin at once.
+            self._without_file.append(stream)
+            creator.wake()
+            return
+        self._current = stream
+        stream.take()
+
+    def _create_files(self) -> None:
+        creator = self._creator
+        while creator is not None and not creator.is_stopping:
+            with self._changed:
+                stream = self._without_file.popleft() if self._without_file else None
+            if stream is None:
+                creator.pause()
+                continue
+            stream.create_file()
+            with self._changed:
+                self._dirty.append(stream)
+                self._wake()
 
     @property
     def _has_rounds(self) -> bool:

@@ -129,6 +129,18 @@ class SpooledStream:
             self._dirty.note_dirty(self)
         self._writing = records
 
+    @property
+    def lacks_file(self) -> bool:
+        """Whether its file is to be created before the next commit."""
+        return self._segment is None and self._disk.may_try
+
+    def create_file(self) -> None:
+        """Create the file, in a thread that delays no other stream; without one the records go on unspooled."""
+        try:
+            self._opened()
+        except Exception as exc:  # noqa: BLE001 - the events must continue, with any fault of the disk
+            self._disk.note_failure(exc)
+
     def commit(self) -> None:
         """Commit what was taken, and pass it on."""
         records = self._writing
