@@ -144,11 +144,11 @@ def test_a_caller_that_hangs_up_is_forgotten(served: Served, files: GatewayFiles
 
 def test_more_requests_than_may_be_are_answered_429(served: Served, files: GatewayFiles) -> None:
     with contextlib.ExitStack() as stack:
-        slow = [stack.enter_context(Line(served.url)) for _ in range(4)]
+        slow = [stack.enter_context(Line(served.url)) for _ in range(3)]
         for line in slow:
             line.send(header(files, "Content-Length: 1000") + b"{")
         admin = stack.enter_context(httpx.Client(base_url=served.admin, timeout=_PATIENCE))
-        while "audit_gateway_active_requests 4.0" not in admin.get("/metrics").text:
+        while "audit_gateway_active_requests 3.0" not in admin.get("/metrics").text:
             pass
         headers = {"Authorization": f"Bearer {files.token}"}
         refused = httpx.post(f"{served.url}/v1/events", json=EVENT, headers=headers, timeout=_PATIENCE)

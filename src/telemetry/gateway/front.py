@@ -111,7 +111,7 @@ class Front:
             await response(scope, receive, send)
             return
         scope["state"]["caller"] = found
-        if not self._gateway.enter():
+        if not self._gateway.enter(found):
             self._gateway.metrics.refused("too_many_requests")
             detail = "The gateway is working on as many requests as it may. Send the same request again later."
             await _later(request, 429, detail)(scope, receive, send)
@@ -119,7 +119,7 @@ class Front:
         try:
             await self._bounded(scope, receive, send)
         finally:
-            self._gateway.leave()
+            self._gateway.leave(found)
 
     async def _bounded(self, scope: Scope, receive: Receive, send: _Sent) -> None:
         seconds = self._gateway.limits.request_seconds

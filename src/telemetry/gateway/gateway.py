@@ -11,6 +11,7 @@ from telemetry.exceptions import LifecycleError
 from telemetry.gateway.body_room import BodyRoom
 from telemetry.gateway.identities.quotas import Quotas
 from telemetry.gateway.metrics import GatewayMetrics
+from telemetry.gateway.places import Places
 from telemetry.gateway.refused_calls import DENIED, MALFORMED, RefusedCall
 from telemetry.gateway.refused_records import RefusedRecords
 
@@ -77,7 +78,6 @@ class Gateway:
         metrics: The same.
         bodies: Room for the bodies that are worked on.
         refused_records: Counts the log records that were refused.
-        active: Requests that are worked on.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Gateway:
         self.metrics = metrics or GatewayMetrics()
         self.bodies = BodyRoom(limits.max_body_bytes_at_once)
         self.refused_records = RefusedRecords()
-        self.active = 0
+        self._requests = Places(limits.max_requests)
         self._pipeline = pipeline
         self._quotas = quotas or Quotas()
         self._refused_calls = refused_calls
@@ -159,16 +159,18 @@ class Gateway:
         if self._refused_calls is not None:
             self._refused_calls.add(RefusedCall(event_type, ", ".join(peer.names)[:_SHOWN], "", peer.address, reason))
 
-    def enter(self) -> bool:
-        """Begin a request; return whether so many may be worked on."""
-        if self.active >= self.limits.max_requests:
-            return False
-        self.active += 1
-        return True
+    @property
+    def active(self) -> int:
+        """Requests that are worked on."""
+        return self._requests.taken
 
-    def leave(self) -> None:
+    def enter(self, caller: Caller) -> bool:
+        """Begin a request; return whether so many may be worked on, and so many of this service."""
+        return self._requests.take(caller.service)
+
+    def leave(self, caller: Caller) -> None:
         """End a request that began."""
-        self.active -= 1
+        self._requests.give_back(caller.service)
 
     def health(self) -> Health:
         """Return how the pipeline is."""

@@ -28,6 +28,13 @@ class Peer:
     uid: int | None = None
     is_admin: bool = False
 
+    @property
+    def owner(self) -> str | None:
+        """Whose connection it is among many: that of a certificate or of a user; None if neither is known."""
+        if self.names:
+            return f"certificate {self.names}"
+        return None if self.uid is None else f"uid {self.uid}"
+
 
 def user_of(connection: socket.socket) -> int | None:
     """Return the user id of the process at the other end of a unix socket, as the kernel noted it; None if it cannot tell."""

@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from telemetry.config import GatewayConfig, GatewayLimits
 from telemetry.gateway.authentication import Authentication
+from telemetry.gateway.caller import Caller
 from telemetry.gateway.front import Front
 from telemetry.gateway.gateway import Gateway
 from telemetry.gateway.identities.quotas import Quotas
@@ -19,6 +20,7 @@ from telemetry.gateway.peer import Peer
 from tests.support.gateway.credentials import identity, token_entry, write_identities
 
 TOKEN = new_token()
+CALLER = Caller("token:other", "payments", "token")
 
 
 class Refusing(Gateway):
@@ -145,17 +147,17 @@ async def test_an_error_is_answered_without_its_text(tmp_path: Any, caplog: pyte
 
 async def test_too_many_requests_are_told_to_come_again(tmp_path: Any) -> None:
     asked = Asked(tmp_path, taken, max_requests=1)
-    assert asked.gateway.enter()
+    assert asked.gateway.enter(CALLER)
 
     assert await asked.ask() == 429
     assert asked.headers[b"retry-after"] == b"1"
-    asked.gateway.leave()
+    asked.gateway.leave(CALLER)
     assert await asked.ask() == 202
 
 
 async def test_exporters_are_told_in_their_way_to_come_again(tmp_path: Any) -> None:
     asked = Asked(tmp_path, taken, max_requests=1)
-    assert asked.gateway.enter()
+    assert asked.gateway.enter(CALLER)
 
     assert await asked.ask(path="/v1/logs") == 429
     assert 10 <= int(asked.headers[b"retry-after"]) <= 15

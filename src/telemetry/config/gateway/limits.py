@@ -18,12 +18,12 @@ class GatewayLimits(ConfigModel):
         max_inflated_bytes: Size of a body after decompression.
         max_depth: Nesting of JSON and of OTLP values.
         max_events: Events in one request.
-        max_requests: Requests that are worked on at once; further ones are answered 429.
+        max_requests: Requests that are worked on at once, three quarters of them for one service; further ones are answered 429.
         max_body_bytes_at_once: Size of all bodies together that are worked on at once; further ones are answered 429.
         request_seconds: Time for a request from the end of its header to the end of its answer.
         header_seconds: Time for a TLS handshake, and for the header of a request.
         max_header_bytes: Size of a request's header.
-        max_connections: Open connections; further ones wait until one is closed.
+        max_connections: Open connections, three quarters of them for one certificate or user; further ones wait until one is closed.
         keep_alive_seconds: How long a connection may be idle between two requests.
     """
 

@@ -60,7 +60,7 @@ async def export_logs(request: Request) -> Response:
         detail = "send application/x-protobuf or application/json, as OTLP/HTTP has it"
         return error_answer(Encoding.JSON, 415, detail)
     try:
-        with gateway.bodies.share() as share:
+        with gateway.bodies.share(caller.service) as share:
             ends = time.monotonic() + gateway.limits.request_seconds - MARGIN_SECONDS
             body = await read_body(request, limits=gateway.limits, share=share)
             return await _exported(request, body, encoding, ends=ends)

@@ -12,7 +12,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from telemetry.gateway.peer import Peer, names_of
 from telemetry.gateway.server.permit import Permit
-from telemetry.gateway.server.unheard import NOT_HTTP, Unheard
+from telemetry.gateway.server.unheard import NOT_HTTP, TOO_MANY_CONNECTIONS, Unheard
 
 if TYPE_CHECKING:
     from uvicorn.config import Config
@@ -67,6 +67,10 @@ class GatewayConnection(H11Protocol):
         # A copy of this dictionary is the state of each request.
         self.app_state: dict[str, Any] = {"peer": self._peer, "abort": transport.abort}
         self._watch_header()
+        owner = self._peer.owner
+        if owner is not None and not self._permit.belongs_to(owner):
+            self._unheard.dropped(TOO_MANY_CONNECTIONS)
+            transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""

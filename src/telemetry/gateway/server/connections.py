@@ -14,6 +14,7 @@ from uvicorn.server import ServerState
 
 from telemetry.config.gateway.limits import GatewayLimits
 from telemetry.gateway.peer import Peer
+from telemetry.gateway.places import Places
 from telemetry.gateway.server.connection import GatewayConnection
 from telemetry.gateway.server.permit import Permit
 from telemetry.gateway.server.unheard import Unheard, report_handshake
@@ -53,7 +54,9 @@ class Connections:
         self._config.load()
         self._state = ServerState()
         self._room = asyncio.Semaphore(limits.max_connections)
+        self._places = Places(limits.max_connections)
         self._admin_room = asyncio.Semaphore(_ADMIN_CONNECTIONS)
+        self._admin_places = Places(_ADMIN_CONNECTIONS)
         self.tick()
 
     async def take(self, *, is_admin: bool) -> Permit:
@@ -63,9 +66,9 @@ class Connections:
             is_admin: Whether it is one of the admin address, which has room of its own: callers without number must not keep
                 anyone from asking how the gateway is.
         """
-        room = self._admin_room if is_admin else self._room
+        room, places = (self._admin_room, self._admin_places) if is_admin else (self._room, self._places)
         await room.acquire()
-        return Permit(room)
+        return Permit(room, places)
 
     def open(self, peer: Peer, permit: Permit) -> GatewayConnection:
         """Return the protocol of a new connection.

@@ -8,7 +8,8 @@ from typing import Protocol
 from telemetry.gateway.peer import Peer
 
 NO_CERTIFICATE, BAD_CERTIFICATE, TLS_FAILED, NOT_HTTP = "no_certificate", "bad_certificate", "tls_failed", "not_http"
-REASONS = (NO_CERTIFICATE, BAD_CERTIFICATE, TLS_FAILED, NOT_HTTP)
+TOO_MANY_CONNECTIONS = "too_many_connections"
+REASONS = (NO_CERTIFICATE, BAD_CERTIFICATE, TLS_FAILED, NOT_HTTP, TOO_MANY_CONNECTIONS)
 """Every reason that there is."""
 
 
@@ -22,7 +23,7 @@ class Unheard(Protocol):
         """Report a caller that does not speak HTTP."""
 
     def dropped(self, reason: str) -> None:
-        """Count a connection that ended before anything was said, as probes of a load balancer do."""
+        """Count a connection that ended before anything was said, as probes of a load balancer do, or that was one too many."""
 
 
 def report_handshake(unheard: Unheard, peer: Peer, error: Exception) -> None:

@@ -39,7 +39,7 @@ async def answer_events(request: Request, reader: EventReader[Text]) -> Response
     try:
         # What the body takes of the room is given back once its events are offered: a wait for their level keeps no body.
         began = time.monotonic()
-        with gateway.bodies.share() as share:
+        with gateway.bodies.share(caller.service) as share:
             body = await read_body(request, limits=gateway.limits, share=share)
             texts = await reader.split(body, request, gateway.limits)
             del body

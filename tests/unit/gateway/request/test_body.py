@@ -18,7 +18,7 @@ async def _body(
     *pieces: bytes, headers: dict[str, str] | None = None, room: int = 100_000, is_cut: bool = False
 ) -> bytes:
     bodies = BodyRoom(room)
-    with bodies.share() as share:
+    with bodies.share("payments") as share:
         return await read_body(request_of(pieces, headers or {}, is_cut=is_cut), limits=Bounds(), share=share)
 
 
@@ -37,7 +37,7 @@ async def test_body_comes_in_pieces() -> None:
 async def test_declared_length_is_refused_before_a_byte_is_read() -> None:
     bodies = BodyRoom(0)  # any byte would be refused with 429
     request = request_of([b"x" * 10], {"Content-Length": "1001"})
-    with bodies.share() as share, pytest.raises(RefusedRequestError) as caught:
+    with bodies.share("payments") as share, pytest.raises(RefusedRequestError) as caught:
         await read_body(request, limits=Bounds(), share=share)
     assert caught.value.status == 413
 
@@ -92,7 +92,7 @@ async def test_decompressed_bytes_take_room_too() -> None:
 
 async def test_many_empty_members_are_refused() -> None:
     packed = gzip.compress(b"") * 1_001
-    with BodyRoom(10**6).share() as share, pytest.raises(RefusedRequestError, match="members") as caught:
+    with BodyRoom(10**6).share("payments") as share, pytest.raises(RefusedRequestError, match="members") as caught:
         await read_body(request_of([packed], GZIP), limits=Bounds(10**6, 10**6), share=share)
     assert caught.value.status == 400
 
@@ -123,7 +123,7 @@ async def test_loop_has_its_turn_while_a_body_is_decompressed() -> None:
             await asyncio.sleep(0)
 
     counter = asyncio.create_task(count())
-    with BodyRoom(1 << 30).share() as share:
+    with BodyRoom(1 << 30).share("payments") as share:
         body = await read_body(request_of([packed], GZIP), limits=Bounds(1 << 20, 16 << 20), share=share)
     counter.cancel()
     assert len(body) == 8 << 20
