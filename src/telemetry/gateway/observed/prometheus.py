@@ -29,6 +29,11 @@ class Exposition:
         self._provider = MeterProvider([reader], resource=Resource.create({"service.name": service}))
         metrics.set_meter_provider(self._provider)
 
+    @property
+    def is_in_force(self) -> bool:
+        """Whether metrics come here: OpenTelemetry keeps the first provider of a process, and ignores every later one."""
+        return metrics.get_meter_provider() is self._provider
+
     def routes(self) -> tuple[Route, ...]:
         """Return the routes of the admin address."""
         return (Route("/metrics", self._metrics, methods=["GET"]),)

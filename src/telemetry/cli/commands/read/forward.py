@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from telemetry.cli.feeding.metrics_option import MetricsAddress, serving_metrics
 from telemetry.cli.feeding.run_options import RunOptions, with_run
 from telemetry.cli.feeding.target_options import TargetOptions, with_target
 from telemetry.cli.options.connection import Loader, with_connection
@@ -24,6 +25,8 @@ app = typer.Typer(add_completion=False)
         "--token-file hec.token --schema ocsf --dead-letters letters",
         "telemetry forward -c reader.toml --group otel --to otlp --url https://collector.example.com:4318",
         "telemetry forward -c reader.toml --group lake --to s3 --url s3://audit-lake/events --schema ecs --once",
+        "telemetry forward -c reader.toml --group otel --to otlp --url https://collector.example.com:4318 "
+        "--metrics-listen http://127.0.0.1:9465",
         "telemetry forward -c reader.toml --resend --dead-letters letters --to http --url https://siem.example.com/events",
     ),
 )
@@ -47,6 +50,7 @@ def forward(
     resend: Annotated[
         bool, typer.Option("--resend", help="Forward the records of --dead-letters, delete each afterwards, and end.")
     ] = False,
+    metrics_listen: MetricsAddress = None,
 ) -> None:
     """Decrypt the trail, check every byte, and pass each event on to another system, until a signal ends it.
 
@@ -73,4 +77,6 @@ def forward(
         raise ConfigurationError(Problem("--group", "is missing", "name the program that reads, such as siem"))
     config = load(fallback_enabled=False, **({"encryption_enabled": False} if run.is_sealed else {}))
     forwarding = ForwardRun(config, read, target, run, group=group, letters=dead_letters)
-    raise typer.Exit(forwarding.run())
+    with serving_metrics(metrics_listen, service=config.service_name):
+        code = forwarding.run()
+    raise typer.Exit(code)

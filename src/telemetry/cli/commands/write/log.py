@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from telemetry.cli.feeding.metrics_option import MetricsAddress, serving_metrics
 from telemetry.cli.feeding.options import FeedOptions, with_feed
 from telemetry.cli.options.connection import Loader, with_connection
 from telemetry.cli.options.ingest import with_mapping
@@ -34,6 +35,7 @@ def log(
     mapping: LineMapping,
     feed: FeedOptions,
     *,
+    metrics_listen: MetricsAddress = None,
     json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for delivery at the end.")] = 60.0,
 ) -> None:
@@ -55,7 +57,9 @@ def log(
     from telemetry.cli.feeding.run import FeedRun
 
     run = FeedRun(mapping, feed, timeout=timeout)
-    code = run.run(load())
+    config = load()
+    with serving_metrics(metrics_listen, service=config.service_name):
+        code = run.run(config)
     for error in run.errors:
         fail(error)
     if run.signal:

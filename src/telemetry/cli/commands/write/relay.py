@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from telemetry.cli.feeding.metrics_option import MetricsAddress, serving_metrics
 from telemetry.cli.options.connection import Loader, with_connection
 from telemetry.cli.output.console import err, escape_markup, write_line
 from telemetry.cli.output.examples import examples
@@ -21,6 +22,7 @@ app = typer.Typer(add_completion=False)
     "relay",
     epilog=examples(
         "telemetry relay -c relay.toml",
+        "telemetry relay -c relay.toml --metrics-listen http://127.0.0.1:9465",
         "telemetry relay -c relay.toml --database postgresql://relay@db.example.com/shop --json",
         "telemetry relay -c relay.toml --once",
         "telemetry relay -c relay.toml --held",
@@ -53,6 +55,7 @@ def relay(
         str | None,
         typer.Option(metavar="DIALECT", help="Print the SQL that creates the table (postgresql or sqlite), and end."),
     ] = None,
+    metrics_listen: MetricsAddress = None,
     json: Annotated[bool, typer.Option("--json", help="Print counts or rows as JSON.")] = False,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for delivery at the end.")] = 30.0,
 ) -> None:
@@ -81,7 +84,8 @@ def relay(
     elif retry_held:
         run.release_held()
     else:
-        counts = run.drain() if once else run.until_signal()
+        with serving_metrics(metrics_listen, service=config.service_name):
+            counts = run.drain() if once else run.until_signal()
         if json and sys.stdout is not None:
             write_line(msgspec.json.encode(asdict(counts)).decode())
         shown = {"relayed": counts.relayed, "held": counts.held, "waiting": counts.waiting, "failures": counts.failures}
