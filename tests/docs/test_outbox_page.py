@@ -89,5 +89,5 @@ def test_page_uses_options_of_the_command() -> None:
 
     used = {option for line in PAGE.splitlines() for option in re.findall(r"telemetry relay [^`#]*?(--[a-z-]+)", line)}
 
-    assert used == {"--schema", "--once", "--held", "--retry-held"}
+    assert used == {"--schema", "--once", "--held", "--retry-held", "--metrics-listen"}
     assert used <= known
