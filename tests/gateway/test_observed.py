@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -19,11 +21,37 @@ from tests.support.gateway.served import Served, local_config
 from tests.support.until import until
 
 _PATIENCE = 100.0
+_WITH_ANOTHER_PROVIDER = """\
+from opentelemetry import metrics
+from opentelemetry.sdk.metrics import MeterProvider
+
+metrics.set_meter_provider(MeterProvider())
+
+from telemetry.cli import main
+
+main()
+"""
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> GatewayFiles:
     return GatewayFiles(tmp_path)
+
+
+def test_metrics_that_would_stay_empty_are_an_error(tmp_path: Path) -> None:
+    config = local_config(tmp_path)
+    listen = ("--listen", "http://127.0.0.1:0", "--admin-listen", "http://127.0.0.1:0")
+
+    ended = subprocess.run(
+        [sys.executable, "-c", _WITH_ANOTHER_PROVIDER, "serve", "-c", str(config), *listen],
+        capture_output=True,
+        text=True,
+        timeout=_PATIENCE,
+        check=False,
+    )
+
+    assert ended.returncode == 2, ended.stderr
+    assert "another meter provider" in " ".join(ended.stderr.split())
 
 
 def test_reasons_and_metrics_are_for_the_admin_address(gateway_site: GatewaySite) -> None:

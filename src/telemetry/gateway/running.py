@@ -72,6 +72,7 @@ async def run_gateway(
         _reload_on_hangup(reloader)  # before the pipeline starts: until then SIGHUP ends a process
         exposition = Exposition(config.service_name)
         stack.callback(exposition.close)
+        _require_in_force(exposition)
         telemetry = Telemetry(whole)
         await telemetry.start()
         stack.push_async_callback(telemetry.shutdown, shutdown_timeout)
@@ -157,6 +158,12 @@ async def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
+
+
+def _require_in_force(exposition: Exposition) -> None:
+    if not exposition.is_in_force:
+        reason = "would stay empty: the process has another meter provider of OpenTelemetry already"
+        raise ConfigurationError(Problem("/metrics", reason, "start the gateway without opentelemetry-instrument"))
 
 
 def _with_streams(config: TelemetryConfig) -> TelemetryConfig:

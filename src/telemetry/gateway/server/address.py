@@ -50,12 +50,12 @@ def read_address(text: str) -> Address:
     """Return the address that a text says.
 
     Raises:
-        ConfigurationError: It says none.
+        ConfigurationError: It says none. The error repeats nothing of it, since an address may hold a password.
     """
     if text.startswith("unix:"):
         path = Path(text.removeprefix("unix:"))
         if not path.is_absolute():
-            raise ConfigurationError(Problem(text, "is not the absolute path of a socket", _EXAMPLES))
+            raise ConfigurationError(Problem("listen", "names a unix socket without its absolute path", _EXAMPLES))
         return Address("unix", path=path)
     try:
         parts = urlsplit(text)
@@ -66,5 +66,5 @@ def read_address(text: str) -> Address:
         "https" if parts.scheme == "https" else "http" if parts.scheme == "http" else None
     )
     if scheme is None or not host or port is None or parts.path not in ("", "/") or parts.query or "@" in parts.netloc:
-        raise ConfigurationError(Problem(text, "is not an address to listen on", _EXAMPLES))
+        raise ConfigurationError(Problem("listen", "has something that is not an address to listen on", _EXAMPLES))
     return Address(scheme, host=host, port=port)

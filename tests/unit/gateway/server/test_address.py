@@ -34,7 +34,7 @@ def test_an_address_is_what_the_text_says(text: str, is_local: bool) -> None:
         "https://host",
         "https://host:port",
         "https://host:99999",
-        "https://user@host:1",
+        "https://user:hunter2@host:1",
         "https://host:1/path",
         "https://host:1?x",
         "ftp://host:1",
@@ -44,5 +44,6 @@ def test_an_address_is_what_the_text_says(text: str, is_local: bool) -> None:
     ],
 )
 def test_another_text_is_an_error(text: str) -> None:
-    with pytest.raises(ConfigurationError):
+    with pytest.raises(ConfigurationError, match=r"write https://0\.0\.0\.0:4318") as refused:
         read_address(text)
+    assert "hunter2" not in str(refused.value)
