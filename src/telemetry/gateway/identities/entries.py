@@ -17,6 +17,8 @@ from telemetry.system.file_trust import FileFault, read_believed
 _MAX_BYTES = 8 * 1024 * 1024
 _MAX_IDENTITIES = 10_000
 _MAX_NAME = 200
+_MAX_UID = 2**32 - 2
+"""The one above means no user: setreuid(2)."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 _FIELD = "identity"
@@ -74,11 +76,11 @@ def read_entries(path: Path, *, own_service: str) -> tuple[IdentityEntry, ...]:
         raise ConfigurationError(Problem(str(path), f"is not believed: {data}", data.remedy))
     try:
         entries = msgspec.convert(_with_moments(tomllib.loads(data.decode("utf-8"))), _File, strict=True).identity
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as exc:
-        # The line and column, never the text: a token could have been pasted there.
-        raise ConfigurationError(Problem(str(path), f"is not TOML: {_place_of(exc)}", "correct it")) from None
     except msgspec.ValidationError as exc:
         raise ConfigurationError(Problem(str(path), f"is wrong: {_place_in(exc)}", "see docs/gateway.md")) from None
+    except (ValueError, RecursionError) as exc:
+        # Also of a number with thousands of digits. The line and column, never the text: a token could have been pasted there.
+        raise ConfigurationError(Problem(str(path), f"is not TOML: {_place_of(exc)}", "correct it")) from None
     problems = list(_problems(entries, own_service))
     if problems:
         raise ConfigurationError(*(Problem(f"{path}: {one.field}", one.reason, one.remedy) for one in problems))
@@ -130,8 +132,8 @@ def _problems_of(field: str, entry: IdentityEntry, own_service: str) -> Iterator
     if entry.service == own_service:
         yield Problem(field, "service is the gateway itself, whose stream says who was refused", "choose another name")
     yield from _problems_of_credentials(field, entry)
-    if any(uid < 0 for uid in entry.uids):
-        yield Problem(field, "uids has a negative number", "correct it")
+    if any(not 0 <= uid <= _MAX_UID for uid in entry.uids):
+        yield Problem(field, f"uids has a number below 0 or above {_MAX_UID}", "correct it")
     quota = entry.max_events_per_second
     if quota is not None and not 0 < quota <= 10_000_000:  # noqa: PLR2004 - far beyond what one process takes
         yield Problem(field, "max_events_per_second must be above 0 and at most 10000000", "correct it")

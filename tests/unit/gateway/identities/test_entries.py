@@ -67,7 +67,9 @@ def test_an_empty_file_knows_nobody(tmp_path: Path) -> None:
         (identity("a", tokens=[f'{{ sha256 = "{DIGEST}1", not_after = 2027-06-01 }}']), "64 hexadecimal digits"),
         (identity("a", tokens=[f'{{ sha256 = "{DIGEST}", not_after = 2027-06-01T00:00:00 }}']), "without a zone"),
         (identity("a", tokens=[f'{{ sha256 = "{DIGEST}" }}']), "missing required field not_after"),
-        (identity("a", uids="[-1]"), "negative"),
+        (identity("a", uids="[-1]"), "below 0"),
+        (identity("a", uids=f"[0x{'f' * 5_000}]"), "or above 4294967294"),
+        (identity("a", uids=f"[{'9' * 5_000}]"), "is not TOML"),
         (identity("a", max_events_per_second="0"), "max_events_per_second"),
         (identity("a", max_events_per_second="nan"), "max_events_per_second"),
         (identity("a") + identity("a"), "a service is there twice"),
@@ -86,7 +88,7 @@ def test_an_empty_file_knows_nobody(tmp_path: Path) -> None:
         ("[[identity]]\n" * 10_001 + "service = 'a'", "Object missing required field"),
         ("a = " + "[" * 100_000, "is not TOML"),
     ],
-    ids=range(24),
+    ids=range(26),
 )
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, named: str) -> None:
     assert named in problems(tmp_path, text)
