@@ -182,8 +182,10 @@ def test_waiting_connections_are_served_when_others_end(served: Served, files: G
         ("Content-Length: -1",),
         ("Content-Length: 0x5",),
         ("X: a\rContent-Length: 5",),
+        ("X: a\nContent-Length: 5",),
+        ("X: a\r\n Content-Length: 5", "Content-Length: 5"),
     ],
-    ids=range(9),
+    ids=range(11),
 )
 def test_what_two_servers_may_read_differently_ends_the_connection(
     served: Served, files: GatewayFiles, smuggled: tuple[str, ...]
@@ -194,6 +196,42 @@ def test_what_two_servers_may_read_differently_ends_the_connection(
 
     assert answer.count(b"HTTP/1.1 ") <= 1
     assert b'"status":"ok"' not in answer
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"POST /v1/events HTTP/1.1\r\nHost: x\r\nX: a\nX-Forwarded-For: 192.0.2.1\r\n\r\n",
+        b"POST /v1/events HTTP/1.1\r\nHost: x\r\nX: a\r\n b\r\n\r\n",
+        b"POST /v1/events HTTP/1.1\nHost: x\n\n",
+        b"POST /v1/events HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ],
+    ids=["line_feed", "folded", "no_carriage_return", "chunked_before_1.1"],
+)
+@pytest.mark.parametrize("size", [1, 1 << 16], ids=["bytes", "whole"])
+def test_header_that_proxies_read_in_different_ways_is_refused(served: Served, text: bytes, size: int) -> None:
+    with Line(served.url) as line:
+        with contextlib.suppress(ConnectionError):
+            for at in range(0, len(text), size):
+                line.send(text[at : at + size])
+                time.sleep(0.001)
+        assert line.rest().startswith(b"HTTP/1.1 400")
+
+
+@pytest.mark.parametrize("cut", range(1, 6))
+def test_line_feeds_of_a_body_are_no_header(served: Served, files: GatewayFiles, cut: int) -> None:
+    body = b"\n \n" + json.dumps(EVENT, indent=1).encode() + b"\n"
+    text = header(files, f"Content-Length: {len(body)}") + body
+    with Line(served.url) as line:
+        # The end of the header comes in two pieces, and a second request after the body's last line.
+        at = text.index(b"\r\n\r\n") + cut
+        for _ in range(2):
+            line.send(text[:at])
+            time.sleep(0.02)
+            line.send(text[at:])
+            assert line.socket.recv(12) == b"HTTP/1.1 202"
+            while b"]}" not in line.socket.recv(1 << 16):
+                pass
 
 
 def test_pipelined_requests_are_answered_in_order(served: Served, files: GatewayFiles) -> None:

@@ -89,8 +89,8 @@ class Front:
 
     async def _take(self, scope: Scope, receive: Receive, send: _Sent) -> None:
         peer: Peer = scope["state"]["peer"]
-        if _has_two_lengths(scope):
-            detail = "The request has both Content-Length and Transfer-Encoding. Send one of them."
+        if _has_unclear_length(scope):
+            detail = "The request has Transfer-Encoding beside Content-Length, or with HTTP/1.0. Send one length."
             await problem_response(400, detail, close=True)(scope, receive, send)
         elif peer.is_admin or scope["path"] in ("/healthz", "/readyz"):
             await self._observed(scope, receive, send)
@@ -184,10 +184,10 @@ def _later(request: Request, status: int, detail: str, *, close: bool = False) -
     return response
 
 
-def _has_two_lengths(scope: Scope) -> bool:
+def _has_unclear_length(scope: Scope) -> bool:
     """Return whether two servers could disagree about where the body ends (RFC 9112, section 6.1)."""
     names = {name for name, _ in scope["headers"]}
-    return b"content-length" in names and b"transfer-encoding" in names
+    return b"transfer-encoding" in names and (b"content-length" in names or scope.get("http_version") == "1.0")
 
 
 def _place_of(error: BaseException) -> str:

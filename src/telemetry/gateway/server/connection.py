@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,10 @@ from telemetry.gateway.server.unheard import NOT_HTTP, TOO_MANY_CONNECTIONS, Unh
 if TYPE_CHECKING:
     from uvicorn.config import Config
     from uvicorn.server import ServerState
+
+_ODD_LINE = re.compile(rb"[^\r]\n|\n[ \t]")
+"""A line that ends without CR, or that goes on in the next one: h11 reads both, and not every proxy reads them alike."""
+_END_OF_HEADER = b"\r\n\r\n"
 
 LINGER_SECONDS = 5.0
 """How long the rest of an answer may wait for a peer that does not read it."""
@@ -55,6 +60,7 @@ class GatewayConnection(H11Protocol):
         self._header_timer: asyncio.TimerHandle | None = None
         self._closing_since: float | None = None
         self._is_ending = False
+        self._header_tail = b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Note who is at the other end, and wait for the first header."""
@@ -80,12 +86,28 @@ class GatewayConnection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Read what came; a header that has begun has to end in time."""
+        if self._awaits_header and self._has_odd_line(data):
+            self.send_400_response("A line of the header does not end with CR LF, or is folded.")
+            return
         try:
             super().data_received(data)
         except h11.LocalProtocolError:
             # Rubbish after the answer has begun: there is nothing left to say.
             self.transport.abort()
+        if not self._awaits_header:
+            self._header_tail = b""
         self._watch_header()
+
+    @property
+    def _awaits_header(self) -> bool:
+        return self.is_idle and self.conn.their_state is h11.IDLE
+
+    def _has_odd_line(self, data: bytes) -> bool:
+        text = self._header_tail + data
+        # The end of the header may be in two pieces.
+        self._header_tail = text[-len(_END_OF_HEADER) + 1 :]
+        end = text.find(_END_OF_HEADER)
+        return _ODD_LINE.search(text, 0, len(text) if end < 0 else end) is not None
 
     def send_400_response(self, msg: str) -> None:
         """Answer to what is not HTTP."""
