@@ -49,7 +49,7 @@ def _run(script: str, folder: Path) -> None:
 
 def test_keys_verification_and_the_example_in_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    keys, trust, each_time, acknowledge = _blocks("sh")
+    keys, trust, each_time, acknowledge, proofs = _blocks("sh")
     (example,) = _blocks("python")
     Path("passphrase").write_text("correct horse\n")
     _run(keys, tmp_path)
@@ -59,10 +59,14 @@ def test_keys_verification_and_the_example_in_python(tmp_path: Path, monkeypatch
         Path("telemetry.toml").write_text(CONFIG.format(brokers=kafka.bootstrap_servers))
         config = TelemetryConfig.load(Path("telemetry.toml"))
         with Telemetry(config) as telemetry:
-            for number in range(20):
-                telemetry.audit.log("payment", {"number": number}, f"user-{number % 3}")
+            receipts = [
+                telemetry.audit.log("payment", {"number": number}, f"user-{number % 3}") for number in range(20)
+            ]
         _run(each_time, tmp_path)
         _run(acknowledge, tmp_path)
+        Path("ids.txt").write_text("\n".join(receipt.event_id for receipt in receipts[:10]))
+        _run(proofs, tmp_path)
+        assert len(list(Path("proofs").iterdir())) == 10
         names: dict[str, Any] = {}
         exec(compile(example, PAGE, "exec"), names)  # noqa: S102 - the example is what is tested
         storage = config.audit_config.storage_config

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from telemetry.format.proof.merkle import leaf_hash
+from telemetry.reader.prove.fair_room import FairRoom
 from telemetry.system.spill_file import SpillFile
 
 MAX_CANDIDATES = 100_000
@@ -17,15 +18,23 @@ MAX_MEMORY_BYTES = 16 << 20
 class Candidates:
     """Records that claim one sequence: anyone can write them, so they are bounded in memory and in number.
 
+    Args:
+        memory: Bytes of values in memory; what exceeds them goes to the file.
+        room: How many values there is room for, if it is shared.
+        file: File that is shared; its owner closes it.
+
     Attributes:
         dropped: How many different records found no room.
     """
 
-    def __init__(self, *, memory: int = MAX_MEMORY_BYTES) -> None:
+    def __init__(
+        self, *, memory: int = MAX_MEMORY_BYTES, room: FairRoom | None = None, file: SpillFile | None = None
+    ) -> None:
         self._most_in_memory = memory
+        self._room = room or FairRoom(MAX_CANDIDATES, parties=1)
         self._values: dict[bytes, bytes | tuple[int, int]] = {}
         self._in_memory = 0
-        self._file = SpillFile()
+        self._file = file or SpillFile()
         self.dropped = 0
 
     def add(self, value: bytes) -> None:
@@ -37,7 +46,7 @@ class Candidates:
         leaf = leaf_hash(value)
         if leaf in self._values:
             return
-        if len(self._values) >= MAX_CANDIDATES:
+        if not self._room.take(len(self._values)):
             self.dropped += 1
         elif self._in_memory + len(value) <= self._most_in_memory:
             self._in_memory += len(value)

@@ -1,18 +1,24 @@
-"""Finds the records of one event in a trail."""
+"""Finds the records of single events in a trail."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Collection, Container, Iterable, Iterator
+from typing import NamedTuple
 
 from telemetry.exceptions import MalformedRecordError
+from telemetry.format.uuid7 import UUID_PATTERN
 from telemetry.format.value.message import Message, parse
 from telemetry.reader.entry import DamagedRecord, Proven, RawRecord
 from telemetry.reader.proof.index import ProofIndex
 from telemetry.reader.proof.places import StreamPlace
+from telemetry.reader.prove.fair_room import FairRoom
 from telemetry.reader.trust.policy import TrustPolicy
 
 MAX_CLAIMS = 100_000
-"""Different records that claim to be one event; more of them cannot be told apart in bounded memory."""
+"""Different records that claim to be the events; more of them cannot be told apart in bounded memory."""
+
+_ID = re.compile(rb'"id":"(%b)"' % UUID_PATTERN.encode())
 
 
 def find_event(records: Iterable[RawRecord | DamagedRecord], event_id: str) -> Iterator[tuple[RawRecord, Message]]:
@@ -36,29 +42,81 @@ def find_event(records: Iterable[RawRecord | DamagedRecord], event_id: str) -> I
             yield record, message  # type: ignore[misc]  # a damaged record has no value here
 
 
-def find_positions(
-    records: Iterable[RawRecord | DamagedRecord], event_id: str, *, policy: TrustPolicy
-) -> list[tuple[str, str, int]]:
-    """Return producer, source and sequence of each record that may be this event, the proven ones alone if there are any.
+class ClaimedPosition(NamedTuple):
+    """A place in a producer's stream where a record claims to be an event.
 
-    Anyone may write records that claim to be the event, at any number of positions: they must not hide the one that was
-    signed.
+    Attributes:
+        producer: UUIDv7 of the producer.
+        source: CloudEvents source; None for any.
+        sequence: Number in the producer's stream.
+        is_trusted: Whether a trusted key has signed for the producer.
+    """
+
+    producer: str
+    source: str | None
+    sequence: int
+    is_trusted: bool
+
+
+class Claims(NamedTuple):
+    """Where one event may be.
+
+    Attributes:
+        positions: The proven positions alone if there are any, else those of trusted producers, else all.
+        is_crowded: Whether more records claim to be it than there was room for.
+    """
+
+    positions: tuple[ClaimedPosition, ...]
+    is_crowded: bool
+
+
+def find_positions(
+    records: Iterable[RawRecord | DamagedRecord], event_ids: Collection[str], *, policy: TrustPolicy
+) -> dict[str, Claims]:
+    """Return where each of some events may be, found in one pass.
+
+    Anyone may write records that claim to be an event, at any number of positions: they must not hide the one that was
+    signed, nor other events.
 
     Args:
         records: Records of every source, in any order.
-        event_id: UUIDv7 of the event.
+        event_ids: UUIDv7 of the events, at least one.
         policy: Who may sign what.
     """
-    index, claims = ProofIndex(policy, _NoKeys()), dict[StreamPlace, None]()
+    index = ProofIndex(policy, _NoKeys())
+    room = FairRoom(MAX_CLAIMS, parties=len(event_ids))
+    claims: dict[str, dict[StreamPlace, None]] = {event_id: {} for event_id in event_ids}
+    crowded = set[str]()
     try:
         for raw, place in _places(records, index):
-            if len(claims) < MAX_CLAIMS and next(find_event([raw], event_id), None) is not None:
-                claims[place] = None
-        proven = [place for place in claims if index.judge(place) is Proven.YES]
-        trusted = [place for place in claims if index.is_trusted(place.producer)]
+            event_id = _claimed_event(raw, claims)
+            if event_id is None or place in claims[event_id]:
+                continue
+            if room.take(len(claims[event_id])):
+                claims[event_id][place] = None
+            else:
+                crowded.add(event_id)
+        return {event_id: Claims(_likeliest(index, places), event_id in crowded) for event_id, places in claims.items()}
     finally:
         index.close()
-    return list(dict.fromkeys(place[:3] for place in proven or trusted or claims))
+
+
+def _claimed_event(raw: RawRecord, wanted: Container[str]) -> str | None:
+    """Return the event that a record claims to be, if it is a wanted one."""
+    # Most records are ruled out by a search for bytes; only the few that contain a wanted id are parsed.
+    for match in _ID.finditer(raw.value or b""):
+        event_id = match[1].decode()
+        if event_id in wanted and next(find_event([raw], event_id), None) is not None:
+            return event_id
+    return None
+
+
+def _likeliest(index: ProofIndex, claims: Iterable[StreamPlace]) -> tuple[ClaimedPosition, ...]:
+    proven = [place for place in claims if index.judge(place) is Proven.YES]
+    trusted = [place for place in claims if index.is_trusted(place.producer)]
+    chosen = proven or trusted or claims
+    positions = (ClaimedPosition(*place[:3], is_trusted=index.is_trusted(place.producer)) for place in chosen)
+    return tuple(dict.fromkeys(positions))
 
 
 def _places(records: Iterable[RawRecord | DamagedRecord], index: ProofIndex) -> Iterator[tuple[RawRecord, StreamPlace]]:

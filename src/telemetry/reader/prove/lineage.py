@@ -18,7 +18,8 @@ from telemetry.format.value import jwe
 from telemetry.format.value.message import BATCH_HEADER, REPLAY_HEADER, Message, context_of
 from telemetry.reader.entry import DamagedRecord, Place, Proven, RawRecord
 from telemetry.reader.prove.find import find_event
-from telemetry.reader.prove.prover import MAX_CANDIDATES, Prover
+from telemetry.reader.prove.prover import Prover
+from telemetry.reader.prove.stream_prover import MAX_CANDIDATES
 from telemetry.reader.trust import Judgement, TrustPolicy
 from telemetry.reader.verify.checkpoint_judge import CheckpointJudge
 

@@ -39,7 +39,7 @@ def test_only_the_interval_is_needed() -> None:
 def test_only_the_interval_is_held() -> None:
     prover = Prover(Process().producer, 480, trusted=[SIGNER.public])
     prover.observe_all(topic(Process().run(500)))
-    assert prover._window.count == 10
+    assert prover._batch.held == 10
 
 
 def test_altered_copy_is_not_proven() -> None:
