@@ -1,0 +1,296 @@
+"""A stream signs what it was given, says how it is, and leaves nothing in what it shared once it has ended."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from telemetry.audit.accept.key_supply import KeySupply
+from telemetry.audit.accept.seal_times import SealTimes
+from telemetry.audit.accept.share import WaitingRoom
+from telemetry.audit.accept.waiting_timer import WaitingTimer
+from telemetry.audit.receipt import Receipt
+from telemetry.audit.record import SealedRecord
+from telemetry.audit.send.checkpoints.checkpoint_signer import signer_of
+from telemetry.audit.spool.own_files import open_folder
+from telemetry.audit.spool.spool import Spool
+from telemetry.audit.spool.stream.segments import Segments
+from telemetry.audit.streams.fair_batcher import FairBatcher
+from telemetry.audit.streams.open_stream import OpenStream
+from telemetry.audit.streams.shared_room import SharedRoom
+from telemetry.audit.streams.stream_builder import CommonParts, StreamBuilder
+from telemetry.exceptions import TelemetryError
+from telemetry.format.proof.checkpoint import Checkpoint, open_checkpoint
+from telemetry.format.proof.checkpoint_message import decode_checkpoint_message
+from telemetry.format.value.message import context_of
+from tests.support.gateway_site import SOURCE, GatewaySite
+from tests.support.leftovers import left_in
+from tests.support.until import until
+
+ROOM = 8
+"""Of which one stream may have a quarter: two events."""
+
+
+class Refused:
+    """Nothing is refused after its call has returned."""
+
+    def refused(self, error: TelemetryError, *, calls: int = 1) -> None:
+        raise AssertionError(error, calls)
+
+    def lost(self, error: TelemetryError, *, events: int) -> None:
+        raise AssertionError(error, events)
+
+
+class Bench:
+    """A builder of streams and what they share, without a sender: the test draws and settles."""
+
+    def __init__(
+        self, folder: Path, opened: ExitStack, *, has_spool: bool = False, has_keys: bool = False, **changes: Any
+    ) -> None:
+        self.site = GatewaySite("127.0.0.1:1", folder)
+        config = self.site.config(queue_full_timeout_ms=3_600_000, **changes)
+        audit = config.audit_config
+        self.lock = threading.Lock()
+        self.room = SharedRoom(lock=self.lock, max_events=ROOM, max_bytes=1 << 20, max_share=0.25)
+        self.batcher = FairBatcher(lock=self.lock, max_bytes=1 << 20, max_delay=600.0)
+        self.folder = folder / "spool"
+        spool = segments = None
+        if has_spool:
+            open_folder(self.folder)
+            spool = Spool(lock=self.lock, room=self.room, is_shared=True)
+            opened.callback(spool.close)
+            segments = Segments(folder=self.folder, topic=audit.kafka_topic, source=SOURCE)
+        keys = None
+        if has_keys:
+            keys = KeySupply(audit, context=context_of(SOURCE))
+            opened.callback(keys.close)
+        timer = WaitingTimer(self.lock)
+        opened.callback(timer.stop)
+        self.common = CommonParts(
+            lock=self.lock,
+            room=self.room,
+            waiting=WaitingRoom(max_events=100, max_bytes=1 << 20, max_share=1.0),
+            batcher=self.batcher,
+            refusals=Refused(),
+            timer=timer,
+            times=SealTimes(self.lock),
+            keys=keys,
+            signer=signer_of(audit, source=SOURCE),
+            spool=spool,
+            segments=segments,
+        )
+        self.builder = StreamBuilder(config, self.common)
+
+    def drawn(self, count: int) -> list[SealedRecord]:
+        """Return so many records, which the spool may have to commit first."""
+        batch: list[SealedRecord] = []
+
+        def draw() -> bool:
+            batch.extend(self.batcher.take_all())
+            return len(batch) >= count
+
+        until(draw, what=f"{count} records")
+        assert len(batch) == count
+        return batch
+
+    def settle(self, records: Sequence[SealedRecord]) -> None:
+        """Settle records as the ledger does."""
+        for record in records:
+            if record.segment is not None:
+                record.segment.acknowledge([record])
+        own = [record for record in records if record.receipt is not None]
+        self.room.give_back(len(own), sum(record.size for record in own), records)
+
+    def signed(self, stream: OpenStream, records: Sequence[SealedRecord] = ()) -> list[Checkpoint]:
+        """Return the checkpoints that are due after these records, whose signature the gateway's key confirms."""
+        return [self.verified(record) for record in stream.before_send(records)]
+
+    def verified(self, record: SealedRecord) -> Checkpoint:
+        message = decode_checkpoint_message(record.value)
+        assert message is not None
+        return open_checkpoint(message.data, [self.site.public_key])
+
+
+@pytest.fixture
+def opened() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def bench(tmp_path: Path, opened: ExitStack) -> Bench:
+    return Bench(tmp_path, opened)
+
+
+def log(stream: OpenStream, count: int = 1) -> list[Receipt]:
+    return [stream.intake.offer(stream.factory.draft("step", {"n": n}, "ada", {})) for n in range(count)]
+
+
+def pass_seconds(stream: OpenStream, seconds: float) -> None:
+    """Let time pass, from the point of view of the stream's checkpointer."""
+    assert stream.checkpointer is not None
+    stream.checkpointer._opened_at -= seconds
+    stream.checkpointer._signed_at -= seconds
+
+
+def test_final_checkpoint_covers_every_event(bench: Bench) -> None:
+    stream = bench.builder.open("payments")
+    log(stream, 2)
+    assert bench.signed(stream, bench.drawn(2)) == []
+
+    stream.expect_end()
+    (final,) = bench.signed(stream)
+
+    assert (final.source, final.via, final.producer) == ("/test/payments", SOURCE, stream.producer)
+    assert (final.size, final.final) == (2, True)
+    assert bench.signed(stream) == [], "a stream ends once"
+
+
+def test_end_waits_for_the_last_event(bench: Bench) -> None:
+    stream = bench.builder.open("payments")
+    log(stream, 2)
+    first, last = bench.drawn(2)
+    stream.expect_end()
+
+    assert bench.signed(stream, [first]) == [], "the other one is accepted, and not in the tree yet"
+    (final,) = bench.signed(stream, [last])
+
+    assert (final.size, final.final) == (2, True)
+
+
+def test_end_without_an_event_is_not_signed(bench: Bench) -> None:
+    stream = bench.builder.open("payments")
+
+    pass_seconds(stream, 80_000)
+    assert bench.signed(stream) == [], "no sign of life either"
+    stream.expect_end()
+
+    assert bench.signed(stream) == []
+
+
+def test_stream_with_events_shows_life(bench: Bench) -> None:
+    stream = bench.builder.open("payments")
+    log(stream)
+    pass_seconds(stream, 80_000)
+    assert [each.size for each in bench.signed(stream, bench.drawn(1))] == [1]
+
+    assert bench.signed(stream) == []
+    pass_seconds(stream, 301)
+    (beat,) = bench.signed(stream)
+
+    assert (beat.size, beat.final, beat.via) == (1, False, SOURCE)
+
+
+def test_streams_sign_their_own_trees(bench: Bench) -> None:
+    streams = [bench.builder.open(name) for name in ("payments", "orders")]
+    log(streams[0], 2)
+    log(streams[1], 1)
+    batch = bench.drawn(3)
+    for stream in streams:
+        stream.expect_end()
+
+    finals = [bench.signed(stream, [each for each in batch if each.producer == stream.producer]) for stream in streams]
+
+    assert [(each.source, each.size) for (each,) in finals] == [("/test/payments", 2), ("/test/orders", 1)]
+
+
+def test_stream_of_a_process_without_a_key_signs_nothing(tmp_path: Path, opened: ExitStack) -> None:
+    bench = Bench(tmp_path, opened, signing_config=None)
+    stream = bench.builder.open("payments")
+    log(stream)
+
+    stream.expect_end()
+
+    assert bench.signed(stream, bench.drawn(1)) == []
+
+
+def test_health_says_what_waits_and_what_is_used(bench: Bench) -> None:
+    stream = bench.builder.open("payments")
+    health = stream.health
+    assert (health.service_name, health.waiting, health.used_share) == ("payments", 0, 0.0)
+    assert (health.oldest_waiting_seconds, health.has_data_key) == (0.0, True)
+
+    receipts = log(stream, 3)
+
+    assert [receipt.is_accepted for receipt in receipts] == [True, True, False]
+    health = stream.health
+    assert (health.waiting, health.used_share) == (1, 1.0)
+    until(lambda: stream.health.oldest_waiting_seconds > 0, what="time that passes")
+    bench.settle(bench.drawn(2))
+    health = stream.health
+    assert (health.waiting, health.used_share, health.oldest_waiting_seconds) == (0, 0.5, 0.0)
+    assert receipts[2].sequence == 2
+
+
+def test_full_stream_is_no_other_streams_health(bench: Bench) -> None:
+    full, other = bench.builder.open("payments"), bench.builder.open("orders")
+    log(full, 3)
+
+    assert (other.health.waiting, other.health.used_share) == (0, 0.0)
+    assert log(other)[0].sequence == 0
+
+
+def test_health_says_whether_there_is_a_data_key(tmp_path: Path, opened: ExitStack) -> None:
+    bench = Bench(tmp_path, opened, has_keys=True)
+    stream, other = bench.builder.open("payments"), bench.builder.open("orders")
+    assert not stream.health.has_data_key
+
+    (receipt,) = log(stream)
+    receipt.wait(60)
+
+    assert (stream.health.has_data_key, other.health.has_data_key) == (True, False)
+    stream.expect_end()
+    bench.settle(bench.drawn(1))
+    bench.builder.release(stream)
+    assert not stream.health.has_data_key, "keys of a stream that has ended are forgotten"
+
+
+def test_release_leaves_nothing_in_what_was_shared(bench: Bench) -> None:
+    stream = bench.builder.open("payments")
+    log(stream, 2)
+    lane = bench.batcher.lane(stream.producer)
+    bench.settle(bench.drawn(2))
+
+    bench.builder.release(stream)
+
+    assert bench.room.used == (0, 0)
+    assert bench.room._shares == {}
+    assert bench.batcher.lane(stream.producer) is not lane
+
+
+def test_next_stream_of_a_service_is_another_producer(bench: Bench) -> None:
+    one, another = bench.builder.open("payments"), bench.builder.open("payments")
+
+    assert one.producer != another.producer
+    assert one != another
+    log(one)
+    assert (one.share.events, another.share.events) == (1, 0)
+    assert log(another)[0].sequence == 0
+
+
+def test_file_lives_from_first_event_to_last_checkpoint(tmp_path: Path, opened: ExitStack) -> None:
+    bench = Bench(tmp_path, opened, has_spool=True)
+    stream = bench.builder.open("payments")
+    assert left_in(bench.folder) == [], "a stream without an event has no file"
+
+    log(stream)
+    records = bench.drawn(1)
+    assert f"{stream.producer}.spool" in left_in(bench.folder)
+    stream.expect_end()
+    finals = list(stream.before_send(records))
+    assert [bench.verified(each).final for each in finals] == [True]
+    bench.settle(records)
+    assert stream.spooled is not None
+    assert not stream.spooled.is_settled, "its final checkpoint is not on the topic yet"
+    bench.builder.release(stream)
+    assert bench.builder.ending == 1
+
+    bench.settle(finals)
+
+    until(lambda: bench.builder.ending == 0, what="the end of the stream's file")
+    assert left_in(bench.folder) == []
