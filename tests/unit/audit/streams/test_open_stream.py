@@ -1,119 +1,17 @@
-"""A stream signs what it was given, says how it is, and leaves nothing in what it shared once it has ended."""
+"""A stream signs its own events, says how it is, and leaves nothing in what it shared once it has ended."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from telemetry.audit.accept.key_supply import KeySupply
-from telemetry.audit.accept.seal_times import SealTimes
-from telemetry.audit.accept.share import WaitingRoom
-from telemetry.audit.accept.waiting_timer import WaitingTimer
-from telemetry.audit.receipt import Receipt
-from telemetry.audit.record import SealedRecord
-from telemetry.audit.send.checkpoints.checkpoint_signer import signer_of
-from telemetry.audit.spool.own_files import open_folder
-from telemetry.audit.spool.spool import Spool
-from telemetry.audit.spool.stream.segments import Segments
-from telemetry.audit.streams.fair_batcher import FairBatcher
-from telemetry.audit.streams.open_stream import OpenStream
-from telemetry.audit.streams.shared_room import SharedRoom
-from telemetry.audit.streams.stream_builder import CommonParts, StreamBuilder
-from telemetry.exceptions import TelemetryError
-from telemetry.format.proof.checkpoint import Checkpoint, open_checkpoint
-from telemetry.format.proof.checkpoint_message import decode_checkpoint_message
-from telemetry.format.value.message import context_of
-from tests.support.gateway_site import SOURCE, GatewaySite
+from tests.support.gateway_site import SOURCE
 from tests.support.leftovers import left_in
+from tests.support.stream_bench import StreamBench, log, pass_seconds
 from tests.support.until import until
-
-ROOM = 8
-"""Of which one stream may have a quarter: two events."""
-
-
-class Refused:
-    """Nothing is refused after its call has returned."""
-
-    def refused(self, error: TelemetryError, *, calls: int = 1) -> None:
-        raise AssertionError(error, calls)
-
-    def lost(self, error: TelemetryError, *, events: int) -> None:
-        raise AssertionError(error, events)
-
-
-class Bench:
-    """A builder of streams and what they share, without a sender: the test draws and settles."""
-
-    def __init__(
-        self, folder: Path, opened: ExitStack, *, has_spool: bool = False, has_keys: bool = False, **changes: Any
-    ) -> None:
-        self.site = GatewaySite("127.0.0.1:1", folder)
-        config = self.site.config(queue_full_timeout_ms=3_600_000, **changes)
-        audit = config.audit_config
-        self.lock = threading.Lock()
-        self.room = SharedRoom(lock=self.lock, max_events=ROOM, max_bytes=1 << 20, max_share=0.25)
-        self.batcher = FairBatcher(lock=self.lock, max_bytes=1 << 20, max_delay=600.0)
-        self.folder = folder / "spool"
-        spool = segments = None
-        if has_spool:
-            open_folder(self.folder)
-            spool = Spool(lock=self.lock, room=self.room, is_shared=True)
-            opened.callback(spool.close)
-            segments = Segments(folder=self.folder, topic=audit.kafka_topic, source=SOURCE)
-        keys = None
-        if has_keys:
-            keys = KeySupply(audit, context=context_of(SOURCE))
-            opened.callback(keys.close)
-        timer = WaitingTimer(self.lock)
-        opened.callback(timer.stop)
-        self.common = CommonParts(
-            lock=self.lock,
-            room=self.room,
-            waiting=WaitingRoom(max_events=100, max_bytes=1 << 20, max_share=1.0),
-            batcher=self.batcher,
-            refusals=Refused(),
-            timer=timer,
-            times=SealTimes(self.lock),
-            keys=keys,
-            signer=signer_of(audit, source=SOURCE),
-            spool=spool,
-            segments=segments,
-        )
-        self.builder = StreamBuilder(config, self.common)
-
-    def drawn(self, count: int) -> list[SealedRecord]:
-        """Return so many records, which the spool may have to commit first."""
-        batch: list[SealedRecord] = []
-
-        def draw() -> bool:
-            batch.extend(self.batcher.take_all())
-            return len(batch) >= count
-
-        until(draw, what=f"{count} records")
-        assert len(batch) == count
-        return batch
-
-    def settle(self, records: Sequence[SealedRecord]) -> None:
-        """Settle records as the ledger does."""
-        for record in records:
-            if record.segment is not None:
-                record.segment.acknowledge([record])
-        own = [record for record in records if record.receipt is not None]
-        self.room.give_back(len(own), sum(record.size for record in own), records)
-
-    def signed(self, stream: OpenStream, records: Sequence[SealedRecord] = ()) -> list[Checkpoint]:
-        """Return the checkpoints that are due after these records, whose signature the gateway's key confirms."""
-        return [self.verified(record) for record in stream.before_send(records)]
-
-    def verified(self, record: SealedRecord) -> Checkpoint:
-        message = decode_checkpoint_message(record.value)
-        assert message is not None
-        return open_checkpoint(message.data, [self.site.public_key])
 
 
 @pytest.fixture
@@ -123,22 +21,11 @@ def opened() -> Iterator[ExitStack]:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, opened: ExitStack) -> Bench:
-    return Bench(tmp_path, opened)
+def bench(tmp_path: Path, opened: ExitStack) -> StreamBench:
+    return StreamBench(tmp_path, opened)
 
 
-def log(stream: OpenStream, count: int = 1) -> list[Receipt]:
-    return [stream.intake.offer(stream.factory.draft("step", {"n": n}, "ada", {})) for n in range(count)]
-
-
-def pass_seconds(stream: OpenStream, seconds: float) -> None:
-    """Let time pass, from the point of view of the stream's checkpointer."""
-    assert stream.checkpointer is not None
-    stream.checkpointer._opened_at -= seconds
-    stream.checkpointer._signed_at -= seconds
-
-
-def test_final_checkpoint_covers_every_event(bench: Bench) -> None:
+def test_final_checkpoint_covers_every_event(bench: StreamBench) -> None:
     stream = bench.builder.open("payments")
     log(stream, 2)
     assert bench.signed(stream, bench.drawn(2)) == []
@@ -151,7 +38,7 @@ def test_final_checkpoint_covers_every_event(bench: Bench) -> None:
     assert bench.signed(stream) == [], "a stream ends once"
 
 
-def test_end_waits_for_the_last_event(bench: Bench) -> None:
+def test_end_waits_for_the_last_event(bench: StreamBench) -> None:
     stream = bench.builder.open("payments")
     log(stream, 2)
     first, last = bench.drawn(2)
@@ -163,7 +50,7 @@ def test_end_waits_for_the_last_event(bench: Bench) -> None:
     assert (final.size, final.final) == (2, True)
 
 
-def test_end_without_an_event_is_not_signed(bench: Bench) -> None:
+def test_end_without_an_event_is_not_signed(bench: StreamBench) -> None:
     stream = bench.builder.open("payments")
 
     pass_seconds(stream, 80_000)
@@ -173,7 +60,7 @@ def test_end_without_an_event_is_not_signed(bench: Bench) -> None:
     assert bench.signed(stream) == []
 
 
-def test_stream_with_events_shows_life(bench: Bench) -> None:
+def test_stream_with_events_shows_life(bench: StreamBench) -> None:
     stream = bench.builder.open("payments")
     log(stream)
     pass_seconds(stream, 80_000)
@@ -186,7 +73,7 @@ def test_stream_with_events_shows_life(bench: Bench) -> None:
     assert (beat.size, beat.final, beat.via) == (1, False, SOURCE)
 
 
-def test_streams_sign_their_own_trees(bench: Bench) -> None:
+def test_streams_sign_their_own_trees(bench: StreamBench) -> None:
     streams = [bench.builder.open(name) for name in ("payments", "orders")]
     log(streams[0], 2)
     log(streams[1], 1)
@@ -200,7 +87,7 @@ def test_streams_sign_their_own_trees(bench: Bench) -> None:
 
 
 def test_stream_of_a_process_without_a_key_signs_nothing(tmp_path: Path, opened: ExitStack) -> None:
-    bench = Bench(tmp_path, opened, signing_config=None)
+    bench = StreamBench(tmp_path, opened, signing_config=None)
     stream = bench.builder.open("payments")
     log(stream)
 
@@ -209,7 +96,7 @@ def test_stream_of_a_process_without_a_key_signs_nothing(tmp_path: Path, opened:
     assert bench.signed(stream, bench.drawn(1)) == []
 
 
-def test_health_says_what_waits_and_what_is_used(bench: Bench) -> None:
+def test_health_says_what_waits_and_what_is_used(bench: StreamBench) -> None:
     stream = bench.builder.open("payments")
     health = stream.health
     assert (health.service_name, health.waiting, health.used_share) == ("payments", 0, 0.0)
@@ -227,7 +114,7 @@ def test_health_says_what_waits_and_what_is_used(bench: Bench) -> None:
     assert receipts[2].sequence == 2
 
 
-def test_full_stream_is_no_other_streams_health(bench: Bench) -> None:
+def test_full_stream_is_no_other_streams_health(bench: StreamBench) -> None:
     full, other = bench.builder.open("payments"), bench.builder.open("orders")
     log(full, 3)
 
@@ -236,7 +123,7 @@ def test_full_stream_is_no_other_streams_health(bench: Bench) -> None:
 
 
 def test_health_says_whether_there_is_a_data_key(tmp_path: Path, opened: ExitStack) -> None:
-    bench = Bench(tmp_path, opened, has_keys=True)
+    bench = StreamBench(tmp_path, opened, has_keys=True)
     stream, other = bench.builder.open("payments"), bench.builder.open("orders")
     assert not stream.health.has_data_key
 
@@ -250,7 +137,7 @@ def test_health_says_whether_there_is_a_data_key(tmp_path: Path, opened: ExitSta
     assert not stream.health.has_data_key, "keys of a stream that has ended are forgotten"
 
 
-def test_release_leaves_nothing_in_what_was_shared(bench: Bench) -> None:
+def test_release_leaves_nothing_in_what_was_shared(bench: StreamBench) -> None:
     stream = bench.builder.open("payments")
     log(stream, 2)
     lane = bench.batcher.lane(stream.producer)
@@ -263,7 +150,7 @@ def test_release_leaves_nothing_in_what_was_shared(bench: Bench) -> None:
     assert bench.batcher.lane(stream.producer) is not lane
 
 
-def test_next_stream_of_a_service_is_another_producer(bench: Bench) -> None:
+def test_next_stream_of_a_service_is_another_producer(bench: StreamBench) -> None:
     one, another = bench.builder.open("payments"), bench.builder.open("payments")
 
     assert one.producer != another.producer
@@ -274,7 +161,7 @@ def test_next_stream_of_a_service_is_another_producer(bench: Bench) -> None:
 
 
 def test_file_lives_from_first_event_to_last_checkpoint(tmp_path: Path, opened: ExitStack) -> None:
-    bench = Bench(tmp_path, opened, has_spool=True)
+    bench = StreamBench(tmp_path, opened, has_spool=True)
     stream = bench.builder.open("payments")
     assert left_in(bench.folder) == [], "a stream without an event has no file"
 

@@ -138,17 +138,17 @@ class Line:
 
 
 def test_waiting_event_finds_its_share_given_back() -> None:
-    bench = Bench("a", "b", max_events=8)
-    of_a, of_b = bench.accept("a", 1, 1), bench.accept("b", 1)
+    bench = Bench("a", "b", max_events=100)
+    of_a = bench.accept("a", *[1] * 24)
+    bench.accept("b", *[1] * 10)
     line = Line(bench.shares["a"])
     bench.room.add_waiter(line)
-    assert not bench.shares["a"].fits(0)
 
-    bench.settle(of_b[:0])
-    assert line.left == 1
-    bench.settle(of_a)
+    bench.settle(of_a[:1])
+    assert line.left == 1, "23 events are more than a third of 67"
+    bench.settle(of_a[1:2])
 
-    assert line.left == 0, "in the same call"
+    assert line.left == 0, "22 are less than a third of 68, already in this call"
 
 
 def test_waiting_event_is_not_let_in_beyond_its_share() -> None:

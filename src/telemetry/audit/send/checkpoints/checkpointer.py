@@ -71,8 +71,10 @@ class Checkpointer:
         size, signed_size = tree.sizes()
         now = time.monotonic()
         if self._expects_end and size == self._stream.next_sequence:
+            final = self._end(tree, size)
+            # Only now: one that failed is tried again.
             self._expects_end = False
-            return self._end(tree, size)
+            return final
         if size == signed_size:
             # From the first event on the time counts.
             self._opened_at = now
