@@ -67,7 +67,8 @@ def test_stream_that_cannot_be_ended_delays_no_other(bench: Bench, caplog: pytes
         assert bench.look() == [("/test/orders", 1, False)], "noted as signed, so it must be sent"
 
     assert "final checkpoint" in caplog.text
-    assert bench.registry.by_producer(payments.producer) is None, "what it shared is free again"
+    assert bench.registry.by_producer(payments.producer) is None
+    assert list(bench.room._shares) == [orders.producer], "what it shared is free again"
     assert bench.registry.of("payments") is not payments
 
 
