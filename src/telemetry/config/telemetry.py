@@ -7,6 +7,7 @@ import re
 import sys
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 
 from pydantic import Field, field_validator, model_validator
 
@@ -20,6 +21,11 @@ from telemetry.exceptions import ConfigurationError, Problem
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _MAX_NAME = 200
 _NOT_PLAIN = Problem("", f"must be 1 to {_MAX_NAME} characters without control characters", "choose a plain name")
+_MAX_ENCODED_NAME = 2_000
+"""Environment and service are two parts of a stream's name in its checkpoints, which has at most 4,096 characters."""
+_TOO_LONG_ENCODED = Problem(
+    "", f"has more than {_MAX_ENCODED_NAME} characters when it is percent-encoded for a URI", "choose a shorter name"
+)
 _HAS_COLON = Problem("", "has a colon, which ends the user id in the Kafka key", "leave it out")
 
 
@@ -33,14 +39,14 @@ def default_service_name() -> str:
 
 def problem_of_service_name(name: str) -> Problem | None:
     """Return why a service cannot have this name; None if it can."""
-    if not _is_plain(name):
-        return _NOT_PLAIN
     # The Kafka key is user_id:service_name: with a colon in both, two users of two services could share one.
-    return _HAS_COLON if ":" in name else None
+    return _problem_of_name(name) or (_HAS_COLON if ":" in name else None)
 
 
-def _is_plain(name: str) -> bool:
-    return bool(name.strip()) and len(name) <= _MAX_NAME and not _CONTROL.search(name)
+def _problem_of_name(name: str) -> Problem | None:
+    if not name.strip() or len(name) > _MAX_NAME or _CONTROL.search(name):
+        return _NOT_PLAIN
+    return _TOO_LONG_ENCODED if len(quote(name, safe="")) > _MAX_ENCODED_NAME else None
 
 
 class TelemetryConfig(ConfigModel):
@@ -66,8 +72,9 @@ class TelemetryConfig(ConfigModel):
     @field_validator("environment")
     @classmethod
     def _is_a_plain_name(cls, value: str) -> str:
-        if not _is_plain(value):
-            raise ConfigurationError(_NOT_PLAIN)
+        problem = _problem_of_name(value)
+        if problem is not None:
+            raise ConfigurationError(problem)
         return value
 
     @field_validator("service_name")

@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uuid_utils
 
 from telemetry.config.telemetry import default_service_name
 from telemetry.exceptions import ConfigurationError
+from telemetry.format.proof.checkpoint import Checkpoint, parse_text, render_text
+from telemetry.format.proof.merkle import Frontier
+from telemetry.format.value.message import source_of
 from telemetry.sync import Telemetry
 from telemetry.types import AuditConfig, EncryptionConfig, KafkaConfig, StorageConfig, TelemetryConfig
 
@@ -228,3 +232,20 @@ def test_colon_in_a_service_name_is_refused(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("OTEL_SERVICE_NAME", name)
     with pytest.raises(ConfigurationError, match="service_name: has a colon"):
         TelemetryConfig(audit_config=_local(tmp_path))
+
+
+def test_the_longest_names_fit_into_a_checkpoint(tmp_path: Path) -> None:
+    # An emoji is 12 characters when it is percent-encoded.
+    fitting, too_long = "\U0001f600" * 166 + "12345678", "\U0001f600" * 167
+
+    config = TelemetryConfig(service_name=fitting, environment=fitting, audit_config=_local(tmp_path))
+    source = source_of(config.environment, config.service_name)
+    checkpoint = Checkpoint.of(
+        Frontier(), source=source, producer=str(uuid_utils.uuid7()), time="2026-01-02T03:04:05.000006Z"
+    )
+    assert parse_text(render_text(checkpoint)) == checkpoint
+
+    for field in ("service_name", "environment"):
+        names: dict[str, Any] = {field: too_long}
+        with pytest.raises(ConfigurationError, match=f"{field}: has more than 2000 characters when it is percent-"):
+            TelemetryConfig(audit_config=_local(tmp_path), **names)
