@@ -68,6 +68,8 @@ class SettledPrefix:
             fresh = [record.sequence for record in records if record.sequence is not None and record.sequence >= end]
             self._sizes.extend([0 for _ in fresh])
             self._settled.update(fresh)
+            # At once: while the disk is broken, perhaps nothing settles here, and they would become more and more.
+            self._rise(self._kept_bytes)
 
     def reopen(self, position: int) -> None:
         """Count the records from ``position`` on as not settled after all: it is about to be committed late."""
@@ -88,14 +90,21 @@ class SettledPrefix:
         """Count records as settled."""
         with self._lock:
             self._outstanding -= len(records)
-            below, settled, sizes = self._below, self._settled, self._sizes
-            settled.update(record.sequence for record in records if record.sequence is not None)
-            kept = self._kept_bytes + sum(record.size for record in records if record.sequence is not None)
-            while below in settled:
-                settled.discard(below)
-                below += 1
-                kept -= sizes.popleft() if sizes else 0
-            change = kept - self._kept_bytes
-            self._below, self._kept_bytes = below, kept
-            if change:
-                self._kept.change(change)
+            self._settled.update(record.sequence for record in records if record.sequence is not None)
+            self._rise(self._kept_bytes + sum(record.size for record in records if record.sequence is not None))
+
+    def _rise(self, kept: int) -> None:
+        """Forget the settled positions at the beginning; the lock is held.
+
+        Args:
+            kept: Settled bytes that are on disk, those at the beginning included.
+        """
+        below, settled, sizes = self._below, self._settled, self._sizes
+        while below in settled:
+            settled.discard(below)
+            below += 1
+            kept -= sizes.popleft() if sizes else 0
+        change = kept - self._kept_bytes
+        self._below, self._kept_bytes = below, kept
+        if change:
+            self._kept.change(change)

@@ -81,6 +81,14 @@ def test_uncommitted_records_do_not_stop_the_prefix(prefix: SettledPrefix, room:
     assert (prefix.below, prefix.outstanding, withheld(room)) == (4, 0, 0)
 
 
+def test_broken_disk_leaves_nothing_in_memory(prefix: SettledPrefix) -> None:
+    for position in range(1_000):
+        prefix.add_uncommitted(records_at(position))
+
+    assert prefix.below == 1_000
+    assert (len(prefix._settled), len(prefix._sizes)) == (0, 0)
+
+
 def test_records_committed_late_are_counted_again(prefix: SettledPrefix) -> None:
     prefix.add_uncommitted(records_at(0, 1))
     prefix.add(records_at(2))
