@@ -117,7 +117,6 @@ class Spool:
             tree=tree,
             settled=SettledPrefix(self._kept),
             disk=self._disk,
-            state=self._state,
             segment=segment,
             most=self._most_in_turn,
         )

@@ -12,7 +12,6 @@ from telemetry.audit.producer import ProducerTree, TreeState
 from telemetry.audit.receipt import mark_durable, notify
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.spool.disk_state import DiskState
-from telemetry.audit.spool.folder_state import FolderState
 from telemetry.audit.spool.segment import SpoolSegment
 from telemetry.audit.spool.stream.segments import Segments
 from telemetry.audit.spool.stream.settled_prefix import SettledPrefix
@@ -53,12 +52,10 @@ class SpooledStream:
         tree: The producer's tree; its state is committed with the records.
         settled: Tracks what of the stream is settled.
         disk: State of the disk, which all streams share.
-        state: Remembers the tree with which the stream ended; None where nothing is remembered.
         segment: The segment, if there is one already.
         most: How many records are committed at once; None for all that there are.
     """
 
-    # attributes: the parts of one stream, and its records on their way to the disk
     def __init__(
         self,
         dirty: DirtyStreams,
@@ -69,7 +66,6 @@ class SpooledStream:
         tree: ProducerTree,
         settled: SettledPrefix,
         disk: DiskState,
-        state: FolderState | None = None,
         segment: SpoolSegment | None = None,
         most: int | None = None,
     ) -> None:
@@ -81,7 +77,6 @@ class SpooledStream:
         self._tree = tree
         self._settled = settled
         self._disk = disk
-        self._state = state
         self._segment = segment
         self._incoming: list[SealedRecord] = []
         self._writing: list[SealedRecord] = []
@@ -102,7 +97,7 @@ class SpooledStream:
     @property
     def may_progress(self) -> bool:
         """Whether records may be settled soon, or are already, that the file does not know of."""
-        return self._settled.outstanding > 0 or not self._settled.is_noted
+        return self._settled.outstanding > 0 or (self._segment is not None and not self._settled.is_noted)
 
     def add(self, record: SealedRecord) -> None:
         """Append a record; the caller of ``log()`` calls this with the lock held."""
