@@ -60,7 +60,7 @@ class StreamRounds:
         return added
 
     def _of_own(self, records: Sequence[SealedRecord]) -> list[SealedRecord]:
-        return list(self._checkpointer.before_send(records)) if self._checkpointer is not None else []
+        return _due(self._checkpointer, records) if self._checkpointer is not None else []
 
     def _round(self, seen: dict[str, list[SealedRecord]], now: float) -> Iterator[SealedRecord]:
         for stream in self._registry.streams():
@@ -86,7 +86,7 @@ def _by_producer(records: Sequence[SealedRecord]) -> dict[str, list[SealedRecord
     return groups
 
 
-def _due(stream: OpenStream, records: Sequence[SealedRecord]) -> list[SealedRecord]:
+def _due(stream: OpenStream | Checkpointer, records: Sequence[SealedRecord]) -> list[SealedRecord]:
     try:
         return list(stream.before_send(records))
     except Exception:

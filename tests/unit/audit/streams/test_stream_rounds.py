@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from telemetry.audit.accept.encryptor import ClearEncoder
+from telemetry.audit.accept.stream import ProducerStream
+from telemetry.audit.record import SealedRecord
+from telemetry.audit.send.checkpoints.checkpointer import Checkpointer
 from telemetry.audit.streams.stream_registry import StreamRegistry
 from telemetry.audit.streams.stream_rounds import StreamRounds
+from telemetry.audit.streams.stream_signer import StreamSigner
+from tests.support.gateway_site import SOURCE
+from tests.support.leftovers import records
 from tests.support.stream_bench import StreamBench, log, pass_seconds
 
 
@@ -19,13 +26,27 @@ class Bench(StreamBench):
 
     def __init__(self, folder: Path, opened: ExitStack) -> None:
         super().__init__(folder, opened)
+        assert self.signer is not None
         self.registry = StreamRegistry(self.builder, max_streams=10)
-        self.rounds = StreamRounds(self.registry, own="", checkpointer=None, idle_seconds=3_600.0)
+        self.own = ProducerStream(ClearEncoder(source=SOURCE), signer=StreamSigner(self.signer, source=SOURCE))
+        self.rounds = StreamRounds(
+            self.registry,
+            own=self.own.producer,
+            checkpointer=Checkpointer(
+                self.own, signer=StreamSigner(self.signer, source=SOURCE), every_events=2, every_seconds=80_000.0
+            ),
+            idle_seconds=3_600.0,
+        )
 
-    def look(self) -> list[tuple[str, int, bool]]:
+    def own_records(self, count: int) -> list[SealedRecord]:
+        """Return the next records of the process's own stream."""
+        first, self.own.next_sequence = self.own.next_sequence, self.own.next_sequence + count
+        return records(count, producer=self.own.producer, first=first)
+
+    def look(self, batch: Sequence[SealedRecord] = ()) -> list[tuple[str, int, bool]]:
         """Return source, size and finality of the checkpoints of the next round."""
         self.rounds._next_round = 0.0
-        found = [self.verified(record) for record in self.rounds.before_send(())]
+        found = [self.verified(record) for record in self.rounds.before_send(batch)]
         return [(each.source, each.size, each.final) for each in found]
 
 
@@ -84,3 +105,71 @@ def test_final_checkpoint_that_failed_is_tried_again(bench: Bench) -> None:
 
     assert bench.look() == [("/test/payments", 1, True)]
     assert bench.look() == []
+
+
+def test_each_stream_sees_its_own_records(bench: Bench) -> None:
+    orders, payments = bench.registry.of("orders"), bench.registry.of("payments")
+    log(orders, 2)
+    log(payments)
+    theirs = bench.drawn(3)
+    first, second = bench.own_records(2)
+
+    # In turn, as the fair batcher draws them.
+    assert bench.look([first, theirs[0], theirs[2], theirs[1], second]) == [(SOURCE, 2, False)]
+
+    sizes = {stream.producer: stream.stream.tree.sizes()[0] for stream in (orders, payments)}
+    assert sizes == {orders.producer: 2, payments.producer: 1}
+
+
+def test_own_stream_that_cannot_sign_stops_no_other(bench: Bench) -> None:
+    assert bench.signer is not None
+    payments = bench.registry.of("payments")
+    log(payments)
+    batch = [*bench.own_records(2), *bench.drawn(1)]
+    bench.signer.failing = frozenset({SOURCE})
+    assert bench.look(batch) == []
+    pass_seconds(payments, 80_000)
+    assert bench.look() == [("/test/payments", 1, False)], "a record that is not hashed is never signed"
+
+    bench.signer.failing = frozenset()
+
+    assert bench.look() == [(SOURCE, 2, False)]
+
+
+def test_event_in_the_batch_keeps_a_stream_open(bench: Bench) -> None:
+    stream = bench.registry.of("payments")
+    log(stream)
+    stream.seen_at -= 7_200
+    batch = bench.drawn(1)
+    bench.look(batch)
+    bench.settle(batch)
+
+    assert bench.look() == []
+    assert bench.registry.streams() == [stream]
+
+
+def test_every_stream_ends_with_the_process(bench: Bench) -> None:
+    orders = bench.registry.of("orders")
+    log(orders)
+    log(bench.registry.of("payments"))
+    batch = bench.drawn(2)
+    bench.look([batch[0], *bench.own_records(1)])
+    orders.seen_at -= 7_200
+    bench.rounds.expect_end()
+
+    # The end of the process needs no pause between the rounds, and each final checkpoint waits for all events.
+    assert {bench.verified(each).source for each in bench.rounds.before_send(())} == {SOURCE, "/test/orders"}
+    (last,) = [bench.verified(each) for each in bench.rounds.before_send(batch[1:])]
+    assert (last.source, last.size, last.final) == ("/test/payments", 1, True)
+    assert bench.look() == []
+
+
+def test_streams_wait_for_the_next_round(bench: Bench) -> None:
+    stream = bench.registry.of("payments")
+    log(stream)
+    bench.look(bench.drawn(1))
+    pass_seconds(stream, 80_000)
+    bench.rounds._next_round = float("inf")
+
+    assert list(bench.rounds.before_send(bench.own_records(1))) == []
+    assert bench.look() == [("/test/payments", 1, False)]
