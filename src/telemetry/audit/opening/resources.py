@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import logging
 from contextlib import ExitStack
+from typing import Protocol
 
 from telemetry.audit.accept.encryptor import AuditEncryptor, ClearEncoder, NoSealer
 from telemetry.audit.accept.key_supply import KeySupply
 from telemetry.audit.send.checkpoints.checkpoint_signer import CheckpointSigner
-from telemetry.config import TelemetryConfig
+from telemetry.config import StorageConfig, TelemetryConfig
 from telemetry.encryption.storage_keys import StorageKeys, storage_keys_of
 from telemetry.exceptions import ConfigurationError, Problem, StorageError
 from telemetry.format.value.message import context_of, source_of
 from telemetry.storage import StorageProvider, StorageProviderFactory
 
 logger = logging.getLogger("telemetry.audit")
+
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
 
 
 class Resources:
@@ -44,7 +49,7 @@ class Resources:
             logger.warning("encryption is off: anyone who reads the topic or the fallback store can read the events")
             return None
         keys = KeySupply(self._audit, context=context_of(self.source))
-        self.opened.callback(keys.close)
+        self.opened.callback(_close, keys)
         if self._check:
             keys.check()
         return keys
@@ -59,10 +64,11 @@ class Resources:
 
     def open_store(self) -> StorageProvider | None:
         """Return the fallback store; None where there is none."""
-        if not self._audit.fallback_enabled or self._audit.storage_config is None:
+        config = self._store_config
+        if config is None:
             return None
-        store = StorageProviderFactory.create(self._audit.storage_config)
-        self.opened.callback(store.close)
+        store = StorageProviderFactory.create(config)
+        self.opened.callback(_close, store)
         if not self._check:
             return store
         try:
@@ -80,8 +86,21 @@ class Resources:
             provider=keys.provider if keys is not None else None,
             signing_key=signer.key if signer is not None else None,
         )
-        if self._audit.storage_config is not None or self._audit.spool_path is not None:
+        if self._store_config is not None or self._audit.spool_path is not None:
             if self._check:
                 storage_keys.require()
             storage_keys.fetch_in_background()
         return storage_keys
+
+    @property
+    def _store_config(self) -> StorageConfig | None:
+        # A section that is there for the commands that read stores nothing here.
+        return self._audit.storage_config if self._audit.fallback_enabled else None
+
+
+def _close(part: _Closable) -> None:
+    try:
+        part.close()
+    except Exception:
+        # A provider may be anybody's. The others are closed all the same, and the end or the failed start goes on.
+        logger.exception("%s could not be closed; what it has open is freed when the process ends", type(part).__name__)
