@@ -120,8 +120,9 @@ class _Assembly:
             self._config, self._opened, stream, storage_keys, lock=self._lock, batcher=batcher, room=room
         )
         spool, adopted = spooling.spool, spooling.adopted
-        accepting = streaming.accepting(stream, spooling, ledger=ledger, keys=keys)
-        intake, intakes, _ = accepting
+        checkpointer = self._checkpointer(stream, signer, spooling.own)
+        accepting = streaming.accepting(stream, spooling, ledger=ledger, keys=keys, checkpointer=checkpointer)
+        intake, intakes, checkpoints, _ = accepting
         # 3. The way of a record that Kafka does not accept, and back.
         diversion = self._diversion(batcher, store)
         access = None if store is None else StoreAccess(store, storage_keys, signer.key if signer is not None else None)
@@ -129,7 +130,6 @@ class _Assembly:
         after_backlog = queue_after_backlog(adopted, store, fallbacks.handler, topic=audit.kafka_topic)
         # 4. The observers of the sender, and the sender. The checkpoint of a batch comes last, after events of our own.
         self_audit = SelfAudit(self._config, factory=factory, intake=intake, keys=keys)
-        checkpoints = streaming.checkpoints(self._checkpointer(stream, signer, spooling.own))
         direction = DirectionWatch()
         dispatcher = Dispatcher(
             stream.producer,

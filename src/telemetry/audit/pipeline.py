@@ -61,7 +61,7 @@ class AuditPipeline:
         self.default_level = LEVELS[config.wait_for]
         self._factory = factory
         self._outbox = outbox
-        self._intake, self._intakes, self._others = accepting
+        self._intake, self._intakes, _, self._others = accepting
         self._ledger = ledger
         self._dispatcher = dispatcher
         self._gauges = gauges

@@ -73,11 +73,15 @@ class SharedStreaming:
         self.batcher = FairBatcher(
             lock=lock, max_bytes=audit.batch_size_kb << 10, max_delay=audit.batch_timeout_ms / 1_000
         )
-        self._registry: StreamRegistry | None = None
-        self._own_producer = ""
 
     def accepting(
-        self, stream: ProducerStream, spooling: Spooling, *, ledger: Ledger, keys: KeySupply | None
+        self,
+        stream: ProducerStream,
+        spooling: Spooling,
+        *,
+        ledger: Ledger,
+        keys: KeySupply | None,
+        checkpointer: Checkpointer | None,
     ) -> Accepting:
         """Return what accepts events.
 
@@ -86,6 +90,7 @@ class SharedStreaming:
             spooling: The next station of its records, where there is a spool.
             ledger: Counts events that are refused after their call has returned.
             keys: The key service; None where events are not encrypted.
+            checkpointer: Signs the process's own stream; None where nothing is signed.
         """
         audit, shared = self._config.audit_config, self._shared
         common = CommonParts(
@@ -117,19 +122,9 @@ class SharedStreaming:
         opener = StreamBuilder(self._config, common, catalog=self._catalog)
         # Each stream has a file of its own in the spool.
         most = shared.max_streams if spooling.spool is None else most_streams(shared.max_streams)
-        self._registry = registry = StreamRegistry(opener, max_streams=most)
-        self._own_producer = stream.producer
-        others = ServicePipelines(registry, ledger=ledger, own_name=self._config.service_name)
-        return Accepting(intake, Intakes(intake, timer=self._timer, others=registry), others)
-
-    def checkpoints(self, own: Checkpointer | None) -> StreamRounds | None:
-        """Return what signs the streams and ends those that are idle.
-
-        Args:
-            own: Signs the process's own stream; None where nothing is signed.
-        """
-        if self._registry is None:
-            return None
-        return StreamRounds(
-            self._registry, own=self._own_producer, checkpointer=own, idle_seconds=self._shared.idle_seconds
+        registry = StreamRegistry(opener, max_streams=most)
+        rounds = StreamRounds(
+            registry, own=stream.producer, checkpointer=checkpointer, idle_seconds=shared.idle_seconds
         )
+        others = ServicePipelines(registry, ledger=ledger, own_name=self._config.service_name)
+        return Accepting(intake, Intakes(intake, timer=self._timer, others=registry), rounds, others)

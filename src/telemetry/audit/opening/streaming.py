@@ -47,11 +47,13 @@ class Accepting(NamedTuple):
     Attributes:
         intake: That of the process's own stream.
         all: All intakes.
+        checkpoints: Signs the streams; None where nothing is signed and no stream ends before the process does.
         others: The other services that it logs for; None where it logs for none.
     """
 
     intake: Intake
     all: Intakes
+    checkpoints: Checkpoints | None
     others: OtherServices | None = None
 
 
@@ -79,7 +81,13 @@ class OwnStreaming:
         )
 
     def accepting(
-        self, stream: ProducerStream, spooling: Spooling, *, ledger: Ledger, keys: KeySupply | None
+        self,
+        stream: ProducerStream,
+        spooling: Spooling,
+        *,
+        ledger: Ledger,
+        keys: KeySupply | None,
+        checkpointer: Checkpointer | None,
     ) -> Accepting:
         """Return what accepts events.
 
@@ -88,6 +96,7 @@ class OwnStreaming:
             spooling: The next station of its records, where there is a spool.
             ledger: Counts events that are refused after their call has returned.
             keys: Not used: the stream has its keys.
+            checkpointer: Signs the stream; None where nothing is signed.
         """
         del keys
         audit = self._audit
@@ -106,15 +115,7 @@ class OwnStreaming:
             timer=self._timer,
             times=self.times,
         )
-        return Accepting(intake, Intakes(intake, timer=self._timer))
-
-    def checkpoints(self, own: Checkpointer | None) -> Checkpoints | None:
-        """Return what signs the streams; None where nothing is signed.
-
-        Args:
-            own: Signs the process's own stream.
-        """
-        return own
+        return Accepting(intake, Intakes(intake, timer=self._timer), checkpointer)
 
 
 class Streaming(Protocol):
@@ -133,12 +134,15 @@ class Streaming(Protocol):
         """Gets the time that sealing takes."""
 
     def accepting(
-        self, stream: ProducerStream, spooling: Spooling, *, ledger: Ledger, keys: KeySupply | None
+        self,
+        stream: ProducerStream,
+        spooling: Spooling,
+        *,
+        ledger: Ledger,
+        keys: KeySupply | None,
+        checkpointer: Checkpointer | None,
     ) -> Accepting:
         """Return what accepts events."""
-
-    def checkpoints(self, own: Checkpointer | None) -> Checkpoints | None:
-        """Return what signs the streams; None where nothing is signed."""
 
 
 def observed(*observers: BatchObserver | None) -> list[BatchObserver]:
