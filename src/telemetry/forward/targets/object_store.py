@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from collections import deque
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,6 +33,7 @@ MAX_INFLATED = 256 << 20
 MAX_LANES = 10_000
 """Partitions and days of which is remembered what a former forwarder wrote; more are looked for again."""
 
+_NAME = re.compile(r".*/(\d{20})-(\d{20})(?:\.[0-9a-f]+)?\.jsonl\.gz", re.ASCII | re.DOTALL)
 _LEVEL = 6
 _GZIP_WINDOW = 31
 _encode = msgspec.json.Encoder().encode
@@ -51,8 +54,10 @@ class ObjectStoreTarget:
 
     def __init__(self, store: StorageProvider) -> None:
         self._store = store
-        # By lane, the lines that a former forwarder wrote beyond what was committed.
+        # By lane, the lines that were written before and not committed.
         self._ahead: dict[str, deque[bytes]] = {}
+        # By lane, the last offset that came: a reading that begins anew brings some again.
+        self._reached: dict[str, int] = {}
 
     def parcel(self, entry: Entry, raw: RawRecord, described: Described, document: Any) -> Parcel:
         """Return a line; a lane has one partition and one day."""
@@ -64,13 +69,18 @@ class ObjectStoreTarget:
 
     def send(self, batch: Batch) -> None:
         """Create the object of a batch; see :class:`telemetry.forward.delivery.Target`."""
-        if len(self._ahead) >= MAX_LANES:
+        if len(self._reached) >= MAX_LANES:
             self._ahead.clear()
+            self._reached.clear()
+        lane = batch[0].lane
+        if batch[0].raw.place.offset <= self._reached.get(lane, -1):
+            self._ahead.pop(lane, None)
+        self._reached[lane] = batch[-1].raw.place.offset
         try:
             self._send(batch)
         except TargetError:
             # The next attempt finds out anew what is there.
-            self._ahead.pop(batch[0].lane, None)
+            self._ahead.pop(lane, None)
             raise
 
     def _send(self, batch: Batch) -> None:
@@ -102,11 +112,11 @@ class ObjectStoreTarget:
             self._store.put(f"{name}.{batch_key(batch)[:16]}.jsonl.gz", data)
 
     def _without_written(self, batch: Batch) -> Batch:
-        """Return what no former object has; only the first objects after a start can have any of it."""
+        """Return what no former object has; only the first batches of a reading can have any of it."""
         lane = batch[0].lane
         for index, parcel in enumerate(batch):
             if lane not in self._ahead:
-                self._ahead[lane] = self._written(lane, parcel.raw.place.offset)
+                self._ahead[lane] = self._written(parcel)
             ahead = self._ahead[lane]
             if not ahead:
                 return batch[index:]
@@ -118,17 +128,34 @@ class ObjectStoreTarget:
                 del self._ahead[lane]
         return ()
 
-    def _written(self, lane: str, first: int) -> deque[bytes]:
-        """Return the lines of the largest former object that begins at an offset."""
-        found = list(self._store.list(f"{lane}/{first:020d}-"))
-        if not found:
-            return deque()
+    def _written(self, parcel: Parcel) -> deque[bytes]:
+        """Return the lines of a former object from this parcel on; none if no object has it.
+
+        The position of a group may be inside an object: Kafka's client commits while a batch is being confirmed.
+        """
+        offset = parcel.raw.place.offset
+        beginning = [stored.name for stored in self._store.list(f"{parcel.lane}/{offset:020d}-")]
+        for name in beginning or _covering(offset, (stored.name for stored in self._store.list(f"{parcel.lane}/"))):
+            lines = self._lines(name)
+            while lines:
+                if lines[0] == parcel.content:
+                    return lines
+                lines.popleft()
+        return deque()
+
+    def _lines(self, name: str) -> deque[bytes]:
         try:
-            data = self._store.get(max(found, key=lambda stored: stored.size).name)
+            data = self._store.get(name)
             inflated = zlib.decompressobj(_GZIP_WINDOW).decompress(data, MAX_INFLATED)
         except (StorageNotFoundError, StorageLimitError, zlib.error):
             return deque()
         return deque(inflated.splitlines(keepends=True))
+
+
+def _covering(offset: int, names: Iterable[str]) -> list[str]:
+    """Return the names of the objects that have this offset between their first and their last one."""
+    found = ((name, _NAME.fullmatch(name)) for name in names)
+    return [name for name, match in found if match is not None and int(match[1]) <= offset <= int(match[2])]
 
 
 def _name(batch: Batch) -> str:

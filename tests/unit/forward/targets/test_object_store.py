@@ -63,8 +63,10 @@ def test_objects_by_day_partition_and_offsets(store: StorageProvider) -> None:
         ([range(10)], [range(15)]),
         ([range(4), range(4, 7), range(7, 10)], [range(15)]),
         ([range(4), range(4, 10)], [range(7), range(7, 12)]),
+        ([range(10)], [range(4, 13)]),
+        ([range(4), range(4, 10)], [range(2, 6), range(6, 12)]),
     ],
-    ids=["same", "smaller", "larger", "several", "across"],
+    ids=["same", "smaller", "larger", "several", "across", "from within", "from within and across"],
 )
 def test_what_was_written_is_not_written_again(store: StorageProvider, before: list[range], after: list[range]) -> None:
     send(store, *before)
@@ -72,6 +74,22 @@ def test_what_was_written_is_not_written_again(store: StorageProvider, before: l
 
     found = [each for names in ids_in(store).values() for each in names]
     assert sorted(found) == ids(range(max(10, after[-1].stop)))
+
+
+def test_reading_that_begins_anew_writes_nothing_twice(store: StorageProvider) -> None:
+    # In one process: another forwarder led the group for a while, or the connection was lost.
+    send(store, range(4), range(4, 10), range(2, 8), range(8, 12))
+
+    found = [each for names in ids_in(store).values() for each in names]
+    assert sorted(found) == ids(range(12))
+
+
+def test_objects_of_others_are_no_events(store: StorageProvider) -> None:
+    for name in ("notes.txt", f"{0:020d}-{9:020d}.json", f"x/{0:020d}-{9:020d}.jsonl.gz"):
+        store.put(f"{DAY}/{name}", gzip.compress(b"[]\n"))
+    send(store, range(3, 6))
+
+    assert gzip.decompress(store.get(f"{DAY}/{3:020d}-{5:020d}.jsonl.gz")).count(b"\n") == 3
 
 
 def test_other_content_at_the_same_offsets(store: StorageProvider) -> None:
