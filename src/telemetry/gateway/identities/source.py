@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from telemetry.gateway.identities.entries import read_entries
 from telemetry.gateway.identities.quotas import Quotas
 from telemetry.gateway.identities.registry import Identities
+
+logger = logging.getLogger("telemetry.gateway")
 
 
 class IdentitiesFile:
@@ -47,4 +50,11 @@ class IdentitiesFile:
         self._quotas.forget()
 
     def _read(self) -> Identities:
-        return Identities(() if self._path is None else read_entries(self._path, own_service=self._own_service))
+        path = self._path
+        if path is None:
+            return Identities(())
+        found = Identities(read_entries(path, own_service=self._own_service))
+        if not found.count:
+            # It may be meant so: those who are taken out of the file must not go on calling.
+            logger.error("%s lists no identity, so every call is refused", path)
+        return found
