@@ -79,12 +79,12 @@ COMMANDS = (
     Entry(
         "prove",
         "telemetry.cli.commands.prove.prove",
-        "Write a proof that an event is part of the signed trail. Needs public keys only; the event stays sealed in it.",
+        "Write proofs that events are part of the signed trail. Needs public keys only; the events stay sealed in them.",
     ),
     Entry(
         "verify-proof",
         "telemetry.cli.commands.prove.verify_proof",
-        "Check a proof file offline: no Kafka, no key service, public keys only.",
+        "Check proof files offline: no Kafka, no key service, public keys only.",
     ),
     Entry(
         "catalog",
