@@ -45,10 +45,10 @@ class FetchThreads:
             if self._is_closed:
                 return
             heapq.heappush(self._waiting, entry)
-            if len(self._waiting) <= self._idle:
+            if self._idle:
+                # Always: it may be waiting for the moment of a request that is due later than this one.
                 self._changed.notify()
-                return
-            if self._threads >= self._most:
+            if len(self._waiting) <= self._idle or self._threads >= self._most:
                 return
             try:
                 threading.Thread(target=self._run, name="telemetry-keys", daemon=True).start()
