@@ -48,6 +48,8 @@ def write_batch(brokers: str, topic: str, values: list[bytes], *, codec: str = "
             "log_level": 0,
         }
     )
+    # Where the partition is not known yet, records that move to it while they are flushed make batches of their own.
+    producer.list_topics(topic, KEPT_SECONDS)
     for value in values:
         producer.produce(topic, value, partition=partition)
     assert producer.flush(KEPT_SECONDS) == 0
