@@ -65,7 +65,7 @@ class AcceptingParts:
         self.streaming: Streaming = (
             OwnStreaming(config, lock)
             if shared is None
-            else SharedStreaming(config, shared, lock, signer=signer, catalog=None)
+            else SharedStreaming(config, shared, lock, keys=None, signer=signer, catalog=None)
         )
         self.stream = ProducerStream(ClearEncoder(source=source_of("test", OWN)), signer=signer)
         self.ledger = Ledger(
@@ -87,9 +87,7 @@ class AcceptingParts:
         checkpointer = None
         if signer is not None:
             checkpointer = Checkpointer(self.stream, signer=signer, every_events=1_000, every_seconds=600)
-        self.accepting = self.streaming.accepting(
-            self.stream, spooling, ledger=self.ledger, keys=None, checkpointer=checkpointer
-        )
+        self.accepting = self.streaming.accepting(self.stream, spooling, ledger=self.ledger, checkpointer=checkpointer)
         self._factory = EventFactory(service_name=OWN, environment="test", version="", max_event_bytes=1 << 20)
 
     def log(self, payload: dict[str, Any] | None = None) -> Receipt:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from telemetry.audit.accept.draft.choice import factory_of
+from telemetry.audit.accept.key_supply import KeySupply
 from telemetry.audit.accept.outbox.outbox import outbox_of
 from telemetry.audit.accept.stream import ProducerStream
 from telemetry.audit.ledger import Ledger
@@ -26,13 +27,12 @@ from telemetry.audit.replay.worker import RetryWorker
 from telemetry.audit.self_audit import SelfAudit
 from telemetry.audit.send.batcher import AuditBatcher
 from telemetry.audit.send.checkpoints.checkpoint_signer import CheckpointSigner, signer_of
-from telemetry.audit.send.checkpoints.checkpointer import Checkpointer
+from telemetry.audit.send.checkpoints.checkpointer import checkpointer_of
 from telemetry.audit.send.connector import KafkaConnector
 from telemetry.audit.send.dispatcher import Dispatcher
 from telemetry.audit.send.diversion import Diversion
 from telemetry.audit.send.sender_link import SenderLink
 from telemetry.audit.shutdown import KafkaTime, Shutdown
-from telemetry.audit.spool.stream.spooled_stream import SpooledStream
 from telemetry.audit.watch.direction import DirectionWatch
 from telemetry.audit.watch.examination import Examination
 from telemetry.audit.watch.gauges import PipelineGauges
@@ -113,15 +113,15 @@ class _Assembly:
         storage_keys = resources.open_storage_keys(keys, signer)
         stream = ProducerStream(resources.sealer(keys), keys=keys, signer=signer)
         # 2. The way of a record to the sender. The intake is built last, because it puts records into the others.
-        streaming = self._streaming(signer, catalog)
+        streaming = self._streaming(keys, signer, catalog)
         room, batcher = streaming.room, streaming.batcher
         ledger = Ledger(topic=audit.kafka_topic, metrics=self._metrics, room=room)
         spooling = open_spool(
             self._config, self._opened, stream, storage_keys, lock=self._lock, batcher=batcher, room=room
         )
         spool, adopted = spooling.spool, spooling.adopted
-        checkpointer = self._checkpointer(stream, signer, spooling.own)
-        accepting = streaming.accepting(stream, spooling, ledger=ledger, keys=keys, checkpointer=checkpointer)
+        checkpointer = checkpointer_of(audit, stream, signer=signer, spool=spooling.own)
+        accepting = streaming.accepting(stream, spooling, ledger=ledger, checkpointer=checkpointer)
         intake, intakes, checkpoints, _ = accepting
         # 3. The way of a record that Kafka does not accept, and back.
         diversion = self._diversion(batcher, store)
@@ -191,14 +191,16 @@ class _Assembly:
             self_audit.recovered(segment.producer)
         return pipeline
 
-    def _streaming(self, signer: CheckpointSigner | None, catalog: AuditCatalog | None) -> Streaming:
+    def _streaming(
+        self, keys: KeySupply | None, signer: CheckpointSigner | None, catalog: AuditCatalog | None
+    ) -> Streaming:
         shared = self._audit.shared_streams
         if shared is None:
             return OwnStreaming(self._config, self._lock)
         # A process that logs under its own name alone does not load this.
         from telemetry.audit.opening.shared_streaming import SharedStreaming  # noqa: PLC0415
 
-        return SharedStreaming(self._config, shared, self._lock, signer=signer, catalog=catalog)
+        return SharedStreaming(self._config, shared, self._lock, keys=keys, signer=signer, catalog=catalog)
 
     def _diversion(self, batcher: AuditBatcher, store: StorageProvider | None) -> Diversion:
         if store is not None or self._audit.spool_path is not None:
@@ -214,21 +216,6 @@ class _Assembly:
             return memory_fallback(self._config, self._opened, ledger=ledger, kafka=kafka, diversion=diversion)
         return store_fallback(
             self._config, self._opened, access, ledger=ledger, owner=owner, kafka=kafka, diversion=diversion
-        )
-
-    def _checkpointer(
-        self, stream: ProducerStream, signer: CheckpointSigner | None, spool: SpooledStream | None
-    ) -> Checkpointer | None:
-        signing = self._audit.signing_config
-        if signer is None or signing is None:
-            return None
-        return Checkpointer(
-            stream,
-            signer=signer,
-            every_events=signing.every_events,
-            every_seconds=signing.every_seconds,
-            heartbeat_seconds=self._audit.checkpoint_heartbeat_seconds,
-            spool=spool,
         )
 
     def _start(self, dispatcher: Dispatcher, worker: RetryWorker | None, *, after_backlog: bool) -> None:

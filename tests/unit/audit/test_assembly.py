@@ -156,7 +156,7 @@ def test_unusable_spool_closes_store_and_keys(bench: Bench, tmp_path: Path) -> N
         "assembly.Diversion",
         "assembly.store_fallback",
         "assembly.SelfAudit",
-        "assembly.Checkpointer",
+        "assembly.checkpointer_of",
         "assembly.BatchMetrics",
         "assembly.SenderLink",
         "assembly.Dispatcher",

@@ -7,6 +7,7 @@ from struct import Struct
 
 from telemetry.audit.accept.draft.event_draft import EventDraft
 from telemetry.audit.record import SealedRecord
+from telemetry.config import AuditConfig
 from telemetry.encryption.data_key import ActiveKey, DataKeyring
 from telemetry.exceptions import LifecycleError
 from telemetry.format.value import jwe
@@ -131,3 +132,18 @@ class NoSealer:
         del draft, producer, sequence
         message = "relay_only is set: this process relays what other processes have sealed, and logs nothing itself"
         raise LifecycleError(message)
+
+
+def sealer_of(
+    config: AuditConfig, keyring: DataKeyring | None, *, source: str
+) -> AuditEncryptor | ClearEncoder | NoSealer:
+    """Return what seals the events of a stream.
+
+    Args:
+        config: Says whether the process logs events itself.
+        keyring: The data keys of the stream; None where it encrypts nothing.
+        source: CloudEvents source of every event.
+    """
+    if config.relay_only:
+        return NoSealer()
+    return ClearEncoder(source=source) if keyring is None else AuditEncryptor(keyring, source=source)

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 from telemetry.audit.accept.draft.event_draft import EventDraft
 from telemetry.audit.accept.draft.relayed_event import RelayedEvent
 from telemetry.audit.receipt import Receipt
+from telemetry.config import AuditConfig
 from telemetry.system.clock import Clock
 
 _OVERHEAD = 512
@@ -153,3 +154,18 @@ class WaitingLine:
 
 def _size(draft: EventDraft | RelayedEvent) -> int:
     return len(draft.json_after_sequence) + _OVERHEAD
+
+
+def waiting_line_of(config: AuditConfig, *, common: LineShare | None = None) -> WaitingLine:
+    """Return the waiting line of a stream.
+
+    Args:
+        config: Says how much may wait, and for how long.
+        common: Bound of all lines together, where several streams share it.
+    """
+    return WaitingLine(
+        max_events=config.queue_max_events,
+        max_bytes=config.queue_max_bytes,
+        patience=Patience(config.queue_full_timeout_ms / 1_000, config.data_key_wait_ms / 1_000),
+        common=common,
+    )

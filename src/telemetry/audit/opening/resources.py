@@ -6,8 +6,9 @@ import logging
 from contextlib import ExitStack
 from typing import Protocol
 
-from telemetry.audit.accept.encryptor import AuditEncryptor, ClearEncoder, NoSealer
+from telemetry.audit.accept.encryptor import sealer_of
 from telemetry.audit.accept.key_supply import KeySupply
+from telemetry.audit.accept.stream import Sealer
 from telemetry.audit.send.checkpoints.checkpoint_signer import CheckpointSigner
 from telemetry.config import StorageConfig, TelemetryConfig
 from telemetry.encryption.storage_keys import StorageKeys, storage_keys_of
@@ -54,13 +55,9 @@ class Resources:
             keys.check()
         return keys
 
-    def sealer(self, keys: KeySupply | None) -> AuditEncryptor | ClearEncoder | NoSealer:
+    def sealer(self, keys: KeySupply | None) -> Sealer:
         """Return what seals the process's own events."""
-        if self._audit.relay_only:
-            return NoSealer()
-        if keys is None:
-            return ClearEncoder(source=self.source)
-        return AuditEncryptor(keys.keyring, source=self.source)
+        return sealer_of(self._audit, keys.keyring if keys is not None else None, source=self.source)
 
     def open_store(self) -> StorageProvider | None:
         """Return the fallback store; None where there is none."""

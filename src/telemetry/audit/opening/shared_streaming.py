@@ -9,8 +9,9 @@ from telemetry.audit.accept.intake import Intake
 from telemetry.audit.accept.intakes import Intakes
 from telemetry.audit.accept.key_supply import KeySupply
 from telemetry.audit.accept.seal_times import SealTimes
-from telemetry.audit.accept.share import WaitingRoom
+from telemetry.audit.accept.share import SharedLine, WaitingRoom
 from telemetry.audit.accept.stream import ProducerStream
+from telemetry.audit.accept.waiting_line import waiting_line_of
 from telemetry.audit.accept.waiting_timer import WaitingTimer
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.opening.descriptors import most_streams
@@ -21,7 +22,7 @@ from telemetry.audit.send.checkpoints.checkpointer import Checkpointer
 from telemetry.audit.streams.fair_batcher import FairBatcher
 from telemetry.audit.streams.service_pipelines import ServicePipelines
 from telemetry.audit.streams.shared_room import SharedRoom
-from telemetry.audit.streams.stream_builder import CommonParts, StreamBuilder, shared_line
+from telemetry.audit.streams.stream_builder import CommonParts, StreamBuilder
 from telemetry.audit.streams.stream_registry import StreamRegistry
 from telemetry.audit.streams.stream_rounds import StreamRounds
 from telemetry.config import TelemetryConfig
@@ -38,6 +39,7 @@ class SharedStreaming:
         config: The whole configuration.
         shared: Its section about other services.
         lock: The intakes' lock.
+        keys: The key service; None where events are not encrypted.
         signer: The signing key; None where nothing is signed.
         catalog: The declared types, if there is a catalogue.
 
@@ -53,12 +55,14 @@ class SharedStreaming:
         shared: SharedStreamsConfig,
         lock: threading.Lock,
         *,
+        keys: KeySupply | None,
         signer: CheckpointSigner | None,
         catalog: AuditCatalog | None,
     ) -> None:
         audit = config.audit_config
         self._config = config
         self._shared = shared
+        self._keys = keys
         self._signer = signer
         self._catalog = catalog
         self._lock = lock
@@ -80,7 +84,6 @@ class SharedStreaming:
         spooling: Spooling,
         *,
         ledger: Ledger,
-        keys: KeySupply | None,
         checkpointer: Checkpointer | None,
     ) -> Accepting:
         """Return what accepts events.
@@ -89,7 +92,6 @@ class SharedStreaming:
             stream: The process's own stream.
             spooling: The next station of its records, where there is a spool.
             ledger: Counts events that are refused after their call has returned.
-            keys: The key service; None where events are not encrypted.
             checkpointer: Signs the process's own stream; None where nothing is signed.
         """
         audit, shared = self._config.audit_config, self._shared
@@ -103,7 +105,7 @@ class SharedStreaming:
             refusals=ledger,
             timer=self._timer,
             times=self.times,
-            keys=keys,
+            keys=self._keys,
             signer=self._signer,
             spool=spooling.spool,
             segments=spooling.segments,
@@ -112,7 +114,7 @@ class SharedStreaming:
             stream,
             lock=self._lock,
             room=self.room,
-            line=shared_line(self._config, common.waiting),
+            line=waiting_line_of(audit, common=SharedLine(common.waiting)),
             queue=spooling.own or self.batcher,
             refusals=ledger,
             timer=self._timer,

@@ -8,11 +8,10 @@ from typing import NamedTuple, Protocol
 from telemetry.audit.accept.event_pipeline import EventPipeline
 from telemetry.audit.accept.intake import Intake
 from telemetry.audit.accept.intakes import Intakes
-from telemetry.audit.accept.key_supply import KeySupply
 from telemetry.audit.accept.room import Room
 from telemetry.audit.accept.seal_times import SealTimes
 from telemetry.audit.accept.stream import ProducerStream
-from telemetry.audit.accept.waiting_line import Patience, WaitingLine
+from telemetry.audit.accept.waiting_line import waiting_line_of
 from telemetry.audit.accept.waiting_timer import WaitingTimer
 from telemetry.audit.health import StreamHealth
 from telemetry.audit.ledger import Ledger
@@ -86,7 +85,6 @@ class OwnStreaming:
         spooling: Spooling,
         *,
         ledger: Ledger,
-        keys: KeySupply | None,
         checkpointer: Checkpointer | None,
     ) -> Accepting:
         """Return what accepts events.
@@ -95,21 +93,13 @@ class OwnStreaming:
             stream: The process's stream.
             spooling: The next station of its records, where there is a spool.
             ledger: Counts events that are refused after their call has returned.
-            keys: Not used: the stream has its keys.
             checkpointer: Signs the stream; None where nothing is signed.
         """
-        del keys
-        audit = self._audit
-        line = WaitingLine(
-            max_events=audit.queue_max_events,
-            max_bytes=audit.queue_max_bytes,
-            patience=Patience(audit.queue_full_timeout_ms / 1_000, audit.data_key_wait_ms / 1_000),
-        )
         intake = Intake(
             stream,
             lock=self._lock,
             room=self.room,
-            line=line,
+            line=waiting_line_of(self._audit),
             queue=spooling.own or self.batcher,
             refusals=ledger,
             timer=self._timer,
@@ -139,7 +129,6 @@ class Streaming(Protocol):
         spooling: Spooling,
         *,
         ledger: Ledger,
-        keys: KeySupply | None,
         checkpointer: Checkpointer | None,
     ) -> Accepting:
         """Return what accepts events."""

@@ -7,19 +7,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from telemetry.audit.accept.draft.choice import factory_of
-from telemetry.audit.accept.encryptor import AuditEncryptor, ClearEncoder
+from telemetry.audit.accept.encryptor import sealer_of
 from telemetry.audit.accept.intake import Intake, Refusals
 from telemetry.audit.accept.key_supply import KeySupply
 from telemetry.audit.accept.seal_times import SealTimes
 from telemetry.audit.accept.share import SharedLine, WaitingRoom
 from telemetry.audit.accept.stream import ProducerStream
-from telemetry.audit.accept.waiting_line import Patience, WaitingLine
+from telemetry.audit.accept.waiting_line import waiting_line_of
 from telemetry.audit.accept.waiting_timer import WaitingTimer
 from telemetry.audit.send.checkpoints.checkpoint_signer import CheckpointSigner
-from telemetry.audit.send.checkpoints.checkpointer import Checkpointer
+from telemetry.audit.send.checkpoints.checkpointer import checkpointer_of
 from telemetry.audit.spool.spool import Spool
 from telemetry.audit.spool.stream.segments import Segments
-from telemetry.audit.spool.stream.spooled_stream import SpooledStream
 from telemetry.audit.streams.fair_batcher import FairBatcher
 from telemetry.audit.streams.open_stream import OpenStream
 from telemetry.audit.streams.shared_room import SharedRoom
@@ -78,13 +77,13 @@ class StreamBuilder:
 
     def open(self, service_name: str) -> OpenStream:
         """Return a new stream of a service."""
-        common = self._common
+        common, audit = self._common, self._config.audit_config
         # What version a service has is not known here; this process's own would be a wrong one.
         config = self._config.model_copy(update={"service_name": service_name, "version": ""})
         source = source_of(config.environment, service_name)
         keys = common.keys.for_stream(context_of(source)) if common.keys is not None else None
         signer = StreamSigner(common.signer, source=source) if common.signer is not None else None
-        sealer = AuditEncryptor(keys.keyring, source=source) if keys is not None else ClearEncoder(source=source)
+        sealer = sealer_of(audit, keys.keyring if keys is not None else None, source=source)
         stream = ProducerStream(sealer, keys=keys, signer=signer)
         share = common.room.add_share(stream.producer)
         lane = common.batcher.lane(stream.producer)
@@ -95,7 +94,7 @@ class StreamBuilder:
             stream,
             lock=common.lock,
             room=common.room,
-            line=shared_line(config, common.waiting),
+            line=waiting_line_of(audit, common=SharedLine(common.waiting)),
             queue=spooled or lane,
             refusals=common.refusals,
             timer=common.timer,
@@ -110,7 +109,7 @@ class StreamBuilder:
             share=share,
             keys=keys,
             spooled=spooled,
-            checkpointer=self._checkpointer(stream, signer, spooled),
+            checkpointer=checkpointer_of(audit, stream, signer=signer, spool=spooled),
         )
 
     @property
@@ -126,34 +125,3 @@ class StreamBuilder:
             self._common.spool.end_stream(stream.spooled)
         self._common.room.remove_share(stream.producer)
         self._common.batcher.remove_lane(stream.producer)
-
-    def _checkpointer(
-        self, stream: ProducerStream, signer: StreamSigner | None, spooled: SpooledStream | None
-    ) -> Checkpointer | None:
-        audit = self._config.audit_config
-        if signer is None or audit.signing_config is None:
-            return None
-        return Checkpointer(
-            stream,
-            signer=signer,
-            every_events=audit.signing_config.every_events,
-            every_seconds=audit.signing_config.every_seconds,
-            heartbeat_seconds=audit.checkpoint_heartbeat_seconds,
-            spool=spooled,
-        )
-
-
-def shared_line(config: TelemetryConfig, waiting: WaitingRoom) -> WaitingLine:
-    """Return the waiting line of one stream.
-
-    Args:
-        config: Says how much may wait, and for how long.
-        waiting: Bound of all lines together.
-    """
-    audit = config.audit_config
-    return WaitingLine(
-        max_events=audit.queue_max_events,
-        max_bytes=audit.queue_max_bytes,
-        patience=Patience(audit.queue_full_timeout_ms / 1_000, audit.data_key_wait_ms / 1_000),
-        common=SharedLine(waiting),
-    )

@@ -10,6 +10,7 @@ from telemetry.audit.producer import ProducerTree, TreeState
 from telemetry.audit.record import SealedRecord
 from telemetry.audit.send.checkpoints.checkpoint_signer import next_time
 from telemetry.audit.spool.stream.spooled_stream import SpooledStream
+from telemetry.config import AuditConfig
 
 
 class Checkpointer:
@@ -121,3 +122,27 @@ class Checkpointer:
         self._opened_at = self._signed_at = time.monotonic()
         self._has_signed = True
         return checkpoints
+
+
+def checkpointer_of(
+    config: AuditConfig, stream: ProducerStream, *, signer: Signer | None, spool: SpooledStream | None
+) -> Checkpointer | None:
+    """Return what signs a stream as the configuration says; None where nothing is signed.
+
+    Args:
+        config: The configuration.
+        stream: The producer.
+        signer: Signs its checkpoints; None where there is no signing key.
+        spool: The stream's part of the spool, where there is one.
+    """
+    signing = config.signing_config
+    if signer is None or signing is None:
+        return None
+    return Checkpointer(
+        stream,
+        signer=signer,
+        every_events=signing.every_events,
+        every_seconds=signing.every_seconds,
+        heartbeat_seconds=config.checkpoint_heartbeat_seconds,
+        spool=spool,
+    )
