@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import logging
-import sys
 
-if sys.platform != "win32":
-    import resource
+from telemetry.audit.opening.descriptors import FILES_A_STREAM, raise_limit
 
 logger = logging.getLogger("telemetry.gateway")
 
-_OF_A_STREAM = 2
-"""A stream with a spool has its segment and the write-ahead log of it."""
 _OWN = 256
 """Sockets of Kafka and stores, libraries, logs."""
 
@@ -23,7 +19,7 @@ def needed_descriptors(*, connections: int, streams: int) -> int:
         connections: Connections that may be open.
         streams: Streams that may be open.
     """
-    return connections + _OF_A_STREAM * streams + _OWN
+    return connections + FILES_A_STREAM * streams + _OWN
 
 
 def raise_descriptor_limit(needed: int) -> int | None:
@@ -35,19 +31,12 @@ def raise_descriptor_limit(needed: int) -> int | None:
     Returns:
         The limit in force; None on Windows, which has none.
     """
-    if sys.platform == "win32":
-        return None
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= needed:
-        return soft
-    allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-    if allowed > soft:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-    if allowed < needed:
+    limit, is_enough = raise_limit(needed)
+    if not is_enough:
         logger.warning(
             "the limit of open files is %d, and this gateway may need %d: further connections wait at that limit, and further "
             "streams are refused; raise it (ulimit -Hn, LimitNOFILE=), or lower max_connections or max_streams",
-            allowed,
+            limit,
             needed,
         )
-    return allowed
+    return limit
