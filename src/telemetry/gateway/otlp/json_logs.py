@@ -15,9 +15,9 @@ from typing import Final
 import msgspec
 
 from telemetry.exceptions import EventError
+from telemetry.gateway.otlp.decoding import EncodedGroup, decoded, origin_of
 from telemetry.gateway.otlp.log_record import (
-    MAX_ORIGIN_BYTES,
-    MAX_RECORD_BYTES,
+    TRACE_FLAGS,
     LogRecord,
     Origin,
     RefusedRecord,
@@ -37,7 +37,6 @@ _NOT_FINITE: Final = frozenset(("NaN", "Infinity", "-Infinity"))
 _URL_SAFE: Final = str.maketrans("-_", "+/")
 _COMMAS_PER_RECORD: Final = 50
 _LEAST_COMMAS: Final = 50_000
-_TRACE_FLAGS: Final = 0xFF
 _UNSIGNED, _SIGNED = (0, 1 << 64), (-(1 << 63), 1 << 63)
 _NULL: Final = msgspec.Raw(b"null")
 
@@ -131,40 +130,30 @@ def json_records(body: bytes, *, max_records: int, max_depth: int) -> Iterator[L
     groups = request.resource_logs or []
     count = sum(len(scope.log_records or []) for group in groups for scope in group.scope_logs or [])
     require_number(count, max_records)
-    return _decoded(groups, max_depth)
+    return decoded(_encoded(groups), _Json(), max_depth=max_depth)
 
 
-def _decoded(groups: Iterable[_ResourceLogs], max_depth: int) -> Iterator[LogRecord | RefusedRecord]:
+def _encoded(groups: Iterable[_ResourceLogs]) -> Iterator[EncodedGroup]:
     for group in groups:
         for scope in group.scope_logs or []:
-            if not scope.log_records:
-                continue
-            origin = _origin(group.resource, scope.scope, ValueBounds(max_depth))
-            for encoded in scope.log_records:
-                yield origin if isinstance(origin, RefusedRecord) else _record(encoded, origin, ValueBounds(max_depth))
+            if scope.log_records:
+                yield EncodedGroup(group.resource, scope.scope, scope.log_records)
 
 
-def _origin(resource: msgspec.Raw, scope: msgspec.Raw, bounds: ValueBounds) -> Origin | RefusedRecord:
-    if max(len(memoryview(resource)), len(memoryview(scope))) > MAX_ORIGIN_BYTES:
-        return RefusedRecord(f"its resource or scope has more than {MAX_ORIGIN_BYTES} bytes")
-    try:
-        of_resource = _resources.decode(resource) or _Resource()
-        of_scope = _scopes.decode(scope) or _Scope()
-        attributes = _mapping(of_scope.attributes, bounds)
-        described = {"name": of_scope.name, "version": of_scope.version, "attributes": attributes}
-        return Origin(
-            _mapping(of_resource.attributes, bounds), {name: value for name, value in described.items() if value}
+class _Json:
+    """An :class:`Encoding`."""
+
+    undecodable: tuple[type[Exception], ...] = _UNDECODABLE
+
+    def origin(self, group: EncodedGroup, bounds: ValueBounds) -> Origin:
+        resource = _resources.decode(group.resource) or _Resource()
+        scope = _scopes.decode(group.scope) or _Scope()
+        attributes = _mapping(scope.attributes, bounds)
+        return origin_of(
+            _mapping(resource.attributes, bounds), name=scope.name, version=scope.version, attributes=attributes
         )
-    except _UNDECODABLE:
-        return RefusedRecord("its resource or scope cannot be decoded")
-    except EventError as exc:
-        return RefusedRecord(f"in its resource or scope {exc}")
 
-
-def _record(data: msgspec.Raw, origin: Origin, bounds: ValueBounds) -> LogRecord | RefusedRecord:
-    if len(memoryview(data)) > MAX_RECORD_BYTES:
-        return RefusedRecord(f"it has more than {MAX_RECORD_BYTES} bytes")
-    try:
+    def record(self, data: msgspec.Raw, origin: Origin, bounds: ValueBounds) -> LogRecord:
         record = _records.decode(data)
         return LogRecord(
             origin=origin,
@@ -176,14 +165,10 @@ def _record(data: msgspec.Raw, origin: Origin, bounds: ValueBounds) -> LogRecord
             body=_value(record.body, bounds),
             attributes=_mapping(record.attributes, bounds),
             dropped=_integer(record.dropped_attributes_count, _UNSIGNED),
-            flags=_integer(record.flags, _UNSIGNED) & _TRACE_FLAGS,
+            flags=_integer(record.flags, _UNSIGNED) & TRACE_FLAGS,
             trace_id=_id(record.trace_id, _TRACE_ID),
             span_id=_id(record.span_id, _SPAN_ID),
         )
-    except _UNDECODABLE:
-        return RefusedRecord("it cannot be decoded")
-    except EventError as exc:
-        return RefusedRecord(str(exc))
 
 
 def _mapping(pairs: Sequence[_KeyValue] | None, bounds: ValueBounds, depth: int = 0) -> dict[str, Value]:

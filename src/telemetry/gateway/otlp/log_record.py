@@ -14,6 +14,8 @@ MAX_ORIGIN_BYTES: Final = 64 << 10
 """Most bytes of a resource and of a scope, each: every event of theirs repeats them."""
 MAX_VALUES: Final = 4_096
 """Most values of a record, of a resource and of a scope, those in lists and mappings included."""
+TRACE_FLAGS: Final = 0xFF
+"""The bits of a record's flags that are those of W3C trace context."""
 
 Value = Any
 """Text, boolean, integer, finite float, bytes, None, or a list or a mapping of these."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from google.protobuf.message import DecodeError
@@ -10,10 +10,9 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationSc
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord as EncodedRecord
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from telemetry.exceptions import EventError
+from telemetry.gateway.otlp.decoding import EncodedGroup, decoded, origin_of
 from telemetry.gateway.otlp.log_record import (
-    MAX_ORIGIN_BYTES,
-    MAX_RECORD_BYTES,
+    TRACE_FLAGS,
     LogRecord,
     Origin,
     RefusedRecord,
@@ -22,9 +21,8 @@ from telemetry.gateway.otlp.log_record import (
     distinct,
     double,
 )
-from telemetry.gateway.otlp.wire import EncodedGroup, encoded_groups
+from telemetry.gateway.otlp.wire import encoded_groups
 
-_TRACE_FLAGS: Final = 0xFF
 _TRACE_ID_BYTES: Final = 16
 _SPAN_ID_BYTES: Final = 8
 
@@ -40,36 +38,23 @@ def protobuf_records(body: bytes, *, max_records: int, max_depth: int) -> Iterat
     Raises:
         RefusedRequestError: The body is none (400), or has too many records (413).
     """
-    return _decoded(encoded_groups(body, max_records=max_records), max_depth)
+    return decoded(encoded_groups(body, max_records=max_records), _Protobuf(), max_depth=max_depth)
 
 
-def _decoded(groups: Iterable[EncodedGroup], max_depth: int) -> Iterator[LogRecord | RefusedRecord]:
-    for group in groups:
-        origin = _origin(group, ValueBounds(max_depth))
-        for encoded in group.records:
-            yield origin if isinstance(origin, RefusedRecord) else _record(encoded, origin, ValueBounds(max_depth))
+class _Protobuf:
+    """An :class:`Encoding`."""
 
+    undecodable: tuple[type[Exception], ...] = (DecodeError,)
 
-def _origin(group: EncodedGroup, bounds: ValueBounds) -> Origin | RefusedRecord:
-    if max(len(group.resource), len(group.scope)) > MAX_ORIGIN_BYTES:
-        return RefusedRecord(f"its resource or scope has more than {MAX_ORIGIN_BYTES} bytes")
-    try:
+    def origin(self, group: EncodedGroup, bounds: ValueBounds) -> Origin:
         resource = Resource.FromString(group.resource)
         scope = InstrumentationScope.FromString(group.scope)
-        described = {"name": scope.name, "version": scope.version, "attributes": _mapping(scope.attributes, bounds)}
-        return Origin(
-            _mapping(resource.attributes, bounds), {name: value for name, value in described.items() if value}
+        attributes = _mapping(scope.attributes, bounds)
+        return origin_of(
+            _mapping(resource.attributes, bounds), name=scope.name, version=scope.version, attributes=attributes
         )
-    except DecodeError:
-        return RefusedRecord("its resource or scope cannot be decoded")
-    except EventError as exc:
-        return RefusedRecord(f"in its resource or scope {exc}")
 
-
-def _record(data: memoryview, origin: Origin, bounds: ValueBounds) -> LogRecord | RefusedRecord:
-    if len(data) > MAX_RECORD_BYTES:
-        return RefusedRecord(f"it has more than {MAX_RECORD_BYTES} bytes")
-    try:
+    def record(self, data: memoryview, origin: Origin, bounds: ValueBounds) -> LogRecord:
         record = EncodedRecord.FromString(bytes(data))
         return LogRecord(
             origin=origin,
@@ -81,14 +66,10 @@ def _record(data: memoryview, origin: Origin, bounds: ValueBounds) -> LogRecord 
             body=_value(record.body, bounds),
             attributes=_mapping(record.attributes, bounds),
             dropped=record.dropped_attributes_count,
-            flags=record.flags & _TRACE_FLAGS,
+            flags=record.flags & TRACE_FLAGS,
             trace_id=_id(record.trace_id, _TRACE_ID_BYTES),
             span_id=_id(record.span_id, _SPAN_ID_BYTES),
         )
-    except DecodeError:
-        return RefusedRecord("it cannot be decoded")
-    except EventError as exc:
-        return RefusedRecord(str(exc))
 
 
 def _mapping(pairs: Sequence[KeyValue], bounds: ValueBounds, depth: int = 0) -> dict[str, Value]:

@@ -7,8 +7,9 @@ here, where they are slices of the body, and decoded one at a time.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
+from telemetry.gateway.otlp.decoding import EncodedGroup
 from telemetry.gateway.otlp.log_record import require_number
 from telemetry.gateway.request.refused_request import RefusedRequestError
 
@@ -18,20 +19,6 @@ _FIELDS_PER_RECORD: Final = 6
 
 # Numbers of opentelemetry/proto/collector/logs/v1 and opentelemetry/proto/logs/v1.
 _RESOURCE_LOGS, _RESOURCE, _SCOPE_LOGS, _SCOPE, _LOG_RECORDS = 1, 1, 2, 1, 2
-
-
-class EncodedGroup(NamedTuple):
-    """The records of one scope of one resource, encoded.
-
-    Attributes:
-        resource: A ``Resource``.
-        scope: An ``InstrumentationScope``.
-        records: A ``LogRecord`` each.
-    """
-
-    resource: bytes
-    scope: bytes
-    records: list[memoryview]
 
 
 def encoded_groups(body: bytes, *, max_records: int) -> list[EncodedGroup]:
