@@ -1,0 +1,1 @@
+"""The explorer: shows the trail in a browser, and records who looked at what."""

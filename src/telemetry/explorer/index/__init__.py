@@ -1,0 +1,1 @@
+"""Holds the events of the trail in memory, and searches them."""
