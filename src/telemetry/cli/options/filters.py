@@ -11,8 +11,8 @@ import typer
 
 from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.reader import ReadRange
-from telemetry.reader.filters import EventFilter, event_time, parse_moment
-from telemetry.reader.filters.event_filter import MAX_PATTERN
+from telemetry.reader.filters import EventFilter, parse_moment
+from telemetry.reader.filters.written import read_filter
 
 LATE = "7d"
 """Default of ``--late``."""
@@ -136,29 +136,6 @@ FILTERS: dict[str, tuple[Any, Any]] = {
 }
 """Annotation and default of each option, by the name of its value."""
 
-_OPTION_OF = {
-    "users": "--user",
-    "actors": "--actor",
-    "actor_types": "--actor-type",
-    "tenants": "--tenant",
-    "entities": "--entity",
-    "addresses": "--ip",
-    "sessions": "--session",
-    "correlations": "--correlation",
-    "ids": "--id",
-    "types": "--type",
-    "outcomes": "--outcome",
-    "where": "--where",
-    "text": "--text",
-    "since": "--since",
-    "occurred_since": "--occurred-since",
-}
-"""The option that fills each field of an ``EventFilter``."""
-
-
-_FIELD_OF = {option: field for field, option in _OPTION_OF.items() if "since" not in field}
-"""The fields that ``--not`` can fill."""
-
 
 class FilterOptions:
     """The events that the options select.
@@ -179,21 +156,7 @@ class FilterOptions:
         self._since = _moment(values, "since", now=now)
         self._until = _moment(values, "until", now=now)
         self._late = now - parse_moment(values.get("late", LATE), "--late", now=now)
-        # Every event contains the empty text; it is an unset variable of a script rather than a wish.
-        if values.get("text") == "":
-            raise ConfigurationError(Problem("--text", "is empty", f"write 1 to {MAX_PATTERN} characters"))
-        wanted: dict[str, Any] = {name: _collected(name, values.get(name)) for name in _LISTS}
-        for name in ("since", "until", "occurred_since", "occurred_until"):
-            moment = _moment(values, name, now=now)
-            wanted[name] = event_time(moment) if moment else ""
-        excluded = tuple(_excluded(text) for text in values.get("excluded") or ())
-        with _option_names(_OPTION_OF):
-            self.filter = EventFilter(
-                **wanted,
-                text=values.get("text") or "",
-                adjusted=bool(values.get("adjusted")),
-                excluded=excluded,
-            )
+        self.filter = read_filter(values, now=now, prefix="--")
 
     @property
     def selects_by_content(self) -> bool:
@@ -215,7 +178,7 @@ class FilterOptions:
         """
         # Kafka's timestamps, unlike the events' own times, are the broker's, and those of arrival.
         until = None if self._until is None else self._until.timestamp() + max(self._late.total_seconds(), 0.0)
-        with _option_names({"group": "--group"}):
+        with _naming_group():
             return ReadRange(
                 since=(self._since - _CLOCKS).timestamp() if self._since else None,
                 until=None if follow else until,  # following ends by an interrupt only
@@ -231,32 +194,10 @@ def _moment(values: Mapping[str, Any], name: str, *, now: datetime) -> datetime 
     return None if text is None else parse_moment(text, f"--{name.replace('_', '-')}", now=now)
 
 
-def _collected(name: str, texts: list[str] | None) -> frozenset[str] | tuple[str, ...]:
-    return tuple(texts or ()) if name in ("types", "where") else frozenset(texts or ())
-
-
-def _excluded(text: str) -> EventFilter:
-    """Return the filter that a value of ``--not`` names: another option without its dashes, and its value."""
-    name, _, value = text.partition("=")
-    field = _FIELD_OF.get(f"--{name}")
-    if name == "adjusted" and not value:
-        return EventFilter(adjusted=True)
-    if field is None or not value:
-        known = ", ".join(option.removeprefix("--") for option in _FIELD_OF)
-        raise ConfigurationError(
-            Problem("--not", f"{name[:64]!r} is no filter with a value", f"write NAME=VALUE with a name of {known}")
-        )
-    wanted: dict[str, Any] = {field: value if field == "text" else _collected(field, [value])}
-    with _option_names(dict.fromkeys(_OPTION_OF, "--not")):
-        return EventFilter(**wanted)
-
-
 @contextmanager
-def _option_names(option_of: Mapping[str, str]) -> Iterator[None]:
-    """Name the option instead of the field in each problem."""
+def _naming_group() -> Iterator[None]:
+    """Name the option instead of the field, of which a problem can only be the group."""
     try:
         yield
     except ConfigurationError as exc:
-        raise ConfigurationError(
-            *(Problem(option_of[each.field], each.reason, each.remedy) for each in exc.problems)
-        ) from exc
+        raise ConfigurationError(*(Problem("--group", each.reason, each.remedy) for each in exc.problems)) from exc
