@@ -14,13 +14,14 @@ import typer
 
 from telemetry.cli.options.bundle import Command, with_bundle
 from telemetry.cli.output.columns import with_columns
-from telemetry.cli.output.writers import EventWriter, writer_of
+from telemetry.cli.output.writers import writer_of
 from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.ingest.mapping.preset_file import load_preset, preset_names
 from telemetry.reader.mappings import SCHEMAS, Schema, cadf_by_rules, ecs_by_rules, ocsf_by_rules
 from telemetry.reader.mappings.ocsf import OcsfMapping
 from telemetry.reader.mappings.ocsf_schema import published
 from telemetry.reader.mappings.rules import Rule, read_rules, rules_of
+from telemetry.reader.mappings.writers import EventWriter
 
 _PANEL = "How events are written"
 

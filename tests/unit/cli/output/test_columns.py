@@ -12,10 +12,10 @@ import pytest
 
 from telemetry.cli.output.columns import MAX_COLUMNS, with_columns
 from telemetry.cli.output.parquet.table import ParquetEventWriter
-from telemetry.cli.output.writers import CsvWriter, JsonLinesWriter
 from telemetry.exceptions import ConfigurationError
 from telemetry.format.value.members import Target
 from telemetry.reader.mappings import SCHEMAS
+from telemetry.reader.mappings.writers import CsvWriter, JsonLinesWriter
 from tests.support.some_events import opened
 
 PAYLOAD: dict[str, Any] = {

@@ -26,9 +26,9 @@ from telemetry.cli.output.new_file import new_file
 from telemetry.cli.output.sorting.event_order import EventOrder, SortBy
 from telemetry.cli.output.summary import read_summary, show_summary
 from telemetry.cli.output.terminal import TerminalStream
-from telemetry.cli.output.writers import EventWriter
 from telemetry.exceptions import ConfigurationError, MalformedRecordError, Problem, TamperedError, TelemetryError
 from telemetry.reader import DamagedRecord, OpenedEvent, RawRecord
+from telemetry.reader.mappings.writers import EventWriter
 from telemetry.reader.sources.lines import write_line
 from telemetry.trail.trail import Trail
 

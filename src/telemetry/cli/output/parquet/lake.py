@@ -118,7 +118,7 @@ class LakeWriter:
             raise _unwritable(place.folder, exc) from exc
 
     def write(self, opened: OpenedEvent) -> None:
-        """Write an event; see :class:`telemetry.cli.output.writers.EventWriter`."""
+        """Write an event; see :class:`telemetry.reader.mappings.writers.EventWriter`."""
         record = self._mapping(opened)
         partition = Partition(record["class_uid"], _day(record["time"]))
         shape = self._shapes.get(partition.class_uid)

@@ -36,7 +36,7 @@ class OcsfParquetWriter:
         self._groups = RowGroups(target, self._shape.arrow)
 
     def write(self, opened: OpenedEvent) -> None:
-        """Write an event; see :class:`telemetry.cli.output.writers.EventWriter`."""
+        """Write an event; see :class:`telemetry.reader.mappings.writers.EventWriter`."""
         self._groups.add(*self._shape.row(self._mapping(opened)))
 
     def close(self) -> None:

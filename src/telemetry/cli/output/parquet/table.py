@@ -42,7 +42,7 @@ class ParquetEventWriter:
         self._groups = RowGroups(target, columns)
 
     def write(self, opened: OpenedEvent) -> None:
-        """Write an event; see :class:`telemetry.cli.output.writers.EventWriter`."""
+        """Write an event; see :class:`telemetry.reader.mappings.writers.EventWriter`."""
         cells = row_of(self._schema.record(opened), self._schema.columns)
         row = {
             name: _text(cell) if kind == "any" else cell
