@@ -6,7 +6,7 @@ import functools
 import os
 import sys
 
-from tests.services import deploy_tools, fetch
+from tests.services import chromium, deploy_tools, fetch
 from tests.services.kafka_archive import prepare_kafka
 from tests.services.postgres_archive import postgres_programs
 from tests.services.required import ServiceUnavailableError
@@ -20,6 +20,8 @@ PREPARED = (
     ("promtool", deploy_tools.promtool_program),
     ("hadolint", deploy_tools.hadolint_program),
     ("the schema of compose files", deploy_tools.compose_schema),
+    ("Chromium", chromium.chromium_program),
+    ("axe", chromium.axe_rules),
 )
 
 

@@ -125,6 +125,19 @@ def run(command: list[str], *, folder: Path, variables: Mapping[str, str] = Mapp
     Raises:
         ServiceUnavailableError: It failed, or did not end in time.
     """
+    _run(command, folder=folder, variables=variables)
+
+
+def output(command: list[str]) -> str:
+    """Return what a package manager answers to a question.
+
+    Raises:
+        ServiceUnavailableError: It failed, or did not end in time.
+    """
+    return _run(command, folder=ROOT, variables={"LC_ALL": "C"})
+
+
+def _run(command: list[str], *, folder: Path, variables: Mapping[str, str]) -> str:
     try:
         done = subprocess.run(
             command,
@@ -140,9 +153,10 @@ def run(command: list[str], *, folder: Path, variables: Mapping[str, str] = Mapp
         message = f"{command[0]} did not end within {_FETCH_SECONDS:g} s in {folder}"
         raise ServiceUnavailableError(message) from exc
     if done.returncode != 0:
-        output = (done.stdout + done.stderr)[-2_000:]
-        message = f"{command[0]} failed in {folder}:\n{output}"
+        said = (done.stdout + done.stderr)[-2_000:]
+        message = f"{command[0]} failed in {folder}:\n{said}"
         raise ServiceUnavailableError(message)
+    return done.stdout
 
 
 @contextmanager
