@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from telemetry.cli.commands.prove import verify
 from telemetry.config import AuditConfig, TelemetryConfig
 from telemetry.format.objects.fallback_object import StoredRecord, encode_object
 from telemetry.format.objects.stored_name import object_name
@@ -17,6 +16,7 @@ from telemetry.format.proof.signed_note import PublicKey
 from telemetry.reader import KafkaSource, Place, RawRecord
 from telemetry.reader.verify.verifier import Verifier
 from telemetry.testing import EmbeddedKafka
+from telemetry.trail import verifying
 from tests.cli.test_verify import SignedTrail
 from tests.support.in_process import run
 from tests.support.written_trail import Process, Signer
@@ -152,7 +152,7 @@ def test_object_replayed_during_the_verification(
     taken = records.pop(at(records, 30))
     trail.rewrite(records)
     stored = [taken._replace(place=Place(trail.topic, None, 2, "object.jsonl"))]
-    monkeypatch.setattr(verify, "open_fallback", lambda _config, _stack: StoredRecords(stored))
+    monkeypatch.setattr(verifying, "open_fallback", lambda _config, _stack: StoredRecords(stored))
 
     def replayed_first(self: KafkaSource) -> Iterator[RawRecord]:
         # What the store yields later is on the topic now, after the end that was read.
@@ -168,7 +168,7 @@ def test_object_replayed_during_the_verification(
         storage_config={"provider": "local_file", "base_path": tmp_path / "store"},  # type: ignore[arg-type]  # as in a file
     )
     verifier = Verifier([PublicKey.parse(trail.public_key)])
-    verify._read(verifier, TelemetryConfig(audit_config=audit), None)
+    verifying.read_into(verifier, TelemetryConfig(audit_config=audit))
 
     assert verifier.report().exit_code == 0
 

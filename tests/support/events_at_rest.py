@@ -8,10 +8,10 @@ from contextlib import ExitStack
 from typing import Any
 
 from telemetry.cli.options.object_view import ObjectView
-from telemetry.cli.options.stored import open_storage_keys
 from telemetry.format.objects.stored_name import SHELVES, WAITING, parse_stored_name
 from telemetry.reader.sources.kafka import KafkaSource
 from telemetry.storage import StorageProviderFactory
+from telemetry.trail.stored import open_storage_keys
 from telemetry.types import AuditConfig, TelemetryConfig
 from tests.support.raw_records import raw_records
 

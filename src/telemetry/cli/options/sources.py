@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from telemetry.cli.options.stored import open_fallback, open_storage_keys
-from telemetry.cli.output.console import BarTotal, err, escape_markup, progress
+from telemetry.cli.output.bars import Bar
+from telemetry.cli.output.console import err, escape_markup, progress
 from telemetry.config import AuditConfig, TelemetryConfig
 from telemetry.exceptions import ConfigurationError, Problem, TransportError
 from telemetry.reader import DamagedRecord, FileSource, KafkaSource, RawRecord, ReadRange
 from telemetry.reader.sources.ending import Ending, EndingSource
+from telemetry.trail.stored import open_fallback, open_storage_keys
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -109,7 +110,7 @@ def sources_of(
         if stored is not None:
             sources.append(stored)
         if file is None and origin is not Origin.FALLBACK:
-            topic = KafkaSource(audit, within=within, progress=BarTotal(bar, task), merged=True)
+            topic = KafkaSource(audit, within=within, progress=Bar(bar, task), merged=True)
             sources.append(stack.enter_context(topic))
         yield [WatchedSource(source, bar, task) for source in sources]
         for source in sources:

@@ -110,23 +110,6 @@ def progress(label: str, *, total: int | None = None, shown: bool = True) -> Ite
         yield bar, bar.add_task(label, total=total)
 
 
-class BarTotal:
-    """Gives a progress bar its length as soon as the number of records is known.
-
-    Args:
-        bar: The progress bars.
-        task: The bar among them.
-    """
-
-    def __init__(self, bar: Progress, task: TaskID) -> None:
-        self._bar = bar
-        self._task = task
-
-    def expect(self, records: int) -> None:
-        """Set the length of the bar."""
-        self._bar.update(self._task, total=records)
-
-
 def _is_shown(character: str) -> bool:
     return unicodedata.category(character) not in _INVISIBLE
 

@@ -3,35 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from rich.console import Console
 from rich.text import Text
 
 from telemetry.cli.output.console import escape_control
+from telemetry.trail.life_steps import LifeStep, Standing
 
 _NAME_WIDTH = 12
 _TIME_WIDTH = 26
+_STYLES: Mapping[Standing, str] = MappingProxyType(
+    {Standing.NOTED: "cyan", Standing.FINE: "green", Standing.OPEN: "yellow", Standing.WRONG: "bold red"}
+)
+"""Colour of a step's mark."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One thing that happened.
-
-    Attributes:
-        title: Short name of the step.
-        time: Time of the step, RFC 3339; empty where no record says it.
-        style: Colour of its mark.
-        facts: Facts about the step by name; an empty text is left out.
-    """
-
-    title: str
-    time: str = ""
-    style: str = "cyan"
-    facts: Mapping[str, str] = field(default_factory=dict)
-
-
-def draw(console: Console, steps: Sequence[Step]) -> None:
+def draw(console: Console, steps: Sequence[LifeStep]) -> None:
     """Draw the steps from top to bottom; nothing in their texts can steer the terminal."""
     # A terminal or file of another encoding cannot show the drawing characters.
     mark, line = ("●", "│") if console.encoding.lower().startswith("utf") else ("*", "|")
@@ -40,7 +28,7 @@ def draw(console: Console, steps: Sequence[Step]) -> None:
         time = step.time[:_TIME_WIDTH].replace("T", " ").rstrip("Z") + " UTC" * bool(step.time)
         console.print(
             Text.assemble(
-                (f"{mark} ", step.style),
+                (f"{mark} ", _STYLES[step.standing]),
                 (escape_control(step.title), "bold"),
                 ("  " if time else "", ""),
                 (escape_control(time), "dim"),

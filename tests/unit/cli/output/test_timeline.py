@@ -5,11 +5,12 @@ import io
 import pytest
 from rich.console import Console
 
-from telemetry.cli.output.timeline import Step, draw
+from telemetry.cli.output.timeline import draw
+from telemetry.trail.life_steps import LifeStep
 
 STEPS = (
-    Step(title="called", time="2026-01-31T00:42:09.709095Z", facts={"type": "user_login", "session": ""}),
-    Step(title="sealed\x1b[2J", facts={"KEK": "[bold]local-key[/]\u202e"}),
+    LifeStep(title="called", time="2026-01-31T00:42:09.709095Z", facts={"type": "user_login", "session": ""}),
+    LifeStep(title="sealed\x1b[2J", facts={"KEK": "[bold]local-key[/]\u202e"}),
 )
 
 

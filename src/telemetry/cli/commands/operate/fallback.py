@@ -16,7 +16,6 @@ from telemetry.audit.marks.keeper import open_keeper
 from telemetry.audit.replay.once import open_store, replay_now
 from telemetry.cli.options.connection import Loader, with_connection
 from telemetry.cli.options.object_view import ListedObject, ObjectView, stored_objects
-from telemetry.cli.options.stored import open_storage_keys
 from telemetry.cli.output.console import err, escape_control, escape_markup, out, progress, write_line
 from telemetry.cli.output.examples import examples
 from telemetry.cli.output.new_file import new_file
@@ -26,6 +25,7 @@ from telemetry.encryption.storage_keys import StorageKeys
 from telemetry.exceptions import EncryptionError, FormatError, StorageNotFoundError, TamperedError, VerificationError
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.storage import StorageProvider
+from telemetry.trail.stored import open_storage_keys
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Look at the fallback store, and bring it back to Kafka."

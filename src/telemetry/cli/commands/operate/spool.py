@@ -16,11 +16,11 @@ from telemetry.audit.spool.owner import accept_segment, owner_of
 from telemetry.audit.spool.sealing import SPOOL_PURPOSE
 from telemetry.audit.spool.segment import DAMAGED_SUFFIX, QUARANTINED_SUFFIX, SUFFIX
 from telemetry.cli.options.connection import Loader, with_connection
-from telemetry.cli.options.stored import open_storage_keys
 from telemetry.cli.output.console import err, escape_markup, out, write_line
 from telemetry.cli.output.examples import examples
 from telemetry.config import AuditConfig
 from telemetry.exceptions import ConfigurationError, Problem
+from telemetry.trail.stored import open_storage_keys
 
 app = typer.Typer(
     add_completion=False,

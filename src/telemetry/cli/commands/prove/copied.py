@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
-from telemetry.cli.options.stored import open_storage_keys
 from telemetry.cli.output.console import progress
 from telemetry.config import TelemetryConfig
 from telemetry.reader import FileSource, Place, RawRecord
 from telemetry.reader.verify.verifier import Verifier
+from telemetry.trail.stored import open_storage_keys
 from telemetry.version import __version__
 
 

@@ -11,16 +11,17 @@ import msgspec
 import typer
 from rich.text import Text
 
-from telemetry.cli.commands.prove.proving import ProvenEvent, UnprovenEvent, prove_events
 from telemetry.cli.commands.prove.wanted_events import wanted_events
 from telemetry.cli.options.connection import Loader, with_connection
 from telemetry.cli.options.trust import PublicKeys, Trust, require_trust
+from telemetry.cli.output.bars import Bars
 from telemetry.cli.output.console import err, escape_control, escape_markup, fail, write_line
 from telemetry.cli.output.examples import examples
 from telemetry.cli.output.new_file import new_file
 from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.format.proof.checkpoint import read_unverified
 from telemetry.format.proof.inclusion import encode_proof
+from telemetry.trail.proving import ProvenEvent, UnprovenEvent, prove_events
 
 app = typer.Typer(add_completion=False)
 
@@ -68,7 +69,7 @@ def prove(
     policy = require_trust(public_key, trust, configured=config.audit_config.trust_file)
     if is_batch and file is not None:
         _create_folder(file)
-    outcomes = prove_events(config, wanted, policy=policy)
+    outcomes = prove_events(config, wanted, policy=policy, progress=Bars())
     if is_batch:
         _write_all(outcomes, targets, json=json)
     else:

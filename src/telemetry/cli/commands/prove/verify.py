@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,18 +14,16 @@ from telemetry.cli.commands.prove.copied import CopiedTrail
 from telemetry.cli.options.connection import Loader, with_connection
 from telemetry.cli.options.judging import Judging, with_judging
 from telemetry.cli.options.sources import NO_TOPIC
-from telemetry.cli.options.stored import open_fallback
-from telemetry.cli.output.console import BarTotal, err, progress, write_line
+from telemetry.cli.output.bars import Bars
+from telemetry.cli.output.console import err, write_line
 from telemetry.cli.output.examples import examples
 from telemetry.cli.output.new_file import new_file
 from telemetry.cli.output.verification import show_report
-from telemetry.config import TelemetryConfig
 from telemetry.exceptions import ConfigurationError, Problem
-from telemetry.reader import KafkaSource, ReadRange
 from telemetry.reader.verify.html_report import render_html
 from telemetry.reader.verify.state import VerifierState
 from telemetry.reader.verify.verifier import Verifier
-from telemetry.version import __version__
+from telemetry.trail.verifying import read_into
 
 app = typer.Typer(add_completion=False)
 
@@ -113,7 +110,11 @@ def verify(
     )
     starts = known.positions.get(audit.kafka_topic) if continued and known is not None else None
     copied = CopiedTrail(file) if file is not None else None
-    scope = copied.read(verifier, config) if copied is not None else _read(verifier, config, starts)
+    scope = (
+        copied.read(verifier, config)
+        if copied is not None
+        else read_into(verifier, config, starts=starts, progress=Bars())
+    )
     result = verifier.report(now=now)
     notes = copied.notes() if copied is not None else ()
     result = replace(result, notes=(*known_findings.notes(), *notes, *result.notes))
@@ -144,28 +145,6 @@ def _require_offline(judging: Judging, state: Path | None) -> None:
         problems.append(Problem("--require-witness", reason, "name their place with --roster"))
     if problems:
         raise ConfigurationError(*problems)
-
-
-def _read(verifier: Verifier, config: TelemetryConfig, starts: dict[int, int] | None) -> dict[str, str]:
-    """Give every record to the verifier; return a description of what was read, for the report."""
-    # What was not read cannot be reported as missing or present, so the report says exactly what was read.
-    audit = config.audit_config
-    scope = {"topic": audit.kafka_topic, "brokers": audit.kafka_brokers, "read with": f"telemetry {__version__}"}
-    with ExitStack() as stack, progress("verifying") as (bar, task):
-        if audit.storage_config is not None:
-            # Before the topic: an object that is replayed meanwhile is then read from the topic, and none is missed.
-            scope["fallback store"] = audit.storage_config.provider
-            stored = open_fallback(config, stack)
-            verifier.observe_all(stored.with_held() if stored is not None else ())
-        source = stack.enter_context(KafkaSource(audit, within=ReadRange(starts=starts), progress=BarTotal(bar, task)))
-        for record in source:
-            verifier.observe(record)
-            bar.advance(task)
-        verifier.note_open_transactions(source.open_transactions())
-        for partition, (low, high) in sorted(source.bounds.items()):
-            verifier.note_bounds(audit.kafka_topic, partition, low=low, high=high)
-            scope[f"partition {partition}, offsets"] = f"{low} to {high - 1}" if high > low else f"none after {low}"
-    return scope
 
 
 def _save(state: VerifierState, path: Path) -> str:

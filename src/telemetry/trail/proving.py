@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
-from telemetry.cli.options.records import trail_records
-from telemetry.cli.output.console import progress
 from telemetry.config import TelemetryConfig
 from telemetry.exceptions import IncompleteError, TamperedError, VerificationError
 from telemetry.format.proof.inclusion import InclusionProof
@@ -15,6 +15,8 @@ from telemetry.reader.prove.batch_prover import BatchProver
 from telemetry.reader.prove.find import ClaimedPosition, Claims, find_positions
 from telemetry.reader.prove.stream_prover import MAX_CANDIDATES
 from telemetry.reader.trust import Judgement, TrustPolicy
+from telemetry.trail.progress import NO_PROGRESS, ProgressDisplay
+from telemetry.trail.records import trail_records
 
 
 class ProvenEvent(NamedTuple):
@@ -39,7 +41,12 @@ class UnprovenEvent(NamedTuple):
 
 
 def prove_events(
-    config: TelemetryConfig, event_ids: Collection[str], *, policy: TrustPolicy
+    config: TelemetryConfig,
+    event_ids: Collection[str],
+    *,
+    policy: TrustPolicy,
+    progress: ProgressDisplay = NO_PROGRESS,
+    file: Path | None = None,
 ) -> Iterator[ProvenEvent | UnprovenEvent]:
     """Yield the outcome for each event, in their order.
 
@@ -51,26 +58,30 @@ def prove_events(
         config: Configuration of topic and store.
         event_ids: UUIDv7 of the events, each once.
         policy: Who may sign what.
+        progress: Shows how far it is.
+        file: A copy of the trail to read instead, whole and twice.
 
     Raises:
+        ConfigurationError: The file cannot be opened.
         TransportError: The topic cannot be read.
         StorageError: The store or a temporary file cannot be read or written.
     """
+    read = partial(trail_records, config, progress=progress, file=file)
     what = "the event" if len(event_ids) == 1 else f"{len(event_ids)} events"
     # 1.
-    found = find_positions(trail_records(config, f"looking for {what}"), event_ids, policy=policy)
+    found = find_positions(read(f"looking for {what}"), event_ids, policy=policy)
     chosen = {event_id: claims.positions[:MAX_CANDIDATES] for event_id, claims in found.items()}
     positions = dict.fromkeys(position for claimed in chosen.values() for position in claimed)
     batch = BatchProver(positions, trusted=policy)
     try:
         # 2.
         if positions:
-            batch.observe_all(trail_records(config, f"collecting what proves {what}"))
+            batch.observe_all(read(f"collecting what proves {what}"))
         # 3. One at a time: together the records may not fit into memory.
-        with progress("writing proofs", total=len(event_ids)) as (bar, task):
+        with progress.step("writing proofs", total=len(event_ids)) as step:
             for event_id in event_ids:
                 yield _outcome(batch, event_id, chosen[event_id], found[event_id])
-                bar.advance(task)
+                step.advance()
     finally:
         batch.close()
 

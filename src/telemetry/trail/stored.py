@@ -1,4 +1,4 @@
-"""Opens the fallback store for commands that read it."""
+"""Opens the fallback store for those who read it."""
 
 from __future__ import annotations
 

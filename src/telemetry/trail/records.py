@@ -7,10 +7,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from telemetry.cli.options.stored import open_fallback, open_storage_keys
-from telemetry.cli.output.console import BarTotal, progress
 from telemetry.config import TelemetryConfig
 from telemetry.reader import DamagedRecord, FileSource, KafkaSource, RawRecord, ReadRange
+from telemetry.trail.progress import NO_PROGRESS, ProgressDisplay
+from telemetry.trail.stored import open_fallback, open_storage_keys
 
 
 @dataclass(slots=True)
@@ -30,16 +30,18 @@ def trail_records(
     config: TelemetryConfig,
     label: str,
     *,
+    progress: ProgressDisplay = NO_PROGRESS,
     file: Path | None = None,
     since: float | None = None,
     headers: bool = False,
     tally: ReadTally | None = None,
 ) -> Iterator[RawRecord | DamagedRecord]:
-    """Yield every record: of the store first, then of the topic in the order of arrival; with a progress bar on a terminal.
+    """Yield every record: of the store first, then of the topic in the order of arrival.
 
     Args:
         config: Configuration of topic and store; no key is needed to read what is on the topic.
-        label: Text beside the progress bar.
+        label: What the records are read for, for the display.
+        progress: Shows how far it is.
         file: A file to read instead, whole.
         since: Start at this time by Kafka's timestamps, in seconds since the epoch; None for the beginning.
         headers: Whether to read the records' headers too.
@@ -51,12 +53,12 @@ def trail_records(
         StorageError: The store or the file cannot be read.
     """
     tally = tally or ReadTally()
-    with progress(label) as (bar, task):
+    with progress.step(label) as step:
         if file is not None:
             with ExitStack() as stack:
                 for record in FileSource(file, keys=open_storage_keys(config, stack)):
                     _count(tally, record)
-                    bar.advance(task)
+                    step.advance()
                     yield record
             return
         # Before the topic: an object that is replayed meanwhile is then read from the topic, and none is missed.
@@ -65,13 +67,11 @@ def trail_records(
                 _count(tally, record)
                 yield record
         within = ReadRange(since=since)
-        topic = KafkaSource(
-            config.audit_config, within=within, headers=headers, progress=BarTotal(bar, task), merged=True
-        )
+        topic = KafkaSource(config.audit_config, within=within, headers=headers, progress=step, merged=True)
         with topic as source:
             for record in source:
                 _count(tally, record)
-                bar.advance(task)
+                step.advance()
                 yield record
 
 
