@@ -1,0 +1,156 @@
+"""Defines what the overview shows: services, gaps, outages, readers, and what is wrong with records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from telemetry.reader.entry import Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceLife:
+    """What one service logged.
+
+    Attributes:
+        service: CloudEvents source.
+        events: How many events.
+        producers: How many process streams.
+        first: Time of its first event in the index.
+        last: Time of its last one.
+        days: Days (UTC) and events, in order, without the days that have none.
+        unproven: Events that nothing proves (pending), where keys are trusted.
+        refuted: Events in whose place a trusted key has signed another record.
+    """
+
+    service: str
+    events: int
+    producers: int
+    first: str
+    last: str
+    days: list[tuple[str, int]]
+    unproven: int
+    refuted: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Sequences of a producer that are not in the index, between others that are.
+
+    It is no verdict: what is missing is what a verification says.
+
+    Attributes:
+        service: CloudEvents source.
+        producer: Id of the producer.
+        first: First sequence.
+        last: Last sequence.
+        before: Time of the event before the gap; None at the beginning of the stream.
+        after: Time of the event after it.
+    """
+
+    service: str
+    producer: str
+    first: int
+    last: int
+    before: str | None
+    after: str
+
+    @property
+    def length(self) -> int:
+        """How many sequences."""
+        return self.last - self.first + 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """A time in which a producer could not send to Kafka, by the marks that it logged.
+
+    Attributes:
+        service: CloudEvents source.
+        producer: Id of the producer.
+        began: Time of the mark at the beginning.
+        ended: Time of the mark at the end; None if there is none yet.
+        event_id: Id of the event that marks the beginning.
+    """
+
+    service: str
+    producer: str
+    began: str
+    ended: str | None
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """Somebody who read the trail. Without content there are none: who reads is sealed.
+
+    Attributes:
+        name: Name under which the reads were recorded.
+        reads: How often the trail was opened.
+        looks: Searches, opened events and exports in the explorer.
+        last: Time of the last of them.
+    """
+
+    name: str
+    reads: int
+    looks: int
+    last: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damage:
+    """A record that could not be opened, or was altered.
+
+    Attributes:
+        place: Its place.
+        reason: What is wrong with it: the message of the error, which has no content.
+        kind: Name of the error's class.
+        is_foreign: Whether no trusted stream is concerned.
+    """
+
+    place: Place
+    reason: str
+    kind: str
+    is_foreign: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """The trail at a glance, as far as it is in the index.
+
+    Attributes:
+        events: Events, without foreign ones.
+        first: Time of the first one; None if there are none.
+        last: Time of the last one.
+        days: Days (UTC) and events of all services, in order, without the days that have none.
+        services: The services by name; of very many, those with the most events.
+        more_services: How many other services there are.
+        gaps: Gaps, the longest first, bounded in number.
+        more_gaps: How many other gaps there are.
+        outages: Outages, the newest first, bounded in number.
+        readers: Who read, the last one first, bounded in number.
+        proven: Events that a checkpoint of a trusted key proves.
+        pending: Events that nothing proves yet, where keys are trusted.
+        refuted: Events in whose place a trusted key has signed another record.
+        not_judged: Events where no key is trusted.
+        clear: Events that were logged with encryption off.
+        foreign: Foreign events that are in the index.
+        damaged: The damaged records that were read last, bounded in number.
+    """
+
+    events: int
+    first: str | None
+    last: str | None
+    days: list[tuple[str, int]]
+    services: list[ServiceLife]
+    more_services: int
+    gaps: list[Gap]
+    more_gaps: int
+    outages: list[Outage]
+    readers: list[Reader]
+    proven: int
+    pending: int
+    refuted: int
+    not_judged: int
+    clear: int
+    foreign: int
+    damaged: list[Damage]
