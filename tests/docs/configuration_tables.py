@@ -15,11 +15,15 @@ from pydantic_core import PydanticUndefined
 from telemetry.config import (
     AuditConfig,
     EncryptionConfig,
+    ExplorerConfig,
     GatewayConfig,
     GatewayLimits,
+    GrantsConfig,
     KafkaConfig,
+    OidcConfig,
     OtlpConfig,
     OutboxConfig,
+    ProxyIdentityConfig,
     SharedStreamsConfig,
     SigningConfig,
     StorageConfig,
@@ -43,6 +47,10 @@ MODELS: tuple[tuple[type[BaseModel], str], ...] = (
     (GatewayConfig, "gateway_config"),
     (GatewayLimits, "gateway_config.limits"),
     (OtlpConfig, "gateway_config.otlp"),
+    (ExplorerConfig, "explorer_config"),
+    (OidcConfig, "explorer_config.oidc"),
+    (ProxyIdentityConfig, "explorer_config.proxy"),
+    (GrantsConfig, "explorer_config.oidc.grants"),
 )
 
 

@@ -2,6 +2,10 @@
 
 from telemetry.config.audit import AuditConfig
 from telemetry.config.encryption import EncryptionConfig, SigningConfig
+from telemetry.config.explorer.grants import GrantsConfig
+from telemetry.config.explorer.oidc import OidcConfig
+from telemetry.config.explorer.proxy import ProxyIdentityConfig
+from telemetry.config.explorer.serving import ExplorerConfig
 from telemetry.config.gateway.limits import GatewayLimits
 from telemetry.config.gateway.otlp import OtlpConfig
 from telemetry.config.gateway.serving import GatewayConfig
@@ -14,11 +18,15 @@ from telemetry.config.telemetry import TelemetryConfig
 __all__ = [
     "AuditConfig",
     "EncryptionConfig",
+    "ExplorerConfig",
     "GatewayConfig",
     "GatewayLimits",
+    "GrantsConfig",
     "KafkaConfig",
+    "OidcConfig",
     "OtlpConfig",
     "OutboxConfig",
+    "ProxyIdentityConfig",
     "SharedStreamsConfig",
     "SigningConfig",
     "StorageConfig",

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from pydantic import Field, field_validator, model_validator
 
 from telemetry.config.audit import AuditConfig
+from telemetry.config.explorer.serving import ExplorerConfig
 from telemetry.config.gateway.serving import GatewayConfig
 from telemetry.config.local import local_problem
 from telemetry.config.model import ConfigModel
@@ -60,6 +61,7 @@ class TelemetryConfig(ConfigModel):
         audit_config: The audit pipeline.
         outbox_config: The database whose outbox is relayed (docs/outbox.md).
         gateway_config: The gateway for services in other languages (docs/gateway.md).
+        explorer_config: The explorer in which auditors look at the trail (docs/explorer.md).
     """
 
     service_name: str = Field(default_factory=default_service_name, validate_default=True)
@@ -68,6 +70,7 @@ class TelemetryConfig(ConfigModel):
     audit_config: AuditConfig
     outbox_config: OutboxConfig | None = None
     gateway_config: GatewayConfig | None = None
+    explorer_config: ExplorerConfig | None = None
 
     @field_validator("environment")
     @classmethod

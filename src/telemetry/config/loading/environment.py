@@ -10,6 +10,7 @@ from typing import Any
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from telemetry.config.audit import AuditConfig
+from telemetry.config.explorer.serving import ExplorerConfig
 from telemetry.config.gateway.serving import GatewayConfig
 from telemetry.config.loading.short_variables import (
     PREFIX,
@@ -36,6 +37,7 @@ class Sections(BaseSettings):
     audit_config: AuditConfig | None = None
     outbox_config: OutboxConfig | None = None
     gateway_config: GatewayConfig | None = None
+    explorer_config: ExplorerConfig | None = None
 
 
 class Environment:

@@ -70,6 +70,8 @@ def _listen(addresses: str) -> dict[str, list[str]]:
 
 _AUDIT = ("audit_config",)
 _GATEWAY = ("gateway_config",)
+_EXPLORER = ("explorer_config",)
+_OIDC = (*_EXPLORER, "oidc")
 SHORT_VARIABLES = (
     ShortVariable("SERVICE_NAME", (), "service_name", "payments"),
     ShortVariable("ENVIRONMENT", (), "environment", "production"),
@@ -140,6 +142,11 @@ SHORT_VARIABLES = (
     ShortVariable("GATEWAY_PRIVATE_KEY", _GATEWAY, "tls_key", "/etc/telemetry/tls/tls.key"),
     ShortVariable("GATEWAY_CLIENT_CA", _GATEWAY, "client_ca", "/etc/telemetry/tls/ca.crt"),
     ShortVariable("GATEWAY_IDENTITIES", _GATEWAY, "identities", "/etc/telemetry/identities.toml"),
+    ShortVariable("EXPLORER_LISTEN", _EXPLORER, "listen", "https://0.0.0.0:8443"),
+    ShortVariable("EXPLORER_CERTIFICATE", _EXPLORER, "tls_certificate", "/etc/telemetry/tls/tls.crt"),
+    ShortVariable("EXPLORER_PRIVATE_KEY", _EXPLORER, "tls_key", "/etc/telemetry/tls/tls.key"),
+    ShortVariable("EXPLORER_CLIENT_SECRET", _OIDC, "client_secret", ""),
+    ShortVariable("EXPLORER_CLIENT_SECRET_FILE", _OIDC, "client_secret_file", "/run/secrets/explorer-client-secret"),
 )
 """Each stands for fields that also have a long name, ``TELEMETRY_`` and the path joined by ``__``."""
 

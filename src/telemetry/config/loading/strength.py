@@ -53,6 +53,11 @@ def _more(value: Any) -> float | None:
         return None
 
 
+def _less(value: Any) -> float | None:
+    strength = _more(value)
+    return None if strength is None else -strength
+
+
 def _earlier(value: Any) -> float | None:
     # As the model reads it, which also accepts seconds since the epoch.
     try:
@@ -89,12 +94,19 @@ _STRENGTHS: Mapping[tuple[str, ...], Callable[[Any], float | None]] = {
     ("gateway_config", "allow_plain_http"): _when_false,
     ("gateway_config", "client_certificates"): _client_certificates,
     ("gateway_config", "forwarded_certificates"): _when_false,
+    ("explorer_config", "allow_plain_http"): _when_false,
+    ("explorer_config", "session_idle_seconds"): _less,
+    ("explorer_config", "session_seconds"): _less,
 }
 """A larger number is stricter; None is a value that the model refuses."""
 _LESS = (
     ("audit_config", "clear_fields"),
     ("audit_config", "scrub_spared_keys"),
     ("gateway_config", "trusted_proxies"),
+    ("explorer_config", "public_urls"),
+    ("explorer_config", "trusted_proxies"),
+    ("explorer_config", "proxy", "peers"),
+    ("explorer_config", "oidc", "algorithms"),
 )
 """Lists of which the environment may leave something out, and add nothing."""
 _ENCRYPTION, _SIGNING = ("audit_config", "encryption_config"), ("audit_config", "signing_config")
@@ -103,6 +115,8 @@ _KEY_FIELDS = (
     *("project_id", "location", "key_ring", "gcp_key_name", "key_path", "public_key", "endpoint_url", "ca_path"),
 )
 """What says which key wraps, and where its service is: with another one, others could open the trail."""
+_OIDC, _PROXY = ("explorer_config", "oidc"), ("explorer_config", "proxy")
+_GRANTS = tuple(f"{right}_{kind}" for right in ("sealed", "reader", "exporter") for kind in ("groups", "subjects"))
 _FIXED = (
     ("audit_config", "event_policies"),
     ("audit_config", "scrub_keys"),
@@ -113,6 +127,8 @@ _FIXED = (
     ("gateway_config", "identities"),
     ("gateway_config", "client_ca"),
     *((*_ENCRYPTION, name) for name in _KEY_FIELDS),
+    *((*_OIDC, name) for name in ("issuer", "client_id", "subject_claim", "groups_claim", "ca_path")),
+    *((*_PROXY, name) for name in ("user_header", "groups_header", "groups_separator")),
 )
 """Fields of which no other value is stricter."""
 _SECRETS = (("audit_config", "storage_secret"), ("audit_config", "storage_secret_file"), _SIGNING)
@@ -122,8 +138,10 @@ _WITH_THE_KEY: Mapping[tuple[str, ...], tuple[tuple[str, ...], ...]] = {
     ("audit_config", "fallback_sibling_keys"): (_SIGNING,),
     ("audit_config", "former_storage_secrets"): _SECRETS,
     ("audit_config", "former_storage_secret_files"): _SECRETS,
+    **{(*section, "grants", name): (section,) for section in (_OIDC, _PROXY) for name in _GRANTS},
 }
-"""Further keys: each opens the trail, or is believed by readers or a replay. They are in the file if the key is."""
+"""Further keys: each opens the trail, or is believed by readers or a replay. They are in the file if the key is; and so is
+who may read in the explorer, if the file says how persons sign in."""
 
 
 def weakened(
