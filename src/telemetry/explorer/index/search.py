@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.reader.entry import Proven
@@ -30,7 +30,7 @@ class Search:
         ConfigurationError: There are too many services or producers.
     """
 
-    wanted: EventFilter = EventFilter()
+    wanted: EventFilter = field(default_factory=EventFilter)
     services: frozenset[str] = frozenset()
     producers: frozenset[str] = frozenset()
     proven: frozenset[Proven] = frozenset()
