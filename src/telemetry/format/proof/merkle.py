@@ -77,11 +77,16 @@ class Frontier:
             if self.size:
                 block = min(block, self.size & -self.size)
             end = start + block * HASH_BYTES
-            self._push(_subtree_root(view[start:end]), block)
+            self.push(subtree_root(view[start:end]), block)
             start, remaining = end, remaining - block
 
-    def _push(self, root: bytes, leaves: int) -> None:
-        """Add a complete subtree; the size is a multiple of its number of leaves."""
+    def push(self, root: bytes, leaves: int) -> None:
+        """Add a complete subtree.
+
+        Args:
+            root: Its root.
+            leaves: Its number of leaves, a power of two that divides the size.
+        """
         before = self.size // leaves
         self.size += leaves
         while before & 1:
@@ -185,8 +190,8 @@ def split_hashes(data: bytes) -> list[bytes]:
     return [bytes(data[start : start + HASH_BYTES]) for start in range(0, len(data), HASH_BYTES)]
 
 
-def _subtree_root(level: bytes) -> bytes:
-    """Return the root of a complete subtree, level by level."""
+def subtree_root(level: bytes) -> bytes:
+    """Return the root of a complete subtree, of leaf hashes that are packed one after the other."""
     width = 2 * HASH_BYTES
     while len(level) > HASH_BYTES:
         level = b"".join(
