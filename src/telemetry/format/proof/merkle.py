@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from telemetry.exceptions import FormatError, TamperedError
 
@@ -219,11 +220,25 @@ def inclusion_path(leaves: Iterable[bytes], index: int) -> list[bytes]:
     return builder.path()
 
 
-def verify_inclusion(leaf: bytes, *, index: int, size: int, path: Sequence[bytes], root: bytes) -> None:
-    """Check that a leaf hash is number ``index`` in the tree of ``size`` leaves (RFC 9162 section 2.1.3.2).
+class PathStep(NamedTuple):
+    """One step from a leaf towards the root.
+
+    Attributes:
+        sibling: The hash that the path gives.
+        is_left: Whether the sibling is on the left.
+        node: Hash of the two together.
+    """
+
+    sibling: bytes
+    is_left: bool
+    node: bytes
+
+
+def walk_path(leaf: bytes, *, index: int, size: int, path: Sequence[bytes]) -> Iterator[PathStep]:
+    """Yield the steps from leaf number ``index`` to the root of a tree of ``size`` leaves (RFC 9162 section 2.1.3.2).
 
     Raises:
-        TamperedError: The leaf is not at that place in the tree, or the path has the wrong length.
+        TamperedError: There is no such leaf, or the path has the wrong length.
     """
     if not 0 <= index < size or len(path) > MAX_PATH:
         message = f"there is no leaf {index} in a tree of {size} leaves"
@@ -231,19 +246,35 @@ def verify_inclusion(leaf: bytes, *, index: int, size: int, path: Sequence[bytes
     node, last, computed = index, size - 1, leaf
     for sibling in path:
         if last == 0:
-            break
+            raise TamperedError(_not_in_tree(index, size))
         # A right child, or the last node of its level: its sibling is on the left.
-        if node & 1 or node == last:
+        is_left = bool(node & 1) or node == last
+        if is_left:
             computed = node_hash(sibling, computed)
             node, last = climb(node, last)
         else:
             computed = node_hash(computed, sibling)
+        yield PathStep(sibling, is_left, computed)
         node, last = node >> 1, last >> 1
-    else:
-        if last == 0 and computed == root:
-            return
-    message = f"leaf {index} is not in the tree of {size} leaves that was signed"
-    raise TamperedError(message)
+    if last != 0:
+        raise TamperedError(_not_in_tree(index, size))
+
+
+def verify_inclusion(leaf: bytes, *, index: int, size: int, path: Sequence[bytes], root: bytes) -> None:
+    """Check that a leaf hash is number ``index`` in the tree of ``size`` leaves.
+
+    Raises:
+        TamperedError: The leaf is not at that place in the tree, or the path has the wrong length.
+    """
+    computed = leaf
+    for step in walk_path(leaf, index=index, size=size, path=path):
+        computed = step.node
+    if computed != root:
+        raise TamperedError(_not_in_tree(index, size))
+
+
+def _not_in_tree(index: int, size: int) -> str:
+    return f"leaf {index} is not in the tree of {size} leaves that was signed"
 
 
 def _placed(tree: Frontier) -> list[tuple[int, bytes]]:

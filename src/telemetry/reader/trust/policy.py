@@ -110,6 +110,10 @@ class TrustPolicy:
             binds_first_source=True,
         )
 
+    def afresh(self) -> TrustPolicy:
+        """Return the same policy before it has judged anything: no key is bound to a service yet."""
+        return TrustPolicy(self.keys, self.rules, self.late, self.binds_first_source)
+
     def candidates(self) -> tuple[PublicKey, ...]:
         """Return every key under which a signature is worth checking."""
         return tuple(dict.fromkeys(key.public for key in self.keys))

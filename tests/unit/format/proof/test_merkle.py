@@ -90,6 +90,18 @@ def test_path_proves_its_leaf_alone() -> None:
                         merkle.verify_inclusion(LEAVES[index], index=other, size=size, path=path, root=root)
 
 
+def test_each_step_of_a_path_joins_two_hashes() -> None:
+    path = merkle.inclusion_path(LEAVES[:13], 12)
+    node = LEAVES[12]
+
+    for step in merkle.walk_path(node, index=12, size=13, path=path):
+        left, right = (step.sibling, node) if step.is_left else (node, step.sibling)
+        node = merkle.node_hash(left, right)
+        assert step.node == node
+
+    assert node == defined_root(LEAVES[:13])
+
+
 @pytest.mark.parametrize("change", ["longer", "shorter", "altered", "swapped", "endless"])
 def test_altered_inclusion_path_is_refused(change: str) -> None:
     path = merkle.inclusion_path(LEAVES[:13], 6)

@@ -149,6 +149,14 @@ def test_binding_of_an_earlier_verification_continues() -> None:
     assert not policy.judge(MARKETING, _statement()).accepted
 
 
+def test_policy_afresh_forgets_whom_keys_signed_for() -> None:
+    policy = TrustPolicy.of_keys([MARKETING])
+    policy.bind(MARKETING, "/production/marketing")
+
+    assert policy.afresh().judge(MARKETING, _statement()).accepted
+    assert not policy.judge(MARKETING, _statement()).accepted
+
+
 @pytest.mark.parametrize("time", ["2026-13-01T00:00:00Z", "2026-02-30T00:00:00Z", "now", "", "2026-01-01T00:00:00"])
 def test_time_that_is_none_is_refused(time: str) -> None:
     statement = Statement(roles=frozenset({Role.SERVICE}), source="/production/payments", signed_at=time)

@@ -10,7 +10,6 @@ from typing import Annotated
 import msgspec
 import typer
 
-from telemetry.cli.commands.prove.copied import CopiedTrail
 from telemetry.cli.options.connection import Loader, with_connection
 from telemetry.cli.options.judging import Judging, with_judging
 from telemetry.cli.options.sources import NO_TOPIC
@@ -23,6 +22,7 @@ from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.reader.verify.html_report import render_html
 from telemetry.reader.verify.state import VerifierState
 from telemetry.reader.verify.verifier import Verifier
+from telemetry.trail.copied import CopiedTrail
 from telemetry.trail.verifying import read_into
 
 app = typer.Typer(add_completion=False)
@@ -111,7 +111,7 @@ def verify(
     starts = known.positions.get(audit.kafka_topic) if continued and known is not None else None
     copied = CopiedTrail(file) if file is not None else None
     scope = (
-        copied.read(verifier, config)
+        copied.read(verifier, config, progress=Bars())
         if copied is not None
         else read_into(verifier, config, starts=starts, progress=Bars())
     )

@@ -1,14 +1,14 @@
-"""Reads the copy of a trail for ``verify``, and notes what the copy does not say."""
+"""Reads the copy of a trail to verify it, and notes what the copy does not say."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
 
-from telemetry.cli.output.console import progress
 from telemetry.config import TelemetryConfig
 from telemetry.reader import FileSource, Place, RawRecord
 from telemetry.reader.verify.verifier import Verifier
+from telemetry.trail.progress import NO_PROGRESS, ProgressDisplay
 from telemetry.trail.stored import open_storage_keys
 from telemetry.version import __version__
 
@@ -27,23 +27,26 @@ class CopiedTrail:
         self._misplaced = 0
         self._first_misplaced: Place | None = None
 
-    def read(self, verifier: Verifier, config: TelemetryConfig) -> dict[str, str]:
+    def read(
+        self, verifier: Verifier, config: TelemetryConfig, *, progress: ProgressDisplay = NO_PROGRESS
+    ) -> dict[str, str]:
         """Give every record to the verifier; return a description of what was read, for the report.
 
         Args:
             verifier: Gets the records.
             config: Names the keys of a sealed fallback object.
+            progress: Shows how far it is.
 
         Raises:
             ConfigurationError: The file cannot be opened.
             StorageError: It cannot be read to its end.
         """
-        with ExitStack() as stack, progress("verifying") as (bar, task):
+        with ExitStack() as stack, progress.step("verifying") as step:
             for record in FileSource(self._path, keys=open_storage_keys(config, stack)):
                 if isinstance(record, RawRecord):
                     self._note(record.place)
                 verifier.observe(record)
-                bar.advance(task)
+                step.advance()
         scope = {"file": str(self._path), "read with": f"telemetry {__version__}"}
         for (topic, partition), (low, high) in sorted(self._bounds.items()):
             verifier.note_bounds(topic, partition, low=low, high=high)
