@@ -1,0 +1,69 @@
+"""A signed trail on a broker in this process, and what proves it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from telemetry.config import AuditConfig, TelemetryConfig
+from telemetry.encryption.signing_key import SigningKey
+from telemetry.explorer.jobs.trail_source import TrailSource
+from telemetry.format.proof.signed_note import PublicKey
+from telemetry.reader.trust import TrustPolicy
+from telemetry.sync import Telemetry
+from telemetry.testing import EmbeddedKafka
+
+PASSPHRASE = "correct horse"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedTrail:
+    """A trail that has ended, and 30 of its events."""
+
+    config: TelemetryConfig
+    folder: Path
+    public_key: str
+    ids: tuple[str, ...]
+
+    @property
+    def source(self) -> TrailSource:
+        return TrailSource(self.config)
+
+    @property
+    def policy(self) -> TrustPolicy:
+        return TrustPolicy.of_keys([PublicKey.parse(self.public_key)])
+
+    def log(self, number: int = 1) -> list[str]:
+        """Log some more events, as another process of the service."""
+        return _log(self.config, number)
+
+
+@pytest.fixture(scope="module")
+def trail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SignedTrail]:
+    folder = tmp_path_factory.mktemp("trail")
+    with EmbeddedKafka() as kafka:
+        yield signed_trail(kafka, folder)
+
+
+def signed_trail(kafka: EmbeddedKafka, folder: Path) -> SignedTrail:
+    key = SigningKey.create(folder / "signing", PASSPHRASE, name="audit")
+    values: dict[str, Any] = {
+        "kafka_brokers": kafka.bootstrap_servers,
+        "security_protocol": "PLAINTEXT",
+        "encryption_config": {"provider": "local_key", "key_path": folder / "key", "passphrase": PASSPHRASE},
+        "storage_config": {"provider": "local_file", "base_path": folder / "fallback"},
+        "signing_config": {"key_path": folder / "signing", "passphrase": PASSPHRASE, "every_events": 10},
+    }
+    config = TelemetryConfig(audit_config=AuditConfig(**values))
+    return SignedTrail(config=config, folder=folder, public_key=key.public_key, ids=tuple(_log(config, 30)))
+
+
+def _log(config: TelemetryConfig, count: int) -> list[str]:
+    with Telemetry(config) as telemetry:
+        return [
+            telemetry.audit.log("work", {"number": number}, f"user-{number % 5}").event_id for number in range(count)
+        ]
