@@ -1,0 +1,141 @@
+"""Every template is escaped, misses no name, and forms complete pages under a strict policy."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+
+import jinja2
+import pytest
+
+from telemetry.pages.addresses import own_url
+from telemetry.pages.environment import page_environment, render
+from telemetry.pages.marks import ALL_MARKS, attested, record_marks
+from telemetry.pages.moments import is_zone, local, utc
+from telemetry.pages.style import style
+from tests.support.seen_page import SeenPage
+
+EVIL = "<script>alert(1)</script>\u202e\"'&\x1b\ud800"
+SAMPLE = """{% extends "filed.html" %}{% import "macros.html" as ui %}
+{% block title %}{{ evil }}{% endblock %}
+{% block main %}
+<h1>{{ evil|shown }}</h1><p title="{{ evil }}">{{ evil }} <a href="{{ own_url("/search", evil, user=evil) }}">{{ evil|short(5) }}</a></p>
+{{ ui.marks(record_marks("no", is_sealed=false, is_foreign=true, via=evil, is_opened=false)) }}
+{{ ui.facts({evil: evil}) }}{{ ui.facts([]) }}{{ ui.moment(evil) }}{{ ui.long_text(evil * 50) }}{{ ui.legend() }}
+{{ ui.banner("bad", evil, alert=true) }}{{ ui.progress(3, 10, label=evil) }}
+{% call ui.verdict_box("tampered", evil) %}<p>{{ evil }}</p>{% endcall %}
+{% call ui.table(evil, "t") %}<tbody><tr><td>{{ evil }}</td></tr></tbody>{% endcall %}
+{% endblock %}"""
+
+
+def test_page_of_hostile_values_has_no_foreign_element() -> None:
+    text = page_environment().from_string(SAMPLE).render(evil=EVIL)
+    page = SeenPage(text)
+
+    assert "script" not in page.tags
+    assert "\u202e" not in text
+    assert "\x1b" not in text
+    assert text.encode()
+    assert all(address.startswith("/search/%3Cscript%3E") for address in page.addresses)
+
+
+def test_policy_allows_exactly_the_style_inside() -> None:
+    text = page_environment().from_string('{% extends "filed.html" %}').render()
+    inside = re.search(r"<style>(.*?)</style>", text, re.DOTALL)
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)
+
+    assert inside is not None
+    assert policy is not None
+    assert inside[1] == style()
+    digest = base64.b64encode(hashlib.sha256(inside[1].encode()).digest()).decode()
+    assert policy[1] == f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+
+
+def test_site_page_has_landmarks_and_nothing_inline() -> None:
+    page = SeenPage(page_environment().from_string('{% extends "layout.html" %}').render())
+
+    assert {"header", "nav", "main"} <= set(page.tags)
+    assert not {"script", "style"} & set(page.tags)
+    assert page.addresses == ["/style.css", "#main"]
+
+
+def test_style_refers_to_nothing_outside() -> None:
+    assert "://" not in style()
+    assert "url(" not in style()
+    assert "@import" not in style()
+    assert "<" not in style()
+
+
+def test_undefined_name_is_an_error() -> None:
+    with pytest.raises(jinja2.UndefinedError):
+        page_environment().from_string("{{ nobody }}").render()
+
+
+def test_template_in_text_is_not_rendered() -> None:
+    assert page_environment().from_string("{{ text }}").render(text="{{ 7 * 7 }}") == "{{ 7 * 7 }}"
+
+
+def test_package_cannot_replace_a_shared_template() -> None:
+    environment = page_environment("telemetry.pages")
+
+    assert "frame.html" in environment.list_templates()
+    assert render(environment, "layout.html").startswith("<!DOCTYPE html>")
+
+
+@pytest.mark.parametrize("path", ["//elsewhere", "/\\elsewhere", "elsewhere", "javascript:alert(1)"])
+def test_link_to_elsewhere_is_refused(path: str) -> None:
+    with pytest.raises(ValueError, match="within the site"):
+        own_url(path)
+
+
+def test_link_escapes_texts_of_events() -> None:
+    assert own_url("/history", "a/b", "\ud800?#") == "/history/a%2Fb/%3F%3F%23"
+    assert own_url("/search", user="a&b=c", type_=["x", "y z"], since=None, text="") == (
+        "/search?user=a%26b%3Dc&type=x&type=y%20z"
+    )
+    assert own_url("/") == "/"
+    assert own_url("/", "\\\\evil") == "/%5C%5Cevil"
+
+
+def test_times_are_utc_first_then_local() -> None:
+    assert str(utc("2026-01-03T03:04:05.123456Z")) == (
+        '<time datetime="2026-01-03T03:04:05.123456Z">2026-01-03 03:04:05.123 UTC</time>'
+    )
+    assert str(local("2026-01-03T03:04:05Z", "Europe/Berlin")) == '<span class="local">04:04:05 CET</span>'
+    assert str(local("2026-01-03T23:04:05Z", "Europe/Berlin")) == '<span class="local">2026-01-04 00:04:05 CET</span>'
+
+
+@pytest.mark.parametrize(
+    ("time", "zone"),
+    [
+        ("2026-02-31T00:00:00Z", "Europe/Berlin"),
+        ("9999-12-31T23:59:59Z", "Asia/Tokyo"),
+        ("0001-01-01T00:00:00Z", "America/New_York"),
+        ("<script>", "Europe/Berlin"),
+        ("2026-01-03T03:04:05Z", "../../etc/passwd"),
+        ("2026-01-03T03:04:05Z", "No/Where"),
+        ("2026-01-03T03:04:05Z", None),
+        ("٢٠٢٦-01-03T03:04:05Z", "Europe/Berlin"),
+    ],
+)
+def test_odd_time_or_zone_shows_no_local_time(time: str, zone: str | None) -> None:
+    assert local(time, zone) == ""
+    assert "<script" not in utc(time)
+
+
+def test_folder_of_zones_is_no_zone() -> None:
+    assert is_zone("Europe/Berlin")
+    assert not is_zone("Europe")
+    assert not is_zone("x" * 10_000)
+    assert not is_zone("/etc/localtime")
+    assert not is_zone("UTC\x00")
+
+
+def test_every_mark_has_words_and_a_meaning() -> None:
+    assert len({mark.text for mark in ALL_MARKS}) == len(ALL_MARKS)
+    assert all(mark.meaning.endswith(".") for mark in ALL_MARKS)
+    assert [mark.text for mark in record_marks("yes", is_sealed=True)] == ["proven"]
+    marks = record_marks("not judged", is_sealed=False, is_foreign=True, via="/prod/gateway", is_opened=False)
+    assert [mark.text for mark in marks] == ["not judged", "not sealed", "foreign", "logged through", "sealed"]
+    assert attested("key-1").of == "key-1"
