@@ -3,9 +3,9 @@ from __future__ import annotations
 import logging
 
 import pytest
-from telemetry.explorer.access.right import Right
 
 from telemetry.exceptions import TransportError
+from telemetry.explorer.access.right import Right
 from telemetry.explorer.jobs.job import Job, JobState
 from tests.unit.explorer.jobs.works import GatedWork, done_work, person, session
 

@@ -7,7 +7,6 @@ import threading
 from telemetry.explorer.access.person import Person
 from telemetry.explorer.access.right import Right
 from telemetry.explorer.access.session import Session
-
 from telemetry.explorer.jobs.job_progress import JobProgress
 from tests.support.until import PATIENCE
 
