@@ -14,6 +14,7 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 EXPECTED_SECONDS: dict[str, float] = {
     "tests/fault/test_outage.py": 120,
+    "tests/explorer/": 90,
     "tests/gateway/test_generated_requests.py": 30,
     "tests/gateway/test_requests.py": 12,
     "tests/fault/test_web_servers.py::": 10,
@@ -128,15 +129,19 @@ EXPECTED_SECONDS: dict[str, float] = {
     "tests/kafka/test_security.py::": 3,
     "tests/kafka/test_error_log.py::": 2,
 }
-"""Seconds of a file, or, where the name has ``::``, of each of its tests, which then need not run on one worker.
+"""Seconds of a file, or, where the name has ``::``, of each of its tests, which then need not run on one worker. A folder,
+whose name ends with a slash, runs on one worker as a whole: its tests share what takes long to build.
 
 Measured on two cores. Work that is not listed counts as short, so an entry that is out of date only costs time.
 """
 
 
 def scope_of(nodeid: str) -> str:
-    """Return what stays together on one worker: a test's file, or the test alone."""
+    """Return what stays together on one worker: a test's file, the test alone, or a whole folder."""
     file = nodeid.partition("::")[0]
+    folder = f"{file.rpartition('/')[0]}/"
+    if folder in EXPECTED_SECONDS:
+        return folder
     return nodeid if f"{file}::" in EXPECTED_SECONDS else file
 
 

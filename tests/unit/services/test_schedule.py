@@ -12,7 +12,7 @@ _ROOT = Path(__file__).parents[3]
 
 
 def test_listed_files_exist() -> None:
-    absent = [name for name in EXPECTED_SECONDS if not (_ROOT / name.partition("::")[0]).is_file()]
+    absent = [name for name in EXPECTED_SECONDS if not (_ROOT / name.partition("::")[0]).exists()]
 
     assert absent == []
 
@@ -20,6 +20,11 @@ def test_listed_files_exist() -> None:
 def test_file_stays_on_one_worker() -> None:
     assert scope_of("tests/fault/test_outage.py::test_x[a::b]") == "tests/fault/test_outage.py"
     assert scope_of("tests/unit/test_package.py::test_y") == "tests/unit/test_package.py"
+
+
+def test_folder_stays_on_one_worker() -> None:
+    assert scope_of("tests/explorer/test_tasks.py::test_x[1]") == "tests/explorer/"
+    assert expected_seconds("tests/explorer/") == EXPECTED_SECONDS["tests/explorer/"]
 
 
 def test_independent_tests_are_spread() -> None:
