@@ -78,8 +78,10 @@ OTHERS = {
     "another service": Sealer(PROVIDER, service="billing").seal(span=5),
     "hashed Kafka key": Sealer(PROVIDER, hmac_secret=b"s" * 32).seal(span=6),
     "nothing projected": Sealer(PROVIDER, clear_fields=()).seal(span=None),
-    "hidden type": Sealer(PROVIDER, hide_event_type=True).seal(span=7),
-    "recognizable repeat": Sealer(PROVIDER, hide_event_type=True, dedup="order-4711").seal(span=8),
+    "hidden type": Sealer(PROVIDER, features=("hidden-type",)).seal(span=7),
+    "recognizable repeat": Sealer(PROVIDER, features=("hidden-type",), dedup="order-4711").seal(span=8),
+    "disclosable": Sealer(PROVIDER, features=("disclosable", "hidden-type"), dedup="order-4711").seal(span=9),
+    "disclosable, nothing projected": Sealer(PROVIDER, features=("disclosable",), clear_fields=()).seal(span=None),
 }
 GENUINE = {"the record": RECORD, **OTHERS}
 # An opener that knows every head uses the fast decoder; one that never opened a record uses the full decoder.

@@ -36,7 +36,7 @@ class Sealer:
         service: The service that the events belong to.
         hmac_secret: For ``key_mode="hmac"``.
         clear_fields: Event fields to project outside.
-        hide_event_type: Show no event type outside.
+        features: Features that every event uses.
         dedup: By what repeats of its calls are recognized.
     """
 
@@ -48,7 +48,7 @@ class Sealer:
         service: str = "shop",
         hmac_secret: bytes | None = None,
         clear_fields: tuple[str, ...] = CLEAR_FIELDS,
-        hide_event_type: bool = False,
+        features: tuple[str, ...] = (),
         dedup: str | None = None,
     ) -> None:
         self._factory = EventFactory(
@@ -58,7 +58,7 @@ class Sealer:
             max_event_bytes=1 << 20,
             hmac_secret=hmac_secret,
             clear_fields=clear_fields,
-            hide_event_type=hide_event_type,
+            features=features,
         )
         self._dedup = {} if dedup is None else {"idempotency_key": dedup}
         source = source_of("production", service)

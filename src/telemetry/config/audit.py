@@ -106,6 +106,8 @@ class AuditConfig(ConfigModel):
         clear_fields: Event fields to show outside the sealed part too.
         hide_event_type: Show ``telemetry.event`` outside the sealed part instead of the event type; readers of earlier
             versions refuse such events.
+        disclosable: Commit to the content of each event outside the sealed part, so that single events can be shown to others
+            without a key (docs/adr/0037); readers of earlier versions refuse such events.
         scrub: Replace secrets and payment card numbers in every event (docs/catalog.md); a call may ask for it with ``scrub=True``.
         scrub_keys: Further names of secrets.
         scrub_spared_keys: Names that are no secrets here.
@@ -178,6 +180,7 @@ class AuditConfig(ConfigModel):
     key_hmac_secret_file: Path | None = None
     clear_fields: tuple[str, ...] = ()
     hide_event_type: bool = False
+    disclosable: bool = False
     scrub: bool = False
     scrub_keys: tuple[str, ...] = ()
     scrub_spared_keys: tuple[str, ...] = ()
@@ -276,6 +279,9 @@ class AuditConfig(ConfigModel):
         if self.relay_only and self.self_audit:
             reason = "is true, and relay_only is: a relay has no key to seal events of its own"
             problems.append(Problem("self_audit", reason, "set it to false"))
+        if self.disclosable and not self.encryption_enabled:
+            reason = "is true, and encryption_enabled is false: there is nothing to disclose of what anyone can read"
+            problems.append(Problem("disclosable", reason, "set it to false, or seal the events"))
         problems += self._unfit_sharing()
         if self.data_key_max_bytes < self.max_event_bytes:
             problems.append(Problem("data_key_max_bytes", "is smaller than max_event_bytes", "raise it"))

@@ -249,3 +249,12 @@ def test_the_longest_names_fit_into_a_checkpoint(tmp_path: Path) -> None:
         names: dict[str, Any] = {field: too_long}
         with pytest.raises(ConfigurationError, match=f"{field}: has more than 2000 characters when it is percent-"):
             TelemetryConfig(audit_config=_local(tmp_path), **names)
+
+
+def test_events_in_the_clear_are_not_disclosable(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="nothing to disclose") as caught:
+        _local(tmp_path, disclosable=True, encryption_enabled=False)
+
+    assert [problem.field for problem in caught.value.problems] == ["disclosable"]
+    assert _local(tmp_path, disclosable=True).disclosable
+    assert not _local(tmp_path).disclosable

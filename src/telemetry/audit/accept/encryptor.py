@@ -6,11 +6,13 @@ import os
 from struct import Struct
 
 from telemetry.audit.accept.draft.event_draft import EventDraft
+from telemetry.audit.accept.salts import Salts
 from telemetry.audit.record import SealedRecord
 from telemetry.config import AuditConfig
 from telemetry.encryption.data_key import ActiveKey, DataKeyring
 from telemetry.exceptions import LifecycleError
 from telemetry.format.value import jwe
+from telemetry.format.value.commitment import salt_member, with_commitment
 from telemetry.format.value.features import RECIPIENTS
 from telemetry.format.value.parts import FRAME_BYTES
 from telemetry.format.value.recipients import recipients_digest
@@ -40,6 +42,7 @@ class AuditEncryptor:
         self._keyring = keyring
         self._source = source
         self._ivs: list[bytes] = []
+        self._salts = Salts()
 
     def seal(self, draft: EventDraft, producer: str, sequence: int) -> SealedRecord | None:
         """Return the event as a record, or None when no data key may be used now."""
@@ -62,9 +65,13 @@ class AuditEncryptor:
                 fixed += len(head) - len(template[1])
         iv = ivs.pop()
         begun = beginning % sequence
+        if draft.is_disclosable:
+            begun += salt_member(self._salts.draw())
         plaintext = b"".join((begun, rest, jwe.FILL[(len(begun) + len(rest)) % jwe.TEXT_MULTIPLE]))
         ciphertext = key.cipher.encrypt(iv, plaintext, protected)
         kafka_key, stamp, tail = draft.key, draft.id_and_time_json, draft.clear_tail
+        if draft.is_disclosable:
+            tail = with_commitment(tail, plaintext)
         size = fixed + len(kafka_key) + len(stamp) + len(tail) + (len(ciphertext) * 4 + 2) // 3
         return SealedRecord(
             event_id=draft.id,

@@ -79,7 +79,7 @@ class LocalPipeline:
         self._config = config
         self._catalog = catalog
         self._others: dict[str, LocalPipeline] = {}
-        self._factory = factory_of(config, catalog)
+        self._factory = factory_of(config, catalog, is_sealed=False)
         self._outbox = clear_outbox(config.audit_config, source=source_of(config.environment, config.service_name))
         self._sink = sink
         self._topic = topic

@@ -82,6 +82,7 @@ _STRENGTHS: Mapping[tuple[str, ...], Callable[[Any], float | None]] = {
     ("audit_config", "security_protocol"): _protocol,
     ("audit_config", "key_mode"): _key_mode,
     ("audit_config", "hide_event_type"): _when_true,
+    ("audit_config", "disclosable"): _when_true,
     ("audit_config", "self_audit"): _when_true,
     ("audit_config", "scrub"): _when_true,
     ("audit_config", "disable_core_dumps"): _when_true,

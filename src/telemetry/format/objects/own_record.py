@@ -15,7 +15,7 @@ from telemetry.format.objects.record_lines import StoredRecord
 from telemetry.format.proof.checkpoint import read_unverified
 from telemetry.format.proof.checkpoint_message import decode_checkpoint_message
 from telemetry.format.value import jwe
-from telemetry.format.value.message import CLEAR_ATTRIBUTES, DATA, Message, parse
+from telemetry.format.value.message import CLEAR_ATTRIBUTES, COMMITMENT, DATA, Message, parse
 from telemetry.format.value.open_record import open_clear_record
 from telemetry.format.value.render import key_hash
 
@@ -36,7 +36,7 @@ _NAMES = (
     "type",
     "traceparent",
 )
-_PLACES = {name: place for place, name in enumerate((*_NAMES, *CLEAR_ATTRIBUTES))}
+_PLACES = {name: place for place, name in enumerate((*_NAMES, *CLEAR_ATTRIBUTES, COMMITMENT))}
 
 _encode = msgspec.json.Encoder().encode
 

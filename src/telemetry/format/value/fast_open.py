@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from telemetry.exceptions import FormatError
 from telemetry.format.value import jwe
+from telemetry.format.value.commitment import expected_commitment
 from telemetry.format.value.event import AuditEvent
 from telemetry.format.value.head import parse_sequence
 from telemetry.format.value.message import DATA, MAX_VALUE_BYTES, SEQUENCE, Message
@@ -113,6 +114,7 @@ class KnownHeadDecoder:
         # 3.
         try:
             event = decode_in_place(plaintext, producer=self._owner[0], sequence=parse_sequence(value, len(self._head)))
+            commitment = expected_commitment(event, plaintext)
         except FormatError:
             return None
         # 4. The bytes of head, JWE header and end were compared above, so this completes the whole value.
@@ -121,7 +123,7 @@ class KnownHeadDecoder:
         is_unaltered = (
             key == expected_key
             and value[len(self._head) : marker_start + len(DATA)]
-            == render_middle(event.sequence, hashed=hashed, tail=tail_of(event))
+            == render_middle(event.sequence, hashed=hashed, tail=tail_of(event, commitment=commitment))
             and (event.producer, event.service_name, event.environment) == self._owner
             and event.recipients == self._recipients
         )

@@ -24,6 +24,8 @@ RECIPIENTS = "recipients"
 """The record names further wraps of its data key (``recipients.py``)."""
 RELAYED = "relayed"
 """Producer and sequence are not sealed: a relay gives them to an event that waited in an outbox (``outbox_row.py``)."""
+DISCLOSABLE = "disclosable"
+"""Outside is a commitment to the sealed bytes, inside the salt of it (``commitment.py``)."""
 MEMBERS = {
     DEDUP: "dedup",
     RECIPIENTS: "recipients",
@@ -37,7 +39,7 @@ MEMBERS = {
     "tenant-id": "tenant_id",
 }
 """The features that are a member of the event and nothing else, with its name; an event has both or neither."""
-KNOWN_FEATURES = frozenset((HIDDEN_TYPE, RELAYED, *MEMBERS))
+KNOWN_FEATURES = frozenset((HIDDEN_TYPE, RELAYED, DISCLOSABLE, *MEMBERS))
 
 HIDDEN_EVENT_TYPE = "telemetry.event"
 MAX_FEATURES = 16

@@ -68,6 +68,11 @@ def protected_header(kid: str) -> bytes:
     return canonical_base64.encode_url(b'{"alg":"dir","enc":"A256GCM","kid":"%b"}' % kid.encode())
 
 
+def filled(text: bytes) -> bytes:
+    """Return a JSON text with the spaces that follow it where it is sealed."""
+    return text + FILL[len(text) % TEXT_MULTIPLE]
+
+
 def seal(cipher: AESGCM, *, protected: bytes, iv: bytes, plaintext: bytes) -> bytes:
     """Return the compact serialization of a JSON text.
 
@@ -79,8 +84,7 @@ def seal(cipher: AESGCM, *, protected: bytes, iv: bytes, plaintext: bytes) -> by
         iv: 12 bytes that were never used with this key before.
         plaintext: The JSON text.
     """
-    padded = plaintext + FILL[len(plaintext) % TEXT_MULTIPLE]
-    sealed = cipher.encrypt(iv, padded, protected)
+    sealed = cipher.encrypt(iv, filled(plaintext), protected)
     parts = (canonical_base64.encode_url(part) for part in (iv, sealed[:-TAG_BYTES], sealed[-TAG_BYTES:]))
     return b".".join((protected, b"", *parts))
 

@@ -6,6 +6,7 @@ to the name of the data; and the data itself, a JWE. The names between them are 
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
@@ -34,6 +35,8 @@ CONTEXT_VERSION = "1"
 MAX_VALUE_BYTES = 128 << 20
 KEY_HASH_BYTES = 16
 KEY_HASH_CHARACTERS = 22
+COMMITMENT = "commitment"
+"""Attribute of a disclosable event, right before the data."""
 MAX_SEQUENCE = (1 << 53) - 1
 """The largest integer that every JSON parser keeps (RFC 8259 section 6)."""
 
@@ -61,7 +64,9 @@ _REQUIRED = (
     "data",
 )
 _KEY_ATTRIBUTES = ("keyid", "wrappedkey")
-_OWN = frozenset((*_REQUIRED, *_KEY_ATTRIBUTES, RECIPIENTS, "traceparent"))
+_OWN = frozenset((*_REQUIRED, *_KEY_ATTRIBUTES, RECIPIENTS, "traceparent", COMMITMENT))
+# 32 bytes in base64url; the unused bits of the last character are zero (RFC 4648 section 3.5).
+_DIGEST = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]", re.ASCII)
 
 _raw_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -104,6 +109,12 @@ class Message(NamedTuple):
     def recipients(self) -> str | None:
         """Text of the further wraps of the data key, in a record that names them."""
         text: str | None = self.attributes.get(RECIPIENTS)
+        return text
+
+    @property
+    def commitment(self) -> str | None:
+        """Commitment to the sealed bytes, in the record of a disclosable event."""
+        text: str | None = self.attributes.get(COMMITMENT)
         return text
 
     @property
@@ -186,9 +197,17 @@ def _require_types(attributes: dict[str, Any]) -> None:
     texts.append(attributes.get(RECIPIENTS, ""))
     if attributes["datacontenttype"] == SEALED:
         texts += [attributes.get(name) for name in _KEY_ATTRIBUTES]
+    if COMMITMENT in attributes:
+        _require_digest(attributes[COMMITMENT])
     fits = all(isinstance(text, str) for text in texts) and type(sequence) is int and 0 <= sequence <= MAX_SEQUENCE
     if not fits or attributes["specversion"] != "1.0" or attributes["datacontenttype"] not in (SEALED, CLEAR):
         message = "the record's attributes have the wrong types or versions"
+        raise MalformedRecordError(message)
+
+
+def _require_digest(text: object) -> None:
+    if not isinstance(text, str) or _DIGEST.fullmatch(text) is None:
+        message = f"the attribute {COMMITMENT!r} is not base64url of 32 bytes in its canonical form"
         raise MalformedRecordError(message)
 
 

@@ -8,8 +8,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from telemetry.exceptions import TamperedError
 from telemetry.format.value import jwe
+from telemetry.format.value.commitment import expected_commitment
 from telemetry.format.value.event import AuditEvent
-from telemetry.format.value.message import Message
+from telemetry.format.value.message import COMMITMENT, Message
 from telemetry.format.value.recipients import recipients_digest
 from telemetry.format.value.relayed import decode_in_place
 from telemetry.format.value.render import expected_value, projection
@@ -22,7 +23,8 @@ def open_record(value: bytes, *, key: bytes | None, message: Message, cipher: AE
     2. The data key is the one that sealed it: the JWE names the same commitment.
     3. The GCM tag matches the JWE's header, initialization vector and ciphertext.
     4. The plaintext is an event of a schema version that this library knows.
-    5. Key and value are what the sealed event makes them: no clear attribute was altered.
+    5. Key and value are what the sealed event makes them: no clear attribute was altered. That includes the commitment of
+       a disclosable event, which is computed from the plaintext again.
 
     Args:
         value: The record's value.
@@ -37,18 +39,12 @@ def open_record(value: bytes, *, key: bytes | None, message: Message, cipher: AE
     Raises:
         TamperedError: A step fails: at least one byte of key or value is not what the sealed event says.
     """
-    # 1.
-    parts = jwe.parse(message.data)
-    # 2. AES-GCM commits to no key: a ciphertext can be crafted that opens under two keys.
-    if not hmac.compare_digest(parts.kid, kid):
-        error = "the wrapped key is not the one that sealed this record (kid differs)"
-        raise TamperedError(error)
-    # 3.
-    plaintext = jwe.open_(cipher, parts)
+    # 1. to 3.
+    plaintext = sealed_bytes(message, cipher=cipher, kid=kid)
     # 4.
-    event = _event_of(plaintext, message)
+    event = event_in(plaintext, message)
     # 5.
-    require_unaltered(value, key=key, message=message, event=event)
+    require_unaltered(value, key=key, message=message, event=event, plaintext=plaintext)
     return event
 
 
@@ -58,17 +54,46 @@ def open_clear_record(value: bytes, *, key: bytes | None, message: Message) -> A
     Raises:
         TamperedError: The data is not an event, or a clear attribute differs from it.
     """
-    event = _event_of(message.data, message)
-    require_unaltered(value, key=key, message=message, event=event)
+    event = event_in(message.data, message)
+    require_unaltered(value, key=key, message=message, event=event, plaintext=message.data)
     return event
 
 
-def _event_of(plaintext: bytes, message: Message) -> AuditEvent:
+def sealed_bytes(message: Message, *, cipher: AESGCM, kid: str) -> bytes:
+    """Return what a record seals: steps 1 to 3 of :func:`open_record`.
+
+    Args:
+        message: The record's value, parsed.
+        cipher: AES-GCM with the unwrapped data key.
+        kid: The commitment to the data key, computed from the unwrapped key.
+
+    Raises:
+        TamperedError: A step fails.
+    """
+    # 1.
+    parts = jwe.parse(message.data)
+    # 2. AES-GCM commits to no key: a ciphertext can be crafted that opens under two keys.
+    if not hmac.compare_digest(parts.kid, kid):
+        error = "the wrapped key is not the one that sealed this record (kid differs)"
+        raise TamperedError(error)
+    # 3.
+    return jwe.open_(cipher, parts)
+
+
+def event_in(plaintext: bytes, message: Message) -> AuditEvent:
+    """Return the event of a plaintext, in the place of its record: step 4 of :func:`open_record`.
+
+    Raises:
+        NewerReaderNeededError: The event is of a later version, or uses features that only later versions know.
+        MalformedRecordError: The bytes are not an event.
+    """
     attributes = message.attributes
     return decode_in_place(plaintext, producer=attributes["producer"], sequence=attributes["sequence"])
 
 
-def require_unaltered(value: bytes, *, key: bytes | None, message: Message, event: AuditEvent) -> None:
+def require_unaltered(
+    value: bytes, *, key: bytes | None, message: Message, event: AuditEvent, plaintext: bytes
+) -> None:
     """Check that no cleartext byte of a record was altered.
 
     The sealed event determines every byte outside it (RFC 7519 section 5.3, replicated claims). So there is one Kafka
@@ -79,6 +104,7 @@ def require_unaltered(value: bytes, *, key: bytes | None, message: Message, even
         key: The record's Kafka key.
         message: The same value, parsed.
         event: The event that the record seals.
+        plaintext: The bytes that it seals.
 
     Raises:
         TamperedError: A byte differs; the message names the attribute.
@@ -92,10 +118,14 @@ def require_unaltered(value: bytes, *, key: bytes | None, message: Message, even
     if event.recipients != digest:
         error = f"the attribute 'recipients' of event {event.id} differs from the sealed event"
         raise TamperedError(error)
-    # 3. The whole value at once: spaces, escapes, order and repeated attributes count as well.
+    # 3. The commitment to the sealed bytes, by which others can be shown what they were.
+    if message.commitment != expected_commitment(event, plaintext):
+        error = f"the attribute {COMMITMENT!r} of event {event.id} is not the one of its sealed content"
+        raise TamperedError(error)
+    # 4. The whole value at once: spaces, escapes, order and repeated attributes count as well.
     if expected_value(event, message) == value:
         return
-    # 4. It was altered; the attribute is looked for only to name it.
+    # 5. It was altered; the attribute is looked for only to name it.
     expected = projection(event)
     for name, actual in message.attributes.items():
         if name in expected and (type(actual) is not type(expected[name]) or actual != expected[name]):

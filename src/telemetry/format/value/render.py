@@ -14,6 +14,7 @@ from telemetry.format.value.event import AuditEvent
 from telemetry.format.value.message import (
     CLEAR,
     CLEAR_ATTRIBUTES,
+    COMMITMENT,
     DATA,
     KEY_HASH_BYTES,
     NUMBER_AND_KEY_HASH,
@@ -48,7 +49,13 @@ def render_head(
 
 
 def render_tail(
-    event_id: str, *, time: str, event_type: str, traceparent: str | None = None, clear: Mapping[str, Any] | None = None
+    event_id: str,
+    *,
+    time: str,
+    event_type: str,
+    traceparent: str | None = None,
+    clear: Mapping[str, Any] | None = None,
+    commitment: str | None = None,
 ) -> bytes:
     """Return the part of a value between the key's hash and the data.
 
@@ -58,7 +65,10 @@ def render_tail(
         event_type: What happened.
         traceparent: The span as W3C Trace Context, or None.
         clear: Fields that the event projects outside, by attribute name.
+        commitment: Commitment to the sealed bytes of a disclosable event.
     """
+    if commitment is not None:
+        clear = {**(clear or {}), COMMITMENT: commitment}
     members = b',"id":"%b","time":"%b","type":%b' % (event_id.encode(), time.encode(), _encode(event_type))
     return members + render_rest(traceparent, clear)
 
@@ -115,7 +125,7 @@ def expected_value(event: AuditEvent, message: Message) -> bytes:
         wrapped_key=message.wrapped_key if message.is_sealed else None,
         recipients=message.recipients,
     )
-    tail = tail_of(event)
+    tail = tail_of(event, commitment=message.commitment)
     return render(
         head,
         sequence=event.sequence,
@@ -126,14 +136,20 @@ def expected_value(event: AuditEvent, message: Message) -> bytes:
     )
 
 
-def tail_of(event: AuditEvent) -> bytes:
-    """Return the only tail that the value of an event can have."""
+def tail_of(event: AuditEvent, *, commitment: str | None = None) -> bytes:
+    """Return the only tail that the value of an event can have.
+
+    Args:
+        event: The event.
+        commitment: Commitment to its sealed bytes, if it is disclosable.
+    """
     return render_tail(
         event.id,
         time=event.time,
         event_type=event.clear_type,
         traceparent=event.traceparent,
         clear=projected(event) if event.clear_fields else None,
+        commitment=commitment,
     )
 
 

@@ -16,7 +16,13 @@ from typing import Any
 
 import msgspec
 
-from telemetry.format.value.features import FEATURES_VERSION, HIDDEN_EVENT_TYPE, HIDDEN_TYPE, PLAIN_VERSION
+from telemetry.format.value.features import (
+    DISCLOSABLE,
+    FEATURES_VERSION,
+    HIDDEN_EVENT_TYPE,
+    HIDDEN_TYPE,
+    PLAIN_VERSION,
+)
 from telemetry.format.value.render import render_rest
 
 ID_AND_TIME = b',"id":"%b","time":"%b.%06dZ"'
@@ -50,14 +56,16 @@ class EventTemplate:
     Attributes:
         before_payload: Between the JSON of the user id and that of the payload.
         end: After the payload, in an event without optional fields.
+        is_disclosable: Whether every event is.
     """
 
-    __slots__ = ("_features", "_key_end", "before_payload", "end")
+    __slots__ = ("_features", "_key_end", "before_payload", "end", "is_disclosable")
 
     def __init__(
         self, *, service_name: str, environment: str, version: str, features: Collection[str] = frozenset()
     ) -> None:
         self._features = frozenset(features)
+        self.is_disclosable = DISCLOSABLE in self._features
         self._key_end = f":{service_name}"
         service = _encode(service_name), _encode(environment)
         self.before_payload = b',"service_name":%b,"environment":%b,"payload":' % service

@@ -12,6 +12,7 @@ from telemetry.encryption.unwrap.budget import UnwrapBudget
 from telemetry.exceptions import MalformedRecordError, TelemetryError, WrapNotSeenError
 from telemetry.format.proof.checkpoint_message import decode_checkpoint_message
 from telemetry.format.roster.message import decode_roster_message
+from telemetry.format.value.disclosure import Disclosure, disclose_record
 from telemetry.format.value.event import AuditEvent
 from telemetry.format.value.fast_open import KeyHashes, KnownHeadDecoder
 from telemetry.format.value.message import SEQUENCE, Message, parse
@@ -83,6 +84,27 @@ class RecordOpener:
             if not _needs_a_wrap(entry):
                 break
         return entry
+
+    def disclose(self, raw: RawRecord) -> Disclosure | None:
+        """Return the content of a record in the form in which others can check it without a key.
+
+        Args:
+            raw: The record.
+
+        Returns:
+            The content; None if the record has no commitment to it, or is not sealed, or nothing unwraps data keys here.
+
+        Raises:
+            TamperedError: The record was altered, or commits to another content than it seals.
+            NewerReaderNeededError: The event uses a feature that only later versions know.
+            KeyServiceError: The subclass says why the data key is not available.
+        """
+        value = raw.value or b""
+        message = parse(value)
+        if message.commitment is None or not message.is_sealed or self._keys is None:
+            return None
+        data_key, _ = self._keys.find(message, waited=False)
+        return disclose_record(value, key=raw.key, message=message, cipher=data_key.cipher, kid=data_key.kid)
 
     def list_keys(self, kids: Iterable[str]) -> None:
         """Ask for these data keys at once, however many forged ones came before: a proven checkpoint lists them."""

@@ -7,7 +7,8 @@ from collections.abc import AsyncGenerator, Iterable, Iterator
 from itertools import islice
 
 from telemetry.encryption import EncryptionProvider
-from telemetry.reader.entry import DamagedRecord, Entry, RawRecord
+from telemetry.format.value.disclosure import Disclosure
+from telemetry.reader.entry import DamagedRecord, Entry, OpenedEvent, RawRecord
 from telemetry.reader.open.opener import RecordOpener
 from telemetry.reader.open.patient import PATIENCE_SECONDS, PatientOpener
 from telemetry.reader.open.rules import ReadCounts, ReadingRules
@@ -83,6 +84,14 @@ class TrailReader:
             if not (is_shown and self._is_confirmed):
                 self.confirm(entry)
         yield from self._sieve.finish()
+
+    def disclose(self, opened: OpenedEvent) -> Disclosure | None:
+        """Return the content of an event for others to check; results and errors as :meth:`RecordOpener.disclose`.
+
+        Args:
+            opened: An event that this reader has yielded; the reader is still open.
+        """
+        return self._opener.disclose(opened.raw)
 
     def confirm(self, entry: Entry) -> None:
         """Note that an entry was used, so that a consumer group continues after it; can be called from any thread."""

@@ -30,7 +30,11 @@ class KeysWithRecipients(StubKeys):
 
 def sealed(keys: StubKeys, *, hidden: bool, dedup: bool, count: int = 2) -> list[RawRecord]:
     factory = EventFactory(
-        service_name="shop", environment="p", version="1", max_event_bytes=1 << 20, hide_event_type=hidden
+        service_name="shop",
+        environment="p",
+        version="1",
+        max_event_bytes=1 << 20,
+        features=("hidden-type",) if hidden else (),
     )
     ring = DataKeyring(keys, context={}, max_age=3_600, max_uses=10_000, max_bytes=1 << 30, grace=0)
     ring.request().result(60)

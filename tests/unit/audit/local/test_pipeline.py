@@ -35,6 +35,15 @@ def test_event_is_what_a_reader_would_see() -> None:
     assert event.kafka_key is not None
 
 
+def test_event_that_is_not_sealed_commits_to_nothing() -> None:
+    memory = EventMemory()
+    pipeline = LocalPipeline(_config(disclosable=True, hide_event_type=True), sink=memory)
+    pipeline.offer("login", {}, "ada", {})
+    pipeline.relay(pipeline.seal("login", {}, "ada", {}, may_block=False).data)
+
+    assert [event.features for event in memory.events()] == [("hidden-type",), ("hidden-type", "relayed")]
+
+
 def test_receipt_is_settled_at_once() -> None:
     receipt = LocalPipeline(_config(), sink=Nowhere()).offer("login", {}, "ada", {}, level=DELIVERED)
 

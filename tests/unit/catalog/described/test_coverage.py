@@ -20,7 +20,11 @@ DESCRIBED = describe(catalog)
 
 def value(event_type: str, *, service: str = "shop", hidden: bool = False) -> bytes:
     factory = EventFactory(
-        service_name=service, environment="test", version="", max_event_bytes=1_000, hide_event_type=hidden
+        service_name=service,
+        environment="test",
+        version="",
+        max_event_bytes=1_000,
+        features=("hidden-type",) if hidden else (),
     )
     record = ClearEncoder(source=f"/test/{service}").seal(
         factory.draft(event_type, {}, "ada"), "0198c0de-0000-7000-8000-000000000001", 0

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from telemetry.exceptions import MalformedRecordError, NewerReaderNeededError, TamperedError
 from telemetry.format.value import jwe
+from telemetry.format.value.commitment import commitment_of
 from telemetry.format.value.event import AuditEvent, decode_event
 from telemetry.format.value.message import parse
 from telemetry.format.value.open_record import open_clear_record, open_record, require_unaltered
@@ -133,7 +134,38 @@ class TestRequireUnaltered:
         with pytest.raises(TamperedError, match="'sequence'"):
             open_clear_record(altered, key=KEY, message=parse(altered))
 
+    @pytest.mark.parametrize(
+        ("features", "commitment", "said"),
+        [
+            (["disclosable"], None, "'commitment'"),
+            (["disclosable"], "A" * 43, "'commitment'"),
+            ([], "A" * 43, "'commitment'"),
+            (["hidden-type"], "A" * 43, "'commitment'"),
+        ],
+        ids=["removed", "of other content", "without features", "of another feature"],
+    )
+    def test_commitment_and_feature_must_agree(self, features: list[str], commitment: str | None, said: str) -> None:
+        version = {"schema_version": 2, "features": features} if features else {}
+        value = value_of({**EVENT, **version, "salt": "A" * 43})
+        if commitment is not None:
+            value = value.replace(b',"data":', b',"commitment":"%b","data":' % commitment.encode(), 1)
+
+        with pytest.raises(TamperedError, match=said):
+            opened(value)
+
+    def test_event_in_the_clear_with_a_commitment(self) -> None:
+        event = {**EVENT, "schema_version": 2, "features": ["disclosable"], "salt": "A" * 43}
+        plaintext = json.dumps(event, separators=(",", ":")).encode()
+        value = value_of(event, encrypted=False)
+        for commitment, fits in ((commitment_of(plaintext), True), (commitment_of(b"{}"), False)):
+            committed = value.replace(b',"data":', b',"commitment":"%b","data":' % commitment.encode(), 1)
+            if fits:
+                assert open_clear_record(committed, key=KEY, message=parse(committed)).sequence == 7
+                continue
+            with pytest.raises(TamperedError, match="'commitment'"):
+                open_clear_record(committed, key=KEY, message=parse(committed))
+
     @staticmethod
     def check(value: bytes, *, key: bytes | None = KEY) -> None:
         event = decode_event(json.dumps(EVENT).encode())
-        require_unaltered(value, key=key, message=parse(value), event=event)
+        require_unaltered(value, key=key, message=parse(value), event=event, plaintext=b"")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -19,7 +19,6 @@ from telemetry.audit.accept.draft.scrubbing import Scrubbing
 from telemetry.audit.accept.draft.stamps import Stamps
 from telemetry.context import FROM_CONTEXT, context_values
 from telemetry.exceptions import EventError
-from telemetry.format.value.features import HIDDEN_TYPE
 from telemetry.format.value.template import EventTemplate, TypeSlices
 
 _REMEMBERED_TYPES = 1_024
@@ -41,7 +40,7 @@ class EventFactory:
         max_event_bytes: Limit of the event as JSON.
         hmac_secret: Set for ``key_mode="hmac"``.
         clear_fields: Event fields to project outside the sealed part.
-        hide_event_type: Show a constant outside the sealed part instead of the event type.
+        features: Features that every event uses.
         scrubbing: Scrubs events; None scrubs those of calls that ask for it.
         wall_clock: Nanoseconds since the epoch.
         remembered_users: Users that are remembered as they are written, 256 bytes each.
@@ -56,7 +55,7 @@ class EventFactory:
         max_event_bytes: int,
         hmac_secret: bytes | None = None,
         clear_fields: tuple[str, ...] = (),
-        hide_event_type: bool = False,
+        features: Collection[str] = (),
         scrubbing: Scrubbing | None = None,
         wall_clock: Callable[[], int] = time.time_ns,
         remembered_users: int = _REMEMBERED_USERS,
@@ -66,7 +65,7 @@ class EventFactory:
             service_name=service_name,
             environment=environment,
             version=version,
-            features=(HIDDEN_TYPE,) if hide_event_type else (),
+            features=features,
         )
         self._max_length = max_event_bytes + len(b",")  # what is measured begins with a comma
         self._stamps = Stamps(wall_clock)
@@ -140,7 +139,7 @@ class EventFactory:
         after_sequence = b"".join((id_and_time, sealed_type, sealed_user, template.before_payload, encoded, end))
         if len(after_sequence) > self._max_length:
             return None
-        return EventDraft(event_id, key, after_sequence, id_and_time, clear_tail)
+        return EventDraft(event_id, key, after_sequence, id_and_time, clear_tail, template.is_disclosable)
 
     def _checked_type(self, event_type: Any) -> TypeSlices:
         """Check an event type and return its slices; they are remembered, since an application has few types."""

@@ -158,7 +158,7 @@ class FullEvents:
         end = template.end_with(_encode(fields))
         after_sequence = b"".join((id_and_time, sealed_type, sealed_user, template.before_payload, payload, end))
         tail = template.clear_tail(clear_type, traceparent, clear)
-        return EventDraft(event_id, key, after_sequence, id_and_time, tail)
+        return EventDraft(event_id, key, after_sequence, id_and_time, tail, template.is_disclosable)
 
     def _is_scrubbed(self, call: LogCall) -> bool:
         # The usual call says nothing of it.

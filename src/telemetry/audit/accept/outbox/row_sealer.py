@@ -13,6 +13,7 @@ from telemetry.encryption.data_key import ActiveKey, DataKeyring
 from telemetry.exceptions import EncryptionError, KeyUnreachableError, LifecycleError
 from telemetry.format.objects.outbox_row import head_without_place, render_row
 from telemetry.format.value import jwe
+from telemetry.format.value.commitment import SALT_BYTES, salt_member, with_commitment
 from telemetry.format.value.features import RECIPIENTS, RELAYED
 from telemetry.format.value.recipients import recipients_digest
 from telemetry.format.value.render import key_hash
@@ -74,11 +75,15 @@ class KeyedRowSealer:
         if prepared.recipients is not None:
             # In every row: the one in 512 that named them might be rolled back.
             rest = with_feature(rest, RECIPIENTS, recipients_digest(prepared.recipients), at=at)
+        tail = draft.id_and_time_json + draft.clear_tail
+        if draft.is_disclosable:
+            rest = salt_member(os.urandom(SALT_BYTES)) + rest
+        plaintext = jwe.filled(b"{" + rest[1:])
+        if draft.is_disclosable:
+            tail = with_commitment(tail, plaintext)
         # 96 random bits for each row, each used once (NIST SP 800-38D 8.2.2); the keyring bounds the uses of a key.
-        data = jwe.seal(
-            key.cipher, protected=prepared.protected, iv=os.urandom(jwe.IV_BYTES), plaintext=b"{" + rest[1:]
-        )
-        return _row(draft, prepared.head, data, sealed=True)
+        data = jwe.seal(key.cipher, protected=prepared.protected, iv=os.urandom(jwe.IV_BYTES), plaintext=plaintext)
+        return _row(draft, prepared.head, data, tail=tail, sealed=True)
 
     def request_key(self) -> Future[None]:
         """See :class:`RowSealer`."""
@@ -139,7 +144,8 @@ class ClearRowSealer:
         """Return the event as a row."""
         del may_block
         rest = with_feature(draft.json_after_sequence, RELAYED, at=len(draft.id_and_time_json))
-        return _row(draft, self._head, b"{" + rest[1:], sealed=False)
+        tail = draft.id_and_time_json + draft.clear_tail
+        return _row(draft, self._head, b"{" + rest[1:], tail=tail, sealed=False)
 
     def request_key(self) -> Future[None]:
         """Return a future that has ended: no key is needed."""
@@ -167,9 +173,8 @@ def _relays_only() -> LifecycleError:
     return LifecycleError("relay_only is set: this process relays what other processes have sealed, and seals nothing")
 
 
-def _row(draft: EventDraft, head: bytes, data: bytes, *, sealed: bool) -> SealedEvent:
+def _row(draft: EventDraft, head: bytes, data: bytes, *, tail: bytes, sealed: bool) -> SealedEvent:
     key = draft.key
-    tail = draft.id_and_time_json + draft.clear_tail
     return SealedEvent(
         draft.id, render_row(key, head=head, hashed=key_hash(key), tail=tail, data=data, sealed=sealed), key
     )

@@ -437,7 +437,7 @@ def test_event_without_features_is_version_1() -> None:
 
 @pytest.mark.parametrize("fields", [{}, {"session_id": "s"}])
 def test_hidden_type_is_sealed_only(fields: dict[str, str]) -> None:
-    factory = _factory(hide_event_type=True, clear_fields=("session_id",))
+    factory = _factory(features=("hidden-type",), clear_fields=("session_id",))
     draft = factory.draft(CANARY, {}, "ada", fields)
     again = factory.draft(CANARY, {}, "ada", fields)
 
@@ -451,7 +451,7 @@ def test_hidden_type_is_sealed_only(fields: dict[str, str]) -> None:
 
 @pytest.mark.parametrize(("hidden", "features"), [(False, ["dedup"]), (True, ["dedup", "hidden-type"])])
 def test_idempotency_key_is_sealed_with_the_event(*, hidden: bool, features: list[str]) -> None:
-    factory = _factory(hide_event_type=hidden)
+    factory = _factory(features=("hidden-type",) if hidden else ())
     fields = {"entity": "order", "idempotency_key": "order-4711"}
     draft = factory.draft("transfer", {"amount": 7}, "ada", fields, caller="gateway")
     plain = factory.draft("transfer", {"amount": 7}, "ada", {"entity": "order"})

@@ -16,6 +16,7 @@ from telemetry.encryption import Context, DataKey
 from telemetry.encryption.data_key import DataKeyring
 from telemetry.exceptions import EncryptionError, KeyAccessDeniedError, KeyUnreachableError, LifecycleError
 from telemetry.format.objects.outbox_row import most_bytes, parse_row
+from telemetry.format.value.disclosure import verify_disclosure
 from telemetry.format.value.recipients import Wrap
 from telemetry.reader import OpenedEvent, Place, RawRecord, RecordOpener
 from tests.services.stub_keys import StubKeys
@@ -155,6 +156,36 @@ def test_every_row_names_the_recipients() -> None:
         assert isinstance(entry, OpenedEvent), entry
         assert entry.event.features == ("recipients", "relayed")
     ring.close()
+
+
+@pytest.mark.parametrize("keys_of", [StubKeys, KeysWithRecipients])
+def test_disclosable_row_discloses_in_every_place(keys_of: type[StubKeys]) -> None:
+    keys = keys_of()
+    ring = ring_of(keys)
+    factory = EventFactory(
+        service_name="shop", environment="p", version="1", max_event_bytes=1 << 20, features=("disclosable",)
+    )
+    sealed = sealer_on(ring).seal(factory.draft("order.paid", {"n": 3}, "ada", {}), may_block=True)
+    opener = RecordOpener(keys)
+    for sequence in (0, 5, 5):
+        record = placed(sealed, sequence)
+        entry, disclosure = opener.open(record), opener.disclose(record)
+        assert isinstance(entry, OpenedEvent), entry
+        assert {"disclosable", "relayed"} <= set(entry.event.features)
+        assert disclosure is not None
+        assert verify_disclosure(record.value or b"", disclosure) == entry.event
+        assert entry.event.sequence == sequence
+    ring.close()
+
+
+def test_rows_of_equal_events_share_no_commitment(ring: DataKeyring) -> None:
+    factory = EventFactory(
+        service_name="shop", environment="p", version="1", max_event_bytes=1 << 20, features=("disclosable",)
+    )
+    sealer = sealer_on(ring)
+    rows = [sealer.seal(factory.draft("order.paid", {}, "ada", {}), may_block=True) for _ in range(50)]
+
+    assert len({json.loads(row.data)["value"]["commitment"] for row in rows}) == 50
 
 
 def test_closed_keys_seal_no_row(ring: DataKeyring) -> None:
