@@ -5,7 +5,7 @@ from __future__ import annotations
 from telemetry.exceptions import MissingExtraError
 from telemetry.pages.addresses import own_url
 from telemetry.pages.hostile_text import exact, inert, plain, short, shown
-from telemetry.pages.marks import ALL_MARKS, proof_mark, record_marks
+from telemetry.pages.marks import ALL_MARKS, proof_mark, record_marks, verdict_kind
 from telemetry.pages.markup import Markup
 from telemetry.pages.moments import local, utc
 from telemetry.pages.style import page_policy, style
@@ -49,6 +49,7 @@ def page_environment(*packages: str) -> jinja2.Environment:
         own_url=own_url,
         proof_mark=proof_mark,
         record_marks=record_marks,
+        verdict_kind=verdict_kind,
         ALL_MARKS=ALL_MARKS,
         inline_style=_inline_style,
         page_policy=_inline_policy,

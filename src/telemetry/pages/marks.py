@@ -85,6 +85,7 @@ ALL_MARKS = (
 )
 """Every mark, for a legend."""
 
+_EXIT_TAMPERED = 3
 _BY_PROOF = {"yes": PROVEN, "no": NOT_PROVEN, "pending": PENDING, "not judged": NOT_JUDGED}
 
 
@@ -98,6 +99,17 @@ def proof_mark(proven: str) -> Mark:
         KeyError: It is no such value.
     """
     return _BY_PROOF[str(proven)]
+
+
+def verdict_kind(exit_code: int) -> Literal["fine", "incomplete", "tampered"]:
+    """Return the rung of the ladder on which a verdict is, by the exit code of the command.
+
+    Args:
+        exit_code: 0 is fine, 3 tampered with, everything else incomplete.
+    """
+    if exit_code == 0:
+        return "fine"
+    return "tampered" if exit_code == _EXIT_TAMPERED else "incomplete"
 
 
 def record_marks(

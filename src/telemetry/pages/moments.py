@@ -12,20 +12,19 @@ from telemetry.pages.markup import Markup
 
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:Z|\+00:00)", re.ASCII)
 _MAX_ZONE = 64
-_DIGITS = 3
-"""Decimals of a second that are shown: milliseconds."""
 
 
-def utc(time: str) -> Markup:
+def utc(time: str, digits: int = 3) -> Markup:
     """Return a time as ``<time>``: ``2026-01-03 03:04:05.123 UTC``; a text that is no time is shown as it is.
 
     Args:
         time: RFC 3339 in UTC.
+        digits: Most decimals of a second that are shown.
     """
     match = _MOMENT.fullmatch(time)
     if match is None:
         return shown(time, most=80)
-    text = f"{match[1].replace('T', ' ')}{_fraction(match[2])} UTC"
+    text = f"{match[1].replace('T', ' ')}{_fraction(match[2], digits)} UTC"
     return Markup('<time datetime="{}">{}</time>').format(time, text)
 
 
@@ -64,5 +63,5 @@ def _zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
-def _fraction(decimals: str | None) -> str:
-    return f".{decimals[:_DIGITS]:0<{_DIGITS}}" if decimals else ""
+def _fraction(decimals: str | None, digits: int) -> str:
+    return f".{decimals[:digits]}" if decimals else ""

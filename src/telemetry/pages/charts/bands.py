@@ -65,11 +65,13 @@ def gaps(lanes: Sequence[Lane], *, title: str, noun: str = "records") -> Chart:
         title: Name of the chart.
         noun: What is numbered, in the plural.
     """
-    drawn = [lane for lane in lanes[:MAX_LANES] if lane.end > lane.start]
+    drawn = lanes[:MAX_LANES]
     parts: list[Markup] = []
     for number, lane in enumerate(drawn):
         parts += _lane(lane, number=number, start=lane.start, end=lane.end)
-        parts.append(words(f"{lane.end - lane.start:,.0f}", x=WIDTH, y=_base(number), width=_RIGHT, anchor="end"))
+        parts.append(
+            words(f"{max(lane.end - lane.start, 0):,.0f}", x=WIDTH, y=_base(number), width=_RIGHT, anchor="end")
+        )
     rows = tuple(
         (
             lane.name,
@@ -96,7 +98,7 @@ def outages(lanes: Sequence[Lane], *, title: str) -> Chart:
         lanes: Services in seconds since the epoch.
         title: Name of the chart.
     """
-    drawn = [lane for lane in lanes[:MAX_LANES] if lane.end > lane.start]
+    drawn = lanes[:MAX_LANES]
     start = min((lane.start for lane in drawn), default=0.0)
     end = max((lane.end for lane in drawn), default=1.0)
     parts = [part for number, lane in enumerate(drawn) for part in _lane(lane, number=number, start=start, end=end)]
@@ -130,7 +132,8 @@ def _lane(lane: Lane, *, number: int, start: float, end: float) -> list[Markup]:
 
 
 def _stretch(kind: str, first: float, last: float, *, y: float, start: float, end: float, tooltip: str) -> Markup:
-    scale = _ROOM / (end - start)
+    # A service with a single event has no length: it is drawn as a point.
+    scale = _ROOM / max(end - start, 1.0)
     left = min(max((first - start) * scale, 0.0), _ROOM - _THINNEST)
     # One record that is absent among a million is still to be seen.
     width = min(max((last - first) * scale, _THINNEST), _ROOM - left)

@@ -42,8 +42,7 @@ def picture(parts: Iterable[Markup], *, height: int, title: str, summary: str) -
         summary: What is to be seen, in a sentence.
     """
     return Markup(
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {} {}" role="img" focusable="false">'
-        "<title>{}</title><desc>{}</desc>{}</svg>"
+        '<svg viewBox="0 0 {} {}" role="img" focusable="false"><title>{}</title><desc>{}</desc>{}</svg>'
     ).format(WIDTH, height, plain(title, 200), plain(summary, 500), Markup().join(parts))
 
 

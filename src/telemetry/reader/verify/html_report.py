@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import html
-import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
 
-from telemetry.reader.verify.foreign import ForeignRecords
+from telemetry.pages.charts import Band, Chart, Lane, gaps
+from telemetry.pages.environment import page_environment, render
 from telemetry.reader.verify.verdicts import (
     EXIT_FINE,
-    EXIT_INCOMPLETE,
+    EXIT_TAMPERED,
     Finding,
     ProducerReport,
     Verdict,
@@ -22,26 +22,8 @@ MAX_PRODUCERS = 5_000
 """Producers that are listed; those with the worst verdicts come first, and the rest are counted."""
 MAX_ROWS = 2_000
 """Findings of one producer that are listed; the rest are counted."""
-
-_STYLE = """
-:root { color-scheme: light; }
-body { font: 15px/1.5 system-ui, sans-serif; color: #1b1f24; background: #fff; max-width: 72rem; margin: 2rem auto; padding: 0 1.5rem; }
-h1 { font-size: 1.7rem; margin: 0 0 .3rem; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; } h3 { font-size: 1rem; margin: 1.4rem 0 .4rem; }
-p { margin: .4rem 0; } ol { padding-left: 1.3rem; } li { margin: .3rem 0; }
-.verdict { border-left: .5rem solid; padding: .8rem 1.1rem; margin: 1.2rem 0; background: #f6f8fa; }
-.verdict strong { font-size: 1.25rem; }
-.fine { border-color: #1a7f37; } .incomplete { border-color: #bf8700; } .tampered { border-color: #cf222e; }
-table { border-collapse: collapse; width: 100%; margin: .5rem 0 1rem; }
-th, td { border: 1px solid #d0d7de; padding: .35rem .55rem; text-align: left; vertical-align: top; }
-th { background: #f6f8fa; } td.number { text-align: right; font-variant-numeric: tabular-nums; }
-code { font: .86em ui-monospace, monospace; overflow-wrap: anywhere; }
-.label { font-weight: 600; white-space: nowrap; } .label.fine { color: #1a7f37; } .label.incomplete { color: #7d4e00; } .label.tampered { color: #cf222e; }
-.quiet { color: #57606a; }
-.facts th { width: 17rem; } .findings { table-layout: fixed; } .findings th:nth-child(1) { width: 11%; } .findings th:nth-child(2) { width: 13%; } .findings th:nth-child(3) { width: 10%; } .findings th:nth-child(4) { width: 20%; }
-.sign { display: grid; grid-template-columns: 2fr 1fr 2fr; gap: 2rem; margin: 3.5rem 0 1rem; } .sign div { border-top: 1px solid #57606a; padding-top: .3rem; }
-@page { size: A4; margin: 16mm 14mm; @bottom-right { content: counter(page) " / " counter(pages); font-size: 9pt; } }
-@media print { body { margin: 0; padding: 0 1px; max-width: none; font-size: 9.5pt; } code { font-size: 8pt; } tr, .verdict, .sign { break-inside: avoid; } h2, h3 { break-after: avoid; } thead { display: table-header-group; } .facts th { width: 13rem; } }
-"""
+MAX_SECTIONS = 500
+"""Producers whose findings are listed one by one."""
 
 _SENTENCES = {
     Verdict.COMPLETE: "Every record is present and is what was signed, up to the last checkpoint of each producer.",
@@ -66,6 +48,56 @@ _METHOD = (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingSection:
+    """The findings of one producer.
+
+    Attributes:
+        producer: The stream; empty for findings that concern none.
+        service: Its source.
+        rows: The findings that are listed.
+        unlisted: How many further ones there are.
+    """
+
+    producer: str
+    service: str
+    rows: tuple[Finding, ...]
+    unlisted: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportView:
+    """What a page shows of a verification; the template ``verification_report.html`` renders it.
+
+    Attributes:
+        report: The verification.
+        scope: What was read, as names and texts.
+        sentence: What the verdict means.
+        summary: How much is proven, and how many findings there are.
+        counts: Counts with their names.
+        findings: Findings, the worst producer first.
+        unlisted_sections: How many producers with findings are left out.
+        acknowledged: Findings that an auditor has acknowledged.
+        producers: Producers, the worst first.
+        unlisted_producers: How many producers are left out.
+        picture: Where in their streams the findings are; None without such findings.
+        method: How it was checked, step by step.
+    """
+
+    report: VerificationReport
+    scope: Mapping[str, str]
+    sentence: str
+    summary: str
+    counts: Mapping[str, str]
+    findings: tuple[FindingSection, ...]
+    unlisted_sections: int
+    acknowledged: tuple[FindingSection, ...]
+    producers: tuple[ProducerReport, ...]
+    unlisted_producers: int
+    picture: Chart | None
+    method: tuple[str, ...] = _METHOD
+
+
 def render_html(
     report: VerificationReport, *, title: str = "Audit trail verification", scope: Mapping[str, str] | None = None
 ) -> str:
@@ -78,48 +110,34 @@ def render_html(
 
     Returns:
         The page. It has no script and refers to nothing outside itself; its content-security policy forbids both.
+
+    Raises:
+        MissingExtraError: The library that renders pages is not installed.
     """
-    body = "\n".join(
-        (
-            f"<h1>{_text(title)}</h1>",
-            f'<p class="quiet">Verified {_text(report.checked_at or "at an unknown time")}</p>',
-            _verdict(report),
-            "<h2>What was read</h2>",
-            _facts(scope or {}),
-            "<h2>Counts</h2>",
-            _facts(_counts(report)),
-            "<h2>Trusted public keys</h2>",
-            _keys(report.trusted_keys),
-            "<h2>Findings</h2>",
-            _findings(report),
-            "<h2>Foreign records</h2>",
-            _foreign(report.foreign),
-            "<h2>Producers</h2>",
-            _producers(report.producers),
-            "<h2>How it was checked</h2>",
-            "<ol>" + "".join(f"<li>{_text(step)}</li>" for step in _METHOD) + "</ol>",
-            '<div class="sign"><div>Checked by</div><div>Date</div><div>Signature</div></div>',
-        )
-    )
-    # The policy allows this one style sheet by its hash, and nothing else: no script, no image, no font, no form.
-    digest = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="referrer" content="no-referrer">\n'
-        f"<title>{_text(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
-    )
+    return render(page_environment(), "verification.html", title=title, view=report_view(report, scope=scope))
 
 
-def _verdict(report: VerificationReport) -> str:
-    kind = _kind(report.exit_code)
-    reason = f"<p>{_text(report.reason)}</p>" if report.reason else ""
-    return (
-        f'<div class="verdict {kind}"><strong>{_text(str(report.verdict))}</strong>'
-        f"<p>{_SENTENCES.get(report.verdict, '')}</p>{reason}<p>{_text(_summary(report))}</p>"
-        f'<p class="quiet">Exit code {report.exit_code} (0 complete, 3 tampered or reordered, 4 incomplete or not proven).</p></div>'
+def report_view(report: VerificationReport, *, scope: Mapping[str, str] | None = None) -> ReportView:
+    """Return what a page shows of a verification, bounded.
+
+    Args:
+        report: The verification.
+        scope: What was read, as names and texts.
+    """
+    producers = _worst_first(report.producers)
+    with_findings = sum(1 for producer in producers if producer.findings)
+    return ReportView(
+        report=report,
+        scope=scope or {},
+        sentence=_SENTENCES.get(report.verdict, ""),
+        summary=_summary(report),
+        counts=_counts(report),
+        findings=tuple(_found(report, producers)),
+        unlisted_sections=max(with_findings - MAX_SECTIONS, 0),
+        acknowledged=tuple(_acknowledged(report, producers)),
+        producers=tuple(producers[:MAX_PRODUCERS]),
+        unlisted_producers=max(len(producers) - MAX_PRODUCERS, 0),
+        picture=_picture(producers),
     )
 
 
@@ -153,105 +171,46 @@ def _counts(report: VerificationReport) -> dict[str, str]:
     return facts
 
 
-def _facts(facts: Mapping[str, str]) -> str:
-    rows = "".join(f'<tr><th scope="row">{_text(name)}</th><td>{_text(text)}</td></tr>' for name, text in facts.items())
-    return f'<table class="facts"><tbody>{rows}</tbody></table>' if rows else "<p>Not stated.</p>"
-
-
-def _keys(keys: Iterable[str]) -> str:
-    items = "".join(f"<li><code>{_text(key)}</code></li>" for key in keys)
-    return f"<ul>{items}</ul>" if items else "<p>None: no signature could be trusted.</p>"
-
-
-def _findings(report: VerificationReport) -> str:
-    sections = []
+def _found(report: VerificationReport, producers: Iterable[ProducerReport]) -> Iterator[FindingSection]:
     if report.findings:
-        sections.append("<h3>No particular producer</h3>" + _finding_table(report.findings, report.more_findings))
-    for producer in _worst_first(report.producers)[:MAX_PRODUCERS]:
-        if producer.findings:
-            heading = f"<h3><code>{_text(producer.producer)}</code> {_text(producer.service)}</h3>"
-            sections.append(heading + _finding_table(producer.findings, producer.more_findings))
-    return "".join(sections) or "<p>None.</p>"
+        yield _section("", "", report.findings, report.more_findings)
+    found = (producer for producer in producers if producer.findings)
+    for producer in islice(found, MAX_SECTIONS):
+        yield _section(producer.producer, producer.service, producer.findings, producer.more_findings)
 
 
-def _foreign(foreign: ForeignRecords) -> str:
-    """Return what no trusted key proves: it touches no trusted stream, and anyone may have written it."""
-    if not foreign.total:
-        return "<p>None.</p>"
-    counts = ", ".join(f"{count:,} {kind}" for kind, count in foreign.counts.items())
-    rows = "".join(
-        f"<tr><td>{_text(str(each.kind))}</td><td><code>{_text(each.place)}</code></td><td>{_text(each.reason)}</td></tr>"
-        for each in foreign.examples
-    )
-    head = "<thead><tr><th>Kind</th><th>Place</th><th>Reason</th></tr></thead>"
-    table = f"<table>{head}<tbody>{rows}</tbody></table>" if rows else ""
-    return f"<p>{foreign.total:,} records that no trusted key proves: {_text(counts)}.</p>{table}"
+def _acknowledged(report: VerificationReport, producers: Iterable[ProducerReport]) -> Iterator[FindingSection]:
+    if report.acknowledged:
+        yield _section("", "", report.acknowledged, 0)
+    known = (producer for producer in producers if producer.acknowledged)
+    for producer in islice(known, MAX_SECTIONS):
+        yield _section(producer.producer, producer.service, producer.acknowledged, 0)
 
 
-def _finding_table(findings: tuple[Finding, ...], more: int) -> str:
-    rows = "".join(_finding_row(finding) for finding in findings[:MAX_ROWS])
+def _section(producer: str, service: str, findings: tuple[Finding, ...], more: int) -> FindingSection:
     unlisted = more + max(len(findings) - MAX_ROWS, 0)
-    note = f"<p>{unlisted:,} more findings are not listed.</p>" if unlisted else ""
-    head = "<thead><tr><th>Verdict</th><th>Sequence</th><th>Field</th><th>Place</th><th>Reason</th></tr></thead>"
-    return f'<table class="findings">{head}<tbody>{rows}</tbody></table>{note}'
+    return FindingSection(producer=producer, service=service, rows=findings[:MAX_ROWS], unlisted=unlisted)
 
 
-def _finding_row(finding: Finding) -> str:
-    sequences = finding.range if finding.exact or not finding.range else f"at least one of {finding.range}"
-    return (
-        f"<tr><td>{_label(finding.verdict)}</td><td>{_text(sequences)}</td><td>{_text(finding.field)}</td>"
-        f"<td><code>{_text(finding.place)}</code></td><td>{_text(finding.reason)}</td></tr>"
-    )
+def _picture(producers: Iterable[ProducerReport]) -> Chart | None:
+    lanes = [lane for producer in producers if (lane := _lane(producer)).bands]
+    return gaps(lanes, title="Where in their streams the findings are") if lanes else None
 
 
-def _producers(producers: tuple[ProducerReport, ...]) -> str:
-    if not producers:
-        return "<p>None.</p>"
-    names = ("Producer", "Source", "Verdict", "Records", "Proven", "Copies", "Signed size and root", "End", "Signed by")
-    head = "".join(f'<th scope="col">{name}</th>' for name in names)
-    rows = "".join(_producer_row(producer) for producer in _worst_first(producers)[:MAX_PRODUCERS])
-    unlisted = len(producers) - MAX_PRODUCERS
-    note = (
-        f"<p>{unlisted:,} more producers are not listed; none of them has a worse verdict.</p>" if unlisted > 0 else ""
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{note}"
+def _lane(producer: ProducerReport) -> Lane:
+    bands = tuple(band for finding in producer.findings if (band := _band(finding)) is not None)
+    end = max([producer.size or 0, producer.records, *(int(band.end) for band in bands)])
+    return Lane(name=producer.producer, start=0, end=end, bands=bands)
 
 
-def _producer_row(producer: ProducerReport) -> str:
-    end = "signed" if producer.is_closed else "still running" if producer.is_open else "none"
-    signed = (
-        ""
-        if producer.size is None
-        else f"{producer.size:,} at {_text(producer.signed_at)}<br><code>{producer.root}</code>"
-    )
-    keys = "<br>".join(f"<code>{_text(key)}</code>" for key in producer.keys)
-    numbers = "".join(
-        f'<td class="number">{count:,}</td>' for count in (producer.records, producer.proven, producer.duplicates)
-    )
-    return (
-        f"<tr><td><code>{_text(producer.producer)}</code></td><td>{_text(producer.service)}</td>"
-        f"<td>{_label(producer.verdict)}</td>{numbers}<td>{signed}</td><td>{end}</td><td>{keys}</td></tr>"
-    )
+def _band(finding: Finding) -> Band | None:
+    """Return the stretch of a finding that counts and that has a place in its stream."""
+    code = finding.verdict.exit_code
+    if finding.first is None or finding.last is None or code == EXIT_FINE:
+        return None
+    tone: Literal["bad", "warn"] = "bad" if code == EXIT_TAMPERED else "warn"
+    return Band(start=finding.first, end=finding.last + 1, what=f"{finding.verdict} {finding.range}", tone=tone)
 
 
-def _worst_first(producers: tuple[ProducerReport, ...]) -> list[ProducerReport]:
+def _worst_first(producers: Iterable[ProducerReport]) -> list[ProducerReport]:
     return sorted(producers, key=lambda producer: (-producer.verdict.severity, producer.producer))
-
-
-def _label(verdict: Verdict) -> str:
-    return f'<span class="label {_kind(verdict.exit_code)}">{verdict}</span>'
-
-
-def _kind(exit_code: int) -> str:
-    if exit_code == EXIT_FINE:
-        return "fine"
-    return "incomplete" if exit_code == EXIT_INCOMPLETE else "tampered"
-
-
-def _text(text: str) -> str:
-    """Escape a text for HTML and show control and direction characters as codes."""
-    # An attacker may have written the text: it must neither become markup nor change how its surroundings read.
-    visible = "".join(
-        character if unicodedata.category(character)[0] != "C" else f"\\u{ord(character):04x}" for character in text
-    )
-    return html.escape(visible)

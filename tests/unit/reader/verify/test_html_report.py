@@ -51,7 +51,7 @@ def test_page_names_scope_keys_and_findings() -> None:
         str(Signer().public),
         "missing",
         "absent, although a checkpoint covers it",
-        "2026-01-03T03:04:05Z",
+        "2026-01-03 03:04:05 UTC",
         "RFC 6962",
     ):
         assert expected in words
@@ -97,3 +97,43 @@ def test_empty_and_huge_trails_are_rendered() -> None:
     producers = tuple(ProducerReport(producer=f"{number:036d}") for number in range(6_000))
     text = render_html(VerificationReport(producers=producers))
     assert "1,000 more producers are not listed" in text
+
+
+def test_finding_is_drawn_where_it_is() -> None:
+    process = Process()
+    records = topic(process.run(95))
+    del records[45]
+
+    report = verify(records)
+    text = render_html(report)
+
+    assert "Where in their streams the findings are" in text
+    assert 'class="band-warn"' in text
+    assert f"<title>missing {report.producers[0].findings[0].range}</title>" in text
+
+
+def test_complete_trail_needs_no_picture() -> None:
+    assert "<svg" not in render_html(verify(topic(Process().run(20))))
+
+
+def test_notes_and_acknowledged_findings_are_listed() -> None:
+    known = Finding(Verdict.MISSING, "lost with a disk", 3, 5)
+    producer = ProducerReport(producer="p", acknowledged=(known,), keys=("k",), believed=("role writer",))
+    text = render_html(
+        VerificationReport(producers=(producer,), notes=("the key of /a changed",), acknowledged=(known,))
+    )
+
+    for expected in ("the key of /a changed", "lost with a disk", "3-5", "No particular producer", "role writer"):
+        assert expected in text
+
+
+def test_flood_of_findings_is_bounded_and_counted() -> None:
+    findings = tuple(Finding(Verdict.TAMPERED, "differs", number, number) for number in range(2_500))
+    producers = tuple(ProducerReport(producer=f"{number:036d}", findings=findings[:2]) for number in range(700))
+    report = VerificationReport(producers=producers, findings=findings)
+
+    text = render_html(report)
+
+    assert "500 more findings are not listed." in text
+    assert "200 more producers with findings are not listed here." in text
+    assert len(text) < 10_000_000
