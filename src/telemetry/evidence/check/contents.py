@@ -1,0 +1,112 @@
+"""Checks the content of the events of a pack: against the clear part of the proven record, its commitment, and the seal."""
+
+from __future__ import annotations
+
+import hmac
+from collections import Counter
+
+from telemetry.evidence.check.proofs import CheckedProof
+from telemetry.evidence.check.report import UNOPENED, Findings
+from telemetry.evidence.pack.archive import Archive
+from telemetry.evidence.pack.content import EventContent, decode_content, event_json
+from telemetry.evidence.pack.manifest import EventFacts
+from telemetry.evidence.pack.names import EventFolder
+from telemetry.exceptions import EncryptionError, KeyMismatchError, TamperedError, TelemetryError
+from telemetry.format.value.event import AuditEvent
+from telemetry.format.value.open_record import open_clear_record, require_unaltered
+from telemetry.reader.entry import DamagedRecord, OpenedEvent, Place, RawRecord
+from telemetry.reader.open.opener import RecordOpener
+
+_PACK = "evidence pack"
+
+
+class ContentCheck:
+    """The check of the contents.
+
+    Args:
+        attested_by: Name and id of the key that signs the manifest; None where nobody does.
+        opener: Opens sealed records again; None leaves them sealed.
+        findings: Gets what is found.
+    """
+
+    def __init__(self, attested_by: str | None, opener: RecordOpener | None, findings: Findings) -> None:
+        self._attested_by = attested_by
+        self._opener = opener
+        self._check = findings.begin("content")
+        self._counts: Counter[str] = Counter()
+
+    def check(self, archive: Archive, event: EventFacts, proof: CheckedProof | None) -> None:
+        """Check the content of an event.
+
+        1. The file is in its one form, of this event, and names the key that signs the manifest.
+        2. It is what the clear part of the proven record says, byte for byte: id, type, time, source, producer, sequence,
+           the hash of its Kafka key, and every field that is projected outside.
+        3. Of a record in the clear, the content is in the proven record itself.
+        4. With an opener: the sealed record opens to exactly this content.
+        """
+        name = EventFolder.EVENTS.file_of(event.id)
+        try:
+            # 1.
+            content = decode_content(archive.read(name))
+            decoded = content.decoded()
+            self._require_own(event, content, decoded)
+            if proof is None:
+                self._counts["attested, and of no proven record"] += 1
+                return
+            # 2.
+            message, value = proof.record.message, proof.record.value
+            require_unaltered(value, key=decoded.key.encode(), message=message, event=decoded)
+            # 3.
+            if not message.is_sealed:
+                _require_same(open_clear_record(value, key=decoded.key.encode(), message=message), content)
+                self._counts["proven: it was logged in the clear"] += 1
+                return
+        except TelemetryError as exc:
+            self._check.add(name, f"is not the content of event {event.id}: {exc}")
+            return
+        # 4.
+        if self._opener is None:
+            self._counts[f"attested by {self._attested_by or 'nobody'}"] += 1
+            return
+        self._open(self._opener, name, decoded, proof, content)
+
+    def conclude(self) -> None:
+        """Conclude the check."""
+        if not self._counts and not self._check.has_findings:
+            self._check.note("the pack has none: its events are sealed in their proofs")
+            return
+        detail = "; ".join(f"{count:,} {words}" for words, count in sorted(self._counts.items()))
+        self._check.conclude(detail or "none holds")
+
+    def _require_own(self, event: EventFacts, content: EventContent, decoded: AuditEvent) -> None:
+        if decoded.id != event.id:
+            message = f"it is that of event {decoded.id}"
+            raise TamperedError(message)
+        if content.attested_by != self._attested_by:
+            message = f"it says that {content.attested_by or 'nobody'} vouches for it, the manifest names another"
+            raise TamperedError(message)
+
+    def _open(
+        self, opener: RecordOpener, name: str, decoded: AuditEvent, proof: CheckedProof, content: EventContent
+    ) -> None:
+        raw = RawRecord(decoded.key.encode(), proof.record.value, Place(_PACK, name=name))
+        entry = opener.open(raw)
+        if isinstance(entry, OpenedEvent):
+            try:
+                _require_same(entry.event, content)
+            except TamperedError as exc:
+                self._check.add(name, str(exc))
+            else:
+                self._counts["opened and compared"] += 1
+            return
+        error = entry.error if isinstance(entry, DamagedRecord) else None
+        # A key service that refuses or is away says nothing about the record; the key of another record does.
+        is_unopened = isinstance(error, EncryptionError) and not isinstance(error, KeyMismatchError)
+        reason = f"the sealed record could not be opened: {error or 'it is not an event'}"
+        self._check.add(name, reason, **({"exit_code": UNOPENED} if is_unopened else {}))
+
+
+def _require_same(event: AuditEvent, content: EventContent) -> None:
+    if not hmac.compare_digest(event_json(event), content.event):
+        message = "the record says something else than this content"
+        raise TamperedError(message)

@@ -1,0 +1,1 @@
+"""Write and read the files of an evidence pack: archive, manifest and its signature, content of events (docs/evidence.md)."""
