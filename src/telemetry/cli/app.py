@@ -87,6 +87,16 @@ COMMANDS = (
         "Check proof files offline: no Kafka, no key service, public keys only.",
     ),
     Entry(
+        "evidence",
+        "telemetry.cli.commands.prove.evidence",
+        "Write an evidence pack: events, their proofs and the verification of the trail in one ZIP that is checked offline.",
+    ),
+    Entry(
+        "verify-evidence",
+        "telemetry.cli.commands.prove.verify_evidence",
+        "Check an evidence pack offline: no Kafka, no store, no right to decrypt, public keys only.",
+    ),
+    Entry(
         "catalog",
         "telemetry.cli.commands.declare.catalog",
         "Export the event types that a service declares, compare two versions, and compare them with code and with a trail.",

@@ -54,7 +54,7 @@ def verify_pack(
     """
     try:
         with file.open("rb") if isinstance(file, Path) else nullcontext(file) as source:
-            return _verify(source, policy, opener, progress)
+            return _verify(source, policy.afresh() if policy is not None else None, opener, progress)
     except OSError as exc:
         problem = Problem("FILE", f"the pack cannot be read: {exc.strerror or exc}", "check its path and its mode")
         raise ConfigurationError(problem) from exc
@@ -138,6 +138,8 @@ def _check_events(
                 contents.check(archive, event, proof)
             step.advance()
     unproven = sum(event.problem is not None for event in manifest.events)
-    named.conclude(f"{len(manifest.events):,} in the manifest, of which {unproven:,} were not proven when it was written")
+    named.conclude(
+        f"{len(manifest.events):,} in the manifest, of which {unproven:,} were not proven when it was written"
+    )
     proofs.conclude(len(manifest.events))
     contents.conclude()

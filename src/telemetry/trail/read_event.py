@@ -1,4 +1,7 @@
-"""Records in the trail that it is opened: the ``telemetry.read`` event (PCI DSS 10.2.1.3, HIPAA 164.312(b))."""
+"""Records in the trail that it is opened, and what leaves it: ``telemetry.read``, ``telemetry.exported``.
+
+Auditors ask for both (PCI DSS 10.2.1.3, HIPAA 164.312(b)).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from telemetry.audit.accept.draft.fields import OwnEventType
 from telemetry.audit.receipt import Receipt
@@ -24,6 +27,7 @@ from telemetry.system.core_dumps import disable_core_dumps
 logger = logging.getLogger("telemetry.reading")
 
 EVENT_TYPE = "telemetry.read"
+EXPORTED_TYPE = "telemetry.exported"
 _DOCS = "docs/reading.md"
 
 
@@ -65,38 +69,74 @@ def record_access(
     # From here on the process of a reader has keys and events in its memory as well.
     if config.audit_config.disable_core_dumps:
         disable_core_dumps()
+    details = {"sources": [dict(source) for source in sources], "filters": dict(filters)}
+    return _record(config, access, _Happened(EVENT_TYPE, "read", details))
+
+
+def record_export(config: TelemetryConfig, access: Access, *, exported: Mapping[str, Any]) -> Receipt | None:
+    """Write the event of events that leave the trail, and wait for it as :func:`record_access` does.
+
+    Args:
+        config: Configuration of the trail; its ``read_audit`` says what happens if the event cannot be written.
+        access: Person and reason.
+        exported: Description of what leaves: how many events, in which form.
+
+    Returns:
+        The event's receipt; None if it was not written.
+
+    Raises:
+        ReadNotRecordedError: The event could not be written, and ``read_audit`` is ``required``.
+        ConfigurationError: The same, because the configuration cannot work.
+    """
+    return _record(config, access, _Happened(EXPORTED_TYPE, "exported", {"exported": dict(exported)}))
+
+
+class _Happened(NamedTuple):
+    """What is recorded.
+
+    Attributes:
+        event_type: Type of the event.
+        action: What was done to the trail.
+        details: What is beside person and reason in the payload.
+    """
+
+    event_type: str
+    action: str
+    details: dict[str, Any]
+
+
+def _record(config: TelemetryConfig, access: Access, happened: _Happened) -> Receipt | None:
     policy = config.audit_config.read_audit
     if policy == "off":
         return None
     payload = {
         "program": access.program or Path(sys.argv[0]).name or "python",
         "reason": access.reason,
-        "sources": [dict(source) for source in sources],
-        "filters": dict(filters),
+        **happened.details,
         **_person(access),
     }
     try:
-        return _write(config, access.reader or payload["os_user"], payload)
+        return _write(config, access.reader or payload["os_user"], happened._replace(details=payload))
     except TelemetryError as exc:
         if policy == "required" and isinstance(exc, ConfigurationError):
             raise  # it says what to correct, and reading would fail for the same reason
         if policy == "required":
-            raise ReadNotRecordedError(_explain(exc, config.audit_config.kafka_topic)) from exc
+            raise ReadNotRecordedError(_explain(exc, happened.event_type, config.audit_config.kafka_topic)) from exc
         logger.error("continuing although this read could not be recorded in the trail: %s", exc)  # noqa: TRY400 - the message says all
         return None
 
 
-def _write(config: TelemetryConfig, who: str, payload: dict[str, Any]) -> Receipt:
+def _write(config: TelemetryConfig, who: str, happened: _Happened) -> Receipt:
     try:
-        return _log(config, who, payload, fallback=False)
+        return _log(config, who, happened, fallback=False)
     except TransportError:
         # Kafka did not acknowledge it in time. The second attempt is another event: the first may arrive as well.
         if config.audit_config.storage_config is None:
             raise
-        return _log(config, who, payload, fallback=True)
+        return _log(config, who, happened, fallback=True)
 
 
-def _log(config: TelemetryConfig, who: str, payload: dict[str, Any], *, fallback: bool) -> Receipt:
+def _log(config: TelemetryConfig, who: str, happened: _Happened, *, fallback: bool) -> Receipt:
     # One event of a short process: the spool, and the events that mark a start and an end, are for services.
     changes = {"fallback_enabled": fallback, "spool_path": None, "self_audit": False, "clear_fields": ()}
     soon = {"fallback_object_seconds": 0.05, "batch_timeout_ms": 1}
@@ -105,10 +145,10 @@ def _log(config: TelemetryConfig, who: str, payload: dict[str, Any], *, fallback
     runtime.start()
     try:
         receipt = AuditService(runtime).log(
-            OwnEventType(EVENT_TYPE),
-            payload,
+            OwnEventType(happened.event_type),
+            happened.details,
             who,
-            action="read",
+            action=happened.action,
             entity="audit_trail",
             entity_id=audit.kafka_topic,
             outcome="success",
@@ -144,9 +184,10 @@ def _os_user() -> str:
         return f"uid-{number}" if number is not None else "unknown"
 
 
-def _explain(error: TelemetryError, topic: str) -> str:
+def _explain(error: TelemetryError, event_type: str, topic: str) -> str:
+    done = "opened" if event_type == EVENT_TYPE else "exported"
     return (
-        f"the trail was not opened, because the {EVENT_TYPE} event that records it could not be written: {error}. "
+        f"the trail was not {done}, because the {event_type} event that records it could not be written: {error}. "
         f"Allow this reader to write to topic {topic!r} and to use the key, or give it a storage_config for the event, "
         f'or set read_audit to "attempt" or "off" ({_DOCS})'
     )

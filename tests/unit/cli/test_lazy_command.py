@@ -38,7 +38,7 @@ def test_every_command_shows_an_example(entry: Entry) -> None:
     ("words", "completed"),
     [
         ("telemetry ke", ["keys"]),
-        ("telemetry ve", ["verify", "verify-proof"]),
+        ("telemetry ve", ["verify", "verify-proof", "verify-evidence"]),
         ("telemetry keys init", ["init", "init-signing"]),
         ("telemetry verify --rep", ["--report"]),
     ],

@@ -38,9 +38,7 @@ class ProofCheck:
         findings: Gets what is found.
     """
 
-    def __init__(
-        self, policy: TrustPolicy | None, keys: PackKeys, rosters: PackRosters, findings: Findings
-    ) -> None:
+    def __init__(self, policy: TrustPolicy | None, keys: PackKeys, rosters: PackRosters, findings: Findings) -> None:
         self._policy = policy
         self._trusted = keys.signers if policy is None else policy.candidates()
         self._rosters = rosters
@@ -96,13 +94,9 @@ class ProofCheck:
         seen = self._rosters.first_seen(record.checkpoint)
         if seen is None:
             return believed
-        witnessed = (
-            self._policy.judge_checkpoint(each.key, record.checkpoint, rostered_at=seen) for each in believed
-        )
+        witnessed = (self._policy.judge_checkpoint(each.key, record.checkpoint, rostered_at=seen) for each in believed)
         # A witness that came late can only not help: it takes nothing away from what is believed without it.
-        return tuple(
-            better if better.accepted else each for each, better in zip(believed, witnessed, strict=True)
-        )
+        return tuple(better if better.accepted else each for each, better in zip(believed, witnessed, strict=True))
 
     def _lacks_clock(self, judgement: Judgement) -> bool:
         is_revoked = self._policy is not None and self._policy.is_revoked(judgement.key)

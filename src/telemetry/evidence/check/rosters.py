@@ -58,8 +58,11 @@ class PackRosters:
 
     def first_seen(self, checkpoint: Checkpoint) -> float | None:
         """Return when a witness first saw what a checkpoint signs, in seconds since the epoch; None if none did."""
-        times = [time for time, entry in self._seen.get((checkpoint.producer, checkpoint.source), ())
-                 if covers(entry, checkpoint)]
+        times = [
+            time
+            for time, entry in self._seen.get((checkpoint.producer, checkpoint.source), ())
+            if covers(entry, checkpoint)
+        ]
         return min(times, default=None)
 
     def _add(self, name: str, roster: Roster) -> None:

@@ -69,7 +69,9 @@ class SignerCheck:
             labels, detail = self._believed(note, stated)
             # 4.
             if claimed not in labels:
-                message = f"the manifest names {claimed or 'nobody'} as its signer, and was signed by {', '.join(labels)}"
+                message = (
+                    f"the manifest names {claimed or 'nobody'} as its signer, and was signed by {', '.join(labels)}"
+                )
                 raise TamperedError(message)
         except TelemetryError as exc:
             self._check.add(NOTE, str(exc))

@@ -10,7 +10,8 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple, NoReturn
+from itertools import pairwise
+from typing import BinaryIO, NamedTuple, NoReturn, Protocol
 
 from telemetry.evidence.pack.names import MANIFEST, MAX_NAME, NOTE, is_name
 from telemetry.exceptions import FormatError
@@ -35,6 +36,13 @@ _MODE = 0o100600 << 16
 _LAST = (MANIFEST, NOTE)
 """The files at the end, in this order: the manifest names all others."""
 _SHOWN_NAME = 100
+
+
+class ByteSink(Protocol):
+    """Gets the bytes of a pack, one after the other."""
+
+    def write(self, data: bytes, /) -> int:
+        """Write bytes; return how many."""
 
 
 class Entry(NamedTuple):
@@ -80,13 +88,13 @@ class ArchiveWriter:
     """Writes a pack; the files come in the order of the form.
 
     Args:
-        target: Gets the bytes; nothing but ``write`` is called.
+        target: Gets the bytes.
 
     Attributes:
         size: Bytes that were written.
     """
 
-    def __init__(self, target: BinaryIO) -> None:
+    def __init__(self, target: ByteSink) -> None:
         self._target = target
         self._entries: list[Entry] = []
         self.size = 0
@@ -170,7 +178,11 @@ def _entries(source: BinaryIO) -> list[Entry]:
         _refuse(f"it has {size:,} bytes; a pack has {_END.size} to {MAX_PACK_BYTES:,}")
     end = _read(source, size - _END.size, _END.size)
     _, _, _, _, count, length, start, _ = _END.unpack(end)
-    if not 0 < count <= MAX_ENTRIES or start + length + _END.size != size or _end(count, size=length, start=start) != end:
+    if (
+        not 0 < count <= MAX_ENTRIES
+        or start + length + _END.size != size
+        or _end(count, size=length, start=start) != end
+    ):
         _refuse("its end is cut off, was altered, or something follows it")
     # 2.
     entries = list(_directory(_read(source, start, length), count))
@@ -223,7 +235,7 @@ def _require_possible(entry: Entry, *, count: int) -> None:
 def _require_order(names: list[str]) -> None:
     """Check that names ascend, and that the manifest and its note are the last two."""
     ranks = [(_LAST.index(name) + 1 if name in _LAST else 0, name) for name in names]
-    for before, after in zip(ranks, ranks[1:], strict=False):
+    for before, after in pairwise(ranks):
         if before == after:
             _refuse(f"it has two files {_shown(after[1])}")
         if before > after:

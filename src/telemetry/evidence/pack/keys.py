@@ -59,9 +59,7 @@ def decode_keys(data: bytes) -> PackKeys:
             message = f"it has {use[:20]!r} where the use of a key is expected"
             raise FormatError(message)
         found[use].append(PublicKey.parse(key))
-    return PackKeys(
-        auditors=tuple(found[_AUDITOR]), signers=tuple(found[_SIGNER]), witnesses=tuple(found[_WITNESS])
-    )
+    return PackKeys(auditors=tuple(found[_AUDITOR]), signers=tuple(found[_SIGNER]), witnesses=tuple(found[_WITNESS]))
 
 
 def _sorted(keys: Iterable[PublicKey]) -> list[PublicKey]:

@@ -30,11 +30,7 @@ _Count = Annotated[int, msgspec.Meta(ge=0, le=(1 << 53) - 1)]
 _Facts = Annotated[dict[_Text, _Text], msgspec.Meta(max_length=10_000)]
 
 
-class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A part of the manifest; a member that this version does not know is refused, because it could not be shown."""
-
-
-class SampleFacts(_Part):
+class SampleFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the events of a sample were drawn.
 
     Attributes:
@@ -50,7 +46,7 @@ class SampleFacts(_Part):
     population: Annotated[int, msgspec.Meta(ge=0, le=MAX_POPULATION)]
 
 
-class RequestFacts(_Part):
+class RequestFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What was asked, by the word of the exporter.
 
     Attributes:
@@ -74,7 +70,7 @@ class RequestFacts(_Part):
     read_event: _Label | None
 
 
-class ReportFacts(_Part):
+class ReportFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The verification of the whole trail, by the word of the exporter.
 
     Attributes:
@@ -90,7 +86,7 @@ class ReportFacts(_Part):
     checked_at: _Label
 
 
-class CountFacts(_Part):
+class CountFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What became of the records, by the word of the exporter.
 
     Attributes:
@@ -106,7 +102,7 @@ class CountFacts(_Part):
     foreign: _Count
 
 
-class EventFacts(_Part):
+class EventFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One event of the pack.
 
     Attributes:
@@ -122,7 +118,7 @@ class EventFacts(_Part):
     signers: Annotated[list[_Label], msgspec.Meta(max_length=64)]
 
 
-class FileFacts(_Part):
+class FileFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A file of the pack.
 
     Attributes:
@@ -141,8 +137,8 @@ class FileFacts(_Part):
         return hmac.compare_digest(digest, self.sha256) and self.size == len(content)
 
 
-class Manifest(_Part):
-    """The manifest.
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The manifest; a member that this version does not know is refused, because it could not be shown.
 
     Attributes:
         format: ``telemetry-evidence-pack``.

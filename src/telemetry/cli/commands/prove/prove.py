@@ -11,9 +11,9 @@ import msgspec
 import typer
 from rich.text import Text
 
-from telemetry.cli.commands.prove.wanted_events import wanted_events
 from telemetry.cli.options.connection import Loader, with_connection
 from telemetry.cli.options.trust import PublicKeys, Trust, require_trust
+from telemetry.cli.options.wanted_events import wanted_events
 from telemetry.cli.output.bars import Bars
 from telemetry.cli.output.console import err, escape_control, escape_markup, fail, write_line
 from telemetry.cli.output.examples import examples

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from telemetry.cli.commands.prove.wanted_events import MAX_EVENTS, wanted_events
+from telemetry.cli.options.wanted_events import MAX_EVENTS, wanted_events
 from telemetry.exceptions import ConfigurationError
 
 IDS = [f"0198c0de-0000-7000-8000-{number:012d}" for number in range(MAX_EVENTS + 1)]
