@@ -91,7 +91,9 @@ class PackReport:
             return "refused: something is not what was written, or is not signed by a key that may sign it"
         if any(check.state is CheckState.OPEN and check.name == SIGNER for check in self.checks):
             is_signed = self.manifest is not None and self.manifest.attested_by is not None
-            return "consistent with itself, signer not known" if is_signed else "consistent with itself, signed by nobody"
+            return (
+                "consistent with itself, signer not known" if is_signed else "consistent with itself, signed by nobody"
+            )
         if self.exit_code == UNPROVEN:
             return "genuine, and not all of it is proven"
         if self.exit_code == UNOPENED:

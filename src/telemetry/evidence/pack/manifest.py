@@ -1,4 +1,4 @@
-"""Encodes and reads the manifest of an evidence pack: what was asked, by whom, what was found, and every file's digest."""
+"""Encodes and reads the manifest of an evidence pack: who asked for what, what was found, and every file's digest."""
 
 from __future__ import annotations
 
