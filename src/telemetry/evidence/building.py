@@ -127,7 +127,7 @@ def build_pack(
     with closing(PackFiles()) as files:
         # 1.
         read = _read(config, request, policy, progress, is_recorded=is_recorded)
-        selected = {each.event_id: each for each in read.selection.events} if read is not None else {}
+        selected = {each.event_id: each for each in read.events} if read is not None else {}
         # 2.
         prover = PackProver(files, selected, attested_by=attested_by)
         proven = prover.prove(config, request, policy=policy, progress=progress)
@@ -161,7 +161,7 @@ def _read(
     if request.ids and not request.content:
         return None
     read = read_selection(config, request, policy=policy, progress=progress, is_recorded=is_recorded)
-    if not request.ids and not read.selection.population:
+    if not request.ids and not read.population:
         raise ConfigurationError(Problem("events", "none is selected", "check the filters, and whose trail is read"))
     return read
 
@@ -214,7 +214,7 @@ class _Assembly:
         if trust_file is not None:
             add(TRUST, trust_file)
         if self._request.sample is not None and self._read is not None:
-            add(POPULATION, encode_population(self._read.selection.population))
+            add(POPULATION, encode_population(self._read.population))
         draft = self._draft(created, attested_by)
         add(PAGE, render_page(PageContent(manifest=draft, vias=self._proven.vias, files=self._files)).encode())
         return msgspec.structs.replace(draft, files=self._files.facts)
@@ -252,9 +252,7 @@ class _Assembly:
             content=request.content,
             sample=None
             if sample is None or read is None
-            else SampleFacts(
-                method=METHOD, size=sample.size, seed=sample.seed, population=len(read.selection.population)
-            ),
+            else SampleFacts(method=METHOD, size=sample.size, seed=sample.seed, population=len(read.population)),
             read_event=read.read_event if read is not None else None,
         )
 

@@ -13,6 +13,7 @@ from telemetry.audit.receipt import Receipt
 from telemetry.config import AuditConfig, TelemetryConfig
 from telemetry.encryption import EncryptionProvider, EncryptionProviderFactory
 from telemetry.exceptions import ConfigurationError, LifecycleError, Problem
+from telemetry.format.value.disclosure import Disclosure
 from telemetry.reader import Entry, EventFilter, KafkaSource, OpenedEvent, ReadRange, TrailReader
 from telemetry.reader.open.rules import ReadCounts, ReadingRules
 from telemetry.reader.sources.ending import Ending, EndingSource
@@ -129,6 +130,18 @@ class Trail:
             LifecycleError: The trail is not open.
         """
         self._opened().confirm(entry)
+
+    def disclose(self, opened: OpenedEvent) -> Disclosure | None:
+        """Return the content of an event for others to check; None if it was not logged as disclosable.
+
+        Args:
+            opened: An event of this trail, while it is open.
+
+        Raises:
+            LifecycleError: The trail is not open.
+            EncryptionError: The key service refused or did not answer.
+        """
+        return self._opened().disclose(opened)
 
     def stop(self) -> None:
         """End the entries soon; can be called from any thread.

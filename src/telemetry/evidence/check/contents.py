@@ -12,8 +12,9 @@ from telemetry.evidence.pack.content import EventContent, decode_content, event_
 from telemetry.evidence.pack.manifest import EventFacts
 from telemetry.evidence.pack.names import EventFolder
 from telemetry.exceptions import EncryptionError, KeyMismatchError, TamperedError, TelemetryError
+from telemetry.format.value.disclosure import Disclosure, verify_disclosure
 from telemetry.format.value.event import AuditEvent
-from telemetry.format.value.open_record import open_clear_record, require_unaltered
+from telemetry.format.value.open_record import open_clear_record, require_clear_part
 from telemetry.reader.entry import DamagedRecord, OpenedEvent, Place, RawRecord
 from telemetry.reader.open.opener import RecordOpener
 
@@ -42,7 +43,8 @@ class ContentCheck:
         2. It is what the clear part of the proven record says, byte for byte: id, type, time, source, producer, sequence,
            the hash of its Kafka key, and every field that is projected outside.
         3. Of a record in the clear, the content is in the proven record itself.
-        4. With an opener: the sealed record opens to exactly this content.
+        4. Of a disclosable event, the service committed to this content when it logged it.
+        5. With an opener: the sealed record opens to exactly this content.
         """
         name = EventFolder.EVENTS.file_of(event.id)
         try:
@@ -55,7 +57,7 @@ class ContentCheck:
                 return
             # 2.
             message, value = proof.record.message, proof.record.value
-            require_unaltered(value, key=decoded.key.encode(), message=message, event=decoded)
+            require_clear_part(value, key=decoded.key.encode(), message=message, event=decoded)
             # 3.
             if not message.is_sealed:
                 _require_same(open_clear_record(value, key=decoded.key.encode(), message=message), content)
@@ -65,10 +67,13 @@ class ContentCheck:
             self._check.add(name, f"is not the content of event {event.id}: {exc}")
             return
         # 4.
-        if self._opener is None:
+        if event.content == "disclosed":
+            self._disclosed(archive, event, proof, content)
+        # 5.
+        if self._opener is not None:
+            self._open(self._opener, name, decoded, proof, content)
+        elif event.content != "disclosed":
             self._counts[f"attested by {self._attested_by or 'nobody'}"] += 1
-            return
-        self._open(self._opener, name, decoded, proof, content)
 
     def conclude(self) -> None:
         """Conclude the check."""
@@ -85,6 +90,17 @@ class ContentCheck:
         if content.attested_by != self._attested_by:
             message = f"it says that {content.attested_by or 'nobody'} vouches for it, the manifest names another"
             raise TamperedError(message)
+
+    def _disclosed(self, archive: Archive, event: EventFacts, proof: CheckedProof, content: EventContent) -> None:
+        name = EventFolder.DISCLOSURES.file_of(event.id)
+        if name not in archive:
+            return  # it was found to be missing already
+        try:
+            _require_same(verify_disclosure(proof.record.value, Disclosure(archive.read(name))), content)
+        except TelemetryError as exc:
+            self._check.add(name, f"does not show the content of event {event.id}: {exc}")
+        else:
+            self._counts["proven: the service committed to it when it was logged"] += 1
 
     def _open(
         self, opener: RecordOpener, name: str, decoded: AuditEvent, proof: CheckedProof, content: EventContent

@@ -10,6 +10,7 @@ from telemetry.exceptions import TamperedError
 from telemetry.format.value import jwe
 from telemetry.format.value.commitment import expected_commitment
 from telemetry.format.value.event import AuditEvent
+from telemetry.format.value.features import DISCLOSABLE
 from telemetry.format.value.message import COMMITMENT, Message
 from telemetry.format.value.recipients import recipients_digest
 from telemetry.format.value.relayed import decode_in_place
@@ -109,6 +110,26 @@ def require_unaltered(
     Raises:
         TamperedError: A byte differs; the message names the attribute.
     """
+    # 1. The commitment to the sealed bytes, by which others can be shown what they were.
+    if message.commitment != expected_commitment(event, plaintext):
+        error = f"the attribute {COMMITMENT!r} of event {event.id} is not the one of its sealed content"
+        raise TamperedError(error)
+    # 2.
+    require_clear_part(value, key=key, message=message, event=event)
+
+
+def require_clear_part(value: bytes, *, key: bytes | None, message: Message, event: AuditEvent) -> None:
+    """Check that an event is one of those to which a record's clear part can belong, where its sealed bytes are not known.
+
+    Args:
+        value: The record's value.
+        key: The record's Kafka key.
+        message: The same value, parsed.
+        event: What the record is said to seal.
+
+    Raises:
+        TamperedError: A byte differs; the message names the attribute. The commitment is not compared: it is that of bytes.
+    """
     # 1. The Kafka key, which decides on the partition and so on the order of a user's events.
     if key != event.key.encode():
         error = f"the Kafka key of event {event.id} does not belong to its sealed user and service"
@@ -118,9 +139,9 @@ def require_unaltered(
     if event.recipients != digest:
         error = f"the attribute 'recipients' of event {event.id} differs from the sealed event"
         raise TamperedError(error)
-    # 3. The commitment to the sealed bytes, by which others can be shown what they were.
-    if message.commitment != expected_commitment(event, plaintext):
-        error = f"the attribute {COMMITMENT!r} of event {event.id} is not the one of its sealed content"
+    # 3. Whether there is a commitment; it is that of bytes, which are compared elsewhere.
+    if (message.commitment is not None) is not (DISCLOSABLE in event.features):
+        error = f"the attribute {COMMITMENT!r} of event {event.id} is absent, or there although the event has none"
         raise TamperedError(error)
     # 4. The whole value at once: spaces, escapes, order and repeated attributes count as well.
     if expected_value(event, message) == value:
