@@ -164,14 +164,15 @@ def _person(access: Access) -> dict[str, Any]:
     """Return who the operating system says reads, beside who claims to."""
     return {
         "reader": access.reader,
-        "os_user": _os_user(),
+        "os_user": os_user(),
         "sudo_user": os.environ.get("SUDO_USER"),
         "host": socket.gethostname(),
         "pid": os.getpid(),
     }
 
 
-def _os_user() -> str:
+def os_user() -> str:
+    """Return the user of the operating system, whatever the environment says."""
     number = os.getuid() if hasattr(os, "getuid") else None
     try:
         if number is not None:

@@ -36,9 +36,14 @@ class Visit:
         """Let the routes find this visit."""
         scope[_KEY] = self
 
-    def enter(self, session: Session, *, cookie: str) -> None:
-        """Go on as the visitor of a session, which the browser knows by this cookie."""
+    def enter(self, session: Session, *, cookie: str | None = None) -> None:
+        """Go on as the visitor of a session; a new one is made known to the browser by a cookie."""
         self.session = session
+        if cookie is not None:
+            self.set_cookie(cookie)
+
+    def set_cookie(self, cookie: str) -> None:
+        """Have the answer set a cookie, as ``Set-Cookie`` writes it."""
         self.cookies.append(cookie)
 
     def leave(self, *, cookie: str) -> None:

@@ -1,0 +1,1 @@
+"""Receives every request before the pages, and finds out who sends it."""

@@ -1,0 +1,1 @@
+"""Writes into the trail what persons do in the explorer."""

@@ -1,0 +1,124 @@
+"""Keeps the sessions of the explorer, in memory alone: they end with the process."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from telemetry.config.explorer.serving import ExplorerConfig
+from telemetry.explorer.access.person import Person
+from telemetry.explorer.access.refused import Refused
+from telemetry.explorer.access.session import Session
+from telemetry.system.clock import Clock
+
+_TOKEN_BYTES = 32
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+_PER_PERSON = 10
+"""Browsers of one person: a further one ends the session that was idle longest, so that nobody can take all the room."""
+_FULL = "As many persons are signed in as the explorer serves at once. Try again in some minutes."
+
+
+@dataclass(slots=True)
+class _Kept:
+    session: Session
+    began: float
+    seen: float
+
+
+class Sessions:
+    """Finds a session by the token in its cookie, of which only the SHA-256 digest is kept.
+
+    It is used in one event loop.
+
+    Args:
+        config: Bounds: how many, and how long.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(self, config: ExplorerConfig, *, clock: Clock = time.monotonic) -> None:
+        self._idle = config.session_idle_seconds
+        self._longest = config.session_seconds
+        self._most = config.max_sessions
+        self._clock = clock
+        # In the order in which they were last used: those that are idle too long are the first ones.
+        self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
+
+    def __len__(self) -> int:
+        self._forget_ended()
+        return len(self._kept)
+
+    def begin(self, person: Person, *, address: str | None) -> tuple[Session, str]:
+        """Begin a session.
+
+        Args:
+            person: Who has signed in.
+            address: From where.
+
+        Returns:
+            The session, and the token for its cookie.
+
+        Raises:
+            Refused: There are too many.
+        """
+        self._forget_ended()
+        of_person = [digest for digest, kept in self._kept.items() if kept.session.person.subject == person.subject]
+        for digest in of_person[: max(0, len(of_person) - _PER_PERSON + 1)]:
+            del self._kept[digest]
+        if len(self._kept) >= self._most:
+            raise Refused(503, "too_many_sessions", _FULL)
+        session, now = Session(person, address=address), self._clock()
+        return session, self._keep(_Kept(session, now, now))
+
+    def find(self, token: str) -> Session | None:
+        """Return the session of a token, and count this as its use; None if it has ended or never was."""
+        self._forget_ended()
+        digest = _digest_of(token)
+        kept = self._kept.get(digest) if digest is not None else None
+        if digest is None or kept is None:
+            return None
+        now = self._clock()
+        if now - kept.began >= self._longest:
+            del self._kept[digest]
+            return None
+        kept.seen = now
+        self._kept.move_to_end(digest)
+        return kept.session
+
+    def renew(self, session: Session) -> str | None:
+        """Return a new token for a session; the former one is worth nothing from now on. None if the session has ended."""
+        for digest, kept in list(self._kept.items()):
+            if kept.session is session:
+                del self._kept[digest]
+                return self._keep(kept)
+        return None
+
+    def end(self, session: Session) -> None:
+        """End a session."""
+        for digest, kept in list(self._kept.items()):
+            if kept.session is session:
+                del self._kept[digest]
+
+    def end_all(self) -> None:
+        """End all sessions: the explorer stops."""
+        self._kept.clear()
+
+    def _keep(self, kept: _Kept) -> str:
+        token = secrets.token_urlsafe(_TOKEN_BYTES)
+        self._kept[hashlib.sha256(token.encode()).digest()] = kept
+        return token
+
+    def _forget_ended(self) -> None:
+        latest = self._clock() - self._idle
+        while self._kept:
+            digest, kept = next(iter(self._kept.items()))
+            if kept.seen > latest:
+                return
+            del self._kept[digest]
+
+
+def _digest_of(token: str) -> bytes | None:
+    return hashlib.sha256(token.encode()).digest() if _TOKEN.fullmatch(token) else None

@@ -1,0 +1,1 @@
+"""Finds out who a person is: by a one-time link, at an OpenID provider, or from a proxy."""
