@@ -46,11 +46,10 @@ class OidcSignIn:
     def __init__(self, config: OidcConfig, *, origin: str) -> None:
         self.name = config.name
         self._config = config
-        self._redirect_uri = origin + CALLBACK
         # One person at a machine needs none of its libraries.
         from telemetry.explorer.access.sign_in.oidc.provider import Provider  # noqa: PLC0415
 
-        self._provider = Provider(config)
+        self._provider = Provider(config, redirect_uri=origin + CALLBACK)
         self._begun = BegunSignIns()
         self._grants = Grants(config.grants)
 
@@ -71,11 +70,10 @@ class OidcSignIn:
         except ProviderError as exc:
             raise _refusal(exc) from exc
         state, browser, begun = self._begun.begin(follow)
-        async with self._provider.requests.client(redirect_uri=self._redirect_uri) as client:
-            url, _ = client.create_authorization_url(
-                addresses.authorization, state=state, code_verifier=begun.verifier, nonce=begun.nonce
-            )
-        return str(url), browser
+        url = await self._provider.requests.authorization_url(
+            addresses.authorization, state=state, nonce=begun.nonce, verifier=begun.verifier
+        )
+        return url, browser
 
     async def finish(self, answer: Mapping[str, str], *, browser: str) -> tuple[Person, str]:
         """Finish a sign-in with the answer that the provider has sent through the browser.
@@ -109,9 +107,9 @@ class OidcSignIn:
         if "error" in answer or not 0 < len(code) <= _MAX_CODE:
             raise Refused(FORBIDDEN, "not_signed_in_there", _NOT_SIGNED_IN)
         # 3. The code is exchanged, with the proof that the request was ours.
-        requests, method = self._provider.requests, addresses.auth_method
-        async with requests.client(redirect_uri=self._redirect_uri, auth_method=method) as client:
-            tokens = await requests.tokens(client, addresses.token, code=code, verifier=begun.verifier)
+        tokens = await self._provider.requests.tokens(
+            addresses.token, code=code, verifier=begun.verifier, auth_method=addresses.auth_method
+        )
         # 4. The token is the provider's, for this client and this sign-in.
         token = tokens.get("id_token")
         if not isinstance(token, str):

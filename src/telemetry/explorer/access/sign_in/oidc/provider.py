@@ -48,20 +48,21 @@ class Provider:
 
     Args:
         config: The provider.
+        redirect_uri: Where it sends the browser back to.
         clock: Monotonic seconds.
 
     Attributes:
         requests: Sends requests to it.
     """
 
-    def __init__(self, config: OidcConfig, *, clock: Clock = time.monotonic) -> None:
+    def __init__(self, config: OidcConfig, *, redirect_uri: str, clock: Clock = time.monotonic) -> None:
         self._config = config
         self._clock = clock
         self._tokens = IdTokens(config)
         self._lock = asyncio.Lock()
         self._addresses: tuple[float, Addresses] | None = None
         self._keys: tuple[float, Sequence[PublicKey]] | None = None
-        self.requests = ProviderRequests(config)
+        self.requests = ProviderRequests(config, redirect_uri=redirect_uri)
 
     async def addresses(self) -> Addresses:
         """Return where the provider does what.

@@ -37,33 +37,30 @@ class ProviderRequests:
 
     Args:
         config: Provider, client and limits.
+        redirect_uri: Where the provider sends the browser back to.
 
     Raises:
         ConfigurationError: ``ca_path`` cannot be used.
     """
 
-    def __init__(self, config: OidcConfig) -> None:
+    def __init__(self, config: OidcConfig, *, redirect_uri: str) -> None:
         self._config = config
+        self._redirect_uri = redirect_uri
         self._tls = _tls(config.ca_path)
         self._allows_http = is_this_machine(config.issuer)
 
-    def client(self, *, redirect_uri: str, auth_method: str | None = None) -> AsyncOAuth2Client:
-        """Return a client of the provider, to be used with ``async with``.
+    async def authorization_url(self, url: str, *, state: str, nonce: str, verifier: str) -> str:
+        """Return where the browser goes to sign in (RFC 6749, section 4.1.1; RFC 7636, section 4.3).
 
         Args:
-            redirect_uri: Where the provider sends the browser back to.
-            auth_method: How the client proves itself at the token endpoint; None for the usual way.
+            url: Address of the provider for it.
+            state: What the answer must repeat.
+            nonce: What the ID token must repeat.
+            verifier: What is shown when the code is exchanged; only its digest is in the address.
         """
-        secret = self._config.client_secret
-        return AsyncOAuth2Client(
-            self._config.client_id,
-            secret.get_secret_value() if secret is not None else None,
-            token_endpoint_auth_method=auth_method if secret is not None else "none",
-            scope=" ".join(self._config.scopes),
-            redirect_uri=redirect_uri,
-            code_challenge_method="S256",
-            **self._options(),
-        )
+        async with self._client() as client:
+            found, _ = client.create_authorization_url(url, state=state, code_verifier=verifier, nonce=nonce)
+        return str(found)
 
     async def document(self, url: str) -> dict[str, Any]:
         """Return a JSON object.
@@ -84,15 +81,21 @@ class ProviderRequests:
             raise ProviderError(Fault.BAD_ANSWER, f"status {response.status_code}")
         return found
 
-    async def tokens(self, client: AsyncOAuth2Client, url: str, *, code: str, verifier: str) -> dict[str, Any]:
+    async def tokens(self, url: str, *, code: str, verifier: str, auth_method: str | None) -> dict[str, Any]:
         """Exchange a code for tokens (RFC 6749, section 4.1.3; RFC 7636, section 4.5).
+
+        Args:
+            url: Address of the provider for it.
+            code: The code.
+            verifier: That of the request for the code.
+            auth_method: How the client proves itself; None for the usual way.
 
         Raises:
             ProviderError: The provider refuses the code, or does not answer.
         """
         self.require_safe(url)
         try:
-            async with asyncio.timeout(self._config.timeout_seconds):
+            async with asyncio.timeout(self._config.timeout_seconds), self._client(auth_method) as client:
                 found = await client.fetch_token(
                     url, grant_type="authorization_code", code=code, code_verifier=verifier
                 )
@@ -114,6 +117,18 @@ class ProviderRequests:
         if url.startswith("https://") or (self._allows_http and url.startswith("http://") and is_this_machine(url)):
             return
         raise ProviderError(Fault.BAD_METADATA)
+
+    def _client(self, auth_method: str | None = None) -> Any:
+        secret = self._config.client_secret
+        return AsyncOAuth2Client(
+            self._config.client_id,
+            secret.get_secret_value() if secret is not None else None,
+            token_endpoint_auth_method=auth_method if secret is not None else "none",
+            scope=" ".join(self._config.scopes),
+            redirect_uri=self._redirect_uri,
+            code_challenge_method="S256",
+            **self._options(),
+        )
 
     def _options(self) -> dict[str, Any]:
         return {
