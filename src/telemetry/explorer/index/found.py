@@ -16,8 +16,8 @@ class Found:
         total: How many rows the search found, on all pages.
         next: Cursor of the next page; None if this is the last.
         is_partial: Whether the search ended early because it took too long: ``total`` counts what was found until then.
-        searched_to: Time of the last row that was looked at, if it ended early; everything before it in the order of the
-            search was looked at.
+        searched_to: Time of the first row that was not looked at, if it ended early; everything before it in the order of
+            the search was looked at.
     """
 
     rows: list[Row]

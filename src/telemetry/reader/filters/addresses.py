@@ -7,6 +7,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 _MAPPED = IPv6Network("::ffff:0:0/96")
 """IPv4 addresses in the form of IPv6 (RFC 4291 section 2.5.5.2), as sockets for both report them."""
+_ABOVE_IPV4 = 1 << 32
+"""Added to addresses of IPv6, so that one number is one address of either kind."""
 
 
 class AddressSet:
@@ -20,28 +22,37 @@ class AddressSet:
     """
 
     def __init__(self, texts: frozenset[str]) -> None:
-        self._addresses: set[IPv4Address | IPv6Address] = set()
-        self._networks: list[IPv4Network | IPv6Network] = []
+        self._numbers: set[int] = set()
+        self._ranges: list[tuple[int, int]] = []
         for text in sorted(texts):
             if "/" in text:
-                self._networks.append(_network(text))
+                network = _network(text)
+                self._ranges.append((_number(network.network_address), _number(network.broadcast_address)))
             else:
-                self._addresses.add(_address(text))
+                self._numbers.add(_number(_address(text)))
 
     def __contains__(self, text: str) -> bool:
         """Whether the address that a text writes is one of these, or in one of the networks; False if it writes none."""
-        address = _parsed(text)
-        return address is not None and (
-            address in self._addresses or any(address in network for network in self._networks)
+        return self.has(address_number(text))
+
+    def has(self, number: int | None) -> bool:
+        """Return whether an address is one of these; its number is what :func:`address_number` returns."""
+        return number is not None and (
+            number in self._numbers or any(first <= number <= last for first, last in self._ranges)
         )
 
 
 @lru_cache(maxsize=1_024)
-def _parsed(text: str) -> IPv4Address | IPv6Address | None:
+def address_number(text: str) -> int | None:
+    """Return a number that is the same for all texts that write one address; None for a text that writes none."""
     try:
-        return _address(text)
+        return _number(_address(text))
     except ValueError:
         return None
+
+
+def _number(address: IPv4Address | IPv6Address) -> int:
+    return int(address) + (_ABOVE_IPV4 if isinstance(address, IPv6Address) else 0)
 
 
 def _address(text: str) -> IPv4Address | IPv6Address:

@@ -82,7 +82,11 @@ class OfType:
 
     def holds(self, event: AuditEvent) -> bool:
         """Return whether the event has such a type."""
-        return self._pattern.match(event.event_type) is not None
+        return self.accepts(event.event_type)
+
+    def accepts(self, event_type: str) -> bool:
+        """Return whether a type is one of them."""
+        return self._pattern.match(event_type) is not None
 
 
 class Logged:
@@ -106,7 +110,11 @@ class Occurred:
 
     def holds(self, event: AuditEvent) -> bool:
         """Return whether it did."""
-        time = to_nanoseconds(event.occurred_at or event.time)
+        return self.accepts(event.occurred_at or event.time)
+
+    def accepts(self, moment: str) -> bool:
+        """Return whether a time is within it."""
+        time = to_nanoseconds(moment)
         return time >= self._since and (not self._until or time <= self._until)
 
 

@@ -9,11 +9,11 @@ import msgspec
 
 from telemetry.format.value.event import AuditEvent
 
-_NOT_SEARCHED = ("schema_version", "features", "clear_fields", "dedup", "recipients", "adjusted", "catalog")
+NOT_SEARCHED = ("schema_version", "features", "clear_fields", "dedup", "recipients", "adjusted", "catalog")
 """Fields that say how an event is written, rather than what happened."""
 _NAMED = ("payload", "metadata", "changes")
 """Fields whose values have names that somebody chose."""
-_FIELDS = tuple(name for name in AuditEvent.__struct_fields__ if name not in (*_NOT_SEARCHED, *_NAMED, "targets"))
+_FIELDS = tuple(name for name in AuditEvent.__struct_fields__ if name not in (*NOT_SEARCHED, *_NAMED, "targets"))
 
 _encode = msgspec.json.Encoder().encode
 
@@ -23,22 +23,26 @@ class TextSearch:
 
     Args:
         text: The text; case is ignored.
+
+    Attributes:
+        folded: The text as it is compared: case folded.
     """
 
     def __init__(self, text: str) -> None:
-        self._folded = text.casefold()
+        self.folded = text.casefold()
         # JSON has such a text unescaped, so that most events without it are recognized by their JSON alone.
-        self._is_written_alike = _encode(self._folded)[1:-1] == self._folded.encode()
+        self._is_written_alike = _encode(self.folded)[1:-1] == self.folded.encode()
 
     def holds(self, event: AuditEvent) -> bool:
         """Return whether the event contains the text."""
         # The JSON of the whole event is cheap to search, and most events do not contain the text.
-        if self._is_written_alike and self._folded not in _encode(event).decode().casefold():
+        if self._is_written_alike and self.folded not in _encode(event).decode().casefold():
             return False
-        return any(self._folded in text.casefold() for text in _texts(event))
+        return any(self.folded in text.casefold() for text in searched_texts(event))
 
 
-def _texts(event: AuditEvent) -> Iterator[str]:
+def searched_texts(event: AuditEvent) -> Iterator[str]:
+    """Yield the texts of an event in which a text is searched for, in no particular order."""
     # A list of its own instead of recursion: payloads may be nested deeply.
     waiting: list[Any] = [getattr(event, name) for name in _FIELDS]
     waiting += (event.metadata, event.payload)

@@ -11,6 +11,7 @@ import msgspec
 from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.format.value.event import AuditEvent
 from telemetry.ingest.paths import compile_path
+from telemetry.reader.filters.text import NOT_SEARCHED
 
 MAX_VALUE = 1_024
 """Characters of a value."""
@@ -20,6 +21,9 @@ _REMEDY = "write payload.order.id=77, payload.note=~refund or changes.email"
 _FIELDS = frozenset(AuditEvent.__struct_fields__)
 _PLAIN = ("payload", "metadata")
 """Members that consist of plain values already."""
+_SEARCHED = _FIELDS.difference(NOT_SEARCHED)
+_LARGE = 10**15
+"""Numbers from here on may be written with an exponent."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -59,6 +63,20 @@ class Where:
         self._value = value
         self._folded = value.casefold()
         self._number = _number(value)
+
+    @property
+    def needle(self) -> str | None:
+        """A text that one of the folded texts of an event contains if this holds; None if there is none to look for.
+
+        The texts are those of :func:`telemetry.reader.filters.text.searched_texts`.
+        """
+        if self._operator is None or not self._folded or not _SEARCHED.issuperset(self._compiled.roots):
+            return None
+        if self._operator == "=~" or self._number is None:
+            return self._folded
+        # A number of the event may be written in another way: 77 is 77.0, but not 7.7e1.
+        is_short = isinstance(self._number, int) and abs(self._number) < _LARGE
+        return str(self._number) if is_short and str(self._number) == self._value else None
 
     def holds(self, event: AuditEvent) -> bool:
         """Return whether the value is in the event, and is what is wanted."""

@@ -1,0 +1,1 @@
+"""Finds rows: by columns first, and by the events themselves where no column says enough."""

@@ -1,0 +1,216 @@
+"""Looks over the whole index: which services logged when, what is absent, and who read."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from heapq import nlargest
+
+from telemetry.explorer.index.overview import Damage, Gap, Outage, Overview, Reader, ServiceLife
+from telemetry.explorer.index.store.columns import Rows, Value
+from telemetry.explorer.index.store.line import FOREIGN, SEALED
+from telemetry.explorer.index.store.segment import NO, PROVEN, Segment
+from telemetry.reader.entry import Proven
+
+READ = "telemetry.read"
+LOOKS = ("telemetry.searched", "telemetry.viewed", "telemetry.exported")
+"""What the explorer records of a person after the read itself."""
+
+MOST_SERVICES = 200
+MOST_GAPS = 200
+MOST_OUTAGES = 200
+MOST_READERS = 200
+_ENTERED, _LEFT, _STOPPED = "telemetry.fallback_entered", "telemetry.fallback_left", "telemetry.stopped"
+_MARKS = (_ENTERED, _LEFT, _STOPPED)
+
+Stream = tuple[Value, Value]
+"""Service and producer."""
+_Mark = tuple[str, str, str, str, str]
+"""Time, service, producer, type, event id."""
+
+
+@dataclass(slots=True)
+class _Service:
+    days: Counter[str] = field(default_factory=Counter)
+    producers: set[str] = field(default_factory=set)
+    first: str = ""
+    last: str = ""
+    unproven: int = 0
+    refuted: int = 0
+
+
+class Survey:
+    """What is seen in the segments of a moment.
+
+    Args:
+        segments: The segments, in the order of time.
+        is_from_start: Whether the beginnings of all streams should be there: nothing before them was left out.
+        with_content: Whether who read may be told.
+    """
+
+    def __init__(self, segments: Sequence[Segment], *, is_from_start: bool, with_content: bool) -> None:
+        self._is_from_start = is_from_start
+        self._with_content = with_content
+        self._services: defaultdict[str, _Service] = defaultdict(_Service)
+        self._streams: defaultdict[Stream, list[int]] = defaultdict(list)
+        self._verdicts: Counter[int] = Counter()
+        self._marks: list[_Mark] = []
+        self._readers: dict[str, Reader] = {}
+        self._clear = self._foreign = 0
+        self._kept: list[tuple[Segment, Rows]] = []
+        for segment in segments:
+            self._add(segment)
+
+    def overview(self, damaged: list[Damage]) -> Overview:
+        """Return the overview.
+
+        Args:
+            damaged: Damaged records, which are no rows.
+        """
+        lives = [self._life(name, service) for name, service in self._services.items()]
+        shown = sorted(nlargest(MOST_SERVICES, lives, key=lambda life: life.events), key=lambda life: life.service)
+        gaps = list(self._gaps())
+        days: Counter[str] = Counter()
+        for service in self._services.values():
+            days.update(service.days)
+        return Overview(
+            events=sum(life.events for life in lives),
+            first=min((life.first for life in lives), default=None),
+            last=max((life.last for life in lives), default=None),
+            days=sorted(days.items()),
+            services=shown,
+            more_services=len(lives) - len(shown),
+            gaps=nlargest(MOST_GAPS, gaps, key=lambda gap: gap.length),
+            more_gaps=max(0, len(gaps) - MOST_GAPS),
+            outages=nlargest(MOST_OUTAGES, self._outages(), key=lambda outage: outage.began),
+            readers=nlargest(MOST_READERS, self._readers.values(), key=lambda reader: reader.last),
+            proven=self._verdicts[PROVEN.index(Proven.YES)],
+            pending=self._verdicts[PROVEN.index(Proven.PENDING)],
+            refuted=self._verdicts[NO],
+            not_judged=self._verdicts[PROVEN.index(Proven.NOT_JUDGED)],
+            clear=self._clear,
+            foreign=self._foreign,
+            damaged=damaged,
+        )
+
+    def _add(self, segment: Segment) -> None:
+        rows = segment.flagged(FOREIGN, segment.rows, wanted=False)
+        self._foreign += len(segment) - len(rows)
+        self._clear += len(rows) - len(segment.flagged(SEALED, rows))
+        self._verdicts.update(map(segment.proven.__getitem__, rows))
+        columns, times, proven = segment.columns, segment.keys, segment.proven
+        pairs = Counter(zip(columns["service"].among(rows), columns["day"].among(rows), strict=True))
+        for (service, day), count in pairs.items():
+            self._services[service or ""].days[day or ""] += count
+        for service in {pair[0] or "" for pair in pairs}:
+            here = columns["service"].having((service,), rows)
+            life = self._services[service]
+            life.first = life.first or times.time(here[0])
+            life.last = times.time(here[-1])
+            life.producers.update(each or "" for each in columns["producer"].count(here))
+            verdicts = Counter(map(proven.__getitem__, here))
+            life.unproven += verdicts[PROVEN.index(Proven.PENDING)]
+            life.refuted += verdicts[NO]
+        self._add_streams(segment, rows)
+        self._add_marks(segment, rows)
+        if self._with_content:
+            self._add_readers(segment, rows)
+
+    def _add_streams(self, segment: Segment, rows: Rows) -> None:
+        sequences, proven = segment.positions.sequences, segment.proven
+        # What a trusted key has refuted fills no gap.
+        kept = [row for row in rows if proven[row] != NO] if NO in proven else rows
+        self._kept.append((segment, kept))
+        for stream, row in zip(_streams(segment, kept), kept, strict=True):
+            self._streams[stream].append(sequences[row])
+
+    def _add_marks(self, segment: Segment, rows: Rows) -> None:
+        kinds = segment.columns["type" if self._with_content else "clear_type"]
+        for row in kinds.having(_MARKS, rows):
+            stream = segment.columns["service"][row] or "", segment.columns["producer"][row] or ""
+            self._marks.append((segment.keys.time(row), *stream, kinds[row] or "", segment.keys.event_id(row)))
+
+    def _add_readers(self, segment: Segment, rows: Rows) -> None:
+        kinds, users = segment.columns["type"], segment.columns["user"]
+        for row in kinds.having((READ, *LOOKS), rows):
+            name, is_read = users[row] or "", kinds[row] == READ
+            before = self._readers.get(name)
+            self._readers[name] = Reader(
+                name=name,
+                reads=(before.reads if before else 0) + is_read,
+                looks=(before.looks if before else 0) + (not is_read),
+                last=segment.keys.time(row),
+            )
+
+    def _life(self, name: str, service: _Service) -> ServiceLife:
+        return ServiceLife(
+            service=name,
+            events=sum(service.days.values()),
+            producers=len(service.producers),
+            first=service.first,
+            last=service.last,
+            days=sorted(service.days.items()),
+            unproven=service.unproven,
+            refuted=service.refuted,
+        )
+
+    def _gaps(self) -> Iterator[Gap]:
+        absent = {stream: found for stream, numbers in self._streams.items() if (found := self._absent(numbers))}
+        if not absent:
+            return
+        edges = {
+            stream: {edge for first, last in ranges for edge in (first - 1, last + 1)}
+            for stream, ranges in absent.items()
+        }
+        times: dict[tuple[Stream, int], str] = {}
+        for segment, rows in self._kept:
+            for stream, row in zip(_streams(segment, rows), rows, strict=True):
+                sequence = segment.positions.sequences[row]
+                if sequence in edges.get(stream, ()):
+                    times.setdefault((stream, sequence), segment.keys.time(row))
+        for stream, ranges in absent.items():
+            for first, last in ranges:
+                yield Gap(
+                    service=stream[0] or "",
+                    producer=stream[1] or "",
+                    first=first,
+                    last=last,
+                    before=times.get((stream, first - 1)),
+                    after=times[stream, last + 1],
+                )
+
+    def _absent(self, numbers: list[int]) -> list[tuple[int, int]]:
+        """Return the ranges that are absent from a stream, as first and last sequence."""
+        expected = 0 if self._is_from_start else min(numbers)
+        known = set(numbers)
+        if len(known) == max(numbers) - expected + 1:
+            return []
+        absent = []
+        for sequence in sorted(known):
+            if sequence > expected:
+                absent.append((expected, sequence - 1))
+            expected = sequence + 1
+        return absent
+
+    def _outages(self) -> Iterator[Outage]:
+        began: dict[Stream, _Mark] = {}
+        for mark in sorted(self._marks):
+            time, service, producer, kind, _ = mark
+            if kind == _ENTERED:
+                began.setdefault((service, producer), mark)
+            elif (start := began.pop((service, producer), None)) is not None:
+                yield _outage(start, ended=time)
+        for start in began.values():
+            yield _outage(start, ended=None)
+
+
+def _streams(segment: Segment, rows: Rows) -> Iterator[Stream]:
+    """Yield the stream of each of some rows."""
+    columns = segment.columns
+    return zip(columns["service"].among(rows), columns["producer"].among(rows), strict=True)
+
+
+def _outage(start: _Mark, *, ended: str | None) -> Outage:
+    time, service, producer, _, event_id = start
+    return Outage(service=service, producer=producer, began=time, ended=ended, event_id=event_id)
