@@ -14,6 +14,7 @@ from telemetry.explorer.index.event_index import EventIndex
 from telemetry.explorer.index.find.conditions import known_fields
 from telemetry.explorer.index.search import Search
 from telemetry.explorer.index.store import contents, line, shelf
+from telemetry.explorer.index.store.bodies import BodyReader
 from telemetry.format.value.event import AuditEvent
 from telemetry.format.value.members import Change, Target
 from telemetry.reader.filters import EventFilter
@@ -162,7 +163,7 @@ def test_events_packed_again_are_the_same(events: list[AuditEvent]) -> None:
         kept = kept.extended([entry])
 
     before, after = kept, kept.repacked()
-    reader = contents.BodyReader()
+    reader = BodyReader()
     bodies = [(before.body(row), after.body(row)) for row in range(len(events))]
 
     assert [reader.event(one) for pair in bodies for one in pair if one is not None] == [
