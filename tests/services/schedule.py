@@ -35,6 +35,7 @@ EXPECTED_SECONDS: dict[str, float] = {
     "tests/fault/test_crash.py": 55,
     "tests/cli/test_verify_attacks.py": 45,
     "tests/cli/test_catalog.py": 12,
+    "tests/cli/test_disclosable.py": 15,
     "tests/cli/test_metrics_listen.py": 20,
     "tests/deploy/test_alert_rules.py": 36,
     "tests/deploy/test_chart.py": 45,

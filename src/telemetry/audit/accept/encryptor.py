@@ -12,7 +12,7 @@ from telemetry.config import AuditConfig
 from telemetry.encryption.data_key import ActiveKey, DataKeyring
 from telemetry.exceptions import LifecycleError
 from telemetry.format.value import jwe
-from telemetry.format.value.commitment import salt_member, with_commitment
+from telemetry.format.value.commitment import committed, salt_member
 from telemetry.format.value.features import RECIPIENTS
 from telemetry.format.value.parts import FRAME_BYTES
 from telemetry.format.value.recipients import recipients_digest
@@ -71,7 +71,7 @@ class AuditEncryptor:
         ciphertext = key.cipher.encrypt(iv, plaintext, protected)
         kafka_key, stamp, tail = draft.key, draft.id_and_time_json, draft.clear_tail
         if draft.is_disclosable:
-            tail = with_commitment(tail, plaintext)
+            tail = committed(tail, plaintext)
         size = fixed + len(kafka_key) + len(stamp) + len(tail) + (len(ciphertext) * 4 + 2) // 3
         return SealedRecord(
             event_id=draft.id,

@@ -15,15 +15,13 @@ from telemetry.exceptions import MalformedRecordError
 from telemetry.format import canonical_base64
 from telemetry.format.value.event import AuditEvent
 from telemetry.format.value.features import DISCLOSABLE
-from telemetry.format.value.message import COMMITMENT, DATA
+from telemetry.format.value.render import with_commitment
 
 SALT_BYTES = 32
 """As many as the hash has; RFC 9901 section 9.3 asks for at least 16."""
 
 _PREFIX = b"telemetry event commitment v1\x00"
 _SALT = b',"salt":"%b"'
-_MEMBER = b',"%b":"%b"%b'
-_NAME = COMMITMENT.encode()
 
 
 class _Salted(msgspec.Struct):
@@ -52,14 +50,14 @@ def commitment_of(plaintext: bytes) -> str:
     return canonical_base64.encode_url(hashlib.sha256(_PREFIX + plaintext).digest()).decode()
 
 
-def with_commitment(tail: bytes, plaintext: bytes) -> bytes:
+def committed(tail: bytes, plaintext: bytes) -> bytes:
     """Return the clear tail of a value with the commitment as its last attribute.
 
     Args:
         tail: From the id of the event up to the name of the data, or any end of that.
         plaintext: What is sealed.
     """
-    return tail[: -len(DATA)] + _MEMBER % (_NAME, commitment_of(plaintext).encode(), DATA)
+    return with_commitment(tail, commitment_of(plaintext))
 
 
 def expected_commitment(event: AuditEvent, plaintext: bytes) -> str | None:

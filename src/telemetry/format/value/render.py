@@ -25,6 +25,8 @@ from telemetry.format.value.message import (
 )
 from telemetry.format.value.recipients import ATTRIBUTE
 
+_COMMITMENT = b',"%b":"' % COMMITMENT.encode()
+_COMMITTED_DATA = b'"' + DATA
 _MIDDLE = NUMBER_AND_KEY_HASH + b'%b"%b'
 
 _encode = msgspec.json.Encoder().encode
@@ -67,10 +69,14 @@ def render_tail(
         clear: Fields that the event projects outside, by attribute name.
         commitment: Commitment to the sealed bytes of a disclosable event.
     """
-    if commitment is not None:
-        clear = {**(clear or {}), COMMITMENT: commitment}
     members = b',"id":"%b","time":"%b","type":%b' % (event_id.encode(), time.encode(), _encode(event_type))
-    return members + render_rest(traceparent, clear)
+    tail = members + render_rest(traceparent, clear)
+    return tail if commitment is None else with_commitment(tail, commitment)
+
+
+def with_commitment(tail: bytes, commitment: str) -> bytes:
+    """Return the tail of a disclosable event: the commitment is its last attribute, and needs no escapes."""
+    return b"%b%b%b%b" % (tail[: -len(DATA)], _COMMITMENT, commitment.encode(), _COMMITTED_DATA)
 
 
 def render_rest(traceparent: str | None, clear: Mapping[str, Any] | None) -> bytes:

@@ -13,8 +13,9 @@ from telemetry.audit.spool.progress import Progress
 from tests.support.accepted_records import PRODUCER, sealed_records
 
 
-def test_values_come_back_across_data_keys() -> None:
-    logged = list(sealed_records(50, uses_of_a_key=8))
+@pytest.mark.parametrize("features", [(), ("disclosable", "hidden-type")], ids=["plain", "disclosable"])
+def test_values_come_back_across_data_keys(features: tuple[str, ...]) -> None:
+    logged = list(sealed_records(50, uses_of_a_key=8, features=features))
     for record in logged[::5]:
         record.write(record.value)
 

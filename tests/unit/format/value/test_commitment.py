@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from telemetry.exceptions import MalformedRecordError
-from telemetry.format.value.commitment import commitment_of, expected_commitment, salt_member, with_commitment
+from telemetry.format.value.commitment import commitment_of, committed, expected_commitment, salt_member
 from telemetry.format.value.event import decode_event
 
 SALT = bytes(range(32))
@@ -43,7 +43,7 @@ def test_commitment_is_the_hash_of_the_format() -> None:
 
 def test_commitment_comes_right_before_the_data() -> None:
     tail = b',"id":"1","type":"t,\\"data\\":","sessionid":"s","data":'
-    assert with_commitment(tail, b"{}") == tail[:-8] + b',"commitment":"%b","data":' % commitment_of(b"{}").encode()
+    assert committed(tail, b"{}") == tail[:-8] + b',"commitment":"%b","data":' % commitment_of(b"{}").encode()
 
 
 def test_salt_is_a_member_after_its_comma() -> None:

@@ -13,7 +13,7 @@ from telemetry.encryption.data_key import ActiveKey, DataKeyring
 from telemetry.exceptions import EncryptionError, KeyUnreachableError, LifecycleError
 from telemetry.format.objects.outbox_row import head_without_place, render_row
 from telemetry.format.value import jwe
-from telemetry.format.value.commitment import SALT_BYTES, salt_member, with_commitment
+from telemetry.format.value.commitment import SALT_BYTES, committed, salt_member
 from telemetry.format.value.features import RECIPIENTS, RELAYED
 from telemetry.format.value.recipients import recipients_digest
 from telemetry.format.value.render import key_hash
@@ -80,7 +80,7 @@ class KeyedRowSealer:
             rest = salt_member(os.urandom(SALT_BYTES)) + rest
         plaintext = jwe.filled(b"{" + rest[1:])
         if draft.is_disclosable:
-            tail = with_commitment(tail, plaintext)
+            tail = committed(tail, plaintext)
         # 96 random bits for each row, each used once (NIST SP 800-38D 8.2.2); the keyring bounds the uses of a key.
         data = jwe.seal(key.cipher, protected=prepared.protected, iv=os.urandom(jwe.IV_BYTES), plaintext=plaintext)
         return _row(draft, prepared.head, data, tail=tail, sealed=True)
