@@ -132,5 +132,8 @@ Further attacks, thought up when those above were mended:
 47   W ends `catalog coverage` with a traceback                    test_w_terminal: coverage
 48   W writes junk under a running process, for a later number     test_further_w_beyond
 49   W, B date an empty partition in the future, and exchange      test_further_w_empty_partition
+50   R discloses other content than was logged                     test_further_r_disclosed: was_not_logged
+51   R with W puts a record on the topic that fits such a claim    test_further_r_disclosed: not_proven
+52   B takes the commitment off a record                           test_further_r_disclosed: damage
 ==== ============================================================= =====================================================
 """

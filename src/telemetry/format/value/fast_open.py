@@ -114,7 +114,7 @@ class KnownHeadDecoder:
         # 3.
         try:
             event = decode_in_place(plaintext, producer=self._owner[0], sequence=parse_sequence(value, len(self._head)))
-            commitment = expected_commitment(event, plaintext)
+            commitment = expected_commitment(event, plaintext) if event.features else None
         except FormatError:
             return None
         # 4. The bytes of head, JWE header and end were compared above, so this completes the whole value.

@@ -198,16 +198,20 @@ def _require_types(attributes: dict[str, Any]) -> None:
     if attributes["datacontenttype"] == SEALED:
         texts += [attributes.get(name) for name in _KEY_ATTRIBUTES]
     if COMMITMENT in attributes:
-        _require_digest(attributes[COMMITMENT])
+        _require_commitment(attributes)
     fits = all(isinstance(text, str) for text in texts) and type(sequence) is int and 0 <= sequence <= MAX_SEQUENCE
     if not fits or attributes["specversion"] != "1.0" or attributes["datacontenttype"] not in (SEALED, CLEAR):
         message = "the record's attributes have the wrong types or versions"
         raise MalformedRecordError(message)
 
 
-def _require_digest(text: object) -> None:
+def _require_commitment(attributes: dict[str, Any]) -> None:
+    text = attributes[COMMITMENT]
     if not isinstance(text, str) or _DIGEST.fullmatch(text) is None:
         message = f"the attribute {COMMITMENT!r} is not base64url of 32 bytes in its canonical form"
+        raise MalformedRecordError(message)
+    if attributes["datacontenttype"] != SEALED:
+        message = f"the record has the attribute {COMMITMENT!r}, and its content is in the clear"
         raise MalformedRecordError(message)
 
 

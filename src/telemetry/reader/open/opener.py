@@ -92,7 +92,7 @@ class RecordOpener:
             raw: The record.
 
         Returns:
-            The content; None if the record has no commitment to it, or is not sealed, or nothing unwraps data keys here.
+            The content; None if the record has no commitment to it, or nothing unwraps data keys here.
 
         Raises:
             TamperedError: The record was altered, or commits to another content than it seals.
@@ -101,7 +101,7 @@ class RecordOpener:
         """
         value = raw.value or b""
         message = parse(value)
-        if message.commitment is None or not message.is_sealed or self._keys is None:
+        if message.commitment is None or self._keys is None:
             return None
         data_key, _ = self._keys.find(message, waited=False)
         return disclose_record(value, key=raw.key, message=message, cipher=data_key.cipher, kid=data_key.kid)
