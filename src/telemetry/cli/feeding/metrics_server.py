@@ -17,9 +17,9 @@ from telemetry.config.gateway.limits import GatewayLimits
 from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.gateway.observed.health import healthz
 from telemetry.gateway.observed.prometheus import Exposition
-from telemetry.gateway.peer import Peer
 from telemetry.gateway.server.address import Address, read_address
 from telemetry.gateway.server.serving import GatewayServer
+from telemetry.gateway.server.unheard import IgnoredPeers
 from telemetry.system.worker import Worker
 
 logger = logging.getLogger("telemetry.metrics")
@@ -87,7 +87,7 @@ class MetricsServer:
     def _run(self) -> None:
         try:
             with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-                runner.run(self._server.serve(self._app, unheard=_Unheard(), started=lambda _addresses: None))
+                runner.run(self._server.serve(self._app, unheard=IgnoredPeers(), started=lambda _addresses: None))
         except Exception as exc:  # noqa: BLE001 - metrics that cannot be served must not end what they measure
             logger.error("metrics are no longer served: %s; restart the command", type(exc).__name__)  # noqa: TRY400
 
@@ -104,19 +104,6 @@ class _Bounded:
                 await self._app(scope, receive, send)
         except TimeoutError:
             scope["state"]["abort"]()
-
-
-class _Unheard:
-    """Ignores what is no request: here nobody shows who they are, and nothing is kept from anyone who can connect."""
-
-    def denied(self, peer: Peer, reason: str) -> None:
-        """Ignore a failed handshake."""
-
-    def malformed(self, peer: Peer, reason: str) -> None:
-        """Ignore what is not HTTP; it was answered 400."""
-
-    def dropped(self, reason: str) -> None:
-        """Ignore a connection that ended early."""
 
 
 def _plain(text: str) -> Address:

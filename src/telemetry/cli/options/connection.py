@@ -67,6 +67,26 @@ Loader = Callable[..., "TelemetryConfig"]
 LayersReader = Callable[[], "Layers"]
 
 
+class ConfigLoader:
+    """Builds the configuration from options, environment and file when it is called, as :func:`load_config` does.
+
+    Args:
+        given: Values of the options, by name.
+    """
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        self._given = given
+
+    def __call__(self, **audit: Any) -> TelemetryConfig:
+        """Return the configuration; ``audit`` wins over everything else."""
+        return load_config(self._given, **audit)
+
+    @property
+    def words(self) -> list[str]:
+        """The options that were given, for a command that reads the same trail; none of them is a secret."""
+        return [f"--{name.replace('_', '-')}={value}" for name, value in self._given.items() if value not in (None, "")]
+
+
 class ConnectionBundle:
     """The connection options as a bundle: a command gets a function that loads the configuration."""
 
@@ -75,9 +95,9 @@ class ConnectionBundle:
         {name: (annotation, None) for name, annotation in _OPTIONS.items()}
     )
 
-    def build(self, values: Mapping[str, Any]) -> Loader:
+    def build(self, values: Mapping[str, Any]) -> ConfigLoader:
         """Return the function; it reads environment and file when it is called."""
-        return functools.partial(load_config, values)
+        return ConfigLoader(values)
 
 
 class LayersBundle:

@@ -30,6 +30,7 @@ def _filter(*names: str, help_: str) -> Any:
 Since = Annotated[
     str | None, _filter("--since", help_="Events logged at or after this: 15m, 2h, 3d (ago), or an RFC 3339 time.")
 ]
+Until = Annotated[str | None, _filter("--until", help_="Events logged at or before this; written like --since.")]
 Late = Annotated[
     str,
     _filter(
@@ -95,10 +96,7 @@ _LISTS: dict[str, tuple[Any, Any]] = {
 }
 FILTERS: dict[str, tuple[Any, Any]] = {
     "since": (Since, None),
-    "until": (
-        Annotated[_Moment, _filter("--until", help_="Events logged at or before this; written like --since.")],
-        None,
-    ),
+    "until": (Until, None),
     "late": (Late, LATE),
     "occurred_since": (
         Annotated[_Moment, _filter("--occurred-since", help_="Of what happened at or after this; like --since.")],

@@ -99,7 +99,7 @@ def sources_of(
         ConfigurationError: The options do not fit together, or there is no store.
     """
     audit = config.audit_config
-    _require_fitting(audit, origin, file, within)
+    require_fitting(audit, origin, file, within)
     with ExitStack() as stack:
         bar, task = stack.enter_context(progress(label, shown=shown))
         sources: list[Iterable[RawRecord | DamagedRecord]] = []
@@ -129,7 +129,18 @@ def show_open_transactions(source: KafkaSource) -> None:
         err.print(f"[yellow]{escape_markup(transaction.describe(time.time()))}[/]")
 
 
-def _require_fitting(audit: AuditConfig, origin: Origin, file: Path | None, within: ReadRange) -> None:
+def require_fitting(audit: AuditConfig, origin: Origin, file: Path | None, within: ReadRange) -> None:
+    """Check that the options name one place to read from, and nothing that it does not have.
+
+    Args:
+        audit: Configuration of topic and store.
+        origin: Value of ``--from``.
+        file: Value of ``--file``.
+        within: The part of the topic to read.
+
+    Raises:
+        ConfigurationError: They do not fit together, or there is no store.
+    """
     problems = []
     if file is not None and origin is not Origin.TOPIC:
         problems.append(Problem("--from, --file", "name two places to read from", "leave one of them out"))

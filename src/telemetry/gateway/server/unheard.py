@@ -26,6 +26,19 @@ class Unheard(Protocol):
         """Count a connection that ended before anything was said, as probes of a load balancer do, or that was one too many."""
 
 
+class IgnoredPeers:
+    """Ignores what is no request, for a server on which nobody shows who they are before one."""
+
+    def denied(self, peer: Peer, reason: str) -> None:
+        """Ignore a failed handshake."""
+
+    def malformed(self, peer: Peer, reason: str) -> None:
+        """Ignore what is not HTTP; it was answered 400."""
+
+    def dropped(self, reason: str) -> None:
+        """Ignore a connection that ended early."""
+
+
 def report_handshake(unheard: Unheard, peer: Peer, error: Exception) -> None:
     """Report a TLS handshake that failed.
 

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from telemetry.explorer.access.right import Right
+from telemetry.reader.entry import Entry, Proven
+from tests.support.explored_site import explored_site
+from tests.support.index_entries import an_event, damaged, opened
+
+
+async def test_overview_leads_to_what_is_wrong() -> None:
+    entries: list[Entry] = [
+        opened(an_event(0)),
+        opened(an_event(5)),
+        opened(an_event(6), proven=Proven.NO),
+        opened(an_event(7), proven=Proven.PENDING),
+        damaged(8, reason="its bytes were altered"),
+        opened(an_event(9, event_type="telemetry.read", user_id="mallory")),
+    ]
+    async with explored_site(entries) as explored, explored.visit(reason="ticket 7") as visitor:
+        page = await visitor.get("/")
+        text = await visitor.shown("/")
+
+    assert "/search?proven=no" in page.text
+    assert "/search?proven=pending" in page.text
+    assert "1 to 4" in text
+    assert "its bytes were altered" in text
+    assert "mallory" in text
+
+
+async def test_closed_session_does_not_see_who_reads() -> None:
+    entries = [opened(an_event(9, event_type="telemetry.read", user_id="mallory"))]
+    async with explored_site(entries, right=Right.READ) as explored, explored.visit() as visitor:
+        page = await visitor.get("/")
+
+    assert page.status_code == 200
+    assert "mallory" not in page.text
+
+
+async def test_cut_index_has_a_banner_everywhere() -> None:
+    entries = [opened(an_event(number)) for number in range(30)]
+    async with explored_site(entries, most=10) as explored, explored.visit(reason="ticket 7") as visitor:
+        for path in ("/", "/search", "/history/user/ada"):
+            assert "the memory for them is full" in await visitor.shown(path)
+
+
+async def test_empty_trail_has_an_overview() -> None:
+    async with explored_site() as explored, explored.visit() as visitor:
+        assert "No events were read yet." in await visitor.shown("/")
+
+
+async def test_watching_ends_with_the_filling() -> None:
+    async with explored_site() as explored, explored.visit() as visitor:
+        answer = await visitor.get("/filling")
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
