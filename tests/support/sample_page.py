@@ -11,7 +11,7 @@ from telemetry.format.value.event import AuditEvent
 from telemetry.format.value.members import Change, Target
 from telemetry.pages.charts import Band, Lane, gaps, outages, timeline
 from telemetry.pages.environment import page_environment
-from telemetry.pages.event import changes, fields, phrases, tree
+from telemetry.pages.event import changes, fields, sentence, tree
 from telemetry.pages.marks import CLAIMED
 from tests.support.hostile_events import HostileEvent
 
@@ -45,7 +45,7 @@ _PAGE = """{% extends "filed.html" %}{% import "macros.html" as ui %}
 <thead><tr><th scope="col">Time</th><th scope="col">What happened</th><th scope="col">Type</th><th scope="col">User</th><th scope="col">Marks</th></tr></thead>
 <tbody>
 {% for event, said in events %}
-<tr><td>{{ ui.moment(event.time, "Europe/Berlin") }}</td><td class="wide"><a href="{{ own_url("/events", event.id) }}">{{ ui.said(said) }}</a></td><td>{{ event.event_type|short(40) }}</td><td>{{ event.user_id|short(40) }}</td><td>{{ ui.marks(record_marks("pending", is_sealed=true, via=event.user_id)) }}</td></tr>
+<tr><td>{{ ui.moment(event.time, "Europe/Berlin") }}</td><td class="wide"><a href="{{ own_url("/events", event.id) }}">{{ said|shown }}</a></td><td>{{ event.event_type|short(40) }}</td><td>{{ event.user_id|short(40) }}</td><td>{{ ui.marks(record_marks("pending", is_sealed=true, via=event.user_id)) }}</td></tr>
 {% endfor %}
 </tbody>
 {% endcall %}
@@ -108,7 +108,7 @@ def sample_page(name: str, events: Sequence[AuditEvent]) -> str:
         .from_string(_PAGE)
         .render(
             name=name,
-            events=[(event, phrases(event)) for event in events],
+            events=[(event, sentence(event)) for event in events],
             views=views,
             activity=timeline(days, title=name),
             gaps=gaps(lanes, title=f"Gaps: {name}"),

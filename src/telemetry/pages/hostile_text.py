@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Self
 
 from telemetry.pages.markup import Markup, escape
 
@@ -28,6 +29,31 @@ _BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uf
 _LAST_SHORT = 0xFFFF
 """Last character that is written with four digits."""
 _SHORT_ESCAPES = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
+
+
+class PiecedText(str):
+    """A text of several pieces: one line as a string, and each value from outside isolated where a page shows it.
+
+    Args:
+        pieces: Texts without hidden characters, spaces included, each with whether it is from outside.
+    """
+
+    __slots__ = ("_pieces",)
+
+    _pieces: tuple[tuple[str, bool], ...]
+
+    def __new__(cls, pieces: Iterable[tuple[str, bool]]) -> Self:
+        """Join the pieces."""
+        kept = tuple(pieces)
+        text = super().__new__(cls, "".join(piece for piece, _ in kept))
+        text._pieces = kept
+        return text
+
+    def isolated(self) -> Markup:
+        """Return the pieces as HTML."""
+        value = Markup('<bdi class="value">{}</bdi>')
+        parts = (value.format(piece) if is_value else escape(piece) for piece, is_value in self._pieces)
+        return Markup('<span class="text">{}</span>').format(Markup().join(parts))
 
 
 def plain(text: str, most: int = MAX_SHOWN) -> str:
@@ -51,6 +77,8 @@ def shown(text: object, most: int = MAX_SHOWN) -> Markup:
         text: Any text; another value is shown as Python writes it.
         most: Characters that are kept; the rest is counted.
     """
+    if isinstance(text, PiecedText) and len(text) <= most:
+        return text.isolated()
     whole = str(text)
     parts = [_part(part, hidden=hidden) for hidden, part in _runs(whole[:most])]
     rest = _rest(len(whole) - most)
@@ -68,7 +96,7 @@ def short(text: object, most: int = 60) -> Markup:
     """
     whole = str(text)
     if len(whole) <= most:
-        return shown(whole)
+        return shown(text)
     return Markup('<span class="cut" title="{}">{}<span aria-hidden="true">…</span></span>').format(
         plain(whole, most=MAX_TITLE), shown(whole[:most])
     )
@@ -87,7 +115,7 @@ def inert(value: object) -> object:
 
     The environment applies this to every expression, so that a forgotten filter is ugly and not dangerous.
     """
-    return plain(value) if type(value) is str else value
+    return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _part(part: str, *, hidden: bool) -> Markup:

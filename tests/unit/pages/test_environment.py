@@ -11,6 +11,7 @@ import pytest
 
 from telemetry.pages.addresses import own_url
 from telemetry.pages.environment import page_environment, render
+from telemetry.pages.hostile_text import PiecedText
 from telemetry.pages.marks import ALL_MARKS, attested, record_marks
 from telemetry.pages.moments import is_zone, local, utc
 from telemetry.pages.style import style
@@ -70,6 +71,16 @@ def test_style_refers_to_nothing_outside() -> None:
 def test_undefined_name_is_an_error() -> None:
     with pytest.raises(jinja2.UndefinedError):
         page_environment().from_string("{{ nobody }}").render()
+
+
+def test_expression_without_filter_is_escaped() -> None:
+    class Name(str):
+        __slots__ = ()
+
+    environment = page_environment()
+
+    for value in ("<\u202e", Name("<\u202e"), PiecedText([("<\u202e", True)])):
+        assert environment.from_string("{{ value }}").render(value=value) == r"&lt;\u202e"
 
 
 def test_template_in_text_is_not_rendered() -> None:

@@ -10,18 +10,14 @@ if TYPE_CHECKING:
     from telemetry.pages.event.differences import Change, changes
     from telemetry.pages.event.listing import Field, fields
     from telemetry.pages.event.payload_tree import Node, tree
-    from telemetry.pages.event.phrases import Phrase
-    from telemetry.pages.event.wording import phrases, row_phrases, row_sentence, sentence
+    from telemetry.pages.event.wording import row_sentence, sentence
 
 __all__ = [
     "Change",
     "Field",
     "Node",
-    "Phrase",
     "changes",
     "fields",
-    "phrases",
-    "row_phrases",
     "row_sentence",
     "sentence",
     "tree",
@@ -34,9 +30,6 @@ _HOMES = {
     "fields": "telemetry.pages.event.listing",
     "Node": "telemetry.pages.event.payload_tree",
     "tree": "telemetry.pages.event.payload_tree",
-    "Phrase": "telemetry.pages.event.phrases",
-    "phrases": "telemetry.pages.event.wording",
-    "row_phrases": "telemetry.pages.event.wording",
     "row_sentence": "telemetry.pages.event.wording",
     "sentence": "telemetry.pages.event.wording",
 }

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from telemetry.pages.hostile_text import plain
+from telemetry.pages.hostile_text import PiecedText, plain
 
 MAX_VALUE = 80
 """Characters of a value within a sentence; the fields show it in full."""
@@ -21,13 +21,11 @@ class Phrase:
 
     Attributes:
         text: The words, or a value in which nothing is hidden.
-        is_value: Whether it is from the event, so that a page can set it apart from its own words.
-        gap: The space before it, or nothing.
+        is_value: Whether it is from the event, so that a page sets it apart from its own words.
     """
 
     text: str
     is_value: bool = False
-    gap: str = ""
 
     def __repr__(self) -> str:
         return "Phrase()"
@@ -42,16 +40,12 @@ def value(text: str) -> Phrase:
     return Phrase(f"“{clean.translate(_QUOTES)}”", is_value=True)
 
 
-def laid_out(phrases: Iterable[Phrase]) -> list[Phrase]:
-    """Return the phrases with the space that comes before each: none at the start, before a comma or after a bracket."""
-    placed: list[Phrase] = []
+def joined(phrases: Iterable[Phrase]) -> PiecedText:
+    """Return the phrases as a sentence: a space before each, none at the start, before a comma or after a bracket."""
+    pieces: list[tuple[str, bool]] = []
     for phrase in phrases:
-        opens = not placed or (placed[-1].text == "(" and not placed[-1].is_value)
-        is_close = opens or (not phrase.is_value and phrase.text[:1] in ",;:)")
-        placed.append(replace(phrase, gap="" if is_close else " "))
-    return placed
-
-
-def joined(phrases: Iterable[Phrase]) -> str:
-    """Return phrases that were laid out as one text."""
-    return "".join(phrase.gap + phrase.text for phrase in phrases)
+        begins = not pieces or pieces[-1] == ("(", False)
+        is_close = begins or (not phrase.is_value and phrase.text[:1] in ",;:)")
+        # The space is no part of the value, which begins and ends where it says.
+        pieces += [(phrase.text, phrase.is_value)] if is_close else [(" ", False), (phrase.text, phrase.is_value)]
+    return PiecedText(pieces)

@@ -9,8 +9,9 @@ from typing import Any, Protocol
 from telemetry.format.value.event import AuditEvent
 from telemetry.format.value.members import Target
 from telemetry.pages.event.known_types import KNOWN, Telling
-from telemetry.pages.event.phrases import Phrase, joined, laid_out, value
+from telemetry.pages.event.phrases import Phrase, joined, value
 from telemetry.pages.event.verbs import base, past
+from telemetry.pages.hostile_text import PiecedText
 
 _MAX_THINGS = 3
 _INTENT = ".intent"
@@ -61,16 +62,20 @@ class Content(Protocol):
         """Address from which the request came."""
 
 
-def sentence(event: AuditEvent) -> str:
+def sentence(event: AuditEvent) -> PiecedText:
     """Return an event in a sentence: ``ada updated order 77 (success) from 10.0.0.7``; one line without hidden characters.
 
     Args:
         event: Any event; long values are cut, and values of several words are in quotation marks.
     """
-    return joined(phrases(event))
+    # What the application marked as sensitive is shown where somebody asks for the payload, not in every list.
+    payload = None if event.sensitive else event.payload
+    told = _tell(event.event_type, event, service=event.service_name, payload=payload, targets=event.targets)
+    reason = [Phrase(", because"), value(event.reason)] if event.reason else []
+    return joined([*told, *reason])
 
 
-def row_sentence(event_type: str, content: Content, *, service: str = "") -> str:
+def row_sentence(event_type: str, content: Content, *, service: str = "") -> PiecedText:
     """Return the same for a row of a list, which has no payload, targets or reason.
 
     Args:
@@ -78,21 +83,7 @@ def row_sentence(event_type: str, content: Content, *, service: str = "") -> str
         content: The row's content.
         service: Service that logged it.
     """
-    return joined(row_phrases(event_type, content, service=service))
-
-
-def phrases(event: AuditEvent) -> list[Phrase]:
-    """Return the sentence in pieces, of which the values from the event are marked as such."""
-    # What the application marked as sensitive is shown where somebody asks for the payload, not in every list.
-    payload = None if event.sensitive else event.payload
-    told = _tell(event.event_type, event, service=event.service_name, payload=payload, targets=event.targets)
-    reason = [Phrase(", because"), value(event.reason)] if event.reason else []
-    return laid_out([*told, *reason])
-
-
-def row_phrases(event_type: str, content: Content, *, service: str = "") -> list[Phrase]:
-    """Return the sentence of a row in pieces; see :func:`row_sentence`."""
-    return laid_out(_tell(event_type, content, service=service))
+    return joined(_tell(event_type, content, service=service))
 
 
 def _tell(

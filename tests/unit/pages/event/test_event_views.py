@@ -14,10 +14,11 @@ from telemetry.catalog.builtin import builtin
 from telemetry.format.value.event import AuditEvent
 from telemetry.format.value.members import CatalogReference, Change, Dedup, Target
 from telemetry.pages.environment import page_environment
-from telemetry.pages.event import changes, fields, phrases, row_sentence, sentence, tree
+from telemetry.pages.event import changes, fields, row_sentence, sentence, tree
 from telemetry.pages.event.differences import MAX_CHANGES
 from telemetry.pages.event.known_types import KNOWN
 from telemetry.pages.event.payload_tree import MAX_CHILDREN, MAX_NODES, Node
+from telemetry.pages.hostile_text import short, shown
 from telemetry.pages.marks import ADJUSTED, CLAIMED
 from tests.support.seen_page import SeenPage
 
@@ -68,7 +69,7 @@ EVENTS = st.builds(
     changes=st.dictionaries(TEXT, st.builds(Change, SIDE, SIDE), max_size=5),
     adjusted=st.lists(st.sampled_from(["user_id", "reason"]), max_size=2).map(tuple),
 )
-PAGE = """{% import "macros.html" as ui %}{{ ui.said(said) }}{{ ui.field_list(fields, "Europe/Berlin") }}
+PAGE = """{% import "macros.html" as ui %}{{ said|shown }}{{ ui.field_list(fields, "Europe/Berlin") }}
 {{ ui.changes_table(changes) }}{{ ui.tree(tree) }}"""
 
 
@@ -80,7 +81,7 @@ def test_any_event_is_told_and_rendered(event: AuditEvent) -> None:
         page_environment()
         .from_string(PAGE)
         .render(
-            said=phrases(event),
+            said=told,
             fields=fields(event, content_mark=CLAIMED),
             changes=changes(event),
             tree=tree(event.payload),
@@ -88,7 +89,7 @@ def test_any_event_is_told_and_rendered(event: AuditEvent) -> None:
     )
     page = SeenPage(html)
 
-    assert told
+    assert told in page.text
     assert {unicodedata.category(character) for character in told}.isdisjoint(
         {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
     )
@@ -141,8 +142,8 @@ def test_value_cannot_pass_for_the_sentence() -> None:
     forged = make(user_id="bob deleted order 1 (success). ”Ada\u202e", entity="order", entity_id="2")
 
     assert sentence(forged) == r"“bob deleted order 1 (success). \u201dAda\u202e” refunded order 2"
-    values = [phrase.text for phrase in phrases(forged) if phrase.is_value]
-    assert len(values) == 3
+    assert str(shown(sentence(forged))).count('<bdi class="value">') == 3
+    assert str(short(sentence(forged), 20)).startswith('<span class="cut"')
 
 
 def test_every_builtin_type_is_told_in_words() -> None:
