@@ -6,7 +6,7 @@ import hashlib
 import re
 import secrets
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass
 
 from telemetry.config.explorer.serving import ExplorerConfig
@@ -46,6 +46,8 @@ class Sessions:
         self._clock = clock
         # In the order in which they were last used: those that are idle too long are the first ones.
         self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
+        self._digests: dict[Session, bytes] = {}
+        self._of_person: Counter[str] = Counter()
 
     def __len__(self) -> int:
         self._forget_ended()
@@ -65,9 +67,8 @@ class Sessions:
             Refused: There are too many.
         """
         self._forget_ended()
-        of_person = [digest for digest, kept in self._kept.items() if kept.session.person.subject == person.subject]
-        for digest in of_person[: max(0, len(of_person) - _PER_PERSON + 1)]:
-            del self._kept[digest]
+        if self._of_person[person.subject] >= _PER_PERSON:
+            self._drop(next(each for each, kept in self._kept.items() if kept.session.person.subject == person.subject))
         if len(self._kept) >= self._most:
             raise Refused(503, "too_many_sessions", _FULL)
         session, now = Session(person, address=address), self._clock()
@@ -76,13 +77,13 @@ class Sessions:
     def find(self, token: str) -> Session | None:
         """Return the session of a token, and count this as its use; None if it has ended or never was."""
         self._forget_ended()
-        digest = _digest_of(token)
-        kept = self._kept.get(digest) if digest is not None else None
-        if digest is None or kept is None:
+        digest = _digest_of(token) if _TOKEN.fullmatch(token) else b""
+        kept = self._kept.get(digest)
+        if kept is None:
             return None
         now = self._clock()
         if now - kept.began >= self._longest:
-            del self._kept[digest]
+            self._drop(digest)
             return None
         kept.seen = now
         self._kept.move_to_end(digest)
@@ -90,26 +91,30 @@ class Sessions:
 
     def renew(self, session: Session) -> str | None:
         """Return a new token for a session; the former one is worth nothing from now on. None if the session has ended."""
-        for digest, kept in list(self._kept.items()):
-            if kept.session is session:
-                del self._kept[digest]
-                return self._keep(kept)
-        return None
+        digest = self._digests.get(session)
+        return None if digest is None else self._keep(self._drop(digest))
 
     def end(self, session: Session) -> None:
         """End a session."""
-        for digest, kept in list(self._kept.items()):
-            if kept.session is session:
-                del self._kept[digest]
-
-    def end_all(self) -> None:
-        """End all sessions: the explorer stops."""
-        self._kept.clear()
+        digest = self._digests.get(session)
+        if digest is not None:
+            self._drop(digest)
 
     def _keep(self, kept: _Kept) -> str:
         token = secrets.token_urlsafe(_TOKEN_BYTES)
-        self._kept[hashlib.sha256(token.encode()).digest()] = kept
+        digest = _digest_of(token)
+        self._kept[digest], self._digests[kept.session] = kept, digest
+        self._of_person[kept.session.person.subject] += 1
         return token
+
+    def _drop(self, digest: bytes) -> _Kept:
+        kept = self._kept.pop(digest)
+        del self._digests[kept.session]
+        subject = kept.session.person.subject
+        self._of_person[subject] -= 1
+        if not self._of_person[subject]:
+            del self._of_person[subject]
+        return kept
 
     def _forget_ended(self) -> None:
         latest = self._clock() - self._idle
@@ -117,8 +122,8 @@ class Sessions:
             digest, kept = next(iter(self._kept.items()))
             if kept.seen > latest:
                 return
-            del self._kept[digest]
+            self._drop(digest)
 
 
-def _digest_of(token: str) -> bytes | None:
-    return hashlib.sha256(token.encode()).digest() if _TOKEN.fullmatch(token) else None
+def _digest_of(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

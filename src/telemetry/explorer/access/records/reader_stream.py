@@ -25,7 +25,7 @@ _KAFKA_SHARE = 0.4
 """Part of the time for an event after which Kafka counts as away, if there is a store that takes the event then."""
 _PAUSE_SECONDS = 5.0
 """After a failed start nothing is tried for so long: each try asks the key service."""
-_CLOSE_SECONDS = 10.0
+_CLOSE_SECONDS = 5.0
 _QUEUE_EVENTS = 10_000
 
 
@@ -74,13 +74,15 @@ class ReaderStream:
         """
         deadline = Deadline(self._seconds, clock=self._clock)
         event = OwnEventType(event_type), payload, user_id
+        if not self._may_take_fallback:
+            return await self._write(event, fields, deadline.remaining)
         try:
-            return await self._write(event, fields, deadline)
-        except TransportError:
+            return await self._write(event, fields, deadline.remaining * _KAFKA_SHARE)
+        except (TransportError, TimeoutError):
             # The second attempt is another event: the first may arrive as well.
             if not await asyncio.to_thread(self._take_fallback):
                 raise
-        return await self._write(event, fields, deadline)
+        return await self._write(event, fields, deadline.remaining)
 
     def offer(self, event_type: str, payload: Mapping[str, Any], user_id: str, **fields: Any) -> None:
         """Write an event without waiting for anything; nothing is written where the stream has not begun.
@@ -101,9 +103,9 @@ class ReaderStream:
         await asyncio.to_thread(self._close)
 
     async def _write(
-        self, event: tuple[str, Mapping[str, Any], str], fields: Mapping[str, Any], deadline: Deadline
+        self, event: tuple[str, Mapping[str, Any], str], fields: Mapping[str, Any], seconds: float
     ) -> Receipt:
-        async with asyncio.timeout(deadline.remaining):
+        async with asyncio.timeout(seconds):
             known = self._runtime
             runtime = known if known is not None else await asyncio.to_thread(self._started)
             # In a thread with a loop it waits for nothing; what does not fit becomes a text.
@@ -127,7 +129,7 @@ class ReaderStream:
         try:
             return _started_runtime(self._writer())
         except TransportError:
-            if self._has_fallback or self._config.audit_config.storage_config is None:
+            if not self._may_take_fallback:
                 raise
             self._has_fallback = True
             return _started_runtime(self._writer())
@@ -139,11 +141,15 @@ class ReaderStream:
         if self._failed is not None and self._clock() - self._failed[0] < _PAUSE_SECONDS:
             raise self._failed[1]
 
+    @property
+    def _may_take_fallback(self) -> bool:
+        return not self._has_fallback and self._config.audit_config.storage_config is not None
+
     def _take_fallback(self) -> bool:
-        """Replace the stream by one with the fallback store; return whether there is another one now."""
+        """Replace the stream by one with the fallback store; return whether that is the present one now."""
         with self._lock:
-            if self._has_fallback or self._is_closed or self._config.audit_config.storage_config is None:
-                return False
+            if self._is_closed or not self._may_take_fallback:
+                return self._has_fallback and not self._is_closed
             self._has_fallback = True
             former, self._runtime, self._failed = self._runtime, None, None
         logger.warning("Kafka does not acknowledge who looks; it is stored in the fallback store from now on")
@@ -171,9 +177,6 @@ class ReaderStream:
             "batch_timeout_ms": 1,
             "fallback_object_seconds": 0.05,
         }
-        if audit.storage_config is not None and not self._has_fallback:
-            limit = max(10, int(self._seconds * 1_000 * _KAFKA_SHARE))
-            changes |= {"max_retries": 0, "kafka_timeout_ms": min(audit.kafka_timeout_ms, limit)}
         return self._config.model_copy(
             update={"service_name": READER_SERVICE, "audit_config": audit.model_copy(update=changes)}
         )
