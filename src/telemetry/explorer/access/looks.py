@@ -71,7 +71,7 @@ class Looks:
         """
         process = {"program": _PROGRAM, "host": socket.gethostname(), "pid": os.getpid()}
         payload = {"reason": reason, "sources": self._sources, "filters": {}, **process}
-        await self._record(READ, session, payload, action="read", reason=reason)
+        await self._record(READ, session, payload, reason=reason)
 
     async def searched(self, session: Session, description: Mapping[str, Any], found: int) -> None:
         """Record a search (``telemetry.searched``).
@@ -85,7 +85,7 @@ class Looks:
             ReadNotRecordedError: It could not be recorded, ``read_audit`` is ``required``, and the person reads content.
         """
         payload = {"filters": dict(description), "found": found}
-        await self._record(SEARCHED, session, payload, action="search")
+        await self._record(SEARCHED, session, payload)
 
     async def viewed(self, session: Session, event_id: str) -> None:
         """Record that an event was opened on the screen (``telemetry.viewed``); errors as :meth:`searched`.
@@ -94,7 +94,7 @@ class Looks:
             session: Who opens it.
             event_id: The event's id.
         """
-        await self._record(VIEWED, session, {}, action="read", entity="audit_event", entity_id=event_id)
+        await self._record(VIEWED, session, {}, entity="audit_event", entity_id=event_id)
 
     async def exported(self, session: Session, description: Mapping[str, Any], events: int) -> None:
         """Record that content leaves the explorer (``telemetry.exported``); errors as :meth:`searched`.
@@ -105,7 +105,7 @@ class Looks:
             events: How many events.
         """
         payload = {"description": dict(description), "events": events}
-        await self._record(EXPORTED, session, payload, action="export")
+        await self._record(EXPORTED, session, payload)
 
     async def __aenter__(self) -> Self:
         # The process of an explorer has keys and events in its memory.
@@ -147,7 +147,12 @@ class Looks:
             "entity_id": self._audit.kafka_topic,
             "reason": session.reason,
         }
-        known: dict[str, Any] = {"session_id": session.id, "ip_address": session.address, "outcome": "success"}
+        known: dict[str, Any] = {
+            "action": "read",
+            "session_id": session.id,
+            "ip_address": session.address,
+            "outcome": "success",
+        }
         try:
             await self._stream.write(event_type, {**payload, **by}, person.subject, **{**about, **known, **fields})
         except (TelemetryError, TimeoutError) as exc:

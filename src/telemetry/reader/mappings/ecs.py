@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from telemetry.format.value.event import AuditEvent
 from telemetry.reader.entry import OpenedEvent
 from telemetry.reader.mappings.event import place_of
+from telemetry.reader.mappings.own_events import is_about_itself
 from telemetry.reader.mappings.rules import Rule, RuleBook
 from telemetry.reader.mappings.table import Column, Schema, present, worth
 from telemetry.reader.mappings.verbs import verb_of
@@ -129,7 +130,7 @@ class EcsMapping:
         )
 
     def _kind(self, event: AuditEvent) -> _Kind:
-        if event.event_type.startswith("telemetry.") and event.event_type != "telemetry.read":
+        if is_about_itself(event):
             return _ITSELF
         rule = self._book.find(event)
         kinds = _KINDS.get(rule.class_uid) if rule else None

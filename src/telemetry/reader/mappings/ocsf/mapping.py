@@ -17,6 +17,7 @@ from telemetry.reader.mappings.ocsf import attributes
 from telemetry.reader.mappings.ocsf.layout import require_fillable
 from telemetry.reader.mappings.ocsf_schema import OTHER, VERSION, EventClass, complete, fit, published
 from telemetry.reader.mappings.ocsf_schema.values import milliseconds
+from telemetry.reader.mappings.own_events import is_about_itself
 from telemetry.reader.mappings.rules import Rule, RuleBook, RuleField
 from telemetry.reader.mappings.table import Column, Kind, Schema, parse_time, present, worth
 from telemetry.reader.mappings.verbs import verb_of
@@ -84,7 +85,7 @@ class OcsfMapping:
 
     def meaning(self, event: AuditEvent) -> _Meaning:
         """Return class and activity of an event."""
-        rule = None if _is_about_itself(event) else self._book.find(event)
+        rule = None if is_about_itself(event) else self._book.find(event)
         return _Meaning(rule.class_uid, rule.activity_id, rule) if rule else _by_name(event)
 
 
@@ -93,13 +94,8 @@ def to_ocsf(opened: OpenedEvent) -> dict[str, Any]:
     return OCSF.record(opened)
 
 
-def _is_about_itself(event: AuditEvent) -> bool:
-    # A read of the trail is somebody's activity; the library's other events are about itself.
-    return event.event_type.startswith("telemetry.") and event.event_type != "telemetry.read"
-
-
 def _by_name(event: AuditEvent) -> _Meaning:
-    if _is_about_itself(event):
+    if is_about_itself(event):
         return _Meaning(attributes.BASE, OTHER)
     return _Meaning(attributes.API_ACTIVITY, _ACTIVITIES.get(verb_of(event) or "", OTHER))
 

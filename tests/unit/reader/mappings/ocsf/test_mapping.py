@@ -49,6 +49,9 @@ def _rule(class_uid: int, activity_id: int, more: str = "") -> str:
         ("SignOut", 300202),
         ("telemetry.started", 99),
         ("telemetry.read", 600302),
+        ("telemetry.viewed", 600302),
+        ("telemetry.explorer.denied", 600399),
+        ("telemetry.gateway_denied", 99),
     ],
 )
 def test_class_and_activity_of_a_type(event_type: str, type_uid: int) -> None:
