@@ -128,6 +128,9 @@ def _part(part: str, *, hidden: bool) -> Markup:
 
 def _runs(text: str) -> Iterator[tuple[bool, str]]:
     """Yield stretches of the text, each with whether its characters cannot be seen."""
+    if text.isascii() and text.isprintable():
+        yield from [(False, text)] * bool(text)
+        return
     start, was_hidden, marks = 0, False, 0
     for position, character in enumerate(text):
         category = unicodedata.category(character)

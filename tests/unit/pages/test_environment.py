@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import subprocess
+import sys
 
 import jinja2
 import pytest
@@ -150,3 +152,13 @@ def test_every_mark_has_words_and_a_meaning() -> None:
     marks = record_marks("not judged", is_sealed=False, is_foreign=True, via="/prod/gateway", is_opened=False)
     assert [mark.text for mark in marks] == ["not judged", "not sealed", "foreign", "logged through", "sealed"]
     assert attested("key-1").of == "key-1"
+
+
+@pytest.mark.parametrize("library", ["jinja2", "markupsafe"])
+def test_missing_library_names_the_extra(library: str) -> None:
+    script = f"import sys; sys.modules[{library!r}] = None\nimport telemetry.reader.verify.html_report"
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=100, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith("pip install 'telemetry-audit[cli]'")

@@ -82,9 +82,9 @@ KNOWN: dict[str, Telling] = {
     "telemetry.data.key.rotated": Telling(did="began to use the data key", detail="kid", by_service=True),
     "telemetry.gateway.denied": Telling(did="was refused by the gateway", detail="reason"),
     "telemetry.gateway.malformed": Telling(did="sent the gateway what it cannot read", detail="reason"),
-    "telemetry.read": Telling(did="opened the trail", tried="tried to open the trail"),
-    "telemetry.searched": Telling(did="searched the trail", tried="tried to search the trail"),
+    "telemetry.read": Telling(did="opened", tried="tried to open"),
+    "telemetry.searched": Telling(did="searched", tried="tried to search"),
     "telemetry.viewed": Telling(did="looked at", tried="tried to look at"),
     "telemetry.exported": Telling(did="exported events of", tried="tried to export events of"),
 }
-"""By the name of the type in lower case, with a dot between its words."""
+"""By the words of the type's name, in lower case, with dots between them."""

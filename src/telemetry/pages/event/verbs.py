@@ -1,11 +1,12 @@
-"""Knows the verbs in the names of event types and actions, in two forms: what somebody did, and what they tried to do."""
+"""Finds the verb in the name of an event type, and knows it in two forms: what somebody did, and what they tried to do."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 _REGULAR = [
-    "access",
     "acknowledge",
     "activate",
     "add",
@@ -17,26 +18,24 @@ _REGULAR = [
     "authenticate",
     "authorize",
     "block",
-    "book",
-    "call",
-    "charge",
+    "change",
     "check",
     "clear",
     "clone",
     "close",
     "collect",
-    "comment",
-    "commit",
     "complete",
     "confirm",
     "configure",
     "connect",
+    "copy",
     "correct",
     "deactivate",
     "decline",
     "delegate",
     "delete",
     "deliver",
+    "deny",
     "deploy",
     "detach",
     "disable",
@@ -52,53 +51,42 @@ _REGULAR = [
     "enable",
     "enroll",
     "escalate",
-    "estimate",
     "execute",
     "expire",
     "export",
     "extend",
     "fetch",
     "fix",
-    "flag",
     "fulfill",
     "generate",
     "import",
     "inject",
     "insert",
     "install",
-    "issue",
     "join",
     "launch",
-    "link",
-    "list",
     "load",
     "lock",
-    "log",
     "merge",
+    "modify",
     "mount",
     "move",
     "mute",
     "notify",
     "open",
-    "order",
-    "patch",
     "pause",
     "perform",
-    "place",
     "pledge",
     "post",
     "preview",
     "print",
-    "process",
     "promote",
     "provision",
     "publish",
     "purge",
-    "query",
     "rank",
     "reassign",
     "receive",
-    "record",
     "recover",
     "refund",
     "register",
@@ -109,7 +97,6 @@ _REGULAR = [
     "renew",
     "reopen",
     "replace",
-    "request",
     "require",
     "reschedule",
     "reserve",
@@ -119,26 +106,21 @@ _REGULAR = [
     "resume",
     "retrieve",
     "return",
-    "review",
     "revert",
+    "review",
     "revoke",
     "rotate",
     "save",
-    "scan",
-    "schedule",
     "search",
     "share",
     "sign",
     "start",
-    "stop",
     "store",
     "subscribe",
     "suspend",
     "sync",
     "synchronize",
-    "tag",
     "terminate",
-    "transfer",
     "transform",
     "trigger",
     "unassign",
@@ -148,7 +130,6 @@ _REGULAR = [
     "unpublish",
     "unshare",
     "unsubscribe",
-    "untag",
     "update",
     "upload",
     "upsert",
@@ -162,6 +143,7 @@ _IRREGULAR = {
     "begin": "began",
     "bind": "bound",
     "cancel": "cancelled",
+    "commit": "committed",
     "create": "created",
     "forget": "forgot",
     "get": "got",
@@ -175,6 +157,7 @@ _IRREGULAR = {
     "rebuild": "rebuilt",
     "reset": "reset",
     "run": "ran",
+    "scan": "scanned",
     "sell": "sold",
     "send": "sent",
     "set": "set",
@@ -184,48 +167,107 @@ _IRREGULAR = {
     "submit": "submitted",
     "swap": "swapped",
     "take": "took",
-    "tag": "tagged",
     "transfer": "transferred",
+    "untag": "untagged",
     "withdraw": "withdrew",
     "write": "wrote",
-    "change": "changed",
-    "commit": "committed",
-    "clone": "cloned",
-    "flag": "flagged",
-    "log": "logged",
-    "merge": "merged",
-    "modify": "modified",
-    "deny": "denied",
-    "apply": "applied",
-    "copy": "copied",
-    "notify": "notified",
-    "query": "queried",
-    "scan": "scanned",
-    "verify": "verified",
-    "untag": "untagged",
 }
-_VOWEL_Y = re.compile(r"[aeiou]y$")
+_NOUNS = {"flag": "flagged", "log": "logged", "tag": "tagged"} | dict.fromkeys(
+    [
+        "access",
+        "book",
+        "call",
+        "charge",
+        "comment",
+        "deposit",
+        "estimate",
+        "issue",
+        "label",
+        "link",
+        "list",
+        "order",
+        "patch",
+        "place",
+        "process",
+        "query",
+        "record",
+        "report",
+        "request",
+        "schedule",
+    ],
+    "",
+)
+"""Words that are verbs in the past only: ``order_created`` is about an order, ``ordered`` is not."""
+_WORDS = re.compile(r"[a-z]+", re.ASCII)
+_SEPARATORS = re.compile(r"[._:/ -]+|(?<=[a-z0-9])(?=[A-Z])")
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What was done, as the name of a type says it.
+
+    Attributes:
+        base: The verb, such as ``refund``.
+        past: The same of what was done: ``refunded``.
+        nouns: The other words of the name, in lower case.
+    """
+
+    base: str
+    past: str
+    nouns: tuple[str, ...]
+
+    def object_beside(self, entity: str | None) -> str:
+        """Return what was acted upon as the name says it, with its article; empty if the kind of the thing says the same.
+
+        Args:
+            entity: Kind of the thing, if the event names one: words up to it say where the type belongs, not what it is.
+        """
+        nouns = self.nouns
+        if entity and entity.lower() in nouns:
+            nouns = nouns[nouns.index(entity.lower()) + 1 :]
+        if not nouns or not all(map(_WORDS.fullmatch, nouns)):
+            return ""
+        article = "" if nouns[-1].endswith("s") else "an " if nouns[0][0] in "aeiou" else "a "
+        return article + " ".join(nouns)
+
+
+def words_of(name: str) -> list[str]:
+    """Return the words of a name in lower case: of ``order.refunded``, ``order_refunded`` and ``OrderRefunded`` the same."""
+    return [word.lower() for word in _SEPARATORS.split(name) if word]
+
+
+def deed_of(name: str, *, action: str | None = None) -> Deed | None:
+    """Return what the name of a type, or else an action, says was done; None if neither has a verb that is known.
+
+    Args:
+        name: Name of the type.
+        action: What was done to the thing, as the event says it.
+    """
+    words = words_of(name)
+    if words and words[-1] in _BASE:  # order.refunded
+        return _deed(_BASE[words[-1]], words[:-1])
+    if words and words[-1] in _PAST:  # order.refund
+        return _deed(words[-1], words[:-1])
+    if words and words[0] in _PAST:  # GetObject, create_order
+        return _deed(words[0], words[1:])
+    for word in words_of(action or "")[:1]:
+        if word in _PAST or word in _BASE:
+            return _deed(word if word in _PAST else _BASE[word], ())
+    return None
+
+
+def _deed(base: str, nouns: Sequence[str]) -> Deed:
+    return Deed(base, _PAST.get(base) or _past_of(base), tuple(nouns))
 
 
 def _past_of(base: str) -> str:
-    if base in _IRREGULAR:
-        return _IRREGULAR[base]
+    if irregular := _IRREGULAR.get(base) or _NOUNS.get(base):
+        return irregular
     if base.endswith("e"):
         return base + "d"
-    return base[:-1] + "ied" if base.endswith("y") and not _VOWEL_Y.search(base) else base + "ed"
+    return base[:-1] + "ied" if base.endswith("y") and base[-2] not in "aeiou" else base + "ed"
 
 
 _PAST = {base: _past_of(base) for base in (*_REGULAR, *_IRREGULAR)}
-_BASE = {past: base for base, past in _PAST.items()} | {"canceled": "cancel", "given": "give", "taken": "take"}
-
-
-def past(word: str) -> str | None:
-    """Return the past of a verb in either form (``refund`` and ``refunded`` give ``refunded``), or None for another word."""
-    word = word.lower()
-    return word if word in _BASE else _PAST.get(word)
-
-
-def base(word: str) -> str | None:
-    """Return the base of a verb in either form (``refunded`` gives ``refund``), or None for another word."""
-    word = word.lower()
-    return word if word in _PAST else _BASE.get(word)
+_BASE = {past: base for base, past in _PAST.items() if past != base}
+_BASE |= {_past_of(base): base for base in _NOUNS} | {"canceled": "cancel", "given": "give", "taken": "take"}

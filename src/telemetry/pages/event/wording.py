@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
@@ -10,15 +9,13 @@ from telemetry.format.value.event import AuditEvent
 from telemetry.format.value.members import Target
 from telemetry.pages.event.known_types import KNOWN, Telling
 from telemetry.pages.event.phrases import Phrase, joined, value
-from telemetry.pages.event.verbs import base, past
+from telemetry.pages.event.verbs import Deed, deed_of, words_of
 from telemetry.pages.hostile_text import PiecedText
 
 _MAX_THINGS = 3
 _INTENT = ".intent"
 """End of the type of an event that is logged before something is done (``telemetry.audited``)."""
 _UNDONE = ("failure", "denied")
-_WORDS = re.compile(r"[a-z]+", re.ASCII)
-_SEPARATORS = re.compile(r"[._:/ -]+")
 _MAX_TYPE = 200
 
 
@@ -91,7 +88,7 @@ def _tell(
 ) -> Iterator[Phrase]:
     is_intent = event_type.endswith(_INTENT)
     name = event_type.removesuffix(_INTENT) if is_intent else event_type
-    telling = KNOWN.get(_SEPARATORS.sub(".", name[:_MAX_TYPE].lower()))
+    telling = KNOWN.get(".".join(words_of(name[:_MAX_TYPE])))
     if telling is not None and not is_intent:
         yield from _tell_known(telling, content, service=service, payload=payload, targets=targets)
     else:
@@ -129,26 +126,26 @@ def _tell_known(
 
 def _tell_any(name: str, content: Content, targets: Sequence[Target], *, is_intent: bool) -> Iterator[Phrase]:
     yield from _subject(content)
-    words = [word for word in _SEPARATORS.split(name[:_MAX_TYPE].lower()) if word]
-    verb = next((word for word in (words[-1] if words else "", content.action or "") if past(word)), None)
-    nouns = words[:-1] if words and verb == words[-1] else words
     is_undone = content.outcome in _UNDONE
-    if verb is None:
+    deed = deed_of(name[:_MAX_TYPE], action=content.action)
+    if deed is None:
         # The name of the type says what was done, in a way that this program cannot put into words.
         yield Phrase("was about to do" if is_intent else "tried to do" if is_undone else "did")
         yield value(name)
         yield from _things(content, targets, before="on")
     else:
-        yield Phrase(_verb(verb, is_intent=is_intent, is_undone=is_undone))
-        has_thing = content.entity or content.entity_id or targets
-        yield from _things(content, targets) if has_thing else _noun(nouns)
+        yield Phrase(_verb(deed, is_intent=is_intent, is_undone=is_undone))
+        done_to = deed.object_beside(content.entity or (targets[0].entity if targets else None))
+        if done_to:
+            yield Phrase(done_to)
+        yield from _things(content, targets, before="on" if done_to else "")
     yield from _concerned(content)
 
 
-def _verb(word: str, *, is_intent: bool, is_undone: bool) -> str:
+def _verb(deed: Deed, *, is_intent: bool, is_undone: bool) -> str:
     if is_intent:
-        return f"was about to {base(word)}"
-    return f"tried to {base(word)}" if is_undone else str(past(word))
+        return f"was about to {deed.base}"
+    return f"tried to {deed.base}" if is_undone else deed.past
 
 
 def _subject(content: Content) -> Iterator[Phrase]:
@@ -184,10 +181,3 @@ def _things(content: Content, targets: Sequence[Target], *, before: str = "") ->
         yield from (value(part) for part in (kind, thing_id) if part)
     if total > _MAX_THINGS:
         yield Phrase(f"and {total - _MAX_THINGS:,} more")
-
-
-def _noun(words: Sequence[str]) -> Iterator[Phrase]:
-    """Yield the thing as the type names it, where the event has no id of it: ``an order``."""
-    if words and all(map(_WORDS.fullmatch, words)):
-        yield Phrase("an" if words[0][0] in "aeiou" else "a")
-        yield Phrase(" ".join(words))
