@@ -1,0 +1,116 @@
+"""Writes the events of a search as JSON lines or CSV, a piece at a time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from enum import StrEnum
+from io import BytesIO
+from types import MappingProxyType
+from typing import BinaryIO
+
+from telemetry.exceptions import ConfigurationError, Problem
+from telemetry.explorer.index.event_index import EventIndex
+from telemetry.explorer.index.row import IndexedEvent
+from telemetry.explorer.index.search import Search
+from telemetry.explorer.jobs.gathering import count_found, found_rows
+from telemetry.reader import OpenedEvent, RawRecord
+from telemetry.reader.mappings import SCHEMAS, Schema
+from telemetry.reader.mappings.writers import CsvWriter, EventWriter, JsonLinesWriter
+
+logger = logging.getLogger("telemetry.explorer")
+
+MAX_EVENTS = 100_000
+"""Events of one export. The command has no such bound, and reads from the trail instead of from memory."""
+
+
+class ExportFormat(StrEnum):
+    """The form of the file."""
+
+    JSON_LINES = "jsonl"
+    CSV = "csv"
+
+    @property
+    def media_type(self) -> str:
+        """Media type of the file."""
+        return "text/csv; charset=utf-8; header=present" if self is ExportFormat.CSV else "application/x-ndjson"
+
+
+_WRITERS: Mapping[ExportFormat, Callable[[BinaryIO, Schema], EventWriter]] = MappingProxyType(
+    {ExportFormat.JSON_LINES: JsonLinesWriter, ExportFormat.CSV: CsvWriter}
+)
+
+
+class EventExport:
+    """Exactly the events that a search finds, with their content, in its order.
+
+    Args:
+        index: The events.
+        search: The search.
+        form: Form of the file.
+
+    Attributes:
+        events: How many events it has.
+
+    Raises:
+        ConfigurationError: There are too many, or it takes too long to look at all of them.
+    """
+
+    def __init__(self, index: EventIndex, search: Search, *, form: ExportFormat) -> None:
+        self._index = index
+        self._search = search
+        self._form = form
+        self.events = count_found(index, search, with_content=True)
+        if self.events > MAX_EVENTS:
+            reason = f"finds {self.events:,} events, and one export has at most {MAX_EVENTS:,}"
+            raise ConfigurationError(Problem("search", reason, "narrow it, or use `telemetry export`"))
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the file, a piece for each page of events.
+
+        Raises:
+            ConfigurationError: It takes too long to look at all of them.
+        """
+        target = BytesIO()
+        writer = _WRITERS[self._form](target, SCHEMAS["event"])
+        for rows in found_rows(self._index, self._search, with_content=True, most=self.events):
+            for indexed in self._index.events(rows, with_content=True):
+                _write(writer, indexed)
+            yield _taken(target)
+        writer.close()
+        rest = _taken(target)
+        if rest:
+            yield rest
+
+
+def _write(writer: EventWriter, indexed: IndexedEvent) -> None:
+    opened = _opened(indexed)
+    try:
+        if opened is not None:
+            writer.write(opened)
+    except ValueError:
+        # Nothing of it was written. Its text may quote content.
+        logger.warning("the event at %s does not fit the schema of the export; it was left out", indexed.row.place)
+
+
+def _opened(indexed: IndexedEvent) -> OpenedEvent | None:
+    """Return an event as the writers take it; its record stays where it is."""
+    row, event = indexed.row, indexed.event
+    if event is None:
+        return None
+    return OpenedEvent(
+        event,
+        row.place,
+        row.is_sealed,
+        RawRecord(None, None, row.place),
+        proven=row.proven,
+        is_foreign=row.is_foreign,
+        via=row.via,
+    )
+
+
+def _taken(target: BytesIO) -> bytes:
+    data = target.getvalue()
+    target.seek(0)
+    target.truncate()
+    return data
