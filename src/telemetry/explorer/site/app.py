@@ -5,10 +5,26 @@ from __future__ import annotations
 from starlette.types import ASGIApp
 
 from telemetry.explorer.access.guarded import guarded_app
-from telemetry.explorer.site import account, assets, event, history, overview, search
+from telemetry.explorer.site import (
+    access_log,
+    account,
+    assets,
+    event,
+    export,
+    history,
+    jobs,
+    overview,
+    proof,
+    search,
+    verification,
+)
+from telemetry.explorer.site.basket import packing, screen
 from telemetry.explorer.site.site import Site
 
-_SCREENS = (overview, search, event, history, account, assets)
+_SCREENS = (
+    *(overview, search, event, history, account, assets),
+    *(verification, proof, jobs, screen, packing, export, access_log),
+)
 
 
 def build_app(site: Site) -> ASGIApp:

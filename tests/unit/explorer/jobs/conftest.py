@@ -13,9 +13,12 @@ from telemetry.config import AuditConfig, TelemetryConfig
 from telemetry.encryption.signing_key import SigningKey
 from telemetry.explorer.jobs.trail_source import TrailSource
 from telemetry.format.proof.signed_note import PublicKey
+from telemetry.format.value.event import AuditEvent
+from telemetry.reader import EventFilter, KafkaSource, OpenedEvent
 from telemetry.reader.trust import TrustPolicy
 from telemetry.sync import Telemetry
 from telemetry.testing import EmbeddedKafka
+from telemetry.trail import open_trail
 
 PASSPHRASE = "correct horse"
 
@@ -36,6 +39,13 @@ class SignedTrail:
     @property
     def policy(self) -> TrustPolicy:
         return TrustPolicy.of_keys([PublicKey.parse(self.public_key)])
+
+    def opened(self, wanted: EventFilter) -> list[AuditEvent]:
+        """Return what is on the trail now, opened without a record of that."""
+        audit = self.config.audit_config.model_copy(update={"read_audit": "off"})
+        config = self.config.model_copy(update={"audit_config": audit})
+        with KafkaSource(audit) as source, open_trail(config, source, wanted=wanted) as entries:
+            return [entry.event for entry in entries if isinstance(entry, OpenedEvent)]
 
     def log(self, number: int = 1) -> list[str]:
         """Log some more events, as another process of the service."""

@@ -1,0 +1,1 @@
+"""Shows the evidence basket, fills it, and starts the building of a pack."""
