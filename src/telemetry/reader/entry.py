@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from telemetry.exceptions import TelemetryError
+from telemetry.format.kafka_key import NOT_KEPT, KafkaKey
 from telemetry.format.value.event import AuditEvent
 
 
@@ -64,6 +65,7 @@ class RawRecord(NamedTuple):
         timestamp: Kafka's timestamp in seconds since the epoch, or None.
         headers: Kafka headers, if they were requested. Nothing protects them: they can be altered unnoticed.
         append_time: ``timestamp``, where the broker set it when it appended the record (LogAppendTime); otherwise None.
+        is_key_kept: False if the source does not keep Kafka keys, which name users; ``key`` is None then, whatever it was.
     """
 
     key: bytes | None
@@ -72,6 +74,12 @@ class RawRecord(NamedTuple):
     timestamp: float | None = None
     headers: tuple[tuple[str, bytes], ...] = ()
     append_time: float | None = None
+    is_key_kept: bool = True
+
+    @property
+    def kafka_key(self) -> KafkaKey:
+        """The key as the functions of the format take it."""
+        return self.key if self.is_key_kept else NOT_KEPT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

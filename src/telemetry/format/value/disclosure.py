@@ -8,6 +8,7 @@ import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from telemetry.exceptions import MalformedRecordError, TamperedError
+from telemetry.format.kafka_key import KafkaKey
 from telemetry.format.value.commitment import commitment_of
 from telemetry.format.value.event import AuditEvent
 from telemetry.format.value.message import MAX_VALUE_BYTES, Message, parse
@@ -27,7 +28,7 @@ class Disclosure(msgspec.Struct, frozen=True):
         return "Disclosure()"
 
 
-def disclose_record(value: bytes, *, key: bytes | None, message: Message, cipher: AESGCM, kid: str) -> Disclosure:
+def disclose_record(value: bytes, *, key: KafkaKey, message: Message, cipher: AESGCM, kid: str) -> Disclosure:
     """Return the content of a sealed record; arguments and errors as :func:`~telemetry.format.value.open_record.open_record`."""
     plaintext = sealed_bytes(message, cipher=cipher, kid=kid)
     # The checks of opening: nobody should be given content that its own record contradicts.

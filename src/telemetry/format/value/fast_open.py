@@ -9,6 +9,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from telemetry.exceptions import FormatError
+from telemetry.format.kafka_key import NOT_KEPT, KafkaKey
 from telemetry.format.value import jwe
 from telemetry.format.value.commitment import expected_commitment
 from telemetry.format.value.event import AuditEvent
@@ -82,7 +83,7 @@ class KnownHeadDecoder:
         self._recipients = recipients_digest(message.recipients) if message.recipients is not None else None
         self._key_hashes = key_hashes if key_hashes is not None else KeyHashes()
 
-    def open(self, key: bytes | None, value: bytes) -> AuditEvent | None:
+    def open(self, key: KafkaKey, value: bytes) -> AuditEvent | None:
         """Return the event of a record.
 
         1. The value begins with the head and ends with a JWE whose header names the commitment to this data key.
@@ -91,7 +92,7 @@ class KnownHeadDecoder:
         4. The Kafka key, the head and every byte between head and data are what the sealed event makes them.
 
         Args:
-            key: The record's Kafka key.
+            key: The record's Kafka key, as far as it was kept.
             value: The record's value.
 
         Returns:
@@ -121,7 +122,7 @@ class KnownHeadDecoder:
         expected_key = event.key.encode()
         hashed = self._key_hashes.of(expected_key)
         is_unaltered = (
-            key == expected_key
+            (key == expected_key or key is NOT_KEPT)
             and value[len(self._head) : marker_start + len(DATA)]
             == render_middle(event.sequence, hashed=hashed, tail=tail_of(event, commitment=commitment))
             and (event.producer, event.service_name, event.environment) == self._owner

@@ -7,6 +7,7 @@ import hmac
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from telemetry.exceptions import TamperedError
+from telemetry.format.kafka_key import KafkaKey, is_key_of
 from telemetry.format.value import jwe
 from telemetry.format.value.commitment import expected_commitment
 from telemetry.format.value.event import AuditEvent
@@ -17,7 +18,7 @@ from telemetry.format.value.relayed import decode_in_place
 from telemetry.format.value.render import expected_value, projection
 
 
-def open_record(value: bytes, *, key: bytes | None, message: Message, cipher: AESGCM, kid: str) -> AuditEvent:
+def open_record(value: bytes, *, key: KafkaKey, message: Message, cipher: AESGCM, kid: str) -> AuditEvent:
     """Open a sealed record.
 
     1. The data is a JWE in the one form of this format.
@@ -29,7 +30,7 @@ def open_record(value: bytes, *, key: bytes | None, message: Message, cipher: AE
 
     Args:
         value: The record's value.
-        key: The record's Kafka key.
+        key: The record's Kafka key, as far as it was kept.
         message: The same value, parsed.
         cipher: AES-GCM with the unwrapped data key.
         kid: The commitment to the data key, computed from the unwrapped key (:func:`jwe.key_id`).
@@ -49,7 +50,7 @@ def open_record(value: bytes, *, key: bytes | None, message: Message, cipher: AE
     return event
 
 
-def open_clear_record(value: bytes, *, key: bytes | None, message: Message) -> AuditEvent:
+def open_clear_record(value: bytes, *, key: KafkaKey, message: Message) -> AuditEvent:
     """Read a record that was logged with ``encryption_enabled=False``: steps 4 and 5 of :func:`open_record`.
 
     Raises:
@@ -92,9 +93,7 @@ def event_in(plaintext: bytes, message: Message) -> AuditEvent:
     return decode_in_place(plaintext, producer=attributes["producer"], sequence=attributes["sequence"])
 
 
-def require_unaltered(
-    value: bytes, *, key: bytes | None, message: Message, event: AuditEvent, plaintext: bytes
-) -> None:
+def require_unaltered(value: bytes, *, key: KafkaKey, message: Message, event: AuditEvent, plaintext: bytes) -> None:
     """Check that no cleartext byte of a record was altered.
 
     The sealed event determines every byte outside it (RFC 7519 section 5.3, replicated claims). So there is one Kafka
@@ -102,7 +101,7 @@ def require_unaltered(
 
     Args:
         value: The record's value.
-        key: The record's Kafka key.
+        key: The record's Kafka key, as far as it was kept.
         message: The same value, parsed.
         event: The event that the record seals.
         plaintext: The bytes that it seals.
@@ -118,12 +117,12 @@ def require_unaltered(
     require_clear_part(value, key=key, message=message, event=event)
 
 
-def require_clear_part(value: bytes, *, key: bytes | None, message: Message, event: AuditEvent) -> None:
+def require_clear_part(value: bytes, *, key: KafkaKey, message: Message, event: AuditEvent) -> None:
     """Check that an event is one of those to which a record's clear part can belong, where its sealed bytes are not known.
 
     Args:
         value: The record's value.
-        key: The record's Kafka key.
+        key: The record's Kafka key, as far as it was kept.
         message: The same value, parsed.
         event: What the record is said to seal.
 
@@ -131,7 +130,7 @@ def require_clear_part(value: bytes, *, key: bytes | None, message: Message, eve
         TamperedError: A byte differs; the message names the attribute. The commitment is not compared: it is that of bytes.
     """
     # 1. The Kafka key, which decides on the partition and so on the order of a user's events.
-    if key != event.key.encode():
+    if not is_key_of(key, event.key.encode()):
         error = f"the Kafka key of event {event.id} does not belong to its sealed user and service"
         raise TamperedError(error)
     # 2. The further wraps of the data key, of which the event has the digest.

@@ -10,6 +10,7 @@ from typing import Any
 from telemetry.encryption import EncryptionProvider
 from telemetry.encryption.unwrap.budget import UnwrapBudget
 from telemetry.exceptions import MalformedRecordError, TelemetryError, WrapNotSeenError
+from telemetry.format.kafka_key import KafkaKey
 from telemetry.format.proof.checkpoint_message import decode_checkpoint_message
 from telemetry.format.roster.message import decode_roster_message
 from telemetry.format.value.disclosure import Disclosure, disclose_record
@@ -104,7 +105,7 @@ class RecordOpener:
         if message.commitment is None or self._keys is None:
             return None
         data_key, _ = self._keys.find(message, waited=False)
-        return disclose_record(value, key=raw.key, message=message, cipher=data_key.cipher, kid=data_key.kid)
+        return disclose_record(value, key=raw.kafka_key, message=message, cipher=data_key.cipher, kid=data_key.kid)
 
     def list_keys(self, kids: Iterable[str]) -> None:
         """Ask for these data keys at once, however many forged ones came before: a proven checkpoint lists them."""
@@ -143,7 +144,7 @@ class RecordOpener:
         # 2.
         head = value[: value.find(SEQUENCE)] if self._heads else b""
         known = self._heads.get(head)
-        event = known.open(raw.key, value, self._keys) if known is not None and self._keys is not None else None
+        event = known.open(raw.kafka_key, value, self._keys) if known is not None and self._keys is not None else None
         if event is not None:
             return OpenedEvent(event, raw.place, sealed=True, raw=raw)
         # 3.
@@ -156,7 +157,7 @@ class RecordOpener:
         # 4.
         message = parse(value)
         if not message.is_sealed:
-            event = open_clear_record(value, key=raw.key, message=message)
+            event = open_clear_record(value, key=raw.kafka_key, message=message)
             return OpenedEvent(event, raw.place, sealed=False, raw=raw)
         # 5.
         if self._keys is None:
@@ -172,7 +173,7 @@ class RecordOpener:
     def _open_fully(self, raw: RawRecord, message: Message, keys: DataKeys, *, waited: bool) -> AuditEvent:
         value = raw.value or b""
         data_key, way = keys.find(message, waited=waited)
-        event = open_record(value, key=raw.key, message=message, cipher=data_key.cipher, kid=data_key.kid)
+        event = open_record(value, key=raw.kafka_key, message=message, cipher=data_key.cipher, kid=data_key.kid)
         keys.opened(event.producer)
         # Only now is it certain that head and data key belong together.
         head = value[: value.find(SEQUENCE)]
@@ -200,7 +201,7 @@ class _KnownHead:
         self._way = way
         self._fresh_until = time.monotonic() + _FRESH_SECONDS
 
-    def open(self, key: bytes | None, value: bytes, keys: DataKeys) -> AuditEvent | None:
+    def open(self, key: KafkaKey, value: bytes, keys: DataKeys) -> AuditEvent | None:
         """Return the event; None if the full decoder must look at the record.
 
         Raises:

@@ -150,9 +150,9 @@ def _packed(record: HeldRecord) -> list[Any]:
 
 
 def _unpacked(packed: list[Any]) -> HeldRecord:
-    (key, value, place, timestamp, headers, append_time), error, claimed, arrived = packed
+    (key, value, place, timestamp, headers, *rest), error, claimed, arrived = packed
     known = tuple((name, content) for name, content in headers)
-    raw = RawRecord(key, value, Place(*place), timestamp, known, append_time)
+    raw = RawRecord(key, value, Place(*place), timestamp, known, *rest)
     given: RawRecord | DamagedRecord = raw
     if error is not None:
         kind, message = error

@@ -20,6 +20,7 @@ MAX_LINE_BYTES = 2 * MAX_VALUE_BYTES
 
 class _Line(msgspec.Struct):
     key: str | None = None
+    key_kept: bool = True
     value: str | None = None
     payload: str | None = None
     timestamp: float | None = None
@@ -88,7 +89,8 @@ def copied_line(line: bytes, place: Place) -> RawRecord | DamagedRecord:
     """Return the record of a line of a copy, at the place on the topic that the line names.
 
     Args:
-        line: As for :func:`read_line`, with ``topic``, ``partition``, ``offset``, ``timestamp`` and ``headers``.
+        line: As for :func:`read_line`, with ``topic``, ``partition``, ``offset``, ``timestamp`` and ``headers``; and
+            ``key_kept``, which is false where the copy was made of a place that keeps no Kafka keys.
         place: Place of the line, for a record that names none.
     """
     try:
@@ -97,7 +99,8 @@ def copied_line(line: bytes, place: Place) -> RawRecord | DamagedRecord:
         if value is None:
             return damaged_line(line, place, "the line has no value")
         key = None if fields.key is None else fields.key.encode()
-        return RawRecord(key, value.encode(), _place_of(fields) or place, _timestamp_of(fields), _headers_of(fields))
+        record = RawRecord(key, value.encode(), _place_of(fields) or place, _timestamp_of(fields), _headers_of(fields))
+        return record if fields.key_kept else record._replace(key=None, is_key_kept=False)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return damaged_line(line, place, "the line is not a record: a JSON object with the texts key and value")
 
@@ -128,6 +131,7 @@ def write_line(record: RawRecord) -> bytes:
         "headers": [(name, canonical_base64.encode(data)) for name, data in record.headers if name == LEAVES_HEADER]
         or None,
         "key": None if record.key is None else record.key.decode(),
+        "key_kept": None if record.is_key_kept else False,
         "value": None if record.value is None else record.value.decode(),
     }
     return _encode({name: value for name, value in line.items() if value is not None}) + b"\n"

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from telemetry.exceptions import MalformedRecordError
+from telemetry.format.kafka_key import NOT_KEPT, KafkaKey
 from telemetry.format.proof.checkpoint_message import CheckpointMessage, decode_checkpoint_message
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.format.roster.message import decode_roster_message
@@ -120,7 +121,7 @@ class Verifier:
         2. It is a checkpoint or an event in the one form that the format prescribes.
         3. Its sequence is a number of this format.
         4. Its JWE header is that of the other records with its head.
-        5. Its Kafka key is the one that the value names by its hash.
+        5. Its Kafka key, where the source keeps it, is the one that the value names by its hash.
         6. A copy of it that was read before has the same bytes.
         7. Its Kafka key has no later record before it on its partition.
 
@@ -131,7 +132,7 @@ class Verifier:
         if not isinstance(record, RawRecord):
             self._observe_other(record)
             return
-        key, value, place, _, _, _ = record
+        key, value, place, _, _, _, is_key_kept = record
         self._records += 1
         source, partition, offset, _ = place
         if partition is not None:
@@ -148,7 +149,7 @@ class Verifier:
                 self._observe_new_head(record, value, head_end)
                 return
         _, start, group, stream = known
-        self._observe_event(group, stream, start, key, value, place)
+        self._observe_event(group, stream, start, key if is_key_kept else NOT_KEPT, value, place)
 
     def observe_all(self, records: Iterable[RawRecord | DamagedRecord | HeldEvents]) -> None:
         """Check every record of a source."""
@@ -228,7 +229,7 @@ class Verifier:
         )
 
     def _observe_event(
-        self, group: RecordGroup, stream: StreamCheck, start: int, key: bytes | None, value: bytes, place: Place
+        self, group: RecordGroup, stream: StreamCheck, start: int, key: KafkaKey, value: bytes, place: Place
     ) -> None:
         """Check an event whose head is known; ``start`` is where the digits of its sequence begin."""
         # 3. Its sequence.
@@ -243,8 +244,10 @@ class Verifier:
             group.count += 1  # what add() does for nearly all records, without its call
         else:
             group.add(sequence, value, place)
-        # 5. Its Kafka key: nothing else binds the key to the value.
-        if named_key != (self._key_hashes.get(key) or self._hash_of(key)):
+        # 5. Its Kafka key: nothing else binds the key to the value. Where keys are not kept, the signed hash is in its place.
+        if key is NOT_KEPT:
+            key = named_key
+        elif named_key != (self._key_hashes.get(key) or self._hash_of(key)):
             stream.suspect("the Kafka key is not the one that the record names", sequence, place=place, field="key")
         # 6. Its copies, and its place in the signed tree.
         is_first = stream.tree.add(sequence, _sha256(b"\x00" + value).digest(), place)
@@ -292,7 +295,7 @@ class Verifier:
             return
         stream = self._streams.of(StreamName.of(attributes["producer"], attributes["source"]))
         group = self._streams.group(attributes, value, value[:head_end], stream)
-        self._observe_event(group, stream, head_end + len(SEQUENCE), record.key, value, record.place)
+        self._observe_event(group, stream, head_end + len(SEQUENCE), record.kafka_key, value, record.place)
 
     def _observe_roster(self, roster: Roster, place: Place) -> None:
         """Pass over a roster of a witness that is believed; it was compared before, or is not required."""

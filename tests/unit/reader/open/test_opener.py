@@ -175,3 +175,23 @@ def test_without_provider_events_stay_sealed(records: list[RawRecord]) -> None:
     entries = [RecordOpener(None).open(record) for record in records]
 
     assert all(isinstance(entry, SealedEntry) for entry in entries)
+
+
+def test_records_whose_keys_were_not_kept(provider: Provider, records: list[RawRecord]) -> None:
+    reader = RecordOpener(provider)
+    expected = [reader.open(record) for record in records]
+    without = [record._replace(key=None, is_key_kept=False) for record in records]
+
+    opened = [RecordOpener(provider).open(record) for record in without] + [reader.open(record) for record in without]
+
+    assert all(isinstance(entry, OpenedEvent) for entry in opened)
+    assert [getattr(entry, "event", None) for entry in opened] == 2 * [
+        getattr(each, "event", None) for each in expected
+    ]
+
+
+def test_absent_key_is_not_one_that_was_not_kept(provider: Provider, records: list[RawRecord]) -> None:
+    entry = RecordOpener(provider).open(records[0]._replace(key=None))
+
+    assert isinstance(entry, DamagedRecord)
+    assert "Kafka key" in str(entry.error)

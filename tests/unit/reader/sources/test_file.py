@@ -176,3 +176,14 @@ def test_pipe_is_read(tmp_path: Path) -> None:
 
     writer.join(20)
     assert len(found) == 3
+
+
+def test_copy_of_a_place_without_keys(tmp_path: Path) -> None:
+    kept = RawRecord(b"ada:shop", b"{}", Place("audit", 0, 7))
+    record = kept._replace(key=None, is_key_kept=False)
+
+    assert list(FileSource(_file(tmp_path, write_line(record) + write_line(kept)))) == [record, kept]
+    # A line may say anything: a key that it says was not kept is not used.
+    (found,) = FileSource(_file(tmp_path, b'{"key":"ada","key_kept":false,"value":"{}"}\n'))
+    assert isinstance(found, RawRecord)
+    assert (found.key, found.is_key_kept) == (None, False)
