@@ -85,7 +85,7 @@ def _verify(
     checks = (
         findings.begin("events"),
         ProofCheck(policy, keys, rosters, findings),
-        ContentCheck(manifest.attested_by, opener, findings),
+        ContentCheck(intact, manifest.attested_by, opener, findings),
     )
     _check_events(archive, manifest, intact, checks, progress)
     check_sample(archive, manifest, intact, findings)

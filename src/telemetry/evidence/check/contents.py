@@ -11,7 +11,7 @@ from telemetry.evidence.pack.archive import Archive
 from telemetry.evidence.pack.content import EventContent, decode_content, event_json
 from telemetry.evidence.pack.manifest import EventFacts
 from telemetry.evidence.pack.names import EventFolder
-from telemetry.exceptions import EncryptionError, KeyMismatchError, TamperedError, TelemetryError
+from telemetry.exceptions import EncryptionError, TamperedError, TelemetryError
 from telemetry.format.value.disclosure import Disclosure, verify_disclosure
 from telemetry.format.value.event import AuditEvent
 from telemetry.format.value.open_record import open_clear_record, require_clear_part
@@ -25,12 +25,16 @@ class ContentCheck:
     """The check of the contents.
 
     Args:
+        intact: Names of the files that are what the manifest lists.
         attested_by: Name and id of the key that signs the manifest; None where nobody does.
         opener: Opens sealed records again; None leaves them sealed.
         findings: Gets what is found.
     """
 
-    def __init__(self, attested_by: str | None, opener: RecordOpener | None, findings: Findings) -> None:
+    def __init__(
+        self, intact: frozenset[str], attested_by: str | None, opener: RecordOpener | None, findings: Findings
+    ) -> None:
+        self._intact = intact
         self._attested_by = attested_by
         self._opener = opener
         self._check = findings.begin("content")
@@ -93,8 +97,8 @@ class ContentCheck:
 
     def _disclosed(self, archive: Archive, event: EventFacts, proof: CheckedProof, content: EventContent) -> None:
         name = EventFolder.DISCLOSURES.file_of(event.id)
-        if name not in archive:
-            return  # it was found to be missing already
+        if name not in self._intact:
+            return  # it is named already
         try:
             _require_same(verify_disclosure(proof.record.value, Disclosure(archive.read(name))), content)
         except TelemetryError as exc:
@@ -116,8 +120,8 @@ class ContentCheck:
                 self._counts["opened and compared"] += 1
             return
         error = entry.error if isinstance(entry, DamagedRecord) else None
-        # A key service that refuses or is away says nothing about the record; the key of another record does.
-        is_unopened = isinstance(error, EncryptionError) and not isinstance(error, KeyMismatchError)
+        # The record is proven: a key that does not open it, or that is away, says nothing about the pack.
+        is_unopened = isinstance(error, EncryptionError)
         reason = f"the sealed record could not be opened: {error or 'it is not an event'}"
         self._check.add(name, reason, **({"exit_code": UNOPENED} if is_unopened else {}))
 
