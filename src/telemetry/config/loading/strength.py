@@ -128,8 +128,7 @@ _FIXED = (
     ("gateway_config", "identities"),
     ("gateway_config", "client_ca"),
     *((*_ENCRYPTION, name) for name in _KEY_FIELDS),
-    *((*_OIDC, name) for name in ("issuer", "client_id", "subject_claim", "groups_claim", "ca_path")),
-    *((*_PROXY, name) for name in ("user_header", "groups_header", "groups_separator")),
+    ("explorer_config", "evidence_signing", "key_path"),
 )
 """Fields of which no other value is stricter."""
 _SECRETS = (("audit_config", "storage_secret"), ("audit_config", "storage_secret_file"), _SIGNING)
@@ -140,9 +139,11 @@ _WITH_THE_KEY: Mapping[tuple[str, ...], tuple[tuple[str, ...], ...]] = {
     ("audit_config", "former_storage_secrets"): _SECRETS,
     ("audit_config", "former_storage_secret_files"): _SECRETS,
     **{(*section, "grants", name): (section,) for section in (_OIDC, _PROXY) for name in _GRANTS},
+    **{(*_OIDC, name): (_OIDC,) for name in ("issuer", "client_id", "subject_claim", "groups_claim", "ca_path")},
+    **{(*_PROXY, name): (_PROXY,) for name in ("user_header", "groups_header", "groups_separator")},
 }
 """Further keys: each opens the trail, or is believed by readers or a replay. They are in the file if the key is; and so is
-who may read in the explorer, if the file says how persons sign in."""
+who may read in the explorer, and what is believed about them, if the file says how persons sign in."""
 
 
 def weakened(
