@@ -138,12 +138,14 @@ _WITH_THE_KEY: Mapping[tuple[str, ...], tuple[tuple[str, ...], ...]] = {
     ("audit_config", "fallback_sibling_keys"): (_SIGNING,),
     ("audit_config", "former_storage_secrets"): _SECRETS,
     ("audit_config", "former_storage_secret_files"): _SECRETS,
+}
+"""Further keys: each opens the trail, or is believed by readers or a replay. They are in the file if the key is."""
+_WITH_THE_SIGN_IN: Mapping[tuple[str, ...], tuple[tuple[str, ...], ...]] = {
     **{(*section, "grants", name): (section,) for section in (_OIDC, _PROXY) for name in _GRANTS},
     **{(*_OIDC, name): (_OIDC,) for name in ("issuer", "client_id", "subject_claim", "groups_claim", "ca_path")},
     **{(*_PROXY, name): (_PROXY,) for name in ("user_header", "groups_header", "groups_separator")},
 }
-"""Further keys: each opens the trail, or is believed by readers or a replay. They are in the file if the key is; and so is
-who may read in the explorer, and what is believed about them, if the file says how persons sign in."""
+"""Who may read in the explorer, and what is believed about persons. It is in the file if the file says how they sign in."""
 
 
 def weakened(
@@ -179,10 +181,11 @@ def _weakened(environment: Mapping[str, Any], file: Mapping[str, Any]) -> Iterat
         stated, wanted = value_at(file, path), value_at(environment, path)
         if None not in (stated, wanted) and str(stated) != str(wanted):
             yield path, "is another one in {} than in the configuration file"
-    for path, keys in _WITH_THE_KEY.items():
-        wanted = value_at(environment, path)
-        if wanted and wanted != value_at(file, path) and any(value_at(file, key) for key in keys):
-            yield path, "is given by {}, and the configuration file names the key"
+    for belonging, owner in ((_WITH_THE_KEY, "names the key"), (_WITH_THE_SIGN_IN, "says how persons sign in")):
+        for path, sections in belonging.items():
+            wanted = value_at(environment, path)
+            if wanted and wanted != value_at(file, path) and any(value_at(file, section) for section in sections):
+                yield path, f"is given by {{}}, and the configuration file {owner}"
 
 
 def _kept_here(environment: Mapping[str, Any], file: Mapping[str, Any]) -> Iterator[tuple[FieldPath, str]]:
