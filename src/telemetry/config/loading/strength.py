@@ -181,11 +181,8 @@ def _weakened(environment: Mapping[str, Any], file: Mapping[str, Any]) -> Iterat
         stated, wanted = value_at(file, path), value_at(environment, path)
         if None not in (stated, wanted) and str(stated) != str(wanted):
             yield path, "is another one in {} than in the configuration file"
-    for belonging, owner in ((_WITH_THE_KEY, "names the key"), (_WITH_THE_SIGN_IN, "says how persons sign in")):
-        for path, sections in belonging.items():
-            wanted = value_at(environment, path)
-            if wanted and wanted != value_at(file, path) and any(value_at(file, section) for section in sections):
-                yield path, f"is given by {{}}, and the configuration file {owner}"
+    yield from _added(environment, file, _WITH_THE_KEY, "names the key")
+    yield from _added(environment, file, _WITH_THE_SIGN_IN, "says how persons sign in")
 
 
 def _kept_here(environment: Mapping[str, Any], file: Mapping[str, Any]) -> Iterator[tuple[FieldPath, str]]:
@@ -203,3 +200,15 @@ def _kept_here(environment: Mapping[str, Any], file: Mapping[str, Any]) -> Itera
         wanted = str(value_at(environment, path) or "").strip()
         if wanted in LOCAL_BROKERS and wanted != value_at(file, path):
             yield path, "is made local by {}, and the configuration file sends events"
+
+
+def _added(
+    environment: Mapping[str, Any],
+    file: Mapping[str, Any],
+    belonging: Mapping[FieldPath, tuple[FieldPath, ...]],
+    what_it_says: str,
+) -> Iterator[tuple[FieldPath, str]]:
+    for path, sections in belonging.items():
+        wanted = value_at(environment, path)
+        if wanted and wanted != value_at(file, path) and any(value_at(file, section) for section in sections):
+            yield path, f"is given by {{}}, and the configuration file {what_it_says}"
