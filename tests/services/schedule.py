@@ -58,6 +58,8 @@ EXPECTED_SECONDS: dict[str, float] = {
     "tests/integrations/test_django_postgres.py": 60,
     "tests/docs/test_django_page.py": 24,
     "tests/unit/integrations/django/test_middleware.py": 8,
+    "tests/unit/explorer/index/test_filling.py": 50,
+    "tests/property/test_event_index.py": 25,
     "tests/unit/trail/test_trail.py": 23,
     "tests/contract/storage/test_cloud_contract.py": 22,
     "tests/unit/integrations/sqlalchemy/test_session_audit.py": 25,

@@ -14,8 +14,9 @@ from telemetry.config import AuditConfig, TelemetryConfig
 from telemetry.encryption import EncryptionProvider, EncryptionProviderFactory
 from telemetry.exceptions import ConfigurationError, LifecycleError, Problem
 from telemetry.format.value.disclosure import Disclosure
-from telemetry.reader import Entry, EventFilter, KafkaSource, OpenedEvent, ReadRange, TrailReader
+from telemetry.reader import Entry, EventFilter, KafkaSource, OpenedEvent, Proven, ReadRange, TrailReader
 from telemetry.reader.open.rules import ReadCounts, ReadingRules
+from telemetry.reader.proof.places import StreamPlace
 from telemetry.reader.sources.ending import Ending, EndingSource
 from telemetry.reader.sources.joined import JoinedSource
 from telemetry.reader.sources.source import ClosableSource, LocatableSource, Source, describe
@@ -27,7 +28,8 @@ from telemetry.trail.read_event import Access, record_access
 class Trail:
     """A trail that is read with ``for`` or ``async for``, inside ``with`` or ``async with``; see :func:`open_trail`.
 
-    The event that records this read is not among the entries, unless they are confirmed: then they are passed on, and it with them.
+    The event that records this read is not among the entries, unless the rules say so, or they are confirmed: then they are
+    passed on, and it with them.
 
     Attributes:
         filtered: How many opened events the filter kept out.
@@ -143,6 +145,29 @@ class Trail:
         """
         return self._opened().disclose(opened)
 
+    def judge(self, producer: str, source: str, sequence: int, leaf: bytes) -> tuple[Proven, str | None]:
+        """Judge a record again, by what was read since it was yielded; in the thread that reads the entries.
+
+        Args:
+            producer: Id of its producer.
+            source: CloudEvents source.
+            sequence: Number in the producer's stream.
+            leaf: Leaf hash of its value.
+
+        Returns:
+            Whether it is proven by now, and the source of the gateway that logged it, if there was one.
+
+        Raises:
+            LifecycleError: The trail is not open.
+            StorageError: What is signed was written to the disk, and cannot be read.
+        """
+        return self._opened().judge(StreamPlace(producer, source, sequence, leaf))
+
+    @property
+    def judgements(self) -> int:
+        """A number that rises whenever :meth:`judge` may have another answer."""
+        return self._reader.judgements if self._reader is not None else 0
+
     def stop(self) -> None:
         """End the entries soon; can be called from any thread.
 
@@ -252,7 +277,8 @@ class Trail:
         if not isinstance(entry, OpenedEvent):
             return True
         # Where entries are passed on, who opened the trail belongs to them.
-        is_own = self.access is not None and entry.event.id == self.access.event_id and not self._is_confirmed
+        is_shown = self._rules.own or self._is_confirmed
+        is_own = self.access is not None and entry.event.id == self.access.event_id and not is_shown
         if not is_own and (self._wanted is None or self._wanted.matches(entry.event)):
             return True
         self.filtered += not is_own

@@ -19,15 +19,17 @@ class FillProgress:
         self.state = IndexState()
         self.is_from_middle = False
 
-    def begin(self, *, is_opened: bool, is_from_middle: bool) -> None:
-        """Note that the sources are read from their beginning."""
-        self.is_from_middle = is_from_middle
-        self.state = IndexState(
-            is_filling=True, is_opened=is_opened or self.state.is_opened, problem=self.state.problem
-        )
+    def begin(self) -> None:
+        """Note that the sources are going to be read from their beginning."""
+        self.state = IndexState(is_filling=True, is_opened=self.state.is_opened, problem=self.state.problem)
 
-    def expect(self, records: int) -> None:
-        """Note that a source has so many records."""
+    def opened(self, *, with_content: bool) -> None:
+        """Note that the trail is open, with content or sealed."""
+        self.state = replace(self.state, is_opened=with_content or self.state.is_opened)
+
+    def expect(self, records: int, *, is_from_middle: bool) -> None:
+        """Note that a topic has so many records, and whether there were others before them."""
+        self.is_from_middle = is_from_middle
         self.state = replace(self.state, expected=self.state.expected + records)
 
     def advance(self, records: int) -> None:

@@ -15,6 +15,7 @@ class ReadingRules:
         duplicates: Show every copy of a record.
         repeats: Show every repeat of a call, and of an outbox row.
         foreign: Show foreign records too, marked as such.
+        own: Show the event that records this read too.
         needs_seals: Events are sealed here: those in the clear are foreign, unless they are proven or the policy admits
             them.
         policy: Who may sign what; None judges nothing.
@@ -24,6 +25,7 @@ class ReadingRules:
     duplicates: bool = False
     repeats: bool = False
     foreign: bool = False
+    own: bool = False
     needs_seals: bool = False
     policy: TrustPolicy | None = None
     proof_wait: float | None = None

@@ -8,12 +8,13 @@ from itertools import islice
 
 from telemetry.encryption import EncryptionProvider
 from telemetry.format.value.disclosure import Disclosure
-from telemetry.reader.entry import DamagedRecord, Entry, OpenedEvent, RawRecord
+from telemetry.reader.entry import DamagedRecord, Entry, OpenedEvent, Proven, RawRecord
 from telemetry.reader.open.opener import RecordOpener
 from telemetry.reader.open.patient import PATIENCE_SECONDS, PatientOpener
 from telemetry.reader.open.rules import ReadCounts, ReadingRules
 from telemetry.reader.open.sifting import EntrySieve
 from telemetry.reader.proof.index import ProofIndex
+from telemetry.reader.proof.places import StreamPlace
 from telemetry.reader.proof.proof_wait import ProofWait
 from telemetry.reader.proof.ticking import TickingSource
 from telemetry.reader.sources.source import GroupedSource
@@ -67,6 +68,25 @@ class TrailReader:
     def damaged(self) -> int:
         """How many damaged records were yielded."""
         return self._sieve.counts.damaged
+
+    def judge(self, place: StreamPlace) -> tuple[Proven, str | None]:
+        """Return what a record is worth by now, and the gateway that logged it; in the thread that reads the entries.
+
+        Args:
+            place: The place that it claims, and its leaf hash.
+
+        Raises:
+            StorageError: What is signed was written to the disk, and cannot be read.
+        """
+        if self._index is None:
+            return Proven.NOT_JUDGED, None
+        proven = self._index.judge(place) or Proven.PENDING
+        return proven, self._index.via(place) if proven is Proven.YES else None
+
+    @property
+    def judgements(self) -> int:
+        """A number that rises whenever :meth:`judge` may have another answer."""
+        return self._index.changes if self._index is not None else 0
 
     def __iter__(self) -> Iterator[Entry]:
         """Yield the entries; a damaged record is an entry too and does not end the stream.

@@ -1,0 +1,1 @@
+"""Reads the trail into the index, and goes on with what arrives."""
