@@ -18,6 +18,7 @@ from telemetry.reader import OpenedEvent, TrailReader
 from telemetry.sync import Telemetry
 from telemetry.testing import EmbeddedKafka
 from tests.attacks.site import KeyFiles, Site
+from tests.support.until import until
 
 CANARY = "diagnosis-K70.3"
 RELAY: dict[str, Any] = {"relay_only": True, "encryption_config": None}
@@ -144,3 +145,26 @@ def test_events_of_other_services_are_disclosed(site: Site) -> None:
         ("billing", "invoice"),
         ("payments", "visit"),
     }
+
+
+@pytest.mark.parametrize("object_format", [1, 2])
+def test_events_of_an_outage_are_disclosed_after_the_replay(site: Site, tmp_path: Path, object_format: int) -> None:
+    stored: dict[str, Any] = {
+        "disclosable": True,
+        "fallback_enabled": True,
+        "fallback_object_format": object_format,
+        "storage_config": {"provider": "local_file", "base_path": str(tmp_path / "store")},
+    }
+    away: dict[str, Any] = {"kafka_brokers": "127.0.0.1:1", "kafka_timeout_ms": 50, "max_retries": 0}
+    telemetry = Telemetry(site.config(**stored, **away))
+    telemetry.start()
+    telemetry.audit.log(CANARY, {"n": 1}, "ada")
+    assert telemetry.shutdown().stored == 1
+    assert not disclosed(site)
+
+    with Telemetry(site.config(**stored)):
+        until(lambda: len(disclosed(site)) == 1)
+
+    ((value, disclosure),) = disclosed(site).values()
+    assert disclosure is not None
+    assert verify_disclosure(value, disclosure).event_type == CANARY

@@ -8,6 +8,7 @@ from telemetry.system.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from telemetry.encryption.late_provider import opened_storage_keys
+    from telemetry.format.value.disclosure import Disclosure, verify_disclosure
     from telemetry.reader.entry import (
         CheckpointEntry,
         DamagedRecord,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CheckpointEntry",
     "DamagedRecord",
+    "Disclosure",
     "Entry",
     "EventFilter",
     "FallbackSource",
@@ -45,12 +47,14 @@ __all__ = [
     "SealedEntry",
     "TrailReader",
     "opened_storage_keys",
+    "verify_disclosure",
 ]
 
 _HOMES = {
     "CheckpointEntry": "telemetry.reader.entry",
     "RosterEntry": "telemetry.reader.entry",
     "DamagedRecord": "telemetry.reader.entry",
+    "Disclosure": "telemetry.format.value.disclosure",
     "Entry": "telemetry.reader.entry",
     "EventFilter": "telemetry.reader.filters",
     "FallbackSource": "telemetry.reader.sources.fallback",
@@ -65,6 +69,7 @@ _HOMES = {
     "SealedEntry": "telemetry.reader.entry",
     "TrailReader": "telemetry.reader.open.trail_reader",
     "opened_storage_keys": "telemetry.encryption.late_provider",
+    "verify_disclosure": "telemetry.format.value.disclosure",
 }
 
 __getattr__ = lazy_exports(__name__, _HOMES)
