@@ -20,7 +20,8 @@ def own_url(path: str, *parts: str, **query: object) -> str:
     if not path.startswith("/") or path[1:2] in ("/", "\\"):
         message = "a link within the site starts with one slash"
         raise ValueError(message)
-    whole = path.rstrip("/") + "".join(f"/{_segment(part)}" for part in parts) or "/"
+    # Empty parts must not bring two slashes to the start again.
+    whole = f"/{'/'.join((path.strip('/'), *map(_segment, parts))).lstrip('/')}"
     pairs = [(name.removesuffix("_"), value) for name, value in query.items() if value not in (None, "")]
     encoded = urlencode(pairs, doseq=True, quote_via=quote, safe="", encoding="utf-8", errors="replace")
     return f"{whole}?{encoded}" if encoded else whole

@@ -7,11 +7,16 @@ import hashlib
 import re
 import subprocess
 import sys
+from string import ascii_letters, digits
+from urllib.parse import parse_qs, urlsplit
 
 import jinja2
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from telemetry.pages.addresses import own_url
+from telemetry.pages.charts.chart import words
 from telemetry.pages.environment import page_environment, render
 from telemetry.pages.hostile_text import PiecedText
 from telemetry.pages.marks import ALL_MARKS, attested, record_marks
@@ -19,6 +24,7 @@ from telemetry.pages.moments import is_zone, local, utc
 from telemetry.pages.style import style
 from tests.support.seen_page import SeenPage
 
+ANY_TEXT = st.text(alphabet=st.characters(codec=None, exclude_categories=()))
 EVIL = "<script>alert(1)</script>\u202e\"'&\x1b\ud800"
 SAMPLE = """{% extends "filed.html" %}{% import "macros.html" as ui %}
 {% block title %}{{ evil }}{% endblock %}
@@ -32,6 +38,13 @@ SAMPLE = """{% extends "filed.html" %}{% import "macros.html" as ui %}
 {% endblock %}"""
 
 
+PLACES = page_environment().from_string(
+    """<title>{{ text }}</title><p title="{{ text }}">{{ text }}</p><a href="{{ own_url("/x", text, text=text) }}">{{ text|plain(5) }}</a>
+<textarea>{{ text }}</textarea><option>{{ text }}</option><input value="{{ text|exact }}"><svg>{{ words(text, x=1, y=2, width=90) }}</svg>""",
+    globals={"words": words},
+)
+
+
 def test_page_of_hostile_values_has_no_foreign_element() -> None:
     text = page_environment().from_string(SAMPLE).render(evil=EVIL)
     page = SeenPage(text)
@@ -41,6 +54,18 @@ def test_page_of_hostile_values_has_no_foreign_element() -> None:
     assert "\x1b" not in text
     assert text.encode()
     assert all(address.startswith("/search/%3Cscript%3E") for address in page.addresses)
+
+
+@given(ANY_TEXT)
+def test_text_in_any_place_stays_text(text: str) -> None:
+    page = SeenPage(PLACES.render(text=text))
+
+    tags = [tag for tag in page.tags if tag != "title"]
+    assert tags == ["p", "a", "textarea", "option", "input", "svg", "text"]
+    assert {(tag, name) for tag, name, _ in page.attributes} <= {
+        *{("p", "title"), ("a", "href"), ("input", "value")},
+        *{("text", name) for name in ("x", "y", "text-anchor", "direction")},
+    }
 
 
 def test_policy_allows_exactly_the_style_inside() -> None:
@@ -102,12 +127,25 @@ def test_link_to_elsewhere_is_refused(path: str) -> None:
         own_url(path)
 
 
+@given(st.sampled_from(["/", "/history/user", "/search/"]), st.lists(ANY_TEXT, max_size=3), ANY_TEXT)
+def test_any_link_stays_within_the_site(path: str, parts: list[str], text: str) -> None:
+    url = own_url(path, *parts, text=text)
+    split = urlsplit(f"http://site{url}")
+
+    assert url.startswith("/")
+    assert not url.startswith("//")
+    assert set(url) <= set(ascii_letters + digits + "/?=&%-._~")
+    assert split.netloc == "site"
+    assert parse_qs(split.query, keep_blank_values=True).get("text", [""]) == [text.encode("utf-8", "replace").decode()]
+
+
 def test_link_escapes_texts_of_events() -> None:
     assert own_url("/history", "a/b", "\ud800?#") == "/history/a%2Fb/%3F%3F%23"
     assert own_url("/search", user="a&b=c", type_=["x", "y z"], since=None, text="") == (
         "/search?user=a%26b%3Dc&type=x&type=y%20z"
     )
     assert own_url("/") == "/"
+    assert own_url("/", "", "evil.invalid") == "/evil.invalid"
     assert own_url("/", "\\\\evil") == "/%5C%5Cevil"
 
 
