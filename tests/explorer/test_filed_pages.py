@@ -87,7 +87,7 @@ def test_page_is_accessible_and_inert(
 def test_report_prints_with_its_tables_open(chromium: Browser, tmp_path: Path) -> None:
     file = tmp_path / "report.html"
     file.write_text(render_html(_damaged_trail()), "utf-8")
-    page = chromium.new_page()
+    page = chromium.new_page(viewport={"width": 688, "height": 1000})  # A4 without its margins
     page.goto(file.as_uri())
     cell = page.locator("figure details td").first
 
@@ -97,4 +97,5 @@ def test_report_prints_with_its_tables_open(chromium: Browser, tmp_path: Path) -
     assert not on_screen
     assert cell.is_visible()
     assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
+    assert width_beyond(page) == 0
     page.close()
