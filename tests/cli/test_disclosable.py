@@ -148,7 +148,7 @@ def test_events_of_other_services_are_disclosed(site: Site) -> None:
 
 
 @pytest.mark.parametrize("object_format", [1, 2])
-def test_events_of_an_outage_are_disclosed_after_the_replay(site: Site, tmp_path: Path, object_format: int) -> None:
+def test_replayed_events_are_disclosed(site: Site, tmp_path: Path, object_format: int) -> None:
     stored: dict[str, Any] = {
         "disclosable": True,
         "fallback_enabled": True,

@@ -8,7 +8,7 @@ import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from telemetry.exceptions import MalformedRecordError, TamperedError
-from telemetry.format.kafka_key import KafkaKey
+from telemetry.format.kafka_key import NOT_KEPT, KafkaKey
 from telemetry.format.value.commitment import commitment_of
 from telemetry.format.value.event import AuditEvent
 from telemetry.format.value.message import MAX_VALUE_BYTES, Message, parse
@@ -29,7 +29,7 @@ class Disclosure(msgspec.Struct, frozen=True):
 
 
 def disclose_record(value: bytes, *, key: KafkaKey, message: Message, cipher: AESGCM, kid: str) -> Disclosure:
-    """Return the content of a sealed record; arguments and errors as :func:`~telemetry.format.value.open_record.open_record`."""
+    """Return the content of a sealed record; with the checks, arguments and errors of ``open_record``."""
     plaintext = sealed_bytes(message, cipher=cipher, kid=kid)
     # The checks of opening: nobody should be given content that its own record contradicts.
     require_unaltered(value, key=key, message=message, event=event_in(plaintext, message), plaintext=plaintext)
@@ -73,6 +73,6 @@ def verify_disclosure(value: bytes, disclosure: Disclosure) -> AuditEvent:
         raise TamperedError(error)
     # 3.
     event = event_in(plaintext, message)
-    # 4. The Kafka key is not here; the value has its hash.
-    require_unaltered(value, key=event.key.encode(), message=message, event=event, plaintext=plaintext)
+    # 4. The value has the hash of the Kafka key, which is not here.
+    require_unaltered(value, key=NOT_KEPT, message=message, event=event, plaintext=plaintext)
     return event
