@@ -15,6 +15,8 @@ from telemetry.format.value.message import context_of
 from telemetry.reader import DamagedRecord, Entry, OpenedEvent
 from telemetry.reader.prove.lineage import Lineage, RecordCopy, key_version
 
+KAFKA_KEY = "Kafka key"
+"""Name of the fact that can say which user it was."""
 _SHOWN = 300
 """Maximum characters shown of one value."""
 _CALL_FIELDS = ("id", "time", "event_type", "service_name", "environment", "producer", "sequence", "schema_version")
@@ -148,7 +150,7 @@ def _copy_steps(record: Lineage, copy: RecordCopy, reasons: Mapping[str, str]) -
         recovered = "" if copy.sender == record.producer else f" of process {copy.sender}, which recovered it"
         facts["batch"] = f"{copy.batch}{recovered}"
     if record.raw.key is not None:
-        facts["Kafka key"] = record.raw.key.decode("utf-8", "replace")
+        facts[KAFKA_KEY] = record.raw.key.decode("utf-8", "replace")
     yield LifeStep(title=title, time=copy.timestamp, standing=Standing.FINE, facts=facts)
 
 

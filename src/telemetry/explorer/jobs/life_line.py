@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from telemetry.explorer.access.right import Right
 from telemetry.explorer.jobs.job_progress import JobProgress
 from telemetry.explorer.jobs.trail_source import TrailSource
 from telemetry.reader.trust import TrustPolicy
-from telemetry.trail.life_steps import LifeStep, life_steps
+from telemetry.trail.life_steps import KAFKA_KEY, LifeStep, life_steps
 from telemetry.trail.tracing import EventTracer
 
 _STEP_BYTES = 2_000
@@ -37,7 +37,7 @@ class LifeLines:
 
 
 class LifeLineWork:
-    """The life line of one event; see :class:`telemetry.explorer.jobs.work.Work`. Nothing is opened.
+    """The life line of one event; see :class:`telemetry.explorer.jobs.work.Work`. Nothing is opened, and no user is named.
 
     Args:
         source: The trail.
@@ -54,6 +54,7 @@ class LifeLineWork:
         self.event_id = event_id
         self.name = f"life line {event_id}"
         self.label = f"following event {event_id}"
+        self.title = f"Life line of event {event_id}"
 
     def run(self, progress: JobProgress) -> LifeLines:
         """Find the records that claim to be the event, and what covers them."""
@@ -63,7 +64,14 @@ class LifeLineWork:
         has_keys = bool(self._policy.keys)
         return LifeLines(
             event_id=self.event_id,
-            lives=tuple(tuple(life_steps(one, None, reasons, has_keys=has_keys)) for one in records),
+            lives=tuple(
+                tuple(map(_without_user, life_steps(one, None, reasons, has_keys=has_keys))) for one in records
+            ),
             records=tracer.tally.records,
             unreadable=tracer.tally.unreadable,
         )
+
+
+def _without_user(step: LifeStep) -> LifeStep:
+    """Leave out the Kafka key: it can be the user, which a sealed viewer may not see, and nothing records that it is shown."""
+    return replace(step, facts={name: text for name, text in step.facts.items() if name != KAFKA_KEY})

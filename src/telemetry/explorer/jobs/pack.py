@@ -83,6 +83,7 @@ class PackWork:
         # A button that is pressed twice asks for the same pack.
         self.name = f"pack {hash(request)}"
         self.label = "building an evidence pack"
+        self.title = "Evidence pack"
 
     def run(self, progress: JobProgress) -> BuiltPack:
         """Read the trail, and write the pack."""

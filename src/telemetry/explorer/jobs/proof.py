@@ -79,6 +79,7 @@ class ProofWork:
         self.event_id = event_id
         self.name = f"proof {event_id}"
         self.label = f"proving event {event_id}"
+        self.title = f"Proof of event {event_id}"
 
     def run(self, progress: JobProgress) -> ProofOutcome:
         """Look for what proves the event, and check it.

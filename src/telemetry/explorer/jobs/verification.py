@@ -52,6 +52,7 @@ class VerificationWork:
     """
 
     name = "verification"
+    title = "Verification"
     needs = Right.SEALED
     is_shared = True
 

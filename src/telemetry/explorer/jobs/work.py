@@ -22,6 +22,7 @@ class Work(Protocol):
     Attributes:
         name: Names the work: the same work is not started again while it goes on.
         label: Says what is done, for the page; it has nothing of an event's content.
+        title: Names what it leads to, for the page.
         needs: Right that a person must have to see it and its outcome.
         is_shared: Whether others than the person who started it see it.
     """
@@ -31,6 +32,9 @@ class Work(Protocol):
 
     @property
     def label(self) -> str: ...  # noqa: D102
+
+    @property
+    def title(self) -> str: ...  # noqa: D102
 
     @property
     def needs(self) -> Right: ...  # noqa: D102

@@ -22,6 +22,7 @@ class GatedWork:
     """Goes on until its gate is opened, or it is stopped."""
 
     label = "waiting for the test"
+    title = "Work of the test"
 
     def __init__(
         self,

@@ -66,6 +66,8 @@ async def test_pack_of_one_event_is_taken_and_verifies(
     assert pack.headers["content-type"] == "application/zip"
     assert pack.headers["content-disposition"].startswith('attachment; filename="evidence-2')
     assert verify_pack(BytesIO(pack.content), policy=policy).exit_code == 0
+    await visitor.post("/basket/remove", {"take-all": "1"})
+    assert "Your packs Pack asked for" in text_of(await visitor.get("/basket"))
 
 
 async def test_all_of_a_search_is_added(trail: SignedTrail, explorer: Explorer) -> None:
@@ -84,7 +86,7 @@ async def test_sample_is_drawn_and_packed_again(trail: SignedTrail, explorer: Ex
 
     drawn = await visitor.post("/basket/sample", {"take-size": "4", "type": "work"})
     assert drawn.headers["location"] == "/basket?drawn=4"
-    assert "out of 30, seed" in text_of(await visitor.get("/basket"))
+    assert "A random sample of 4 out of 30 events" in text_of(await visitor.get("/basket"))
     started = await visitor.post("/basket/pack", {"take-content": "sealed"})
     ready = await visitor.finished(started.headers["location"])
 

@@ -50,6 +50,7 @@ async def test_life_line_is_shown_without_content(trail: SignedTrail, explorer: 
     text = text_of(page)
     for step in ("called", "sealed", "delivered to Kafka", "signed: part of a checkpoint"):
         assert step in text
+    assert "user-2" not in page.text
     assert "number" not in text.split("From the call")[1].split("records read")[0]
 
 

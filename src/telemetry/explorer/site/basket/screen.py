@@ -14,6 +14,7 @@ from telemetry.explorer.access.right import Right
 from telemetry.explorer.access.route import require
 from telemetry.explorer.access.session import Session
 from telemetry.explorer.access.visit import form_of, session_of
+from telemetry.explorer.jobs.pack import PackWork
 from telemetry.explorer.site.answering.downloads import download
 from telemetry.explorer.site.answering.problem_text import problem_text
 from telemetry.explorer.site.answering.rows import ShownRow, shown_rows
@@ -24,7 +25,11 @@ from telemetry.pages.addresses import own_url
 
 PAGE_ROWS = 100
 _BAD, _SEE_OTHER = 400, 303
-_SAID = {"added": "{} added.", "drawn": "A random sample of {} was drawn and added.", "removed": "{} removed."}
+_SAID = {
+    "added": "{} added.",
+    "drawn": "A random sample was drawn: {} added.",
+    "removed": "{} removed.",
+}
 """What has just happened, by the parameter that says how many events it concerned."""
 _MAX_DIGITS = 5
 
@@ -103,6 +108,7 @@ async def basket_page(site: Site, request: Request, *, problem: str = "") -> Res
         most=MAX_EVENTS,
         missing=site.desk.missing_for_packs,
         choices=basket.choices,
+        packs=[job for job in site.desk.book.shown_to(session) if isinstance(job.work, PackWork)],
         rows=list(zip(shown, rows, strict=True)),
         start=start,
         next=own_url("/basket", start=last) if last < len(basket) else None,
@@ -132,6 +138,10 @@ def _what_happened(request: Request) -> str:
     for name, sentence in _SAID.items():
         if name in request.query_params:
             count = _count(request, name)
+            if not count:
+                return (
+                    "Nothing changed: they were in the basket already." if name != "removed" else "Nothing was removed."
+                )
             return sentence.format(f"{count:,} event{'' if count == 1 else 's'}")
     return ""
 
