@@ -37,8 +37,8 @@ class OpenIdProvider:
         key_requests: How often its keys were asked for.
     """
 
-    def __init__(self, port: int) -> None:
-        self.issuer = f"http://127.0.0.1:{port}"
+    def __init__(self, host: str, port: int) -> None:
+        self.issuer = f"http://{host}:{port}"
         self.faults: set[str] = set()
         self.person: dict[str, Any] = {"sub": "u-17", "name": "Ada Byron", "groups": ["audit-readers"]}
         self.key_requests = 0
@@ -162,11 +162,11 @@ def _part(value: dict[str, Any]) -> str:
 
 
 @contextmanager
-def running_provider() -> Iterator[OpenIdProvider]:
+def running_provider(host: str = "127.0.0.1") -> Iterator[OpenIdProvider]:
     """Serve a provider in a thread of its own."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        provider = OpenIdProvider(listener.getsockname()[1])
+        provider = OpenIdProvider(host, listener.getsockname()[1])
         config = uvicorn.Config(provider.app(), log_level="error", lifespan="off", loop="asyncio", ws="none")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

@@ -10,6 +10,7 @@ from telemetry.config import ExplorerConfig, TelemetryConfig
 from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.explorer.access.door.cookies import Cookies
 from telemetry.explorer.access.door.origins import Origins, local_urls
+from telemetry.explorer.access.door.plain_request import HEALTH
 from telemetry.explorer.access.door.sender import Senders, peer_of
 from telemetry.explorer.access.looks import Looks
 from telemetry.explorer.access.person import Person
@@ -26,9 +27,9 @@ from telemetry.explorer.access.visit import Visit, session_of, visit_of
 
 MAX_REASON = 1_000
 """Characters of a reason."""
-_RECORDED = frozenset((401, 403, 421, 429))
-"""What is refused for who asks: it is recorded. A wrong address or a broken form says nothing about rights."""
-_EVERYONES = ("/healthz", "/style.css", "/comfort.js", "/signed-out")
+_RECORDED = frozenset((401, 403, 429))
+"""What is refused for who asks: it is recorded. Another host, a wrong address or a broken form says nothing about rights."""
+_EVERYONES = (HEALTH, "/style.css", "/comfort.js", "/signed-out")
 """Paths for which a proxy need not say who asks."""
 
 _NOBODY = Problem("explorer_config", "has neither oidc nor proxy", "name one of them")

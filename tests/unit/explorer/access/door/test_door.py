@@ -78,6 +78,11 @@ async def test_other_host_gets_no_page(host: str) -> None:
         assert b"<" not in body
 
 
+async def test_health_is_told_under_every_name() -> None:
+    async with local_site() as site:
+        assert (await raw(site, b"/healthz", headers=[(b"host", b"10.0.0.7:8443")]))[2] == b"ok"
+
+
 @pytest.mark.parametrize("hosts", [[], [HOST, HOST], [HOST, (b"host", b"evil.example")]])
 async def test_unclear_host_is_refused(hosts: list[tuple[bytes, bytes]]) -> None:
     async with local_site() as site:
@@ -87,7 +92,7 @@ async def test_unclear_host_is_refused(hosts: list[tuple[bytes, bytes]]) -> None
 @pytest.mark.parametrize("host", ["127.0.0.1:43121", "localhost:43121", "[::1]:43121", "LOCALHOST:43121"])
 async def test_own_hosts_are_answered(host: str) -> None:
     async with local_site() as site:
-        assert (await raw(site, b"/healthz", headers=[(b"host", host.encode())]))[0] == 200
+        assert (await raw(site, b"/sign-in", headers=[(b"host", host.encode())]))[0] == 200
 
 
 @pytest.mark.parametrize(
