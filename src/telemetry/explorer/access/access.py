@@ -87,6 +87,8 @@ class Access:
         """
         headers = request.scope["headers"]
         session = self.sessions.find(self.cookies.value(self.cookies.session_name, headers))
+        if session is not None:
+            session.come_from(visit.address)
         if not isinstance(self.way, ProxyIdentity):
             if session is not None:
                 visit.enter(session)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import os
 import socket
@@ -26,6 +27,7 @@ VIEWED: Final = "telemetry.viewed"
 EXPORTED: Final = "telemetry.exported"
 _PROGRAM = "telemetry explore"
 _TICK_SECONDS = 1.0
+_RETRY_TICKS = 60
 
 
 class Looks:
@@ -112,7 +114,7 @@ class Looks:
         if self._audit.disable_core_dumps:
             disable_core_dumps()
         if self._is_on:
-            await self._start()
+            await self._start(is_first=True)
             self._ticking = asyncio.create_task(self._tick())
         return self
 
@@ -128,11 +130,11 @@ class Looks:
     def _is_on(self) -> bool:
         return self._audit.read_audit != "off"
 
-    async def _start(self) -> None:
+    async def _start(self, *, is_first: bool) -> None:
         try:
             await self._stream.start()
         except TelemetryError as exc:
-            is_needed = self._shows_content and self._audit.read_audit == "required"
+            is_needed = is_first and self._shows_content and self._audit.read_audit == "required"
             if is_needed and isinstance(exc, ConfigurationError):
                 raise  # it says what to correct; no page with content could ever be shown
             logger.error("who looks cannot be recorded now: %s; it is tried again", exc)  # noqa: TRY400 - the message says all
@@ -153,22 +155,29 @@ class Looks:
             "ip_address": session.address,
             "outcome": "success",
         }
+        whole = {**about, **known, **fields}
+        # A person who sees no content waits for no record, and one without rights to write may still verify.
+        shows_content = session.is_open or event_type == READ
         try:
-            await self._stream.write(event_type, {**payload, **by}, person.subject, **{**about, **known, **fields})
+            if shows_content:
+                await self._stream.write(event_type, {**payload, **by}, person.subject, **whole)
+            else:
+                self._stream.offer(event_type, {**payload, **by}, person.subject, **whole)
         except (TelemetryError, TimeoutError) as exc:
-            self._not_recorded(event_type, session, exc)
+            self._not_recorded(event_type, exc, shows_content=shows_content)
 
-    def _not_recorded(self, event_type: str, session: Session, error: TelemetryError | TimeoutError) -> None:
+    def _not_recorded(self, event_type: str, error: TelemetryError | TimeoutError, *, shows_content: bool) -> None:
         why = str(error) or "Kafka did not acknowledge it in time, and nothing else took it"
-        # A person who sees no content needs no record, and a reader without rights to write may still verify.
-        if self._audit.read_audit == "required" and (session.is_open or event_type == READ):
+        if shows_content and self._audit.read_audit == "required":
             raise ReadNotRecordedError(_explain(event_type, why, self._audit.kafka_topic)) from error
         logger.error("continuing although %s could not be recorded in the trail: %s", event_type, why)
 
     async def _tick(self) -> None:
-        while True:
+        for second in itertools.count(1):
             await asyncio.sleep(_TICK_SECONDS)
             self.denials.tick()
+            if second % _RETRY_TICKS == 0 and not self._stream.has_begun:
+                await self._start(is_first=False)
 
 
 def _explain(event_type: str, why: str, topic: str) -> str:

@@ -21,12 +21,12 @@ class Session:
 
     Args:
         person: Who it is.
-        address: IP address from which the person signed in; None on a unix socket.
+        address: IP address of the person; None on a unix socket.
 
     Attributes:
         id: Names the session in what is recorded; it opens nothing.
         person: The same.
-        address: The same.
+        address: IP address of the last request.
         csrf: Token that each form of this session carries.
         reason: Why the person reads; None until one was given and the read was recorded.
         zone: Time zone (IANA) in which times are shown beside UTC.
@@ -51,6 +51,10 @@ class Session:
     def may(self, right: Right) -> bool:
         """Return whether the person may do what needs this right."""
         return self.person.right.includes(right)
+
+    def come_from(self, address: str | None) -> None:
+        """Remember from where the last request came: a stolen cookie is used from somewhere else."""
+        self.address = address
 
     def open_content(self, reason: str) -> None:
         """Remember the reason; only after the read was recorded."""

@@ -59,6 +59,11 @@ class ReaderStream:
         """
         await asyncio.to_thread(self._started)
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether events can be offered."""
+        return self._runtime is not None
+
     async def write(self, event_type: str, payload: Mapping[str, Any], user_id: str, **fields: Any) -> Receipt:
         """Write an event and wait until Kafka or the fallback store has it.
 

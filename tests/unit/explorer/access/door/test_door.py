@@ -278,6 +278,18 @@ async def test_attempts_of_one_address_are_bounded() -> None:
     assert answers == [403] * 20 + [429] * 10
 
 
+async def test_session_follows_its_address() -> None:
+    async with local_site() as site:
+        browser = site.browser()
+        await browser.enter(site)
+        ((name, token),) = dict(browser.client.cookies).items()
+        thief = site.browser(client=("127.0.0.9", 4), cookies={name: token})
+        assert (await thief.get("/")).status_code == 200
+        session = site.access.sessions.find(token)
+        assert session is not None
+        assert session.address == "127.0.0.9"
+
+
 async def test_route_without_a_declaration_stops_the_start() -> None:
     async def forgotten(request: Request) -> Response:
         return PlainTextResponse("all")
