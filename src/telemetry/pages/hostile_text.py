@@ -18,7 +18,7 @@ MAX_SHOWN = 20_000
 MAX_TITLE = 1_000
 """Characters of a tooltip."""
 _MAX_MARKS = 4
-"""Combining characters in a row that are drawn: no language writes more, and hundreds would paint over other lines."""
+"""Combining characters in a row that are drawn: enough for the scripts in use; hundreds would paint over other lines."""
 _MAX_NAMED = 8
 """Hidden characters of one run that its tooltip names."""
 
@@ -63,9 +63,6 @@ def plain(text: str, most: int = MAX_SHOWN) -> str:
         text: Any text; lone surrogates too.
         most: Characters that are kept; the rest is counted.
     """
-    # A text that ends in a combining character is not safe alone: what follows it would carry the mark.
-    if len(text) <= most and text.isprintable() and text.isascii():
-        return text
     shown = "".join(part if not hidden else "".join(map(_escaped, part)) for hidden, part in _runs(text[:most]))
     return shown + _rest(len(text) - most)
 

@@ -6,139 +6,18 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_REGULAR = [
-    "acknowledge",
-    "activate",
-    "add",
-    "adjust",
-    "apply",
-    "approve",
-    "archive",
-    "assign",
-    "authenticate",
-    "authorize",
-    "block",
-    "change",
-    "check",
-    "clear",
-    "clone",
-    "close",
-    "collect",
-    "complete",
-    "confirm",
-    "configure",
-    "connect",
-    "copy",
-    "correct",
-    "deactivate",
-    "decline",
-    "delegate",
-    "delete",
-    "deliver",
-    "deny",
-    "deploy",
-    "detach",
-    "disable",
-    "disconnect",
-    "discharge",
-    "dismiss",
-    "dispatch",
-    "dispense",
-    "download",
-    "duplicate",
-    "edit",
-    "email",
-    "enable",
-    "enroll",
-    "escalate",
-    "execute",
-    "expire",
-    "export",
-    "extend",
-    "fetch",
-    "fix",
-    "fulfill",
-    "generate",
-    "import",
-    "inject",
-    "insert",
-    "install",
-    "join",
-    "launch",
-    "load",
-    "lock",
-    "merge",
-    "modify",
-    "mount",
-    "move",
-    "mute",
-    "notify",
-    "open",
-    "pause",
-    "perform",
-    "pledge",
-    "post",
-    "preview",
-    "print",
-    "promote",
-    "provision",
-    "publish",
-    "purge",
-    "rank",
-    "reassign",
-    "receive",
-    "recover",
-    "refund",
-    "register",
-    "reject",
-    "release",
-    "remove",
-    "rename",
-    "renew",
-    "reopen",
-    "replace",
-    "require",
-    "reschedule",
-    "reserve",
-    "resolve",
-    "restart",
-    "restore",
-    "resume",
-    "retrieve",
-    "return",
-    "revert",
-    "review",
-    "revoke",
-    "rotate",
-    "save",
-    "search",
-    "share",
-    "sign",
-    "start",
-    "store",
-    "subscribe",
-    "suspend",
-    "sync",
-    "synchronize",
-    "terminate",
-    "transform",
-    "trigger",
-    "unassign",
-    "unblock",
-    "unlink",
-    "unlock",
-    "unpublish",
-    "unshare",
-    "unsubscribe",
-    "update",
-    "upload",
-    "upsert",
-    "validate",
-    "verify",
-    "view",
-    "visit",
-    "void",
-]
+_WORDS = re.compile(r"[a-z]+", re.ASCII)
+_REGULAR = _WORDS.findall(
+    "acknowledge activate add adjust apply approve archive assign authenticate authorize block change check clear clone close "
+    "collect complete confirm configure connect copy correct deactivate decline delegate delete deliver deny deploy detach "
+    "disable disconnect discharge dismiss dispatch dispense download duplicate edit email enable enroll escalate execute "
+    "expire export extend fetch fix fulfill generate import inject insert install join launch load lock merge modify mount "
+    "move mute notify open pause perform pledge post preview print promote provision publish purge rank reassign receive "
+    "recover refund register reject release remove rename renew reopen replace require reschedule reserve resolve restart "
+    "restore resume retrieve return revert review revoke rotate save search share sign start store subscribe suspend sync "
+    "synchronize terminate transform trigger unassign unblock unlink unlock unpublish unshare unsubscribe update upload "
+    "upsert validate verify view visit void"
+)
 _IRREGULAR = {
     "begin": "began",
     "bind": "bound",
@@ -173,32 +52,15 @@ _IRREGULAR = {
     "write": "wrote",
 }
 _NOUNS = {"flag": "flagged", "log": "logged", "tag": "tagged"} | dict.fromkeys(
-    [
-        "access",
-        "book",
-        "call",
-        "charge",
-        "comment",
-        "deposit",
-        "estimate",
-        "issue",
-        "label",
-        "link",
-        "list",
-        "order",
-        "patch",
-        "place",
-        "process",
-        "query",
-        "record",
-        "report",
-        "request",
-        "schedule",
-    ],
+    _WORDS.findall(
+        "access book call charge comment deposit estimate issue label link list order patch place process query record "
+        "report request schedule"
+    ),
     "",
 )
 """Words that are verbs in the past only: ``order_created`` is about an order, ``ordered`` is not."""
-_WORDS = re.compile(r"[a-z]+", re.ASCII)
+_MAX_NOUNS = 4
+"""Words beside a verb: a name of more of them is shown as it is, so that it cannot pass for a sentence."""
 _SEPARATORS = re.compile(r"[._:/ -]+|(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -244,6 +106,8 @@ def deed_of(name: str, *, action: str | None = None) -> Deed | None:
         action: What was done to the thing, as the event says it.
     """
     words = words_of(name)
+    if len(words) > 1 + _MAX_NOUNS:
+        return None
     if words and words[-1] in _BASE:  # order.refunded
         return _deed(_BASE[words[-1]], words[:-1])
     if words and words[-1] in _PAST:  # order.refund
@@ -257,7 +121,7 @@ def deed_of(name: str, *, action: str | None = None) -> Deed | None:
 
 
 def _deed(base: str, nouns: Sequence[str]) -> Deed:
-    return Deed(base, _PAST.get(base) or _past_of(base), tuple(nouns))
+    return Deed(base, _past_of(base), tuple(nouns))
 
 
 def _past_of(base: str) -> str:

@@ -7,8 +7,9 @@ from typing import Any, Protocol
 
 from telemetry.format.value.event import AuditEvent
 from telemetry.format.value.members import Target
+from telemetry.pages.event.json_text import json_text
 from telemetry.pages.event.known_types import KNOWN, Telling
-from telemetry.pages.event.phrases import Phrase, joined, value
+from telemetry.pages.event.phrases import MAX_VALUE, Phrase, joined, value
 from telemetry.pages.event.verbs import Deed, deed_of, words_of
 from telemetry.pages.hostile_text import PiecedText
 
@@ -115,7 +116,7 @@ def _tell_known(
     yield Phrase(undone or telling.did)
     detail = payload.get(telling.detail) if isinstance(payload, dict) and telling.detail else None
     if isinstance(detail, str | int | float) and detail != "":
-        yield value(str(detail))
+        yield value(json_text(detail, most=MAX_VALUE))
     if telling.of_anyone:
         yield value(content.user_id)
         return
@@ -168,16 +169,15 @@ def _concerned(content: Content) -> Iterator[Phrase]:
 
 def _things(content: Content, targets: Sequence[Target], *, before: str = "") -> Iterator[Phrase]:
     """Yield the thing acted upon, and the first of several."""
-    things = [(content.entity, content.entity_id)] if content.entity or content.entity_id else []
-    things += [
-        each for target in targets[: _MAX_THINGS + 1] if (each := (target.entity, target.entity_id)) not in things
-    ]
-    total = max(len(things), len(targets))
+    things: list[tuple[str | None, str | None]] = [(target.entity, target.entity_id) for target in targets]
+    own = (content.entity, content.entity_id)
+    if any(own) and own not in things:
+        things.insert(0, own)
     if things and before:
         yield Phrase(before)
     for number, (kind, thing_id) in enumerate(things[:_MAX_THINGS]):
         if number:
             yield Phrase(",")
         yield from (value(part) for part in (kind, thing_id) if part)
-    if total > _MAX_THINGS:
-        yield Phrase(f"and {total - _MAX_THINGS:,} more")
+    if len(things) > _MAX_THINGS:
+        yield Phrase(f"and {len(things) - _MAX_THINGS:,} more")

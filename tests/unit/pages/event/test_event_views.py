@@ -127,6 +127,17 @@ def test_any_event_is_told_and_rendered(event: AuditEvent) -> None:
         (make("create_order"), "ada created an order"),
         (make("ORDER-RECORDS-DELETED"), "ada deleted order records"),
         (make("customer.order"), "ada did customer.order"),
+        (make("by.bob.and.eve.gone.and.viewed"), "ada did by.bob.and.eve.gone.and.viewed"),
+        (make("role.granted", payload={"role": True}), "ada granted the role true"),
+        (
+            make("role.granted", payload={"role": 10**5000}),
+            "ada granted the role “(a value that cannot be written as text)”",
+        ),
+        (make("role.granted", payload={"role": ["admin"]}), "ada granted the role"),
+        (
+            make(entity="order", entity_id="1", targets=tuple(Target("item", str(n)) for n in range(9))),
+            "ada refunded order 1, item 0, item 1 and 7 more",
+        ),
         (make("item.ordered", outcome="failure"), "ada tried to order an item (failure)"),
         (
             make("telemetry.read", entity="audit_trail", entity_id="audit-events", outcome="denied"),
