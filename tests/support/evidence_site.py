@@ -75,7 +75,8 @@ class EvidenceSite:
 
     def log(self, events: int, *, first: int = 0, **audit: Any) -> None:
         """Log events of orders as a process of its own that ends with a final checkpoint."""
-        with Telemetry(self.audit_config(**audit)) as telemetry:
+        config = TelemetryConfig(service_name="shop", audit_config=self.audit_config(**audit))
+        with Telemetry(config) as telemetry:
             for number in range(first, first + events):
                 telemetry.audit.log(
                     "order_changed" if number % 2 else "order_read",

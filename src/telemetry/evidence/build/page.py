@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from telemetry.evidence.build.files import PackFiles
 from telemetry.evidence.pack.content import decode_content
@@ -12,6 +13,7 @@ from telemetry.evidence.pack.names import EventFolder
 from telemetry.format.proof.inclusion import decode_proof
 from telemetry.format.value.event import AuditEvent
 from telemetry.format.value.message import Message, parse
+from telemetry.pages.charts import Chart, timeline
 from telemetry.pages.environment import page_environment, render
 from telemetry.pages.event import Change, Field, Node, changes, fields, sentence, tree
 from telemetry.pages.marks import CLOSED, NOT_SEALED, PENDING, PROVEN, Mark, attested, through
@@ -20,7 +22,10 @@ from telemetry.pages.markup import Markup
 MAX_DETAILS = 24 << 20
 """Characters of the page up to which events are shown in full; the others are in the list, and in their files."""
 
+_DAY = len("2026-03-31")
 _PACKAGE = "telemetry.evidence"
+_OUTSIDE = {"id": "id", "event_type": "type", "time": "time", "producer": "producer", "sequence": "sequence"}
+"""Fields that every record has outside its seal, with the name of the attribute."""
 _KINDS = {0: "fine", 4: "incomplete"}
 _DISCLOSED = Mark(
     "content disclosed",
@@ -78,11 +83,15 @@ class Detail:
         fields: Its fields, each marked for what it is.
         changes: How the thing changed.
         payload: Its payload.
+        metadata: Its further arguments; None without any.
+        mark: What all of it is worth; None where the record itself has it.
     """
 
     fields: Sequence[Field]
     changes: Sequence[Change]
     payload: Node
+    metadata: Node | None
+    mark: Mark | None
 
 
 def render_page(content: PageContent) -> str:
@@ -106,9 +115,22 @@ def render_page(content: PageContent) -> str:
         left_out=len(events) - len(sections),
         unproven=[shown for shown in events if shown.facts.problem is not None],
         filters=_filters(content.manifest),
+        activity=_activity(events),
         verdict_kind=_KINDS.get(content.manifest.verification.exit_code, "tampered"),
         legend=list(dict.fromkeys(mark for shown in events for mark in shown.marks)),
     )
+
+
+def _activity(events: Sequence[ShownEvent]) -> Chart:
+    """Return a picture of when the events of the pack were logged."""
+    times = (_time(shown) for shown in events)
+    return timeline(sorted(Counter(time[:_DAY] for time in times if time).items()), title="Events of this pack by day")
+
+
+def _time(shown: ShownEvent) -> str:
+    if shown.clear is not None:
+        return str(shown.clear.attributes["time"])
+    return shown.event.time if shown.event is not None else ""
 
 
 def _filters(manifest: Manifest) -> dict[str, str]:
@@ -155,7 +177,26 @@ def _detail(shown: ShownEvent) -> Detail | None:
         return None
     is_open = shown.clear is not None and not shown.clear.is_sealed
     mark = None if is_open else shown.marks[-1]
-    return Detail(fields=fields(event, content_mark=mark), changes=changes(event), payload=tree(event.payload))
+    return Detail(
+        fields=[
+            _field(each, event, shown.clear) for each in fields(event, content_mark=mark) if _is_new(each, shown.clear)
+        ],
+        changes=changes(event),
+        payload=tree(event.payload),
+        metadata=tree(event.metadata) if event.metadata else None,
+        mark=mark,
+    )
+
+
+def _is_new(field: Field, clear: Message | None) -> bool:
+    """Return whether a field is not among those that are shown as proven already."""
+    return clear is None or field.name not in _OUTSIDE or field.value != str(clear.attributes[_OUTSIDE[field.name]])
+
+
+def _field(field: Field, event: AuditEvent, clear: Message | None) -> Field:
+    """Return a field with the mark of what is proven, if the record has it outside its seal too."""
+    is_proven = clear is not None and field.name in event.clear_fields
+    return replace(field, marks=(PROVEN,)) if is_proven else field
 
 
 def _marks(content: PageContent, facts: EventFacts, clear: Message | None) -> Iterator[Mark]:
