@@ -47,7 +47,7 @@ class OidcConfig(ConfigModel):
     subject_claim: str = Field(default="sub", min_length=1, max_length=100)
     name_claim: str = Field(default="name", min_length=1, max_length=100)
     groups_claim: str = Field(default="groups", min_length=1, max_length=200)
-    algorithms: tuple[str, ...] = ("RS256", "ES256", "PS256", "EdDSA")
+    algorithms: tuple[str, ...] = ("RS256", "ES256", "PS256", "Ed25519")
     ca_path: Path | None = None
     timeout_seconds: float = Field(default=10.0, ge=0.5, le=60)
     grants: GrantsConfig = Field(default_factory=GrantsConfig)
@@ -76,5 +76,7 @@ class OidcConfig(ConfigModel):
         return value
 
 
-ALGORITHMS = frozenset(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"))
-"""Signatures of ID tokens that can be accepted: those of a key pair (RFC 7518, RFC 8037)."""
+ALGORITHMS = frozenset(
+    ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA")
+)
+"""Signatures of ID tokens that can be accepted: those of a key pair (RFC 7518, RFC 8037, RFC 9864)."""

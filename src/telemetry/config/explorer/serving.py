@@ -88,6 +88,9 @@ class ExplorerConfig(ConfigModel):
         if self.is_served and not self.public_urls:
             remedy = 'write ["https://audit.example.com"], as browsers see it'
             problems.append(Problem("public_urls", "is required with oidc and proxy", remedy))
+        if len({urlsplit(url).scheme for url in self.public_urls}) > 1:
+            reason = "has addresses with and without TLS, which would share cookies"
+            problems.append(Problem("public_urls", reason, "name those with https alone"))
         if self.proxy is not None and "unix" not in self.proxy.peers and self.listen.startswith("unix:"):
             problems.append(Problem("proxy.peers", "lacks unix, where the explorer listens", 'write ["unix"]'))
         return problems

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import os
@@ -123,6 +124,8 @@ class Looks:
     ) -> None:
         if self._ticking is not None:
             self._ticking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._ticking
         self.denials.flush()
         await self._stream.close()
 

@@ -80,7 +80,7 @@ def require_declared(routes: Iterable[BaseRoute]) -> None:
 
 
 def _ask_for_reason(request: Request) -> Response:
-    if request.method != "GET":
+    if request.method not in ("GET", "HEAD"):
         detail = "Give the reason for reading first: the page that shows content asks for it."
         raise Refused(FORBIDDEN, "no_reason", detail)
     return RedirectResponse(f"/reason?next={quote(path_of(request), safe='')}", _SEE_OTHER)

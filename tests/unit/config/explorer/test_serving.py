@@ -26,6 +26,7 @@ URL = "https://audit.example.com"
         ({"oidc": OIDC, "public_urls": ["audit.example.com"]}, "public_urls"),
         ({"oidc": OIDC, "proxy": {"peers": ["10.0.0.5"]}, "public_urls": [URL]}, "proxy"),
         ({"proxy": {"peers": ["10.0.0.5"]}, "public_urls": [URL], "listen": "unix:/run/e.sock"}, "proxy.peers"),
+        ({"oidc": OIDC, "public_urls": [URL, "http://127.0.0.1:8080"]}, "public_urls"),
         ({"session_idle_seconds": 1}, "session_idle_seconds"),
         ({"max_sessions": 0}, "max_sessions"),
     ],

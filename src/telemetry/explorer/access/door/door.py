@@ -8,6 +8,7 @@ import logging
 from pathlib import Path
 
 from starlette.requests import Request
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from telemetry.explorer.access.access import Access
@@ -54,7 +55,8 @@ class Door:
             # The type and the place; the text of an error may quote what was sent or opened.
             logger.error("a page failed: %s at %s", type(exc).__name__, _place_of(exc))  # noqa: TRY400
             if not sealed.has_begun:
-                await self._refuse(Refused(500, "defect", _DEFECT), scope, receive, sealed)
+                # Without a page: what fails may be the page.
+                await PlainTextResponse(_DEFECT, 500)(scope, receive, sealed)
 
     async def _take(self, visit: Visit, scope: Scope, receive: Receive, send: _SealedSend) -> None:
         request = Request(scope, receive)

@@ -144,7 +144,7 @@ class ReaderStream:
             message = "the explorer is being stopped"
             raise BackpressureError(message)
         if self._failed is not None and self._clock() - self._failed[0] < _PAUSE_SECONDS:
-            raise self._failed[1]
+            raise self._failed[1].with_traceback(None)
 
     @property
     def _may_take_fallback(self) -> bool:
@@ -159,7 +159,7 @@ class ReaderStream:
             former, self._runtime, self._failed = self._runtime, None, None
         logger.warning("Kafka does not acknowledge who looks; it is stored in the fallback store from now on")
         if former is not None:
-            threading.Thread(target=_end, args=(former,), name="audit-explorer-end", daemon=True).start()
+            threading.Thread(target=_end, args=(former,), name="telemetry-looks-end", daemon=True).start()
         return True
 
     def _close(self) -> None:

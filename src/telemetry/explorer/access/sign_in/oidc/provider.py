@@ -18,6 +18,8 @@ _METADATA_SECONDS = 3_600.0
 _KEYS_SECONDS = 3_600.0
 _KEYS_PAUSE_SECONDS = 10.0
 """A token with an unknown key makes the keys be asked for again, and not more often than this."""
+_PAUSE_SECONDS = 3.0
+"""After a failure the provider is left alone for so long."""
 _WELL_KNOWN = "/.well-known/openid-configuration"
 _POST = "client_secret_post"
 
@@ -61,6 +63,7 @@ class Provider:
         self._tokens = IdTokens(config)
         self._lock = asyncio.Lock()
         self._addresses: tuple[float, Addresses] | None = None
+        self._failed: tuple[float, Fault] | None = None
         self._keys: tuple[float, Sequence[PublicKey]] | None = None
         self.requests = ProviderRequests(config, redirect_uri=redirect_uri)
 
@@ -72,9 +75,18 @@ class Provider:
         """
         async with self._lock:
             if self._addresses is None or self._clock() - self._addresses[0] >= _METADATA_SECONDS:
-                url = self._config.issuer.rstrip("/") + _WELL_KNOWN
-                self._addresses = self._clock(), self._read(await self.requests.document(url))
+                self._addresses = self._clock(), await self._asked()
             return self._addresses[1]
+
+    async def _asked(self) -> Addresses:
+        # Those who wait while it does not answer are not made to wait one after the other.
+        if self._failed is not None and self._clock() - self._failed[0] < _PAUSE_SECONDS:
+            raise ProviderError(self._failed[1])
+        try:
+            return self._read(await self.requests.document(self._config.issuer.rstrip("/") + _WELL_KNOWN))
+        except ProviderError as exc:
+            self._failed = self._clock(), exc.fault
+            raise
 
     async def claims(self, token: str, *, nonce: str) -> dict[str, Any]:
         """Return what an ID token claims; keys that are not known yet are asked for.

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from telemetry.config.endpoints import is_this_machine, read_certificates
+from telemetry.config.endpoints import is_this_machine, read_certificates, require_sound_tls
 from telemetry.config.explorer.oidc import OidcConfig
 from telemetry.exceptions import ConfigurationError, MissingExtraError, Problem
 from telemetry.explorer.access.sign_in.oidc.provider_error import Fault, ProviderError
@@ -30,6 +30,8 @@ except ImportError as exc:
 
 _MAX_BYTES = 1 << 20
 _OK = 200
+# An ImportError: the environment names a proxy of a kind for which a package is missing.
+_FAILURES = (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError, ImportError)
 
 
 class ProviderRequests:
@@ -40,7 +42,7 @@ class ProviderRequests:
         redirect_uri: Where the provider sends the browser back to.
 
     Raises:
-        ConfigurationError: ``ca_path`` cannot be used.
+        ConfigurationError: ``ca_path`` cannot be used, or the environment makes TLS weaker.
     """
 
     def __init__(self, config: OidcConfig, *, redirect_uri: str) -> None:
@@ -73,7 +75,7 @@ class ProviderRequests:
             async with asyncio.timeout(self._config.timeout_seconds), httpx.AsyncClient(**self._options()) as client:
                 response = await client.get(url)
                 found = json.loads(response.content) if response.status_code == _OK else None
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError) as exc:
+        except _FAILURES as exc:
             raise _unreachable(exc) from exc
         except (ValueError, RecursionError) as exc:
             raise ProviderError(Fault.BAD_ANSWER) from exc
@@ -102,7 +104,7 @@ class ProviderRequests:
         except OAuthError as exc:
             # Its description may quote the code.
             raise ProviderError(Fault.CODE_REFUSED) from exc
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError) as exc:
+        except _FAILURES as exc:
             raise _unreachable(exc) from exc
         except (ValueError, TypeError, AttributeError, RecursionError) as exc:
             raise ProviderError(Fault.BAD_ANSWER) from exc
@@ -168,6 +170,7 @@ async def _bound(response: httpx.Response) -> None:
 
 
 def _tls(path: Path | None) -> ssl.SSLContext:
+    require_sound_tls()
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if path is not None:
