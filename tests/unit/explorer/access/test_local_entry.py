@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from telemetry.exceptions import ConfigurationError
@@ -64,6 +66,16 @@ async def test_new_link_ends_the_former_one() -> None:
         assert new is not None
         assert (await site.browser().get(former)).status_code == 410
         assert (await site.browser().get(new)).status_code == 200
+
+
+async def test_one_of_many_at_once_comes_in() -> None:
+    async with local_site() as site:
+        link = site.access.link
+        assert link is not None
+        token = link.rpartition("/")[2]
+        answers = await asyncio.gather(*(site.browser().post("/enter", {"link": token}) for _ in range(15)))
+        assert sorted(answer.status_code for answer in answers) == [303] + [403] * 14
+        assert len(site.access.sessions) == 1
 
 
 def test_old_link_is_dead() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import socket
 from collections.abc import AsyncIterator, Iterator
 from urllib.parse import parse_qs, urlsplit
 
@@ -252,6 +254,23 @@ async def test_provider_that_is_away_is_said(caplog: pytest.LogCaptureFixture) -
         answer = await site.browser(origin=ORIGIN).get("/oidc/start")
     assert answer.status_code == 503
     assert "cannot be asked" in caplog.text
+
+
+async def test_provider_that_hangs_keeps_nobody() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        issuer = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        oidc = OidcConfig(issuer=issuer, client_id=CLIENT, timeout_seconds=0.5, grants=GRANTS)
+        async with served_site(ExplorerConfig(oidc=oidc, public_urls=(ORIGIN,))) as site:
+            browser = site.browser(origin=ORIGIN)
+            answers = await asyncio.gather(*(browser.get("/oidc/start") for _ in range(10)))
+    assert {answer.status_code for answer in answers} == {503}
+
+
+async def test_many_persons_sign_in_at_once(site: Site) -> None:
+    done = await asyncio.gather(*(sign_in(site) for _ in range(8)))
+    homes = [await browser.get("/") for browser, _ in done]
+    assert {home.status_code for home in homes} == {200}
+    assert len({home.text.split()[-1] for home in homes}) == 8
 
 
 async def test_signing_out_ends_the_session_here(site: Site, provider: OpenIdProvider) -> None:
