@@ -15,6 +15,10 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 EXPECTED_SECONDS: dict[str, float] = {
     "tests/fault/test_outage.py": 120,
     "tests/explorer/": 90,
+    "tests/unit/explorer/site/test_outage.py": 25,
+    "tests/unit/explorer/site/test_basket.py": 30,
+    "tests/unit/explorer/site/test_proof.py": 15,
+    "tests/unit/explorer/site/test_verification.py": 15,
     "tests/gateway/test_generated_requests.py": 30,
     "tests/gateway/test_requests.py": 12,
     "tests/fault/test_web_servers.py::": 10,

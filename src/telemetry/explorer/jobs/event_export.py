@@ -7,16 +7,17 @@ from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from io import BytesIO
 from types import MappingProxyType
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.explorer.index.event_index import EventIndex
-from telemetry.explorer.index.row import IndexedEvent
+from telemetry.explorer.index.row import IndexedEvent, Row
 from telemetry.explorer.index.search import Search
 from telemetry.explorer.jobs.gathering import count_found, found_rows
-from telemetry.reader import OpenedEvent, RawRecord
-from telemetry.reader.mappings import SCHEMAS, Schema
-from telemetry.reader.mappings.writers import CsvWriter, EventWriter, JsonLinesWriter
+from telemetry.format.value.message import context_of
+from telemetry.reader.mappings import EVENT, Schema
+from telemetry.reader.mappings.event import place_of
+from telemetry.reader.mappings.writers import CsvWriter, JsonLinesWriter
 
 logger = logging.getLogger("telemetry.explorer")
 
@@ -36,13 +37,13 @@ class ExportFormat(StrEnum):
         return "text/csv; charset=utf-8; header=present" if self is ExportFormat.CSV else "application/x-ndjson"
 
 
-_WRITERS: Mapping[ExportFormat, Callable[[BinaryIO, Schema], EventWriter]] = MappingProxyType(
+_WRITERS: Mapping[ExportFormat, Callable[[BinaryIO, Schema], CsvWriter | JsonLinesWriter]] = MappingProxyType(
     {ExportFormat.JSON_LINES: JsonLinesWriter, ExportFormat.CSV: CsvWriter}
 )
 
 
 class EventExport:
-    """Exactly the events that a search finds, with their content, in its order.
+    """Exactly the events that a search finds, in its order, with their content; of one that could not be opened, what is outside.
 
     Args:
         index: The events.
@@ -72,7 +73,7 @@ class EventExport:
             ConfigurationError: It takes too long to look at all of them.
         """
         target = BytesIO()
-        writer = _WRITERS[self._form](target, SCHEMAS["event"])
+        writer = _WRITERS[self._form](target, EVENT)
         for rows in found_rows(self._index, self._search, with_content=True, most=self.events):
             for indexed in self._index.events(rows, with_content=True):
                 _write(writer, indexed)
@@ -83,30 +84,34 @@ class EventExport:
             yield rest
 
 
-def _write(writer: EventWriter, indexed: IndexedEvent) -> None:
-    opened = _opened(indexed)
+def _write(writer: CsvWriter | JsonLinesWriter, indexed: IndexedEvent) -> None:
     try:
-        if opened is not None:
-            writer.write(opened)
+        writer.write_record(_record_of(indexed))
     except ValueError:
         # Nothing of it was written. Its text may quote content.
         logger.warning("the event at %s does not fit the schema of the export; it was left out", indexed.row.place)
 
 
-def _opened(indexed: IndexedEvent) -> OpenedEvent | None:
-    """Return an event as the writers take it; its record stays where it is."""
+def _record_of(indexed: IndexedEvent) -> dict[str, Any]:
+    """Return the record of an event; of one that could not be opened, what is outside its seal."""
     row, event = indexed.row, indexed.event
-    if event is None:
-        return None
-    return OpenedEvent(
-        event,
-        row.place,
-        row.is_sealed,
-        RawRecord(None, None, row.place),
-        proven=row.proven,
-        is_foreign=row.is_foreign,
-        via=row.via,
-    )
+    worth: dict[str, Any] = {"sealed": row.is_sealed, "proven": str(row.proven)}
+    worth |= {"via": row.via} if row.via is not None else {}
+    worth |= {"foreign": True} if row.is_foreign else {}
+    return (_outside(row) if event is None else event.to_dict()) | worth | place_of(row.place)
+
+
+def _outside(row: Row) -> dict[str, Any]:
+    context = context_of(row.service)
+    return {
+        "id": row.event_id,
+        "time": row.time,
+        "event_type": row.event_type,
+        "service_name": context["service"],
+        "environment": context["environment"],
+        "producer": row.producer,
+        "sequence": row.sequence,
+    }
 
 
 def _taken(target: BytesIO) -> bytes:

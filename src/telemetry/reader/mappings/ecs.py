@@ -182,7 +182,7 @@ def _own(opened: OpenedEvent) -> dict[str, Any]:
         producer=event.producer,
         sensitive=event.sensitive,
         **worth(opened),
-        **place_of(opened),
+        **place_of(opened.place),
     )
 
 

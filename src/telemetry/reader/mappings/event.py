@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from telemetry.format.value.features import PLAIN_VERSION
-from telemetry.reader.entry import OpenedEvent
+from telemetry.reader.entry import OpenedEvent, Place
 from telemetry.reader.mappings.table import WORTH, Column, Schema, present, worth
 
 _TEXTS = (
@@ -30,12 +30,11 @@ _TEXTS = (
 
 def event_record(opened: OpenedEvent) -> dict[str, Any]:
     """Return every field of the event that is set, what its record is worth, and where it is."""
-    return opened.event.to_dict() | worth(opened) | place_of(opened)
+    return opened.event.to_dict() | worth(opened) | place_of(opened.place)
 
 
-def place_of(opened: OpenedEvent) -> dict[str, Any]:
-    """Return where the record is: a member ``kafka``, or ``stored``."""
-    place = opened.place
+def place_of(place: Place) -> dict[str, Any]:
+    """Return where a record is: a member ``kafka``, or ``stored``."""
     if place.partition is not None:
         return {"kafka": {"topic": place.source, "partition": place.partition, "offset": place.offset}}
     return {"stored": present(source=place.source, name=place.name, line=place.offset)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, BinaryIO, Protocol
 
@@ -59,7 +59,11 @@ class JsonLinesWriter:
 
     def write(self, opened: OpenedEvent) -> None:
         """Write an event; see :class:`EventWriter`."""
-        self._target.write(self._encode(self._record(opened)) + b"\n")
+        self.write_record(self._record(opened))
+
+    def write_record(self, record: Mapping[str, Any]) -> None:
+        """Write a record of the schema, of an event or of what is known of one that stays sealed."""
+        self._target.write(self._encode(record) + b"\n")
 
     def close(self) -> None:
         """Do nothing: a line is complete."""
@@ -97,7 +101,15 @@ class CsvWriter:
 
     def write(self, opened: OpenedEvent) -> None:
         """Write an event; see :class:`EventWriter`."""
-        cells = [_csv_cell(cell) for cell in row_of(self._schema.record(opened), self._schema.columns)]
+        self.write_record(self._schema.record(opened))
+
+    def write_record(self, record: Mapping[str, Any]) -> None:
+        """Write a record of the schema, of an event or of what is known of one that stays sealed.
+
+        Raises:
+            ValueError: It does not fit the schema; nothing of it was written.
+        """
+        cells = [_csv_cell(cell) for cell in row_of(record, self._schema.columns)]
         self._put(cells)
         self._long_cells += sum(isinstance(cell, str) and _is_too_long_for_excel(cell) for cell in cells)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,10 @@ class SignedTrail:
     @property
     def policy(self) -> TrustPolicy:
         return TrustPolicy.of_keys([PublicKey.parse(self.public_key)])
+
+    def replaced(self, config: TelemetryConfig) -> SignedTrail:
+        """Return the same trail, read with another configuration."""
+        return replace(self, config=config)
 
     def opened(self, wanted: EventFilter) -> list[AuditEvent]:
         """Return what is on the trail now, opened without a record of that."""
