@@ -99,7 +99,7 @@ def _filled(points: list[tuple[datetime, int]], first: datetime, last: datetime,
 def _drawn(buckets: _Buckets, noun: str) -> list[Markup]:
     most = _round_up(max(buckets.counts))
     room = (WIDTH - _LEFT - _RIGHT) / len(buckets.counts)
-    parts = [part for share in (0.5, 1.0) for part in _grid(most, share)]
+    parts = [part for share in ((0.5, 1.0) if most > 1 else (1.0,)) for part in _grid(most, share)]
     for number, count in enumerate(buckets.counts):
         if count:
             # One event among a million is still to be seen.
@@ -195,9 +195,9 @@ def _midnight(moment: datetime) -> datetime:
 
 
 def _round_up(count: int) -> int:
-    """Return the next number that makes a good end of an axis: 1, 2, 4, 10, 20, 40 ..."""
+    """Return the next number that makes a good end of an axis: 1, 2, 4, 6, 8, 10, 20 ..."""
     size = int(10 ** (len(str(count)) - 1))
-    return next(factor * size for factor in (1, 2, 4, 10) if factor * size >= count)
+    return next(factor * size for factor in (1, 2, 4, 6, 8, 10) if factor * size >= count)
 
 
 def _short_number(count: float) -> str:

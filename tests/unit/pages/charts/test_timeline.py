@@ -47,6 +47,11 @@ def test_days_between_are_empty() -> None:
     assert "7 events from 2026-01-01 to 2026-01-03; the most, 5, from 2026-01-01." in chart.svg
 
 
+def test_axis_has_whole_numbers() -> None:
+    assert ">0.5<" not in timeline([("2026-01-01", 1)], title="Activity").svg
+    assert ">30k<" in timeline([("2026-01-01", 49_999)], title="Activity").svg
+
+
 def test_hours_are_drawn_until_they_are_too_many() -> None:
     few = [(f"2026-01-01T{hour:02}", 1) for hour in range(24)]
     many = [(f"2026-{month:02}-01T00", 1) for month in range(1, 13)]
