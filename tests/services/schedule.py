@@ -38,6 +38,7 @@ EXPECTED_SECONDS: dict[str, float] = {
     "tests/kafka/test_batch_peek.py": 15,
     "tests/fault/test_crash.py": 55,
     "tests/cli/test_verify_attacks.py": 45,
+    "tests/cli/test_explore.py": 70,
     "tests/cli/test_catalog.py": 12,
     "tests/cli/test_disclosable.py": 15,
     "tests/cli/test_evidence.py": 100,

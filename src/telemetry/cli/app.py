@@ -47,6 +47,11 @@ COMMANDS = (
         "Decrypt the trail, check every byte, and write it as JSON lines, CSV or Parquet, as it is or in a published schema.",
     ),
     Entry(
+        "explore",
+        "telemetry.cli.commands.read.explore",
+        "Show the trail in a browser: look, filter, verify, and file evidence. Who looks at what is recorded in the trail.",
+    ),
+    Entry(
         "forward",
         "telemetry.cli.commands.read.forward",
         "Decrypt the trail, check every byte, and pass each event on to another system, until a signal ends it.",

@@ -160,7 +160,9 @@ def _life(site: Site, search: Search, after: str) -> Life:
 
 
 def _step(indexed: IndexedEvent) -> Step:
-    return Step(shown_rows([indexed])[0], [] if indexed.event is None else changes(indexed.event))
+    event = indexed.event
+    # What is marked as sensitive is shown where somebody opens the event, and not in a list.
+    return Step(shown_rows([indexed])[0], [] if event is None or event.sensitive else changes(event))
 
 
 def _page(site: Site, request: Request, subject: Subject, asked: Asked, life: Life) -> Response:

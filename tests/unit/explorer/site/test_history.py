@@ -55,3 +55,13 @@ async def test_sealed_viewer_gets_no_history() -> None:
 async def test_address_without_a_subject_is_refused(path: str) -> None:
     async with explored_site([opened(an_event(1))]) as explored, explored.visit(reason="ticket 7") as visitor:
         assert (await visitor.get(path)).status_code == 400
+
+
+async def test_changes_marked_sensitive_are_not_listed() -> None:
+    event = an_event(1, sensitive=True, changes={"salary": Change(old=1, new=2)})
+    async with explored_site([opened(event)]) as explored, explored.visit(reason="ticket 7") as visitor:
+        page = await visitor.get("/history/user/ada")
+        opened_page = await visitor.get(f"/events/{event.id}")
+
+    assert "salary" not in page.text
+    assert "salary" in opened_page.text.partition("marked as sensitive</summary>")[2]

@@ -1,0 +1,1 @@
+"""Starts the explorer from the options of its command."""
