@@ -47,7 +47,7 @@ def context(chromium: Browser) -> Iterator[BrowserContext]:
 
 def test_link_is_confirmed_and_used_up(local: tuple[str, Site], context: BrowserContext, chromium: Browser) -> None:
     origin, site = local
-    link = site.access.link
+    link = site.access.make_link()
     assert link is not None
     page = context.new_page()
     page.goto(link)

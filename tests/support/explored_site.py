@@ -45,7 +45,7 @@ class ExploredSite:
         transport = httpx.ASGITransport(app=self._app, client=("127.0.0.1", 5))
         async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as client:
             visitor = Visitor(client)
-            link = self.site.access.link
+            link = self.site.access.make_link()
             assert link is not None
             await visitor.post("/enter", link=link.rpartition("/")[2])
             if reason:

@@ -141,7 +141,7 @@ async def run_explorer(exploration: Exploration, *, watcher: Watcher, display: P
                 reloading = Reloader([tls], seconds=_RELOAD_SECONDS).run()
                 stack.push_async_callback(_cancel, asyncio.create_task(reloading))
             await server.serve(
-                app, unheard=IgnoredPeers(), started=lambda _addresses: watcher.started(address, access.link)
+                app, unheard=IgnoredPeers(), started=lambda _addresses: watcher.started(address, access.make_link())
             )
 
 

@@ -71,9 +71,8 @@ class Access:
         self.attempts = Attempts(config.sign_ins_per_minute)
         self.sign_out_url = config.proxy.sign_out_url if config.proxy is not None else ""
 
-    @property
-    def link(self) -> str | None:
-        """A new one-time link, for the terminal of the person who started the explorer; None where persons sign in.
+    def make_link(self) -> str | None:
+        """Return a new one-time link, for the terminal of the person who started the explorer; None where persons sign in.
 
         The former link is worth nothing from then on.
         """

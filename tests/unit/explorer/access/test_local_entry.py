@@ -17,7 +17,7 @@ from tests.support.access_site import ORIGIN, local_site, unrecorded
 async def test_link_lets_in_after_a_confirmation() -> None:
     async with local_site(Right.READ) as site:
         browser = site.browser()
-        link = site.access.link
+        link = site.access.make_link()
         assert link is not None
         assert link.startswith(f"{ORIGIN}/enter/")
 
@@ -36,7 +36,7 @@ async def test_link_lets_in_after_a_confirmation() -> None:
 
 async def test_prefetch_does_not_use_the_link_up() -> None:
     async with local_site() as site:
-        link = site.access.link
+        link = site.access.make_link()
         assert link is not None
         for _ in range(3):
             assert (await site.browser().get(link)).status_code == 200
@@ -45,7 +45,7 @@ async def test_prefetch_does_not_use_the_link_up() -> None:
 
 async def test_second_use_of_a_link_is_refused() -> None:
     async with local_site() as site:
-        link = site.access.link
+        link = site.access.make_link()
         assert link is not None
         token = link.rpartition("/")[2]
         assert (await site.browser().post("/enter", {"link": token})).status_code == 303
@@ -61,7 +61,7 @@ async def test_second_use_of_a_link_is_refused() -> None:
 
 async def test_new_link_ends_the_former_one() -> None:
     async with local_site() as site:
-        former, new = site.access.link, site.access.link
+        former, new = site.access.make_link(), site.access.make_link()
         assert former is not None
         assert new is not None
         assert (await site.browser().get(former)).status_code == 410
@@ -70,7 +70,7 @@ async def test_new_link_ends_the_former_one() -> None:
 
 async def test_one_of_many_at_once_comes_in() -> None:
     async with local_site() as site:
-        link = site.access.link
+        link = site.access.make_link()
         assert link is not None
         token = link.rpartition("/")[2]
         answers = await asyncio.gather(*(site.browser().post("/enter", {"link": token}) for _ in range(15)))
