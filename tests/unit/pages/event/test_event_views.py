@@ -69,23 +69,21 @@ EVENTS = st.builds(
     changes=st.dictionaries(TEXT, st.builds(Change, SIDE, SIDE), max_size=5),
     adjusted=st.lists(st.sampled_from(["user_id", "reason"]), max_size=2).map(tuple),
 )
-PAGE = """{% import "macros.html" as ui %}{{ said|shown }}{{ ui.field_list(fields, "Europe/Berlin") }}
+PAGE = page_environment().from_string(
+    """{% import "macros.html" as ui %}{{ said|shown }}{{ ui.field_list(fields, "Europe/Berlin") }}
 {{ ui.changes_table(changes) }}{{ ui.tree(tree) }}"""
+)
 
 
 @given(EVENTS)
 @settings(deadline=None)
 def test_any_event_is_told_and_rendered(event: AuditEvent) -> None:
     told = sentence(event)
-    html = (
-        page_environment()
-        .from_string(PAGE)
-        .render(
-            said=told,
-            fields=fields(event, content_mark=CLAIMED),
-            changes=changes(event),
-            tree=tree(event.payload),
-        )
+    html = PAGE.render(
+        said=told,
+        fields=fields(event, content_mark=CLAIMED),
+        changes=changes(event),
+        tree=tree(event.payload),
     )
     page = SeenPage(html)
 
