@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from telemetry.evidence.pack.manifest import MAX_EVENTS
 from telemetry.evidence.pack.sample import Sample
 from telemetry.exceptions import ConfigurationError, Problem
@@ -13,6 +15,8 @@ from telemetry.format.uuid7 import is_uuid
 from telemetry.reader import EventFilter, ReadRange
 
 _MAX_TEXT = 1_000
+_MAX_REQUEST_BYTES = 256 << 10
+"""What fits into the event that records the read, beside everything else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,4 +98,14 @@ class EvidenceRequest:
         for name, text in (("reader", self.reader), ("reason", self.reason)):
             if text is not None and len(text) > _MAX_TEXT:
                 problems.append(Problem(name, f"is longer than {_MAX_TEXT:,} characters", "shorten it"))
+        texts = [self.reader, self.reason, self.program, self.wanted.describe(with_text=True)]
+        try:
+            size = len(msgspec.json.encode(texts))
+        except UnicodeEncodeError:
+            problems.append(
+                Problem("events", "reader, reason or filters are not UTF-8", "check the terminal's encoding")
+            )
+        else:
+            if size > _MAX_REQUEST_BYTES:
+                problems.append(Problem("events", "the filters are too long", "use fewer, or name the events with ids"))
         return problems

@@ -16,7 +16,7 @@ from telemetry.format.value.message import Message, parse
 from telemetry.pages.charts import Chart, timeline
 from telemetry.pages.environment import page_environment, render
 from telemetry.pages.event import Change, Field, Node, changes, fields, sentence, tree
-from telemetry.pages.marks import CLOSED, NOT_SEALED, PENDING, PROVEN, Mark, attested, through
+from telemetry.pages.marks import CLOSED, NOT_SEALED, PROVEN, Mark, attested, through
 from telemetry.pages.markup import Markup
 
 MAX_DETAILS = 24 << 20
@@ -27,6 +27,7 @@ _PACKAGE = "telemetry.evidence"
 _OUTSIDE = {"id": "id", "event_type": "type", "time": "time", "producer": "producer", "sequence": "sequence"}
 """Fields that every record has outside its seal, with the name of the attribute."""
 _KINDS = {0: "fine", 4: "incomplete"}
+_NOT_PROVEN = Mark("not proven", "Nothing in this pack proves the record; the reason is beside it.", "bad")
 _DISCLOSED = Mark(
     "content disclosed",
     "The service committed to this content when it logged it: it is proven without any key.",
@@ -200,7 +201,7 @@ def _field(field: Field, event: AuditEvent, clear: Message | None) -> Field:
 
 
 def _marks(content: PageContent, facts: EventFacts, clear: Message | None) -> Iterator[Mark]:
-    yield PROVEN if clear is not None else PENDING
+    yield PROVEN if clear is not None else _NOT_PROVEN
     via = content.vias.get(facts.id)
     if via is not None:
         yield through(via)

@@ -77,7 +77,7 @@ def verify_trail(
     else:
         copied = CopiedTrail(request.file)
         # The name alone: where it was on this machine is nobody's business.
-        scope = copied.read(verifier, config, progress=progress) | {"file": request.file.name}
+        scope = copied.read(verifier, config, progress=progress) | {"file": ascii(request.file.name)[1:-1]}
         report = verifier.report(now=now)
         report = replace(report, notes=(*copied.notes(), *report.notes))
     return TrailVerdict(report, scope, rosters.files(), rosters.signers)

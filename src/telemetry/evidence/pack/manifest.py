@@ -178,8 +178,14 @@ _head_decoder = msgspec.json.Decoder(_Head)
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
-    """Return the bytes of a manifest."""
-    return msgspec.json.format(_encode(manifest), indent=1) + b"\n"
+    """Return the bytes of a manifest.
+
+    Raises:
+        FormatError: The format cannot carry it.
+    """
+    data = msgspec.json.format(_encode(manifest), indent=1) + b"\n"
+    decode_manifest(data)  # what nobody could read back must not be signed
+    return data
 
 
 def decode_manifest(data: bytes) -> Manifest:

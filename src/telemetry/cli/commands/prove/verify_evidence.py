@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import msgspec
 import typer
@@ -81,15 +81,28 @@ def verify_evidence(
     policy = _policy(public_key, trust, auditor, configured=configured)
     if extract is not None and extract.exists():
         raise ConfigurationError(Problem("--extract", f"{extract} exists already", "choose another name"))
-    with _opener(config) as opener:
-        report = verify_pack(file, policy=policy, opener=opener, progress=Bars())
-    if json:
-        write_line(msgspec.json.encode(report.to_dict()).decode())
-    else:
-        _show(report)
-    if extract is not None and report.exit_code != TamperedError.exit_code:
-        _extract(file, extract)
+    # Opened once: what is extracted is the file that was checked.
+    with _opened(file) as source:
+        with _opener(config) as opener:
+            report = verify_pack(source, policy=policy, opener=opener, progress=Bars())
+        if json:
+            write_line(msgspec.json.encode(report.to_dict()).decode())
+        else:
+            _show(report)
+        if extract is not None and report.exit_code != TamperedError.exit_code:
+            _extract(source, extract)
     raise typer.Exit(report.exit_code)
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[BinaryIO]:
+    try:
+        source = file.open("rb")
+    except OSError as exc:
+        problem = Problem("FILE", f"{file} cannot be read: {exc.strerror}", "check its path and its mode")
+        raise ConfigurationError(problem) from exc
+    with source:
+        yield source
 
 
 def _policy(
@@ -134,17 +147,16 @@ def _show(report: PackReport) -> None:
     out.print(f"[{style}]{escape_markup(report.verdict)}[/]")
 
 
-def _extract(file: Path, folder: Path) -> None:
+def _extract(source: BinaryIO, folder: Path) -> None:
     """Write the files of a pack. Their names were checked: none leads out of the folder."""
     from telemetry.evidence.pack.archive import Archive
 
-    with file.open("rb") as source:
-        archive = Archive(source)
-        for name in archive.names:
-            for parent in reversed(PurePosixPath(name).parents):
-                _create_folder(folder / parent)
-            with new_file(folder / name, replace=False, option="--extract") as stream:
-                stream.write(archive.read(name))
+    archive = Archive(source)
+    for name in archive.names:
+        for parent in reversed(PurePosixPath(name).parents):
+            _create_folder(folder / parent)
+        with new_file(folder / name, replace=False, option="--extract") as stream:
+            stream.write(archive.read(name))
 
 
 def _create_folder(folder: Path) -> None:
