@@ -70,6 +70,7 @@ class EventIndex:
         self._damaged_count = self._foreign_damaged = 0
         self._remembering = threading.Lock()
         self._remembered: OrderedDict[_Remembered, tuple[Sequence[Segment], Selection]] = OrderedDict()
+        self._overviews: dict[tuple[bool, bool], tuple[Sequence[Segment], Overview]] = {}
         self.progress = FillProgress()
 
     def begin_pass(self) -> None:
@@ -209,10 +210,18 @@ class EventIndex:
         Args:
             with_content: Whether who read may be told.
         """
-        shelf = self._shelf
+        shelf, segments = self._shelf, self._shelf.segments
+        damaged = list(self._damaged)
         is_whole = shelf.cut is None and not shelf.left_out and not self.progress.is_from_middle
-        survey = Survey(shelf.segments, is_from_start=is_whole, with_content=with_content)
-        return survey.overview(list(self._damaged))
+        name = with_content, is_whole
+        with self._remembering:
+            known = self._overviews.get(name)
+        if known is not None and known[0] is segments:
+            return replace(known[1], damaged=damaged)
+        overview = Survey(segments, is_from_start=is_whole, with_content=with_content).overview(damaged)
+        with self._remembering:
+            self._overviews[name] = segments, overview
+        return overview
 
     @property
     def state(self) -> IndexState:
@@ -267,6 +276,7 @@ class EventIndex:
     def _forget_searches(self) -> None:
         with self._remembering:
             self._remembered.clear()
+            self._overviews.clear()
 
     def _indexed(self, segment: Segment, row: int, reader: BodyReader, *, with_content: bool) -> IndexedEvent:
         shown = segment.row(row)

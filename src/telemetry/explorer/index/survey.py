@@ -10,7 +10,7 @@ from heapq import nlargest
 from telemetry.explorer.index.overview import Damage, Gap, Outage, Overview, Reader, ServiceLife
 from telemetry.explorer.index.store.columns import Rows, Value
 from telemetry.explorer.index.store.line import FOREIGN, SEALED
-from telemetry.explorer.index.store.segment import NO, PROVEN, Segment
+from telemetry.explorer.index.store.segment import NO, PENDING, PROVEN, Segment
 from telemetry.reader.entry import Proven
 
 READ = "telemetry.read"
@@ -99,31 +99,46 @@ class Survey:
         self._foreign += len(segment) - len(rows)
         self._clear += len(rows) - len(segment.flagged(SEALED, rows))
         self._verdicts.update(map(segment.proven.__getitem__, rows))
-        columns, times, proven = segment.columns, segment.keys, segment.proven
-        pairs = Counter(zip(columns["service"].among(rows), columns["day"].among(rows), strict=True))
-        for (service, day), count in pairs.items():
-            self._services[service or ""].days[day or ""] += count
-        for service in {pair[0] or "" for pair in pairs}:
-            here = columns["service"].having((service,), rows)
-            life = self._services[service]
-            life.first = life.first or times.time(here[0])
-            life.last = times.time(here[-1])
-            life.producers.update(each or "" for each in columns["producer"].count(here))
-            verdicts = Counter(map(proven.__getitem__, here))
-            life.unproven += verdicts[PROVEN.index(Proven.PENDING)]
-            life.refuted += verdicts[NO]
+        self._add_lives(segment, rows)
         self._add_streams(segment, rows)
         self._add_marks(segment, rows)
         if self._with_content:
             self._add_readers(segment, rows)
 
+    def _add_lives(self, segment: Segment, rows: Rows) -> None:
+        columns, proven = segment.columns, segment.proven
+        services, producers, days = (columns[name] for name in ("service", "producer", "day"))
+        by_row = list(services.codes(rows))
+        counted = Counter(zip(by_row, producers.codes(rows), days.codes(rows), strict=True))
+        for (service, producer, day), count in counted.items():
+            life = self._services[services.value(service) or ""]
+            life.days[days.value(day) or ""] += count
+            life.producers.add(producers.value(producer) or "")
+        from_end = by_row[::-1]
+        for service in {service for service, _, _ in counted}:
+            life = self._services[services.value(service) or ""]
+            life.first = life.first or segment.keys.time(rows[by_row.index(service)])
+            life.last = segment.keys.time(rows[-1 - from_end.index(service)])
+        if PENDING in proven or NO in proven:
+            for (service, verdict), count in Counter(zip(by_row, map(proven.__getitem__, rows), strict=True)).items():
+                life = self._services[services.value(service) or ""]
+                life.unproven += count if verdict == PENDING else 0
+                life.refuted += count if verdict == NO else 0
+
     def _add_streams(self, segment: Segment, rows: Rows) -> None:
-        sequences, proven = segment.positions.sequences, segment.proven
+        proven = segment.proven
         # What a trusted key has refuted fills no gap.
         kept = [row for row in rows if proven[row] != NO] if NO in proven else rows
         self._kept.append((segment, kept))
-        for stream, row in zip(_streams(segment, kept), kept, strict=True):
-            self._streams[stream].append(sequences[row])
+        services, producers = segment.columns["service"], segment.columns["producer"]
+        numbers: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+        sequences = map(segment.positions.sequences.__getitem__, kept)
+        for stream, sequence in zip(
+            zip(services.codes(kept), producers.codes(kept), strict=True), sequences, strict=True
+        ):
+            numbers[stream].append(sequence)
+        for (service, producer), known in numbers.items():
+            self._streams[services.value(service), producers.value(producer)] += known
 
     def _add_marks(self, segment: Segment, rows: Rows) -> None:
         kinds = segment.columns["type" if self._with_content else "clear_type"]

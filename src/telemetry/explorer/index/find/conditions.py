@@ -246,14 +246,7 @@ def known_fields() -> frozenset[str]:
 
 
 def _keep_with_any(segment: Segment, found: Candidates, needles: list[bytes]) -> None:
-    texts, needle = segment.contents.texts, needles[0]
-    rows: Rows
-    if len(needles) == 1:
-        rows = [row for row in found.rows if (text := texts[row]) is None or needle in text]
-    else:
-        rows = [row for row in found.rows if (text := texts[row]) is None or any(each in text for each in needles)]
-    if len(rows) == len(found.rows):
-        rows = found.rows
-    found.narrow(rows)
-    if segment.contents.has_long:
-        found.unsure.update(row for row in rows if texts[row] is None)
+    texts = segment.contents.texts
+    found.narrow(texts.having(needles, found.rows))
+    if texts.untold:
+        found.unsure.update(texts.untold.intersection(found.rows))

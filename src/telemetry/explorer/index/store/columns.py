@@ -35,6 +35,10 @@ class Column:
     def __getitem__(self, row: int) -> Value:
         return self._values[self._codes[row]]
 
+    def value(self, code: int) -> Value:
+        """Return the value with a number."""
+        return self._values[code]
+
     @property
     def weight(self) -> int:
         """Characters of the values."""

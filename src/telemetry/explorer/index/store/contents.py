@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from telemetry.explorer.index.store.bodies import Body, BodyReader, packed
 from telemetry.explorer.index.store.columns import Rows
 from telemetry.explorer.index.store.line import Line
+from telemetry.explorer.index.store.texts import Texts
 
 _TEXT_BYTES = 41
-"""Memory of a text beside its bytes."""
+"""Memory of a text of its own beside its bytes."""
 _BODY_BYTES = 72
 _FEW = 8
 """Events of a block on average, below which the events are packed again."""
@@ -19,20 +20,23 @@ class Contents:
     """Contents of the rows of a segment.
 
     Args:
-        texts: Folded texts; None where there are too many to keep, or none.
+        texts: Folded texts.
         bodies: The events; None where they were not opened.
         targets: Kinds and things of the rows that have several.
+
+    Attributes:
+        texts: Folded texts.
     """
 
     __slots__ = ("_bodies", "_targets", "texts")
 
     def __init__(
         self,
-        texts: list[bytes | None] | None = None,
+        texts: Texts | None = None,
         bodies: list[Body | None] | None = None,
         targets: dict[int, tuple[str, ...]] | None = None,
     ) -> None:
-        self.texts: list[bytes | None] = [] if texts is None else texts
+        self.texts = Texts() if texts is None else texts
         self._bodies: list[Body | None] = [] if bodies is None else bodies
         self._targets = targets or {}
 
@@ -45,19 +49,13 @@ class Contents:
         return [row for row, targets in self._targets.items() if not wanted.isdisjoint(targets)]
 
     @property
-    def has_long(self) -> bool:
-        """Whether there are rows without a text, because it is too long or because they were not opened."""
-        return None in self.texts
-
-    @property
     def weight(self) -> int:
         """Bytes of memory."""
-        return sum(map(self.weigh, range(len(self.texts))))
+        return sum(map(self.weigh, range(len(self._bodies))))
 
     def weigh(self, row: int) -> int:
         """Return the bytes of memory of a row."""
-        text, body = self.texts[row], self._bodies[row]
-        weight = _TEXT_BYTES if text is None else _TEXT_BYTES + len(text)
+        weight, body = self.texts.weigh(row), self._bodies[row]
         if body is not None:
             weight += _BODY_BYTES + body[0].weight
         targets = self._targets.get(row) if self._targets else None
@@ -67,15 +65,21 @@ class Contents:
         """Return the contents with further rows at the end."""
         places = packed(line.body for line in lines if line.body is not None)
         bodies = [None if line.body is None else next(places) for line in lines]
-        targets = {row: line.targets for row, line in enumerate(lines, len(self.texts)) if line.targets}
-        return Contents(self.texts + [line.text for line in lines], self._bodies + bodies, {**self._targets, **targets})
+        untold = [row for row, line in enumerate(lines) if line.text is None and line.body is not None]
+        targets = {row: line.targets for row, line in enumerate(lines, len(self._bodies)) if line.targets}
+        return Contents(
+            self.texts.extended([line.text for line in lines], untold=untold),
+            self._bodies + bodies,
+            {**self._targets, **targets},
+        )
 
     def taken(self, rows: Rows) -> Contents:
         """Return the contents of these rows alone, in this order."""
+        targets = self._targets
         return Contents(
-            [self.texts[row] for row in rows],
+            self.texts.taken(rows),
             [self._bodies[row] for row in rows],
-            {at: self._targets[row] for at, row in enumerate(rows) if row in self._targets} if self._targets else {},
+            {at: targets[row] for at, row in enumerate(rows) if row in targets} if targets else {},
         )
 
     def repacked(self) -> Contents:

@@ -24,6 +24,9 @@ MAX_LABEL = 256
 """Characters of an attribute of a record that stays sealed: nothing vouches for it."""
 BORDER = b"\xff"
 """Between two texts; UTF-8 never has it, so that nothing is found across the border."""
+_MARK = "\udfff"
+"""Between two texts until they are encoded; no event has it, because JSON with half a pair of surrogates is refused."""
+_ENCODED_MARK = _MARK.encode("utf-8", "surrogatepass")
 
 CLEAR_COLUMNS = ("type", "clear_type", "service", "producer", "via", "day")
 CONTENT_COLUMNS = (
@@ -193,7 +196,8 @@ def _of_opened(entry: OpenedEvent) -> Line:
 
 
 def _text(event: AuditEvent) -> bytes | None:
-    text = BORDER.join([each.casefold().encode("utf-8", "surrogatepass") for each in searched_texts(event)])
+    # Folding goes character by character, so all texts are folded and encoded at once.
+    text = _MARK.join(searched_texts(event)).casefold().encode("utf-8", "surrogatepass").replace(_ENCODED_MARK, BORDER)
     return text if len(text) <= MAX_TEXT else None
 
 

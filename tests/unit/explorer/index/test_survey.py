@@ -1,0 +1,149 @@
+"""The overview tells services, gaps, outages and readers as they are in the index."""
+
+from __future__ import annotations
+
+import pytest
+
+from telemetry.explorer.index import survey
+from telemetry.explorer.index.event_index import EventIndex
+from telemetry.explorer.index.overview import Overview
+from telemetry.explorer.index.store import shelf
+from telemetry.format.value.event import AuditEvent
+from telemetry.reader.entry import Entry, Proven
+from tests.support.index_entries import PRODUCER, an_event, damaged, hidden, id_of, left_sealed, opened, time_of
+
+OTHER = "0198c0de-0000-7000-8000-000000000002"
+
+
+def overview(*entries: Entry, with_content: bool = True) -> Overview:
+    index = EventIndex()
+    index.add(entries)
+    return index.overview(with_content=with_content)
+
+
+def mark(number: int, kind: str, *, producer: str = PRODUCER) -> AuditEvent:
+    return an_event(number, event_type=f"telemetry.{kind}", user_id="telemetry", producer=producer)
+
+
+def test_empty_index_has_an_overview() -> None:
+    seen = overview()
+
+    assert (seen.events, seen.first, seen.last, seen.days, seen.services, seen.gaps) == (0, None, None, [], [], [])
+
+
+def test_services_and_days(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shelf, "SEGMENT_ROWS", 3)
+    seen = overview(
+        *(opened(an_event(n)) for n in range(5)),
+        opened(an_event(6, service_name="till", producer=OTHER, sequence=0, time="2026-01-04T00:00:00.000000Z")),
+        opened(an_event(7, service_name="till", producer=PRODUCER, sequence=0), proven=Proven.PENDING),
+    )
+    shop, till = seen.services
+
+    assert (shop.service, shop.events, shop.producers) == ("/test/shop", 5, 1)
+    assert (shop.first, shop.last, shop.days) == (time_of(0), time_of(4), [("2026-01-02", 5)])
+    assert (till.events, till.producers, till.unproven) == (2, 2, 1)
+    assert (till.first, till.last) == (time_of(7), "2026-01-04T00:00:00.000000Z")
+    assert seen.days == [("2026-01-02", 6), ("2026-01-04", 1)]
+    assert (seen.events, seen.first, seen.last) == (7, time_of(0), "2026-01-04T00:00:00.000000Z")
+    assert seen.gaps == []
+
+
+def test_gaps_are_found_and_have_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shelf, "SEGMENT_ROWS", 2)
+    seen = overview(*(opened(an_event(n)) for n in (2, 3, 7, 8, 9, 11)))
+
+    assert [(gap.first, gap.last, gap.before, gap.after) for gap in seen.gaps] == [
+        (4, 6, time_of(3), time_of(7)),
+        (0, 1, None, time_of(2)),
+        (10, 10, time_of(9), time_of(11)),
+    ]
+
+
+def test_refuted_and_foreign_events_fill_no_gap() -> None:
+    seen = overview(
+        opened(an_event(0)),
+        opened(an_event(1), proven=Proven.NO),
+        opened(an_event(2), is_foreign=True, sealed=False),
+        opened(an_event(3)),
+    )
+
+    assert [(gap.first, gap.last) for gap in seen.gaps] == [(1, 2)]
+    assert (seen.refuted, seen.foreign, seen.proven) == (1, 1, 2)
+
+
+def test_two_records_of_one_sequence_hide_no_gap() -> None:
+    seen = overview(opened(an_event(0)), opened(an_event(0), salt="x"), opened(an_event(2)))
+
+    assert [(gap.first, gap.last) for gap in seen.gaps] == [(1, 1)]
+
+
+def test_number_far_away_is_one_gap() -> None:
+    seen = overview(opened(an_event(0)), opened(an_event(1, sequence=2**53 - 1)))
+
+    assert [gap.length for gap in seen.gaps] == [2**53 - 2]
+
+
+def test_many_gaps_are_bounded() -> None:
+    seen = overview(*(opened(an_event(n * 2)) for n in range(1_000)))
+
+    assert len(seen.gaps) == survey.MOST_GAPS
+    assert seen.more_gaps == 999 - survey.MOST_GAPS
+
+
+def test_cut_index_misses_no_beginning() -> None:
+    index = EventIndex(most=10)
+    index.add([opened(an_event(n)) for n in range(100)])
+
+    assert index.overview(with_content=True).gaps == []
+
+
+def test_outage_has_an_end_once_it_is_over() -> None:
+    entries = [
+        opened(mark(1, "fallback_entered")),
+        opened(mark(2, "fallback_entered", producer=OTHER)),
+        opened(mark(3, "fallback_left")),
+    ]
+    seen = overview(*entries)
+
+    assert [(each.producer, each.began, each.ended) for each in seen.outages] == [
+        (OTHER, time_of(2), None),
+        (PRODUCER, time_of(1), time_of(3)),
+    ]
+    assert seen.outages[0].event_id == id_of(2)
+    assert overview(*entries, opened(mark(4, "stopped", producer=OTHER))).outages[0].ended == time_of(4)
+
+
+def test_readers_are_told_with_content_only() -> None:
+    entries = [
+        opened(an_event(1, event_type="telemetry.read", user_id="ada")),
+        opened(an_event(2, event_type="telemetry.read", user_id="bob")),
+        opened(an_event(3, event_type="telemetry.searched", user_id="ada")),
+        opened(an_event(4, event_type="telemetry.viewed", user_id="ada")),
+    ]
+
+    assert [(each.name, each.reads, each.looks, each.last) for each in overview(*entries).readers] == [
+        ("ada", 1, 2, time_of(4)),
+        ("bob", 1, 0, time_of(2)),
+    ]
+    assert overview(*entries, with_content=False).readers == []
+
+
+def test_hidden_mark_stays_hidden() -> None:
+    entry = opened(hidden(mark(1, "fallback_entered")))
+
+    assert len(overview(entry).outages) == 1
+    assert overview(entry, with_content=False).outages == []
+
+
+def test_sealed_events_have_an_overview() -> None:
+    seen = overview(left_sealed(0), left_sealed(3), left_sealed(4, event_type="telemetry.fallback_entered"), damaged(9))
+
+    assert (seen.events, len(seen.outages), seen.readers) == (3, 1, [])
+    assert [(gap.first, gap.last) for gap in seen.gaps] == [(1, 2)]
+    assert [each.kind for each in seen.damaged] == ["TamperedError"]
+    assert seen.clear == 0
+
+
+def test_events_in_the_clear_are_counted() -> None:
+    assert overview(opened(an_event(0), sealed=False), opened(an_event(1))).clear == 1
