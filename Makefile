@@ -6,7 +6,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test kafka-long check bench bench-sizing bench-web verify-limits bench-check bombs-long hostile-long fault-long gateway-generated gateway-kills key-outage-long memory-long matrix-long outage-long outbox-long replay-speed image-steps bench-gateway \
+.PHONY: help demo test kafka-long check bench bench-sizing bench-web verify-limits bench-check bombs-long hostile-long fault-long gateway-generated gateway-kills key-outage-long memory-long matrix-long outage-long outbox-long replay-speed image-steps bench-gateway bench-explore \
 	services lock setup setup-bench setup-supply wheel sbom audit clean
 
 VENV := .venv
@@ -103,6 +103,9 @@ bench-sizing: setup services ## measure what gateways need: CPU, memory, disk, d
 
 bench-gateway: setup-bench ## measure what an event costs a real gateway beside log(), and print the table of docs/performance.md
 	@$(BENCH_VENV)/bin/python -m bench.gateway $(BENCH_ARGS)
+
+bench-explore: setup ## fill the explorer's index with 200,000 made-up events: each search, memory; fail over a bound; docs/performance.md
+	@$(BIN)/python -m bench.exploring --check $(BENCH_ARGS)
 
 verify-limits: setup ## verify ten million made-up events in one process: events a second, and memory (minutes)
 	@for order in "side by side" "one partition has most"; do \

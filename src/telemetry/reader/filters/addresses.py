@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -33,13 +34,19 @@ class AddressSet:
 
     def __contains__(self, text: str) -> bool:
         """Whether the address that a text writes is one of these, or in one of the networks; False if it writes none."""
-        return self.has(address_number(text))
+        return bool(self.positions((address_number(text),)))
 
-    def has(self, number: int | None) -> bool:
-        """Return whether an address is one of these; its number is what :func:`address_number` returns."""
-        return number is not None and (
-            number in self._numbers or any(first <= number <= last for first, last in self._ranges)
-        )
+    def positions(self, numbers: Sequence[int | None]) -> set[int]:
+        """Return where among many addresses these are, or those in one of these networks.
+
+        Args:
+            numbers: The addresses, as :func:`address_number` returns them.
+        """
+        wanted = self._numbers
+        found = {at for at, number in enumerate(numbers) if number in wanted} if wanted else set()
+        for first, last in self._ranges:
+            found.update([at for at, number in enumerate(numbers) if number is not None and first <= number <= last])
+        return found
 
 
 @lru_cache(maxsize=1_024)

@@ -145,7 +145,7 @@ class From:
 
     def apply(self, segment: Segment, found: Candidates) -> None:
         """Keep the rows with such an address."""
-        found.narrow(segment.columns["address"].meaning(self._addresses.has, found.rows))
+        found.narrow(segment.columns["address"].meaning(self._addresses.positions, found.rows))
 
 
 class IsAltered:

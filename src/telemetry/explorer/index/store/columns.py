@@ -13,6 +13,8 @@ Rows = Sequence[int]
 Value = str | None
 Meaning = Callable[[str], int | None]
 """What a value means as a number; computed once for each value, when it comes."""
+_VALUE_BYTES = 120
+"""Memory of a value beside its characters: the object, and its places in the list and the table of values."""
 
 
 class Column:
@@ -20,12 +22,14 @@ class Column:
 
     Args:
         meaning: What a value means, where a search compares that.
+        repeats: Whether the same values come again in other segments, so that one copy is kept of each.
     """
 
-    __slots__ = ("_codes", "_meaning", "_meanings", "_numbers", "_values")
+    __slots__ = ("_codes", "_meaning", "_meanings", "_numbers", "_repeats", "_values")
 
-    def __init__(self, meaning: Meaning | None = None) -> None:
+    def __init__(self, meaning: Meaning | None = None, *, repeats: bool = True) -> None:
         self._meaning = meaning
+        self._repeats = repeats
         # The number of each row's value, the values by their numbers, what they mean, and their numbers by value.
         self._codes = array("H")
         self._values: list[Value] = []
@@ -41,12 +45,12 @@ class Column:
 
     @property
     def weight(self) -> int:
-        """Characters of the values."""
-        return sum(map(len, filter(None, self._values)))
+        """Bytes of memory of the values, about."""
+        return sum(map(len, filter(None, self._values))) + _VALUE_BYTES * len(self._values)
 
     def extended(self, values: Iterable[Value]) -> Column:
         """Return the column with further rows at the end."""
-        column = Column(self._meaning)
+        column = Column(self._meaning, repeats=self._repeats)
         column._values, column._meanings = self._values[:], self._meanings[:]
         column._numbers = self._numbers.copy()
         column._codes = self._codes + array("H", [column._number(value) for value in values])
@@ -54,7 +58,7 @@ class Column:
 
     def taken(self, rows: Rows) -> Column:
         """Return the column with these rows alone, in this order."""
-        column = Column(self._meaning)
+        column = Column(self._meaning, repeats=self._repeats)
         moved: dict[int, int] = {}
         codes = [moved.setdefault(code, len(moved)) for code in taken_from(self._codes, rows)]
         column._codes = array("H", codes)
@@ -76,9 +80,14 @@ class Column:
         """Return those of some rows whose value is accepted; each value is asked about once."""
         return self._with({number for number, value in enumerate(self._values) if accepts(value)}, rows)
 
-    def meaning(self, accepts: Callable[[int | None], bool], rows: Rows) -> Rows:
-        """Return those of some rows whose value means what is accepted."""
-        return self._with({number for number, meant in enumerate(self._meanings) if accepts(meant)}, rows)
+    def meaning(self, find: Callable[[Sequence[int | None]], set[int]], rows: Rows) -> Rows:
+        """Return those of some rows whose value means what is wanted.
+
+        Args:
+            find: Returns the positions of what is wanted among what all values mean.
+            rows: The rows.
+        """
+        return self._with(find(self._meanings), rows)
 
     def codes(self, rows: Rows) -> Iterable[int]:
         """Return the number of the value of each of some rows."""
@@ -98,8 +107,7 @@ class Column:
         """Return the number of a value; one that is new gets the next."""
         number = self._numbers.get(value)
         if number is None:
-            # Equal values of different segments are one text.
-            kept = value if value is None else intern(value)
+            kept = intern(value) if value is not None and self._repeats else value
             number = len(self._values)
             if self._meaning is not None:
                 self._meanings.append(None if kept is None else self._meaning(kept))

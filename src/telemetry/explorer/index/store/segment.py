@@ -15,6 +15,7 @@ from telemetry.reader.filters.addresses import address_number
 
 PROVEN = tuple(Proven)
 PENDING, NO = PROVEN.index(Proven.PENDING), PROVEN.index(Proven.NO)
+_MOSTLY_UNIQUE = frozenset(("thing", "address", "session", "correlation", "occurred"))
 _MEANINGS = {"address": address_number}
 _ROW_BYTES = 180
 """Memory of a row beside its texts."""
@@ -55,7 +56,9 @@ class Segment:
     ) -> None:
         self.keys = keys or Keys()
         self.positions = positions or Positions()
-        self.columns = columns or {name: Column(_MEANINGS.get(name)) for name in COLUMNS}
+        self.columns = columns or {
+            name: Column(_MEANINGS.get(name), repeats=name not in _MOSTLY_UNIQUE) for name in COLUMNS
+        }
         self.contents = contents or Contents()
         self.proven = bytearray() if proven is None else proven
         self.flags = bytearray() if flags is None else flags
