@@ -120,7 +120,8 @@ def _part(part: str, *, hidden: bool) -> Markup:
         return escape(part)
     named = ", ".join(_name(character) for character in part[:_MAX_NAMED])
     more = f", and {len(part) - _MAX_NAMED:,} more" if len(part) > _MAX_NAMED else ""
-    return Markup('<span class="odd" title="{}">{}</span>').format(named + more, "".join(map(_escaped, part)))
+    # Names and escapes are written by this module and have no character of markup. A hostile text can have thousands of them.
+    return Markup(f'<span class="odd" title="{named}{more}">{"".join(map(_escaped, part))}</span>')
 
 
 def _runs(text: str) -> Iterator[tuple[bool, str]]:

@@ -16,7 +16,8 @@ MAX_CHANGES = 500
 """Lines that are shown of one event."""
 _MAX_DEPTH = 6
 """Levels of nested values in which single attributes are compared."""
-_MAX_VALUE = 20_000
+_MAX_VALUE = 2_000
+"""Characters of one side; an export of the event has the whole."""
 _MAX_PATH = 300
 
 

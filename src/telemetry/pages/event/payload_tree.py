@@ -17,6 +17,8 @@ MAX_DEPTH = 24
 """Levels that are shown."""
 _MAX_NAME = 300
 _MAX_TEXT = 20_000
+_MAX_TEXTS = 100_000
+"""Characters of all values of one tree: hidden ones are each an element of the page."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,14 +50,15 @@ def tree(value: Any) -> Node:
         value: Any JSON value.
     """
     root = Node()
-    room = MAX_NODES - 1
+    room, letters = MAX_NODES - 1, _MAX_TEXTS
     # Level by level: one huge member must not use up the room of its neighbours.
     waiting: deque[tuple[Node, Any, int]] = deque([(root, value, 1)])
     while waiting:
         node, current, depth = waiting.popleft()
         node.kind = _kind(current)
         if not isinstance(current, dict | list) or not current:
-            node.text = "" if isinstance(current, dict | list) else json_text(current, most=_MAX_TEXT)
+            node.text = "" if isinstance(current, dict | list) else _text(current, room=letters)
+            letters -= len(node.text)
             continue
         most = 0 if depth >= MAX_DEPTH else min(MAX_CHILDREN, room)
         for name, inside in islice(_members(current), most):
@@ -67,6 +70,11 @@ def tree(value: Any) -> Node:
         if missing:
             node.left_out = f"{missing:,} more {'members' if isinstance(current, dict) else 'items'} are not shown"
     return root
+
+
+def _text(value: Any, *, room: int) -> str:
+    text = json_text(value, most=_MAX_TEXT)
+    return text if len(text) <= room else "(not shown: the texts of this event are too long for a page)"
 
 
 def _members(value: dict[str, Any] | list[Any]) -> Any:

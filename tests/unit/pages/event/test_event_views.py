@@ -232,6 +232,16 @@ def test_huge_payload_gives_a_bounded_tree() -> None:
     assert len(html) < 1_000_000
 
 
+def test_flood_of_hidden_letters_is_bounded() -> None:
+    root = tree([("a\u200b" * 9_000) for _ in range(60)])
+
+    html = page_environment().from_string('{% import "macros.html" as ui %}{{ ui.tree(node) }}').render(node=root)
+
+    assert sum(child.text.startswith("a\u200b") for child in root.children) == 5
+    assert root.children[5].text == "(not shown: the texts of this event are too long for a page)"
+    assert len(html) < 8_000_000
+
+
 def nested(depth: int) -> Any:
     value: Any = "end"
     for _ in range(depth):
