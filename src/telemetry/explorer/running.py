@@ -78,12 +78,12 @@ class Exploration:
 class Watcher(Protocol):
     """Is told how the explorer does."""
 
-    def started(self, address: Address, link: str | None) -> None:
+    def started(self, address: Address, access: Access) -> None:
         """Say where it is.
 
         Args:
             address: Where it listens.
-            link: The one-time link of the one person; None where persons sign in.
+            access: Makes the one-time link of the one person; it makes none where persons sign in.
         """
 
     def filled(self, state: IndexState) -> None:
@@ -140,9 +140,7 @@ async def run_explorer(exploration: Exploration, *, watcher: Watcher, display: P
             if tls is not None:
                 reloading = Reloader([tls], seconds=_RELOAD_SECONDS).run()
                 stack.push_async_callback(_cancel, asyncio.create_task(reloading))
-            await server.serve(
-                app, unheard=IgnoredPeers(), started=lambda _addresses: watcher.started(address, access.make_link())
-            )
+            await server.serve(app, unheard=IgnoredPeers(), started=lambda _addresses: watcher.started(address, access))
 
 
 class _Bounded:

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
+from telemetry.cli.exploring.enter_key import watch_enter
 from telemetry.cli.output.console import err, escape_markup, write_line
 from telemetry.system.durable_file import write_durably
 
 if TYPE_CHECKING:
+    from telemetry.explorer.access.access import Access
     from telemetry.explorer.index.state import IndexState
     from telemetry.gateway.server.address import Address
 
@@ -34,6 +36,7 @@ class Announcer:
         self._opens_browser = opens_browser
         self._json = json
         self._closing = ExitStack()
+        self._access: Access | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -43,8 +46,9 @@ class Announcer:
     ) -> None:
         self._closing.close()
 
-    def started(self, address: Address, link: str | None) -> None:
+    def started(self, address: Address, access: Access) -> None:
         """Print the address, and the link if there is one."""
+        link = access.make_link()
         if self._json:
             write_line(msgspec.json.encode({"address": str(address), "link": link}).decode())
             sys.stdout.flush()
@@ -53,8 +57,17 @@ class Announcer:
         else:
             err.print("Open this link, which can be used once and for five minutes; Ctrl-C ends the explorer:")
             err.print(f"  {escape_markup(link)}")
+            self._access = access
+            if watch_enter(self):
+                err.print("[dim]Press Enter for another link; the one before it then works no more.[/]")
         if link is not None and self._opens_browser:
             self._open(link)
+
+    def enter_pressed(self) -> None:
+        """Print another link: the session has ended, or another browser is wanted."""
+        link = self._access.make_link() if self._access is not None else None
+        if link is not None:
+            err.print(f"  {escape_markup(link)}")
 
     def filled(self, state: IndexState) -> None:
         """Say that everything has been read."""
