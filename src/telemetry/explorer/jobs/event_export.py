@@ -72,24 +72,30 @@ class EventExport:
         Raises:
             ConfigurationError: It takes too long to look at all of them.
         """
-        target = BytesIO()
+        target, left_out = BytesIO(), 0
         writer = _WRITERS[self._form](target, EVENT)
         for rows in found_rows(self._index, self._search, with_content=True, most=self.events):
             for indexed in self._index.events(rows, with_content=True):
-                _write(writer, indexed)
+                left_out += not _write(writer, indexed)
             yield _taken(target)
         writer.close()
         rest = _taken(target)
         if rest:
             yield rest
+        if left_out:
+            # One line: an attacker who may write to the topic decides how many there are.
+            logger.warning(
+                "%d events do not fit the columns of a CSV file and were left out; save JSON lines", left_out
+            )
 
 
-def _write(writer: CsvWriter | JsonLinesWriter, indexed: IndexedEvent) -> None:
+def _write(writer: CsvWriter | JsonLinesWriter, indexed: IndexedEvent) -> bool:
+    """Write an event; return False if it does not fit, and nothing of it was written."""
     try:
         writer.write_record(_record_of(indexed))
     except ValueError:
-        # Nothing of it was written. Its text may quote content.
-        logger.warning("the event at %s does not fit the schema of the export; it was left out", indexed.row.place)
+        return False
+    return True
 
 
 def _record_of(indexed: IndexedEvent) -> dict[str, Any]:

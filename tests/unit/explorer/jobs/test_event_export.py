@@ -95,6 +95,19 @@ def test_sealed_event_is_there_without_content(form: ExportFormat) -> None:
     assert rows[1]["service_name"] == rows[0]["service_name"] == "shop"
 
 
+def test_time_beyond_the_day_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    index = EventIndex()
+    index.add(opened(an_event(number, time=f"2026-01-02T25:00:00.{number:06}Z")) for number in range(50))
+    index.add([opened(an_event(60))])
+
+    rows = list(csv.DictReader(io.StringIO(whole(index, Search(), ExportFormat.CSV).decode(), "")))
+    lines = whole(index, Search(), ExportFormat.JSON_LINES).splitlines()
+
+    assert [row["id"] for row in rows] == [id_of(60)]
+    assert len(lines) == 51
+    assert [record.getMessage().split(" ")[0] for record in caplog.records] == ["50"]
+
+
 def test_export_has_the_form_of_the_command() -> None:
     index, entry = EventIndex(), opened(an_event(1, payload={"a": [1]}), via="/test/gateway")
     index.add([entry])
