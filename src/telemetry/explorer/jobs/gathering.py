@@ -16,10 +16,15 @@ def count_found(index: EventIndex, search: Search, *, with_content: bool) -> int
     """Return how many rows a search finds.
 
     Raises:
-        ConfigurationError: It takes too long to look at all of them.
+        ConfigurationError: It finds none, the index is still being filled, or it takes too long to look at every row.
     """
+    if index.state.is_filling:
+        reason = "would find only what was read so far, because the trail is still being read"
+        raise ConfigurationError(Problem("search", reason, "try again when the banner about it is gone"))
     found = index.search(search, with_content=with_content, limit=1)
     _require_whole(is_partial=found.is_partial)
+    if not found.total:
+        raise ConfigurationError(Problem("search", "finds no event", "search for something else"))
     return found.total
 
 

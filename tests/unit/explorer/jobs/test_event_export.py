@@ -10,7 +10,7 @@ from telemetry.exceptions import ConfigurationError
 from telemetry.explorer.index.event_index import EventIndex
 from telemetry.explorer.index.search import Search
 from telemetry.explorer.jobs.event_export import EventExport, ExportFormat
-from telemetry.explorer.jobs.gathering import PAGE_ROWS, found_ids
+from telemetry.explorer.jobs.gathering import PAGE_ROWS, count_found, found_ids
 from telemetry.reader import EventFilter
 from telemetry.reader.mappings import EVENT
 from tests.support.hostile_events import BIDI, CONTROLS, SCRIPT
@@ -75,6 +75,22 @@ def test_search_that_ends_early_exports_nothing() -> None:
         EventExport(index, search, form=ExportFormat.CSV)
     with pytest.raises(ConfigurationError, match="too long"):
         found_ids(index, search, with_content=True, most=10)
+
+
+def test_half_filled_index_exports_and_samples_nothing() -> None:
+    index = EventIndex()
+    index.progress.begin()
+    index.add([opened(an_event(1))])
+
+    with pytest.raises(ConfigurationError, match="still being read"):
+        EventExport(index, Search(), form=ExportFormat.CSV)
+    with pytest.raises(ConfigurationError, match="still being read"):
+        count_found(index, Search(), with_content=True)
+
+
+def test_search_without_events_is_no_export() -> None:
+    with pytest.raises(ConfigurationError, match="finds no event"):
+        EventExport(EventIndex(), Search(), form=ExportFormat.CSV)
 
 
 @pytest.mark.parametrize("form", ExportFormat)
