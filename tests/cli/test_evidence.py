@@ -157,9 +157,9 @@ def test_read_and_export_are_recorded_with_the_seed(own_site: EvidenceSite, tmp_
     assert (read["user_id"], read["payload"]["reason"]) == ("eve", "audit 7")
     assert read["id"] == manifest["request"]["read_event"]
     assert read["id"] not in unpacked(pack.read_bytes())["population.txt"].decode()
-    assert exported["payload"]["exported"]["events"] == 5
-    assert exported["payload"]["exported"]["signer"] == manifest["attested_by"]
-    assert exported["action"] == "exported"
+    assert exported["payload"]["events"] == 5
+    assert exported["payload"]["description"]["signer"] == manifest["attested_by"]
+    assert (exported["user_id"], exported["action"]) == ("eve", "read")
 
 
 def test_nothing_is_written_that_cannot_be_recorded(own_site: EvidenceSite, tmp_path: Path) -> None:

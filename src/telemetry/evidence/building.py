@@ -284,15 +284,14 @@ class _Counted:
 
 
 def _record(config: TelemetryConfig, request: EvidenceRequest, manifest: Manifest, data: bytes) -> None:
-    exported = {
+    description = {
         "form": "evidence pack",
-        "events": len(manifest.events),
         "content": request.content,
         "manifest_sha256": hashlib.sha256(data).hexdigest(),
         "signer": manifest.attested_by,
     }
     access = Access(reader=request.reader, reason=request.reason, program=request.program)
-    record_export(config, access, exported=exported)
+    record_export(config, access, description=description, events=len(manifest.events))
 
 
 def _no_counts(named: int) -> CountFacts:

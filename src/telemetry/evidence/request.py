@@ -57,11 +57,6 @@ class EvidenceRequest:
             raise ConfigurationError(*problems)
 
     @property
-    def selected_ids(self) -> frozenset[str]:
-        """The ids by which events are selected; empty where all of them can be."""
-        return frozenset(self.ids) or self.wanted.ids
-
-    @property
     def filter(self) -> EventFilter:
         """The filter of the events, also where they were named one by one."""
         return EventFilter(ids=frozenset(self.ids)) if self.ids else self.wanted

@@ -70,16 +70,19 @@ def record_access(
     if config.audit_config.disable_core_dumps:
         disable_core_dumps()
     details = {"sources": [dict(source) for source in sources], "filters": dict(filters)}
-    return _record(config, access, _Happened(EVENT_TYPE, "read", details))
+    return _record(config, access, _Happened(EVENT_TYPE, details))
 
 
-def record_export(config: TelemetryConfig, access: Access, *, exported: Mapping[str, Any]) -> Receipt | None:
+def record_export(
+    config: TelemetryConfig, access: Access, *, description: Mapping[str, Any], events: int
+) -> Receipt | None:
     """Write the event of events that leave the trail, and wait for it as :func:`record_access` does.
 
     Args:
         config: Configuration of the trail; its ``read_audit`` says what happens if the event cannot be written.
         access: Person and reason.
-        exported: Description of what leaves: how many events, in which form.
+        description: What leaves the trail, and in which form.
+        events: How many events.
 
     Returns:
         The event's receipt; None if it was not written.
@@ -88,7 +91,7 @@ def record_export(config: TelemetryConfig, access: Access, *, exported: Mapping[
         ReadNotRecordedError: The event could not be written, and ``read_audit`` is ``required``.
         ConfigurationError: The same, because the configuration cannot work.
     """
-    return _record(config, access, _Happened(EXPORTED_TYPE, "exported", {"exported": dict(exported)}))
+    return _record(config, access, _Happened(EXPORTED_TYPE, {"description": dict(description), "events": events}))
 
 
 class _Happened(NamedTuple):
@@ -96,12 +99,10 @@ class _Happened(NamedTuple):
 
     Attributes:
         event_type: Type of the event.
-        action: What was done to the trail.
         details: What is beside person and reason in the payload.
     """
 
     event_type: str
-    action: str
     details: dict[str, Any]
 
 
@@ -148,7 +149,7 @@ def _log(config: TelemetryConfig, who: str, happened: _Happened, *, fallback: bo
             OwnEventType(happened.event_type),
             happened.details,
             who,
-            action=happened.action,
+            action="read",
             entity="audit_trail",
             entity_id=audit.kafka_topic,
             outcome="success",

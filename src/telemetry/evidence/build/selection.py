@@ -10,6 +10,7 @@ from telemetry.evidence.pack.manifest import MAX_EVENTS, MAX_POPULATION, CountFa
 from telemetry.evidence.pack.sample import Sample
 from telemetry.evidence.request import EvidenceRequest
 from telemetry.exceptions import ConfigurationError, EncryptionError, KeyMismatchError, Problem
+from telemetry.format.uuid7 import is_uuid
 from telemetry.format.value.disclosure import Disclosure
 from telemetry.format.value.event import AuditEvent
 from telemetry.reader import DamagedRecord, Entry, OpenedEvent, SealedEntry
@@ -99,6 +100,10 @@ class Selection:
         # What stays sealed was not filtered by the trail.
         is_outside = (wanted.since and time < wanted.since) or (wanted.until and time > wanted.until)
         if is_outside or (wanted.ids and event_id not in wanted.ids):
+            return
+        # Anyone may write a record that names any text as its id; no proof and no file could have its name.
+        if not is_uuid(event_id):
+            self._lost["damaged"] += 1
             return
         self._ids.add(event_id)
         if self._sample is not None:

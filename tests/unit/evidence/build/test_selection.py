@@ -71,6 +71,13 @@ def test_what_could_not_be_read_is_counted() -> None:
     assert (counts.damaged, counts.unopened, counts.foreign, counts.selected) == (1, 1, 7, 0)
 
 
+@pytest.mark.parametrize("event_id", ["../../etc/passwd", "", IDS[0].upper(), "x" * 10_000, "\u202e\x00"])
+def test_record_with_another_id_is_damaged(event_id: str) -> None:
+    selection = selected(EvidenceRequest(content=False), [event_id, IDS[0]])
+    assert kept(selection) == [IDS[0]]
+    assert selection.counts(ReadCounts()).damaged == 1
+
+
 def _ids() -> Iterator[str]:
     return (f"0198c0de-0000-7000-8000-{number:012x}" for number in itertools.count())
 
