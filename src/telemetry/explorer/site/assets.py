@@ -13,7 +13,7 @@ from telemetry.explorer.access.route import anyone
 from telemetry.explorer.site.site import Site
 from telemetry.pages.style import style
 
-_NOT_MODIFIED = 304
+_NO_CONTENT, _NOT_MODIFIED = 204, 304
 
 
 def routes(_site: Site) -> list[Route]:
@@ -29,7 +29,16 @@ def routes(_site: Site) -> list[Route]:
     async def healthz(_request: Request) -> Response:
         return PlainTextResponse("ok\n")
 
-    return [*(Route(path, asset) for path in served), Route("/healthz", healthz)]
+    @anyone
+    async def icon(_request: Request) -> Response:
+        # Browsers ask for one unasked; a page of errors would be in every console.
+        return Response(status_code=_NO_CONTENT)
+
+    return [
+        *(Route(path, asset, methods=["GET"]) for path in served),
+        Route("/healthz", healthz, methods=["GET"]),
+        Route("/favicon.ico", icon, methods=["GET"]),
+    ]
 
 
 class _Text:

@@ -25,6 +25,9 @@ from telemetry.explorer.site.site import Site
 from telemetry.pages.charts import timeline
 
 PAGE_ROWS = 100
+_SHOWN_VALUES = 10
+_COUNTED_VALUES = 200
+"""So many types are compared, so that a link to one of them does not find another that begins like it."""
 _BAD, _SEE_OTHER = 400, 303
 _CLOSED = 403
 
@@ -78,7 +81,7 @@ def _result(site: Site, session: Session, search: Search, after: str) -> Result:
         raise Refused(_BAD, "bad_query", detail) from exc
     return Result(
         found,
-        site.index.counts(search, with_content=session.is_open),
+        site.index.counts(search, with_content=session.is_open, most=_COUNTED_VALUES),
         shown_rows(site.index.events(found.rows, with_content=session.is_open)),
     )
 
@@ -89,6 +92,7 @@ def _page(site: Site, request: Request, asked: Asked, *, status: int = 200, resu
         "search.html",
         status=status,
         fields=FIELDS,
+        most_values=_SHOWN_VALUES,
         asked=asked,
         more_is_used=any(not FIELDS[name].is_main for name in asked.values),
         result=result,

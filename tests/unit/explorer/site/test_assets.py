@@ -21,6 +21,11 @@ async def test_health_needs_no_session() -> None:
         assert (await visitor.get("/healthz")).text == "ok\n"
 
 
+async def test_browser_that_asks_for_an_icon_is_answered() -> None:
+    async with explored_site() as explored, explored.visit() as visitor:
+        assert (await visitor.get("/favicon.ico")).status_code == 204
+
+
 async def test_script_refers_to_nothing_elsewhere() -> None:
     async with explored_site() as explored, explored.visit() as visitor:
         script = (await visitor.get("/comfort.js")).text

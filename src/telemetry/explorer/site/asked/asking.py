@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,6 +11,7 @@ from urllib.parse import parse_qsl
 
 from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.explorer.access.refused import Refused
+from telemetry.explorer.index.found import Tally
 from telemetry.explorer.index.search import Search
 from telemetry.explorer.site.asked.fields import FIELDS, NEWEST, OLDEST
 from telemetry.pages.addresses import own_url
@@ -21,6 +23,7 @@ PATH = "/search"
 MAX_PARAMETERS = 200
 _MAX_NAMED = 40
 """Characters of a name from outside that a problem repeats."""
+_WILDCARD, _PLAIN_CHARACTER = re.compile(r"[*?\[]"), re.compile(r"\w")
 _ORDER, _AFTER = "order", "after"
 _UNREADABLE = "The address cannot be read: it is not UTF-8, or it has too many parts. Begin again with the search form."
 
@@ -74,6 +77,19 @@ class Asked:
     def narrowed(self, name: str, value: str) -> str:
         """Return the address that asks for this value of a field alone, and otherwise for the same."""
         return self._url({**self.values, name: (value,)}, order=self.order)
+
+    def of_type(self, event_type: str, known: Tally) -> str:
+        """Return the address that asks for one type alone, also where others begin like it.
+
+        Args:
+            event_type: The type.
+            known: The types that there are.
+        """
+        is_alone = not known.others and not any(
+            other != event_type and other.startswith(event_type) for other, _ in known.top
+        )
+        is_plain = is_alone and _WILDCARD.search(event_type) is None
+        return self.narrowed("type", event_type if is_plain else _exactly(event_type))
 
     def without(self, name: str) -> str:
         """Return the address that asks for the same without a field."""
@@ -183,6 +199,12 @@ def _search(asked: Asked, *, now: datetime) -> Search:
         foreign="foreign" in asked.values,
         newest_first=asked.order == NEWEST,
     )
+
+
+def _exactly(event_type: str) -> str:
+    """Return a pattern that only this type matches: a filter without any of ``*?[`` matches beginnings too."""
+    escaped = _WILDCARD.sub(r"[\g<0>]", event_type)
+    return escaped if escaped != event_type else _PLAIN_CHARACTER.sub(r"[\g<0>]", event_type, count=1)
 
 
 def _bounded(asked: Asked, name: str) -> tuple[str, ...]:

@@ -5,11 +5,13 @@ from datetime import UTC, datetime
 import pytest
 
 from telemetry.explorer.access.refused import Refused
+from telemetry.explorer.index.found import Tally
 from telemetry.explorer.index.search import Search
 from telemetry.explorer.site.asked.asking import MAX_PARAMETERS, Asked, read_asked
 from telemetry.explorer.site.asked.fields import FIELDS
 from telemetry.reader.entry import Proven
 from telemetry.reader.filters import EventFilter
+from tests.support.index_entries import an_event
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -140,3 +142,20 @@ def test_record_of_search_has_text_only_where_sealed() -> None:
 
 def test_many_problems_are_all_shown() -> None:
     assert set(_asked("since=yesterday&until=tomorrow&not=x").problems) == {"since", "until", "not"}
+
+
+@pytest.mark.parametrize("event_type", ["login", "login.failed", "a*b", "a?b", "[x]", "é", "[", "logins"])
+def test_link_to_a_type_finds_no_other(event_type: str) -> None:
+    types = ["login", "login.failed", "logins", "axb", "a*b", "a?b", "[x]", "x", "é", "ée", "[", "[["]
+    known = Tally(top=[(each, 1) for each in types])
+
+    asked = read_asked(_asked("").of_type(event_type, known).partition("?")[2].encode(), now=NOW, is_open=True)
+
+    assert asked.search is not None
+    wanted = asked.search.wanted
+    assert [each for each in types if wanted.matches(an_event(event_type=each))] == [event_type]
+
+
+def test_link_to_a_type_is_plain_where_it_can() -> None:
+    assert _asked("").of_type("login", Tally(top=[("login", 1), ("order", 1)])) == "/search?type=login"
+    assert _asked("").of_type("login", Tally(top=[("login", 1)], others=3)) == "/search?type=%5Bl%5Dogin"
