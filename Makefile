@@ -6,7 +6,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test kafka-long check bench bench-sizing bench-web verify-limits bench-check bombs-long hostile-long fault-long gateway-generated gateway-kills key-outage-long memory-long matrix-long outage-long outbox-long replay-speed image-steps bench-gateway bench-explore \
+.PHONY: help demo test kafka-long check bench bench-sizing bench-web verify-limits bench-check bombs-long hostile-long fault-long gateway-generated gateway-kills key-outage-long memory-long matrix-long outage-long outbox-long replay-speed image-steps screenshots bench-gateway bench-explore \
 	services lock setup setup-bench setup-supply wheel sbom audit clean
 
 VENV := .venv
@@ -85,6 +85,9 @@ outbox-long: setup services ## kill two hundred processes between two statements
 
 upgrade-test: setup ## run an earlier release and this one on one topic, spool, store and state; UPGRADE_FROM=COMMIT; docs/reliability.md
 	@UPGRADE_FROM=$${UPGRADE_FROM:-077af88} $(BIN)/python -m pytest -s -p no:randomly tests/fault/test_upgrade.py
+
+screenshots: setup services ## play the explorer in Chromium, and write docs/pictures/explorer
+	@SCREENSHOTS=1 $(BIN)/python -m pytest -q -p no:randomly tests/explorer/test_pictures.py
 
 image-steps: setup ## run each step of deploy/container/Containerfile in a folder, without a container (minutes)
 	@IMAGE_STEPS=1 $(BIN)/python -m pytest -s -p no:randomly tests/deploy/test_container.py -k every_step

@@ -16,6 +16,8 @@ SERVICES = ("shop", "payments", "identity", "helpdesk")
 SUSPECT_ADDRESS = "203.0.113.77"
 DENIED_OF_BOB = 7
 """Sign-ins of bob that were denied in the last seven days."""
+OF_SUSPECT = 15
+"""Events from the address of eve, a person of the helpdesk."""
 REQUEST = "req-000077"
 """Correlation id of the request that created order 77."""
 _USERS = [f"user-{number:03d}" for number in range(1, 121)]

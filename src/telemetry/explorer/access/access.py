@@ -29,7 +29,7 @@ MAX_REASON = 1_000
 """Characters of a reason."""
 _RECORDED = frozenset((401, 403, 429))
 """What is refused for who asks: it is recorded. Another host, a wrong address or a broken form says nothing about rights."""
-_EVERYONES = (HEALTH, "/style.css", "/comfort.js", "/signed-out")
+_EVERYONES = (HEALTH, "/style.css", "/comfort.js", "/icon.svg", "/signed-out")
 """Paths for which a proxy need not say who asks."""
 
 _NOBODY = Problem("explorer_config", "has neither oidc nor proxy", "name one of them")

@@ -18,8 +18,13 @@ _NO_CONTENT, _NOT_MODIFIED = 204, 304
 
 def routes(_site: Site) -> list[Route]:
     """Return the routes."""
-    script = files("telemetry.explorer.site").joinpath("static/comfort.js").read_text("utf-8")
-    served = {"/style.css": _Text(style(), "text/css"), "/comfort.js": _Text(script, "text/javascript")}
+    static = files("telemetry.explorer.site").joinpath("static")
+    served = {
+        "/style.css": _Text(style(), "text/css"),
+        "/comfort.js": _Text(static.joinpath("comfort.js").read_text("utf-8"), "text/javascript"),
+        # Without one, a browser asks for /favicon.ico again and again.
+        "/icon.svg": _Text(static.joinpath("icon.svg").read_text("utf-8"), "image/svg+xml"),
+    }
 
     @anyone
     async def asset(request: Request) -> Response:

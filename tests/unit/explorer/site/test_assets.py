@@ -5,7 +5,10 @@ import pytest
 from tests.support.explored_site import explored_site
 
 
-@pytest.mark.parametrize(("path", "media_type"), [("/style.css", "text/css"), ("/comfort.js", "text/javascript")])
+@pytest.mark.parametrize(
+    ("path", "media_type"),
+    [("/style.css", "text/css"), ("/comfort.js", "text/javascript"), ("/icon.svg", "image/svg+xml")],
+)
 async def test_unchanged_asset_is_not_sent_again(path: str, media_type: str) -> None:
     async with explored_site() as explored, explored.visit() as visitor:
         first = await visitor.get(path)
