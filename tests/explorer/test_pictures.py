@@ -46,8 +46,12 @@ def places(explorer: ExplorerSite, chromium: Browser, trail: ExplorerTrail) -> M
     context.close()
     return {
         **{name: known[name] for name in ("overview", "search", "event", "verification", "basket", "reason")},
-        **{"history": known["history-entity"], "access-log": known["access"], "verification-report": report},
-        **{"proof": proof, "life-line": life, "pack": pack},
+        "history": known["history-entity"],
+        "access-log": known["access"],
+        "verification-report": report,
+        "proof": proof,
+        "life-line": life,
+        "pack": pack,
     }
 
 
