@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from heapq import nlargest
+from operator import itemgetter
 
 from telemetry.explorer.index.row import Row
+
+MOST_DAYS = 4_000
+"""Days of one answer, eleven years: the times of records are what their writers want."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +58,8 @@ class Counts:
         outcomes: Outcomes; events without one are not counted. Empty without content.
         users: Users. Empty without content.
         services: CloudEvents sources.
-        days: Days (UTC, ``YYYY-MM-DD``) with events and their number, in order.
+        days: Days (UTC, ``YYYY-MM-DD``) with events and their number, in order; of more than ``MOST_DAYS``, those with the
+            most events.
         is_partial: As in :class:`Found`.
     """
 
@@ -63,3 +70,9 @@ class Counts:
     services: Tally
     days: list[tuple[str, int]]
     is_partial: bool = False
+
+
+def busiest_days(counted: Mapping[str | None, int]) -> list[tuple[str, int]]:
+    """Return the days with the most events, in order; no more than fit an answer."""
+    days = [(day, count) for day, count in counted.items() if day]
+    return sorted(nlargest(MOST_DAYS, days, key=itemgetter(1)))

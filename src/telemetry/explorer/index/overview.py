@@ -17,7 +17,7 @@ class ServiceLife:
         producers: How many process streams.
         first: Time of its first event in the index.
         last: Time of its last one.
-        days: Days (UTC) and events, in order, without the days that have none.
+        days: Days (UTC) and events, in order, without the days that have none; bounded in number.
         unproven: Events that nothing proves (pending), where keys are trusted.
         refuted: Events in whose place a trusted key has signed another record.
     """
@@ -121,7 +121,7 @@ class Overview:
         events: Events, without foreign ones.
         first: Time of the first one; None if there are none.
         last: Time of the last one.
-        days: Days (UTC) and events of all services, in order, without the days that have none.
+        days: Days (UTC) and events of all services, in order, without the days that have none; bounded in number.
         services: The services by name; of very many, those with the most events.
         more_services: How many other services there are.
         gaps: Gaps, the longest first, bounded in number.

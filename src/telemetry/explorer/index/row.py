@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from telemetry.explorer.index.cursor import cursor_of
 from telemetry.format.value.event import AuditEvent
 from telemetry.format.value.features import HIDDEN_EVENT_TYPE
 from telemetry.reader.entry import Place, Proven
@@ -49,7 +50,7 @@ class Row:
 
     Attributes:
         event_id: UUIDv7; any text of at most 256 characters in a record that stays sealed.
-        time: When it was logged, as the event writes it.
+        time: When it was logged, as the event writes it: RFC 3339; any text likewise in a record that stays sealed.
         event_type: What happened; for who may not see content, what is outside the seal.
         service: CloudEvents source: ``/ENVIRONMENT/SERVICE``.
         producer: Id of the process stream.
@@ -87,7 +88,7 @@ class Row:
     @property
     def cursor(self) -> str:
         """Where a page that begins after this row begins; for ``EventIndex.search(after=...)``."""
-        return f"{self.time}~{self.event_id}~{self.leaf.hex()}"
+        return cursor_of(self.time, self.event_id, self.leaf)
 
     def without_content(self) -> Row:
         """Return the row as who may not see content sees it."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import nlargest
 
+from telemetry.explorer.index.found import busiest_days
 from telemetry.explorer.index.overview import Damage, Gap, Outage, Overview, Reader, ServiceLife
 from telemetry.explorer.index.store.columns import Rows, Value
 from telemetry.explorer.index.store.line import FOREIGN, SEALED
@@ -32,7 +33,7 @@ _Mark = tuple[str, str, str, str, str]
 
 @dataclass(slots=True)
 class _Service:
-    days: Counter[str] = field(default_factory=Counter)
+    days: Counter[str | None] = field(default_factory=Counter)
     producers: set[str] = field(default_factory=set)
     first: str = ""
     last: str = ""
@@ -71,14 +72,14 @@ class Survey:
         lives = [self._life(name, service) for name, service in self._services.items()]
         shown = sorted(nlargest(MOST_SERVICES, lives, key=lambda life: life.events), key=lambda life: life.service)
         gaps = list(self._gaps())
-        days: Counter[str] = Counter()
+        days: Counter[str | None] = Counter()
         for service in self._services.values():
             days.update(service.days)
         return Overview(
             events=sum(life.events for life in lives),
             first=min((life.first for life in lives), default=None),
             last=max((life.last for life in lives), default=None),
-            days=sorted(days.items()),
+            days=busiest_days(days),
             services=shown,
             more_services=len(lives) - len(shown),
             gaps=nlargest(MOST_GAPS, gaps, key=lambda gap: gap.length),
@@ -112,7 +113,7 @@ class Survey:
         counted = Counter(zip(by_row, producers.codes(rows), days.codes(rows), strict=True))
         for (service, producer, day), count in counted.items():
             life = self._services[services.value(service) or ""]
-            life.days[days.value(day) or ""] += count
+            life.days[days.value(day)] += count
             life.producers.add(producers.value(producer) or "")
         from_end = by_row[::-1]
         for service in {service for service, _, _ in counted}:
@@ -165,7 +166,7 @@ class Survey:
             producers=len(service.producers),
             first=service.first,
             last=service.last,
-            days=sorted(service.days.items()),
+            days=busiest_days(service.days),
             unproven=service.unproven,
             refuted=service.refuted,
         )

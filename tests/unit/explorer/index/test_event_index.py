@@ -12,6 +12,7 @@ import pytest
 from telemetry.exceptions import ConfigurationError
 from telemetry.explorer.index import event_index
 from telemetry.explorer.index.event_index import EventIndex
+from telemetry.explorer.index.found import MOST_DAYS
 from telemetry.explorer.index.search import Search
 from telemetry.explorer.index.store import shelf
 from telemetry.format.value.features import HIDDEN_EVENT_TYPE
@@ -427,3 +428,33 @@ class TestHostile:
         found = index.search(EVERYTHING, with_content=True)
 
         assert "canary-user" not in repr((found, index.events(found.rows, with_content=True), index))
+
+
+class TestHostileSealed:
+    @pytest.mark.parametrize("text", ["~", "a~b~c", "\x00", "x" * 100_000, "", "\u202e", "2026-01-02", "9" * 27])
+    def test_pages_pass_a_record_with_any_attributes(self, text: str) -> None:
+        hostile = replace(left_sealed(1), event_id=text, time=text, event_type=text)
+        index = filled(left_sealed(0), hostile, left_sealed(2))
+        seen, cursor = [], None
+        while True:
+            found = index.search(EVERYTHING, with_content=True, after=cursor, limit=1)
+            seen += found.rows
+            if found.next is None:
+                break
+            cursor = found.next
+
+        assert len(seen) == 3
+        assert [each.row for each in index.events(seen, with_content=True)] == seen
+        assert all(index.event(row.event_id, with_content=True) for row in seen)
+        assert max(len(row.event_id) for row in seen) <= 256
+        assert [day for day, _ in index.overview(with_content=True).days] == ["2026-01-02"]
+
+    def test_days_of_an_answer_are_bounded(self) -> None:
+        index = filled(
+            *(opened(an_event(n, time=f"{n:04d}-01-01T00:00:00.000000Z")) for n in range(6_000)),
+            *(opened(an_event(n)) for n in range(6_000, 6_002)),
+        )
+
+        for days in (index.counts(EVERYTHING, with_content=True).days, index.overview(with_content=True).days):
+            assert len(days) == MOST_DAYS
+            assert ("2026-01-02", 2) in days

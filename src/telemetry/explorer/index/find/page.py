@@ -7,7 +7,7 @@ from collections import Counter
 from itertools import islice
 
 from telemetry.explorer.index.find.sieve import Selected, Selection, directed
-from telemetry.explorer.index.found import Counts, Found, Tally
+from telemetry.explorer.index.found import Counts, Found, Tally, busiest_days
 from telemetry.explorer.index.row import Row
 from telemetry.explorer.index.store.columns import Value
 from telemetry.explorer.index.store.line import Key
@@ -66,7 +66,7 @@ def counts_of(selection: Selection, *, most: int, with_content: bool) -> Counts:
         outcomes=_tally(totals["outcome"], most),
         users=_tally(totals["user"], most),
         services=_tally(totals["service"], most),
-        days=sorted((day or "", count) for day, count in totals["day"].items()),
+        days=busiest_days(totals["day"]),
         is_partial=selection.searched_to is not None,
     )
 

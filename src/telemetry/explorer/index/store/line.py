@@ -21,7 +21,7 @@ from telemetry.reader.proof.places import PlaceReader
 MAX_TEXT = 64 << 10
 """Bytes of the texts of an event; of one with more, a search for a text opens the event."""
 MAX_LABEL = 256
-"""Characters of an attribute of a record that stays sealed: nothing vouches for it."""
+"""Characters of an attribute of a record that stays sealed, where nothing vouches for it, and of a time."""
 BORDER = b"\xff"
 """Between two texts; UTF-8 never has it, so that nothing is found across the border."""
 _MARK = "\udfff"
@@ -48,7 +48,7 @@ COLUMNS = CLEAR_COLUMNS + CONTENT_COLUMNS
 SEALED, FOREIGN, OPENED, HIDDEN, ADJUSTED = 1, 2, 4, 8, 16
 """Bits of a row's flags."""
 
-_DAY = len("2026-01-31")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?=T)")
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z", re.ASCII)
 _NO_CONTENT = (None,) * len(CONTENT_COLUMNS)
 
@@ -121,12 +121,12 @@ class LineMaker:
         source = place.source if place is not None else ""
         if not source:
             source = str(parse(value).attributes["source"])
-        event_type, time = entry.event_type[:MAX_LABEL], entry.time[:MAX_LABEL]
-        values = (event_type, event_type, source[:MAX_LABEL], entry.producer[:MAX_LABEL], None, time[:_DAY])
+        event_type, time, event_id = (text[:MAX_LABEL] for text in (entry.event_type, entry.time, entry.event_id))
+        values = (event_type, event_type, source[:MAX_LABEL], entry.producer[:MAX_LABEL], None, _day_of(time))
         return Line(
             time=time,
-            id_bytes=id_bytes_of(entry.event_id),
-            odd_id=None if is_uuid(entry.event_id) else entry.event_id[:MAX_LABEL],
+            id_bytes=id_bytes_of(event_id),
+            odd_id=None if is_uuid(event_id) else event_id,
             leaf=leaf_hash(value),
             sequence=entry.sequence,
             place=entry.place,
@@ -161,7 +161,7 @@ def _of_opened(entry: OpenedEvent) -> Line:
         | (ADJUSTED if event.adjusted else 0)
     )
     return Line(
-        time=event.time,
+        time=event.time[:MAX_LABEL],
         id_bytes=id_bytes_of(event.id),
         odd_id=None if is_uuid(event.id) else event.id,
         leaf=leaf_hash(entry.raw.value or b""),
@@ -175,7 +175,7 @@ def _of_opened(entry: OpenedEvent) -> Line:
             source,
             event.producer,
             entry.via,
-            event.time[:_DAY],
+            _day_of(event.time),
             event.user_id,
             event.actor_id,
             event.actor_type,
@@ -193,6 +193,11 @@ def _of_opened(entry: OpenedEvent) -> Line:
         text=_text(event),
         targets=_targets(event),
     )
+
+
+def _day_of(time: str) -> str | None:
+    day = _DAY.match(time)
+    return None if day is None else day[0]
 
 
 def _text(event: AuditEvent) -> bytes | None:
