@@ -16,6 +16,9 @@ from telemetry.format.value.event import AuditEvent
 from telemetry.reader import DamagedRecord, Entry, OpenedEvent, SealedEntry
 from telemetry.reader.open.rules import ReadCounts
 
+MAX_KEPT_BYTES = 256 << 20
+"""Bytes of the records of selected events together: they are opened in memory."""
+
 
 class Selected(NamedTuple):
     """An event that was selected.
@@ -29,6 +32,11 @@ class Selected(NamedTuple):
     event_id: str
     opened: OpenedEvent | None
     disclosure: Disclosure | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of its record; 0 where it stays sealed, because nothing of it is kept then."""
+        return len(self.opened.raw.value or b"") if self.opened is not None else 0
 
     @property
     def event(self) -> AuditEvent | None:
@@ -52,6 +60,7 @@ class Selection:
         self._ranked: list[tuple[bytes, str]] = []
         self._kept: dict[str, Selected] = {}
         self._ids: set[str] = set()
+        self._bytes = 0
         self._lost: Counter[str] = Counter()
 
     def add(self, entry: Entry) -> None:
@@ -112,7 +121,7 @@ class Selection:
         if len(self._ids) > MAX_EVENTS:
             reason = f"more than {MAX_EVENTS:,} events are selected"
             raise ConfigurationError(Problem("events", reason, "narrow the filters, or draw a sample with --sample"))
-        self._kept[event_id] = selected
+        self._keep(selected)
 
     def _draw(self, selected: Selected, sample: Sample) -> None:
         if len(self._ids) > MAX_POPULATION:
@@ -125,7 +134,14 @@ class Selection:
             heapq.heappush(self._ranked, (negated, selected.event_id))
         elif negated > self._ranked[0][0]:
             _, dropped = heapq.heapreplace(self._ranked, (negated, selected.event_id))
-            del self._kept[dropped]
+            self._bytes -= self._kept.pop(dropped).size
         else:
             return
+        self._keep(selected)
+
+    def _keep(self, selected: Selected) -> None:
         self._kept[selected.event_id] = selected
+        self._bytes += selected.size
+        if self._bytes > MAX_KEPT_BYTES:
+            reason = f"the selected events have more than {MAX_KEPT_BYTES >> 20} MiB together"
+            raise ConfigurationError(Problem("events", reason, "select fewer, or leave them sealed with --sealed"))

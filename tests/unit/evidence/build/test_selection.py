@@ -10,7 +10,8 @@ from telemetry.evidence.build.selection import Selection
 from telemetry.evidence.pack.sample import Sample, sample_ids
 from telemetry.evidence.request import EvidenceRequest
 from telemetry.exceptions import ConfigurationError, KeyUnreachableError, TamperedError
-from telemetry.reader import DamagedRecord, EventFilter, Place, RawRecord, SealedEntry
+from telemetry.format.value.event import AuditEvent
+from telemetry.reader import DamagedRecord, EventFilter, OpenedEvent, Place, RawRecord, SealedEntry
 from telemetry.reader.open.rules import ReadCounts
 
 PLACE = Place("topic", 0, 1)
@@ -20,6 +21,22 @@ IDS = [f"0198c0de-0000-7000-8000-{number:012x}" for number in range(300)]
 
 def entry(event_id: str, time: str = "2026-03-01T00:00:00.000000Z") -> SealedEntry:
     return SealedEntry(event_id, "producer", 0, "type", time, PLACE, RAW)
+
+
+def opened(event_id: str) -> OpenedEvent:
+    event = AuditEvent(
+        id=event_id,
+        time="2026-03-01T00:00:00.000000Z",
+        event_type="type",
+        user_id="ada",
+        payload=None,
+        service_name="shop",
+        environment="test",
+        producer=IDS[0],
+        sequence=0,
+        schema_version=1,
+    )
+    return OpenedEvent(event, PLACE, sealed=True, raw=RAW)
 
 
 def selected(request: EvidenceRequest, ids: list[str], *, own: str | None = None) -> Selection:
@@ -85,6 +102,20 @@ def _ids() -> Iterator[str]:
 def test_too_many_events_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="more than 1,000 events are selected"):
         selected(EvidenceRequest(content=False), list(itertools.islice(_ids(), 1_001)))
+
+
+def test_too_many_bytes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_KEPT_BYTES", 10 * len(RAW.value or b""))
+    sample = Sample.fresh(5)
+    drawn = Selection(EvidenceRequest(sample=sample), own=None)
+    for event_id in IDS:
+        drawn.add(opened(event_id))
+    assert kept(drawn) == sample_ids(IDS, sample)
+    whole = Selection(EvidenceRequest(), own=None)
+    for event_id in IDS[:10]:
+        whole.add(opened(event_id))
+    with pytest.raises(ConfigurationError, match="MiB together"):
+        whole.add(opened(IDS[10]))
 
 
 def test_too_large_population_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
