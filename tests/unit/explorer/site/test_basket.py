@@ -103,6 +103,17 @@ async def test_sample_is_drawn_and_packed_again(trail: SignedTrail, explorer: Ex
     assert report.manifest.request.sample is not None
 
 
+async def test_endless_search_is_remembered_in_part(trail: SignedTrail, explorer: Explorer) -> None:
+    visitor = explorer.visitor()
+
+    await visitor.post("/basket/add", {"take-all": "1", "user": ["user-1", *(f"{n}{'x' * 900}" for n in range(90))]})
+
+    (choice,) = explorer.site.desk.baskets.of(visitor.session).choices
+    assert choice.events == 6
+    assert len(str(choice.conditions)) < 2_100
+    assert (await visitor.get("/basket")).status_code == 200
+
+
 @pytest.mark.parametrize("size", ["0", "-1", "1001", "x", "", "9" * 5_000, "٣", "1e2"])
 async def test_odd_size_of_a_sample_draws_nothing(explorer: Explorer, size: str) -> None:
     visitor = explorer.visitor()

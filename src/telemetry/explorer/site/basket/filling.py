@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
+import msgspec
 from starlette.requests import Request
 
 from telemetry.evidence import MAX_EVENTS, Sample, sample_ids
@@ -13,6 +15,7 @@ from telemetry.explorer.access.visit import form_of, session_of
 from telemetry.explorer.index.search import Search
 from telemetry.explorer.jobs.basket import Drawing, too_many
 from telemetry.explorer.jobs.gathering import count_found, found_ids
+from telemetry.explorer.site.asked.asking import Asked
 from telemetry.explorer.site.asked.sent import read_sent, require_search
 from telemetry.explorer.site.site import Site
 from telemetry.reader import EventFilter
@@ -20,6 +23,8 @@ from telemetry.reader.filters.moments import event_time
 from telemetry.reader.filters.written import read_filter
 
 _MAX_DIGITS = 4
+_MAX_CONDITIONS = 2_000
+"""Characters of what was searched for, as JSON; the record of the search has all of it."""
 
 
 def add_found(site: Site, request: Request) -> int:
@@ -41,7 +46,7 @@ def add_found(site: Site, request: Request) -> int:
     if total > MAX_EVENTS:
         raise ConfigurationError(too_many(total, room=basket.room))
     ids = found_ids(site.index, search, with_content=session.is_open, most=total)
-    return basket.add(ids, conditions=asked.describe(with_text=True))
+    return basket.add(ids, conditions=_conditions(site, asked))
 
 
 def draw_sample(site: Site, request: Request) -> int:
@@ -62,7 +67,14 @@ def draw_sample(site: Site, request: Request) -> int:
     population = found_ids(site.index, search, with_content=session.is_open, most=total)
     drawn = sample_ids(population, sample)
     drawing = Drawing(sample=sample, population=len(population), wanted=_repeatable(site, search))
-    return basket.add(drawn, conditions=asked.describe(with_text=True), drawing=drawing)
+    return basket.add(drawn, conditions=_conditions(site, asked), drawing=drawing)
+
+
+def _conditions(site: Site, asked: Asked) -> dict[str, Any]:
+    """Return what was searched for, bounded: each choice of a basket remembers it, and the record of an export has all of them."""
+    conditions = asked.describe(with_text=site.looks.with_text)
+    text = msgspec.json.encode(conditions).decode()
+    return conditions if len(text) <= _MAX_CONDITIONS else {"beginning": text[:_MAX_CONDITIONS]}
 
 
 def _until_now(search: Search) -> Search:

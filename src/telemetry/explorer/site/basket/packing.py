@@ -50,7 +50,7 @@ def routes(site: Site) -> list[Route]:
 
 def _described(basket: Basket, *, content: bool) -> dict[str, Any]:
     chosen = [choice.describe() for choice in basket.choices]
-    return {"what": "evidence pack", "content": content, "chosen": chosen, "ids": list(basket.ids)}
+    return {"form": "evidence pack", "content": content, "chosen": chosen, "ids": list(basket.ids)}
 
 
 def _population(basket: Basket, *, is_drawn: bool) -> int | None:
