@@ -86,17 +86,15 @@ class Access:
         """
         headers = request.scope["headers"]
         session = self.sessions.find(self.cookies.value(self.cookies.session_name, headers))
-        if session is not None:
-            session.come_from(visit.address)
         if not isinstance(self.way, ProxyIdentity):
             if session is not None:
-                visit.enter(session)
+                visit.go_on(session)
             return
         if request.url.path in _EVERYONES:
             return
         person = self.way.person_of(peer_of(request.scope), headers)
         if session is not None and session.person == person:
-            visit.enter(session)
+            visit.go_on(session)
             return
         if session is not None:
             # Another person at this browser, or another right: nothing of the former session goes on.
@@ -170,14 +168,13 @@ def local_access(config: TelemetryConfig, *, base_url: str, right: Right, looks:
     explorer = config.explorer_config or ExplorerConfig()
     origins = Origins([base_url])
     if not origins.is_local:
-        reason = "is reached by other machines, and nobody signs in"
+        reason = "is not reached by this machine alone, and nobody signs in"
         remedy = "listen on 127.0.0.1 or ::1, or configure oidc or proxy (docs/explorer-access.md)"
         raise ConfigurationError(Problem("explorer_config.listen", reason, remedy))
-    port = origins.first_port
     return Access(
         explorer,
-        origins=Origins([base_url, *local_urls(port)]),
-        cookies=Cookies(is_https=False, port=port),
+        origins=Origins(local_urls(base_url)),
+        cookies=Cookies(is_https=origins.is_https, port=origins.first_port),
         way=LocalEntry(base_url, right=right),
         looks=looks,
     )

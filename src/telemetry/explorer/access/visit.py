@@ -36,11 +36,15 @@ class Visit:
         """Let the routes find this visit."""
         scope[_KEY] = self
 
-    def enter(self, session: Session, *, cookie: str | None = None) -> None:
-        """Go on as the visitor of a session; a new one is made known to the browser by a cookie."""
+    def go_on(self, session: Session) -> None:
+        """Go on as the visitor of a session that the browser knows."""
+        session.come_from(self.address)
         self.session = session
-        if cookie is not None:
-            self.set_cookie(cookie)
+
+    def enter(self, session: Session, *, cookie: str) -> None:
+        """Go on as the visitor of a session, which this cookie makes known to the browser."""
+        self.session = session
+        self.set_cookie(cookie)
 
     def set_cookie(self, cookie: str) -> None:
         """Have the answer set a cookie, as ``Set-Cookie`` writes it."""

@@ -87,7 +87,21 @@ def test_old_link_is_dead() -> None:
     assert token not in repr(link)
 
 
-@pytest.mark.parametrize("url", ["http://0.0.0.0:8080", "http://10.0.0.7:8080", "https://audit.example.com"])
+async def test_cookie_of_a_local_site_with_tls_is_secure() -> None:
+    origin = "https://127.0.0.1:8443"
+    async with local_site(origin=origin) as site:
+        browser = site.browser(origin=origin)
+        link = site.access.make_link()
+        assert link is not None
+        entered = await browser.post("/enter", {"link": link.rpartition("/")[2]})
+    assert entered.headers["set-cookie"].startswith("__Host-telemetry-session-8443=")
+    assert "Secure" in entered.headers["set-cookie"]
+    assert "strict-transport-security" not in entered.headers
+
+
+@pytest.mark.parametrize(
+    "url", ["http://0.0.0.0:8080", "http://10.0.0.7:8080", "https://audit.example.com", "unix:/run/explorer.sock"]
+)
 def test_local_mode_beyond_this_machine_is_refused(url: str) -> None:
     config = unrecorded()
     with pytest.raises(ConfigurationError, match="nobody signs in"):

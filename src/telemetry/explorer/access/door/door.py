@@ -48,7 +48,7 @@ class Door:
             return  # the explorer has no web sockets, and its parts are started by its process
         visit = Visit(None, address=self._access.senders.address_of(scope))
         visit.put_into(scope)
-        sealed = _SealedSend(send, visit, is_https=self._access.origins.is_https)
+        sealed = _SealedSend(send, visit, needs_tls=self._access.origins.needs_tls)
         try:
             await self._take(visit, scope, receive, sealed)
         except Exception as exc:  # noqa: BLE001 - one request's error must not show its content, nor end others
@@ -85,10 +85,10 @@ class Door:
 class _SealedSend:
     """Sends an answer with the headers that every answer of the explorer has."""
 
-    def __init__(self, send: Send, visit: Visit, *, is_https: bool) -> None:
+    def __init__(self, send: Send, visit: Visit, *, needs_tls: bool) -> None:
         self._send = send
         self._visit = visit
-        self._fixed = [*SECURITY_HEADERS, *([ONLY_TLS] if is_https else [])]
+        self._fixed = [*SECURITY_HEADERS, *([ONLY_TLS] if needs_tls else [])]
         self.has_begun = False
 
     async def __call__(self, message: Message) -> None:

@@ -25,8 +25,8 @@ class Origins:
 
     @property
     def is_local(self) -> bool:
-        """Whether all of them are on this machine."""
-        return all(map(is_this_machine, self._origins))
+        """Whether all of them are on this machine, and there is one."""
+        return bool(self._origins) and all(map(is_this_machine, self._origins))
 
     @property
     def first_port(self) -> int:
@@ -38,6 +38,11 @@ class Origins:
     def is_https(self) -> bool:
         """Whether browsers reach all of them over TLS."""
         return all(origin.startswith("https://") for origin in self._origins)
+
+    @property
+    def needs_tls(self) -> bool:
+        """Whether browsers may be told to use nothing but TLS: on this machine that would concern its other servers too."""
+        return self.is_https and not self.is_local
 
     def has_host(self, host: str) -> bool:
         """Return whether a value of ``Host`` names the explorer; the port may be left out where it is the usual one.
@@ -51,9 +56,11 @@ class Origins:
         return _normal(origin) in self._origins
 
 
-def local_urls(port: int) -> list[str]:
-    """Return the addresses of an explorer on the loopback interface."""
-    return [f"http://{host}:{port}" for host in ("127.0.0.1", "localhost", "[::1]")]
+def local_urls(url: str) -> list[str]:
+    """Return the address of an explorer on the loopback interface, and the others that lead to the same port."""
+    parts = urlsplit(url)
+    port = parts.port or _PORTS[parts.scheme]
+    return [url, *(f"{parts.scheme}://{host}:{port}" for host in ("127.0.0.1", "localhost", "[::1]"))]
 
 
 def _normal(url: str) -> str | None:

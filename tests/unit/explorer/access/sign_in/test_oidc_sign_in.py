@@ -58,6 +58,7 @@ async def test_person_signs_in_with_the_right_of_the_group(site: Site) -> None:
 
     assert answer.status_code == 200
     assert answer.headers["refresh"] == "0; url=/search?user=7"
+    assert answer.headers["strict-transport-security"].startswith("max-age=")
     cookies = answer.headers.get_list("set-cookie")
     assert any(c.startswith("__Host-telemetry-session=") and "Secure" in c and "SameSite=Strict" in c for c in cookies)
     assert (await browser.get("/")).text.split()[:2] == ["u-17", "reader"]
