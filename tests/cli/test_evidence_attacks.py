@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -345,8 +345,7 @@ def trusted(filed: Filed, **of_auditor: str) -> PackReport:
 
 
 def test_auditor_of_another_time_is_refused(filed: Filed) -> None:
-    created = datetime(2026, 3, 31, 16, 20, tzinfo=UTC)
-    before, after = ((created + timedelta(days=days)).isoformat() for days in (-30, 30))
+    before, after = ((filed.site.now + timedelta(days=days)).isoformat() for days in (-30, 30))
 
     assert trusted(filed, not_before=before, not_after=after).exit_code == 0
     for of_auditor in ({"not_after": before}, {"not_before": after}, {"revoked_from": before}, {"revoked_from": after}):

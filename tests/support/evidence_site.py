@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,6 @@ from telemetry.reader.trust import TrustPolicy, parse_trust_file
 from telemetry.sync import Telemetry
 from tests.support.in_process import Ended, run
 
-NOW = datetime(2026, 3, 31, 16, 20, tzinfo=UTC)
 PASSPHRASE = "correct horse"
 TOPIC = "audit-events"
 
@@ -40,6 +39,9 @@ class EvidenceSite:
         events: Number of events that are logged.
         topic: Their topic.
         audit: Further settings of the service.
+
+    Attributes:
+        now: When packs are written: after the last event.
     """
 
     def __init__(self, brokers: str, folder: Path, *, events: int, topic: str = TOPIC, **audit: Any) -> None:
@@ -52,6 +54,7 @@ class EvidenceSite:
         (folder / "passphrase").write_text(PASSPHRASE)
         (folder / "passphrase").chmod(0o600)
         self.trust = folder / "trust.toml"
+        self.now = datetime.now(UTC)
         self.write_trust()
         self.write_config()
         self.log(events, **audit)
@@ -86,6 +89,7 @@ class EvidenceSite:
                     entity_id=str(number % 50),
                     outcome="success",
                 )
+        self.now = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
 
     def write_trust(self, **of_service: str) -> None:
         """Write the trust file; arguments are further members of the service's key."""
@@ -135,7 +139,7 @@ class EvidenceSite:
             target=target,
             policy=self.policy(),
             signer=(signer or self.auditor) if is_signed else None,
-            now=NOW,
+            now=self.now,
             trust_file=self.trust.read_bytes(),
         )
         return target.getvalue(), summary
