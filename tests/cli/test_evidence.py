@@ -67,6 +67,8 @@ def test_filtered_events_are_filed_and_checked(site: EvidenceSite, tmp_path: Pat
         "events": "passed",
         "proofs": "passed",
         "content": "passed",
+        "date": "passed",
+        "pages": "passed",
         "verification of the trail": "noted",
     }
     manifest = manifest_of(pack)

@@ -15,7 +15,6 @@ from telemetry.config import AuditConfig, TelemetryConfig
 from telemetry.encryption.signing_key import SigningKey
 from telemetry.evidence import EvidenceRequest, PackReport, PackSummary, build_pack, verify_pack
 from telemetry.evidence.pack.archive import ArchiveWriter
-from telemetry.evidence.pack.manifest import decode_manifest
 from telemetry.evidence.pack.names import MANIFEST, NOTE
 from telemetry.evidence.pack.note import sign_manifest
 from telemetry.format.proof.signed_note import Signer
@@ -191,8 +190,8 @@ def relisted(files: Files) -> Files:
 
 def resigned(files: Files, signer: Signer) -> Files:
     """Return the files with a note of a signer."""
-    manifest = decode_manifest(files[MANIFEST])
-    return {**files, NOTE: sign_manifest(files[MANIFEST], signer, time=manifest.created)}
+    created = json.loads(files[MANIFEST])["created"]
+    return {**files, NOTE: sign_manifest(files[MANIFEST], signer, time=created)}
 
 
 def with_manifest(files: Files, change: Callable[[dict[str, Any]], None]) -> Files:

@@ -51,6 +51,8 @@ def test_pack_is_genuine(opener: RecordOpener) -> None:
         "events": "passed",
         "proofs": "passed",
         "content": "passed",
+        "date": "passed",
+        "pages": "passed",
         "sample": "passed",
         "verification of the trail": "noted",
     }

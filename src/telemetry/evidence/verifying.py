@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from telemetry.evidence.check.contents import ContentCheck
+from telemetry.evidence.check.dates import check_date
 from telemetry.evidence.check.files import check_files
+from telemetry.evidence.check.pages import check_pages
 from telemetry.evidence.check.proofs import ProofCheck
 from telemetry.evidence.check.recorded import check_recorded
 from telemetry.evidence.check.report import UNPROVEN, Findings, OpenCheck, PackReport
@@ -36,7 +38,7 @@ def verify_pack(
     1. The ZIP is in the one form of a pack, and has a manifest that this version reads.
     2. It has exactly the files that the manifest lists, byte for byte.
     3. A key that may vouch for packs signed the manifest.
-    4. Rosters, proofs, content and sample hold, each by what it can be compared with.
+    4. Rosters, proofs, content, sample, date and pages hold, each by what it can be compared with.
 
     Without a policy, signatures are checked with the keys inside the pack: that says only that it is consistent with itself.
 
@@ -78,17 +80,18 @@ def _verify(
     intact = check_files(archive, manifest, findings)
     keys = _keys(archive, intact, findings)
     # 3.
-    SignerCheck(archive, manifest, policy, keys, findings).check()
+    signer = SignerCheck(archive, manifest, policy, keys, findings)
+    signer.check()
     # 4.
     rosters = PackRosters(policy, keys)
     rosters.check(archive, intact, findings)
-    checks = (
-        findings.begin("events"),
-        ProofCheck(policy, keys, rosters, findings),
-        ContentCheck(intact, manifest.attested_by, opener, findings),
-    )
+    proofs = ProofCheck(policy, keys, rosters, findings)
+    contents = ContentCheck(intact, manifest.attested_by, opener, findings)
+    checks = (findings.begin("events"), signer, proofs, contents)
     _check_events(archive, manifest, intact, checks, progress)
+    check_date(manifest, (*proofs.signed_at, *rosters.signed_at), findings)
     check_sample(archive, manifest, intact, findings)
+    check_pages(archive, intact, findings)
     check_recorded(archive, manifest, intact, findings)
     return findings.report(manifest)
 
@@ -121,11 +124,11 @@ def _check_events(
     archive: Archive,
     manifest: Manifest,
     intact: frozenset[str],
-    checks: tuple[OpenCheck, ProofCheck, ContentCheck],
+    checks: tuple[OpenCheck, SignerCheck, ProofCheck, ContentCheck],
     progress: ProgressDisplay,
 ) -> None:
     """Check one event after the other: together their records may not fit into memory."""
-    named, proofs, contents = checks
+    named, signer, proofs, contents = checks
     with progress.step("checking events", total=len(manifest.events)) as step:
         for event in manifest.events:
             proof = None
@@ -134,6 +137,9 @@ def _check_events(
                 named.add(MANIFEST, reason, exit_code=UNPROVEN)
             elif EventFolder.PROOFS.file_of(event.id) in intact:
                 proof = proofs.check(archive, event)
+                reason = signer.why_not_for(proof.record.checkpoint.source) if proof is not None else ""
+                if reason:
+                    named.add(EventFolder.PROOFS.file_of(event.id), reason)
             if EventFolder.EVENTS.file_of(event.id) in intact:
                 contents.check(archive, event, proof)
             step.advance()

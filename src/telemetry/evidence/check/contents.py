@@ -6,7 +6,7 @@ import hmac
 from collections import Counter
 
 from telemetry.evidence.check.proofs import CheckedProof
-from telemetry.evidence.check.report import UNOPENED, Findings
+from telemetry.evidence.check.report import UNOPENED, UNPROVEN, Findings
 from telemetry.evidence.pack.archive import Archive
 from telemetry.evidence.pack.content import EventContent, decode_content, event_json
 from telemetry.evidence.pack.manifest import EventFacts
@@ -47,7 +47,7 @@ class ContentCheck:
         2. It is what the clear part of the proven record says, byte for byte: id, type, time, source, producer, sequence,
            the hash of its Kafka key, and every field that is projected outside.
         3. Of a record in the clear, the content is in the proven record itself.
-        4. Of a disclosable event, the service committed to this content when it logged it.
+        4. Of a disclosable event, the service committed to this content when it logged it: who can open it, can disclose it.
         5. With an opener: the sealed record opens to exactly this content.
         """
         name = EventFolder.EVENTS.file_of(event.id)
@@ -73,6 +73,9 @@ class ContentCheck:
         # 4.
         if event.content == "disclosed":
             self._disclosed(archive, event, proof, content)
+        elif message.commitment is not None:
+            reason = "is attested alone: the record commits to its content, and the disclosure that would prove it was left out"
+            self._check.add(name, reason, exit_code=UNPROVEN)
         # 5.
         if self._opener is not None:
             self._open(self._opener, name, decoded, proof, content)

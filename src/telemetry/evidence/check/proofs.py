@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
+from datetime import datetime
 from typing import NamedTuple
 
 from telemetry.evidence.check.report import UNPROVEN, Findings
@@ -12,7 +14,8 @@ from telemetry.evidence.pack.keys import PackKeys
 from telemetry.evidence.pack.manifest import EventFacts
 from telemetry.evidence.pack.names import EventFolder
 from telemetry.exceptions import TamperedError, TelemetryError
-from telemetry.format.proof.inclusion import ProvenRecord, verify_proof
+from telemetry.format.proof.inclusion import ProvenRecord, decode_proof, verify_proof
+from telemetry.format.proof.signed_note import parse_note
 from telemetry.reader.trust import Judgement, TimeBasis, TrustPolicy
 
 
@@ -44,6 +47,7 @@ class ProofCheck:
         self._rosters = rosters
         self._check = findings.begin("proofs")
         self._held = 0
+        self._signed_at: set[str] = set()
         self._bases: Counter[TimeBasis] = Counter()
 
     def check(self, archive: Archive, event: EventFacts) -> CheckedProof | None:
@@ -51,19 +55,23 @@ class ProofCheck:
 
         1. The path leads from the sealed record to the root that the checkpoint names, and a key signed the checkpoint.
         2. The record is that of the event.
-        3. The key may sign for the record's source at that time. One that was revoked later is believed only if a witness
+        3. The keys that the manifest names have signed it.
+        4. The key may sign for the record's source at that time. One that was revoked later is believed only if a witness
            saw the checkpoint before: nothing else says when it signed.
         """
         name = EventFolder.PROOFS.file_of(event.id)
         try:
             # 1.
-            record = verify_proof(archive.read(name), self._trusted)
+            data = archive.read(name)
+            record = verify_proof(data, self._trusted)
             # 2.
             found = record.message.attributes["id"]
             if found != event.id:
                 message = f"it is the proof of event {found}"
                 raise TamperedError(message)
             # 3.
+            _require_named(event, data)
+            # 4.
             believed = self._believed(record)
         except TelemetryError as exc:
             self._check.add(name, f"does not prove event {event.id}: {exc}")
@@ -73,8 +81,14 @@ class ProofCheck:
             self._check.add(name, reason, exit_code=UNPROVEN)
             return None
         self._held += 1
+        self._signed_at.add(record.checkpoint.time)
         self._bases.update(each.time_basis for each in believed[:1] if each.is_dated)
         return CheckedProof(record, believed)
+
+    @property
+    def signed_at(self) -> Collection[datetime]:
+        """When the checkpoints of the proofs that hold were signed, as they state it."""
+        return [datetime.fromisoformat(time) for time in self._signed_at]
 
     def conclude(self, events: int) -> None:
         """Conclude the check.
@@ -101,3 +115,11 @@ class ProofCheck:
     def _lacks_clock(self, judgement: Judgement) -> bool:
         is_revoked = self._policy is not None and self._policy.is_revoked(judgement.key)
         return is_revoked and judgement.is_self_asserted
+
+
+def _require_named(event: EventFacts, data: bytes) -> None:
+    signed = {line.label for line in parse_note(decode_proof(data).checkpoint).signatures}
+    absent = [name for name in event.signers if name not in signed]
+    if absent:
+        message = f"the manifest says that {absent[0]} signed it, and the proof has no such signature"
+        raise TamperedError(message)

@@ -29,6 +29,8 @@ def check_recorded(archive: Archive, manifest: Manifest, intact: frozenset[str],
         check.add(REPORT, "is missing or was altered: the verification of the trail is not in the pack")
     elif _facts(archive.read(REPORT)) != facts:
         check.add(REPORT, "says something else of the trail than the manifest")
+    elif facts.checked_at != manifest.created:
+        check.add(REPORT, f"is of {facts.checked_at}, and the pack of {manifest.created}")
     detail = f"{facts.verdict} at {facts.checked_at}, {facts.records:,} records: by the word of the exporter"
     check.note(detail)
 

@@ -36,6 +36,7 @@ class SignerCheck:
         self._manifest = manifest
         self._policy = policy
         self._keys = keys
+        self._accepted: list[PublicKey] = []
         self._check = findings.begin(SIGNER)
 
     def check(self) -> None:
@@ -47,6 +48,23 @@ class SignerCheck:
         4. The manifest names that key.
         """
         self._check.conclude(self._detail())
+
+    def why_not_for(self, source: str) -> str:
+        """Return why no key that signed may vouch for what a source logged; empty if one may, or nothing says whose they are.
+
+        Args:
+            source: Source of a proven record.
+        """
+        if self._policy is None or not self._accepted:
+            return ""
+        # Each entry of the key by its own dates. It vouches for several services, so it is bound to none of them.
+        policy = TrustPolicy(self._policy.keys, late=self._policy.late)
+        statement = Statement(roles=AUDITORS, source=source, signed_at=self._manifest.created)
+        judgements = [policy.judge(key, statement) for key in self._accepted]
+        if any(each.accepted for each in judgements):
+            return ""
+        reasons = "; ".join(f"{each.signer}: {each.why}" for each in judgements)
+        return f"is of {source}, and the signer of the manifest may not vouch for that ({reasons})"
 
     def _detail(self) -> str:
         claimed = self._manifest.attested_by
@@ -90,10 +108,13 @@ class SignerCheck:
             reason = f"signed by {', '.join(labels)}, a key of the pack itself; name whom you trust with --trust"
             self._check.add("", f"consistent with itself, signer not known: {reason}", exit_code=UNPROVEN)
             return labels, reason
-        return _accepted(self._policy, require_signed(note, self._policy.candidates()), stated)
+        accepted = _accepted(self._policy, require_signed(note, self._policy.candidates()), stated)
+        self._accepted = [each.key for each in accepted]
+        words = "; ".join(f"{each.signer}: {each.why}" for each in accepted)
+        return [each.signer for each in accepted], f"signed at {stated.time} by {words}"
 
 
-def _accepted(policy: TrustPolicy, signers: Iterable[PublicKey], stated: ManifestNote) -> tuple[list[str], str]:
+def _accepted(policy: TrustPolicy, signers: Iterable[PublicKey], stated: ManifestNote) -> list[Judgement]:
     statement = Statement(roles=AUDITORS, source="", signed_at=stated.time)
     judgements = [policy.judge(key, statement) for key in signers]
     accepted = [each for each in judgements if each.accepted and not policy.is_revoked(each.key)]
@@ -101,8 +122,7 @@ def _accepted(policy: TrustPolicy, signers: Iterable[PublicKey], stated: Manifes
         reasons = "; ".join(f"{each.signer}: {_why_not(each)}" for each in judgements)
         message = f"no key that signed the manifest may vouch for a pack ({reasons})"
         raise TamperedError(message)
-    words = "; ".join(f"{each.signer}: {each.why}" for each in accepted)
-    return [each.signer for each in accepted], f"signed at {stated.time} by {words}"
+    return accepted
 
 
 def _why_not(judgement: Judgement) -> str:

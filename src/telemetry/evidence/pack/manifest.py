@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import re
 from typing import Annotated, Any, Literal
 
@@ -11,7 +12,7 @@ import msgspec
 
 from telemetry.evidence.pack.names import MANIFEST, NOTE, is_name
 from telemetry.exceptions import FormatError
-from telemetry.format.calendar_time import has_time_form
+from telemetry.format.calendar_time import has_time_form, is_in_calendar
 from telemetry.format.uuid7 import is_uuid
 
 FORMAT = "telemetry-evidence-pack"
@@ -203,7 +204,9 @@ def decode_manifest(data: bytes) -> Manifest:
             message = f"{MANIFEST} is not that of a pack of version {VERSION}; a newer release may read it"
             raise FormatError(message)
         manifest = _decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        # Of a member that is there twice, one program shows the first and the next one the last.
+        json.loads(data, object_pairs_hook=_once)
+    except (msgspec.DecodeError, ValueError, RecursionError) as exc:
         message = f"{MANIFEST} is not in the form of an evidence pack"
         raise FormatError(message) from exc
     _require_listed(manifest)
@@ -213,14 +216,22 @@ def decode_manifest(data: bytes) -> Manifest:
 def _require_listed(manifest: Manifest) -> None:
     """Check what the types do not say: one time, and lists whose members are ids and names, ascending."""
     ids, names = [event.id for event in manifest.events], [file.name for file in manifest.files]
-    if not has_time_form(manifest.created):
+    if not has_time_form(manifest.created) or not is_in_calendar(manifest.created):
         _refuse("its time is not RFC 3339 in UTC")
+    if not ids:
+        _refuse("it names no event")
     if ids != sorted(set(ids)) or not all(map(is_uuid, ids)):
         _refuse("its events are not ids in ascending order, each once")
     if names != sorted(set(names)) or not all(map(is_name, names)) or MANIFEST in names or NOTE in names:
         _refuse("its files are not names of a pack in ascending order, each once")
     if not all(_DIGEST.fullmatch(file.sha256) for file in manifest.files):
         _refuse("a digest of it is not 64 hexadecimal digits")
+
+
+def _once(members: list[tuple[str, Any]]) -> None:
+    if len({name for name, _ in members}) < len(members):
+        message = "a member is there twice"
+        raise ValueError(message)
 
 
 def _refuse(reason: str) -> None:
