@@ -19,7 +19,7 @@ MAX_OPEN = 16
 MAX_OPEN_OF_ONE = 4
 """Those of one person: nobody keeps the others from their turn."""
 MAX_KEPT = 50
-MAX_WEIGHT = 256 * 1024 * 1024
+MAX_WEIGHT = 128 * 1024 * 1024
 """Bytes of all outcomes together; the oldest give way, and their jobs say so."""
 
 

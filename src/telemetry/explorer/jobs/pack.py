@@ -19,7 +19,7 @@ from telemetry.explorer.jobs.trail_source import TrailSource
 from telemetry.reader import EventFilter
 from telemetry.reader.trust import TrustPolicy
 
-MAX_PACK_BYTES = 128 * 1024 * 1024
+MAX_PACK_BYTES = 64 * 1024 * 1024
 """Bytes of one pack: it is built in memory, because a disk would keep its content."""
 RUNNING_SECONDS = 600.0
 """A producer whose last checkpoint is at most this old is treated as still running: one that logs nothing signs again

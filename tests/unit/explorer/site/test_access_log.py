@@ -52,7 +52,9 @@ async def test_sealed_viewer_sees_no_looks(explorer: Explorer) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["type=work", "since=yesterday", "no=1", "after=x", "user=a&user=b&x=y", f"user={'x' * 3_000}"]
+    "query",
+    ["type=work", "since=yesterday", "no=1", "after=x", "user=a&user=b&x=y", f"user={'x' * 3_000}"],
+    ids=["type", "time", "unknown", "cursor", "twice", "long"],
 )
 async def test_odd_filter_looks_for_nothing(explorer: Explorer, query: str) -> None:
     answer = await explorer.visitor().get(f"/access?{query}")

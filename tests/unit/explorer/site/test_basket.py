@@ -114,7 +114,11 @@ async def test_endless_search_is_remembered_in_part(trail: SignedTrail, explorer
     assert (await visitor.get("/basket")).status_code == 200
 
 
-@pytest.mark.parametrize("size", ["0", "-1", "1001", "x", "", "9" * 5_000, "٣", "1e2"])
+@pytest.mark.parametrize(
+    "size",
+    ["0", "-1", "1001", "x", "", "9" * 5_000, "٣", "1e2"],
+    ids=["zero", "negative", "large", "word", "empty", "endless", "arabic", "exponent"],
+)
 async def test_odd_size_of_a_sample_draws_nothing(explorer: Explorer, size: str) -> None:
     visitor = explorer.visitor()
 
@@ -125,7 +129,11 @@ async def test_odd_size_of_a_sample_draws_nothing(explorer: Explorer, size: str)
     assert not basket_of(explorer, visitor)
 
 
-@pytest.mark.parametrize("event", ["x", "../../etc/passwd", "<script>alert(1)</script>", "a" * 100_000])
+@pytest.mark.parametrize(
+    "event",
+    ["x", "../../etc/passwd", "<script>alert(1)</script>", "a" * 100_000],
+    ids=["word", "path", "markup", "long"],
+)
 async def test_odd_event_is_not_added(explorer: Explorer, event: str) -> None:
     visitor = explorer.visitor()
 

@@ -63,7 +63,11 @@ async def test_job_of_another_person_is_hidden(trail: SignedTrail, explorer: Exp
         assert hidden.status_code == 404
 
 
-@pytest.mark.parametrize("odd", ["x", "0198c0de-0000-7000-8000-00000000000g", "%3Cscript%3E", "%E2%80%AE", "a" * 3_000])
+@pytest.mark.parametrize(
+    "odd",
+    ["x", "0198c0de-0000-7000-8000-00000000000g", "%3Cscript%3E", "%E2%80%AE", "a" * 3_000],
+    ids=["word", "no digit", "markup", "bidi", "long"],
+)
 async def test_odd_id_is_refused_without_echo(explorer: Explorer, odd: str) -> None:
     visitor = explorer.visitor()
 

@@ -46,7 +46,9 @@ async def test_report_is_saved_as_page_and_values(explorer: Explorer) -> None:
     assert values.headers["x-content-type-options"] == "nosniff"
 
 
-@pytest.mark.parametrize("seconds", ["-1", "nan", "x" * 10_000, "٣", "<b>"])
+@pytest.mark.parametrize(
+    "seconds", ["-1", "nan", "x" * 10_000, "٣", "<b>"], ids=["negative", "nan", "long", "arabic", "markup"]
+)
 async def test_odd_seconds_start_nothing(explorer: Explorer, seconds: str) -> None:
     visitor = explorer.visitor()
 
@@ -70,7 +72,11 @@ async def test_without_trust_the_page_says_what_to_give(trail: SignedTrail) -> N
     assert answer.status_code == 400
 
 
-@pytest.mark.parametrize("number", ["0", "2", "-1", "1e1", "999999999999", "9" * 5_000, "٣", "x", "%00", "1%2F..%2F.."])
+@pytest.mark.parametrize(
+    "number",
+    ["0", "2", "-1", "1e1", "999999999999", "9" * 5_000, "٣", "x", "%00", "1%2F..%2F.."],
+    ids=["zero", "next", "negative", "exponent", "large", "endless", "arabic", "word", "nul", "path"],
+)
 async def test_forged_number_finds_no_run(explorer: Explorer, number: str) -> None:
     visitor = explorer.visitor()
     await visitor.finished((await visitor.post("/verification")).headers["location"])
