@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -113,6 +115,29 @@ def test_sealed_copy_needs_neither_kafka_nor_key(trail: ReadableTrail, tmp_path:
     assert refused == [403, 403]
 
 
+def test_time_of_logging_decides_what_is_read(trail: ReadableTrail, tmp_path: Path) -> None:
+    times = sorted(str(event["time"]) for event in trail.tail())
+    copy = tmp_path / "copy.jsonl"
+    assert trail.run("export", "--sealed", "--out", str(copy)).code == 0
+    within = ("--file", str(copy), "--since", times[2], "--until", times[4])
+
+    with ExploreProcess(tmp_path, "-c", str(trail.file), *within) as explorer:
+        explorer.enter()
+        explorer.wait_until_read(3)
+        overview = explorer.shown("/")
+
+    assert "in the streams of producers" not in overview
+
+
+def test_end_of_time_holds_for_late_arrivals(trail: ReadableTrail, tmp_path: Path) -> None:
+    until_ = sorted(str(event["time"]) for event in trail.tail())[4]
+
+    # The topic is read a week further: so long after its call an event may have arrived.
+    with ExploreProcess(tmp_path, "-c", str(trail.file), "--until", until_) as explorer:
+        explorer.enter()
+        explorer.wait_until_read(5)
+
+
 def test_new_events_appear(trail: ReadableTrail, tmp_path: Path) -> None:
     with ExploreProcess(tmp_path, "-c", str(trail.file)) as explorer:
         explorer.enter(reason="ticket 7")
@@ -130,6 +155,39 @@ def test_kafka_that_is_away_is_said_and_not_fatal(tmp_path: Path) -> None:
         explorer.enter()
         until(lambda: "cannot be read at present" in explorer.shown("/"), what="the page says so", timeout=120)
         assert explorer.end() == 0
+
+
+def test_ten_megabytes_of_address_end_one_connection(trail: ReadableTrail, tmp_path: Path) -> None:
+    with ExploreProcess(tmp_path, "-c", str(trail.file)) as explorer:
+        explorer.enter()
+        place = urlsplit(explorer.origin)
+        with socket.create_connection((str(place.hostname), int(place.port or 0))) as connection:
+            connection.settimeout(60)
+            with contextlib.suppress(ConnectionError):
+                connection.sendall(b"GET /search?text=" + b"x" * 10_000_000)
+            with contextlib.suppress(ConnectionError):
+                assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
+        assert explorer.browser.get("/").status_code == 200
+
+
+def test_persons_of_a_proxy_have_no_link(trail: ReadableTrail, tmp_path: Path) -> None:
+    served = tmp_path / "served.toml"
+    grants = (
+        '[explorer_config.proxy]\npeers = ["127.0.0.1"]\n[explorer_config.proxy.grants]\nreader_groups = ["audit"]\n'
+    )
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{found.getsockname()[1]}"
+    urls = f'[explorer_config]\nlisten = "{address}"\npublic_urls = ["{address}"]\n'
+    served.write_text(f"{trail.file.read_text()}\n{urls}{grants}")
+    reader, other = ({"x-forwarded-user": "eve", "x-forwarded-groups": group} for group in ("audit", "sales"))
+
+    with ExploreProcess(tmp_path, "-c", str(served)) as explorer:
+        assert explorer.link == ""
+        answers = [explorer.browser.get("/", headers=headers) for headers in (reader, other, {})]
+
+    assert [answer.status_code for answer in answers] == [200, 403, 401]
+    assert "eve, reader" in answers[0].text
 
 
 @pytest.mark.parametrize(

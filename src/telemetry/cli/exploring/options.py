@@ -115,17 +115,17 @@ class ExploredOptions:
         """Whether new events appear: a range that has an end has none."""
         return self._is_followed and self.reads_topic and not self.until
 
-    def range_of(self, audit: AuditConfig) -> ReadRange:
-        """Return the part of the topic to read.
+    def selected(self, audit: AuditConfig) -> tuple[ReadRange | None, str, str]:
+        """Return the part of the topic to read, None where it is not read, and the times of the first and the last event.
 
         Raises:
             ConfigurationError: The options do not fit together, or a time cannot be read.
         """
-        times = {"since": self.since or None, "until": self.until or None, "late": self._late}
+        options = FilterOptions({"since": self.since or None, "until": self.until or None, "late": self._late})
         # The explorer itself goes on where the range ends, if it follows.
-        within = FilterOptions(times).read_range()
+        within = options.read_range()
         require_fitting(audit, self.origin, self.file, within)
-        return within
+        return within if self.reads_topic else None, options.filter.since, options.filter.until
 
     def policy_of(self, audit: AuditConfig) -> TrustPolicy | None:
         """Return who is trusted; None if nobody is named.

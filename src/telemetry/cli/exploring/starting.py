@@ -62,7 +62,7 @@ def _exploration(
     config, explorer = _configured(load, explored, served, right=chosen)
     audit = config.audit_config
     policy, trust_file = explored.policy_of(audit), explored.trust_file_of(audit)
-    within = explored.range_of(audit)
+    within, since, until = explored.selected(audit)
     shows_content = _shows_content(explorer, chosen)
     return Exploration(
         config=config,
@@ -71,7 +71,9 @@ def _exploration(
             topic=explored.reads_topic,
             fallback=explored.reads_fallback,
             file=explored.file,
-            within=within if explored.reads_topic else None,
+            within=within,
+            since=since,
+            until=until,
             follow=explored.follows,
             sealed=not shows_content,
             trust=policy,

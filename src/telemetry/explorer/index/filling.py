@@ -107,11 +107,11 @@ class IndexFiller:
                 return
             # Only now: until the trail is open, the index shows what it had.
             self._index.begin_pass()
-            progress.opened(with_content=not self._opening.sealed)
+            progress.opened(with_content=not self._opening.sealed, is_from_middle=bool(self._opening.since))
             batch = Batch(self._index, trail)
             watch.begin(batch)
             try:
-                for entry in trail:
+                for entry in filter(self._opening.takes, trail):
                     batch.add(entry)
                 batch.pass_on()
                 batch.judge()

@@ -13,6 +13,7 @@ from telemetry.explorer.index.fill.following_source import FollowingSource
 from telemetry.explorer.index.fill.watched_source import SourceWatch, WatchedSource
 from telemetry.explorer.index.progress import FillProgress
 from telemetry.reader import FileSource, KafkaSource, ReadRange
+from telemetry.reader.entry import Entry, OpenedEvent, SealedEntry
 from telemetry.reader.open.rules import ReadingRules
 from telemetry.reader.sources.source import Source
 from telemetry.reader.trust import TrustPolicy, load_trust_file
@@ -33,6 +34,8 @@ class TrailOpening:
         fallback: Whether the fallback store is read, before the topic.
         file: A file to read instead of both.
         within: The part of the topic that is read; where it ends, nothing is followed.
+        since: Earliest time of events, as they write it; empty for the beginning. The range is by arrival, so it has a few more.
+        until: Latest time of events; empty for no end.
         follow: Whether new events of the topic are waited for when all was read.
         sealed: Whether events stay sealed: no key is needed, and no read is recorded.
         trust: Who is believed; None: the ``trust_file`` of the configuration.
@@ -49,6 +52,8 @@ class TrailOpening:
     fallback: bool = False
     file: Path | None = None
     within: ReadRange | None = None
+    since: str = ""
+    until: str = ""
     follow: bool = True
     sealed: bool = False
     trust: TrustPolicy | None = None
@@ -73,6 +78,16 @@ class TrailOpening:
         within = self.within or ReadRange()
         is_open = within.until is None and within.end_offset is None and within.ends is None
         return self.follow and self.topic and self.file is None and is_open
+
+    def takes(self, entry: Entry) -> bool:
+        """Return whether an entry belongs into the index; what has no time of its own does."""
+        if isinstance(entry, OpenedEvent):
+            time = entry.event.time
+        elif isinstance(entry, SealedEntry):
+            time = entry.time
+        else:
+            return True
+        return time >= self.since and (not self.until or time <= self.until)
 
     @contextmanager
     def opened(self, watch: SourceWatch, progress: FillProgress) -> Iterator[Trail]:

@@ -21,15 +21,17 @@ class FillProgress:
 
     def begin(self) -> None:
         """Note that the sources are going to be read from their beginning."""
+        self.is_from_middle = False
         self.state = IndexState(is_filling=True, is_opened=self.state.is_opened, problem=self.state.problem)
 
-    def opened(self, *, with_content: bool) -> None:
-        """Note that the trail is open, with content or sealed."""
+    def opened(self, *, with_content: bool, is_from_middle: bool = False) -> None:
+        """Note that the trail is open, with content or sealed, and whether its beginning is left out."""
+        self.is_from_middle = self.is_from_middle or is_from_middle
         self.state = replace(self.state, is_opened=with_content or self.state.is_opened)
 
     def expect(self, records: int, *, is_from_middle: bool) -> None:
         """Note that a topic has so many records, and whether there were others before them."""
-        self.is_from_middle = is_from_middle
+        self.is_from_middle = self.is_from_middle or is_from_middle
         self.state = replace(self.state, expected=self.state.expected + records)
 
     def advance(self, records: int) -> None:

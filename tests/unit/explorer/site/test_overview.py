@@ -52,3 +52,27 @@ async def test_watching_ends_with_the_filling() -> None:
         answer = await visitor.get("/filling")
 
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
+
+
+async def test_filling_shows_progress_and_says_that_more_comes() -> None:
+    async with explored_site([opened(an_event(1))]) as explored, explored.visit() as visitor:
+        explored.site.index.progress.begin()
+        explored.site.index.progress.expect(200, is_from_middle=False)
+        explored.site.index.progress.advance(50)
+        page = await visitor.get("/filling")
+        overview = await visitor.shown("/")
+
+    assert page.headers["refresh"] == "2"
+    assert "http-equiv" not in page.text
+    assert "50 of 200" in page.text
+    assert "50 records of 200 so far" in overview
+
+
+async def test_source_that_is_away_is_said_on_every_page() -> None:
+    async with explored_site([opened(an_event(1))]) as explored, explored.visit(reason="ticket 7") as visitor:
+        explored.site.index.progress.failed("no broker answers <b>", is_final=False)
+        pages = [(await visitor.get(path)).text for path in ("/", "/search", "/history/user/ada")]
+
+    for page in pages:
+        assert "no broker answers &lt;b&gt;" in page
+        assert "It is tried again." in page
