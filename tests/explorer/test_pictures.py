@@ -16,10 +16,9 @@ from tests.support.explorer_screens import addresses
 from tests.support.explorer_site import ExplorerSite
 from tests.support.explorer_trail import ExplorerTrail
 
-PICTURED = (
-    *("overview", "search", "event", "history", "verification", "verification-report"),
-    *("proof", "life-line", "basket", "pack", "access-log", "reason"),
-)
+OF_JOBS = ("verification-report", "proof", "life-line", "pack")
+"""What takes seconds: ``make screenshots`` alone makes these. That their pages work is tested with the tasks."""
+PICTURED = ("overview", "search", "event", "history", "verification", "basket", "access-log", "reason", *OF_JOBS)
 _DOCS = Path(__file__).parents[2] / "docs"
 _PICTURES = _DOCS / "pictures" / "explorer"
 _MOST_BYTES = 200 << 10
@@ -34,25 +33,24 @@ def places(explorer: ExplorerSite, chromium: Browser, trail: ExplorerTrail) -> M
     context = explorer.visit(chromium)
     page = context.new_page()
     page.goto("/search?entity=order/77")
-    page.get_by_role("button", name="Add all 6 to evidence").click()
-    page.goto(known["verification"])
-    report = _done(page, "Verify the whole trail", "Save the report")
-    page.goto(known["event"])
-    proof = _done(page, "Verify now", "Save the proof file")
-    page.goto(known["event"])
-    life = _done(page, "Life line", "Back to the event")
-    page.goto("/basket")
-    pack = _done(page, "Build the evidence pack", "Save evidence")
+    page.get_by_role("button", name="to evidence").click()
+    jobs = _run_jobs(page, known) if _WRITES else {}
     context.close()
-    return {
-        **{name: known[name] for name in ("overview", "search", "event", "verification", "basket", "reason")},
-        "history": known["history-entity"],
-        "access-log": known["access"],
-        "verification-report": report,
-        "proof": proof,
-        "life-line": life,
-        "pack": pack,
-    }
+    shown = {name: known[name] for name in ("overview", "search", "event", "verification", "basket", "reason")}
+    return {**shown, **jobs, "history": known["history-entity"], "access-log": known["access"]}
+
+
+def _run_jobs(page: Page, known: Mapping[str, str]) -> Mapping[str, str]:
+    jobs = {}
+    for name, address, begin, end in (
+        ("verification-report", known["verification"], "Verify the whole trail", "Save the report"),
+        ("proof", known["event"], "Verify now", "Save the proof file"),
+        ("life-line", known["event"], "Life line", "Back to the event"),
+        ("pack", known["basket"], "Build the evidence pack", "Save evidence"),
+    ):
+        page.goto(address)
+        jobs[name] = _done(page, begin, end)
+    return jobs
 
 
 def _done(page: Page, begin: str, end: str) -> str:
@@ -63,7 +61,15 @@ def _done(page: Page, begin: str, end: str) -> str:
 
 
 @pytest.mark.parametrize("screen", PICTURED)
-def test_screen_has_a_picture(
+def test_screen_has_a_picture(screen: str) -> None:
+    file = _PICTURES / f"{screen}.png"
+
+    assert file.is_file() or _WRITES, "run make screenshots"
+    assert f"](pictures/explorer/{file.name})" in (_DOCS / "explorer.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("screen", PICTURED if _WRITES else PICTURED[: -len(OF_JOBS)])
+def test_picture_can_be_made(
     explorer: ExplorerSite, chromium: Browser, places: Mapping[str, str], screen: str, tmp_path: Path
 ) -> None:
     file = (_PICTURES if _WRITES else tmp_path) / f"{screen}.png"
@@ -73,13 +79,10 @@ def test_screen_has_a_picture(
     page.goto(places[screen])
     page.screenshot(path=file, animations="disabled")
     context.close()
-    committed = _PICTURES / file.name
 
     assert 0 < file.stat().st_size < _MOST_BYTES
-    assert committed.is_file(), "run make screenshots"
-    assert committed.stat().st_size < _MOST_BYTES
-    assert f"](pictures/explorer/{file.name})" in (_DOCS / "explorer.md").read_text("utf-8")
 
 
 def test_every_picture_is_of_a_screen() -> None:
-    assert {file.stem for file in _PICTURES.glob("*")} == set(PICTURED)
+    assert _WRITES or {file.stem for file in _PICTURES.glob("*")} == set(PICTURED)
+    assert all(file.stat().st_size < _MOST_BYTES for file in _PICTURES.glob("*"))
