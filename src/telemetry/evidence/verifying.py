@@ -60,6 +60,11 @@ def verify_pack(
     except OSError as exc:
         problem = Problem("FILE", f"the pack cannot be read: {exc.strerror or exc}", "check its path and its mode")
         raise ConfigurationError(problem) from exc
+    except FormatError as exc:
+        # Its form was checked at the beginning.
+        raise ConfigurationError(
+            Problem("FILE", "the pack changed while it was read", "copy it, and try again")
+        ) from exc
 
 
 def _verify(

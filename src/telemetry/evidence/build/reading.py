@@ -76,7 +76,7 @@ def read_selection(
         return ReadSelection(events, selection.population, selection.counts(trail.counts), own)
 
 
-def filters_of(config: TelemetryConfig, request: EvidenceRequest) -> dict[str, object]:
+def _filters_of(config: TelemetryConfig, request: EvidenceRequest) -> dict[str, object]:
     """Return what selects the events, for the record of the read; with the seed of a sample."""
     filters = request.describe(with_text=config.audit_config.encryption_enabled)
     if request.sample is not None:
@@ -124,6 +124,6 @@ def _record(config: TelemetryConfig, request: EvidenceRequest, trail: Trail) -> 
         config,
         Access(reader=request.reader, reason=request.reason, program=request.program),
         sources=[describe(source) for source in trail.sources],
-        filters=filters_of(config, request),
+        filters=_filters_of(config, request),
     )
     return receipt.event_id if receipt is not None else None
