@@ -35,6 +35,7 @@ _VERBS = {
     "telemetry.exported": "took events away",
 }
 """What the events of looks say, by their type."""
+_MAX_COUNT = 10**12
 _MAX_SHOWN = 1_000
 """Characters of conditions that are shown; all of them are on the page of the event."""
 
@@ -109,7 +110,8 @@ def _page(site: Site, request: Request, asked: Asked, *, status: int = 200, foun
 
 def _shown(indexed: IndexedEvent) -> ShownLook:
     (row,), event = shown_rows([indexed]), indexed.event
-    payload: Mapping[str, Any] = event.payload if event is not None else {}
+    # Another program may have written an event of such a type: its payload can be anything.
+    payload = event.payload if event is not None and isinstance(event.payload, dict) else {}
     about = event.entity_id if event is not None and event.entity == "audit_event" else None
     return ShownLook(
         row=row,
@@ -127,8 +129,8 @@ def _what(event_type: str, payload: Mapping[str, Any]) -> str:
     said = _VERBS.get(event_type, event_type)
     for member, words in (("found", "found"), ("events", "events")):
         count = payload.get(member)
-        # From a record that another program may have written: of any kind.
-        if isinstance(count, int) and not isinstance(count, bool):
+        # From a record that another program may have written: of any kind, and of any length.
+        if isinstance(count, int) and not isinstance(count, bool) and 0 <= count <= _MAX_COUNT:
             return f"{said}, {words}: {count:,}"
     return said
 

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from telemetry.explorer.access.right import Right
+from tests.support.explored_site import explored_site
+from tests.support.hostile_events import BIDI, CONTROLS, SCRIPT
+from tests.support.index_entries import an_event, opened
 from tests.unit.explorer.jobs.conftest import SignedTrail
 from tests.unit.explorer.jobs.conftest import trail as trail  # noqa: PLC0414 - a fixture of these tests too
 from tests.unit.explorer.site.visiting import Explorer, explorer_of, text_of
@@ -61,6 +65,30 @@ async def test_odd_filter_looks_for_nothing(explorer: Explorer, query: str) -> N
 
     assert answer.status_code == 400
     assert "user-" not in text_of(answer)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        [SCRIPT],
+        SCRIPT,
+        None,
+        {"found": True, "filters": {"text": SCRIPT + BIDI}, "name": [1], "reason": 7, "signed_in": {}},
+        {"events": 10**400, "description": [SCRIPT] * 5_000, "program": CONTROLS},
+    ],
+    ids=["list", "text", "none", "odd kinds", "huge"],
+)
+async def test_forged_look_is_inert(payload: Any) -> None:
+    forged = an_event(
+        1, event_type="telemetry.read", payload=payload, user_id=SCRIPT, entity="audit_event", entity_id=".."
+    )
+    async with explored_site([opened(forged)]) as explored, explored.visit(reason="ticket 7") as visitor:
+        page = await visitor.get("/access")
+        text = await visitor.shown("/access")
+
+    assert "1 look" in text
+    assert "<script>window.hostile" not in page.text
+    assert "\u202e" not in page.text
 
 
 async def test_blank_fields_are_left_out_of_the_address(explorer: Explorer) -> None:
