@@ -11,7 +11,7 @@ from telemetry.evidence.pack.manifest import Manifest
 from telemetry.evidence.pack.names import MANIFEST, NOTE
 from telemetry.evidence.pack.note import ManifestNote, parse_manifest_note, require_manifest
 from telemetry.exceptions import TamperedError, TelemetryError
-from telemetry.format.proof.signed_note import Note, PublicKey, require_signed
+from telemetry.format.proof.signed_note import Note, PublicKey, require_signed, verify_note
 from telemetry.reader.trust import Judgement, Role, Statement, TrustPolicy
 from telemetry.reader.trust.judgement import label_of
 
@@ -108,7 +108,14 @@ class SignerCheck:
             reason = f"signed by {', '.join(labels)}, a key of the pack itself; name whom you trust with --trust"
             self._check.add("", f"consistent with itself, signer not known: {reason}", exit_code=UNPROVEN)
             return labels, reason
-        accepted = _accepted(self._policy, require_signed(note, self._policy.candidates()), stated)
+        signers = verify_note(note, self._policy.candidates())
+        if not signers:
+            message = (
+                f"no trusted key signed the note; it is signed by {', '.join(line.label for line in note.signatures)}: if you "
+                "know that auditor, add the key to the trust file with the role auditor, or name it with --auditor"
+            )
+            raise TamperedError(message)
+        accepted = _accepted(self._policy, signers, stated)
         self._accepted = [each.key for each in accepted]
         words = "; ".join(f"{each.signer}: {each.why}" for each in accepted)
         return [each.signer for each in accepted], f"signed at {stated.time} by {words}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path, PurePosixPath
@@ -79,8 +81,8 @@ def verify_evidence(
     config = load(fallback_enabled=False, **NO_TOPIC) if open_ else None
     configured = config.audit_config.trust_file if config is not None else None
     policy = _policy(public_key, trust, auditor, configured=configured)
-    if extract is not None and extract.exists():
-        raise ConfigurationError(Problem("--extract", f"{extract} exists already", "choose another name"))
+    if extract is not None:
+        _require_free(extract)
     # Opened once: what is extracted is the file that was checked.
     with _opened(file) as source:
         with _opener(config) as opener:
@@ -147,8 +149,32 @@ def _show(report: PackReport) -> None:
     out.print(f"[{style}]{escape_markup(report.verdict)}[/]")
 
 
+def _require_free(folder: Path) -> None:
+    """Check that a folder of this name can be created: a long verification should not end with that."""
+    try:
+        folder.lstat()
+    except FileNotFoundError:
+        return
+    except OSError as exc:
+        raise _not_created(folder, exc) from exc
+    raise ConfigurationError(Problem("--extract", f"{folder} exists already", "choose another name"))
+
+
 def _extract(source: BinaryIO, folder: Path) -> None:
-    """Write the files of a pack. Their names were checked: none leads out of the folder."""
+    """Write the files of a pack, all of them or none. Their names were checked: none leads out of the folder."""
+    part = folder.with_name(f".{secrets.token_hex(8)}.part")
+    _create_folder(part)
+    try:
+        _write_files(source, part)
+        part.rename(folder)
+    except OSError as exc:
+        raise _not_created(folder, exc) from exc
+    finally:
+        # Nothing is there any more under this name, unless something failed or somebody stopped it.
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _write_files(source: BinaryIO, folder: Path) -> None:
     from telemetry.evidence.pack.archive import Archive
 
     archive = Archive(source)
@@ -163,5 +189,10 @@ def _create_folder(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as exc:
-        problem = Problem("--extract", f"{folder} cannot be created: {exc.strerror}", "choose another place")
-        raise ConfigurationError(problem) from exc
+        raise _not_created(folder, exc) from exc
+
+
+def _not_created(folder: Path, exc: OSError) -> ConfigurationError:
+    return ConfigurationError(
+        Problem("--extract", f"{folder} cannot be created: {exc.strerror}", "choose another place")
+    )
