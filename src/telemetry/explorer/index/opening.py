@@ -116,7 +116,8 @@ class TrailOpening:
 
     def _rules(self) -> ReadingRules:
         audit = self.config.audit_config
-        policy = self.trust
+        # A policy remembers for which service a key has signed first; each pass begins without that.
+        policy = self.trust.afresh() if self.trust is not None else None
         if policy is None and audit.trust_file is not None:
             policy = load_trust_file(audit.trust_file)
         return ReadingRules(
