@@ -18,6 +18,7 @@ from telemetry.explorer.access.visit import form_of, session_of
 from telemetry.explorer.jobs.event_export import EventExport, ExportFormat
 from telemetry.explorer.site.answering.downloads import streamed
 from telemetry.explorer.site.answering.problem_text import problem_text
+from telemetry.explorer.site.asked.recorded import record_search
 from telemetry.explorer.site.asked.sent import read_sent, require_search
 from telemetry.explorer.site.site import Site
 
@@ -36,6 +37,9 @@ def routes(site: Site) -> list[Route]:
             search = require_search(asked)
             whole = await site.turns.run(session, EventExport, site.index, search, form=kind)
         except ConfigurationError as exc:
+            if asked.search is not None:
+                # That it finds nothing, or too much, says what is inside of events, too.
+                await record_search(site, session, asked)
             raise Refused(_BAD, "bad_export", problem_text(exc)) from exc
         except ValueError as exc:
             raise Refused(_BAD, "bad_export", "Choose CSV or JSON lines.") from exc

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from io import BytesIO
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -242,3 +243,37 @@ async def test_export_of_the_pack_is_recorded_first(trail: SignedTrail, explorer
     assert event.payload["events"] == 1
     assert event.payload["description"]["ids"] == [trail.ids[0]]
     assert event.reason == "INC-77"
+
+
+async def test_search_that_fills_the_basket_is_recorded(
+    trail: SignedTrail, explorer: Explorer, policy: TrustPolicy
+) -> None:
+    visitor = explorer.visitor("sampler")
+
+    await visitor.post("/basket/add", {"take-all": "1", "user": "user-3", "type": "work"})
+    await visitor.post("/basket/sample", {"take-size": "2", "user": "user-2", "type": "work"})
+    await visitor.post("/export", {"take-form": "csv", "user": "user-9", "type": "work"})
+
+    wanted = EventFilter(users=frozenset(("sampler",)), types=("telemetry.searched",))
+    looks = [event.payload for event in trail.opened(wanted)]
+    assert [(look["filters"]["users"], look["found"]) for look in looks] == [
+        (["user-3"], 6),
+        (["user-2"], 6),
+        (["user-9"], 0),
+    ]
+
+
+async def test_basket_is_closed_until_the_look_is_recorded(trail: SignedTrail, explorer: Explorer) -> None:
+    visitor = explorer.visitor(reason=None)
+    await visitor.post("/basket/add", {"event": trail.ids[0]})
+    run = explorer.site.turns.run
+
+    async def opened_meanwhile(*args: Any, **kwargs: Any) -> Any:
+        visitor.session.open_content("given in another tab")
+        return await run(*args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(explorer.site.turns, "run", opened_meanwhile)
+        page = text_of(await visitor.get("/basket"))
+
+    assert "user-0" not in page

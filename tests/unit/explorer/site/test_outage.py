@@ -57,3 +57,19 @@ async def test_what_cannot_be_recorded_does_not_leave(tmp_path: Path, signing: S
     assert [answer.status_code for answer in (pack, export, basket, looks)] == [503] * 4
     assert not explorer.site.desk.book.shown_to(visitor.session)
     assert "user-0" not in basket.text + export.text
+
+
+@pytest.mark.parametrize("user", ["user-3", "nobody"])
+async def test_unrecorded_search_tells_nothing_by_the_way(tmp_path: Path, user: str) -> None:
+    with EmbeddedKafka() as kafka:
+        trail = impatient(signed_trail(kafka, tmp_path))
+        async with explorer_of(trail, policy=trail.policy) as explorer:
+            visitor = explorer.visitor()
+            kafka.close()
+
+            added = await visitor.post("/basket/add", {"take-all": "1", "user": user})
+            drawn = await visitor.post("/basket/sample", {"take-size": "1", "user": user})
+            exported = await visitor.post("/export", {"take-form": "csv", "user": user})
+
+    assert [answer.status_code for answer in (added, drawn, exported)] == [503] * 3
+    assert not explorer.site.desk.baskets.of(visitor.session).ids

@@ -27,17 +27,23 @@ _MAX_CONDITIONS = 2_000
 """Characters of what was searched for, as JSON; the record of the search has all of it."""
 
 
+def add_named(site: Site, request: Request) -> int:
+    """Add the events that a form names; return how many are new.
+
+    Raises:
+        ConfigurationError: They do not fit into the basket, or one is no id of an event.
+    """
+    return site.desk.baskets.of(session_of(request)).add(form_of(request).all("event"))
+
+
 def add_found(site: Site, request: Request) -> int:
-    """Add the events that a form names, or all that its search finds; return how many are new.
+    """Add all events that the search of a form finds; return how many are new. The search has been recorded.
 
     Raises:
         ConfigurationError: They do not fit into the basket, or the search cannot be used.
     """
     form, session = form_of(request), session_of(request)
     basket = site.desk.baskets.of(session)
-    single = form.all("event")
-    if single:
-        return basket.add(single)
     if not form.get("take-all"):
         raise ConfigurationError(Problem("event", "is missing", "add it from the page of an event"))
     asked = read_sent(form, is_open=session.is_open)
@@ -50,7 +56,7 @@ def add_found(site: Site, request: Request) -> int:
 
 
 def draw_sample(site: Site, request: Request) -> int:
-    """Draw a random sample of what a search finds, and add it; return how many events are new.
+    """Draw a random sample of what a search finds, and add it; return how many are new. The search has been recorded.
 
     The seed comes from the system's random numbers before anything is drawn: nobody can choose it.
 

@@ -12,14 +12,15 @@ from telemetry.evidence import MAX_EVENTS
 from telemetry.exceptions import ConfigurationError
 from telemetry.explorer.access.right import Right
 from telemetry.explorer.access.route import require
-from telemetry.explorer.access.session import Session
 from telemetry.explorer.access.visit import form_of, session_of
 from telemetry.explorer.jobs.pack import PackWork
 from telemetry.explorer.site.answering.downloads import download
 from telemetry.explorer.site.answering.problem_text import problem_text
 from telemetry.explorer.site.answering.rows import ShownRow, shown_rows
 from telemetry.explorer.site.asked.command_line import quoted
-from telemetry.explorer.site.basket.filling import add_found, draw_sample
+from telemetry.explorer.site.asked.recorded import record_search
+from telemetry.explorer.site.asked.sent import read_sent
+from telemetry.explorer.site.basket.filling import add_found, add_named, draw_sample
 from telemetry.explorer.site.site import Site
 from telemetry.pages.addresses import own_url
 
@@ -48,7 +49,8 @@ def routes(site: Site) -> list[Route]:
 
     @require(Right.READ)
     async def add(request: Request) -> Response:
-        return await _change(site, request, "added", add_found)
+        change = add_named if form_of(request).all("event") else add_found
+        return await _change(site, request, "added", change)
 
     @require(Right.READ)
     async def sample(request: Request) -> Response:
@@ -74,8 +76,12 @@ def routes(site: Site) -> list[Route]:
 
 
 async def _change(site: Site, request: Request, what: str, change: Callable[[Site, Request], int]) -> Response:
+    session = session_of(request)
     try:
-        events = await site.turns.run(session_of(request), change, site, request)
+        if change is not add_named:
+            # Before anything is told: how many events are added is what the search finds.
+            await record_search(site, session, read_sent(form_of(request), is_open=session.is_open))
+        events = await site.turns.run(session, change, site, request)
     except ConfigurationError as exc:
         return await basket_page(site, request, problem=problem_text(exc))
     return RedirectResponse(own_url("/basket", **{what: events}), _SEE_OTHER)
@@ -90,13 +96,15 @@ async def basket_page(site: Site, request: Request, *, problem: str = "") -> Res
         problem: Why something could not be done; empty if nothing failed.
     """
     session = session_of(request)
+    # Asked once: the session may be opened while this waits, and then nothing would have recorded the look.
+    is_open = session.is_open
     basket = site.desk.baskets.of(session)
     start = 0 if problem else _start(request)
     shown = basket.ids[start : start + PAGE_ROWS]
-    if session.is_open and shown:
+    if is_open and shown:
         # Anyone can put any id into the basket, so that what the page tells about it is a look of its own.
         await site.looks.searched(session, {"basket": list(shown)}, len(shown))
-    rows = await site.turns.run(session, _rows, site, session, shown)
+    rows = await site.turns.run(session, _rows, site, shown, with_content=is_open)
     last = start + PAGE_ROWS
     return site.pages.page(
         request,
@@ -116,11 +124,11 @@ async def basket_page(site: Site, request: Request, *, problem: str = "") -> Res
     )
 
 
-def _rows(site: Site, session: Session, ids: tuple[str, ...]) -> list[ShownRow | None]:
+def _rows(site: Site, ids: tuple[str, ...], *, with_content: bool) -> list[ShownRow | None]:
     """Return the row of each event, of several the one that is proven; None where none is in memory."""
     rows: list[ShownRow | None] = []
     for event_id in ids:
-        found = site.index.event(event_id, with_content=session.is_open)
+        found = site.index.event(event_id, with_content=with_content)
         rows.append(shown_rows(found[:1])[0] if found else None)
     return rows
 
