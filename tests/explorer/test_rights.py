@@ -77,6 +77,13 @@ def test_address_is_worth_nothing_without_session(stranger: BrowserContext, trai
         assert answer.status in {401, 403} or urlsplit(answer.url).path == "/sign-in", path
 
 
+def test_stranger_learns_nothing_of_the_trail(stranger: BrowserContext, trail: ExplorerTrail) -> None:
+    for path in ("/", "/sign-in", "/enter/x", "/nothing", "/healthz"):
+        shown = stranger.request.get(path).text()
+        assert trail.topic not in shown, path
+        assert "in memory" not in shown, path
+
+
 def test_used_link_opens_nothing(stranger: BrowserContext, explorer: ExplorerSite) -> None:
     page = stranger.new_page()
     answer = page.goto(explorer.link)
