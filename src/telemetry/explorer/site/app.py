@@ -36,4 +36,4 @@ def build_app(site: Site) -> ASGIApp:
     Raises:
         TypeError: A route does not say who may use it.
     """
-    return guarded_app(site.access, [route for screen in _SCREENS for route in screen.routes(site)], site.pages)
+    return guarded_app(site.access, [route for each in _SCREENS for route in each.routes(site)], site.pages)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from telemetry.explorer.index.row import Content, IndexedEvent, Row
-from telemetry.explorer.site.answering.links import entity_url, event_url, user_url
+from telemetry.explorer.index.row import IndexedEvent, Row
+from telemetry.explorer.site.answering.links import event_url, user_url
 from telemetry.pages.event import sentence
 from telemetry.pages.marks import FOREIGN, NOT_SEALED, Mark, proof_mark, record_marks
 from telemetry.reader.entry import Proven
@@ -22,13 +22,10 @@ class ShownRow:
         event_type: What happened.
         service: CloudEvents source.
         sentence: What happened, in a sentence; empty where its content is not shown.
-        outcome: Outcome; empty without one.
         marks: What is proven of it, and what is not.
         url: Address of the event.
         user_url: Address of the user's history; empty where it is not shown.
-        entity_url: Address of the history of the thing acted upon; empty where there is none.
         user: The user; empty where it is not shown.
-        entity: The thing; empty where there is none.
     """
 
     event_id: str
@@ -36,13 +33,10 @@ class ShownRow:
     event_type: str
     service: str
     sentence: str
-    outcome: str
     marks: tuple[Mark, ...]
     url: str
     user_url: str
-    entity_url: str
     user: str
-    entity: str
 
 
 def shown_rows(events: Sequence[IndexedEvent]) -> list[ShownRow]:
@@ -68,19 +62,15 @@ def content_mark(row: Row) -> Mark | None:
 
 def _shown(indexed: IndexedEvent) -> ShownRow:
     row, event = indexed.row, indexed.event
-    content = row.content or Content(user_id="")
-    kind = content.entity or ""
+    user = row.content.user_id if row.content is not None else ""
     return ShownRow(
         event_id=row.event_id,
         time=row.time,
         event_type=row.event_type,
         service=row.service,
         sentence="" if event is None else sentence(event),
-        outcome=content.outcome or "",
         marks=row_marks(row),
         url=event_url(row.event_id),
-        user_url=user_url(content.user_id) if content.user_id else "",
-        entity_url=entity_url(kind, content.entity_id) if kind else "",
-        user=content.user_id,
-        entity=f"{kind}/{content.entity_id}" if kind and content.entity_id else kind,
+        user_url=user_url(user) if user else "",
+        user=user,
     )
