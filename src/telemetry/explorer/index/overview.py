@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from telemetry.reader.entry import Place
+from telemetry.reader.entry import Place, Proven
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +70,8 @@ class Outage:
         began: Time of the mark at the beginning.
         ended: Time of the mark at the end; None if there is none yet.
         event_id: Id of the event that marks the beginning.
+        proven: Whether that event is proven.
+        is_sealed: Whether it was sealed; anyone who may write to the topic could have written one that was not.
     """
 
     service: str
@@ -77,20 +79,28 @@ class Outage:
     began: str
     ended: str | None
     event_id: str
+    proven: Proven
+    is_sealed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
     """Somebody who read the trail. Without content there are none: who reads is sealed.
 
+    What is proven of a name and what is not are different readers: a forged event adds nothing to what is proven.
+
     Attributes:
         name: Name under which the reads were recorded.
+        proven: Whether the events that say so are proven.
+        is_sealed: Whether they were sealed.
         reads: How often the trail was opened.
         looks: Searches, opened events and exports in the explorer.
         last: Time of the last of them.
     """
 
     name: str
+    proven: Proven
+    is_sealed: bool
     reads: int
     looks: int
     last: str
@@ -126,8 +136,8 @@ class Overview:
         more_services: How many other services there are.
         gaps: Gaps, the longest first, bounded in number.
         more_gaps: How many other gaps there are.
-        outages: Outages, the newest first, bounded in number.
-        readers: Who read, the last one first, bounded in number.
+        outages: Outages: what is proven first, and the newest first; bounded in number.
+        readers: Who read: what is proven first, and the last one first; bounded in number.
         proven: Events that a checkpoint of a trusted key proves.
         pending: Events that nothing proves yet, where keys are trusted.
         refuted: Events in whose place a trusted key has signed another record.

@@ -13,6 +13,7 @@ from telemetry.explorer.index.store.columns import Rows, Value
 from telemetry.explorer.index.store.line import FOREIGN, SEALED
 from telemetry.explorer.index.store.segment import NO, PENDING, PROVEN, Segment
 from telemetry.reader.entry import Proven
+from telemetry.reader.trust.policy import READER_SERVICE, service_of
 
 READ = "telemetry.read"
 LOOKS = ("telemetry.searched", "telemetry.viewed", "telemetry.exported")
@@ -27,8 +28,10 @@ _MARKS = (_ENTERED, _LEFT, _STOPPED)
 
 Stream = tuple[Value, Value]
 """Service and producer."""
-_Mark = tuple[str, str, str, str, str]
-"""Time, service, producer, type, event id."""
+_Mark = tuple[str, str, str, str, str, Proven, bool]
+"""Time, service, producer, type, event id, whether it is proven, whether it was sealed."""
+_BELIEVED = (Proven.YES, Proven.NOT_JUDGED, Proven.PENDING, Proven.NO)
+"""What is proven first: forged events push nothing out of a bounded list."""
 
 
 @dataclass(slots=True)
@@ -57,7 +60,7 @@ class Survey:
         self._streams: defaultdict[Stream, list[int]] = defaultdict(list)
         self._verdicts: Counter[int] = Counter()
         self._marks: list[_Mark] = []
-        self._readers: dict[str, Reader] = {}
+        self._readers: dict[tuple[str, Proven, bool], Reader] = {}
         self._clear = self._foreign = 0
         self._kept: list[tuple[Segment, Rows]] = []
         for segment in segments:
@@ -84,8 +87,8 @@ class Survey:
             more_services=len(lives) - len(shown),
             gaps=nlargest(MOST_GAPS, gaps, key=lambda gap: gap.length),
             more_gaps=max(0, len(gaps) - MOST_GAPS),
-            outages=nlargest(MOST_OUTAGES, self._outages(), key=lambda outage: outage.began),
-            readers=nlargest(MOST_READERS, self._readers.values(), key=lambda reader: reader.last),
+            outages=nlargest(MOST_OUTAGES, self._outages(), key=lambda outage: (*_worth(outage), outage.began)),
+            readers=nlargest(MOST_READERS, self._readers.values(), key=lambda reader: (*_worth(reader), reader.last)),
             proven=self._verdicts[PROVEN.index(Proven.YES)],
             pending=self._verdicts[PROVEN.index(Proven.PENDING)],
             refuted=self._verdicts[NO],
@@ -144,16 +147,23 @@ class Survey:
     def _add_marks(self, segment: Segment, rows: Rows) -> None:
         kinds = segment.columns["type" if self._with_content else "clear_type"]
         for row in kinds.having(_MARKS, rows):
+            if segment.proven[row] == NO:
+                continue  # a trusted key has signed another event in its place
             stream = segment.columns["service"][row] or "", segment.columns["producer"][row] or ""
-            self._marks.append((segment.keys.time(row), *stream, kinds[row] or "", segment.keys.event_id(row)))
+            what = kinds[row] or "", segment.keys.event_id(row)
+            self._marks.append((segment.keys.time(row), *stream, *what, *_standing(segment, row)))
 
     def _add_readers(self, segment: Segment, rows: Rows) -> None:
-        kinds, users = segment.columns["type"], segment.columns["user"]
+        kinds, users, services = (segment.columns[name] for name in ("type", "user", "service"))
         for row in kinds.having((READ, *LOOKS), rows):
-            name, is_read = users[row] or "", kinds[row] == READ
-            before = self._readers.get(name)
-            self._readers[name] = Reader(
+            if service_of(services[row] or "") != READER_SERVICE:
+                continue  # only the stream of readers records reads, and only the keys of readers sign it
+            name, is_read, standing = users[row] or "", kinds[row] == READ, _standing(segment, row)
+            before = self._readers.get((name, *standing))
+            self._readers[name, *standing] = Reader(
                 name=name,
+                proven=standing[0],
+                is_sealed=standing[1],
                 reads=(before.reads if before else 0) + is_read,
                 looks=(before.looks if before else 0) + (not is_read),
                 last=segment.keys.time(row),
@@ -212,7 +222,7 @@ class Survey:
     def _outages(self) -> Iterator[Outage]:
         began: dict[Stream, _Mark] = {}
         for mark in sorted(self._marks):
-            time, service, producer, kind, _ = mark
+            time, service, producer, kind = mark[:4]
             if kind == _ENTERED:
                 began.setdefault((service, producer), mark)
             elif (start := began.pop((service, producer), None)) is not None:
@@ -228,5 +238,22 @@ def _streams(segment: Segment, rows: Rows) -> Iterator[Stream]:
 
 
 def _outage(start: _Mark, *, ended: str | None) -> Outage:
-    time, service, producer, _, event_id = start
-    return Outage(service=service, producer=producer, began=time, ended=ended, event_id=event_id)
+    time, service, producer, _, event_id, proven, is_sealed = start
+    return Outage(
+        service=service,
+        producer=producer,
+        began=time,
+        ended=ended,
+        event_id=event_id,
+        proven=proven,
+        is_sealed=is_sealed,
+    )
+
+
+def _standing(segment: Segment, row: int) -> tuple[Proven, bool]:
+    """Return whether a row is proven, and whether it was sealed."""
+    return PROVEN[segment.proven[row]], bool(segment.flags[row] & SEALED)
+
+
+def _worth(seen: Reader | Outage) -> tuple[int, bool]:
+    return -_BELIEVED.index(seen.proven), seen.is_sealed

@@ -24,6 +24,8 @@ from telemetry.explorer.site.answering.rows import ShownRow, shown_rows
 from telemetry.explorer.site.asked.asking import Asked, read_asked
 from telemetry.explorer.site.site import Site
 from telemetry.pages.addresses import own_url
+from telemetry.pages.marks import Mark
+from telemetry.reader.trust.policy import READER_SERVICE, service_of
 
 PAGE_ROWS = 100
 _BAD, _SEE_OTHER = 400, 303
@@ -40,12 +42,21 @@ _MAX_SHOWN = 1_000
 """Characters of conditions that are shown; all of them are on the page of the event."""
 
 
+NOT_A_READER = Mark(
+    "not by a reader",
+    "Looks are recorded in the stream of readers, telemetry-reader, alone: another service says this.",
+    "bad",
+)
+"""Mark of an event that says what a look says, and was logged by a service."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownLook:
     """A look, as the list shows it.
 
     Attributes:
         row: The event that records it.
+        marks: What is proven of it, and what is not.
         what: What was done.
         name: Name of the person; empty where the event has none beside the user.
         reason: Why; empty without a reason.
@@ -56,6 +67,7 @@ class ShownLook:
     """
 
     row: ShownRow
+    marks: tuple[Mark, ...]
     what: str
     name: str
     reason: str
@@ -115,6 +127,7 @@ def _shown(indexed: IndexedEvent) -> ShownLook:
     about = event.entity_id if event is not None and event.entity == "audit_event" else None
     return ShownLook(
         row=row,
+        marks=row.marks if service_of(row.service) == READER_SERVICE else (*row.marks, NOT_A_READER),
         what=_what(row.event_type, payload),
         name=_text(payload, "name"),
         reason=(event.reason if event is not None else None) or _text(payload, "reason"),

@@ -114,12 +114,16 @@ def test_outage_has_an_end_once_it_is_over() -> None:
     assert overview(*entries, opened(mark(4, "stopped", producer=OTHER))).outages[0].ended == time_of(4)
 
 
+def look(number: int, kind: str, user: str, *, service: str = "telemetry-reader") -> AuditEvent:
+    return an_event(number, event_type=f"telemetry.{kind}", user_id=user, service_name=service)
+
+
 def test_readers_are_told_with_content_only() -> None:
     entries = [
-        opened(an_event(1, event_type="telemetry.read", user_id="ada")),
-        opened(an_event(2, event_type="telemetry.read", user_id="bob")),
-        opened(an_event(3, event_type="telemetry.searched", user_id="ada")),
-        opened(an_event(4, event_type="telemetry.viewed", user_id="ada")),
+        opened(look(1, "read", "ada")),
+        opened(look(2, "read", "bob")),
+        opened(look(3, "searched", "ada")),
+        opened(look(4, "viewed", "ada")),
     ]
 
     assert [(each.name, each.reads, each.looks, each.last) for each in overview(*entries).readers] == [
@@ -127,6 +131,39 @@ def test_readers_are_told_with_content_only() -> None:
         ("bob", 1, 0, time_of(2)),
     ]
     assert overview(*entries, with_content=False).readers == []
+
+
+def test_forged_look_stays_apart_from_proven_ones() -> None:
+    readers = overview(
+        opened(look(1, "read", "ada")),
+        opened(look(2, "viewed", "ada"), proven=Proven.NO),
+        opened(look(3, "read", "ada"), sealed=False, proven=Proven.PENDING),
+    ).readers
+
+    assert [(each.proven, each.is_sealed, each.reads, each.looks) for each in readers] == [
+        (Proven.YES, True, 1, 0),
+        (Proven.PENDING, False, 1, 0),
+        (Proven.NO, True, 0, 1),
+    ]
+
+
+def test_look_that_a_service_logged_is_none() -> None:
+    assert overview(opened(look(1, "read", "ada", service="shop"))).readers == []
+
+
+def test_forged_looks_push_no_reader_out() -> None:
+    forged = (opened(look(n, "read", f"x{n}"), proven=Proven.PENDING) for n in range(2, survey.MOST_READERS + 9))
+
+    assert overview(opened(look(1, "read", "ada")), *forged).readers[0].name == "ada"
+
+
+def test_forged_mark_ends_no_outage() -> None:
+    (outage,) = overview(
+        opened(mark(1, "fallback_entered"), proven=Proven.PENDING),
+        opened(mark(2, "fallback_left"), proven=Proven.NO),
+    ).outages
+
+    assert (outage.ended, outage.proven, outage.is_sealed) == (None, Proven.PENDING, True)
 
 
 def test_hidden_mark_stays_hidden() -> None:

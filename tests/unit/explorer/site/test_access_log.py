@@ -95,3 +95,13 @@ async def test_blank_fields_are_left_out_of_the_address(explorer: Explorer) -> N
     answer = await explorer.visitor().get("/access?user=frida&since=&until=")
 
     assert answer.headers["location"] == "/access?user=frida"
+
+
+@pytest.mark.parametrize(("service", "is_marked"), [("shop", True), ("telemetry-reader", False)])
+async def test_look_that_a_service_logged_is_marked(service: str, is_marked: bool) -> None:
+    look = an_event(event_type="telemetry.read", user_id="carol", service_name=service)
+    async with explored_site([opened(look)]) as explored, explored.visit(reason="ticket 7") as visitor:
+        text = await visitor.shown("/access")
+
+    assert "carol" in text
+    assert ("not by a reader" in text) is is_marked

@@ -13,7 +13,7 @@ async def test_overview_leads_to_what_is_wrong() -> None:
         opened(an_event(6), proven=Proven.NO),
         opened(an_event(7), proven=Proven.PENDING),
         damaged(8, reason="its bytes were altered"),
-        opened(an_event(9, event_type="telemetry.read", user_id="mallory")),
+        opened(an_event(9, event_type="telemetry.read", user_id="mallory", service_name="telemetry-reader")),
     ]
     async with explored_site(entries) as explored, explored.visit(reason="ticket 7") as visitor:
         page = await visitor.get("/")
@@ -27,7 +27,7 @@ async def test_overview_leads_to_what_is_wrong() -> None:
 
 
 async def test_closed_session_does_not_see_who_reads() -> None:
-    entries = [opened(an_event(9, event_type="telemetry.read", user_id="mallory"))]
+    entries = [opened(an_event(9, event_type="telemetry.read", user_id="mallory", service_name="telemetry-reader"))]
     async with explored_site(entries, right=Right.READ) as explored, explored.visit() as visitor:
         page = await visitor.get("/")
 
@@ -76,3 +76,14 @@ async def test_source_that_is_away_is_said_on_every_page() -> None:
     for page in pages:
         assert "no broker answers &lt;b&gt;" in page
         assert "It is tried again." in page
+
+
+async def test_forged_reader_and_outage_are_marked() -> None:
+    read = an_event(1, event_type="telemetry.read", user_id="mallory", service_name="telemetry-reader")
+    entered = an_event(2, event_type="telemetry.fallback_entered")
+    entries = [opened(read, sealed=False, proven=Proven.PENDING), opened(entered, proven=Proven.PENDING)]
+    async with explored_site(entries) as explored, explored.visit(reason="ticket 7") as visitor:
+        text = await visitor.shown("/")
+
+    assert "pending not sealed" in text.partition("Who read the trail")[2]
+    assert "pending" in text.partition("no end was logged")[2].partition("Who read the trail")[0]

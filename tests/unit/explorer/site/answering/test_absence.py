@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from telemetry.explorer.index.overview import Gap, Outage, Overview, ServiceLife
 from telemetry.explorer.site.answering.absence import absence_chart
+from telemetry.reader.entry import Proven
 
 FIRST, LAST = "2026-01-01T00:00:00Z", "2026-01-31T00:00:00Z"
 
@@ -40,7 +41,15 @@ def test_nothing_absent_is_no_picture() -> None:
 
 
 def test_gap_and_outage_are_two_marks() -> None:
-    outage = Outage(service="/production/shop", producer="p", began=FIRST, ended=None, event_id="x")
+    outage = Outage(
+        service="/production/shop",
+        producer="p",
+        began=FIRST,
+        ended=None,
+        event_id="x",
+        proven=Proven.YES,
+        is_sealed=True,
+    )
 
     chart = absence_chart(_overview(gaps=[_gap(before=None)], outages=[outage]))
 
