@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from telemetry.config.endpoints import is_this_machine
 
 _PORTS = {"http": 80, "https": 443}
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
+"""A name or an address, and a port (RFC 9110, section 7.2): with anything more, parts of a path would come out of ``Host``."""
 
 
 class Origins:
@@ -49,6 +52,8 @@ class Origins:
 
         Whether the request came over TLS is not compared: a proxy may have ended it.
         """
+        if _HOST.fullmatch(host) is None:
+            return False
         return any(_normal(f"{scheme}://{host}") in self._origins for scheme in _PORTS)
 
     def has_origin(self, origin: str) -> bool:

@@ -69,6 +69,9 @@ async def raw(
         "",
         "[",
         "localhost:1",
+        "127.0.0.1:43121?",
+        "127.0.0.1:43121#",
+        "127.0.0.1:43121/",
     ],
 )
 async def test_other_host_gets_no_page(host: str) -> None:
