@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 from io import BytesIO
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -96,6 +97,17 @@ def test_report_of_another_time_is_refused(filed: Filed) -> None:
     late = rfc3339(filed.site.now + timedelta(seconds=100))
     files = with_manifest(dated(filed.files, late), lambda manifest: manifest.update(created=rfc3339(filed.site.now)))
     assert "verification.json" in filed.findings(files)
+
+
+def test_checkpoint_after_the_pack_proves_nothing(tmp_path: Path) -> None:
+    with EmbeddedKafka() as kafka:
+        site = EvidenceSite(kafka.bootstrap_servers, tmp_path, events=10)
+        site.now -= timedelta(days=1)
+        pack, summary = site.build(EvidenceRequest())
+        report = site.verify(pack)
+
+    assert (summary.exit_code, summary.proven, report.exit_code) == (4, 0, 4)
+    assert all("later than the pack" in reason for _, reason in summary.unproven)
 
 
 def test_auditor_of_other_services_is_refused(filed: Filed) -> None:

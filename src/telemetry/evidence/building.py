@@ -93,7 +93,7 @@ def build_pack(
     target: ByteSink,
     policy: TrustPolicy,
     signer: Signer | None,
-    now: datetime,
+    now: datetime | None = None,
     trust_file: bytes | None = None,
     progress: ProgressDisplay = NO_PROGRESS,
     is_recorded: bool = False,
@@ -112,7 +112,8 @@ def build_pack(
         target: Gets the bytes; nothing but ``write`` is called.
         policy: Who may sign what.
         signer: The auditor's key; None for a pack that nobody signs.
-        now: Present time; the pack states it.
+        now: Time that the pack states; None for the time at which the trail has been read. Events whose checkpoint is later
+            are not proven.
         trust_file: The trust file that says what ``policy`` is, as material for the pack.
         progress: Shows how far it is.
         is_recorded: Whether the caller has recorded the read and the export in the trail.
@@ -130,14 +131,14 @@ def build_pack(
         selected = {each.event_id: each for each in read.events} if read is not None else {}
         # 2.
         prover = PackProver(files, selected, attested_by=attested_by)
-        proven = prover.prove(config, request, policy=policy, progress=progress)
+        proven = prover.prove(config, request, policy=policy, now=now, progress=progress)
         # 3.
         verdict = verify_trail(
             config, request, policy=policy, checkpoints=proven.checkpoints, now=now, progress=progress
         )
         # 4.
         manifest = _Assembly(files, request, read, proven, verdict).manifest(
-            created=rfc3339(now), signer=signer, trust_file=trust_file, attested_by=attested_by
+            created=rfc3339(verdict.at), signer=signer, trust_file=trust_file, attested_by=attested_by
         )
         data = encode_manifest(manifest)
         note = sign_manifest(data, signer, time=manifest.created) if signer is not None else None

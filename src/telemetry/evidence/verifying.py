@@ -94,7 +94,7 @@ def _verify(
     contents = ContentCheck(intact, manifest.attested_by, opener, findings)
     checks = (findings.begin("events"), signer, proofs, contents)
     _check_events(archive, manifest, intact, checks, progress)
-    check_date(manifest, (*proofs.signed_at, *rosters.signed_at), findings)
+    check_date(manifest, proofs.signed_at, findings)
     check_sample(archive, manifest, intact, findings)
     check_pages(archive, intact, findings)
     check_recorded(archive, manifest, intact, findings)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Literal
 
 from telemetry.config import TelemetryConfig
 from telemetry.evidence.build.files import PackFiles
 from telemetry.evidence.build.selection import Selected
+from telemetry.evidence.check.dates import APART
 from telemetry.evidence.pack.content import encode_content
 from telemetry.evidence.pack.manifest import EventFacts
 from telemetry.evidence.pack.names import EventFolder
 from telemetry.evidence.request import EvidenceRequest
-from telemetry.exceptions import TamperedError, VerificationError
+from telemetry.exceptions import IncompleteError, TamperedError, VerificationError
 from telemetry.format.proof.checkpoint import Checkpoint, read_unverified
 from telemetry.format.proof.inclusion import encode_proof
 from telemetry.format.proof.signed_note import PublicKey
@@ -62,7 +64,13 @@ class PackProver:
         self._result = ProvenEvents()
 
     def prove(
-        self, config: TelemetryConfig, request: EvidenceRequest, *, policy: TrustPolicy, progress: ProgressDisplay
+        self,
+        config: TelemetryConfig,
+        request: EvidenceRequest,
+        *,
+        policy: TrustPolicy,
+        now: datetime | None,
+        progress: ProgressDisplay,
     ) -> ProvenEvents:
         """Prove each event; one that cannot be proven is in the pack with the reason.
 
@@ -70,6 +78,7 @@ class PackProver:
             config: Configuration of topic and store.
             request: Names events that were not selected because nothing was opened, and the copy that is read instead.
             policy: Who may sign what.
+            now: Present time; None for that of the clock.
             progress: Shows how far it is.
 
         Raises:
@@ -79,7 +88,7 @@ class PackProver:
         """
         ids = sorted({*request.ids, *self._selected})
         for outcome in prove_events(config, ids, policy=policy, progress=progress, file=request.file):
-            problem = self._problem(outcome)
+            problem = self._problem(outcome, now or datetime.now(UTC))
             content = self._content(outcome.event_id, is_proven=problem is None)
             signers: list[str] = []
             if problem is not None:
@@ -90,10 +99,13 @@ class PackProver:
             self._result.facts.append(EventFacts(id=outcome.event_id, problem=reason, content=content, signers=signers))
         return self._result
 
-    def _problem(self, outcome: ProvenEvent | UnprovenEvent) -> VerificationError | None:
+    def _problem(self, outcome: ProvenEvent | UnprovenEvent, now: datetime) -> VerificationError | None:
         """Return why an event is not proven, or not as it was opened; None if it is."""
         if isinstance(outcome, UnprovenEvent):
             return outcome.error
+        time = read_unverified(outcome.proof.checkpoint)[1].time
+        if datetime.fromisoformat(time) - now > APART:
+            return IncompleteError(f"its checkpoint is dated {time}, which is later than the pack: a clock was wrong")
         event = self._event(outcome.event_id)
         if event is None:
             return None

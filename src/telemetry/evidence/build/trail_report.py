@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from telemetry.config import TelemetryConfig
@@ -38,12 +38,14 @@ class TrailVerdict(NamedTuple):
         scope: What was read, as names and texts.
         rosters: Names and contents of the rosters of the pack.
         witnesses: The keys that signed them.
+        at: When all was read: the date of the pack. Checkpoints that were signed meanwhile are then not after it.
     """
 
     report: VerificationReport
     scope: dict[str, str]
     rosters: dict[str, bytes]
     witnesses: tuple[PublicKey, ...]
+    at: datetime
 
 
 def verify_trail(
@@ -52,7 +54,7 @@ def verify_trail(
     *,
     policy: TrustPolicy,
     checkpoints: Iterable[Checkpoint],
-    now: datetime,
+    now: datetime | None,
     progress: ProgressDisplay,
 ) -> TrailVerdict:
     """Read the whole trail, and judge it as ``telemetry verify`` does.
@@ -62,7 +64,7 @@ def verify_trail(
         request: Names the copy that is read instead, and how long ago a running producer has signed.
         policy: Who may sign what.
         checkpoints: Those of the proofs: rosters that say the same are kept.
-        now: Present time.
+        now: Present time; None for the time at which the trail has been read.
         progress: Shows how far it is.
 
     Raises:
@@ -73,14 +75,16 @@ def verify_trail(
     verifier = _WatchedVerifier(policy, rosters, open_seconds=request.live)
     if request.file is None:
         scope = read_into(verifier, config, progress=progress)
-        report = verifier.report(now=now)
+        at = now or datetime.now(UTC)
+        report = verifier.report(now=at)
     else:
         copied = CopiedTrail(request.file)
         # The name alone: where it was on this machine is nobody's business.
         scope = copied.read(verifier, config, progress=progress) | {"file": ascii(request.file.name)[1:-1]}
-        report = verifier.report(now=now)
+        at = now or datetime.now(UTC)
+        report = verifier.report(now=at)
         report = replace(report, notes=(*copied.notes(), *report.notes))
-    return TrailVerdict(report, scope, rosters.files(), rosters.signers)
+    return TrailVerdict(report, scope, rosters.files(), rosters.signers, at)
 
 
 class _WatchedVerifier(Verifier):

@@ -27,9 +27,6 @@ class PackRosters:
     Args:
         policy: Who may sign what; None where nobody said: the keys of the pack are only consistent with it.
         keys: The keys inside the pack.
-
-    Attributes:
-        signed_at: When those that count were signed.
     """
 
     def __init__(self, policy: TrustPolicy | None, keys: PackKeys) -> None:
@@ -39,7 +36,6 @@ class PackRosters:
         for key in witnesses:
             self._witnesses.setdefault(key.key_id.hex(), []).append(key)
         self._seen: dict[tuple[str, str], list[tuple[float, StreamEntry]]] = {}
-        self.signed_at: list[datetime] = []
 
     def check(self, archive: Archive, intact: Iterable[str], findings: Findings) -> None:
         """Check each roster; one of a witness that is not trusted counts for nothing, and speaks against nothing.
@@ -81,10 +77,9 @@ class PackRosters:
             raise TamperedError(message)
         if signer is None or not self._may_sign(signer, roster):
             return False
-        time = datetime.fromisoformat(roster.time)
-        self.signed_at.append(time)
+        time = datetime.fromisoformat(roster.time).timestamp()
         for entry in stream_entries(roster):
-            self._seen.setdefault((entry.producer, entry.source), []).append((time.timestamp(), entry))
+            self._seen.setdefault((entry.producer, entry.source), []).append((time, entry))
         return True
 
     def _may_sign(self, signer: PublicKey, roster: Roster) -> bool:

@@ -94,7 +94,6 @@ class PackWork:
             target=target,
             policy=self._policy.afresh(),
             signer=SigningKey.load(self._signing.key_path, self._signing.passphrase),
-            now=self._now,
             trust_file=self._trust_file,
             progress=progress,
             is_recorded=True,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -91,7 +90,6 @@ def evidence(
             target=target,
             policy=policy,
             signer=signer,
-            now=datetime.now(UTC),
             trust_file=read_trust_file(trusted) if trusted is not None and not public_key else None,
             progress=Bars(),
         )
