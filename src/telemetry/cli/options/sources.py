@@ -26,6 +26,8 @@ NO_TOPIC = {"kafka_brokers": "localhost:9092", "security_protocol": "PLAINTEXT"}
 """Fields of the configuration where only a file is read: no broker has to be named, and none is asked."""
 
 _PANEL = "Where it is read from"
+_OFFERED = ("await_done", "close", "describe", "done", "locate", "stop")
+"""Methods of the optional protocols of a source."""
 
 
 class Origin(StrEnum):
@@ -62,6 +64,10 @@ class WatchedSource:
         self._source = source
         self._bar = bar
         self._task = task
+        # As attributes: since Python 3.12 ``isinstance`` sees no method of a protocol that ``__getattr__`` finds.
+        for name in _OFFERED:
+            if hasattr(source, name):
+                setattr(self, name, getattr(source, name))
 
     def __iter__(self) -> Iterator[RawRecord | DamagedRecord]:
         """Yield the records."""
