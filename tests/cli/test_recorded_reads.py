@@ -26,6 +26,18 @@ def _verify(trail: ReadableTrail, *keys: str) -> Ended:
     return run("verify", "--json", *where, *options)
 
 
+def _proven(trail: ReadableTrail, key: str, role: str) -> tuple[int, str]:
+    """Return how many reads are proven where the trust file gives a key this role."""
+    file = trail.folder / f"{role}.toml"
+    file.write_text(f'version = 1\n[[key]]\npublic = "{key}"\nroles = ["{role}"]\nsources = ["/*/*"]\n')
+    file.chmod(0o600)
+    where = ("--brokers", trail.kafka.bootstrap_servers, "--security-protocol", "PLAINTEXT")
+    ended = run("verify", "--json", *where, "--trust", str(file))
+    assert ended.out, ended.err
+    report = json.loads(ended.out)
+    return sum(one["proven"] for one in report["producers"]), role
+
+
 def test_signed_reads_leave_a_trail_that_verifies(trail: ReadableTrail) -> None:
     key = SigningKey.create(trail.folder / "signing", "correct horse", name="readers").public_key
     trail.configure(read_audit="required")
@@ -40,6 +52,9 @@ def test_signed_reads_leave_a_trail_that_verifies(trail: ReadableTrail) -> None:
     report = json.loads(_verify(trail, key).out)
     readers = [one for one in report["producers"] if one["proven"]]
     assert len(readers) == 2
+    assert {reader["source"].rpartition("/")[2] for reader in readers} == {"telemetry-reader"}
+    # As the trust file says: the role of a reader is needed, and that of the service whose trail was read is not enough.
+    assert {_proven(trail, key, role) for role in ("reader", "service")} == {(2, "reader"), (0, "service")}
     assert {reader["verdict"] for reader in readers} == {"complete"}
 
     trail.file.write_text(unsigned)

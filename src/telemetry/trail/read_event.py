@@ -22,6 +22,7 @@ from telemetry.audit.runtime import Runtime
 from telemetry.audit.service import AuditService
 from telemetry.config import TelemetryConfig
 from telemetry.exceptions import ConfigurationError, ReadNotRecordedError, TelemetryError, TransportError
+from telemetry.reader.trust.policy import READER_SERVICE
 from telemetry.system.core_dumps import disable_core_dumps
 
 logger = logging.getLogger("telemetry.reading")
@@ -142,7 +143,9 @@ def _log(config: TelemetryConfig, who: str, happened: _Happened, *, fallback: bo
     changes = {"fallback_enabled": fallback, "spool_path": None, "self_audit": False, "clear_fields": ()}
     soon = {"fallback_object_seconds": 0.05, "batch_timeout_ms": 1}
     audit = config.audit_config.model_copy(update={**changes, **soon})
-    runtime = Runtime(config.model_copy(update={"audit_config": audit}), for_reading=True)
+    # Not in a stream of the service that is read: who may read it need not be able to sign for it.
+    as_reader = {"service_name": READER_SERVICE, "audit_config": audit}
+    runtime = Runtime(config.model_copy(update=as_reader), for_reading=True)
     runtime.start()
     try:
         receipt = AuditService(runtime).log(
