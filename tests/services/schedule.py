@@ -15,7 +15,8 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 EXPECTED_SECONDS: dict[str, float] = {
     "tests/fault/test_outage.py": 120,
     "tests/explorer/": 150,
-    "tests/unit/explorer/site/test_outage.py": 25,
+    "tests/unit/explorer/site/test_outage.py": 10,
+    "tests/unit/explorer/jobs/test_desk.py": 20,
     "tests/unit/explorer/site/test_basket.py": 30,
     "tests/unit/explorer/site/test_proof.py": 15,
     "tests/unit/explorer/site/test_verification.py": 15,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -15,8 +16,9 @@ from telemetry.explorer.jobs.job import JobState
 from telemetry.explorer.jobs.life_line import LifeLines
 from telemetry.explorer.jobs.pack import BuiltPack
 from telemetry.explorer.jobs.proof import ProofOutcome
+from telemetry.testing import EmbeddedKafka
 from tests.support.until import until
-from tests.unit.explorer.jobs.conftest import PASSPHRASE, SignedTrail
+from tests.unit.explorer.jobs.conftest import PASSPHRASE, SignedTrail, signed_trail
 from tests.unit.explorer.jobs.works import person, session
 
 
@@ -83,3 +85,18 @@ def test_without_trust_or_key_it_says_what_to_give(trail: SignedTrail) -> None:
     for desk in (untrusting, unsigned):
         with pytest.raises(ConfigurationError, match="is missing"):
             desk.pack(EvidenceRequest(ids=(trail.ids[0],)), person=person())
+
+
+def test_pack_while_the_topic_is_away_says_so(tmp_path: Path) -> None:
+    SigningKey.create(tmp_path / "auditor", PASSPHRASE, name="auditor")
+    signing = SigningConfig(key_path=tmp_path / "auditor", passphrase=SecretStr(PASSPHRASE))
+    with EmbeddedKafka() as kafka:
+        trail = signed_trail(kafka, tmp_path)
+    desk = EvidenceDesk(trail.source, policy=trail.policy, signing=signing)
+
+    job = desk.pack(EvidenceRequest(ids=(trail.ids[0],)), person=person())
+    until(lambda: job.state.is_final, state=lambda: job.progress.steps)
+    desk.close()
+
+    assert job.state is JobState.FAILED
+    assert "Kafka" in (job.error or "")

@@ -9,7 +9,7 @@ from telemetry.config import ExplorerConfig, SigningConfig
 from telemetry.encryption.signing_key import SigningKey
 from telemetry.testing import EmbeddedKafka
 from tests.unit.explorer.jobs.conftest import PASSPHRASE, SignedTrail, signed_trail
-from tests.unit.explorer.site.visiting import explorer_of, text_of
+from tests.unit.explorer.site.visiting import explorer_of
 
 
 @pytest.fixture
@@ -23,22 +23,6 @@ def impatient(trail: SignedTrail) -> SignedTrail:
     audit = trail.config.audit_config.model_copy(update={"storage_config": None})
     explorer = ExplorerConfig(record_seconds=1.0)
     return trail.replaced(trail.config.model_copy(update={"audit_config": audit, "explorer_config": explorer}))
-
-
-async def test_pack_while_the_topic_is_away_fails_and_says_so(tmp_path: Path, signing: SigningConfig) -> None:
-    with EmbeddedKafka() as kafka:
-        trail = signed_trail(kafka, tmp_path)
-        async with explorer_of(trail, policy=trail.policy, signing=signing) as explorer:
-            visitor = explorer.visitor()
-            await visitor.post("/basket/add", {"event": trail.ids[0]})
-            kafka.close()
-
-            started = await visitor.post("/basket/pack")
-            ended = await visitor.finished(started.headers["location"])
-
-    assert "It failed." in text_of(ended)
-    assert "Kafka" in text_of(ended)
-    assert explorer.site.desk.baskets.of(visitor.session).ids == trail.ids[:1]
 
 
 async def test_what_cannot_be_recorded_does_not_leave(tmp_path: Path, signing: SigningConfig) -> None:
