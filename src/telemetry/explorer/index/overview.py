@@ -87,12 +87,14 @@ class Outage:
 class Reader:
     """Somebody who read the trail. Without content there are none: who reads is sealed.
 
-    What is proven of a name and what is not are different readers: a forged event adds nothing to what is proven.
+    What is proven of a name and what is not are different readers, and what readers and services recorded too: a forged event
+    adds nothing to what is believed.
 
     Attributes:
         name: Name under which the reads were recorded.
         proven: Whether the events that say so are proven.
         is_sealed: Whether they were sealed.
+        is_of_reader: Whether they are of the stream of readers: another service says only what it wants to say.
         reads: How often the trail was opened.
         looks: Searches, opened events and exports in the explorer.
         last: Time of the last of them.
@@ -101,6 +103,7 @@ class Reader:
     name: str
     proven: Proven
     is_sealed: bool
+    is_of_reader: bool
     reads: int
     looks: int
     last: str

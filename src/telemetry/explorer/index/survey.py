@@ -60,7 +60,7 @@ class Survey:
         self._streams: defaultdict[Stream, list[int]] = defaultdict(list)
         self._verdicts: Counter[int] = Counter()
         self._marks: list[_Mark] = []
-        self._readers: dict[tuple[str, Proven, bool], Reader] = {}
+        self._readers: dict[tuple[str, Proven, bool, bool], Reader] = {}
         self._clear = self._foreign = 0
         self._kept: list[tuple[Segment, Rows]] = []
         for segment in segments:
@@ -88,7 +88,7 @@ class Survey:
             gaps=nlargest(MOST_GAPS, gaps, key=lambda gap: gap.length),
             more_gaps=max(0, len(gaps) - MOST_GAPS),
             outages=nlargest(MOST_OUTAGES, self._outages(), key=lambda outage: (*_worth(outage), outage.began)),
-            readers=nlargest(MOST_READERS, self._readers.values(), key=lambda reader: (*_worth(reader), reader.last)),
+            readers=nlargest(MOST_READERS, self._readers.values(), key=_worth_of_reader),
             proven=self._verdicts[PROVEN.index(Proven.YES)],
             pending=self._verdicts[PROVEN.index(Proven.PENDING)],
             refuted=self._verdicts[NO],
@@ -156,14 +156,16 @@ class Survey:
     def _add_readers(self, segment: Segment, rows: Rows) -> None:
         kinds, users, services = (segment.columns[name] for name in ("type", "user", "service"))
         for row in kinds.having((READ, *LOOKS), rows):
-            if service_of(services[row] or "") != READER_SERVICE:
-                continue  # only the stream of readers records reads, and only the keys of readers sign it
-            name, is_read, standing = users[row] or "", kinds[row] == READ, _standing(segment, row)
-            before = self._readers.get((name, *standing))
-            self._readers[name, *standing] = Reader(
+            name, is_read = users[row] or "", kinds[row] == READ
+            proven, is_sealed = _standing(segment, row)
+            # Only the keys of readers sign the stream of readers.
+            is_of_reader = service_of(services[row] or "") == READER_SERVICE
+            before = self._readers.get((name, proven, is_sealed, is_of_reader))
+            self._readers[name, proven, is_sealed, is_of_reader] = Reader(
                 name=name,
-                proven=standing[0],
-                is_sealed=standing[1],
+                proven=proven,
+                is_sealed=is_sealed,
+                is_of_reader=is_of_reader,
                 reads=(before.reads if before else 0) + is_read,
                 looks=(before.looks if before else 0) + (not is_read),
                 last=segment.keys.time(row),
@@ -253,6 +255,10 @@ def _outage(start: _Mark, *, ended: str | None) -> Outage:
 def _standing(segment: Segment, row: int) -> tuple[Proven, bool]:
     """Return whether a row is proven, and whether it was sealed."""
     return PROVEN[segment.proven[row]], bool(segment.flags[row] & SEALED)
+
+
+def _worth_of_reader(reader: Reader) -> tuple[bool, int, bool, str]:
+    return reader.is_of_reader, *_worth(reader), reader.last
 
 
 def _worth(seen: Reader | Outage) -> tuple[int, bool]:

@@ -20,7 +20,7 @@ from telemetry.explorer.access.visit import session_of
 from telemetry.explorer.index.found import Found
 from telemetry.explorer.index.row import IndexedEvent
 from telemetry.explorer.index.search import Search
-from telemetry.explorer.site.answering.rows import ShownRow, shown_rows
+from telemetry.explorer.site.answering.rows import NOT_A_READER, ShownRow, shown_rows
 from telemetry.explorer.site.asked.asking import Asked, read_asked
 from telemetry.explorer.site.site import Site
 from telemetry.pages.addresses import own_url
@@ -40,14 +40,6 @@ _VERBS = {
 _MAX_COUNT = 10**12
 _MAX_SHOWN = 1_000
 """Characters of conditions that are shown; all of them are on the page of the event."""
-
-
-NOT_A_READER = Mark(
-    "not by a reader",
-    "Looks are recorded in the stream of readers, telemetry-reader, alone: another service says this.",
-    "bad",
-)
-"""Mark of an event that says what a look says, and was logged by a service."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

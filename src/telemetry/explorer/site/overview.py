@@ -10,11 +10,13 @@ from telemetry.explorer.access.right import Right
 from telemetry.explorer.access.route import require
 from telemetry.explorer.access.session import Session
 from telemetry.explorer.access.visit import session_of
-from telemetry.explorer.index.overview import Overview
+from telemetry.explorer.index.overview import Overview, Reader
 from telemetry.explorer.site.answering.absence import absence_chart
+from telemetry.explorer.site.answering.rows import NOT_A_READER
 from telemetry.explorer.site.site import Site
 from telemetry.pages.addresses import own_url
 from telemetry.pages.charts import timeline
+from telemetry.pages.marks import Mark, record_marks
 
 _REFRESH_SECONDS = 2
 _SEE_OTHER = 303
@@ -44,12 +46,18 @@ def _page(site: Site, request: Request, session: Session) -> Response:
         request,
         "overview.html",
         overview=seen,
+        readers=[(each, _marks(each)) for each in seen.readers],
         concerns=_concerns(seen),
         last=site.desk.verifications.last(),
         damages=state.damaged + state.foreign_damaged,
         absence=absence_chart(seen),
         activity=timeline(seen.days, title="Events a day") if seen.days else None,
     )
+
+
+def _marks(reader: Reader) -> tuple[Mark, ...]:
+    marks = record_marks(reader.proven, is_sealed=reader.is_sealed)
+    return marks if reader.is_of_reader else (*marks, NOT_A_READER)
 
 
 def _concerns(seen: Overview) -> list[tuple[str, int, str]]:

@@ -147,8 +147,10 @@ def test_forged_look_stays_apart_from_proven_ones() -> None:
     ]
 
 
-def test_look_that_a_service_logged_is_none() -> None:
-    assert overview(opened(look(1, "read", "ada", service="shop"))).readers == []
+def test_look_that_a_service_logged_stays_apart() -> None:
+    readers = overview(opened(look(1, "read", "ada")), opened(look(2, "read", "ada", service="shop"))).readers
+
+    assert [(each.is_of_reader, each.reads) for each in readers] == [(True, 1), (False, 1)]
 
 
 def test_forged_looks_push_no_reader_out() -> None:

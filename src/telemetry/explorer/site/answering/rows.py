@@ -11,6 +11,13 @@ from telemetry.pages.event import sentence
 from telemetry.pages.marks import FOREIGN, NOT_SEALED, Mark, proof_mark, record_marks
 from telemetry.reader.entry import Proven
 
+NOT_A_READER = Mark(
+    "not by a reader",
+    "Looks are recorded in the stream of readers, telemetry-reader, alone: another service says this.",
+    "bad",
+)
+"""Mark of an event that says what a look says, and was logged by a service."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownRow:
