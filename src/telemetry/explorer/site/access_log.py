@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -22,6 +21,7 @@ from telemetry.explorer.index.row import IndexedEvent
 from telemetry.explorer.index.search import Search
 from telemetry.explorer.site.answering.rows import NOT_A_READER, ShownRow, shown_rows
 from telemetry.explorer.site.asked.asking import Asked, read_asked
+from telemetry.explorer.site.asked.told import told
 from telemetry.explorer.site.site import Site
 from telemetry.pages.addresses import own_url
 from telemetry.pages.marks import Mark
@@ -38,8 +38,6 @@ _VERBS = {
 }
 """What the events of looks say, by their type."""
 _MAX_COUNT = 10**12
-_MAX_SHOWN = 1_000
-"""Characters of conditions that are shown; all of them are on the page of the event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +52,7 @@ class ShownLook:
         reason: Why; empty without a reason.
         address: Address from which; empty where it is not known.
         signed_in: How the person had signed in; empty where it is not known.
-        conditions: What was searched for or taken away, as JSON; empty for none.
+        conditions: What was searched for or taken away, in words; empty for none.
         about: Id of the event that was looked at; empty for none.
     """
 
@@ -125,7 +123,7 @@ def _shown(indexed: IndexedEvent) -> ShownLook:
         reason=(event.reason if event is not None else None) or _text(payload, "reason"),
         address=(event.ip_address if event is not None else None) or "",
         signed_in=_text(payload, "signed_in") or _text(payload, "program"),
-        conditions=_conditions(payload),
+        conditions=told(payload.get("filters") or payload.get("description")),
         about=about or "",
     )
 
@@ -138,11 +136,6 @@ def _what(event_type: str, payload: Mapping[str, Any]) -> str:
         if isinstance(count, int) and not isinstance(count, bool) and 0 <= count <= _MAX_COUNT:
             return f"{said}, {words}: {count:,}"
     return said
-
-
-def _conditions(payload: Mapping[str, Any]) -> str:
-    conditions = payload.get("filters") or payload.get("description")
-    return msgspec.json.encode(conditions).decode()[:_MAX_SHOWN] if conditions else ""
 
 
 def _text(payload: Mapping[str, Any], name: str) -> str:

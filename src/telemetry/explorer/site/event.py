@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -23,6 +25,8 @@ from telemetry.pages.marks import Mark
 
 NEIGHBOURS = 20
 _NOT_FOUND = 404
+_MAX_SEARCHED = 500
+"""Characters of an actor for whom there is a link: an address has a bound."""
 _BY = {"session_id": "Session", "correlation_id": "Request"}
 _PARAMETER = {"session_id": "session", "correlation_id": "correlation"}
 
@@ -42,6 +46,7 @@ class ShownRecord:
         changes: What changed.
         payload: The payload, bounded; None where it is not shown.
         metadata: The metadata, bounded; None where there is none.
+        searches: What else can be looked for: words before the value, the value, and the address of the search.
     """
 
     row: Row
@@ -54,6 +59,7 @@ class ShownRecord:
     changes: list[Change]
     payload: Node | None
     metadata: Node | None
+    searches: list[tuple[str, str, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +130,25 @@ def _record(indexed: IndexedEvent) -> ShownRecord:
         changes=[] if event is None else changes(event),
         payload=None if event is None else tree(event.payload),
         metadata=tree(event.metadata) if event is not None and event.metadata else None,
+        searches=[] if event is None else list(_searches(event)),
     )
+
+
+def _searches(event: AuditEvent) -> Iterator[tuple[str, str, str]]:
+    actor, address = event.actor_id, event.ip_address
+    if actor and actor != event.user_id and len(actor) <= _MAX_SEARCHED:
+        yield "Everything done by", actor, own_url("/search", actor=actor)
+    if address and _is_address(address):
+        yield "Everything from", address, own_url("/search", ip=address)
+
+
+def _is_address(text: str) -> bool:
+    """Return whether a text is what the filter for addresses accepts; an event may have any text there."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _neighbours(site: Site, row: Row) -> list[Neighbours]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from telemetry.explorer.access.right import Right
@@ -35,6 +37,23 @@ async def test_event_shows_change_payload_and_neighbours() -> None:
         assert part in text
     for url in ("/history/entity/order/77", "/history/user/ada", "session=s1", "correlation=c1", "/basket/add"):
         assert url in page.text
+
+
+@pytest.mark.parametrize(
+    ("fields", "links"),
+    [
+        ({"actor_id": "eve", "ip_address": "10.0.0.7"}, ["/search?actor=eve", "/search?ip=10.0.0.7"]),
+        ({"actor_id": "ada", "ip_address": HOSTILE}, []),
+        ({"actor_id": "e" * 4_000, "ip_address": "10.0.0.0/8"}, []),
+    ],
+    ids=["plain", "hostile", "long"],
+)
+async def test_actor_and_address_lead_to_searches(fields: dict[str, str], links: list[str]) -> None:
+    entries = [opened(an_event(1, **fields))]
+    async with explored_site(entries) as explored, explored.visit(reason="ticket 7") as visitor:
+        page = (await visitor.get(f"/events/{id_of(1)}")).text
+
+    assert re.findall(r"/search\?(?:actor|ip)=[^\"]*", page) == links
 
 
 @pytest.mark.parametrize("right", [Right.SEALED, Right.READ])
