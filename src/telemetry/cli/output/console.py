@@ -63,11 +63,20 @@ def escape_markup(text: str) -> str:
     return escape_control(text).replace("[", r"\[")
 
 
-def write_line(line: str) -> None:
+def write_line(line: str, *, exit_code: int = 0) -> None:
     """Write one line of data to standard output; the reader's end of the pipe may be closed already.
 
     On a terminal the line is JSON that people look at: see :func:`escape_json`. Other programs get its exact bytes.
+
+    Args:
+        line: The line, without its end.
+        exit_code: How the command ends if nobody reads any more; a verdict must not become a good one by that.
+
+    Raises:
+        typer.Exit: Nobody reads any more.
     """
+    if sys.stdout is None:
+        raise typer.Exit(exit_code)
     try:
         if sys.stdout.isatty():
             line = "\n".join(map(escape_json, line.split("\n")))
@@ -75,7 +84,7 @@ def write_line(line: str) -> None:
     except BrokenPipeError:
         # The reader has seen enough, as with `| head`. Without a stream, Python does not flush into the pipe at exit.
         sys.stdout = None
-        raise typer.Exit(0) from None
+        raise typer.Exit(exit_code) from None
 
 
 def fail(error: TelemetryError) -> typer.Exit:

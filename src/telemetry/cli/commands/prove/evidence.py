@@ -94,7 +94,7 @@ def evidence(
             progress=Bars(),
         )
     if json:
-        write_line(msgspec.json.encode({"file": str(out), **summary.to_dict()}).decode())
+        write_line(msgspec.json.encode({"file": str(out), **summary.to_dict()}).decode(), exit_code=summary.exit_code)
     _show(summary, out, is_brief=json)
     raise typer.Exit(summary.exit_code)
 

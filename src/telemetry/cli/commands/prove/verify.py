@@ -128,7 +128,7 @@ def verify(
     code = judging.exit_code(result)
     if json:
         values = result.to_dict() | {"exit_code": code, "state": scope.get("state written, SHA-256")}
-        write_line(msgspec.json.encode(values).decode())
+        write_line(msgspec.json.encode(values).decode(), exit_code=code)
     else:
         show_report(result, with_foreign=judging.shows_foreign)
     raise typer.Exit(code)

@@ -88,7 +88,7 @@ def verify_evidence(
         with _opener(config) as opener:
             report = verify_pack(source, policy=policy, opener=opener, progress=Bars())
         if json:
-            write_line(msgspec.json.encode(report.to_dict()).decode())
+            write_line(msgspec.json.encode(report.to_dict()).decode(), exit_code=report.exit_code)
         else:
             _show(report)
         if extract is not None and report.exit_code != TamperedError.exit_code:

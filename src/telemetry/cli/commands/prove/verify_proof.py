@@ -16,6 +16,9 @@ from telemetry.exceptions import ConfigurationError, Problem, TamperedError, Tel
 from telemetry.format.proof.inclusion import MAX_PROOF_BYTES, ProvenRecord, verify_proof
 from telemetry.reader.trust import Judgement, TrustPolicy
 
+_NOT_ALL = 1
+"""Exit code if the reader of the output has gone before the last file: nothing was said of all of them."""
+
 app = typer.Typer(add_completion=False)
 
 
@@ -95,7 +98,8 @@ def _verify_all(files: Sequence[Path], policy: TrustPolicy, *, json: bool) -> No
 
 def _print_facts(file: Path, facts: dict[str, Any], *, json: bool) -> None:
     if json:
-        write_line(msgspec.json.encode({"file": _printable(file), "proven": True, **facts}).decode())
+        line = msgspec.json.encode({"file": _printable(file), "proven": True, **facts}).decode()
+        write_line(line, exit_code=_NOT_ALL)
         return
     line = f": {file}: event {facts['id']}, {facts['type']}, {facts['time']}, signed by {facts['signed_by']}"
     out.print(f"[green]proven[/]{escape_markup(line)}")
@@ -103,7 +107,8 @@ def _print_facts(file: Path, facts: dict[str, Any], *, json: bool) -> None:
 
 def _print_failure(file: Path, error: TelemetryError, *, json: bool) -> None:
     if json:
-        write_line(msgspec.json.encode({"file": _printable(file), "proven": False, "error": str(error)}).decode())
+        line = msgspec.json.encode({"file": _printable(file), "proven": False, "error": str(error)}).decode()
+        write_line(line, exit_code=error.exit_code)
     text = str(error) if str(file) in str(error) else f"{file}: {error}"
     err.print(f"[bold red]error:[/] {escape_markup(text)}")
 
