@@ -19,7 +19,6 @@ from telemetry.cli.output.examples import examples
 from telemetry.cli.output.new_file import new_file
 from telemetry.cli.output.verification import show_report
 from telemetry.exceptions import ConfigurationError, Problem
-from telemetry.reader.verify.html_report import render_html
 from telemetry.reader.verify.state import VerifierState
 from telemetry.reader.verify.verifier import Verifier
 from telemetry.trail.copied import CopiedTrail
@@ -123,6 +122,8 @@ def verify(
         scope["state written, SHA-256"] = digest = _save(verifier.state(now=now), state)
         err.print(f"state written; SHA-256 for the next run's --expect-state: {digest}", style="dim")
     if report is not None:
+        from telemetry.reader.verify.html_report import render_html
+
         with new_file(report, replace=True, option="--report") as stream:
             stream.write(render_html(result, scope=scope).encode())
     code = judging.exit_code(result)
