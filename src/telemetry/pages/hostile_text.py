@@ -56,6 +56,11 @@ class PiecedText(str):
         return Markup('<span class="text">{}</span>').format(Markup().join(parts))
 
 
+def says_something(text: str) -> bool:
+    """Return whether a text has a letter or a digit that is drawn: what has none says nothing to who reads it."""
+    return any(char.isalnum() for char in _BLANK.sub("", text))
+
+
 def plain(text: str, most: int = MAX_SHOWN) -> str:
     r"""Return the text with every character that cannot be seen as an escape such as ``\u202e``; no markup.
 

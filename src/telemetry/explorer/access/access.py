@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from starlette.requests import Request
 
@@ -24,6 +24,7 @@ from telemetry.explorer.access.sign_in.local_entry import LocalEntry
 from telemetry.explorer.access.sign_in.oidc_sign_in import OidcSignIn
 from telemetry.explorer.access.sign_in.proxy_identity import ProxyIdentity
 from telemetry.explorer.access.visit import Visit, session_of, visit_of
+from telemetry.pages.hostile_text import says_something
 
 MAX_REASON = 1_000
 """Characters of a reason."""
@@ -85,7 +86,8 @@ class Access:
             Refused: The proxy does not say who it is, or it is not the proxy that asks.
         """
         headers = request.scope["headers"]
-        session = self.sessions.find(self.cookies.value(self.cookies.session_name, headers))
+        token = self.cookies.value(self.cookies.session_name, headers)
+        session = self.sessions.find(token, is_use=_is_by_a_person(headers))
         if not isinstance(self.way, ProxyIdentity):
             if session is not None:
                 visit.go_on(session)
@@ -121,13 +123,13 @@ class Access:
             reason: The reason, such as the number of a ticket.
 
         Raises:
-            ConfigurationError: The reason is empty or too long.
+            ConfigurationError: The reason says nothing, or is too long.
             ReadNotRecordedError: It could not be recorded, and ``read_audit`` is ``required``.
             Refused: There is no session, or it may not read.
         """
         session, text = session_of(request), " ".join(reason.split())
-        if not 0 < len(text) <= MAX_REASON:
-            problem = f"is empty, or has more than {MAX_REASON} characters"
+        if len(text) > MAX_REASON or not says_something(text):
+            problem = f"says nothing, or has more than {MAX_REASON} characters"
             raise ConfigurationError(Problem("reason", problem, "say it in a sentence, or give the number of a ticket"))
         if not session.may(Right.READ):
             raise Refused(403, "needs_read", "You may not read content, so no reason is needed.")
@@ -151,6 +153,15 @@ class Access:
         session = visit.session
         subject, session_id = (session.person.subject, session.id) if session is not None else ("", "")
         self.looks.denials.add(Denial(refusal.reason, subject, session_id, visit.address or ""))
+
+
+def _is_by_a_person(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Return whether a request may be a person's: a page that loads itself again keeps no session from ending.
+
+    Browsers say so over TLS and on this machine (Fetch Metadata, section 2.4); what says nothing counts as a person's.
+    """
+    sent = {key: value for key, value in headers if key in (b"sec-fetch-mode", b"sec-fetch-user")}
+    return sent.get(b"sec-fetch-mode") != b"navigate" or b"sec-fetch-user" in sent
 
 
 def local_access(config: TelemetryConfig, *, base_url: str, right: Right, looks: Looks) -> Access:

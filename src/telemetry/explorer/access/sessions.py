@@ -74,8 +74,13 @@ class Sessions:
         session, now = Session(person, address=address), self._clock()
         return session, self._keep(_Kept(session, now, now))
 
-    def find(self, token: str) -> Session | None:
-        """Return the session of a token, and count this as its use; None if it has ended or never was."""
+    def find(self, token: str, *, is_use: bool = True) -> Session | None:
+        """Return the session of a token; None if it has ended or never was.
+
+        Args:
+            token: Token from the cookie.
+            is_use: Whether this counts as a use of the session, from which the time begins that it may be idle.
+        """
         self._forget_ended()
         digest = _digest_of(token) if _TOKEN.fullmatch(token) else b""
         kept = self._kept.get(digest)
@@ -85,8 +90,9 @@ class Sessions:
         if now - kept.began >= self._longest:
             self._drop(digest)
             return None
-        kept.seen = now
-        self._kept.move_to_end(digest)
+        if is_use:
+            kept.seen = now
+            self._kept.move_to_end(digest)
         return kept.session
 
     def renew(self, session: Session) -> str | None:

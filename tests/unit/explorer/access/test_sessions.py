@@ -54,6 +54,17 @@ def test_idle_session_ends() -> None:
     assert len(sessions) == 1
 
 
+def test_session_that_only_a_page_uses_ends() -> None:
+    clock = Clock()
+    sessions = Sessions(CONFIG, clock=clock)
+    _, token = sessions.begin(person(), address=None)
+
+    clock.now = 99
+    assert sessions.find(token, is_use=False) is not None
+    clock.now = 100
+    assert sessions.find(token) is None
+
+
 def test_session_in_use_ends_too() -> None:
     clock = Clock()
     sessions = Sessions(CONFIG, clock=clock)

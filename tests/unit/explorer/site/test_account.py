@@ -38,7 +38,7 @@ async def test_no_form_leads_elsewhere(target: str) -> None:
     assert target not in page.text
 
 
-@pytest.mark.parametrize("reason", ["", "   ", "x" * 5_000])
+@pytest.mark.parametrize("reason", ["", "   ", "x" * 5_000, "\u200b", "\u2800\u3164", "...", "\u00ad-\u2060"])
 async def test_reason_that_says_nothing_opens_nothing(reason: str) -> None:
     async with explored_site([opened(an_event(0))]) as explored, explored.visit() as visitor:
         answer = await visitor.post("/reason", reason=reason, next="/")

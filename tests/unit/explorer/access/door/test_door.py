@@ -12,6 +12,7 @@ from starlette.routing import Mount, Route
 
 from telemetry.explorer.access.guarded import guarded_app
 from telemetry.explorer.access.right import Right
+from telemetry.explorer.access.session import Session
 from tests.support.access_site import ORIGIN, Site, TestPages, local_site
 
 HOST = (b"host", b"127.0.0.1:43121")
@@ -301,3 +302,20 @@ async def test_route_without_a_declaration_stops_the_start() -> None:
         for route in (Route("/all", forgotten), Mount("/all", site.app)):
             with pytest.raises(TypeError, match="does not declare"):
                 guarded_app(site.access, [route], TestPages())  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(("user", "uses"), [(None, False), ("?1", True)])
+async def test_page_that_loads_itself_is_no_use(user: str | None, uses: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+    async with local_site() as site:
+        find = site.access.sessions.find
+
+        def noted(token: str, *, is_use: bool = True) -> Session | None:
+            seen.append(is_use)
+            return find(token, is_use=is_use)
+
+        monkeypatch.setattr(site.access.sessions, "find", noted)
+        sent = [HOST, (b"sec-fetch-mode", b"navigate")] + ([(b"sec-fetch-user", user.encode())] if user else [])
+        await raw(site, headers=sent)
+
+    assert seen == [uses]
