@@ -167,6 +167,10 @@ def test_pack_without_its_pages_is_refused(filed: Filed, name: str) -> None:
         pytest.param(lambda page: page.replace(b"<head>", b"<head><script>alert(1)</script>", 1), id="in the head"),
         pytest.param(lambda page: page.replace(b'lang="en"', b'lang="en" onfocus="alert(1)"', 1), id="handler"),
         pytest.param(lambda page: page.replace(b'charset="utf-8"', b'charset="utf-7"', 1), id="other characters"),
+        pytest.param(
+            lambda page: page.replace(b"</main>", b'<META content=">" http-equiv=refresh></main>'), id="refresh"
+        ),
+        pytest.param(lambda page: page.replace(b"<title>", b"<link rel=preconnect href=//x><title>", 1), id="link"),
         pytest.param(lambda page: b"\xff\xfe" + page.decode().encode("utf-16-le"), id="utf-16"),
     ],
 )

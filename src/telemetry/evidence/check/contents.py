@@ -39,6 +39,7 @@ class ContentCheck:
         self._opener = opener
         self._check = findings.begin("content")
         self._counts: Counter[str] = Counter()
+        self._has_word = False
 
     def check(self, archive: Archive, event: EventFacts, proof: CheckedProof | None) -> None:
         """Check the content of an event.
@@ -57,6 +58,7 @@ class ContentCheck:
             decoded = content.decoded()
             self._require_own(event, content, decoded)
             if proof is None:
+                self._has_word = True
                 self._counts["attested, and of no proven record"] += 1
                 return
             # 2.
@@ -80,15 +82,19 @@ class ContentCheck:
         if self._opener is not None:
             self._open(self._opener, name, decoded, proof, content)
         elif event.content != "disclosed":
+            self._has_word = True
             self._counts[f"attested by {self._attested_by or 'nobody'}"] += 1
 
     def conclude(self) -> None:
-        """Conclude the check."""
+        """Conclude the check; it is noted where some of the content is somebody's word alone."""
         if not self._counts and not self._check.has_findings:
             self._check.note("the pack has none: its events are sealed in their proofs")
             return
         detail = "; ".join(f"{count:,} {words}" for words, count in sorted(self._counts.items()))
-        self._check.conclude(detail or "none holds")
+        if self._has_word:
+            self._check.note(detail)
+        else:
+            self._check.conclude(detail or "none holds")
 
     def _require_own(self, event: EventFacts, content: EventContent, decoded: AuditEvent) -> None:
         if decoded.id != event.id:
