@@ -1,6 +1,6 @@
 # Everything that is done with this project by hand or by CI. `make` alone explains the targets.
 #
-# Needed: Python 3.11 or later; for the tests with real services also Java 17 or later, Maven, Node and Go.
+# Needed: Python 3.11 or later; for the tests with real services also Java 17 or later, Maven, Node, Go, and Debian's apt.
 # PYTHON=python3.12 make test    uses that interpreter.
 # make test ARGS="tests/unit -x" hands arguments to pytest.
 

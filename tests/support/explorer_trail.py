@@ -116,7 +116,7 @@ class ExplorerTrail:
             "audit_config.signing_config": {"key_path": str(self.folder / "reader.key"), "passphrase": PASSPHRASE},
             "explorer_config.evidence_signing": {"key_path": str(self.auditor_key), "passphrase": PASSPHRASE},
         }
-        lines = ['service_name = "telemetry-reader"', 'environment = "production"']
+        lines = ['service_name = "audit-office"', 'environment = "production"']
         for name, table in tables.items():
             lines += [f"[{name}]", *(f"{field} = {json.dumps(value)}" for field, value in table.items())]
         self.configuration.write_text("\n".join(lines) + "\n")
