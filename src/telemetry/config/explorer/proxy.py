@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_network
 from typing import Self
 
 from pydantic import Field, field_validator, model_validator
@@ -26,6 +27,9 @@ _TAKEN = frozenset(
     )
 )
 
+_SHORTEST = {4: 8, 6: 16}
+"""Bits of the largest network that can be believed, by the version of IP."""
+
 
 class ProxyIdentityConfig(ConfigModel):
     """A proxy that signs persons in, and says in headers who they are.
@@ -33,7 +37,8 @@ class ProxyIdentityConfig(ConfigModel):
     Anyone who reaches the explorer past the proxy is refused; the proxy must remove these headers from what its clients send.
 
     Attributes:
-        peers: Addresses and networks from which the proxy connects; ``unix`` is one on a unix socket.
+        peers: Addresses and networks from which the proxy connects; ``unix`` is one on a unix socket. Networks have at least 8
+            bits, those of IPv6 16.
         user_header: Header with what identifies the person.
         name_header: Header with a name for the screen; empty for none.
         groups_header: Header with the person's groups, joined by ``groups_separator``; empty for none.
@@ -49,6 +54,14 @@ class ProxyIdentityConfig(ConfigModel):
     groups_separator: str = Field(default=",", min_length=1, max_length=4)
     sign_out_url: str = Field(default="", max_length=2_048)
     grants: GrantsConfig = Field(default_factory=GrantsConfig)
+
+    @field_validator("peers")
+    @classmethod
+    def _are_few(cls, peers: tuple[str, ...]) -> tuple[str, ...]:
+        if any(map(_is_everyone, peers)):
+            reason = "has a network so large that anyone there could say who they are"
+            raise ConfigurationError(Problem("", reason, "name the addresses of the proxy alone"))
+        return peers
 
     @field_validator("user_header", "name_header", "groups_header")
     @classmethod
@@ -67,3 +80,11 @@ class ProxyIdentityConfig(ConfigModel):
             reason = "is missing, or is the same as another one"
             raise ConfigurationError(Problem("user_header", reason, "name one header for each"))
         return self
+
+
+def _is_everyone(peer: str) -> bool:
+    try:
+        network = ip_network(peer, strict=False)
+    except ValueError:
+        return False  # `unix`, or refused where it is used
+    return network.prefixlen < _SHORTEST[network.version]

@@ -185,3 +185,14 @@ def test_environment_gives_the_secret(tmp_path: Path, monkeypatch: pytest.Monkey
     assert explorer.oidc.client_secret == SecretStr("from the environment")
     assert explorer.session_idle_seconds == 300
     assert ProxyIdentityConfig(peers=("unix",)).user_header == "x-forwarded-user"
+
+
+@pytest.mark.parametrize("peer", ["0.0.0.0/0", "::/0", "128.0.0.0/1", "10.0.0.0/7"])
+def test_everyone_is_no_proxy(peer: str) -> None:
+    with pytest.raises(ValueError, match="anyone there could say who they are"):
+        ProxyIdentityConfig(peers=("10.0.0.5", peer))
+
+
+@pytest.mark.parametrize("peer", ["10.0.0.0/8", "fd00::/16", "::1", "unix"])
+def test_network_of_a_proxy_is_believed(peer: str) -> None:
+    assert ProxyIdentityConfig(peers=(peer,)).peers == (peer,)
