@@ -149,7 +149,7 @@ def measure(index: EventIndex, name: str, search: Search, *, rounds: int = 3) ->
 
     def page() -> int:
         found = index.search(search, with_content=True, limit=50)
-        index.events(found.rows, with_content=True)
+        list(index.events(found.rows, with_content=True))
         index.counts(search, with_content=True)
         return found.total
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -149,22 +149,22 @@ class EventIndex:
         found = [self._indexed(*place, BodyReader(), with_content=with_content) for place in places[:MAX_CLAIMS]]
         return [each for each in found if is_uuid(event_id) or each.row.event_id == event_id]
 
-    def events(self, rows: Iterable[Row], *, with_content: bool) -> list[IndexedEvent]:
-        """Return the events of some rows, such as those of a page; a row that gave way meanwhile has none.
+    def events(self, rows: Iterable[Row], *, with_content: bool) -> Iterator[IndexedEvent]:
+        """Yield the events of some rows, such as those of a page; a row that gave way meanwhile has none.
+
+        One at a time: an event can take a hundred megabytes of objects, and a thousandth of that here.
 
         Args:
             rows: The rows.
             with_content: Whether the person may see content.
         """
         reader = BodyReader()
-        found = []
         for row in rows:
             place = self._shelf.find((row.time, id_bytes_of(row.event_id), row.leaf))
             if place is None:
-                found.append(IndexedEvent(row if with_content else row.without_content(), None))
+                yield IndexedEvent(row if with_content else row.without_content(), None)
             else:
-                found.append(self._indexed(*place, reader, with_content=with_content))
-        return found
+                yield self._indexed(*place, reader, with_content=with_content)
 
     def neighbours(
         self, row: Row, *, by: Literal["session_id", "correlation_id"], with_content: bool, limit: int = 50

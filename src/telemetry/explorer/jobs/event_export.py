@@ -24,6 +24,9 @@ logger = logging.getLogger("telemetry.explorer")
 MAX_EVENTS = 100_000
 """Events of one export. The command has no such bound, and reads from the trail instead of from memory."""
 
+PIECE_BYTES = 256 << 10
+"""A piece is sent when it has so many bytes: each of many slow lines keeps one."""
+
 
 class ExportFormat(StrEnum):
     """The form of the file."""
@@ -67,7 +70,7 @@ class EventExport:
             raise ConfigurationError(Problem("search", reason, "narrow it, or use `telemetry export`"))
 
     def pieces(self) -> Iterator[bytes]:
-        """Yield the file, a piece for each page of events.
+        """Yield the file in pieces.
 
         Raises:
             ConfigurationError: It takes too long to look at all of them.
@@ -77,7 +80,8 @@ class EventExport:
         for rows in found_rows(self._index, self._search, with_content=True, most=self.events):
             for indexed in self._index.events(rows, with_content=True):
                 left_out += not _write(writer, indexed)
-            yield _taken(target)
+                if target.tell() >= PIECE_BYTES:
+                    yield _taken(target)
         writer.close()
         rest = _taken(target)
         if rest:

@@ -186,7 +186,7 @@ class TestWithoutContent:
             index.search(EVERYTHING, with_content=False),
             index.counts(EVERYTHING, with_content=False),
             index.event(id_of(1), with_content=False),
-            index.events(index.search(EVERYTHING, with_content=True).rows, with_content=False),
+            list(index.events(index.search(EVERYTHING, with_content=True).rows, with_content=False)),
             index.overview(with_content=False),
         )
         said = "".join(
@@ -427,7 +427,7 @@ class TestHostile:
         index = filled(opened(an_event(1, user_id="canary-user")))
         found = index.search(EVERYTHING, with_content=True)
 
-        assert "canary-user" not in repr((found, index.events(found.rows, with_content=True), index))
+        assert "canary-user" not in repr((found, list(index.events(found.rows, with_content=True)), index))
 
 
 class TestHostileSealed:

@@ -9,7 +9,7 @@ import pytest
 from telemetry.exceptions import ConfigurationError
 from telemetry.explorer.index.event_index import EventIndex
 from telemetry.explorer.index.search import Search
-from telemetry.explorer.jobs.event_export import EventExport, ExportFormat
+from telemetry.explorer.jobs.event_export import PIECE_BYTES, EventExport, ExportFormat
 from telemetry.explorer.jobs.gathering import PAGE_ROWS, count_found, found_ids
 from telemetry.reader import EventFilter
 from telemetry.reader.mappings import EVENT
@@ -138,3 +138,14 @@ def test_two_records_of_one_id_are_one_event_of_the_basket() -> None:
     index.add([opened(an_event(1)), opened(an_event(1), salt=" "), opened(an_event(2))])
 
     assert found_ids(index, Search(newest_first=False), with_content=True, most=10) == [id_of(1), id_of(2)]
+
+
+@pytest.mark.parametrize("form", ExportFormat)
+def test_pieces_of_large_events_are_small(form: ExportFormat) -> None:
+    index, large = EventIndex(), "x" * 100_000
+    index.add(opened(an_event(number, payload={"note": large})) for number in range(30))
+
+    pieces = list(EventExport(index, Search(), form=form).pieces())
+
+    assert max(map(len, pieces)) < PIECE_BYTES + 2 * len(large)
+    assert sum(map(len, pieces)) > 30 * len(large)

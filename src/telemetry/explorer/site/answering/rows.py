@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from telemetry.explorer.index.row import IndexedEvent, Row
@@ -46,7 +46,7 @@ class ShownRow:
     user: str
 
 
-def shown_rows(events: Sequence[IndexedEvent]) -> list[ShownRow]:
+def shown_rows(events: Iterable[IndexedEvent]) -> list[ShownRow]:
     """Return rows for a list."""
     return [_shown(each) for each in events]
 
