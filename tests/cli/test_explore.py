@@ -199,6 +199,7 @@ def test_persons_of_a_proxy_have_no_link(trail: ReadableTrail, tmp_path: Path) -
         (["--listen", "https://127.0.0.1:0"], "certificate"),
         (["--since", "yesterday"], "--since"),
         (["--file", "missing", "--from", "all"], "--from"),
+        (["--file", "missing"], "missing is not there"),
         (["--trust", "missing.toml"], "missing.toml"),
         (["--public-key", "rubbish"], "--public-key"),
     ],

@@ -85,7 +85,7 @@ def test_site_page_has_landmarks_and_nothing_inline() -> None:
 
     assert {"header", "nav", "main"} <= set(page.tags)
     assert not {"script", "style"} & set(page.tags)
-    assert page.addresses == ["/style.css", "#main"]
+    assert page.addresses == ["/style.css", "/icon.svg", "#main"]
 
 
 def test_style_refers_to_nothing_outside() -> None:

@@ -15,6 +15,7 @@ from telemetry.cli.options.reader import Reader, Reason
 from telemetry.cli.options.sources import File, From, Origin, require_fitting
 from telemetry.cli.options.trust import PublicKeys, Trust, trust_policy
 from telemetry.config import AuditConfig
+from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.reader import ReadRange
 from telemetry.reader.trust import TrustPolicy
 
@@ -125,6 +126,10 @@ class ExploredOptions:
         # The explorer itself goes on where the range ends, if it follows.
         within = options.read_range()
         require_fitting(audit, self.origin, self.file, within)
+        # Kafka that is away is tried again; a file that is not there was misspelt. It is read anew after an error.
+        if self.file is not None and not self.file.is_file():
+            reason = f"{self.file} is not there, or is not a regular file"
+            raise ConfigurationError(Problem("--file", reason, "name a copy, as `telemetry export --sealed` writes it"))
         return within if self.reads_topic else None, options.filter.since, options.filter.until
 
     def policy_of(self, audit: AuditConfig) -> TrustPolicy | None:
