@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from heapq import nlargest
 from operator import itemgetter
 
 from telemetry.explorer.index.row import Row
+from telemetry.reader.entry import Proven
 
 MOST_DAYS = 4_000
 """Days of one answer, eleven years: the times of records are what their writers want."""
@@ -60,6 +61,9 @@ class Counts:
         services: CloudEvents sources.
         days: Days (UTC, ``YYYY-MM-DD``) with events and their number, in order; of more than ``MOST_DAYS``, those with the
             most events.
+        verdicts: How many rows there are of each verdict; without those of which there are none.
+        clear: Rows that were not sealed.
+        foreign: Rows that the trail should not have, where the search finds them.
         is_partial: As in :class:`Found`.
     """
 
@@ -69,6 +73,9 @@ class Counts:
     users: Tally
     services: Tally
     days: list[tuple[str, int]]
+    verdicts: Mapping[Proven, int] = field(default_factory=dict)
+    clear: int = 0
+    foreign: int = 0
     is_partial: bool = False
 
 

@@ -15,10 +15,11 @@ from telemetry.explorer.access.refused import Refused
 from telemetry.explorer.access.right import Right
 from telemetry.explorer.access.route import require
 from telemetry.explorer.access.visit import session_of
-from telemetry.explorer.index.found import Found
+from telemetry.explorer.index.found import Counts, Found
 from telemetry.explorer.index.row import IndexedEvent
 from telemetry.explorer.index.search import Search
 from telemetry.explorer.site.answering.rows import ShownRow, shown_rows
+from telemetry.explorer.site.answering.worth import doubts
 from telemetry.explorer.site.asked.asking import Asked, read_pairs
 from telemetry.explorer.site.asked.command_line import command_line
 from telemetry.explorer.site.asked.fields import NEWEST, OLDEST
@@ -76,11 +77,13 @@ class Life:
 
     Attributes:
         found: Its rows.
+        counts: What all its events have in common.
         days: Its events by day (UTC), in order.
         activity: Chart of all its days; None if there are none.
     """
 
     found: Found
+    counts: Counts
     days: list[tuple[str, list[Step]]]
     activity: Chart | None
 
@@ -151,11 +154,12 @@ def _life(site: Site, search: Search, after: str) -> Life:
         raise Refused(_BAD, "bad_query", "The address of this page is not one of the explorer.") from exc
     events = site.index.events(found.rows, with_content=True)
     steps = [(each.row.time[:_DAY], _step(each)) for each in events]
-    days = site.index.counts(search, with_content=True).days
+    counts = site.index.counts(search, with_content=True)
     return Life(
         found,
+        counts,
         [(day, [step for _, step in group]) for day, group in groupby(steps, key=lambda pair: pair[0])],
-        timeline(days, title="Events a day") if days else None,
+        timeline(counts.days, title="Events a day") if counts.days else None,
     )
 
 
@@ -172,5 +176,6 @@ def _page(site: Site, request: Request, subject: Subject, asked: Asked, life: Li
         subject=subject,
         asked=asked,
         life=life,
+        doubts=doubts(life.counts, asked),
         command=command_line(asked, base=site.scope.options_beside(asked.values)),
     )

@@ -18,6 +18,7 @@ from telemetry.explorer.access.visit import session_of
 from telemetry.explorer.index.found import Counts, Found
 from telemetry.explorer.index.search import Search
 from telemetry.explorer.site.answering.rows import ShownRow, shown_rows
+from telemetry.explorer.site.answering.worth import doubts
 from telemetry.explorer.site.asked.asking import Asked, read_asked
 from telemetry.explorer.site.asked.command_line import command_line, is_in_command_order
 from telemetry.explorer.site.asked.fields import FIELDS
@@ -96,6 +97,7 @@ def _page(site: Site, request: Request, asked: Asked, *, status: int = 200, resu
         asked=asked,
         more_is_used=any(not FIELDS[name].is_main for name in asked.values),
         result=result,
+        doubts=doubts(result.counts, asked) if result else [],
         command=command_line(asked, base=site.scope.options_beside(asked.values)),
         in_command_order=is_in_command_order(asked),
         days=timeline(result.counts.days, title="Events a day") if result and result.counts.days else None,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from telemetry.explorer.access.right import Right
-from telemetry.reader.entry import Entry
+from telemetry.reader.entry import Entry, Proven
 from tests.support.explored_site import explored_site
 from tests.support.index_entries import an_event, hidden, left_sealed, opened
 
@@ -125,3 +125,31 @@ async def test_foreign_records_appear_when_asked_for() -> None:
     async with explored_site(entries) as explored, explored.visit(reason="ticket 7") as visitor:
         assert "1 event" in await visitor.shown("/search")
         assert "foreign" in await visitor.shown("/search?foreign=1")
+
+
+async def test_counts_say_what_nothing_proves() -> None:
+    entries = [
+        *_entries(),
+        opened(an_event(6), proven=Proven.NO),
+        opened(an_event(7), proven=Proven.PENDING, sealed=False),
+        opened(an_event(8), proven=Proven.PENDING, sealed=False, is_foreign=True),
+    ]
+    async with explored_site(entries) as explored, explored.visit(reason="ticket 7") as visitor:
+        page = await visitor.get("/search?user=ada")
+        text = await visitor.shown("/search?user=ada")
+        foreign = await visitor.shown("/search?user=ada&foreign=1")
+        pending = await visitor.get("/search?user=ada&proven=pending")
+        history = await visitor.get("/history/user/ada")
+
+    assert "counted here: 1 of 5 not proven , 1 of 5 pending , 1 of 5 not sealed" in text
+    assert "2 of 6 pending , 2 of 6 not sealed , 1 of 6 foreign" in foreign
+    for shown in (page, history):
+        assert '<a href="/search?user=ada&amp;proven=no' in shown.text
+        assert '<a href="/search?user=ada&amp;proven=pending' in shown.text
+    assert 'proven=pending">1 of 1' not in pending.text
+
+
+async def test_proven_counts_need_no_word() -> None:
+    async with explored_site(_entries()) as explored, explored.visit(reason="ticket 7") as visitor:
+        for path in ("/search", "/history/user/ada"):
+            assert "counted here" not in await visitor.shown(path)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
+from collections.abc import Iterable
 from itertools import islice
 
 from telemetry.explorer.index.find.sieve import Selected, Selection, directed
 from telemetry.explorer.index.found import Counts, Found, Tally, busiest_days
 from telemetry.explorer.index.row import Row
 from telemetry.explorer.index.store.columns import Value
-from telemetry.explorer.index.store.line import Key
+from telemetry.explorer.index.store.line import FOREIGN, SEALED, Key
+from telemetry.explorer.index.store.segment import PROVEN
+from telemetry.reader.entry import Proven
 
 
 def page_of(selection: Selection, *, after: Key | None, limit: int, newest_first: bool, with_content: bool) -> Found:
@@ -67,8 +70,23 @@ def counts_of(selection: Selection, *, most: int, with_content: bool) -> Counts:
         users=_tally(totals["user"], most),
         services=_tally(totals["service"], most),
         days=busiest_days(totals["day"]),
+        verdicts=_verdicts(selection.parts),
+        clear=sum(len(part.segment.flagged(SEALED, part.rows, wanted=False)) for part in selection.parts),
+        foreign=sum(len(part.segment.flagged(FOREIGN, part.rows)) for part in selection.parts),
         is_partial=selection.searched_to is not None,
     )
+
+
+def _verdicts(parts: Iterable[Selected]) -> dict[Proven, int]:
+    counted: Counter[int] = Counter()
+    for part in parts:
+        proven = part.segment.proven
+        kinds = set(proven)
+        if len(kinds) == 1:
+            counted[kinds.pop()] += len(part.rows)
+        else:
+            counted.update(map(proven.__getitem__, part.rows))
+    return {PROVEN[kind]: count for kind, count in counted.items()}
 
 
 def _after(selection: Selection, key: Key, *, newest_first: bool) -> Selection:
