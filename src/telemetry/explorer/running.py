@@ -10,8 +10,6 @@ from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from starlette.types import ASGIApp, Receive, Scope, Send
-
 from telemetry.config import GatewayConfig, TelemetryConfig
 from telemetry.config.explorer.serving import ExplorerConfig
 from telemetry.config.gateway.limits import GatewayLimits
@@ -27,9 +25,10 @@ from telemetry.explorer.jobs.trail_source import TrailSource
 from telemetry.explorer.site.answering.pages import SitePages
 from telemetry.explorer.site.answering.turns import Turns
 from telemetry.explorer.site.app import build_app
-from telemetry.explorer.site.scope import Scope as ReadScope
+from telemetry.explorer.site.scope import Scope
 from telemetry.explorer.site.site import Site
 from telemetry.gateway.server.address import Address
+from telemetry.gateway.server.answer_limit import AnswerLimit
 from telemetry.gateway.server.reloading import Reloader
 from telemetry.gateway.server.serving import GatewayServer
 from telemetry.gateway.server.tls import TlsFiles
@@ -64,7 +63,7 @@ class Exploration:
 
     config: TelemetryConfig
     opening: TrailOpening
-    scope: ReadScope
+    scope: Scope
     policy: TrustPolicy | None
     trust_file: bytes | None
     right: Right
@@ -130,7 +129,7 @@ async def run_explorer(exploration: Exploration, *, watcher: Watcher, display: P
             pages=SitePages(index, scope=exploration.scope),
             turns=Turns(),
         )
-        app = _Bounded(build_app(site))
+        app = AnswerLimit(build_app(site), seconds=_ANSWER_SECONDS)
         filler = IndexFiller(index, exploration.opening)
         # From now on it is being filled, also before its thread has begun.
         index.progress.begin()
@@ -141,20 +140,6 @@ async def run_explorer(exploration: Exploration, *, watcher: Watcher, display: P
                 reloading = Reloader([tls], seconds=_RELOAD_SECONDS).run()
                 stack.push_async_callback(_cancel, asyncio.create_task(reloading))
             await server.serve(app, unheard=IgnoredPeers(), started=lambda _addresses: watcher.started(address, access))
-
-
-class _Bounded:
-    """Cuts off who does not send a request to its end, or does not take an answer."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            async with asyncio.timeout(_ANSWER_SECONDS):
-                await self._app(scope, receive, send)
-        except TimeoutError:
-            scope["state"]["abort"]()
 
 
 def _desk(exploration: Exploration) -> EvidenceDesk:

@@ -10,7 +10,6 @@ from typing import Self
 
 from starlette.applications import Starlette
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from telemetry.config import GatewayConfig
 from telemetry.config.gateway.limits import GatewayLimits
@@ -18,6 +17,7 @@ from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.gateway.observed.health import healthz
 from telemetry.gateway.observed.prometheus import Exposition
 from telemetry.gateway.server.address import Address, read_address
+from telemetry.gateway.server.answer_limit import AnswerLimit
 from telemetry.gateway.server.serving import GatewayServer
 from telemetry.gateway.server.unheard import IgnoredPeers
 from telemetry.system.worker import Worker
@@ -68,7 +68,7 @@ class MetricsServer:
             reason = "has nothing to show: the process has another meter provider of OpenTelemetry already"
             raise ConfigurationError(Problem(_OPTION, reason, "leave it out, or do not set that one up"))
         routes = [Route("/healthz", healthz, methods=["GET"]), *self._exposition.routes()]
-        self._app = _Bounded(Starlette(routes=routes))
+        self._app = AnswerLimit(Starlette(routes=routes), seconds=_ANSWER_SECONDS)
         self._loop = asyncio.new_event_loop()
         self._worker = Worker("telemetry-metrics", self._run)
 
@@ -90,20 +90,6 @@ class MetricsServer:
                 runner.run(self._server.serve(self._app, unheard=IgnoredPeers(), started=lambda _addresses: None))
         except Exception as exc:  # noqa: BLE001 - metrics that cannot be served must not end what they measure
             logger.error("metrics are no longer served: %s; restart the command", type(exc).__name__)  # noqa: TRY400
-
-
-class _Bounded:
-    """Cuts off who does not take an answer."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            async with asyncio.timeout(_ANSWER_SECONDS):
-                await self._app(scope, receive, send)
-        except TimeoutError:
-            scope["state"]["abort"]()
 
 
 def _plain(text: str) -> Address:

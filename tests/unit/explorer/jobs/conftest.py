@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
-from telemetry.config import AuditConfig, TelemetryConfig
+from telemetry.config import AuditConfig, SigningConfig, TelemetryConfig
 from telemetry.encryption.signing_key import SigningKey
 from telemetry.explorer.jobs.trail_source import TrailSource
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.format.value.event import AuditEvent
 from telemetry.reader import EventFilter, KafkaSource, OpenedEvent
-from telemetry.reader.trust import TrustPolicy
+from telemetry.reader.trust import Role, TrustedKey, TrustPolicy
 from telemetry.sync import Telemetry
 from telemetry.testing import EmbeddedKafka
 from telemetry.trail import open_trail
@@ -81,3 +82,23 @@ def _log(config: TelemetryConfig, count: int) -> list[str]:
         return [
             telemetry.audit.log("work", {"number": number}, f"user-{number % 5}").event_id for number in range(count)
         ]
+
+
+@pytest.fixture(scope="module")
+def signing(trail: SignedTrail) -> SigningConfig:
+    """The auditor's signing key."""
+    SigningKey.create(trail.folder / "auditor", PASSPHRASE, name="auditor")
+    return SigningConfig(key_path=trail.folder / "auditor", passphrase=SecretStr(PASSPHRASE))
+
+
+@pytest.fixture(scope="module")
+def policy(trail: SignedTrail, signing: SigningConfig) -> TrustPolicy:
+    """Who may sign what: the service its trail, and the auditor packs."""
+    auditor = SigningKey.load(signing.key_path, signing.passphrase).public_key
+    service = frozenset({Role.SERVICE, Role.READER})
+    return TrustPolicy(
+        (
+            TrustedKey(public=PublicKey.parse(trail.public_key), roles=service, sources=("/*/*",)),
+            TrustedKey(public=PublicKey.parse(auditor), roles=frozenset({Role.AUDITOR}), sources=("/*/*",)),
+        )
+    )

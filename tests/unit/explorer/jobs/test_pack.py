@@ -3,10 +3,8 @@ from __future__ import annotations
 from io import BytesIO
 
 import pytest
-from pydantic import SecretStr
 
 from telemetry.config import SigningConfig
-from telemetry.encryption.signing_key import SigningKey
 from telemetry.evidence import EvidenceRequest, Sample, sample_ids, verify_pack
 from telemetry.exceptions import ConfigurationError
 from telemetry.explorer.access.session import Session
@@ -14,31 +12,12 @@ from telemetry.explorer.jobs import pack as packs
 from telemetry.explorer.jobs.basket import Basket, Drawing
 from telemetry.explorer.jobs.job_progress import JobProgress
 from telemetry.explorer.jobs.pack import BuiltPack, PackWork, request_of
-from telemetry.format.proof.signed_note import PublicKey
 from telemetry.reader import EventFilter
-from telemetry.reader.trust import Role, TrustedKey, TrustPolicy
-from tests.unit.explorer.jobs.conftest import PASSPHRASE, SignedTrail
+from telemetry.reader.trust import TrustPolicy
+from tests.unit.explorer.jobs.conftest import SignedTrail
 from tests.unit.explorer.jobs.works import session
 
 ALL = EventFilter(types=("work",))
-
-
-@pytest.fixture(scope="module")
-def signing(trail: SignedTrail) -> SigningConfig:
-    SigningKey.create(trail.folder / "auditor", PASSPHRASE, name="auditor")
-    return SigningConfig(key_path=trail.folder / "auditor", passphrase=SecretStr(PASSPHRASE))
-
-
-@pytest.fixture(scope="module")
-def policy(trail: SignedTrail, signing: SigningConfig) -> TrustPolicy:
-    auditor = SigningKey.load(signing.key_path, signing.passphrase).public_key
-    service = frozenset({Role.SERVICE, Role.READER})
-    return TrustPolicy(
-        (
-            TrustedKey(public=PublicKey.parse(trail.public_key), roles=service, sources=("/*/*",)),
-            TrustedKey(public=PublicKey.parse(auditor), roles=frozenset({Role.AUDITOR}), sources=("/*/*",)),
-        )
-    )
 
 
 @pytest.fixture

@@ -5,38 +5,17 @@ from io import BytesIO
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
 from telemetry.config import SigningConfig
-from telemetry.encryption.signing_key import SigningKey
 from telemetry.evidence import verify_pack
 from telemetry.explorer.access.right import Right
-from telemetry.format.proof.signed_note import PublicKey
 from telemetry.reader import EventFilter
-from telemetry.reader.trust import Role, TrustedKey, TrustPolicy
-from tests.unit.explorer.jobs.conftest import PASSPHRASE, SignedTrail
-from tests.unit.explorer.jobs.conftest import trail as trail  # noqa: PLC0414 - a fixture of these tests too
+from telemetry.reader.trust import TrustPolicy
+from tests.unit.explorer.jobs.conftest import SignedTrail
+from tests.unit.explorer.jobs.conftest import policy as policy  # noqa: PLC0414 - a fixture of these tests too
+from tests.unit.explorer.jobs.conftest import signing as signing  # noqa: PLC0414
+from tests.unit.explorer.jobs.conftest import trail as trail  # noqa: PLC0414
 from tests.unit.explorer.site.visiting import Explorer, Visitor, explorer_of, tags_of, text_of
-
-_SOURCES = ("/*/*",)
-
-
-@pytest.fixture(scope="module")
-def signing(trail: SignedTrail) -> SigningConfig:
-    SigningKey.create(trail.folder / "auditor", PASSPHRASE, name="auditor")
-    return SigningConfig(key_path=trail.folder / "auditor", passphrase=SecretStr(PASSPHRASE))
-
-
-@pytest.fixture(scope="module")
-def policy(trail: SignedTrail, signing: SigningConfig) -> TrustPolicy:
-    auditor = SigningKey.load(signing.key_path, signing.passphrase).public_key
-    service = frozenset({Role.SERVICE, Role.READER})
-    return TrustPolicy(
-        (
-            TrustedKey(public=PublicKey.parse(trail.public_key), roles=service, sources=_SOURCES),
-            TrustedKey(public=PublicKey.parse(auditor), roles=frozenset({Role.AUDITOR}), sources=_SOURCES),
-        )
-    )
 
 
 @pytest.fixture
