@@ -43,21 +43,20 @@ class Gap:
         producer: Id of the producer.
         first: First sequence.
         last: Last sequence.
+        missing: How many of them are absent: all, but for those that records without a checkpoint claim between proven ones.
         before: Time of the event before the gap; None at the beginning of the stream.
         after: Time of the event after it.
+        proven: Whether the two events are proven; of the two, what is worth less.
     """
 
     service: str
     producer: str
     first: int
     last: int
+    missing: int
     before: str | None
     after: str
-
-    @property
-    def length(self) -> int:
-        """How many sequences."""
-        return self.last - self.first + 1
+    proven: Proven
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,8 +136,9 @@ class Overview:
         days: Days (UTC) and events of all services, in order, without the days that have none; bounded in number.
         services: The services by name; of very many, those with the most events.
         more_services: How many other services there are.
-        gaps: Gaps, the longest first, bounded in number.
+        gaps: Gaps: those between proven events first, and the longest first; bounded in number.
         more_gaps: How many other gaps there are.
+        pending_gaps: How many of all gaps are beside an event that nothing proves, where keys are trusted.
         outages: Outages: what is proven first, and the newest first; bounded in number.
         readers: Who read: what is proven first, and the last one first; bounded in number.
         proven: Events that a checkpoint of a trusted key proves.
@@ -158,6 +158,7 @@ class Overview:
     more_services: int
     gaps: list[Gap]
     more_gaps: int
+    pending_gaps: int
     outages: list[Outage]
     readers: list[Reader]
     proven: int

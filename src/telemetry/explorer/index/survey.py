@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from heapq import nlargest
 
 from telemetry.explorer.index.found import busiest_days
-from telemetry.explorer.index.overview import Damage, Gap, Outage, Overview, Reader, ServiceLife
-from telemetry.explorer.index.store.columns import Rows, Value
+from telemetry.explorer.index.overview import Damage, Outage, Overview, Reader, ServiceLife
+from telemetry.explorer.index.store.columns import Rows
 from telemetry.explorer.index.store.line import FOREIGN, SEALED
 from telemetry.explorer.index.store.segment import NO, PENDING, PROVEN, Segment
+from telemetry.explorer.index.streams import BELIEVED, Stream, Streams
 from telemetry.reader.entry import Proven
 from telemetry.reader.trust.policy import READER_SERVICE, service_of
 
@@ -26,12 +27,8 @@ MOST_READERS = 200
 _ENTERED, _LEFT, _STOPPED = "telemetry.fallback_entered", "telemetry.fallback_left", "telemetry.stopped"
 _MARKS = (_ENTERED, _LEFT, _STOPPED)
 
-Stream = tuple[Value, Value]
-"""Service and producer."""
 _Mark = tuple[str, str, str, str, str, Proven, bool]
 """Time, service, producer, type, event id, whether it is proven, whether it was sealed."""
-_BELIEVED = (Proven.YES, Proven.NOT_JUDGED, Proven.PENDING, Proven.NO)
-"""What is proven first: forged events push nothing out of a bounded list."""
 
 
 @dataclass(slots=True)
@@ -54,15 +51,13 @@ class Survey:
     """
 
     def __init__(self, segments: Sequence[Segment], *, is_from_start: bool, with_content: bool) -> None:
-        self._is_from_start = is_from_start
         self._with_content = with_content
         self._services: defaultdict[str, _Service] = defaultdict(_Service)
-        self._streams: defaultdict[Stream, list[int]] = defaultdict(list)
+        self._streams = Streams(is_from_start=is_from_start)
         self._verdicts: Counter[int] = Counter()
         self._marks: list[_Mark] = []
         self._readers: dict[tuple[str, Proven, bool, bool], Reader] = {}
         self._clear = self._foreign = 0
-        self._kept: list[tuple[Segment, Rows]] = []
         for segment in segments:
             self._add(segment)
 
@@ -74,7 +69,7 @@ class Survey:
         """
         lives = [self._life(name, service) for name, service in self._services.items()]
         shown = sorted(nlargest(MOST_SERVICES, lives, key=lambda life: life.events), key=lambda life: life.service)
-        gaps = list(self._gaps())
+        gaps = list(self._streams.gaps())
         days: Counter[str | None] = Counter()
         for service in self._services.values():
             days.update(service.days)
@@ -85,8 +80,9 @@ class Survey:
             days=busiest_days(days),
             services=shown,
             more_services=len(lives) - len(shown),
-            gaps=nlargest(MOST_GAPS, gaps, key=lambda gap: gap.length),
+            gaps=nlargest(MOST_GAPS, gaps, key=lambda gap: (-BELIEVED.index(gap.proven), gap.missing)),
             more_gaps=max(0, len(gaps) - MOST_GAPS),
+            pending_gaps=sum(gap.proven is Proven.PENDING for gap in gaps),
             outages=nlargest(MOST_OUTAGES, self._outages(), key=lambda outage: (*_worth(outage), outage.began)),
             readers=nlargest(MOST_READERS, self._readers.values(), key=_worth_of_reader),
             proven=self._verdicts[PROVEN.index(Proven.YES)],
@@ -104,7 +100,7 @@ class Survey:
         self._clear += len(rows) - len(segment.flagged(SEALED, rows))
         self._verdicts.update(map(segment.proven.__getitem__, rows))
         self._add_lives(segment, rows)
-        self._add_streams(segment, rows)
+        self._streams.add(segment, rows)
         self._add_marks(segment, rows)
         if self._with_content:
             self._add_readers(segment, rows)
@@ -128,21 +124,6 @@ class Survey:
                 life = self._services[services.value(service) or ""]
                 life.unproven += count if verdict == PENDING else 0
                 life.refuted += count if verdict == NO else 0
-
-    def _add_streams(self, segment: Segment, rows: Rows) -> None:
-        proven = segment.proven
-        # What a trusted key has refuted fills no gap.
-        kept = [row for row in rows if proven[row] != NO] if NO in proven else rows
-        self._kept.append((segment, kept))
-        services, producers = segment.columns["service"], segment.columns["producer"]
-        numbers: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
-        sequences = map(segment.positions.sequences.__getitem__, kept)
-        for stream, sequence in zip(
-            zip(services.codes(kept), producers.codes(kept), strict=True), sequences, strict=True
-        ):
-            numbers[stream].append(sequence)
-        for (service, producer), known in numbers.items():
-            self._streams[services.value(service), producers.value(producer)] += known
 
     def _add_marks(self, segment: Segment, rows: Rows) -> None:
         kinds = segment.columns["type" if self._with_content else "clear_type"]
@@ -183,44 +164,6 @@ class Survey:
             refuted=service.refuted,
         )
 
-    def _gaps(self) -> Iterator[Gap]:
-        absent = {stream: found for stream, numbers in self._streams.items() if (found := self._absent(numbers))}
-        if not absent:
-            return
-        edges = {
-            stream: {edge for first, last in ranges for edge in (first - 1, last + 1)}
-            for stream, ranges in absent.items()
-        }
-        times: dict[tuple[Stream, int], str] = {}
-        for segment, rows in self._kept:
-            for stream, row in zip(_streams(segment, rows), rows, strict=True):
-                sequence = segment.positions.sequences[row]
-                if sequence in edges.get(stream, ()):
-                    times.setdefault((stream, sequence), segment.keys.time(row))
-        for stream, ranges in absent.items():
-            for first, last in ranges:
-                yield Gap(
-                    service=stream[0] or "",
-                    producer=stream[1] or "",
-                    first=first,
-                    last=last,
-                    before=times.get((stream, first - 1)),
-                    after=times[stream, last + 1],
-                )
-
-    def _absent(self, numbers: list[int]) -> list[tuple[int, int]]:
-        """Return the ranges that are absent from a stream, as first and last sequence."""
-        expected = 0 if self._is_from_start else min(numbers)
-        known = set(numbers)
-        if len(known) == max(numbers) - expected + 1:
-            return []
-        absent = []
-        for sequence in sorted(known):
-            if sequence > expected:
-                absent.append((expected, sequence - 1))
-            expected = sequence + 1
-        return absent
-
     def _outages(self) -> Iterator[Outage]:
         began: dict[Stream, _Mark] = {}
         for mark in sorted(self._marks):
@@ -231,12 +174,6 @@ class Survey:
                 yield _outage(start, ended=time)
         for start in began.values():
             yield _outage(start, ended=None)
-
-
-def _streams(segment: Segment, rows: Rows) -> Iterator[Stream]:
-    """Yield the stream of each of some rows."""
-    columns = segment.columns
-    return zip(columns["service"].among(rows), columns["producer"].among(rows), strict=True)
 
 
 def _outage(start: _Mark, *, ended: str | None) -> Outage:
@@ -262,4 +199,4 @@ def _worth_of_reader(reader: Reader) -> tuple[bool, int, bool, str]:
 
 
 def _worth(seen: Reader | Outage) -> tuple[int, bool]:
-    return -_BELIEVED.index(seen.proven), seen.is_sealed
+    return -BELIEVED.index(seen.proven), seen.is_sealed

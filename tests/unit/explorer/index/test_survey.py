@@ -81,7 +81,7 @@ def test_two_records_of_one_sequence_hide_no_gap() -> None:
 def test_number_far_away_is_one_gap() -> None:
     seen = overview(opened(an_event(0)), opened(an_event(1, sequence=2**53 - 1)))
 
-    assert [gap.length for gap in seen.gaps] == [2**53 - 2]
+    assert [gap.missing for gap in seen.gaps] == [2**53 - 2]
 
 
 def test_many_gaps_are_bounded() -> None:
@@ -89,6 +89,66 @@ def test_many_gaps_are_bounded() -> None:
 
     assert len(seen.gaps) == survey.MOST_GAPS
     assert seen.more_gaps == 999 - survey.MOST_GAPS
+
+
+def test_forged_gaps_come_after_those_between_proven() -> None:
+    seen = overview(
+        opened(an_event(0)),
+        opened(an_event(3)),
+        *(
+            opened(an_event(10 + n, producer=f"p{n}", sequence=10**9), proven=Proven.PENDING)
+            for n in range(survey.MOST_GAPS)
+        ),
+    )
+
+    assert (seen.gaps[0].first, seen.gaps[0].last, seen.gaps[0].proven) == (1, 2, Proven.YES)
+    assert {gap.proven for gap in seen.gaps[1:]} == {Proven.PENDING}
+    assert (seen.more_gaps, seen.pending_gaps) == (1, survey.MOST_GAPS)
+
+
+def test_pending_event_far_away_is_told() -> None:
+    seen = overview(
+        opened(an_event(0)), opened(an_event(2)), opened(an_event(3, sequence=2**53 - 1), proven=Proven.PENDING)
+    )
+
+    assert [(gap.first, gap.last, gap.proven) for gap in seen.gaps] == [
+        (1, 1, Proven.YES),
+        (3, 2**53 - 2, Proven.PENDING),
+    ]
+
+
+def test_claims_between_proven_events_split_no_gap() -> None:
+    seen = overview(
+        opened(an_event(0)),
+        *(opened(an_event(n), proven=Proven.PENDING) for n in (1, 4, 6)),
+        opened(an_event(9)),
+    )
+    (gap,) = seen.gaps
+
+    assert (gap.first, gap.last, gap.missing, gap.proven) == (2, 8, 5, Proven.YES)
+    assert (gap.before, gap.after) == (time_of(0), time_of(9))
+
+
+def test_forged_copy_of_an_edge_lends_no_time() -> None:
+    seen = overview(
+        opened(an_event(0)),
+        opened(an_event(1, sequence=3), proven=Proven.PENDING, salt="x"),
+        opened(an_event(3)),
+    )
+
+    assert [(gap.first, gap.after, gap.proven) for gap in seen.gaps] == [(1, time_of(3), Proven.YES)]
+
+
+def test_claim_before_a_cut_is_no_proven_beginning() -> None:
+    index = EventIndex()
+    index.progress.begin()
+    index.progress.expect(9, is_from_middle=True)
+    index.add([opened(an_event(1), proven=Proven.PENDING), opened(an_event(5)), opened(an_event(7))])
+
+    assert [(gap.first, gap.last, gap.proven) for gap in index.overview(with_content=True).gaps] == [
+        (6, 6, Proven.YES),
+        (2, 4, Proven.PENDING),
+    ]
 
 
 def test_cut_index_misses_no_beginning() -> None:

@@ -26,6 +26,16 @@ async def test_overview_leads_to_what_is_wrong() -> None:
     assert "mallory" in text
 
 
+async def test_gap_beside_a_pending_event_is_marked() -> None:
+    entries = [opened(an_event(0)), opened(an_event(2)), opened(an_event(9), proven=Proven.PENDING)]
+    async with explored_site(entries) as explored, explored.visit(reason="ticket 7") as visitor:
+        text = await visitor.shown("/")
+
+    assert "2 gaps in the streams of producers, 1 of them beside an event that nothing proves yet" in text
+    table = text.partition("Gaps in the streams of producers")[2].partition("Outages")[0]
+    assert table.count("pending") == 1
+
+
 async def test_closed_session_does_not_see_who_reads() -> None:
     entries = [opened(an_event(9, event_type="telemetry.read", user_id="mallory", service_name="telemetry-reader"))]
     async with explored_site(entries, right=Right.READ) as explored, explored.visit() as visitor:

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 
 from telemetry.explorer.index.overview import Gap, Outage, Overview
 from telemetry.pages.charts import Band, Chart, Lane, outages
+from telemetry.pages.marks import proof_mark
+from telemetry.reader.entry import Proven
 
 _SHORTEST = 1.0
 """Seconds of a service's line: one that logged once is still to be seen."""
@@ -36,7 +38,10 @@ def _gaps(gaps: list[Gap], service: str, life: tuple[float, float]) -> Iterator[
         if gap.service == service:
             start = _seconds(gap.before) if gap.before else life[0]
             numbers = f"{gap.first:,}" if gap.first == gap.last else f"{gap.first:,} to {gap.last:,}"
-            yield Band(start=start, end=max(_seconds(gap.after), start), what=f"gap: {numbers} of {gap.producer}")
+            doubt = "" if gap.proven is Proven.YES else f" ({proof_mark(gap.proven).text})"
+            yield Band(
+                start=start, end=max(_seconds(gap.after), start), what=f"gap: {numbers} of {gap.producer}{doubt}"
+            )
 
 
 def _outages(outages_: list[Outage], service: str, life: tuple[float, float]) -> Iterator[Band]:

@@ -20,6 +20,7 @@ def _overview(*, first: str = FIRST, gaps: list[Gap] | None = None, outages: lis
         more_services=0,
         gaps=gaps or [],
         more_gaps=0,
+        pending_gaps=0,
         outages=outages or [],
         readers=[],
         proven=0,
@@ -33,7 +34,16 @@ def _overview(*, first: str = FIRST, gaps: list[Gap] | None = None, outages: lis
 
 
 def _gap(*, before: str | None, after: str = LAST) -> Gap:
-    return Gap(service="/production/shop", producer="p", first=7, last=9, before=before, after=after)
+    return Gap(
+        service="/production/shop",
+        producer="p",
+        first=7,
+        last=9,
+        missing=3,
+        before=before,
+        after=after,
+        proven=Proven.YES,
+    )
 
 
 def test_nothing_absent_is_no_picture() -> None:
