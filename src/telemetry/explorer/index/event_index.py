@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from heapq import nsmallest
 from typing import Literal
 
 from telemetry.exceptions import ConfigurationError, Problem
@@ -19,9 +20,9 @@ from telemetry.explorer.index.row import IndexedEvent, Row
 from telemetry.explorer.index.search import Search
 from telemetry.explorer.index.state import IndexState
 from telemetry.explorer.index.store.bodies import BodyReader
-from telemetry.explorer.index.store.line import Line, LineMaker, id_bytes_of
+from telemetry.explorer.index.store.line import FOREIGN, Line, LineMaker, id_bytes_of
 from telemetry.explorer.index.store.room import Room
-from telemetry.explorer.index.store.segment import Segment
+from telemetry.explorer.index.store.segment import PROVEN, Segment
 from telemetry.explorer.index.store.shelf import Shelf
 from telemetry.explorer.index.survey import LOOKS, READ, Survey
 from telemetry.format.uuid7 import is_uuid
@@ -35,6 +36,8 @@ PATIENCE_SECONDS = 1.0
 MAX_PAGE = 1_000
 MAX_CLAIMS = 50
 """Records shown that claim one id."""
+MAX_CLAIMED_BYTES = 1 << 20
+"""Bytes of JSON that are opened for one id; of objects it can be many times as much. The first record is opened however large it is."""
 
 _MAX_DAMAGED = 200
 _MAX_REASON = 512
@@ -136,18 +139,34 @@ class EventIndex:
         """
         return counts_of(self._select(search, with_content=with_content), most=most, with_content=with_content)
 
-    def event(self, event_id: str, *, with_content: bool) -> list[IndexedEvent]:
-        """Return every record that claims an id, proven ones first; none for a text that no record has as its id.
+    def event(self, event_id: str, *, with_content: bool, most: int = MAX_CLAIMS) -> list[IndexedEvent]:
+        """Return the records that claim an id, proven ones first; none for a text that no record has as its id.
+
+        Where their events together have more than ``MAX_CLAIMED_BYTES``, those that come last are left out of their records.
 
         Args:
             event_id: The id.
             with_content: Whether the person may see content.
+            most: Most records; :meth:`claims` says how many there are.
         """
-        wanted = id_bytes_of(event_id)
-        places = [(segment, row) for segment in self._shelf.segments for row in segment.keys.rows_with_id(wanted)]
-        places.sort(key=lambda place: _standing(*place))
-        found = [self._indexed(*place, BodyReader(), with_content=with_content) for place in places[:MAX_CLAIMS]]
-        return [each for each in found if is_uuid(event_id) or each.row.event_id == event_id]
+        reader, room = BodyReader(), MAX_CLAIMED_BYTES
+        found: list[IndexedEvent] = []
+        for segment, row in nsmallest(most, self._claims(event_id), key=lambda place: _standing(*place)):
+            body = segment.contents.body(row) if with_content else None
+            if body is not None and room > 0:
+                room -= len(reader.json(body))
+            is_left_out = body is not None and room <= 0 and bool(found)
+            indexed = self._indexed(segment, row, reader, with_content=with_content, is_left_out=is_left_out)
+            found.append(indexed)
+        return found
+
+    def claims(self, event_id: str) -> int:
+        """Return how many records claim an id.
+
+        Args:
+            event_id: The id.
+        """
+        return sum(1 for _ in self._claims(event_id))
 
     def events(self, rows: Iterable[Row], *, with_content: bool) -> Iterator[IndexedEvent]:
         """Yield the events of some rows, such as those of a page; a row that gave way meanwhile has none.
@@ -278,17 +297,28 @@ class EventIndex:
             self._remembered.clear()
             self._overviews.clear()
 
-    def _indexed(self, segment: Segment, row: int, reader: BodyReader, *, with_content: bool) -> IndexedEvent:
+    def _claims(self, event_id: str) -> Iterator[tuple[Segment, int]]:
+        wanted = id_bytes_of(event_id)
+        for segment in self._shelf.segments:
+            for row in segment.keys.rows_with_id(wanted):
+                if is_uuid(event_id) or segment.keys.event_id(row) == event_id:
+                    yield segment, row
+
+    def _indexed(
+        self, segment: Segment, row: int, reader: BodyReader, *, with_content: bool, is_left_out: bool = False
+    ) -> IndexedEvent:
         shown = segment.row(row)
         copies = self._shelf.copies.get(shown.leaf, 0)
         body = segment.contents.body(row)
         if not with_content:
             return IndexedEvent(shown.without_content(), None, copies)
+        if is_left_out:
+            return IndexedEvent(shown, None, copies, is_left_out=True)
         return IndexedEvent(shown, None if body is None else reader.event(body), copies)
 
 
 def _standing(segment: Segment, row: int) -> tuple[int, int]:
     """Return what sorts the records that claim one id: what is proven comes first, and what is refuted last."""
-    shown = segment.row(row)
     order = (Proven.YES, Proven.NOT_JUDGED, Proven.PENDING, Proven.NO)
-    return order.index(shown.proven) + len(order) * shown.is_foreign, segment.positions.arrivals[row]
+    is_foreign = bool(segment.flags[row] & FOREIGN)
+    return order.index(PROVEN[segment.proven[row]]) + len(order) * is_foreign, segment.positions.arrivals[row]

@@ -104,8 +104,10 @@ class IndexedEvent:
         row: The record.
         event: The event; None if it was not opened, or is not to be shown.
         copies: How many further records with the same bytes were read.
+        is_left_out: Whether the event is left out because of its size, beside others that claim its id.
     """
 
     row: Row
     event: AuditEvent | None
     copies: int = 0
+    is_left_out: bool = False

@@ -41,6 +41,7 @@ class ShownRecord:
         content_mark: Mark of everything that is inside the seal; None where a checkpoint proves it.
         copies: How many further records with the same bytes were read.
         event: The event; None where its content is not shown.
+        is_left_out: Whether that is because of its size, beside other records.
         sentence: What happened, in a sentence; empty where it is not shown.
         fields: Its fields.
         changes: What changed.
@@ -54,6 +55,7 @@ class ShownRecord:
     content_mark: Mark | None
     copies: int
     event: AuditEvent | None
+    is_left_out: bool
     sentence: str
     fields: list[Field]
     changes: list[Change]
@@ -113,6 +115,8 @@ def _page(site: Site, request: Request, session: Session, records: list[IndexedE
         "event.html",
         event_id=records[0].row.event_id,
         records=[_record(each) for each in records],
+        # More may have come since the records were looked up, or some have given way.
+        claims=max(len(records), site.index.claims(records[0].row.event_id)),
         neighbours=_neighbours(site, records[0].row) if session.is_open else [],
     )
 
@@ -125,6 +129,7 @@ def _record(indexed: IndexedEvent) -> ShownRecord:
         content_mark=content_mark(indexed.row),
         copies=indexed.copies,
         event=event,
+        is_left_out=indexed.is_left_out,
         sentence="" if event is None else sentence(event),
         fields=[] if event is None else fields(event, content_mark=content_mark(indexed.row)),
         changes=[] if event is None else changes(event),

@@ -280,6 +280,26 @@ class TestRecords:
 
         assert len(claims) == event_index.MAX_CLAIMS
         assert not claims[0].row.is_foreign
+        assert index.claims(id_of(1)) == 101
+        assert index.claims("x") == 0
+
+    def test_large_forged_claims_are_not_opened(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(event_index, "MAX_CLAIMED_BYTES", 100_000)
+        large = an_event(1, payload={"x": "y" * 70_000})
+        forged = [opened(large, proven=Proven.NO, salt=" " * n) for n in range(1, 9)]
+        index = filled(*forged, opened(an_event(1)))
+        claims = index.event(id_of(1), with_content=True)
+
+        assert [each.event is not None for each in claims] == [True, True] + [False] * 7
+        assert [each.is_left_out for each in claims] == [False, False] + [True] * 7
+        assert claims[0].row.proven is Proven.YES
+
+    def test_first_claim_is_opened_however_large(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(event_index, "MAX_CLAIMED_BYTES", 10)
+        index = filled(opened(an_event(1), proven=Proven.NO, salt=" "), opened(an_event(1)))
+
+        assert [each.event is not None for each in index.event(id_of(1), with_content=True)] == [True, False]
+        assert not any(each.is_left_out for each in index.event(id_of(1), with_content=False))
 
     @pytest.mark.parametrize("event_id", ["", "x", id_of(2), "\x00" * 100_000, id_of(1).upper()])
     def test_unknown_id_finds_nothing(self, event_id: str) -> None:

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from telemetry.explorer.access.right import Right
+from telemetry.explorer.index import event_index
 from telemetry.format.value.members import Change
 from telemetry.reader.entry import Entry, Proven
 from tests.support.explored_site import explored_site
@@ -80,6 +81,18 @@ async def test_two_records_of_one_id_are_both_shown() -> None:
 
     assert "2 records claim this id." in text
     assert text.index("Record 1 of 2 proven") < text.index("Record 2 of 2 not proven")
+
+
+async def test_many_large_claims_are_counted_not_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_index, "MAX_CLAIMED_BYTES", 10)
+    entries = [opened(an_event(1), proven=Proven.NO, salt=" " * n) for n in range(1, 70)]
+    async with explored_site([*entries, opened(an_event(1))]) as explored, explored.visit(reason="t") as visitor:
+        text = await visitor.shown(f"/events/{id_of(1)}")
+
+    assert "70 records claim this id." in text
+    assert "50 of them are shown" in text
+    assert "Record 1 of 70 proven" in text
+    assert text.count("The content is left out") == 49
 
 
 @pytest.mark.parametrize(

@@ -128,8 +128,8 @@ def _rows(site: Site, ids: tuple[str, ...], *, with_content: bool) -> list[Shown
     """Return the row of each event, of several the one that is proven; None where none is in memory."""
     rows: list[ShownRow | None] = []
     for event_id in ids:
-        found = site.index.event(event_id, with_content=with_content)
-        rows.append(shown_rows(found[:1])[0] if found else None)
+        found = site.index.event(event_id, with_content=with_content, most=1)
+        rows.append(shown_rows(found)[0] if found else None)
     return rows
 
 
