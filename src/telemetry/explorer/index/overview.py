@@ -134,7 +134,7 @@ class Overview:
         first: Time of the first one; None if there are none.
         last: Time of the last one.
         days: Days (UTC) and events of all services, in order, without the days that have none; bounded in number.
-        services: The services by name; of very many, those with the most events.
+        services: The services by name; of very many, those with the most events that are not in doubt.
         more_services: How many other services there are.
         gaps: Gaps: those between proven events first, and the longest first; bounded in number.
         more_gaps: How many other gaps there are.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from heapq import nlargest
+from typing import NamedTuple
 
 from telemetry.explorer.index.overview import Gap
 from telemetry.explorer.index.store.columns import Rows, Value
@@ -28,8 +30,7 @@ class _Numbers:
     claimed: list[int]
 
 
-@dataclass(frozen=True, slots=True)
-class _Absent:
+class _Absent(NamedTuple):
     """Sequences that are absent between two records; some between the first and the last of them may only be claimed."""
 
     first: int
@@ -37,6 +38,22 @@ class _Absent:
     missing: int
     before: int
     after: int
+    is_firm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """Gaps of all streams.
+
+    Attributes:
+        longest: Those between proven events first, and the longest first; bounded in number.
+        total: How many there are.
+        pending: How many of all are beside an event that nothing proves.
+    """
+
+    longest: list[Gap]
+    total: int
+    pending: int
 
 
 class Streams:
@@ -67,26 +84,20 @@ class Streams:
             for stream, known in _sequences(segment, claimed):
                 self._streams[stream].claimed += known
 
-    def gaps(self) -> Iterator[Gap]:
-        """Yield the gaps of all streams."""
-        absent = {stream: found for stream, numbers in self._streams.items() if (found := self._absent(numbers))}
-        if not absent:
-            return
-        edges = self._edges(absent)
-        for stream, ranges in absent.items():
-            for each in ranges:
-                after, worth = edges[stream, each.after]
-                before, worth_before = edges.get((stream, each.before), (None, worth))
-                yield Gap(
-                    service=stream[0] or "",
-                    producer=stream[1] or "",
-                    first=each.first,
-                    last=each.last,
-                    missing=each.missing,
-                    before=before,
-                    after=after,
-                    proven=max(worth, worth_before, key=BELIEVED.index),
-                )
+    def gaps(self, most: int) -> Gaps:
+        """Return the gaps of all streams.
+
+        Args:
+            most: Gaps that are named.
+        """
+        absent = [(stream, each) for stream, numbers in self._streams.items() for each in self._absent(numbers)]
+        shown = nlargest(most, absent, key=lambda found: (found[1].is_firm, found[1].missing))
+        edges = self._edges(shown)
+        return Gaps(
+            longest=[_gap(stream, each, edges) for stream, each in shown],
+            total=len(absent),
+            pending=sum(not each.is_firm for _, each in absent),
+        )
 
     def _absent(self, numbers: _Numbers) -> list[_Absent]:
         """Return what is absent from a stream.
@@ -111,14 +122,16 @@ class Streams:
                 absent += map(_single, pieces)
             elif pieces:
                 missing = sum(last - first + 1 for first, last in pieces)
-                absent.append(_Absent(pieces[0][0], pieces[-1][1], missing, before, sequence))
+                absent.append(_Absent(pieces[0][0], pieces[-1][1], missing, before, sequence, is_firm=True))
             pieces, before = [], sequence
         return [*absent, *map(_single, pieces)]
 
-    def _edges(self, absent: dict[Stream, list[_Absent]]) -> _Edges:
-        wanted = {
-            stream: {edge for each in ranges for edge in (each.before, each.after)} for stream, ranges in absent.items()
-        }
+    def _edges(self, shown: list[tuple[Stream, _Absent]]) -> _Edges:
+        if not shown:
+            return {}
+        wanted: defaultdict[Stream, set[int]] = defaultdict(set)
+        for stream, each in shown:
+            wanted[stream] |= {each.before, each.after}
         edges: _Edges = {}
         # Of several records with one sequence, one to go by.
         for segment, rows in (*self._firm, *self._claimed):
@@ -129,6 +142,21 @@ class Streams:
                 if sequence in wanted.get(stream, ()):
                     edges.setdefault((stream, sequence), (segment.keys.time(row), PROVEN[segment.proven[row]]))
         return edges
+
+
+def _gap(stream: Stream, absent: _Absent, edges: _Edges) -> Gap:
+    after, worth = edges[stream, absent.after]
+    before, worth_before = edges.get((stream, absent.before), (None, worth))
+    return Gap(
+        service=stream[0] or "",
+        producer=stream[1] or "",
+        first=absent.first,
+        last=absent.last,
+        missing=absent.missing,
+        before=before,
+        after=after,
+        proven=max(worth, worth_before, key=BELIEVED.index),
+    )
 
 
 def _single(piece: tuple[int, int]) -> _Absent:

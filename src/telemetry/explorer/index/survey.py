@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import nlargest
@@ -52,7 +52,10 @@ class Survey:
 
     def __init__(self, segments: Sequence[Segment], *, is_from_start: bool, with_content: bool) -> None:
         self._with_content = with_content
-        self._services: defaultdict[str, _Service] = defaultdict(_Service)
+        self._events: Counter[str] = Counter()
+        self._doubtful: Counter[str] = Counter()
+        self._days: Counter[str | None] = Counter()
+        self._kept: list[tuple[Segment, Rows]] = []
         self._streams = Streams(is_from_start=is_from_start)
         self._verdicts: Counter[int] = Counter()
         self._marks: list[_Mark] = []
@@ -67,22 +70,18 @@ class Survey:
         Args:
             damaged: Damaged records, which are no rows.
         """
-        lives = [self._life(name, service) for name, service in self._services.items()]
-        shown = sorted(nlargest(MOST_SERVICES, lives, key=lambda life: life.events), key=lambda life: life.service)
-        gaps = list(self._streams.gaps())
-        days: Counter[str | None] = Counter()
-        for service in self._services.values():
-            days.update(service.days)
+        lives = self._lives()
+        gaps = self._streams.gaps(MOST_GAPS)
         return Overview(
-            events=sum(life.events for life in lives),
-            first=min((life.first for life in lives), default=None),
-            last=max((life.last for life in lives), default=None),
-            days=busiest_days(days),
-            services=shown,
-            more_services=len(lives) - len(shown),
-            gaps=nlargest(MOST_GAPS, gaps, key=lambda gap: (-BELIEVED.index(gap.proven), gap.missing)),
-            more_gaps=max(0, len(gaps) - MOST_GAPS),
-            pending_gaps=sum(gap.proven is Proven.PENDING for gap in gaps),
+            events=self._events.total(),
+            first=_time(self._kept[0], 0) if self._kept else None,
+            last=_time(self._kept[-1], -1) if self._kept else None,
+            days=busiest_days(self._days),
+            services=lives,
+            more_services=len(self._events) - len(lives),
+            gaps=gaps.longest,
+            more_gaps=gaps.total - len(gaps.longest),
+            pending_gaps=gaps.pending,
             outages=nlargest(MOST_OUTAGES, self._outages(), key=lambda outage: (*_worth(outage), outage.began)),
             readers=nlargest(MOST_READERS, self._readers.values(), key=_worth_of_reader),
             proven=self._verdicts[PROVEN.index(Proven.YES)],
@@ -99,31 +98,34 @@ class Survey:
         self._foreign += len(segment) - len(rows)
         self._clear += len(rows) - len(segment.flagged(SEALED, rows))
         self._verdicts.update(map(segment.proven.__getitem__, rows))
-        self._add_lives(segment, rows)
+        self._days.update(segment.columns["day"].count(rows))
+        self._count_services(segment, rows)
+        if rows:
+            self._kept.append((segment, rows))
         self._streams.add(segment, rows)
         self._add_marks(segment, rows)
         if self._with_content:
             self._add_readers(segment, rows)
 
-    def _add_lives(self, segment: Segment, rows: Rows) -> None:
-        columns, proven = segment.columns, segment.proven
-        services, producers, days = (columns[name] for name in ("service", "producer", "day"))
-        by_row = list(services.codes(rows))
-        counted = Counter(zip(by_row, producers.codes(rows), days.codes(rows), strict=True))
-        for (service, producer, day), count in counted.items():
-            life = self._services[services.value(service) or ""]
-            life.days[days.value(day)] += count
-            life.producers.add(producers.value(producer) or "")
-        from_end = by_row[::-1]
-        for service in {service for service, _, _ in counted}:
-            life = self._services[services.value(service) or ""]
-            life.first = life.first or segment.keys.time(rows[by_row.index(service)])
-            life.last = segment.keys.time(rows[-1 - from_end.index(service)])
+    def _count_services(self, segment: Segment, rows: Rows) -> None:
+        proven, services = segment.proven, segment.columns["service"]
+        for service, count in services.count(rows).items():
+            self._events[service or ""] += count
         if PENDING in proven or NO in proven:
-            for (service, verdict), count in Counter(zip(by_row, map(proven.__getitem__, rows), strict=True)).items():
-                life = self._services[services.value(service) or ""]
-                life.unproven += count if verdict == PENDING else 0
-                life.refuted += count if verdict == NO else 0
+            for service, count in services.count([row for row in rows if proven[row] in (PENDING, NO)]).items():
+                self._doubtful[service or ""] += count
+
+    def _lives(self) -> list[ServiceLife]:
+        """Return the services that are shown; the others cost no more than their count, however many there are."""
+        events, doubtful = self._events, self._doubtful
+        # What is proven first: forged services push no other out.
+        names = nlargest(MOST_SERVICES, events, key=lambda name: (events[name] - doubtful[name], events[name]))
+        shown = {name: _Service() for name in sorted(names)}
+        wanted = {*shown, None} if "" in shown else set(shown)
+        for segment, rows in self._kept:
+            if kept := segment.columns["service"].having(wanted, rows):
+                _add_lives(shown, segment, kept)
+        return [self._life(name, service) for name, service in shown.items()]
 
     def _add_marks(self, segment: Segment, rows: Rows) -> None:
         kinds = segment.columns["type" if self._with_content else "clear_type"]
@@ -176,6 +178,29 @@ class Survey:
             yield _outage(start, ended=None)
 
 
+def _add_lives(shown: dict[str, _Service], segment: Segment, rows: Rows) -> None:
+    columns, proven = segment.columns, segment.proven
+    services, producers, days = (columns[name] for name in ("service", "producer", "day"))
+    by_row = list(services.codes(rows))
+    counted = Counter(zip(by_row, producers.codes(rows), days.codes(rows), strict=True))
+    for (service, producer, day), count in counted.items():
+        life = shown[services.value(service) or ""]
+        life.days[days.value(day)] += count
+        life.producers.add(producers.value(producer) or "")
+    # Of several rows of one service the last one that is put in stays.
+    last = dict(zip(by_row, rows, strict=True))
+    first = dict(zip(reversed(by_row), reversed(rows), strict=True))
+    for service, row in first.items():
+        life = shown[services.value(service) or ""]
+        life.first = life.first or segment.keys.time(row)
+        life.last = segment.keys.time(last[service])
+    if PENDING in proven or NO in proven:
+        for (service, verdict), count in Counter(zip(by_row, map(proven.__getitem__, rows), strict=True)).items():
+            life = shown[services.value(service) or ""]
+            life.unproven += count if verdict == PENDING else 0
+            life.refuted += count if verdict == NO else 0
+
+
 def _outage(start: _Mark, *, ended: str | None) -> Outage:
     time, service, producer, _, event_id, proven, is_sealed = start
     return Outage(
@@ -187,6 +212,11 @@ def _outage(start: _Mark, *, ended: str | None) -> Outage:
         proven=proven,
         is_sealed=is_sealed,
     )
+
+
+def _time(kept: tuple[Segment, Rows], position: int) -> str:
+    segment, rows = kept
+    return segment.keys.time(rows[position])
 
 
 def _standing(segment: Segment, row: int) -> tuple[Proven, bool]:

@@ -151,6 +151,35 @@ def test_claim_before_a_cut_is_no_proven_beginning() -> None:
     ]
 
 
+def test_forged_services_push_no_service_out() -> None:
+    forged = (
+        opened(an_event(10 + n % 2, service_name=f"s{n // 2}", producer=OTHER), proven=Proven.PENDING, salt=str(n))
+        for n in range(2 * survey.MOST_SERVICES)
+    )
+    seen = overview(*forged, opened(an_event(0)))
+
+    assert "/test/shop" in {life.service for life in seen.services}
+    assert (len(seen.services), seen.more_services) == (survey.MOST_SERVICES, 1)
+    assert (seen.events, seen.days) == (2 * survey.MOST_SERVICES + 1, [("2026-01-02", 2 * survey.MOST_SERVICES + 1)])
+    assert (seen.first, seen.last) == (time_of(0), time_of(11))
+
+
+def test_services_that_are_not_shown_have_no_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    lives: list[object] = []
+    life = survey._Service
+
+    def counted() -> object:
+        lives.append(life())
+        return lives[-1]
+
+    monkeypatch.setattr(survey, "_Service", counted)
+    count = 3 * survey.MOST_SERVICES
+    seen = overview(*(left_sealed(n, service=f"s{n}", producer=f"p{n}") for n in range(count)))
+
+    assert len(lives) == survey.MOST_SERVICES
+    assert seen.more_services == count - survey.MOST_SERVICES
+
+
 def test_cut_index_misses_no_beginning() -> None:
     index = EventIndex(most=10)
     index.add([opened(an_event(n)) for n in range(100)])
