@@ -71,7 +71,8 @@ class Streams:
 
     def add(self, segment: Segment, rows: Rows) -> None:
         """Add rows of a segment; what a trusted key has refuted fills no gap."""
-        proven = segment.proven
+        # A copy: what is judged meanwhile would be neither of the two.
+        proven = bytes(segment.proven)
         firm, claimed = rows, []
         if NO in proven or PENDING in proven:
             firm = [row for row in rows if proven[row] not in (NO, PENDING)]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from telemetry.explorer.index import survey
 from telemetry.explorer.index.event_index import EventIndex
 from telemetry.explorer.index.overview import Overview
 from telemetry.explorer.index.store import shelf
+from telemetry.explorer.index.streams import Streams
 from telemetry.format.value.event import AuditEvent
 from telemetry.reader.entry import Entry, Proven
 from tests.support.index_entries import PRODUCER, an_event, damaged, hidden, id_of, left_sealed, opened, time_of
@@ -178,6 +181,24 @@ def test_services_that_are_not_shown_have_no_life(monkeypatch: pytest.MonkeyPatc
 
     assert len(lives) == survey.MOST_SERVICES
     assert seen.more_services == count - survey.MOST_SERVICES
+
+
+def test_judging_meanwhile_makes_no_gap() -> None:
+    index = EventIndex()
+    index.add([opened(an_event(0)), opened(an_event(1), proven=Proven.PENDING), opened(an_event(2))])
+    (segment,) = index._shelf.segments
+
+    class JudgedOnceRead(bytearray):
+        def __getitem__(self, row: Any) -> Any:
+            verdict = super().__getitem__(row)
+            self[row] = super().__getitem__(0)
+            return verdict
+
+    segment.proven = JudgedOnceRead(segment.proven)
+    streams = Streams(is_from_start=True)
+    streams.add(segment, segment.rows)
+
+    assert streams.gaps(9).total == 0
 
 
 def test_cut_index_misses_no_beginning() -> None:
