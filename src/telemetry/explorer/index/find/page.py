@@ -12,7 +12,7 @@ from telemetry.explorer.index.found import Counts, Found, Tally, busiest_days
 from telemetry.explorer.index.row import Row
 from telemetry.explorer.index.store.columns import Value
 from telemetry.explorer.index.store.line import FOREIGN, SEALED, Key
-from telemetry.explorer.index.store.segment import PROVEN
+from telemetry.explorer.index.store.segment import PROVEN, kinds_of
 from telemetry.reader.entry import Proven
 
 
@@ -81,7 +81,7 @@ def _verdicts(parts: Iterable[Selected]) -> dict[Proven, int]:
     counted: Counter[int] = Counter()
     for part in parts:
         proven = part.segment.proven
-        kinds = set(proven)
+        kinds = kinds_of(proven)
         if len(kinds) == 1:
             counted[kinds.pop()] += len(part.rows)
         else:
