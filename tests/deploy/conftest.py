@@ -22,16 +22,13 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Keys and certificates."""
     folder = tmp_path_factory.mktemp("prepared") / "trial"
     subprocess.run([sys.executable, str(_PREPARE), str(folder)], check=True, timeout=_SECONDS, capture_output=True)
-    trust = [
-        sys.executable,
-        "-m",
-        "telemetry",
-        "trust",
-        "init",
-        str(folder / "audit.pub"),
-        "--gateway",
-        "/production/audit-gateway",
-    ]
-    trust += ["--source", "/production/payments", "--out", str(folder / "trust.toml")]
-    subprocess.run(trust, check=True, timeout=_SECONDS, capture_output=True)
+    key, trust = str(folder / "audit.pub"), str(folder / "trust.toml")
+    _trust("init", key, "--gateway", "/production/audit-gateway", "--source", "/production/payments", "--out", trust)
+    # The trail is read with the gateway's own configuration here.
+    _trust("add", key, "--role", "reader", "--source", "/production/telemetry-reader", "--to", trust)
     return folder
+
+
+def _trust(*words: str) -> None:
+    command = [sys.executable, "-m", "telemetry", "trust", *words]
+    subprocess.run(command, check=True, timeout=_SECONDS, capture_output=True)

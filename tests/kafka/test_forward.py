@@ -152,15 +152,16 @@ def test_killed_writer_of_objects_writes_nothing_twice(config: AuditConfig, tmp_
     dice = random.Random(11)  # noqa: S311 - moments, no secret
     lake = tmp_path / "lake"
     options = ("--to", "store", "--url", f"file://{lake}", "--batch", "7", "--batch-seconds", "0.1")
-    log(config, range(400))
 
     def stored() -> list[int]:
         lines = [line for path in lake.rglob("*.gz") for line in gzip.decompress(path.read_bytes()).splitlines()]
         return [json.loads(line)["payload"]["n"] for line in lines]
 
-    for _ in range(4):
+    for first in range(0, 400, 100):
+        # Each has something to do, however far the one before it came.
+        log(config, range(first, first + 100))
+        before = len(stored())
         with forwarding(config, tmp_path, siem, *options) as forwarder:
-            before = len(stored())
             until(lambda: len(stored()) > before, timeout=_PATIENCE, state=forwarder.tail)  # noqa: B023 - used at once
             try:
                 forwarder.process.wait(dice.uniform(0.0, 0.3))
