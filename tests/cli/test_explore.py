@@ -138,11 +138,12 @@ def test_end_of_time_holds_for_late_arrivals(trail: ReadableTrail, tmp_path: Pat
         explorer.wait_until_read(5)
 
 
-def test_new_events_appear(trail: ReadableTrail, tmp_path: Path) -> None:
-    with ExploreProcess(tmp_path, "-c", str(trail.file)) as explorer:
+def test_new_events_appear(recorded: ReadableTrail, tmp_path: Path) -> None:
+    recorded.configure()
+    with ExploreProcess(tmp_path, "-c", str(recorded.file)) as explorer:
         explorer.enter(reason="ticket 7")
         explorer.wait_until_read(len(EVENTS))
-        with Telemetry(trail.config()) as telemetry:
+        with Telemetry(recorded.config()) as telemetry:
             telemetry.audit.log("order_created", {}, "dave")
 
         until(lambda: "1 event" in explorer.shown("/search?user=dave"), what="it appears", state=explorer.errors)
