@@ -60,6 +60,8 @@ def test_signal_ends_it_well(trail: ReadableTrail, tmp_path: Path, number: signa
 def test_looks_are_events_of_the_trail(recorded: ReadableTrail, tmp_path: Path) -> None:
     with ExploreProcess(tmp_path, "-c", str(recorded.file), "--reason", "audit 2026") as explorer:
         explorer.enter(reason="ticket 7")
+        # The overview is no search, so that waiting adds nothing to what is recorded.
+        until(lambda: "still being read" not in explorer.shown("/"), what="it was read", state=explorer.errors)
         explorer.browser.get("/search?text=canary")
         event_id = recorded.tail("--user", "alice", "--as", "checker")[0]["id"]
         explorer.browser.get(f"/events/{event_id}")
