@@ -6,13 +6,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from telemetry.error_place import place_of
 from telemetry.gateway.authentication import Authentication, Refusal
 from telemetry.gateway.gateway import Gateway
 from telemetry.gateway.peer import Peer
@@ -78,7 +77,7 @@ class Front:
             logger.error(  # noqa: TRY400
                 "a request failed: %s at %s; the caller was answered that the gateway has a defect",
                 type(exc).__name__,
-                _place_of(exc),
+                place_of(exc),
             )
             if sent.status is None:
                 detail = "The gateway has a defect. The request may be sent again; its log has the place."
@@ -188,10 +187,3 @@ def _has_unclear_length(scope: Scope) -> bool:
     """Return whether two servers could disagree about where the body ends (RFC 9112, section 6.1)."""
     names = {name for name, _ in scope["headers"]}
     return b"transfer-encoding" in names and (b"content-length" in names or scope.get("http_version") == "1.0")
-
-
-def _place_of(error: BaseException) -> str:
-    trace: Any = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return "an unknown place" if trace is None else f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"

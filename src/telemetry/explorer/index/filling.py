@@ -7,6 +7,7 @@ import threading
 from types import TracebackType
 from typing import Self
 
+from telemetry.error_place import place_of
 from telemetry.exceptions import ConfigurationError, TelemetryError
 from telemetry.explorer.index.event_index import EventIndex
 from telemetry.explorer.index.fill.batch import Batch
@@ -83,9 +84,10 @@ class IndexFiller:
                 self._index.progress.failed(str(exc), is_final=False)
                 if self._worker.rest(pause):
                     return
-            except Exception as exc:
-                # Its message may have anything in it.
-                logger.exception("the index gets nothing new: an error of the explorer itself")
+            except Exception as exc:  # noqa: BLE001 - shown as the state of the index, and logged
+                # Its message may have anything in it: the type and the place say enough.
+                message = "the index gets nothing new: an error of the explorer itself, %s at %s"
+                logger.error(message, type(exc).__name__, place_of(exc))  # noqa: TRY400
                 self._give_up(
                     f"an error of the explorer itself ({type(exc).__name__}); the log of the process says more"
                 )

@@ -259,11 +259,13 @@ class TestFailures:
         canary = "canary"
 
         monkeypatch.setattr(filling, "Batch", fails)
-        with caplog.at_level(logging.CRITICAL), explored(TrailOpening(config=site.config())) as index:
+        with caplog.at_level(logging.ERROR), explored(TrailOpening(config=site.config())) as index:
             until(lambda: index.state.has_ended)
 
         assert index.state.problem is not None
         assert canary not in index.state.problem
+        assert canary not in caplog.text
+        assert "ValueError at test_filling.py:" in caplog.text
         assert "ValueError" in index.state.problem
 
     def test_close_ends_a_filler_that_follows(self, site: Site) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
-from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from telemetry.error_place import place_of
 from telemetry.explorer.access.access import Access
 from telemetry.explorer.access.door.headers import NO_STORE, ONLY_TLS, SECURITY_HEADERS
 from telemetry.explorer.access.door.plain_request import METHODS, require_own_page, require_plain
@@ -53,7 +53,7 @@ class Door:
             await self._take(visit, scope, receive, sealed)
         except Exception as exc:  # noqa: BLE001 - one request's error must not show its content, nor end others
             # The type and the place; the text of an error may quote what was sent or opened.
-            logger.error("a page failed: %s at %s", type(exc).__name__, _place_of(exc))  # noqa: TRY400
+            logger.error("a page failed: %s at %s", type(exc).__name__, place_of(exc))  # noqa: TRY400
             if not sealed.has_begun:
                 # Without a page: what fails may be the page.
                 await PlainTextResponse(_DEFECT, 500)(scope, receive, sealed)
@@ -121,10 +121,3 @@ def _require_token(visit: Visit) -> None:
     given = visit.form.get(CSRF_FIELD)
     if not hmac.compare_digest(given.encode(), visit.session.csrf.encode()):
         raise Refused(FORBIDDEN, "bad_csrf", _STALE)
-
-
-def _place_of(error: BaseException) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return "an unknown place" if trace is None else f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
