@@ -21,7 +21,7 @@ ANY_PYTHON := $(firstword $(shell command -v python3) $(PYTHON) python3)
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--custom-compile-command "make lock" $(UPGRADE)
 # What deploy/container/Containerfile installs.
-IMAGE_EXTRAS := aws azure cli explore forward gcp postgres serve
+IMAGE_EXTRAS := archive aws azure cli explore forward gcp postgres serve
 # Pyright brings itself by npm; its cache stays in this folder.
 export PYRIGHT_PYTHON_CACHE_DIR := $(CURDIR)/.cache/pyright
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1

@@ -1,0 +1,1 @@
+"""Writes and reads the Parquet files of an archive through the library's own stores."""

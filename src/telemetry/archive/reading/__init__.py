@@ -1,0 +1,1 @@
+"""Reads records back from an archive."""

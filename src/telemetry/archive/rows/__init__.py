@@ -1,0 +1,1 @@
+"""Turns records into rows of the archive, and rows into records."""

@@ -1,0 +1,1 @@
+"""Finds events in an archive without any key."""

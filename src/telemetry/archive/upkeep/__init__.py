@@ -1,0 +1,1 @@
+"""Compacts, redacts and ends what is in an archive, and seals each change."""

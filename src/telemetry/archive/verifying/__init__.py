@@ -1,0 +1,1 @@
+"""Verifies an archive in shares, on several processors."""

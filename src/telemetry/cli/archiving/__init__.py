@@ -1,0 +1,1 @@
+"""Shares options and output of the commands that keep or read an archive."""

@@ -1,0 +1,1 @@
+"""Commands that keep the trail for years: archive, subject."""

@@ -1,0 +1,1 @@
+"""Keeps a key for each person, so that a person can be forgotten."""

@@ -1,0 +1,1 @@
+"""Defines the seals of an archive: bytes in, values out."""
