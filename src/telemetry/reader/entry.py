@@ -105,6 +105,52 @@ class HeldEvents:
     signature: bytes = b""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedactedEvent:
+    """An event whose value was removed on request; its leaf hash is kept, so that the tree that was signed is still proven.
+
+    Attributes:
+        source: CloudEvents source, as the archive has it; nothing but the signed tree proves it.
+        producer: UUIDv7 of the producer.
+        sequence: Number in the producer's stream.
+        leaf: Leaf hash of the value that was removed.
+        place: Place of the record.
+        reason: Why it was removed.
+        request: Name of the request.
+    """
+
+    source: str
+    producer: str
+    sequence: int
+    leaf: bytes
+    place: Place
+    reason: str
+    request: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedRun:
+    """Events of one producer whose retention has ended, so that they were removed by policy.
+
+    Attributes:
+        source: CloudEvents source, as the archive has it.
+        producer: UUIDv7 of the producer.
+        first: Sequence of the first event.
+        end: One more than that of the last.
+        leaves: Their leaf hashes, one after the other; None where the run is exactly whole signed intervals.
+        place: Place of the row in the archive.
+        policy: Text of the policy.
+    """
+
+    source: str
+    producer: str
+    first: int
+    end: int
+    leaves: bytes | None
+    place: Place
+    policy: str
+
+
 @dataclass(frozen=True, slots=True)
 class OpenedEvent:
     """An event that was opened, and whose record was checked byte for byte.
