@@ -162,6 +162,17 @@ def test_lake_has_one_class_a_file(trail: ReadableTrail, tmp_path: Path) -> None
     assert {file.relative_to(tmp_path / "lake").parts[1] for file in files} == {"telemetry-3002", "telemetry-6003"}
 
 
+def test_layout_writes_what_the_lake_has(trail: ReadableTrail, tmp_path: Path) -> None:
+    names = ("--schema", "ocsf", "--lake-region", "eu-central-1", "--lake-account", "123456789012")
+
+    ended = trail.run("export", *names, "--layout", "security-lake", "-o", str(tmp_path / "a"))
+    same = trail.run("export", *names, "--format", "parquet", "--lake", str(tmp_path / "b"))
+
+    assert (ended.code, same.code) == (0, 0), ended.err
+    a, b = (sorted(file.relative_to(tmp_path / each) for file in (tmp_path / each).rglob("*.parquet")) for each in "ab")
+    assert a == b != []
+
+
 def test_lake_without_kafka_leaves_nothing(trail: ReadableTrail, tmp_path: Path) -> None:
     form = ("--schema", "ocsf", "--format", "parquet", "--lake", str(tmp_path))
     names = ("--lake-region", "eu-central-1", "--lake-account", "123456789012")

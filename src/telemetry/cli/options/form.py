@@ -44,6 +44,12 @@ class Form(StrEnum):
     ECS = "ecs"
 
 
+class Layout(StrEnum):
+    """Layouts of a folder of files."""
+
+    SECURITY_LAKE = "security-lake"
+
+
 _BY_RULES = {Form.OCSF: ocsf_by_rules, Form.CADF: cadf_by_rules, Form.ECS: ecs_by_rules}
 _OPTIONS: dict[str, tuple[Any, Any]] = {
     "form": (
@@ -96,6 +102,18 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
 
 
 _LAKE: dict[str, tuple[Any, Any]] = {
+    "layout": (
+        Annotated[
+            Layout | None,
+            typer.Option(
+                "--layout",
+                help="With --schema ocsf: write Parquet files of one class and day into the folder of --out, as this lake wants them. "
+                "The same as --format parquet --lake FOLDER.",
+                rich_help_panel=_PANEL,
+            ),
+        ],
+        None,
+    ),
     "lake": (
         Annotated[
             Path | None,
@@ -147,6 +165,7 @@ class FormOptions:
         format: The file format.
         schema: The schema.
         lake: Folder to write into instead of a file, or None.
+        has_layout: Whether the target is a folder with a layout.
         is_plain: Whether no option asks for anything but whole events as JSON lines.
 
     Raises:
@@ -154,7 +173,9 @@ class FormOptions:
     """
 
     def __init__(self, values: Mapping[str, Any]) -> None:
-        self.format: Format = values["format_"]
+        self._values = values
+        self.has_layout = values.get("layout") is not None
+        self.format: Format = Format.PARQUET if self.has_layout else values["format_"]
         self._form: Form = values["form"]
         self._whole = event_schema(self._form, values["ocsf_rules"] or [], values.get("catalog"))
         columns: str | None = values["columns"]
@@ -162,8 +183,21 @@ class FormOptions:
         self.lake: Path | None = values["lake"]
         self._lake_values = {name: values[f"lake_{name}"] for name in ("source", "region", "account")}
         self.is_plain = self._form is Form.EVENT and self.format is Format.JSONL and columns is None
-        if self.lake is not None:
+        if self.lake is not None or self.has_layout:
             self._require_lake()
+
+    def into(self, folder: Path | None) -> FormOptions:
+        """Return the options with the folder of a layout.
+
+        Args:
+            folder: Value of ``--out``.
+
+        Raises:
+            ConfigurationError: No folder is named.
+        """
+        if folder is None:
+            raise ConfigurationError(Problem("--layout", "writes files into a folder", "name it with --out or --lake"))
+        return FormOptions({**self._values, "lake": folder})
 
     def require_library(self) -> None:
         """Check that what the format needs is installed.
@@ -199,14 +233,22 @@ class FormOptions:
             return OcsfParquetWriter(target, self.schema, mapping)
         return LakeWriter(LakePlace(folder=self.lake, **self._lake_values), self.schema, mapping)
 
+    @property
+    def _lake_option(self) -> str:
+        return "--layout" if self.has_layout else "--lake"
+
     def _require_lake(self) -> None:
         if self._form is not Form.OCSF or self.format is not Format.PARQUET or self.schema is not self._whole:
             raise ConfigurationError(
-                Problem("--lake", "has whole records of OCSF as Parquet", "add --schema ocsf --format parquet alone")
+                Problem(
+                    self._lake_option,
+                    "has whole records of OCSF as Parquet",
+                    "add --schema ocsf --format parquet alone",
+                )
             )
         if not self._lake_values["region"] or not self._lake_values["account"]:
             remedy = "add --lake-region and --lake-account"
-            raise ConfigurationError(Problem("--lake", "its folders are named by Region and account", remedy))
+            raise ConfigurationError(Problem(self._lake_option, "its folders are named by Region and account", remedy))
 
     def remarks(self) -> Iterator[str]:
         """Yield what a person should know about the events that were converted, in sentences."""

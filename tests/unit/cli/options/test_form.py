@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from telemetry.cli.options.form import Form, Format, FormOptions
+from telemetry.cli.options.form import Form, Format, FormOptions, Layout
 from telemetry.exceptions import ConfigurationError
 from tests.support.some_events import opened
 
@@ -111,3 +111,18 @@ def test_lake_with_a_name_that_is_a_path(values: dict[str, Any], tmp_path: Path)
     with pytest.raises(ConfigurationError, match="--lake-"), options.writing(io.BytesIO()):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_layout_names_the_folder_and_the_format(tmp_path: Path) -> None:
+    values = {"form": Form.OCSF, "layout": Layout.SECURITY_LAKE, "lake_region": "eu-central-1", "lake_account": "1"}
+    options = _options(**values)
+
+    assert (options.format, options.has_layout, options.lake) == (Format.PARQUET, True, None)
+    assert options.into(tmp_path).lake == tmp_path
+    with pytest.raises(ConfigurationError, match="--out"):
+        options.into(None)
+
+
+def test_layout_of_another_schema() -> None:
+    with pytest.raises(ConfigurationError, match="--layout"):
+        _options(layout=Layout.SECURITY_LAKE, lake_region="eu-central-1", lake_account="1")

@@ -103,6 +103,8 @@ def export(
     """
     # A missing extra is reported before anything is opened or recorded.
     form.require_library()
+    if form.has_layout and form.lake is None:
+        form, out = form.into(out), None
     if form.lake is not None and out is not None:
         raise ConfigurationError(Problem("--lake", "writes files of its own", "leave out --out"))
     if out is None and form.lake is None and form.format is Format.PARQUET and sys.stdout.isatty():
