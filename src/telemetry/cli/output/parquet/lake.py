@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from telemetry.cli.output.parquet.row_groups import TEXT_BYTES, RowGroups
-from telemetry.cli.output.parquet.structs import OcsfShape
 from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.reader import OpenedEvent
 from telemetry.reader.mappings import Schema
+from telemetry.reader.mappings.arrow.ocsf_shape import OcsfShape
 from telemetry.reader.mappings.ocsf import OcsfMapping
 from telemetry.system.durable_file import create_private, require_target, sync_folder
 

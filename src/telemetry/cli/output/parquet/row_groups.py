@@ -6,7 +6,7 @@ import io
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
-from telemetry.cli.output.parquet.library import ParquetWriter, pa
+from telemetry.reader.mappings.arrow.library import ParquetWriter, pa
 
 ROWS = 10_000
 """Maximum number of rows in a row group."""

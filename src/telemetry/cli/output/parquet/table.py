@@ -7,11 +7,11 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from telemetry.cli.output.parquet.library import pa
 from telemetry.cli.output.parquet.row_groups import RowGroups
 from telemetry.reader import OpenedEvent
 from telemetry.reader.mappings import Schema, row_of
-from telemetry.version import __version__
+from telemetry.reader.mappings.arrow.library import pa
+from telemetry.reader.mappings.arrow.ocsf_shape import metadata_of
 
 _TYPES = {
     "text": pa.string(),
@@ -61,11 +61,6 @@ class ParquetEventWriter:
     def discard(self) -> None:
         """Write nothing more."""
         self._groups.discard()
-
-
-def metadata_of(schema: Schema) -> dict[str, str]:
-    """Return what a file says about itself: the same on every run."""
-    return {"schema": f"{schema.name} {schema.version}", "writer": f"telemetry-audit {__version__}"}
 
 
 def _text(cell: Any) -> str | None:

@@ -9,15 +9,11 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
 
-from telemetry.cli.output.parquet.structs import OcsfParquetWriter, OcsfShape
-from telemetry.reader.mappings import OCSF, ocsf_by_rules, to_ocsf
+from telemetry.cli.output.parquet.structs import OcsfParquetWriter
+from telemetry.reader.mappings import OCSF, to_ocsf
 from telemetry.reader.mappings.ocsf import OcsfMapping
-from telemetry.reader.mappings.ocsf_schema import published
-from telemetry.reader.mappings.rules import parse_rules
-from tests.support.ocsf_constants import rules_of_class
-from tests.support.some_events import CONTEXT, FULL, VARIETY, opened
+from tests.support.some_events import VARIETY, opened
 
 
 def _written(events: Iterable[dict[str, Any]]) -> bytes:
@@ -63,26 +59,3 @@ def test_columns_do_not_depend_on_the_events() -> None:
 
 def test_same_events_are_the_same_bytes() -> None:
     assert _written(VARIETY) == _written(VARIETY)
-
-
-@pytest.mark.parametrize("class_uid", sorted(published().classes))
-def test_every_class_has_its_columns(class_uid: int) -> None:
-    text = next(iter(rules_of_class(class_uid)))
-    schema = ocsf_by_rules(parse_rules(text, name="rules.toml"))
-    assert isinstance(schema.record, OcsfMapping)
-    record = schema.record(opened(**FULL, **CONTEXT | {"schema_version": 2}))
-    shape = OcsfShape(schema, schema.record, [class_uid])
-
-    (row,) = pa.Table.from_pylist([shape.row(record)[0]], schema=shape.arrow).to_pylist()
-
-    assert record["class_uid"] == class_uid
-    assert {name for name, value in row.items() if value is not None} == set(record)
-
-
-def test_attribute_has_one_type_in_all_classes() -> None:
-    types: dict[str, set[tuple[str, str, bool]]] = {}
-    for kind in published().classes.values():
-        for name, value in kind.attributes.items():
-            types.setdefault(name, set()).add((value.type, value.object, value.array))
-
-    assert not [name for name, found in types.items() if len(found) > 1]

@@ -1,0 +1,1 @@
+"""Gives mapped events a form that Apache Arrow knows; needs the extra ``parquet``."""
