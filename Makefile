@@ -6,13 +6,14 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test kafka-long check bench bench-sizing bench-web verify-limits bench-check bombs-long hostile-long fault-long gateway-generated gateway-kills key-outage-long memory-long matrix-long outage-long outbox-long replay-speed image-steps screenshots bench-gateway bench-explore \
-	services lock setup setup-bench setup-supply wheel sbom audit clean
+.PHONY: help demo test kafka-long check bench bench-sizing bench-web verify-limits bench-check bombs-long hostile-long fault-long gateway-generated gateway-kills key-outage-long memory-long matrix-long outage-long outbox-long replay-speed image-steps screenshots spark bench-gateway bench-explore \
+	services lock setup setup-bench setup-spark setup-supply wheel sbom audit clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 SUPPLY_VENV := .venv-supply
+SPARK_VENV := .venv-spark
 ARGS ?= tests
 # Twice the cores of a small machine: many tests wait for a server.
 WORKERS ?= 6
@@ -92,6 +93,9 @@ screenshots: setup services ## play the explorer in Chromium, and write docs/pic
 image-steps: setup ## run each step of deploy/container/Containerfile in a folder, without a container (minutes)
 	@IMAGE_STEPS=1 $(BIN)/python -m pytest -s -p no:randomly tests/deploy/test_container.py -k every_step
 
+spark: setup-spark services ## archive, verify, compact and open 20,000 events with a real Spark in local mode; docs/spark.md (minutes, 1 GB)
+	@SPARK=1 $(SPARK_VENV)/bin/python -m pytest -s -p no:randomly --timeout 3600 tests/spark $(SPARK_ARGS)
+
 replay-speed: setup services ## bring a fallback folder back to a real broker over mutual TLS, and print the rate; docs/performance.md
 	@$(BIN)/python -m bench.replay $(BENCH_ARGS)
 
@@ -123,6 +127,7 @@ services: setup ## fetch and prepare the real services of the tests in .services
 lock: setup ## resolve the requirements again; UPGRADE=--upgrade takes newer versions
 	$(COMPILE) --all-extras --group dev pyproject.toml -o requirements/dev.txt
 	$(COMPILE) --all-extras --group dev --group bench pyproject.toml -o requirements/bench.txt
+	$(COMPILE) --all-extras --group dev --group spark pyproject.toml -c requirements/dev.txt -o requirements/spark.txt
 	$(COMPILE) --all-extras pyproject.toml -c requirements/dev.txt -o requirements/runtime.txt
 	$(COMPILE) $(addprefix --extra ,$(IMAGE_EXTRAS)) pyproject.toml -c requirements/dev.txt -o requirements/image.txt
 	$(COMPILE) --group supply -o requirements/supply.txt
@@ -151,10 +156,13 @@ setup: ## make .venv with the locked packages, or do nothing if it is up to date
 	@# Compiled once, not by every process that the tests start; PYTHONDONTWRITEBYTECODE does not forbid this.
 	@$(BIN)/python -m compileall -q src tests
 
+setup-spark:
+	@$(ANY_PYTHON) .ci/setup.py $(SPARK_VENV) requirements/spark.txt
+
 setup-bench:
 	@$(ANY_PYTHON) .ci/setup.py $(BENCH_VENV) requirements/bench.txt
 
 clean: ## remove everything that these targets made
-	rm -rf $(VENV) $(BENCH_VENV) $(SUPPLY_VENV) .services .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache \
+	rm -rf $(VENV) $(BENCH_VENV) $(SPARK_VENV) $(SUPPLY_VENV) .services .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache \
 		.hypothesis .coverage .coverage.* htmlcov dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
