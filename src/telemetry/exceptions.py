@@ -21,8 +21,11 @@
     │       ├── KeyUnreachableError
     │       ├── WrapNotSeenError      no record read so far names a wrap that the reader's keys open
     │       ├── UnknownKeysError      not asked: too many keys of forged records came before
+    │       ├── SubjectStoreError     the store of the subjects' keys refused or did not answer
+    │       │   └── SubjectTableError  its tables are absent, of another version, altered, or may not be used
     │       └── KeyMismatchError      wrong key, other context, or altered wrapped key
     │           └── KeyNotListedError the configuration lists no such key; the key service was not called
+    ├── SubjectHeldError              a legal hold refuses that a subject is forgotten
     ├── TransportError                Kafka refused or did not answer
     │   ├── TransportAuthenticationError
     │   ├── TransportAuthorizationError
@@ -104,6 +107,9 @@ __all__ = [
     "StorageLimitError",
     "StorageNotFoundError",
     "StorageUnreachableError",
+    "SubjectHeldError",
+    "SubjectStoreError",
+    "SubjectTableError",
     "TamperedError",
     "TargetAwayError",
     "TargetError",
@@ -312,12 +318,30 @@ class WrapNotSeenError(KeyServiceError):
         self.data_key = data_key
 
 
+class SubjectStoreError(KeyServiceError):
+    """The store of the subjects' keys refused or did not answer."""
+
+    retriable = True
+
+
+class SubjectTableError(SubjectStoreError):
+    """The tables of the subjects' keys are absent, of another version, altered, or may not be used."""
+
+    retriable = False
+
+
 class KeyMismatchError(KeyServiceError):
     """The wrapped key belongs to another key or another context, or was altered."""
 
 
 class KeyNotListedError(KeyMismatchError):
     """A record names a KEK that is neither the configured one nor among ``previous_keys``; no key service was called."""
+
+
+class SubjectHeldError(TelemetryError):
+    """A legal hold refuses that a subject is forgotten; nothing was changed."""
+
+    exit_code = 7
 
 
 class TransportError(TelemetryError):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         SharedStreamsConfig,
         SigningConfig,
         StorageConfig,
+        SubjectKeysConfig,
         TelemetryConfig,
     )
     from telemetry.format.value.event import AuditEvent
@@ -54,6 +55,7 @@ __all__ = [
     "SigningConfig",
     "StorageConfig",
     "StreamHealth",
+    "SubjectKeysConfig",
     "TelemetryConfig",
 ]
 
@@ -80,6 +82,7 @@ _HOMES = {
     "SharedStreamsConfig": "telemetry.config.gateway.shared_streams",
     "SigningConfig": "telemetry.config.encryption",
     "StorageConfig": "telemetry.config.storage",
+    "SubjectKeysConfig": "telemetry.config.subjects.section",
     "StreamHealth": "telemetry.audit.health",
     "TelemetryConfig": "telemetry.config.telemetry",
 }

@@ -27,6 +27,7 @@ from telemetry.config import (
     SharedStreamsConfig,
     SigningConfig,
     StorageConfig,
+    SubjectKeysConfig,
     TelemetryConfig,
 )
 from telemetry.config.loading.short_variables import SHORT_VARIABLES, long_name
@@ -43,6 +44,7 @@ MODELS: tuple[tuple[type[BaseModel], str], ...] = (
     (StorageConfig, "audit_config.storage_config"),
     (SigningConfig, "audit_config.signing_config"),
     (SharedStreamsConfig, "audit_config.shared_streams"),
+    (SubjectKeysConfig, "audit_config.subject_keys"),
     (OutboxConfig, "outbox_config"),
     (GatewayConfig, "gateway_config"),
     (GatewayLimits, "gateway_config.limits"),

@@ -13,6 +13,7 @@ from telemetry.config.gateway.shared_streams import SharedStreamsConfig
 from telemetry.config.kafka import KafkaConfig
 from telemetry.config.outbox import OutboxConfig
 from telemetry.config.storage import StorageConfig
+from telemetry.config.subjects.section import SubjectKeysConfig
 from telemetry.config.telemetry import TelemetryConfig
 
 __all__ = [
@@ -30,5 +31,6 @@ __all__ = [
     "SharedStreamsConfig",
     "SigningConfig",
     "StorageConfig",
+    "SubjectKeysConfig",
     "TelemetryConfig",
 ]

@@ -27,6 +27,8 @@ from telemetry.config.local import LOCAL_BROKERS, LocalMode, is_local, is_off, i
 from telemetry.config.model import ConfigModel, problems_of
 from telemetry.config.secret_files import SecretFiles
 from telemetry.config.storage import StorageConfig
+from telemetry.config.subjects.requirements import problems_of_subject_keys
+from telemetry.config.subjects.section import SubjectKeysConfig
 from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.format.value.message import CLEAR_ATTRIBUTES
 
@@ -114,6 +116,8 @@ class AuditConfig(ConfigModel):
         event_policies: How safe events of some types must be, beyond what the catalogue says (docs/catalog.md).
         shared_streams: Lets the process log on behalf of other services, each with a stream of its own (``max_streams``,
             ``idle_seconds``, ``max_share``); without it there is the process's own stream alone.
+        subject_keys: Seals what tells of a subject under a key of its own, so that the subject can be forgotten; readers of earlier
+            versions refuse such events.
         trace_batches: Draw an OpenTelemetry span for each batch sent to Kafka; never with a key in it.
         self_audit: Log the library's own life (started, stopped, fallback entered and left, ...) as events.
         read_audit: Whether opening the trail is itself recorded in it, as ``telemetry.read``: ``required`` (nothing is opened
@@ -186,6 +190,7 @@ class AuditConfig(ConfigModel):
     scrub_spared_keys: tuple[str, ...] = ()
     event_policies: tuple[EventPolicyConfig, ...] = ()
     shared_streams: SharedStreamsConfig | None = None
+    subject_keys: SubjectKeysConfig | None = None
     trace_batches: bool = False
     self_audit: bool = False
     read_audit: ReadAudit = "required"
@@ -282,7 +287,7 @@ class AuditConfig(ConfigModel):
         if self.disclosable and not self.encryption_enabled:
             reason = "is true, and encryption_enabled is false: there is nothing to disclose of what anyone can read"
             problems.append(Problem("disclosable", reason, "set it to false, or seal the events"))
-        problems += self._unfit_sharing()
+        problems += [*self._unfit_sharing(), *problems_of_subject_keys(self)]
         if self.data_key_max_bytes < self.max_event_bytes:
             problems.append(Problem("data_key_max_bytes", "is smaller than max_event_bytes", "raise it"))
         if problems:

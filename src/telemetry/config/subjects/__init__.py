@@ -1,0 +1,1 @@
+"""Configures the keys of subjects, and checks what else they need."""

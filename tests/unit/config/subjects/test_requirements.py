@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from telemetry.config import AuditConfig, EncryptionConfig, SubjectKeysConfig
+from telemetry.exceptions import ConfigurationError
+
+_SUBJECTS = SubjectKeysConfig(store=SecretStr("sqlite:////var/lib/shop/subjects.db"))
+
+
+def _config(**fields: Any) -> AuditConfig:
+    values: dict[str, Any] = {
+        "kafka_brokers": "127.0.0.1:9092",
+        "fallback_enabled": False,
+        "encryption_config": EncryptionConfig(
+            provider="local_key", key_path=Path("/etc/shop/audit.key"), passphrase=SecretStr("a passphrase of a test")
+        ),
+        "key_mode": "hmac",
+        "key_hmac_secret": "s" * 32,
+        "subject_keys": _SUBJECTS,
+    }
+    return AuditConfig(**{**values, **fields})
+
+
+def test_subject_keys_need_hidden_kafka_keys() -> None:
+    with pytest.raises(ConfigurationError, match="would name the subject for ever"):
+        _config(key_mode="clear")
+
+
+def test_subject_keys_need_sealed_events() -> None:
+    with pytest.raises(ConfigurationError, match="encryption_enabled is false"):
+        _config(encryption_enabled=False, encryption_config=None)
+
+
+def test_fitting_configuration_is_accepted() -> None:
+    assert _config().subject_keys == _SUBJECTS
+
+
+def test_configuration_without_subject_keys_stays_free() -> None:
+    assert _config(key_mode="clear", subject_keys=None).subject_keys is None
