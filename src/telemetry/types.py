@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from telemetry.audit.receipt import Delivery, Receipt
     from telemetry.audit.reports import AuditStats, ShutdownReport
     from telemetry.config import (
+        ArchiveConfig,
         AuditConfig,
         EncryptionConfig,
         ExplorerConfig,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from telemetry.format.value.event import AuditEvent
 
 __all__ = [
+    "ArchiveConfig",
     "AuditConfig",
     "AuditEvent",
     "AuditStats",
@@ -60,6 +62,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ArchiveConfig": "telemetry.config.archiving.section",
     "AuditConfig": "telemetry.config.audit",
     "AuditEvent": "telemetry.format.value.event",
     "AuditStats": "telemetry.audit.reports",

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from telemetry.config import (
+    ArchiveConfig,
     AuditConfig,
     EncryptionConfig,
     ExplorerConfig,
@@ -53,6 +54,7 @@ MODELS: tuple[tuple[type[BaseModel], str], ...] = (
     (OidcConfig, "explorer_config.oidc"),
     (ProxyIdentityConfig, "explorer_config.proxy"),
     (GrantsConfig, "explorer_config.oidc.grants"),
+    (ArchiveConfig, "archive_config"),
 )
 
 

@@ -1,5 +1,6 @@
 """Defines the configuration classes; users import them from ``telemetry.types``."""
 
+from telemetry.config.archiving.section import ArchiveConfig
 from telemetry.config.audit import AuditConfig
 from telemetry.config.encryption import EncryptionConfig, SigningConfig
 from telemetry.config.explorer.grants import GrantsConfig
@@ -17,6 +18,7 @@ from telemetry.config.subjects.section import SubjectKeysConfig
 from telemetry.config.telemetry import TelemetryConfig
 
 __all__ = [
+    "ArchiveConfig",
     "AuditConfig",
     "EncryptionConfig",
     "ExplorerConfig",

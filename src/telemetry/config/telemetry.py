@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from pydantic import Field, field_validator, model_validator
 
+from telemetry.config.archiving.section import ArchiveConfig
 from telemetry.config.audit import AuditConfig
 from telemetry.config.explorer.serving import ExplorerConfig
 from telemetry.config.gateway.serving import GatewayConfig
@@ -62,6 +63,7 @@ class TelemetryConfig(ConfigModel):
         outbox_config: The database whose outbox is relayed (docs/outbox.md).
         gateway_config: The gateway for services in other languages (docs/gateway.md).
         explorer_config: The explorer in which auditors look at the trail (docs/explorer.md).
+        archive_config: The archive that keeps the trail for years (docs/archive.md).
     """
 
     service_name: str = Field(default_factory=default_service_name, validate_default=True)
@@ -71,6 +73,7 @@ class TelemetryConfig(ConfigModel):
     outbox_config: OutboxConfig | None = None
     gateway_config: GatewayConfig | None = None
     explorer_config: ExplorerConfig | None = None
+    archive_config: ArchiveConfig | None = None
 
     @field_validator("environment")
     @classmethod

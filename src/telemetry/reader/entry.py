@@ -247,12 +247,14 @@ class DamagedRecord:
         error: Reason why it cannot be opened.
         raw: The record.
         is_foreign: Whether no trusted stream is concerned: anyone who may write to the topic can have written it.
+        end: Where several offsets of a topic cannot be read: the offset after the last of them.
     """
 
     place: Place
     error: TelemetryError
     raw: RawRecord
     is_foreign: bool = False
+    end: int | None = None
 
 
 Entry = OpenedEvent | SealedEntry | CheckpointEntry | RosterEntry | DamagedRecord

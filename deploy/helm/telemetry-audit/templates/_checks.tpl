@@ -1,6 +1,6 @@
 {{- /* Every field that is a secret; the test of the chart compares them with those of the configuration. */ -}}
 {{- define "telemetry-audit.secretFields" -}}
-aws_secret_access_key aws_session_token azure_account_key azure_client_secret azure_sas_token client_secret database former_storage_secrets gcp_bearer_token key_hmac_secret oauth_client_secret passphrase password ssl_key_password ssl_key_pem storage_secret
+aws_secret_access_key aws_session_token azure_account_key azure_client_secret azure_sas_token catalog_credential catalog_token catalog_uri client_secret database former_storage_secrets gcp_bearer_token key_hmac_secret oauth_client_secret passphrase password ssl_key_password ssl_key_pem storage_secret
 {{- end }}
 
 {{- /* Refuses secrets in .table: it becomes a ConfigMap, which is kept and shown in the clear. */ -}}

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
+from telemetry.config.archiving.section import ArchiveConfig
 from telemetry.config.audit import AuditConfig
 from telemetry.config.explorer.serving import ExplorerConfig
 from telemetry.config.gateway.serving import GatewayConfig
@@ -38,6 +39,7 @@ class Sections(BaseSettings):
     outbox_config: OutboxConfig | None = None
     gateway_config: GatewayConfig | None = None
     explorer_config: ExplorerConfig | None = None
+    archive_config: ArchiveConfig | None = None
 
 
 class Environment:

@@ -95,6 +95,7 @@ _STRENGTHS: Mapping[tuple[str, ...], Callable[[Any], float | None]] = {
     ("gateway_config", "allow_plain_http"): _when_false,
     ("gateway_config", "client_certificates"): _client_certificates,
     ("gateway_config", "forwarded_certificates"): _when_false,
+    ("archive_config", "storage_config", "allow_http"): _when_false,
     ("explorer_config", "allow_plain_http"): _when_false,
     ("explorer_config", "session_idle_seconds"): _less,
     ("explorer_config", "session_seconds"): _less,
@@ -129,6 +130,7 @@ _FIXED = (
     ("gateway_config", "client_ca"),
     *((*_ENCRYPTION, name) for name in _KEY_FIELDS),
     ("explorer_config", "evidence_signing", "key_path"),
+    ("archive_config", "signing_config", "key_path"),
 )
 """Fields of which no other value is stricter."""
 _SECRETS = (("audit_config", "storage_secret"), ("audit_config", "storage_secret_file"), _SIGNING)

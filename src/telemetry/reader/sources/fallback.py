@@ -61,16 +61,35 @@ class FallbackSource:
         """
         return self._all()
 
+    def names(self) -> Iterator[str]:
+        """Yield the names of the objects, in the order in which they are read."""
+        for prefix in self._prefixes:
+            for stored in self._store.list(prefix):
+                if parse_stored_name(stored.name) is not None:
+                    yield stored.name
+
+    def object(self, name: str) -> Iterator[Stored]:
+        """Yield the records of one object; nothing where it is gone, because it was replayed.
+
+        Args:
+            name: A name from :meth:`names`.
+
+        Raises:
+            FormatError: No object of the trail is called so.
+        """
+        parsed = parse_stored_name(name)
+        if parsed is None:
+            message = f"{name[:400]!r} is not the name of a fallback object"
+            raise FormatError(message)
+        return self._one(name, parsed)
+
     def describe(self) -> dict[str, Any]:
         """Return what is read, for the event that records the read."""
         return {"kind": "fallback", "store": type(self._store).__name__, "topic": self._topic}
 
     def _all(self) -> Iterator[Stored]:
-        for prefix in self._prefixes:
-            for stored in self._store.list(prefix):
-                name = parse_stored_name(stored.name)
-                if name is not None:
-                    yield from self._one(stored.name, name)
+        for name in self.names():
+            yield from self.object(name)
 
     def _one(self, name: str, parsed: StoredName) -> Iterator[Stored]:
         try:

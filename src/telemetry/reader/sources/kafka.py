@@ -262,9 +262,8 @@ class KafkaSource:
         place = Place(self._topic, bad.partition, bad.first)
         last = bad.after - 1
         offsets = f"offset {bad.first}" if bad.first == last else f"offsets {bad.first} to {last}"
-        return DamagedRecord(
-            place, MalformedRecordError(f"{offsets} cannot be read: {bad.reason}"), RawRecord(None, None, place)
-        )
+        error = MalformedRecordError(f"{offsets} cannot be read: {bad.reason}")
+        return DamagedRecord(place, error, RawRecord(None, None, place), end=bad.after)
 
     def _within_ends(self, positions: dict[int, int], bounds: Mapping[int, tuple[int, int]]) -> dict[int, int]:
         """Return positions, or the ends that are before them: the group of a range must not skip what follows it."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from telemetry.exceptions import FormatError
 from telemetry.format.objects.fallback_object import StoredRecord, encode_object
 from telemetry.reader import DamagedRecord, FallbackSource, RawRecord
 from tests.support.memory_store import MemoryStore
@@ -56,3 +59,16 @@ def test_altered_stored_object_keeps_its_other_records() -> None:
     assert [record.key for record in rest if isinstance(record, RawRecord)] == [b"key-0", b"key-9", b"key-2"]
     assert isinstance(rest[-1], DamagedRecord)
     assert (rest[-1].place.name, rest[-1].place.offset) == (NAME, 5)
+
+
+def test_object_is_read_alone_by_its_name() -> None:
+    store = MemoryStore()
+    store.put(NAME, object_of(3))
+    store.put(LATER, object_of(1, first=3))
+    source = FallbackSource(store, topic="audit-events")
+
+    assert list(source.names()) == [NAME, LATER]
+    assert [record.place.offset for record in source.object(LATER)] == [2]
+    assert list(source.object(NAME.replace("-0-2", "-0-1"))) == []
+    with pytest.raises(FormatError, match="is not the name of a fallback object"):
+        source.object("../secret")

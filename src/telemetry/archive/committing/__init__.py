@@ -1,0 +1,1 @@
+"""Commits to an archive: the seal decides, and the Iceberg table follows."""

@@ -1,0 +1,1 @@
+"""Configures the archive that keeps the trail for years."""
