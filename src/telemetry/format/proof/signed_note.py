@@ -137,12 +137,13 @@ def require_name(name: str) -> None:
         raise FormatError(message)
 
 
-def sign_note(text: str, signer: Signer) -> str:
+def sign_note(text: str, signer: Signer, *, max_bytes: int = MAX_NOTE_BYTES) -> str:
     """Return the note: the text, an empty line and the signature.
 
     Args:
         text: Lines without control characters, the last one with its newline.
         signer: Signs the text.
+        max_bytes: Largest note that its readers accept.
 
     Raises:
         FormatError: The text or the signer's name cannot be part of a note.
@@ -153,17 +154,21 @@ def sign_note(text: str, signer: Signer) -> str:
     key = PublicKey.parse(signer.public_key)
     encoded = canonical_base64.encode(key.key_id + signer.sign(text.encode()))
     note = f"{text}\n{_DASH}{key.name} {encoded}\n"
-    parse_note(note)  # a note that nobody could read back must not leave the process
+    parse_note(note, max_bytes=max_bytes)  # a note that nobody could read back must not leave the process
     return note
 
 
-def parse_note(note: str) -> Note:
+def parse_note(note: str, *, max_bytes: int = MAX_NOTE_BYTES) -> Note:
     """Parse a note without verifying it.
+
+    Args:
+        note: The note.
+        max_bytes: Largest note that is accepted.
 
     Raises:
         FormatError: The text is not a signed note.
     """
-    if len(note) > MAX_NOTE_BYTES or not _is_utf8(note) or _CONTROL.search(note):
+    if len(note) > max_bytes or not _is_utf8(note) or _CONTROL.search(note):
         message = "the note is too long or has control characters"
         raise FormatError(message)
     # The text may have empty lines: the last one in the note ends it.
