@@ -117,6 +117,8 @@ class RedactedEvent:
         place: Place of the record.
         reason: Why it was removed.
         request: Name of the request.
+        event_id: UUIDv7 of the event, as the archive has it; empty if it does not say.
+        proven: Whether a checkpoint of a trusted key proves the leaf hash.
     """
 
     source: str
@@ -126,6 +128,13 @@ class RedactedEvent:
     place: Place
     reason: str
     request: str
+    event_id: str = ""
+    proven: Proven = Proven.NOT_JUDGED
+
+    @property
+    def raw(self) -> RawRecord:
+        """The record, without what was removed."""
+        return RawRecord(None, None, self.place)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +158,11 @@ class EndedRun:
     leaves: bytes | None
     place: Place
     policy: str
+
+    @property
+    def raw(self) -> RawRecord:
+        """The record, without what was removed."""
+        return RawRecord(None, None, self.place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +262,8 @@ class DamagedRecord:
         raw: The record.
         is_foreign: Whether no trusted stream is concerned: anyone who may write to the topic can have written it.
         end: Where several offsets of a topic cannot be read: the offset after the last of them.
+        is_vouched: Whether something signed says that a sound record must be there, as the seal of an archive does of its
+            files: such a record is never foreign.
     """
 
     place: Place
@@ -255,6 +271,10 @@ class DamagedRecord:
     raw: RawRecord
     is_foreign: bool = False
     end: int | None = None
+    is_vouched: bool = False
 
 
-Entry = OpenedEvent | SealedEntry | CheckpointEntry | RosterEntry | DamagedRecord
+SourceRecord = RawRecord | DamagedRecord | RedactedEvent | EndedRun
+"""What a source yields; only an archive has the last two."""
+
+Entry = OpenedEvent | SealedEntry | CheckpointEntry | RosterEntry | DamagedRecord | RedactedEvent | EndedRun

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from telemetry.config import TelemetryConfig
-from telemetry.reader import DamagedRecord, FileSource, KafkaSource, RawRecord, ReadRange
+from telemetry.reader import DamagedRecord, FileSource, KafkaSource, ReadRange
+from telemetry.reader.entry import SourceRecord
 from telemetry.trail.progress import NO_PROGRESS, ProgressDisplay
 from telemetry.trail.stored import open_fallback, open_storage_keys
 
@@ -35,7 +36,7 @@ def trail_records(
     since: float | None = None,
     headers: bool = False,
     tally: ReadTally | None = None,
-) -> Iterator[RawRecord | DamagedRecord]:
+) -> Iterator[SourceRecord]:
     """Yield every record: of the store first, then of the topic in the order of arrival.
 
     Args:
@@ -75,6 +76,6 @@ def trail_records(
                 yield record
 
 
-def _count(tally: ReadTally, record: RawRecord | DamagedRecord) -> None:
+def _count(tally: ReadTally, record: SourceRecord) -> None:
     tally.records += 1
     tally.unreadable += isinstance(record, DamagedRecord)

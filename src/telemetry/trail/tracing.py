@@ -12,7 +12,8 @@ from telemetry.encryption import EncryptionProviderFactory
 from telemetry.exceptions import FormatError, IncompleteError, StorageError, VerificationError
 from telemetry.format.objects.any_object import object_reason
 from telemetry.format.uuid7 import created_at
-from telemetry.reader import DamagedRecord, Entry, RawRecord, RecordOpener
+from telemetry.reader import Entry, RecordOpener
+from telemetry.reader.entry import SourceRecord
 from telemetry.reader.prove.lineage import Lineage, LineageTracer
 from telemetry.reader.trust import TrustPolicy
 from telemetry.storage import StorageProvider, StorageProviderFactory
@@ -102,14 +103,14 @@ class EventTracer:
         with StorageProviderFactory.create(storage) as store:
             return dict(_reasons_of(store, names))
 
-    def _around(self) -> Iterator[RawRecord | DamagedRecord]:
+    def _around(self) -> Iterator[SourceRecord]:
         """Yield the records among which one may name a wrap of the event's data key, which is older than the event."""
         created = created_at(self._event_id) if self._file is None else None
         if created is not None:
             yield from self._records("looking for the data key", since=created - _key_age(self._config.audit_config))
         yield from self._records("looking for the data key")
 
-    def _records(self, label: str, **options: Any) -> Iterator[RawRecord | DamagedRecord]:
+    def _records(self, label: str, **options: Any) -> Iterator[SourceRecord]:
         return trail_records(self._config, label, file=self._file, progress=self._progress, **options)
 
 

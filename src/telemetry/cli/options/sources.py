@@ -15,7 +15,8 @@ from telemetry.cli.output.bars import Bar
 from telemetry.cli.output.console import err, escape_markup, progress
 from telemetry.config import AuditConfig, TelemetryConfig
 from telemetry.exceptions import ConfigurationError, Problem, TransportError
-from telemetry.reader import DamagedRecord, FileSource, KafkaSource, RawRecord, ReadRange
+from telemetry.reader import FileSource, KafkaSource, ReadRange
+from telemetry.reader.entry import SourceRecord
 from telemetry.reader.sources.ending import Ending, EndingSource
 from telemetry.trail.stored import open_fallback, open_storage_keys
 
@@ -60,7 +61,7 @@ class WatchedSource:
         task: The bar's task.
     """
 
-    def __init__(self, source: Iterable[RawRecord | DamagedRecord], bar: Progress, task: TaskID) -> None:
+    def __init__(self, source: Iterable[SourceRecord], bar: Progress, task: TaskID) -> None:
         self._source = source
         self._bar = bar
         self._task = task
@@ -69,7 +70,7 @@ class WatchedSource:
             if hasattr(source, name):
                 setattr(self, name, getattr(source, name))
 
-    def __iter__(self) -> Iterator[RawRecord | DamagedRecord]:
+    def __iter__(self) -> Iterator[SourceRecord]:
         """Yield the records."""
         for record in self._source:
             self._bar.advance(self._task)
@@ -108,7 +109,7 @@ def sources_of(
     require_fitting(audit, origin, file, within)
     with ExitStack() as stack:
         bar, task = stack.enter_context(progress(label, shown=shown))
-        sources: list[Iterable[RawRecord | DamagedRecord]] = []
+        sources: list[Iterable[SourceRecord]] = []
         if file is not None:
             sources = [FileSource(file, keys=open_storage_keys(config, stack))]
         # Before the topic: an object that is replayed meanwhile is then read from the topic, and none is missed.

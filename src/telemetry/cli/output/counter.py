@@ -16,6 +16,7 @@ from telemetry.exceptions import (
     TelemetryError,
 )
 from telemetry.reader import DamagedRecord, Entry, OpenedEvent, Place, Proven, SealedEntry
+from telemetry.reader.entry import EndedRun, RedactedEvent
 from telemetry.reader.open.rules import ReadCounts
 
 MAX_REPORTED = 100
@@ -36,6 +37,8 @@ class EntryCounter:
         damaged: Records that are malformed or were altered.
         unopened: Sealed events whose data key is not available.
         newer: Sound events that use a feature which only later versions read.
+        redacted: Events of an archive whose value was removed on request.
+        ended: Events of an archive whose retention has ended.
     """
 
     def __init__(self, *, is_deferred: bool = False) -> None:
@@ -48,6 +51,7 @@ class EntryCounter:
         self._deferred: list[Text] = []
         self.proven: Counter[Proven] = Counter()
         self.events = self.clear = self.conflicts = self.damaged = self.unopened = self.newer = 0
+        self.redacted = self.ended = 0
 
     def event(self, entry: Entry) -> OpenedEvent | None:
         """Count an entry; return it if it is an event, and report it if it cannot be read."""
@@ -60,6 +64,10 @@ class EntryCounter:
             self._report(entry.place, entry.error)
         elif isinstance(entry, SealedEntry):
             self._report(entry.place, EncryptionError("the event is sealed, and no key is configured"))
+        elif isinstance(entry, RedactedEvent):
+            self.redacted += 1
+        elif isinstance(entry, EndedRun):
+            self.ended += entry.end - entry.first
         return None
 
     def withdraw(self, opened: OpenedEvent, error: TelemetryError) -> None:
@@ -103,6 +111,8 @@ class EntryCounter:
         }
         if self.newer:
             found["need a newer reader"] = self.newer
+        found |= {"redacted": self.redacted} if self.redacted else {}
+        found |= {"ended by policy": self.ended} if self.ended else {}
         if self.proven.total() > self.proven[Proven.NOT_JUDGED]:
             found |= {
                 "proven": self.proven[Proven.YES],

@@ -27,6 +27,7 @@ from telemetry.reader.entry import (
     RawRecord,
     RosterEntry,
     SealedEntry,
+    SourceRecord,
 )
 from telemetry.reader.open.data_keys import DataKeys, KeyWay
 from telemetry.system.aged_cache import AgedCache
@@ -67,7 +68,7 @@ class RecordOpener:
         except TelemetryError as exc:
             return DamagedRecord(raw.place, exc, raw)
 
-    def open_among(self, raw: RawRecord, others: Iterable[RawRecord | DamagedRecord]) -> Entry:
+    def open_among(self, raw: RawRecord, others: Iterable[SourceRecord]) -> Entry:
         """Return the entry of one record, whose data key may be known by a wrap that another record names.
 
         Args:
@@ -76,7 +77,7 @@ class RecordOpener:
         """
         entry = self.open(raw)
         for other in others if _needs_a_wrap(entry) else ():
-            if isinstance(other, DamagedRecord) or _RECIPIENTS not in (other.value or b""):
+            if not isinstance(other, RawRecord) or _RECIPIENTS not in (other.value or b""):
                 continue
             with suppress(TelemetryError):
                 self._learn(other.value or b"")

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator
 
 from telemetry.exceptions import UnknownKeysError, WrapNotSeenError
-from telemetry.reader.entry import DamagedRecord, Entry, RawRecord
+from telemetry.reader.entry import DamagedRecord, Entry, RawRecord, SourceRecord
 from telemetry.reader.open.opener import RecordOpener
 from telemetry.reader.open.waiting import WaitingRecords
 from telemetry.system.deadline import Deadline
@@ -34,10 +34,10 @@ class PatientOpener:
         self._unnamed = WaitingRecords()
         self._stopping = threading.Event()
 
-    def entries(self, source: Iterable[RawRecord | DamagedRecord]) -> Iterator[Entry]:
+    def entries(self, source: Iterable[SourceRecord]) -> Iterator[Entry]:
         """Yield an entry for each record."""
         for raw in source:
-            entry = raw if isinstance(raw, DamagedRecord) else self._opener.open(raw)
+            entry = self._opener.open(raw) if isinstance(raw, RawRecord) else raw
             if isinstance(entry, DamagedRecord):
                 yield from self._placed(entry)
             else:

@@ -7,7 +7,7 @@ import os
 
 from telemetry.format.value.event import AuditEvent
 from telemetry.format.value.message import DATA, source_of
-from telemetry.reader.entry import OpenedEvent, Proven, RawRecord
+from telemetry.reader.entry import OpenedEvent, Proven, RawRecord, RedactedEvent
 from telemetry.reader.open.fingerprints import CONTENT_BYTES, PLACE_BYTES, Fingerprints, Sighting
 
 _KEY_BYTES = 32
@@ -39,6 +39,15 @@ class Recognition:
         event = opened.event
         place = self._hash(b"%b %b %d" % (_kind(opened).encode(), event.producer.encode(), event.sequence), PLACE_BYTES)
         return self._seen.add(place, self._hash(leaf, CONTENT_BYTES))
+
+    def of_redacted(self, redacted: RedactedEvent) -> Sighting:
+        """Return whether an event without its value was seen at its place, with the same leaf hash or another.
+
+        Raises:
+            StorageError: See :meth:`of_event`.
+        """
+        name = b"sealed %b %d" % (redacted.producer.encode(), redacted.sequence)
+        return self._seen.add(self._hash(name, PLACE_BYTES), self._hash(redacted.leaf, CONTENT_BYTES))
 
     def of_bytes(self, raw: RawRecord) -> Sighting:
         """Return whether a record with the same bytes was seen; for records that stay sealed.

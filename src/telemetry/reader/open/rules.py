@@ -44,6 +44,8 @@ class ReadCounts:
             relayed before.
         foreign: Records that do not belong here and concern no trusted stream.
         damaged: Records that are malformed or were altered.
+        redacted: Events of an archive whose value was removed on request.
+        ended: Events of an archive whose retention has ended.
     """
 
     records: int = 0
@@ -53,3 +55,5 @@ class ReadCounts:
     repeats: int = 0
     foreign: int = 0
     damaged: int = 0
+    redacted: int = 0
+    ended: int = 0

@@ -8,7 +8,7 @@ from dataclasses import replace
 from telemetry.exceptions import ConflictError
 from telemetry.format.proof.merkle import leaf_hash
 from telemetry.format.value.features import RELAYED
-from telemetry.reader.entry import DamagedRecord, Entry, OpenedEvent, SealedEntry
+from telemetry.reader.entry import DamagedRecord, EndedRun, Entry, OpenedEvent, RedactedEvent, SealedEntry
 from telemetry.reader.open.fingerprints import Sighting
 from telemetry.reader.open.recognition import Recognition
 from telemetry.reader.open.rules import ReadCounts, ReadingRules
@@ -62,6 +62,11 @@ class EntrySieve:
                 yield judged
         elif isinstance(entry, DamagedRecord):
             yield from self._damaged(self._judge.damaged(entry))
+        elif isinstance(entry, RedactedEvent):
+            yield from self._redacted(self._judge.redacted(entry))
+        elif isinstance(entry, EndedRun):
+            self.counts.ended += entry.end - entry.first
+            yield entry
         else:
             self.counts.checkpoints += 1
             yield entry
@@ -127,6 +132,14 @@ class EntrySieve:
         if row is Sighting.SAME or not has_call:
             return Sighting.NEW, row
         return self._recognition.of_call(event, opened.proven), row
+
+    def _redacted(self, entry: RedactedEvent) -> Iterator[Entry]:
+        seen = self._recognition.of_redacted(entry)
+        if seen is not Sighting.SAME:
+            self._judge.find(entry)
+        if not self._is_left_out(seen):
+            self.counts.redacted += 1
+            yield entry
 
     def _damaged(self, entry: DamagedRecord) -> Iterator[Entry]:
         if not entry.is_foreign:

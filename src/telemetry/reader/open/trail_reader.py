@@ -8,7 +8,7 @@ from itertools import islice
 
 from telemetry.encryption import EncryptionProvider
 from telemetry.format.value.disclosure import Disclosure
-from telemetry.reader.entry import DamagedRecord, Entry, OpenedEvent, Proven, RawRecord
+from telemetry.reader.entry import Entry, OpenedEvent, Proven, SourceRecord
 from telemetry.reader.open.opener import RecordOpener
 from telemetry.reader.open.patient import PATIENCE_SECONDS, PatientOpener
 from telemetry.reader.open.rules import ReadCounts, ReadingRules
@@ -36,7 +36,7 @@ class TrailReader:
 
     def __init__(
         self,
-        source: Iterable[RawRecord | DamagedRecord],
+        source: Iterable[SourceRecord],
         *,
         provider: EncryptionProvider | None,
         duplicates: bool = False,
@@ -157,7 +157,7 @@ class TrailReader:
         if self._wait is not None:
             self._wait.close()
 
-    def _records(self) -> Iterable[RawRecord | DamagedRecord]:
+    def _records(self) -> Iterable[SourceRecord]:
         """Return the records, each one held back until it can be judged if that is wanted."""
         if self._wait is None:
             return self._source

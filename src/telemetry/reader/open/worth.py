@@ -9,7 +9,7 @@ from functools import lru_cache
 from telemetry.exceptions import EncryptionError, KeyMismatchError, NewerReaderNeededError, UnknownKeysError
 from telemetry.format.value.event import AuditEvent
 from telemetry.format.value.message import SEALED, source_of
-from telemetry.reader.entry import DamagedRecord, OpenedEvent, Proven, SealedEntry
+from telemetry.reader.entry import DamagedRecord, OpenedEvent, Proven, RedactedEvent, SealedEntry
 from telemetry.reader.open.rules import ReadingRules
 from telemetry.reader.proof.index import ProofIndex
 from telemetry.reader.proof.places import StreamPlace
@@ -56,10 +56,18 @@ class EntryJudge:
         proven = self._index.judge(place) if place is not None else None
         return replace(entry, proven=proven or Proven.PENDING)
 
+    def redacted(self, entry: RedactedEvent) -> RedactedEvent:
+        """Return an event without its value with what its leaf hash is worth."""
+        if self._index is None:
+            return entry
+        place = StreamPlace(entry.producer, entry.source, entry.sequence, entry.leaf)
+        return replace(entry, proven=self._index.judge(place) or Proven.PENDING)
+
     def damaged(self, entry: DamagedRecord) -> DamagedRecord:
         """Return a damaged record, marked as foreign if no trusted stream is concerned.
 
-        1. Without trusted keys, nothing tells the two apart. A key service that is away says nothing of the record.
+        1. Without trusted keys, nothing tells the two apart. A key service that is away says nothing of the record. Where
+           something signed says that a sound record must be there, it is missed.
         2. A record that claims no place in a trusted stream is foreign; so is what the source could not read. Where checkpoints
            are waited for, a place that nobody has signed for in the end is none: anyone can name the next number.
         3. What someone with a data key has sealed is a finding, in whatever stream: a key that was used elsewhere, or a
@@ -69,7 +77,7 @@ class EntryJudge:
         is_about_key_service = isinstance(entry.error, EncryptionError) and not isinstance(
             entry.error, (KeyMismatchError, UnknownKeysError)
         )
-        if self._index is None or is_about_key_service:
+        if self._index is None or is_about_key_service or entry.is_vouched:
             return entry
         # 2.
         place = self._index.place_of(entry.raw)
@@ -87,10 +95,14 @@ class EntryJudge:
             return entry
         return replace(entry, is_foreign=True)
 
-    def find(self, entry: OpenedEvent | SealedEntry) -> None:
+    def find(self, entry: OpenedEvent | SealedEntry | RedactedEvent) -> None:
         """Count an event; called once for each that was read."""
         if self._index is not None and entry.proven is Proven.YES:
-            place = _place_of(entry.event, b"") if isinstance(entry, OpenedEvent) else self._index.place_of(entry.raw)
+            place = self._index.place_of(entry.raw)
+            if isinstance(entry, OpenedEvent):
+                place = _place_of(entry.event, b"")
+            elif isinstance(entry, RedactedEvent):
+                place = StreamPlace(entry.producer, entry.source, entry.sequence, entry.leaf)
             if place is not None:
                 self._index.find(place)
 

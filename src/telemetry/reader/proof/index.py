@@ -9,7 +9,8 @@ from typing import Protocol
 
 from telemetry.exceptions import MalformedRecordError
 from telemetry.format.proof.checkpoint_message import CheckpointMessage, decode_checkpoint_message
-from telemetry.reader.entry import Proven, RawRecord
+from telemetry.format.proof.merkle import split_hashes
+from telemetry.reader.entry import EndedRun, Proven, RawRecord, RedactedEvent
 from telemetry.reader.proof.places import PlaceReader, StreamPlace
 from telemetry.reader.proof.signed_keys import SignedKeys
 from telemetry.reader.proof.signed_leaves import SignedLeafStore
@@ -56,6 +57,7 @@ class ProofIndex:
         self._room = LeafBudget(MAX_HELD_EVENTS)
         self._waiting = WaitingRecords()
         self._keys = SignedKeys()
+        self._ended: dict[tuple[str, str], list[tuple[int, int]]] = {}
         # When the first record of each partition was appended.
         self._beginnings: dict[tuple[str, int | None], float] = {}
         self.changes = 0
@@ -84,6 +86,26 @@ class ProofIndex:
         else:
             self._waiting.add(_name_of(*place[:2]), place.sequence, place.leaf, None)
         return place
+
+    def observe_redacted(self, record: RedactedEvent) -> StreamPlace:
+        """Learn from an event without its value; return the place whose leaf hash is left of it."""
+        place = StreamPlace(record.producer, record.source, record.sequence, record.leaf)
+        stream = self._streams.get(place[:2])
+        if stream is not None:
+            self.changes += stream.add_record(place.sequence, place.leaf)
+        else:
+            self._waiting.add(_name_of(*place[:2]), place.sequence, place.leaf, None)
+        return place
+
+    def observe_ended(self, run: EndedRun) -> None:
+        """Learn from events whose retention has ended: their leaf hashes may prove others, and they are not lacking."""
+        self._ended.setdefault((run.producer, run.source), []).append((run.first, run.end))
+        for number, leaf in enumerate(split_hashes(run.leaves or b""), start=run.first):
+            stream = self._streams.get((run.producer, run.source))
+            if stream is not None:
+                self.changes += stream.add_record(number, leaf)
+            else:
+                self._waiting.add(_name_of(run.producer, run.source), number, leaf, None)
 
     def place_of(self, raw: RawRecord) -> StreamPlace | None:
         """Return the place that a record claims, in whatever form it is; None if it claims none."""
@@ -132,13 +154,14 @@ class ProofIndex:
         What was signed before the read part of some partition begins may have been deleted, or was not wanted.
         """
         since = max(self._beginnings.values(), default=-math.inf) + _INTERVAL_SECONDS
-        return sum(stream.lacking(since) for stream in self._streams.values())
+        return sum(stream.lacking(since, self._ended.get(name, ())) for name, stream in self._streams.items())
 
     def close(self) -> None:
         """Forget everything."""
         self._streams.clear()
         self._store.close()
         self._waiting.close()
+        self._ended.clear()
 
     def _observe_checkpoint(self, raw: RawRecord) -> None:
         try:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 
 from telemetry.exceptions import TamperedError
-from telemetry.reader.entry import DamagedRecord, Proven, RawRecord
+from telemetry.reader.entry import DamagedRecord, EndedRun, Proven, RawRecord, RedactedEvent, SourceRecord
 from telemetry.reader.proof.index import ProofIndex
 from telemetry.reader.proof.places import StreamPlace
 from telemetry.reader.proof.record_queue import HeldRecord, RecordQueue
@@ -28,7 +28,7 @@ class ProofWait:
         # The number of changes after which the oldest record could not be judged.
         self._judged_at = -1
 
-    def records(self, source: Iterable[RawRecord | DamagedRecord | None]) -> Iterator[RawRecord | DamagedRecord]:
+    def records(self, source: Iterable[SourceRecord | None]) -> Iterator[SourceRecord]:
         """Yield the records; one whose data key cannot have sealed it becomes a damaged one.
 
         Args:
@@ -39,7 +39,7 @@ class ProofWait:
         """
         for raw in source:
             if raw is not None:
-                place = self._index.observe(raw) if isinstance(raw, RawRecord) else None
+                place = self._observed(raw)
                 self._queue.append(HeldRecord(raw, place, time.monotonic()))
             yield from self._released()
         while self._queue.first() is not None:
@@ -54,7 +54,16 @@ class ProofWait:
         """Forget the records that wait."""
         self._queue.close()
 
-    def _released(self) -> Iterator[RawRecord | DamagedRecord]:
+    def _observed(self, raw: SourceRecord) -> StreamPlace | None:
+        if isinstance(raw, RawRecord):
+            return self._index.observe(raw)
+        if isinstance(raw, RedactedEvent):
+            return self._index.observe_redacted(raw)
+        if isinstance(raw, EndedRun):
+            self._index.observe_ended(raw)
+        return None
+
+    def _released(self) -> Iterator[SourceRecord]:
         """Yield the oldest records that can be judged, or have waited long enough."""
         while (first := self._queue.first()) is not None and self._may_pass(first):
             self._judged_at = -1
@@ -71,9 +80,9 @@ class ProofWait:
     def _has_waited(self, record: HeldRecord) -> bool:
         return self._seconds is not None and time.monotonic() - record.arrived >= self._seconds
 
-    def _checked(self, record: HeldRecord) -> RawRecord | DamagedRecord:
+    def _checked(self, record: HeldRecord) -> SourceRecord:
         raw, place = record.raw, record.place
-        if place is None or isinstance(raw, DamagedRecord) or raw.value is None:
+        if place is None or not isinstance(raw, RawRecord) or raw.value is None:
             return raw
         refusal = self._refusal(place, raw.value)
         return DamagedRecord(raw.place, TamperedError(refusal), raw) if refusal else raw

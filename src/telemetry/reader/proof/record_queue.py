@@ -9,7 +9,7 @@ import msgspec
 
 from telemetry import exceptions
 from telemetry.exceptions import EncryptionError, FormatError, MalformedRecordError, StorageError, VerificationError
-from telemetry.reader.entry import DamagedRecord, Place, RawRecord
+from telemetry.reader.entry import DamagedRecord, EndedRun, Place, Proven, RawRecord, RedactedEvent, SourceRecord
 from telemetry.reader.proof.places import StreamPlace
 from telemetry.system.spill_file import SpillFile
 
@@ -40,7 +40,7 @@ class HeldRecord(NamedTuple):
         arrived: When it was read, by a monotonic clock.
     """
 
-    raw: RawRecord | DamagedRecord
+    raw: SourceRecord
     place: StreamPlace | None
     arrived: float
 
@@ -136,25 +136,47 @@ class RecordQueue:
             self._file.close()
 
 
-def _size_of(record: RawRecord | DamagedRecord) -> int:
-    raw = record.raw if isinstance(record, DamagedRecord) else record
+def _size_of(record: SourceRecord) -> int:
+    if isinstance(record, EndedRun):
+        return len(record.leaves or b"") + _RECORD_BYTES
+    raw = record if isinstance(record, RawRecord) else record.raw
     return len(raw.value or b"") + len(raw.key or b"") + sum(len(content) for _, content in raw.headers) + _RECORD_BYTES
 
 
 def _packed(record: HeldRecord) -> list[Any]:
     given = record.raw
+    if isinstance(given, (RedactedEvent, EndedRun)):
+        fields = {name: getattr(given, name) for name in given.__dataclass_fields__}
+        return [type(given).__name__, fields, record.place and list(record.place), record.arrived]
     raw = given.raw if isinstance(given, DamagedRecord) else given
     # A subclass that is not listed comes back as a malformed record with the same message.
-    error = [type(given.error).__name__, str(given.error)] if isinstance(given, DamagedRecord) else None
+    error = (
+        [type(given.error).__name__, str(given.error), given.is_vouched, given.end]
+        if isinstance(given, DamagedRecord)
+        else None
+    )
     return [list(raw), error, record.place and list(record.place), record.arrived]
 
 
 def _unpacked(packed: list[Any]) -> HeldRecord:
+    if isinstance(packed[0], str):
+        return _unpacked_removed(*packed)
     (key, value, place, timestamp, headers, *rest), error, claimed, arrived = packed
     known = tuple((name, content) for name, content in headers)
     raw = RawRecord(key, value, Place(*place), timestamp, known, *rest)
-    given: RawRecord | DamagedRecord = raw
+    given: SourceRecord = raw
     if error is not None:
-        kind, message = error
-        given = DamagedRecord(raw.place, _KINDS.get(kind, MalformedRecordError)(message), raw)
+        kind, message, is_vouched, end = error
+        refusal = _KINDS.get(kind, MalformedRecordError)(message)
+        given = DamagedRecord(raw.place, refusal, raw, is_vouched=is_vouched, end=end)
+    return HeldRecord(given, StreamPlace(*claimed) if claimed is not None else None, arrived)
+
+
+def _unpacked_removed(kind: str, fields: dict[str, Any], claimed: list[Any] | None, arrived: float) -> HeldRecord:
+    place = Place(*fields.pop("place"))
+    given: SourceRecord
+    if kind == EndedRun.__name__:
+        given = EndedRun(place=place, **fields)
+    else:
+        given = RedactedEvent(place=place, proven=Proven(fields.pop("proven")), **fields)
     return HeldRecord(given, StreamPlace(*claimed) if claimed is not None else None, arrived)

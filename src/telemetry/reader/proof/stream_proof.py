@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from telemetry.format.proof.checkpoint import Checkpoint
 from telemetry.format.proof.leaves import IntervalLeaves
@@ -69,15 +69,17 @@ class StreamProof:
         """Count a proven record, once."""
         self._found[bisect_right(self._starts, sequence) - 1] += 1
 
-    def lacking(self, since: float) -> int:
+    def lacking(self, since: float, ended: Sequence[tuple[int, int]] = ()) -> int:
         """Return how many records are absent from the intervals that were signed at some time or later.
 
         Args:
             since: The time, in seconds since the epoch.
+            ended: Runs whose retention has ended, as first sequence and the one after the last: they may be absent.
         """
         intervals = zip(self._signed_at, self._starts, self._ends, self._found, strict=True)
-        bare = sum(interval.absent for interval in self._bare if interval.signed_at >= since)
-        return bare + sum(end - start - found for at, start, end, found in intervals if at >= since)
+        absent = [(start, end, end - start - found) for at, start, end, found in intervals if at >= since]
+        absent += [(each.start, each.end, each.absent) for each in self._bare if each.signed_at >= since]
+        return sum(max(count - _overlap(start, end, ended), 0) for start, end, count in absent)
 
     def add_checkpoint(self, checkpoint: Checkpoint, leaves: IntervalLeaves | None) -> None:
         """Add what a trusted key signed.
@@ -194,3 +196,7 @@ class StreamProof:
         if at < 0 or sequence >= self._ends[at]:
             return None
         return self._positions[at] + (sequence - self._starts[at]) * HASH_BYTES
+
+
+def _overlap(start: int, end: int, runs: Sequence[tuple[int, int]]) -> int:
+    return sum(max(min(end, after) - max(start, first), 0) for first, after in runs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 from collections.abc import Iterable, Iterator
 
-from telemetry.reader.entry import DamagedRecord, RawRecord
+from telemetry.reader.entry import SourceRecord
 from telemetry.system.worker import Worker
 
 TICK_SECONDS = 0.2
@@ -13,7 +13,7 @@ TICK_SECONDS = 0.2
 _MAX_AHEAD = 1_000
 _STOP_SECONDS = 10.0
 
-_Given = RawRecord | DamagedRecord | BaseException | None
+_Given = SourceRecord | BaseException | None
 
 
 class TickingSource:
@@ -23,13 +23,13 @@ class TickingSource:
         source: The source; it is iterated in the thread ``telemetry-read``.
     """
 
-    def __init__(self, source: Iterable[RawRecord | DamagedRecord]) -> None:
+    def __init__(self, source: Iterable[SourceRecord]) -> None:
         self._source = source
         # The thread puts what it reads; None is the end, an exception its reason.
         self._records: queue.Queue[_Given] = queue.Queue(_MAX_AHEAD)
         self._worker = Worker("telemetry-read", self._read)
 
-    def __iter__(self) -> Iterator[RawRecord | DamagedRecord | None]:
+    def __iter__(self) -> Iterator[SourceRecord | None]:
         """Yield the records, and None whenever none came for a while."""
         self._worker.start()
         try:

@@ -12,7 +12,7 @@ from telemetry.format.proof.signed_note import PublicKey
 from telemetry.format.uuid7 import UUID_PATTERN
 from telemetry.format.value.head import parse_head, parse_sequence
 from telemetry.format.value.message import SEQUENCE
-from telemetry.reader.entry import DamagedRecord, RawRecord
+from telemetry.reader.entry import RawRecord, SourceRecord
 from telemetry.reader.prove import candidates
 from telemetry.reader.prove.candidates import Candidates
 from telemetry.reader.prove.fair_room import FairRoom
@@ -59,13 +59,13 @@ class BatchProver:
                 budget=trusted_room if any(position.is_trusted for position in group) else claimed_room,
             )
 
-    def observe(self, record: RawRecord | DamagedRecord) -> None:
+    def observe(self, record: SourceRecord) -> None:
         """Observe a record of any source; those of other producers are skipped.
 
         Raises:
             StorageError: What does not fit into memory cannot be written.
         """
-        value = None if isinstance(record, DamagedRecord) else record.value
+        value = record.value if isinstance(record, RawRecord) else None
         if value is None or not isinstance(record, RawRecord) or not self._mentions_producer(value):
             return
         try:
@@ -83,7 +83,7 @@ class BatchProver:
         except MalformedRecordError:
             return  # it proves nothing; the verifier reports it
 
-    def observe_all(self, records: Iterable[RawRecord | DamagedRecord]) -> None:
+    def observe_all(self, records: Iterable[SourceRecord]) -> None:
         """Observe every record of a source."""
         for record in records:
             self.observe(record)

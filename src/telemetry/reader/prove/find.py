@@ -9,7 +9,7 @@ from typing import NamedTuple
 from telemetry.exceptions import MalformedRecordError
 from telemetry.format.uuid7 import UUID_PATTERN
 from telemetry.format.value.message import Message, parse
-from telemetry.reader.entry import DamagedRecord, Proven, RawRecord
+from telemetry.reader.entry import Proven, RawRecord, SourceRecord
 from telemetry.reader.proof.index import ProofIndex
 from telemetry.reader.proof.places import StreamPlace
 from telemetry.reader.prove.fair_room import FairRoom
@@ -21,7 +21,7 @@ MAX_CLAIMS = 100_000
 _ID = re.compile(rb'"id":"(%b)"' % UUID_PATTERN.encode())
 
 
-def find_event(records: Iterable[RawRecord | DamagedRecord], event_id: str) -> Iterator[tuple[RawRecord, Message]]:
+def find_event(records: Iterable[SourceRecord], event_id: str) -> Iterator[tuple[RawRecord, Message]]:
     """Yield every record that claims to be this event: the record, its copies and replays, and any forgery.
 
     Args:
@@ -31,15 +31,14 @@ def find_event(records: Iterable[RawRecord | DamagedRecord], event_id: str) -> I
     # Most records are ruled out by a search for bytes; only the few that contain the id are parsed.
     needle = b'"id":"%b"' % event_id.encode()
     for record in records:
-        value = None if isinstance(record, DamagedRecord) else record.value
-        if value is None or needle not in value:
+        if not isinstance(record, RawRecord) or needle not in (value := record.value or b""):
             continue
         try:
             message = parse(value)
         except MalformedRecordError:
             continue  # not an event; the verifier reports it
         if message.attributes["id"] == event_id:
-            yield record, message  # type: ignore[misc]  # a damaged record has no value here
+            yield record, message
 
 
 class ClaimedPosition(NamedTuple):
@@ -71,7 +70,7 @@ class Claims(NamedTuple):
 
 
 def find_positions(
-    records: Iterable[RawRecord | DamagedRecord], event_ids: Collection[str], *, policy: TrustPolicy
+    records: Iterable[SourceRecord], event_ids: Collection[str], *, policy: TrustPolicy
 ) -> dict[str, Claims]:
     """Return where each of some events may be, found in one pass.
 
@@ -119,7 +118,7 @@ def _likeliest(index: ProofIndex, claims: Iterable[StreamPlace]) -> tuple[Claime
     return tuple(dict.fromkeys(positions))
 
 
-def _places(records: Iterable[RawRecord | DamagedRecord], index: ProofIndex) -> Iterator[tuple[RawRecord, StreamPlace]]:
+def _places(records: Iterable[SourceRecord], index: ProofIndex) -> Iterator[tuple[RawRecord, StreamPlace]]:
     for record in records:
         place = index.observe(record) if isinstance(record, RawRecord) else None
         if place is not None:

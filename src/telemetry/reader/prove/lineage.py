@@ -16,7 +16,7 @@ from telemetry.format.proof.signed_note import PublicKey
 from telemetry.format.uuid7 import UUID_PATTERN, created_at
 from telemetry.format.value import jwe
 from telemetry.format.value.message import BATCH_HEADER, REPLAY_HEADER, Message, context_of
-from telemetry.reader.entry import DamagedRecord, Place, Proven, RawRecord
+from telemetry.reader.entry import Place, Proven, RawRecord, SourceRecord
 from telemetry.reader.prove.find import find_event
 from telemetry.reader.prove.prover import Prover
 from telemetry.reader.prove.stream_prover import MAX_CANDIDATES
@@ -218,7 +218,7 @@ class LineageTracer:
         self._policy = trusted if isinstance(trusted, TrustPolicy) else TrustPolicy.of_keys(trusted)
         self._records: dict[bytes, _Record] = {}
 
-    def find(self, records: Iterable[RawRecord | DamagedRecord]) -> bool:
+    def find(self, records: Iterable[SourceRecord]) -> bool:
         """Read the trail for the first time; return whether the event is in it.
 
         Args:
@@ -234,7 +234,7 @@ class LineageTracer:
             record.add(raw)
         return bool(self._records)
 
-    def trace(self, records: Iterable[RawRecord | DamagedRecord]) -> list[Lineage]:
+    def trace(self, records: Iterable[SourceRecord]) -> list[Lineage]:
         """Read the trail for the second time; return a lineage for each different record: more than one is an attack.
 
         Args:
@@ -294,8 +294,8 @@ class _Search:
         self._prover = Prover(producer, sequence, trusted=policy, source=source) if policy.keys else None
         self.covering: Covering | None = None
 
-    def observe(self, raw: RawRecord | DamagedRecord) -> None:
-        if isinstance(raw, DamagedRecord) or raw.value is None:
+    def observe(self, raw: SourceRecord) -> None:
+        if not isinstance(raw, RawRecord) or raw.value is None:
             return
         if self._prover is not None:
             self._prover.observe(raw)

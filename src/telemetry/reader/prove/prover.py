@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from telemetry.format.proof.inclusion import InclusionProof
 from telemetry.format.proof.signed_note import PublicKey
-from telemetry.reader.entry import DamagedRecord, RawRecord
+from telemetry.reader.entry import SourceRecord
 from telemetry.reader.prove.batch_prover import BatchProver
 from telemetry.reader.prove.find import ClaimedPosition
 from telemetry.reader.trust.judgement import Judgement
@@ -38,11 +38,11 @@ class Prover:
         self._position = ClaimedPosition(producer, source, sequence, is_trusted=True)
         self._batch = BatchProver([self._position], trusted=trusted)
 
-    def observe(self, record: RawRecord | DamagedRecord) -> None:
+    def observe(self, record: SourceRecord) -> None:
         """Observe a record of any source; those of other producers are skipped."""
         self._batch.observe(record)
 
-    def observe_all(self, records: Iterable[RawRecord | DamagedRecord]) -> None:
+    def observe_all(self, records: Iterable[SourceRecord]) -> None:
         """Observe every record of a source."""
         self._batch.observe_all(records)
 

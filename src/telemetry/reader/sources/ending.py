@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Protocol, runtime_checkable
 
-from telemetry.reader.entry import DamagedRecord, RawRecord
+from telemetry.reader.entry import RawRecord, SourceRecord
 
 
 class Ending:
@@ -23,13 +23,13 @@ class Ending:
         cut: The same.
     """
 
-    def __init__(self, records: Iterable[RawRecord | DamagedRecord], *, cut: Iterable[int]) -> None:
+    def __init__(self, records: Iterable[SourceRecord], *, cut: Iterable[int]) -> None:
         self._records = records
         self.cut = frozenset(cut)
         self._unknown = set(self.cut)
         self._since = -math.inf
 
-    def __iter__(self) -> Iterator[RawRecord | DamagedRecord]:
+    def __iter__(self) -> Iterator[SourceRecord]:
         """Yield the records."""
         for record in self._records:
             partition = record.place.partition

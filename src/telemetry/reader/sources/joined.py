@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from telemetry.reader.entry import DamagedRecord, Place, RawRecord
+from telemetry.reader.entry import Place, SourceRecord
 from telemetry.reader.sources.source import GroupedSource, Source, StoppableSource
 
 
@@ -23,7 +23,7 @@ class JoinedSource:
         self._stopping = threading.Event()
         self._grouped: list[GroupedSource] = []
 
-    def __iter__(self) -> Iterator[RawRecord | DamagedRecord]:
+    def __iter__(self) -> Iterator[SourceRecord]:
         """Yield the records; after :meth:`stop` no further source is begun."""
         return chain.from_iterable(source for source in self._sources if not self._stopping.is_set())
 

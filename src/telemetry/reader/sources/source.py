@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Protocol, runtime_checkable
 
-from telemetry.reader.entry import DamagedRecord, Place, RawRecord
+from telemetry.reader.entry import Place, SourceRecord
 
-Source = Iterable[RawRecord | DamagedRecord]
+Source = Iterable[SourceRecord]
 """Any iterable of raw records; the protocols below are optional."""
 
 

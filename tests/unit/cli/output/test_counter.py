@@ -11,7 +11,9 @@ from telemetry.exceptions import (
     TelemetryError,
 )
 from telemetry.reader import DamagedRecord, OpenedEvent, Place, RawRecord
-from tests.support.some_events import make_event, opened
+from telemetry.reader.entry import EndedRun, RedactedEvent
+from telemetry.reader.open.rules import ReadCounts
+from tests.support.some_events import PRODUCER, make_event, opened
 
 PLACE = Place("audit-events", 2, 41)
 
@@ -78,3 +80,14 @@ def test_only_the_first_records_are_reported(capsys: pytest.CaptureFixture[str])
     assert len(lines) == MAX_REPORTED + 1
     assert lines[-1] == "further ones are only counted"
     assert counter.damaged == MAX_REPORTED + 5
+
+
+def test_what_was_removed_is_counted_and_is_no_damage() -> None:
+    counter = EntryCounter()
+    counter.event(
+        RedactedEvent(source="/a/b", producer=PRODUCER, sequence=1, leaf=bytes(32), place=PLACE, reason="", request="r")
+    )
+    counter.event(EndedRun(source="/a/b", producer=PRODUCER, first=2, end=9, leaves=None, place=PLACE, policy="7y"))
+
+    found = counter.found(ReadCounts())
+    assert (found["redacted"], found["ended by policy"], counter.exit_code) == (1, 7, 0)

@@ -9,6 +9,7 @@ from telemetry.exceptions import ConflictError
 from telemetry.format.value.features import DEDUP, FEATURES_VERSION
 from telemetry.format.value.members import Dedup
 from telemetry.reader import DamagedRecord, Entry, OpenedEvent, Place, Proven, RawRecord, SealedEntry
+from telemetry.reader.entry import EndedRun, RedactedEvent
 from telemetry.reader.open.rules import ReadingRules
 from telemetry.reader.open.sifting import EntrySieve
 from tests.support.some_events import PRODUCER, opened
@@ -149,3 +150,16 @@ def test_clear_events_are_foreign_where_events_are_sealed() -> None:
         (True, False),
     ]
     assert normal == [clear]
+
+
+def test_redacted_events_are_shown_once_and_counted() -> None:
+    place = Place("t", 0, 0)
+    one = RedactedEvent(
+        source="/a/b", producer=PRODUCER, sequence=7, leaf=bytes(32), place=place, reason="asked", request="r-1"
+    )
+    run = EndedRun(source="/a/b", producer=PRODUCER, first=8, end=12, leaves=None, place=place, policy="7y")
+
+    shown, sieve = _sifted(one, replace(one, place=Place("t", 0, 5)), run)
+
+    assert shown == [one, run]
+    assert (sieve.counts.redacted, sieve.counts.ended, sieve.counts.copies, sieve.counts.damaged) == (1, 4, 1, 0)

@@ -8,7 +8,9 @@ from collections.abc import Iterable
 import pytest
 
 from telemetry.format.proof.leaves import LEAVES_HEADER
+from telemetry.format.proof.merkle import leaf_hash
 from telemetry.reader import Proven, RawRecord
+from telemetry.reader.entry import EndedRun, RedactedEvent
 from telemetry.reader.proof import index as index_module
 from telemetry.reader.proof.index import ProofIndex
 from telemetry.reader.trust.judgement import Role
@@ -242,3 +244,59 @@ def test_altered_form_is_still_a_claim() -> None:
     assert index.judge(place) is NO
     assert index.place_of(RawRecord(None, b"junk", records[0].place)) is None
     assert index.place_of(RawRecord(None, None, records[0].place)) is None
+
+
+@pytest.mark.parametrize("leaves", [True, False], ids=["v2", "v1"])
+def test_redacted_event_is_proven_by_its_leaf(*, leaves: bool) -> None:
+    process = Process(1, leaves=leaves)
+    records = topic(process.run(10))
+    index = _index()
+    gone = index.place_of(records[3])
+    assert gone is not None
+    redacted = RedactedEvent(
+        source=gone.source,
+        producer=gone.producer,
+        sequence=gone.sequence,
+        leaf=leaf_hash(records[3].value or b""),
+        place=records[3].place,
+        reason="asked",
+        request="r-1",
+    )
+    _read(index, records[:3])
+    place = index.observe_redacted(redacted)
+    _read(index, records[4:])
+
+    assert index.judge(place) is YES
+    assert index.judge(place._replace(leaf=bytes(32))) is NO
+    assert _judged(index, records[:3] + records[4:]) == [YES] * 9
+
+
+@pytest.mark.parametrize("leaves", [True, False], ids=["v2", "v1"])
+@pytest.mark.parametrize("packed", [True, False])
+def test_ended_events_are_not_lacking(*, packed: bool, leaves: bool) -> None:
+    process = Process(1, leaves=leaves)
+    events = [process.log() for _ in range(4)]
+    index = _index()
+    places = [index.place_of(event) for event in events]
+    kept = b"".join(place.leaf for place in places if place is not None)
+    place = places[0]
+    assert place is not None
+    checkpoint = process.checkpoint()
+    for run in ((checkpoint,), (checkpoint, None)):
+        index = _index()
+        for record in run:
+            if record is not None:
+                index.observe(record)
+            else:
+                index.observe_ended(
+                    EndedRun(
+                        source=place.source,
+                        producer=place.producer,
+                        first=0,
+                        end=4,
+                        leaves=kept if packed else None,
+                        place=events[0].place,
+                        policy="7y",
+                    )
+                )
+        assert index.lacking == (4 if len(run) == 1 else 0)

@@ -4,7 +4,8 @@ import random
 import tracemalloc
 
 from telemetry.exceptions import KeyNotFoundError, MalformedRecordError, TamperedError
-from telemetry.reader import DamagedRecord, Place, RawRecord
+from telemetry.reader import DamagedRecord, Place, Proven, RawRecord
+from telemetry.reader.entry import EndedRun, RedactedEvent, SourceRecord
 from telemetry.reader.proof.places import StreamPlace
 from telemetry.reader.proof.record_queue import HeldRecord, RecordQueue
 
@@ -79,3 +80,36 @@ def test_damaged_records_come_back() -> None:
     # At least the first one was never written.
     assert kinds[1:3] == [TamperedError, KeyNotFoundError]
     assert [str(entry.error) for entry in came if isinstance(entry, DamagedRecord)] == [str(error) for error in errors]
+
+
+def test_records_without_values_come_back() -> None:
+    place = Place("topic", 1, 7)
+    given: list[SourceRecord] = [
+        RawRecord(b"key", b"x" * (1 << 20), place),
+        RawRecord(b"key", b"x" * (1 << 20), place),
+        RedactedEvent(
+            source="/a/b",
+            producer="producer",
+            sequence=3,
+            leaf=bytes(32),
+            place=place,
+            reason="asked",
+            request="r-1",
+            event_id="id",
+            proven=Proven.PENDING,
+        ),
+        EndedRun(source="/a/b", producer="producer", first=4, end=6, leaves=bytes(64), place=place, policy="7y"),
+        EndedRun(source="/a/b", producer="producer", first=6, end=9, leaves=None, place=place, policy="7y"),
+        DamagedRecord(place, TamperedError("altered"), RawRecord(None, None, place), is_vouched=True),
+        RawRecord(b"key", b"x" * (1 << 20), place),
+    ]
+    queue = RecordQueue(memory=0)
+    for record in given:
+        queue.append(HeldRecord(record, None, 0.0))
+    came = []
+    while queue.first() is not None:
+        came.append(queue.take().raw)
+
+    assert came[:5] == given[:5]
+    assert isinstance(came[5], DamagedRecord)
+    assert came[5].is_vouched

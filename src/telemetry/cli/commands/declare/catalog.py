@@ -198,7 +198,7 @@ def _count(seen: Any, load: Loader, file: Path | None, since: str | None) -> Non
     from datetime import UTC, datetime
 
     from telemetry.cli.options.sources import NO_TOPIC, Origin, sources_of
-    from telemetry.reader import DamagedRecord, ReadRange
+    from telemetry.reader import RawRecord, ReadRange
     from telemetry.reader.filters.moments import parse_moment
 
     if file is not None and since is not None:
@@ -207,7 +207,7 @@ def _count(seen: Any, load: Loader, file: Path | None, since: str | None) -> Non
     begin = parse_moment(since, "--since", now=datetime.now(UTC)).timestamp() if since is not None else None
     with sources_of(config, Origin.TOPIC, file, ReadRange(since=begin), label="counting") as sources:
         for record in sources[0]:
-            seen.add(record.raw.value if isinstance(record, DamagedRecord) else record.value)
+            seen.add(record.value if isinstance(record, RawRecord) else record.raw.value)
 
 
 def _show(seen: Any) -> None:

@@ -27,9 +27,11 @@ from telemetry.cli.output.sorting.event_order import EventOrder, SortBy
 from telemetry.cli.output.summary import read_summary, show_summary
 from telemetry.cli.output.terminal import TerminalStream
 from telemetry.exceptions import ConfigurationError, MalformedRecordError, Problem, TamperedError, TelemetryError
-from telemetry.reader import DamagedRecord, OpenedEvent, RawRecord
+from telemetry.reader import DamagedRecord, OpenedEvent
+from telemetry.reader.entry import EndedRun, RedactedEvent
 from telemetry.reader.mappings.writers import EventWriter
 from telemetry.reader.sources.lines import write_line
+from telemetry.reader.sources.source import Source
 from telemetry.trail.trail import Trail
 
 _ORDERS = {
@@ -173,10 +175,12 @@ def _require_end(read: ReadOptions, out: Path | None, ends: Path | None) -> None
         raise ConfigurationError(Problem("--ends", "is the file of --out", "name two files"))
 
 
-def _copy(sources: Iterable[Iterable[RawRecord | DamagedRecord]], target: BinaryIO) -> dict[str, int]:
+def _copy(sources: Iterable[Source], target: BinaryIO) -> dict[str, int]:
     """Write every record that can be read; return what became of them."""
     copied = damaged = 0
     for record in chain.from_iterable(sources):
+        if isinstance(record, (RedactedEvent, EndedRun)):
+            continue  # there is no value to copy
         raw = record.raw if isinstance(record, DamagedRecord) else record
         try:
             if isinstance(record, DamagedRecord):

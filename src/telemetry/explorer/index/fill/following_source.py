@@ -8,7 +8,8 @@ from typing import Any
 
 from telemetry.config import AuditConfig
 from telemetry.explorer.index.fill.watched_source import SourceWatch
-from telemetry.reader import DamagedRecord, KafkaSource, RawRecord, ReadRange
+from telemetry.reader import KafkaSource, ReadRange
+from telemetry.reader.entry import SourceRecord
 from telemetry.reader.proof.ticking import TickingSource
 
 
@@ -32,7 +33,7 @@ class FollowingSource:
         self._is_stopped = False
         self._ticking: TickingSource | None = None
 
-    def __iter__(self) -> Iterator[RawRecord | DamagedRecord]:
+    def __iter__(self) -> Iterator[SourceRecord]:
         """Yield the records.
 
         Raises:

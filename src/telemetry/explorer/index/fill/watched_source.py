@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
-from telemetry.reader.entry import DamagedRecord, RawRecord
+from telemetry.reader.entry import SourceRecord
 from telemetry.reader.sources.source import ClosableSource, LocatableSource, StoppableSource, describe
 
 
@@ -30,11 +30,11 @@ class WatchedSource:
         watch: Counts.
     """
 
-    def __init__(self, source: Iterable[RawRecord | DamagedRecord], watch: SourceWatch) -> None:
+    def __init__(self, source: Iterable[SourceRecord], watch: SourceWatch) -> None:
         self._source = source
         self._watch = watch
 
-    def __iter__(self) -> Iterator[RawRecord | DamagedRecord]:
+    def __iter__(self) -> Iterator[SourceRecord]:
         """Yield the records."""
         for record in self._source:
             self._watch.read()
