@@ -19,6 +19,7 @@
     │       ├── KeyDisabledError      disabled, pending deletion or destroyed
     │       ├── KeyThrottledError
     │       ├── KeyUnreachableError
+    │       ├── SubjectKeyMissingError  the key of a subject is not known here, and was not forgotten
     │       ├── WrapNotSeenError      no record read so far names a wrap that the reader's keys open
     │       ├── UnknownKeysError      not asked: too many keys of forged records came before
     │       ├── SubjectStoreError     the store of the subjects' keys refused or did not answer
@@ -108,6 +109,7 @@ __all__ = [
     "StorageNotFoundError",
     "StorageUnreachableError",
     "SubjectHeldError",
+    "SubjectKeyMissingError",
     "SubjectStoreError",
     "SubjectTableError",
     "TamperedError",
@@ -279,6 +281,10 @@ class KeyUnreachableError(KeyServiceError):
     """The key service did not answer in time, or answered with a server error."""
 
     retriable = True
+
+
+class SubjectKeyMissingError(KeyServiceError):
+    """The key of an event's subject is not known: no store of subject keys is configured, or the one that is never had it."""
 
 
 class UnknownKeysError(KeyServiceError):

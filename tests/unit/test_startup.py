@@ -53,7 +53,7 @@ def _command(words: str) -> str:
         ("from telemetry.sync import Telemetry", PIPELINE | CONFIGURATION | COMMAND, 70),
         ("from telemetry import TelemetryConfig", PIPELINE | SETTINGS | COMMAND, 230),
         ("from telemetry.types import AuditConfig, StorageConfig", PIPELINE | SETTINGS | COMMAND, 230),
-        ("from telemetry.audit.runtime import Runtime", SETTINGS | COMMAND, 536),
+        ("from telemetry.audit.runtime import Runtime", SETTINGS | COMMAND, 546),
         (_command("'--version'"), PIPELINE | CONFIGURATION | COMMAND | {"typing"}, 15),
         (_command("'--help'"), PIPELINE | CONFIGURATION | {"rich.progress"}, 400),
         # Typer checks the values of options with pydantic, those before the subcommand too.

@@ -17,7 +17,7 @@ from telemetry.format.value.features import (
     PLAIN_VERSION,
     require_known,
 )
-from telemetry.format.value.members import CatalogReference, Change, Dedup, Target
+from telemetry.format.value.members import CatalogReference, Change, Dedup, SubjectReference, Target
 
 Outcome = Literal["success", "failure", "denied"]
 
@@ -72,6 +72,7 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         changes: How the thing changed, by the name of the attribute.
         adjusted: Names of the members that are not what the caller gave, sorted: cut, escaped, or replaced by a text.
         catalog: Catalogue that declares the type, with the schema that the payload passed, and how long to keep the event.
+        subject: Key of the subject under which the content was sealed inside, if there is one.
     """
 
     id: str
@@ -113,6 +114,7 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     changes: dict[str, Change] = msgspec.field(default_factory=dict)
     adjusted: tuple[str, ...] = ()
     catalog: CatalogReference | None = None
+    subject: SubjectReference | None = None
 
     def __repr__(self) -> str:
         return f"AuditEvent(id={self.id!r}, event_type={self.event_type!r}, sequence={self.sequence})"
@@ -128,6 +130,11 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def key(self) -> str:
         """The Kafka key."""
         return self.kafka_key if self.kafka_key is not None else f"{self.user_id}:{self.service_name}"
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether the subject was forgotten: user id, payload and everything that identifies are gone for good."""
+        return self.subject is not None and self.subject.forgotten
 
     @property
     def clear_type(self) -> str:
@@ -151,7 +158,7 @@ _decoder = msgspec.json.Decoder(AuditEvent)
 _version_decoder = msgspec.json.Decoder(_Version)
 _members = attrgetter(*MEMBERS.values())
 # What an event of version 1 has instead of them.
-_NO_MEMBERS: tuple[Any, ...] = (None, None, None, (), None, {}, None, None, (), None)
+_NO_MEMBERS: tuple[Any, ...] = (None, None, None, (), None, {}, None, None, None, (), None)
 # Id and time are rendered outside without escapes: a text with quotes could pass for other attributes.
 _PLAIN = re.compile(r"[0-9A-Za-z:.+-]+", re.ASCII)
 
@@ -167,7 +174,7 @@ def decode_event(plaintext: bytes) -> AuditEvent:
         event = _decoder.decode(plaintext)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         # A later version may define members that this one cannot decode: then the version is the reason.
-        _require_known_version(plaintext)
+        require_known_version(plaintext)
         message = "the sealed bytes are not an audit event"
         raise MalformedRecordError(message) from exc
     if event.schema_version != PLAIN_VERSION or event.features or _members(event) != _NO_MEMBERS:
@@ -178,7 +185,13 @@ def decode_event(plaintext: bytes) -> AuditEvent:
     return event
 
 
-def _require_known_version(plaintext: bytes) -> None:
+def require_known_version(plaintext: bytes) -> None:
+    """Check that this version can read an event, as far as its plaintext says what it needs.
+
+    Raises:
+        NewerReaderNeededError: It is of a later version, or uses features that only later versions know.
+        MalformedRecordError: No version writes such a combination.
+    """
     try:
         version = _version_decoder.decode(plaintext)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -189,7 +202,11 @@ def _require_known_version(plaintext: bytes) -> None:
 def _require_known_features(event: AuditEvent) -> None:
     require_known(event.schema_version, event.features)
     has_member = zip(MEMBERS, map(bool, _members(event)), strict=True)
-    if any((feature in event.features) != is_there for feature, is_there in has_member):
+    # Of a forgotten subject's event only what was beside the content is left.
+    if any(
+        (feature in event.features) != is_there and (is_there or not event.is_forgotten)
+        for feature, is_there in has_member
+    ):
         message = "the event's features do not say what it contains"
         raise MalformedRecordError(message)
     if event.occurred_at is not None and not is_in_calendar(event.occurred_at):

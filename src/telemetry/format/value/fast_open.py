@@ -8,7 +8,7 @@ import pybase64
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from telemetry.exceptions import FormatError
+from telemetry.exceptions import FormatError, TamperedError
 from telemetry.format.kafka_key import NOT_KEPT, KafkaKey
 from telemetry.format.value import jwe
 from telemetry.format.value.commitment import expected_commitment
@@ -18,6 +18,7 @@ from telemetry.format.value.message import DATA, MAX_VALUE_BYTES, SEQUENCE, Mess
 from telemetry.format.value.recipients import recipients_digest
 from telemetry.format.value.relayed import decode_in_place
 from telemetry.format.value.render import key_hash, render_middle, tail_of
+from telemetry.format.value.subject.content import SubjectFinder
 
 _MAX_KEYS = 65_536
 _MIN_JWE_CHARACTERS = jwe.IV_CHARACTERS + jwe.TAG_CHARACTERS + 2
@@ -65,12 +66,20 @@ class KnownHeadDecoder:
         cipher: AES-GCM with its data key.
         kid: The commitment to that key.
         key_hashes: Hashes of Kafka keys; many decoders may share them.
+        subjects: Finds the keys of subjects; None where no store of them is configured.
     """
 
-    __slots__ = ("_cipher", "_head", "_header", "_key_hashes", "_marker", "_owner", "_recipients")
+    __slots__ = ("_cipher", "_head", "_header", "_key_hashes", "_marker", "_owner", "_recipients", "_subjects")
 
     def __init__(
-        self, value: bytes, message: Message, *, cipher: AESGCM, kid: str, key_hashes: KeyHashes | None = None
+        self,
+        value: bytes,
+        message: Message,
+        *,
+        cipher: AESGCM,
+        kid: str,
+        key_hashes: KeyHashes | None = None,
+        subjects: SubjectFinder | None = None,
     ) -> None:
         context = message.context
         self._cipher = cipher
@@ -82,6 +91,7 @@ class KnownHeadDecoder:
         # The head has the further wraps of the data key or not, and so must the event say.
         self._recipients = recipients_digest(message.recipients) if message.recipients is not None else None
         self._key_hashes = key_hashes if key_hashes is not None else KeyHashes()
+        self._subjects = subjects
 
     def open(self, key: KafkaKey, value: bytes) -> AuditEvent | None:
         """Return the event of a record.
@@ -98,6 +108,9 @@ class KnownHeadDecoder:
         Returns:
             The event, if every step succeeds. None if one fails: ``open_record`` then says why, or opens a record in a
             form that the fast decoder does not handle.
+
+        Raises:
+            KeyServiceError: The key of the event's subject is not available, and was not destroyed.
         """
         # 1.
         if not value.startswith(self._head) or value[-2:] != _END or len(value) > MAX_VALUE_BYTES:
@@ -114,9 +127,14 @@ class KnownHeadDecoder:
             return None
         # 3.
         try:
-            event = decode_in_place(plaintext, producer=self._owner[0], sequence=parse_sequence(value, len(self._head)))
+            event = decode_in_place(
+                plaintext,
+                producer=self._owner[0],
+                sequence=parse_sequence(value, len(self._head)),
+                subjects=self._subjects,
+            )
             commitment = expected_commitment(event, plaintext) if event.features else None
-        except FormatError:
+        except (FormatError, TamperedError):
             return None
         # 4. The bytes of head, JWE header and end were compared above, so this completes the whole value.
         expected_key = event.key.encode()

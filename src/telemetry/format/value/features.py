@@ -26,6 +26,8 @@ RELAYED = "relayed"
 """Producer and sequence are not sealed: a relay gives them to an event that waited in an outbox (``outbox_row.py``)."""
 DISCLOSABLE = "disclosable"
 """Outside is a commitment to the sealed bytes, inside the salt of it (``commitment.py``)."""
+SUBJECT = "subject"
+"""Payload and identity are sealed inside under a key of the event's subject (``subject/content.py``)."""
 MEMBERS = {
     DEDUP: "dedup",
     RECIPIENTS: "recipients",
@@ -35,6 +37,7 @@ MEMBERS = {
     "changes": "changes",
     "occurred-at": "occurred_at",
     "reason": "reason",
+    SUBJECT: "subject",
     "targets": "targets",
     "tenant-id": "tenant_id",
 }

@@ -81,3 +81,16 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def __repr__(self) -> str:
         return "Change()"
+
+
+class SubjectReference(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Under which key the content of an event was sealed inside.
+
+    Attributes:
+        key: Id of the subject's key.
+        forgotten: Whether that key was destroyed: the event has no user id and no payload any more. The reader says so; it
+            is in no event that was logged.
+    """
+
+    key: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{32}\Z")]
+    forgotten: bool = False

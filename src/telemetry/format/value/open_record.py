@@ -16,15 +16,25 @@ from telemetry.format.value.message import COMMITMENT, Message
 from telemetry.format.value.recipients import recipients_digest
 from telemetry.format.value.relayed import decode_in_place
 from telemetry.format.value.render import expected_value, projection
+from telemetry.format.value.subject.content import SubjectFinder
 
 
-def open_record(value: bytes, *, key: KafkaKey, message: Message, cipher: AESGCM, kid: str) -> AuditEvent:
+def open_record(
+    value: bytes,
+    *,
+    key: KafkaKey,
+    message: Message,
+    cipher: AESGCM,
+    kid: str,
+    subjects: SubjectFinder | None = None,
+) -> AuditEvent:
     """Open a sealed record.
 
     1. The data is a JWE in the one form of this format.
     2. The data key is the one that sealed it: the JWE names the same commitment.
     3. The GCM tag matches the JWE's header, initialization vector and ciphertext.
-    4. The plaintext is an event of a schema version that this library knows.
+    4. The plaintext is an event of a schema version that this library knows. If it has a subject, its content opens with the
+       subject's key; without that key, where it was destroyed, the event is forgotten.
     5. Key and value are what the sealed event makes them: no clear attribute was altered. That includes the commitment of
        a disclosable event, which is computed from the plaintext again.
 
@@ -34,17 +44,19 @@ def open_record(value: bytes, *, key: KafkaKey, message: Message, cipher: AESGCM
         message: The same value, parsed.
         cipher: AES-GCM with the unwrapped data key.
         kid: The commitment to the data key, computed from the unwrapped key (:func:`jwe.key_id`).
+        subjects: Finds the keys of subjects; None where no store of them is configured.
 
     Returns:
         The event.
 
     Raises:
         TamperedError: A step fails: at least one byte of key or value is not what the sealed event says.
+        KeyServiceError: The key of the event's subject is not available, and was not destroyed.
     """
     # 1. to 3.
     plaintext = sealed_bytes(message, cipher=cipher, kid=kid)
     # 4.
-    event = event_in(plaintext, message)
+    event = event_in(plaintext, message, subjects=subjects)
     # 5.
     require_unaltered(value, key=key, message=message, event=event, plaintext=plaintext)
     return event
@@ -82,15 +94,18 @@ def sealed_bytes(message: Message, *, cipher: AESGCM, kid: str) -> bytes:
     return jwe.open_(cipher, parts)
 
 
-def event_in(plaintext: bytes, message: Message) -> AuditEvent:
+def event_in(plaintext: bytes, message: Message, *, subjects: SubjectFinder | None = None) -> AuditEvent:
     """Return the event of a plaintext, in the place of its record: step 4 of :func:`open_record`.
 
     Raises:
         NewerReaderNeededError: The event is of a later version, or uses features that only later versions know.
         MalformedRecordError: The bytes are not an event.
+        KeyServiceError: The key of the event's subject is not available, and was not destroyed.
     """
     attributes = message.attributes
-    return decode_in_place(plaintext, producer=attributes["producer"], sequence=attributes["sequence"])
+    return decode_in_place(
+        plaintext, producer=attributes["producer"], sequence=attributes["sequence"], subjects=subjects
+    )
 
 
 def require_unaltered(value: bytes, *, key: KafkaKey, message: Message, event: AuditEvent, plaintext: bytes) -> None:

@@ -130,7 +130,7 @@ def test_what_no_version_writes_is_malformed(members: dict[str, Any]) -> None:
 def test_known_features_are_those_of_the_format() -> None:
     assert {
         *("hidden-type", "dedup", "recipients", "occurred-at", "actor-type", "tenant-id"),
-        *("targets", "reason", "changes", "adjusted", "relayed", "catalog", "disclosable"),
+        *("targets", "reason", "changes", "adjusted", "relayed", "catalog", "disclosable", "subject"),
     } == KNOWN_FEATURES
 
 
