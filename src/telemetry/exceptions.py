@@ -41,6 +41,10 @@
     │   ├── StorageFullError
     │   ├── StorageLimitError         a name or a size outside what is stored
     │   └── StorageUnreachableError
+    ├── ArchiveError                  an archive, its table or its catalog cannot be read or changed
+    │   ├── ArchiveConflictError      another writer has committed first; nothing of this commit is in the archive
+    │   ├── ArchiveFileError          a data file is not what an archive has (also a FormatError)
+    │   └── ArchiveStateError         it is not in the state that the step needs; nothing was changed
     ├── TargetError                   a target of `telemetry forward` refused or did not answer
     │   ├── TargetAwayError           it cannot be reached, or asks to wait
     │   └── TargetRefusedError        it refuses everything: credentials, address or settings are wrong
@@ -70,6 +74,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
+    "ArchiveConflictError",
+    "ArchiveError",
+    "ArchiveFileError",
+    "ArchiveStateError",
     "BackpressureError",
     "ConfigurationError",
     "ConflictError",
@@ -432,6 +440,25 @@ class StorageUnreachableError(StorageError):
     """The store did not answer in time."""
 
 
+class ArchiveError(TelemetryError):
+    """An archive, its Iceberg table or the catalog of the table cannot be read or changed."""
+
+    retriable = True
+    exit_code = 6
+
+
+class ArchiveConflictError(ArchiveError):
+    """Another writer has committed first: nothing of this commit is part of the archive, and it is not tried again."""
+
+    retriable = False
+
+
+class ArchiveStateError(ArchiveError):
+    """The archive is not in the state that a step needs; nothing was changed, and the message says what to do."""
+
+    retriable = False
+
+
 class TargetError(TelemetryError):
     """A target of ``telemetry forward`` refused or did not answer. Nothing that it did not acknowledge is passed over."""
 
@@ -510,6 +537,13 @@ class IncompleteError(VerificationError):
 
 class MalformedRecordError(FormatError, TamperedError):
     """A record that this library cannot have written: it is malformed, hence altered."""
+
+
+class ArchiveFileError(ArchiveError, FormatError):
+    """A data file of an archive is not what it should be: other columns, other types, other bytes, or too large."""
+
+    retriable = False
+    exit_code = 3
 
 
 class NewerReaderNeededError(FormatError):
