@@ -27,12 +27,17 @@ def archive_store_config(uri: str | None, config: TelemetryConfig, *, option: st
     Raises:
         ConfigurationError: There is none, or the URI names no place.
     """
-    if uri is None:
+    archive = config.archive_config
+    own = archive.storage_config if archive is not None else None
+    place = uri if uri is not None or archive is None else archive.location
+    named = option if uri is not None else "archive_config.location"
+    if place is None:
+        if own is not None:
+            return own
         raise ConfigurationError(Problem("archive_config", "names no archive", _REMEDY))
-    storage = config.audit_config.storage_config
-    if "://" not in uri:
-        return StorageConfig(provider="local_file", base_path=_folder(uri, option))
-    return store_at(uri, storage, option=option)
+    if "://" not in place:
+        return StorageConfig(provider="local_file", base_path=_folder(place, named))
+    return store_at(place, own or config.audit_config.storage_config, option=named)
 
 
 def archive_name(storage: StorageConfig) -> str:

@@ -51,6 +51,17 @@ File = Annotated[
     ),
 ]
 
+ArchiveUri = Annotated[
+    str | None,
+    typer.Option(
+        "--archive",
+        metavar="URI",
+        help="The archive: a folder, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://ACCOUNT/CONTAINER/PREFIX; default: that "
+        "of the configuration.",
+        rich_help_panel=_PANEL,
+    ),
+]
+
 
 class WatchedSource:
     """A source that advances a progress bar by each of its records.

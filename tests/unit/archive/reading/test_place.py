@@ -8,11 +8,11 @@ import pytest
 from pydantic import SecretStr
 
 from telemetry.archive.reading.place import archive_name, archive_store_config, open_archive_store
-from telemetry.config import AuditConfig, StorageConfig, TelemetryConfig
+from telemetry.config import ArchiveConfig, AuditConfig, StorageConfig, TelemetryConfig
 from telemetry.exceptions import ConfigurationError
 
 
-def _config(storage: StorageConfig | None = None) -> TelemetryConfig:
+def _config(storage: StorageConfig | None = None, archive: ArchiveConfig | None = None) -> TelemetryConfig:
     audit = AuditConfig(
         kafka_brokers="localhost:9092",
         security_protocol="PLAINTEXT",
@@ -20,7 +20,7 @@ def _config(storage: StorageConfig | None = None) -> TelemetryConfig:
         fallback_enabled=False,
         storage_config=storage,
     )
-    return TelemetryConfig(service_name="shop", environment="test", audit_config=audit)
+    return TelemetryConfig(service_name="shop", environment="test", audit_config=audit, archive_config=archive)
 
 
 @pytest.mark.parametrize(
@@ -82,3 +82,15 @@ def test_look_at_a_folder_that_is_not_there_creates_nothing(tmp_path: Path) -> N
 def test_no_archive_is_named() -> None:
     with pytest.raises(ConfigurationError, match="names no archive"):
         archive_store_config(None, _config())
+
+
+def test_configuration_names_the_archive() -> None:
+    own = StorageConfig(provider="aws_s3", bucket_name="of-archive", endpoint_url="https://archive.example.com")
+
+    placed = _config(archive=ArchiveConfig(location="s3://years/audit", storage_config=own))
+    assert archive_name(archive_store_config(None, placed)) == "s3://years/audit"
+    assert archive_store_config(None, placed).endpoint_url == "https://archive.example.com"
+    assert archive_name(archive_store_config("s3://copy", placed)) == "s3://copy"
+    assert archive_store_config(None, _config(archive=ArchiveConfig(storage_config=own))) == own
+    with pytest.raises(ConfigurationError, match=r"archive_config\.location"):
+        archive_store_config(None, _config(archive=ArchiveConfig(location="ftp://years")))
