@@ -17,11 +17,10 @@ from telemetry.format.proof.checkpoint import Checkpoint
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.format.roster.message import decode_roster_message
 from telemetry.format.roster.roster import Roster, encode_roster, is_signed_by
-from telemetry.reader import DamagedRecord, RawRecord
-from telemetry.reader.entry import HeldEvents
+from telemetry.reader import RawRecord
 from telemetry.reader.trust import TrustPolicy
 from telemetry.reader.verify.verdicts import VerificationReport
-from telemetry.reader.verify.verifier import Verifier
+from telemetry.reader.verify.verifier import VerifiedRecord, Verifier
 from telemetry.trail.copied import CopiedTrail
 from telemetry.trail.progress import ProgressDisplay
 from telemetry.trail.verifying import read_into
@@ -100,7 +99,7 @@ class _WatchedVerifier(Verifier):
         super().__init__(policy, open_seconds=open_seconds)
         self._rosters = rosters
 
-    def observe(self, record: RawRecord | DamagedRecord | HeldEvents) -> None:
+    def observe(self, record: VerifiedRecord) -> None:
         """Observe a record."""
         if isinstance(record, RawRecord) and record.value is not None:
             self._rosters.look_at(record.value)

@@ -116,7 +116,8 @@ class CheckpointJudge:
             for key in keys
         ]
         # 5. The Kafka key.
-        reason = "" if record.key == message.producer.encode() else "its Kafka key is not its producer"
+        is_its_own = not record.is_key_kept or record.key == message.producer.encode()
+        reason = "" if is_its_own else "its Kafka key is not its producer"
         accepted = tuple(judgement for judgement in judgements if judgement.accepted)
         return JudgedCheckpoint(
             checkpoint=checkpoint,

@@ -105,6 +105,11 @@ class ForeignTally:
         if len(self._examples) < MAX_EXAMPLES:
             self._examples.append(ForeignExample(kind, str(place), reason[:_MAX_REASON]))
 
+    def join(self, other: ForeignTally) -> None:
+        """Add what was counted of another share of the trail."""
+        self._counts.update(other._counts)
+        self._examples += other._examples[: MAX_EXAMPLES - len(self._examples)]
+
     def summary(
         self, more: Mapping[ForeignKind, int] | None = None, *, sources: tuple[tuple[str, int], ...] = ()
     ) -> ForeignRecords:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from telemetry.reader.entry import Place
+
 MAX_KEYS = 250_000
 """Keys of one generation: the last 250,000 to 500,000 of (producer, partition, key) are remembered, 150 bytes each."""
 
@@ -25,12 +29,12 @@ class KeyOrder:
         self._young: dict[int, int] = {}
         self._old: dict[int, int] = {}
 
-    def add(self, stream: int, partition: int, key: bytes, sequence: int) -> int | None:
+    def add(self, stream: int, place: Place, key: bytes, sequence: int) -> int | None:
         """Remember a record that is read for the first time.
 
         Args:
             stream: Number of the producer.
-            partition: Partition of the record.
+            place: Place of the record; its partition is known.
             key: Kafka key of the record.
             sequence: Sequence of the record.
 
@@ -38,7 +42,7 @@ class KeyOrder:
             None if it is in order, else the higher sequence that was read before it.
         """
         # Python's hash of bytes is SipHash under a random key (PEP 456); nobody can aim at a collision.
-        name = hash((stream, partition, key))
+        name = hash((stream, place[1], key))
         last = self._young.get(name)
         if last is None:
             last = self._old.get(name, -1)
@@ -52,9 +56,16 @@ class KeyOrder:
         self._young[name] = sequence
         return None
 
-    def forget(self, stream: int, partition: int, key: bytes, sequence: int) -> None:
+    def note_copy(self, stream: int, place: Place, sequence: int) -> None:
+        """Pass over a record that was read before: delivery is at least once, so a later copy is not out of order."""
+
+    def forget(self, stream: int, place: Place, key: bytes, sequence: int) -> None:
         """Continue from a record, although a later one was read: nobody has signed for that one."""
-        self._young[hash((stream, partition, key))] = sequence
+        self._young[hash((stream, place[1], key))] = sequence
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Empty in another process: the hashes are made under a secret of this one.
+        return KeyOrder, ()
 
     def last(self, name: int) -> int:
         """Return the last sequence under a hashed name; -1 for none."""

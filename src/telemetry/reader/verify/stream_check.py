@@ -9,6 +9,7 @@ from telemetry.format.proof.checkpoint import Checkpoint
 from telemetry.format.proof.leaves import IntervalLeaves
 from telemetry.reader.entry import Place
 from telemetry.reader.trust.judgement import Judgement
+from telemetry.reader.verify.archived.removed import RemovedEvents
 from telemetry.reader.verify.key_order import KeyOrder
 from telemetry.reader.verify.record_group import RecordGroup
 from telemetry.reader.verify.tree.snapshot import TreeSnapshot
@@ -67,6 +68,7 @@ class StreamCheck:
         findings: What was found while reading.
         suspicions: What may be wrong with records that are not known to be the stream's.
         times: When its events are dated.
+        removed: Its events whose values were removed on purpose.
         trusted: The checkpoints that trusted keys signed.
         signers: Labels of other keys that signed its checkpoints.
         verified_before: Size from which this verification continues; 0 for none.
@@ -84,6 +86,7 @@ class StreamCheck:
         self.findings = FindingList()
         self.suspicions = Suspicions(tree)
         self.times = EventTimes()
+        self.removed = RemovedEvents()
         self.trusted = TrustedCheckpoints()
         self.signers: set[str] = set()
         self.verified_before = 0

@@ -12,6 +12,7 @@ from itertools import chain, groupby
 from telemetry.format.proof.key_span import KeySpan
 from telemetry.reader.verify.record_group import RecordGroup, Sighting, kid_of
 from telemetry.reader.verify.stream_check import StreamCheck
+from telemetry.reader.verify.tree.parked import ParkedInterval
 from telemetry.reader.verify.tree.signed_leaves import SignedInterval
 from telemetry.reader.verify.unproven.event_times import SLACK, beginning_of
 from telemetry.reader.verify.verdicts import Finding, ProducerReport, Verdict
@@ -99,7 +100,7 @@ class StreamReporter:
         5. Trusted checkpoints prove the records, by data keys that they name.
         6. Their times rise, are not in the future, and fit those of the events.
         7. The stream ends with a final checkpoint, or with one of a recovery, which is named.
-        8. Equal copies are counted; they are harmless.
+        8. Events that were redacted, or ended by a policy, are named, and equal copies counted; both are harmless.
 
         Records after the last one that was signed are no finding: anyone can write them.
         """
@@ -119,6 +120,7 @@ class StreamReporter:
             self._times(),
             self._ending(),
             self._recoveries(),
+            self._check.removed.findings(self._check.tree),
             self._equal_copies(),
         ):
             findings.add(finding)
@@ -131,6 +133,8 @@ class StreamReporter:
             proven=check.tree.counts.proven,
             duplicates=check.tree.counts.duplicates,
             uncompared=check.tree.counts.uncompared,
+            redacted=check.removed.redacted,
+            ended=check.removed.ended(check.tree.signed.roots),
             checkpoints=check.trusted.count,
             size=latest.size if latest else None,
             root=latest.root.hex() if latest else "",
@@ -217,13 +221,22 @@ class StreamReporter:
             if interval.end <= self._check.required_size:
                 reason = "absent, although it was verified earlier"
             # Records without room were seen: they are unproven, not missing.
-            for first, last in self._check.tree.parked.gaps(interval):
+            for first, last in self._gaps_of(interval):
                 yield self._absent(reason, first, last)
 
         if not self._is_open and self._scope.to_end:
-            for first, last in self._check.tree.tail_gaps():
-                if self._scope.from_start or first > 0:
-                    yield self._absent("absent, although a checkpoint covers it", first, last)
+            for gap in self._check.tree.tail_gaps():
+                for first, last in self._check.removed.outside(*gap, self._check.tree.signed.roots):
+                    if self._scope.from_start or first > 0:
+                        yield self._absent("absent, although a checkpoint covers it", first, last)
+
+    def _gaps_of(self, interval: ParkedInterval) -> Iterator[tuple[int, int]]:
+        """Yield the gaps of an interval that is not proven; none where the whole of it has ended by a policy."""
+        removed, roots = self._check.removed, self._check.tree.signed.roots
+        if not any(removed.outside(interval.start, interval.end - 1, roots)):
+            return
+        # Elsewhere a run without leaf hashes leaves records unproven, so it excuses nothing.
+        yield from self._check.tree.parked.gaps(interval)
 
     def _absent_signed_records(self) -> Iterator[Finding]:
         is_beginning = not self._scope.from_start
@@ -233,8 +246,10 @@ class StreamReporter:
             is_beginning = is_beginning and not self._is_seen_before(interval.start)
             for first, last in interval.gaps():
                 # Read from the middle, the trail begins after this gap.
-                if not (is_beginning and first == interval.start):
-                    yield from self._absent_or_held(interval, first, last)
+                if is_beginning and first == interval.start:
+                    continue
+                for start, end in self._check.removed.outside(first, last, self._check.tree.signed.roots):
+                    yield from self._absent_or_held(interval, start, end)
             is_beginning = is_beginning and not interval.seen
 
     def _is_seen_before(self, sequence: int) -> bool:

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.format.value.message import SEQUENCE
 from telemetry.reader.entry import Place
 from telemetry.reader.verify.key_order import KeyOrder
+from telemetry.reader.verify.parted.streams_part import StreamsPart
 from telemetry.reader.verify.record_group import FEW_SIGHTINGS, MAX_SIGHTINGS, RecordGroup
 from telemetry.reader.verify.stream_check import StreamCheck
 from telemetry.reader.verify.tree.digests import DigestBudget, ProvenDigests
@@ -30,6 +31,8 @@ MAX_YOUNG = 256
 """Streams without a trusted checkpoint that are in memory."""
 MAX_YOUNG_EVENTS = 500_000
 """Leaf hashes of all young streams together, 16 MB; beyond it, the records wait outside."""
+MAX_RIVALS = 1 << 16
+"""Records outside of memory that a part of the streams hands over; far more than findings are kept of one stream."""
 MAX_SAVED_RECORDS = 1 << 14
 """Records of streams without a trusted checkpoint that a state carries on: about 1 MB."""
 
@@ -71,6 +74,7 @@ class Streams:
         held_events: Leaf hashes that trusted streams hold together.
         remembered: Proven records that trusted streams remember together.
         keys: Keys that may have signed.
+        order: Knows in which order the records were read; None for the order of arrival.
 
     Attributes:
         trusted: Streams with a checkpoint that is believed.
@@ -81,7 +85,9 @@ class Streams:
         evicted: How many young streams had to leave memory.
     """
 
-    def __init__(self, *, held_events: int, remembered: int, keys: Iterable[PublicKey] = ()) -> None:
+    def __init__(
+        self, *, held_events: int, remembered: int, keys: Iterable[PublicKey] = (), order: KeyOrder | None = None
+    ) -> None:
         self.trusted: dict[StreamName, StreamCheck] = {}
         self.young: dict[StreamName, StreamCheck] = {}
         self.heads: dict[bytes, KnownHead] = {}
@@ -94,8 +100,8 @@ class Streams:
         # What anyone can write must not use up the room of what a trusted key has signed.
         self._room = _Room(LeafBudget(held_events), DigestBudget(remembered))
         self._young_room = _Room(LeafBudget(min(held_events, MAX_YOUNG_EVENTS)), DigestBudget(0))
-        self._young_order = KeyOrder()
-        self._order = KeyOrder(before=self._young_order)
+        self._young_order = order or KeyOrder()
+        self._order = order or KeyOrder(before=self._young_order)
 
     def of(self, name: StreamName) -> StreamCheck:
         """Return a stream; a new one is young."""
@@ -201,6 +207,32 @@ class Streams:
                 yield name, WaitingRecord(*record)
         yield from self.waiting.newest(most - count)
 
+    def part(self) -> StreamsPart:
+        """Return all streams, to be joined with those of other producers; nothing may be added to them afterwards."""
+        self.recall()
+        producers = dict.fromkeys(name.producer for name in self.trusted) if not self.waiting.is_empty else {}
+        rivals = (each for producer in producers for each in self.waiting.of_producer(producer))
+        others = (each for each in rivals if each[0].is_of_known_source and each[0] not in self.trusted)
+        return StreamsPart(
+            trusted=self.trusted,
+            young=self.young,
+            rivals=tuple(islice(others, MAX_RIVALS)),
+            waiting=self.waiting.count,
+            dropped=self.waiting.dropped,
+            evicted=self.evicted,
+        )
+
+    def join(self, part: StreamsPart) -> None:
+        """Add the streams of other producers."""
+        self.trusted.update(part.trusted)
+        self.young.update(part.young)
+        for name in part.trusted:
+            self._first.setdefault(name.producer, name)
+        for name, record in part.rivals:
+            self.waiting.add(name, *record)
+        self.waiting.count_elsewhere(part.waiting - len(part.rivals), dropped=part.dropped)
+        self.evicted += part.evicted
+
     def _add(self, name: StreamName) -> StreamCheck:
         if len(self.young) >= MAX_YOUNG:
             self._evict(next(iter(self.young)))
@@ -270,6 +302,20 @@ class _Outside:
         self._waiting = waiting
         self._name = name
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Nowhere, ()
+
     def put(self, sequence: int, leaf: bytes, place: Place | None) -> None:
         """Keep a record until it can be judged."""
         self._waiting.add(self._name, sequence, leaf, place)
+
+
+class _Nowhere:
+    """Stands for the place outside of memory where the stream is in another process than that place."""
+
+    __slots__ = ()
+
+    def put(self, sequence: int, leaf: bytes, place: Place | None) -> NoReturn:  # noqa: ARG002 - of the protocol
+        """Refuse a record: it would be lost."""
+        message = "a stream that was handed over takes no further records"
+        raise ValueError(message)

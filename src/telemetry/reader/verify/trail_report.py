@@ -12,6 +12,7 @@ from telemetry.reader.open_transaction import OpenTransaction
 from telemetry.reader.trust.judgement import Statement
 from telemetry.reader.trust.policy import TrustPolicy, matches, roles_of
 from telemetry.reader.verify.foreign import ForeignKind, ForeignRecords, ForeignTally
+from telemetry.reader.verify.parted.streams_part import StreamsPart
 from telemetry.reader.verify.record_group import RecordGroup
 from telemetry.reader.verify.stream_check import StreamCheck
 from telemetry.reader.verify.stream_report import Scope, StreamReporter
@@ -50,6 +51,29 @@ class Evidence:
     foreign: ForeignTally = field(default_factory=ForeignTally)
     refusals: Refusals = field(default_factory=Refusals)
     open_transactions: list[OpenTransaction] = field(default_factory=list)
+
+    def join(self, other: Evidence) -> None:
+        """Add what was found in another share of the trail."""
+        self.findings.join(other.findings)
+        self.foreign.join(other.foreign)
+        self.refusals.join(other.refusals)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedPart:
+    """What was collected of a share of the producers.
+
+    Attributes:
+        records: Records that were read.
+        streams: The streams.
+        evidence: What was found that concerns no trusted stream.
+        inside: Sizes that a witness saw inside the interval of a checkpoint, and whether its leaves lead to that root.
+    """
+
+    records: int
+    streams: StreamsPart
+    evidence: Evidence
+    inside: Mapping[tuple[str, str, int], bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

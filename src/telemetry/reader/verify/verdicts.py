@@ -163,6 +163,8 @@ class ProducerReport:
         proven: Records that a signed checkpoint proves, in this run or an earlier one.
         duplicates: Copies beyond the first, byte for byte the same.
         uncompared: Copies of records that were proven so long ago that their bytes are no longer known.
+        redacted: Records whose values were removed on request; the leaf hash is there, and is counted as a record.
+        ended: Events that were removed when their retention ended.
         checkpoints: Checkpoints that a trusted key signed.
         size: Size of the largest tree that a trusted key signed; None when there is none.
         root: Root hash of that tree, in hexadecimal.
@@ -183,6 +185,8 @@ class ProducerReport:
     proven: int = 0
     duplicates: int = 0
     uncompared: int = 0
+    redacted: int = 0
+    ended: int = 0
     checkpoints: int = 0
     size: int | None = None
     root: str = ""
@@ -218,9 +222,11 @@ class ProducerReport:
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values."""
         names = ("producer", "source", "records", "proven", "duplicates", "uncompared", "checkpoints", "size", "root")
+        removed = {name: getattr(self, name) for name in ("redacted", "ended") if getattr(self, name)}
         return {
             "verdict": str(self.verdict),
             **{name: getattr(self, name) for name in names},
+            **removed,
             "via": self.via or None,
             "signed_at": self.signed_at,
             "is_closed": self.is_closed,
@@ -369,6 +375,13 @@ class FindingList:
             self.more += 1
         elif finding not in kept[-_RECENT:]:
             kept.append(finding)
+
+    def join(self, other: FindingList) -> None:
+        """Add the findings of another share of the trail."""
+        for kept in other._kept.values():
+            for finding in kept:
+                self.add(finding)
+        self.more += other.more
 
     def sorted(self) -> tuple[Finding, ...]:
         """Return the kept findings: the worst first, then by sequence."""

@@ -11,6 +11,7 @@ from datetime import datetime
 from telemetry.exceptions import MalformedRecordError
 from telemetry.format.kafka_key import NOT_KEPT, KafkaKey
 from telemetry.format.proof.checkpoint_message import CheckpointMessage, decode_checkpoint_message
+from telemetry.format.proof.merkle import split_hashes
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.format.roster.message import decode_roster_message
 from telemetry.format.roster.roster import Roster
@@ -18,10 +19,11 @@ from telemetry.format.uuid7 import is_uuid
 from telemetry.format.value.head import parse_head, parse_loosely, parse_number_and_key
 from telemetry.format.value.message import SEQUENCE
 from telemetry.format.value.render import key_hash
-from telemetry.reader.entry import DamagedRecord, HeldEvents, Place, RawRecord
+from telemetry.reader.entry import DamagedRecord, EndedRun, HeldEvents, Place, RawRecord, RedactedEvent
 from telemetry.reader.open_transaction import OpenTransaction
 from telemetry.reader.trust.judgement import label_of
 from telemetry.reader.trust.policy import TrustPolicy
+from telemetry.reader.verify.archived.removed import is_sound
 from telemetry.reader.verify.checkpoint_judge import CheckpointJudge
 from telemetry.reader.verify.foreign import ForeignKind
 from telemetry.reader.verify.record_group import RecordGroup
@@ -30,7 +32,7 @@ from telemetry.reader.verify.state import VerifierState, decode_stream, encode_s
 from telemetry.reader.verify.stream_check import StreamCheck
 from telemetry.reader.verify.stream_report import Scope
 from telemetry.reader.verify.streams import KnownHead, Streams
-from telemetry.reader.verify.trail_report import Evidence, Expectations, TrailReporter
+from telemetry.reader.verify.trail_report import Evidence, Expectations, TrailReporter, VerifiedPart
 from telemetry.reader.verify.unproven.refusals import Refusal
 from telemetry.reader.verify.unproven.stream_name import StreamName
 from telemetry.reader.verify.verdicts import Acknowledgements, Finding, Verdict, VerificationReport
@@ -41,6 +43,9 @@ MAX_HELD_EVENTS = 4_000_000
 """Leaf hashes that wait for their interval to be complete: about 140 MB."""
 MAX_REMEMBERED = 1 << 24
 """Proven records whose digests are kept to tell equal copies from altered ones: 128 MB."""
+
+VerifiedRecord = RawRecord | DamagedRecord | HeldEvents | RedactedEvent | EndedRun
+"""What a verifier is given."""
 
 _MAX_KNOWN_KEYS = 1 << 16
 
@@ -112,7 +117,7 @@ class Verifier:
         if state is not None:
             self._restore(state, continued=continued)
 
-    def observe(self, record: RawRecord | DamagedRecord | HeldEvents) -> None:
+    def observe(self, record: VerifiedRecord) -> None:
         """Check a record of any source.
 
         What can be checked of one record alone, or together with those read before:
@@ -151,7 +156,23 @@ class Verifier:
         _, start, group, stream = known
         self._observe_event(group, stream, start, key if is_key_kept else NOT_KEPT, value, place)
 
-    def observe_all(self, records: Iterable[RawRecord | DamagedRecord | HeldEvents]) -> None:
+    def observe_leaf(
+        self, name: StreamName, sequence: int, leaf: bytes, place: Place, *, is_redacted: bool = False
+    ) -> None:
+        """Check an event of which only the leaf hash is known; it is proven as all others are, and its content is not seen.
+
+        Args:
+            name: The stream that the place names; only the signed tree says whether the event is its.
+            sequence: Sequence that the place names.
+            leaf: The leaf hash.
+            place: Where it is.
+            is_redacted: The value was removed on purpose.
+        """
+        stream = self._streams.of(name) if name.is_of_known_source else self._streams.of_unknown_source(name.producer)
+        if stream.tree.add(sequence, leaf, place) and is_redacted:
+            stream.removed.note_redacted(sequence)
+
+    def observe_all(self, records: Iterable[VerifiedRecord]) -> None:
         """Check every record of a source."""
         for record in records:
             self.observe(record)
@@ -204,6 +225,24 @@ class Verifier:
             continued_from=self._state.digest if self._state is not None else "",
         )
 
+    def part(self) -> VerifiedPart:
+        """Return everything that was collected, to be joined with that of other producers; nothing may be observed afterwards."""
+        witnessed = self._expectations.witnessed
+        return VerifiedPart(
+            records=self._records,
+            streams=self._streams.part(),
+            evidence=self._evidence,
+            inside=witnessed.inside() if witnessed is not None else {},
+        )
+
+    def join(self, part: VerifiedPart) -> None:
+        """Add what was collected of other producers, so that the report is on all of them."""
+        self._records += part.records
+        self._streams.join(part.streams)
+        self._evidence.join(part.evidence)
+        if self._expectations.witnessed is not None:
+            self._expectations.witnessed.learn(part.inside)
+
     def state(self, *, now: datetime | None = None) -> VerifierState:
         """Return what the next verification needs to continue from here.
 
@@ -253,22 +292,23 @@ class Verifier:
         is_first = stream.tree.add(sequence, _sha256(b"\x00" + value).digest(), place)
         # 7. Its order, and its date. A later copy is not out of order: delivery is at least once.
         if is_first:
-            partition = place[1]
-            if key is not None and partition is not None:
-                before = stream.order.add(stream.number, partition, key, sequence)
+            if key is not None and place[1] is not None:
+                before = stream.order.add(stream.number, place, key, sequence)
                 if before is not None:
                     self._observe_disorder(stream, sequence, before, key, place)
             # Nearly every record is dated as the one before it, at the same distance from its number.
             times = stream.times
             if not value.startswith(times.day, start + times.distance):
                 times.add(value, start, sequence, place)
+        elif place[1] is not None:
+            stream.order.note_copy(stream.number, place, sequence)
 
     def _observe_disorder(self, stream: StreamCheck, sequence: int, before: int, key: bytes, place: Place) -> None:
         """Remember that a record comes after a later one of its Kafka key."""
         stream.suspect_order(sequence, before, place)
         # The later one may be forged, and must not make every record after it look late.
-        if place.partition is not None and not stream.tree.is_proven(before):
-            stream.order.forget(stream.number, place.partition, key, sequence)
+        if not stream.tree.is_proven(before):
+            stream.order.forget(stream.number, place, key, sequence)
 
     def _hash_of(self, key: bytes | None) -> bytes:
         """Return the hash of a Kafka key as it is in a value, with its closing quote."""
@@ -315,8 +355,8 @@ class Verifier:
         stream.suspect(reason, loose.sequence, place=place, field="form")
         stream.tree.add(loose.sequence, _sha256(b"\x00" + value).digest(), place)
 
-    def _observe_other(self, record: DamagedRecord | HeldEvents) -> None:
-        """Check what is no record: a place that the source could not read, or the header of a sealed object."""
+    def _observe_other(self, record: DamagedRecord | HeldEvents | RedactedEvent | EndedRun) -> None:
+        """Check what is no record: a place that the source could not read, a sealed object's header, or a removed event."""
         if isinstance(record, HeldEvents):
             if not is_uuid(record.producer) or not self._streams.held.add(record):
                 reason = "the object is sealed, and no trusted key signed what it says it holds"
@@ -324,9 +364,27 @@ class Verifier:
             return
         self._records += 1
         place = record.place
+        if isinstance(record, (RedactedEvent, EndedRun)):
+            self._observe_removed(record)
+            return
         if place.partition is not None:
             self._positions[place.source][place.partition] = place.offset + 1
         self._evidence.foreign.add(ForeignKind.UNREADABLE, reason=str(record.error), place=place)
+
+    def _observe_removed(self, record: RedactedEvent | EndedRun) -> None:
+        """Add the leaf hashes of events whose values are gone: whether they are the right ones is in the signed tree."""
+        if not is_uuid(record.producer) or not is_sound(record):
+            reason = "what it says of an event that was removed contradicts itself"
+            self._evidence.foreign.add(ForeignKind.JUNK, reason=reason, place=record.place)
+            return
+        name = StreamName.of(record.producer, record.source)
+        if isinstance(record, RedactedEvent):
+            self.observe_leaf(name, record.sequence, record.leaf, record.place, is_redacted=True)
+            return
+        stream, leaves = self._streams.of(name), record.leaves
+        stream.removed.note_run(record.first, record.end, record.policy, has_leaves=leaves is not None)
+        for sequence, leaf in enumerate(split_hashes(leaves or b""), record.first):
+            stream.tree.add(sequence, leaf, record.place)
 
     def _observe_checkpoint(self, message: CheckpointMessage, record: RawRecord) -> None:
         """Check a checkpoint: what is not believed is foreign, unless the holder of a known key did it."""
@@ -352,7 +410,9 @@ class Verifier:
         if self._expectations.witnessed is not None:
             self._expectations.witnessed.observe(judged)
         stream = self._streams.trust(name)
-        leaves = judged.leaves() if stream.tree.wants_leaves(checkpoint.size) else None
+        # Leaves of events that have ended would only wait for records that are not coming.
+        is_wanted = stream.tree.wants_leaves(checkpoint.size) and not stream.removed.lies_in_run(checkpoint.size)
+        leaves = judged.leaves() if is_wanted else None
         believed = {accepted.signer: accepted.why for accepted in judged.accepted}
         stream.add_trusted(checkpoint, believed, place, leaves)
         if record.append_time is not None:

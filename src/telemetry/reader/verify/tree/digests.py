@@ -6,6 +6,7 @@ import sys
 from array import array
 from bisect import bisect_right
 from collections import deque
+from typing import Any
 
 from telemetry.format.proof.merkle import HASH_BYTES
 
@@ -62,6 +63,10 @@ class ProvenDigests:
     def move_to(self, budget: DigestBudget) -> None:
         """Count what will be remembered in another budget; nothing may be remembered yet."""
         self._budget = budget
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Empty in another process: when a stream is handed over, all its copies were compared.
+        return ProvenDigests, (DigestBudget(0),)
 
     def forget(self, start: int) -> int:
         """Drop the chunk that begins at ``start``; return how many digests it had."""

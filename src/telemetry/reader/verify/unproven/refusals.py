@@ -53,6 +53,12 @@ class Refusals:
         if len(kept) < MAX_OF_PRODUCER and all(refusal[:2] != other[:2] for other in kept):
             kept.append(refusal)
 
+    def join(self, other: Refusals) -> None:
+        """Add the refused checkpoints of another share of the trail."""
+        for refusals in other._by_producer.values():
+            for refusal in refusals:
+                self.add(refusal)
+
     def touching(self, stream: StreamName, tree: StreamTree, trusted: TrustedCheckpoints) -> Iterator[Finding]:
         """Yield the refused checkpoints that contradict, close or extend a trusted stream.
 

@@ -133,6 +133,11 @@ class WaitingRecords:
         """Whether no record waits."""
         return self.count == 0
 
+    def count_elsewhere(self, count: int, *, dropped: int) -> None:
+        """Count records that wait in another share of the trail, and those that found no room there."""
+        self.count += count
+        self.dropped += dropped
+
     def close(self) -> None:
         """Remove the file."""
         self._file.close()

@@ -108,6 +108,15 @@ class WitnessedTrail:
             place = checkpoint.producer, checkpoint.source, entry.size
             self._inside[place] = self._inside.get(place, True) and tree.root() == entry.root
 
+    def inside(self) -> dict[tuple[str, str, int], bool]:
+        """Return the sizes inside the intervals of checkpoints that were observed, and whether their roots are those seen."""
+        return dict(self._inside)
+
+    def learn(self, inside: Mapping[tuple[str, str, int], bool]) -> None:
+        """Add what was observed of another share of the trail."""
+        for place, is_same in inside.items():
+            self._inside[place] = self._inside.get(place, True) and is_same
+
     def of_stream(self, stream: StreamCheck, bounds: Bounds, now: datetime | None) -> Iterator[Finding]:
         """Yield where a stream is not what a witness saw.
 

@@ -1,0 +1,1 @@
+"""Tell what was removed from an archive on purpose from what is missing."""

@@ -1,0 +1,1 @@
+"""Hand over the streams of a share of the producers."""
