@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from telemetry.format.proof.merkle import Frontier
-from telemetry.format.roster.entries import RangeEntry, StreamEntry
+from telemetry.format.roster.entries import RangeEntry, SealEntry, StreamEntry
 from telemetry.format.roster.roster import Roster, encode_roster, sign_roster
 from tests.support.written_trail import START, TOPIC, Process, Signer
 
@@ -26,7 +26,9 @@ class Witnessing:
         self.clock = START
         self.rosters: list[Roster] = []
 
-    def sign(self, *entries: StreamEntry | RangeEntry | str, later: timedelta = timedelta(minutes=5)) -> Roster:
+    def sign(
+        self, *entries: StreamEntry | RangeEntry | SealEntry | str, later: timedelta = timedelta(minutes=5)
+    ) -> Roster:
         """Return the next roster."""
         self.clock += later
         time = self.clock.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from telemetry.format.archive.seal import OffsetGap, Positions, SealedRange
+from telemetry.format.archive.seal import OffsetGap, Positions, Seal, SealedRange
 
 
 class Continued(NamedTuple):
@@ -54,6 +54,20 @@ def differences(expected: Positions, found: Positions) -> Iterator[str]:
         wanted, got = (each.get(topic, {}).get(partition) for each in (expected, found))
         if wanted != got:
             yield f"its position in {topic}[{partition}] is {_shown(got)}, and {_shown(wanted)} follows from its offsets"
+
+
+def beginnings(seal: Seal) -> Iterator[tuple[str, int]]:
+    """Yield where the first seal of an archive begins after offset 0: the partition as text, and the offset."""
+    first: dict[tuple[str, int], int] = {}
+    parts: list[SealedRange | OffsetGap] = [*seal.ranges, *seal.gaps]
+    for part in parts:
+        place = part.topic, part.partition
+        first[place] = min(part.first, first.get(place, part.first))
+    for topic, partitions in seal.positions.items():
+        for partition, offset in partitions.items():
+            begins = first.get((topic, partition), offset)
+            if begins:
+                yield f"{topic}[{partition}]", begins
 
 
 def _started(before: Positions, positions: Positions, starts: Positions) -> Iterator[str]:

@@ -98,23 +98,31 @@ def problems_after(before: ArchiveState | None, seal: Seal) -> Iterator[str]:
         before: State of the archive; None before the first commit.
         seal: The seal.
     """
-    live = before.live if before is not None else LiveFiles()
     # 1.
     number = before.seal.number + 1 if before is not None else 0
     if seal.number != number:
         yield f"it is number {seal.number}, and number {number} comes next"
     if before is not None and seal.archive != before.seal.archive:
         yield "it belongs to another archive"
-    # 2.
-    yield from live.problems_with(seal.added, seal.removed)
+    # 2., 4. and 5.
+    yield from file_problems(before, seal)
     # 3.
+    yield from offset_problems(before, seal)
+
+
+def offset_problems(before: ArchiveState | None, seal: Seal) -> Iterator[str]:
+    """Yield where the offsets of a seal do not continue the positions before, or do not lead to its own."""
     positions: Positions = before.seal.positions if before is not None else {}
     offsets = continued(positions, (*seal.ranges, *seal.gaps), seal.positions)
     yield from offsets.problems
     yield from differences(offsets.positions, seal.positions)
-    # 4.
+
+
+def file_problems(before: ArchiveState | None, seal: Seal) -> Iterator[str]:
+    """Yield where the files of a seal do not fit the live ones, or its counts do not follow from them."""
+    live = before.live if before is not None else LiveFiles()
+    yield from live.problems_with(seal.added, seal.removed)
     yield from _wrong_counts(before, live, seal)
-    # 5.
     if seal.live is not None and seal.live != _listed(live, seal.added, seal.removed):
         yield "its list of live files is not the one that follows from the seals before"
 

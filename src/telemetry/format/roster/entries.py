@@ -1,4 +1,4 @@
-"""Renders and parses the leaves of a witness's log: one line of text for each change of a stream, and for each read range."""
+"""Renders and parses the leaves of a witness's log: a line of text for each changed stream, read range and new seal."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ _CONTROL = re.compile(r"[\x00-\x1f]")
 _MAX_NUMBER = (1 << 63) - 1
 _STREAM_WORDS = 10
 _RANGE_WORDS = 5
+_SEAL_WORDS = 4
+_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +95,27 @@ class RangeEntry:
         return f"range {self.topic} {self.partition} {self.low} {self.start} {self.end}"
 
 
-Entry = StreamEntry | RangeEntry
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealEntry:
+    """The newest seal of an archive that the witness watches; it follows every seal that the witness saw before.
+
+    Attributes:
+        archive: UUIDv7 of the archive.
+        number: Number of the seal.
+        digest: SHA-256 of its bytes, in hexadecimal.
+        signer: Id of the key that signed it, 8 hexadecimal digits.
+    """
+
+    archive: str
+    number: int
+    digest: str
+    signer: str
+
+    def __str__(self) -> str:
+        return f"seal {self.archive} {self.number} {self.digest} {self.signer}"
+
+
+Entry = StreamEntry | RangeEntry | SealEntry
 
 
 def parse_entry(text: str) -> Entry | None:
@@ -107,6 +129,8 @@ def parse_entry(text: str) -> Entry | None:
         return _parse_stream(rest.split(" ", _STREAM_WORDS - 1))
     if kind == "range":
         return _parse_range(rest.split(" "))
+    if kind == "seal":
+        return _parse_seal(rest.split(" "))
     return None
 
 
@@ -166,6 +190,15 @@ def _parse_range(words: Sequence[str]) -> RangeEntry:
         message = "a range of the roster ends before it begins"
         raise FormatError(message)
     return RangeEntry(topic=topic, partition=partition, low=low, start=start, end=end)
+
+
+def _parse_seal(words: Sequence[str]) -> SealEntry:
+    # Words that follow belong to a later version.
+    archive, number, digest, signer = (*words, "", "", "", "")[:_SEAL_WORDS]
+    if not is_uuid(archive) or not _DIGEST.fullmatch(digest) or not _SIGNER.fullmatch(signer):
+        message = "a leaf of the roster names no seal"
+        raise FormatError(message)
+    return SealEntry(archive=_shared(archive), number=_number(number), digest=digest, signer=_shared(signer))
 
 
 def _number(text: str, most: int = _MAX_NUMBER) -> int:

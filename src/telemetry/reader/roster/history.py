@@ -13,7 +13,7 @@ from telemetry.exceptions import FormatError, TamperedError
 from telemetry.format.proof.checkpoint import Checkpoint
 from telemetry.format.proof.merkle import Frontier
 from telemetry.format.proof.signed_note import PublicKey
-from telemetry.format.roster.entries import RangeEntry, StreamEntry, parse_entry
+from telemetry.format.roster.entries import RangeEntry, SealEntry, StreamEntry, parse_entry
 from telemetry.format.roster.roster import Roster, decode_roster, is_signed_by
 from telemetry.reader.roster.timestamp import TimestampRoots
 from telemetry.reader.trust.judgement import label_of
@@ -32,6 +32,18 @@ class Sighting(NamedTuple):
     """
 
     entry: StreamEntry
+    time: str
+
+
+class SealSighting(NamedTuple):
+    """A seal in one roster.
+
+    Attributes:
+        entry: The leaf about it.
+        time: When the roster was signed, RFC 3339.
+    """
+
+    entry: SealEntry
     time: str
 
 
@@ -79,6 +91,7 @@ class RosterHistory:
         seen_last: When it was signed or, with time stamps, stamped, RFC 3339; empty before the first.
         streams: The streams that it saw, by producer and source.
         ranges: The last range of each partition, by topic and partition.
+        seals: The seals that it saw of each archive, in the order of their numbers.
         gaps: What is absent from the log.
         faults: What the witness must never have signed.
         foreign: How many documents the witness did not sign.
@@ -92,6 +105,7 @@ class RosterHistory:
         self.seen_last = ""
         self.streams: dict[tuple[str, str], WitnessedStream] = {}
         self.ranges: dict[tuple[str, int], RangeEntry] = {}
+        self.seals: dict[str, list[SealSighting]] = {}
         self.gaps: list[str] = []
         self.faults: list[str] = []
         self.foreign = 0
@@ -188,6 +202,8 @@ class RosterHistory:
                 continue
             if isinstance(entry, RangeEntry):
                 self.ranges[entry.topic, entry.partition] = entry
+            elif isinstance(entry, SealEntry):
+                self._remember_seal(SealSighting(entry, time))
             elif entry is not None:
                 self._remember_stream(entry, time)
 
@@ -201,6 +217,13 @@ class RosterHistory:
             return
         stream.is_chained = stream.is_chained and entry.is_chained
         stream.sightings.append(Sighting(entry, time))
+
+    def _remember_seal(self, seen: SealSighting) -> None:
+        sightings = self.seals.setdefault(seen.entry.archive, [])
+        if sightings and seen.entry.number <= sightings[-1].entry.number:
+            self._fault(f"the archive {seen.entry.archive} does not grow in its log at seal {seen.entry.number}")
+            return
+        sightings.append(seen)
 
     def _gap(self, reason: str) -> None:
         if len(self.gaps) < MAX_PROBLEMS:

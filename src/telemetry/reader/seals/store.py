@@ -171,7 +171,7 @@ class SealStore:
         try:
             return self.read(number)
         except StorageNotFoundError:
-            return UnreadSeal(number, f"there is no {seal_name(number)}", is_absent=True)
+            return UnreadSeal(number, f"{seal_name(number)} is absent", is_absent=True)
         except FormatError as exc:
             return UnreadSeal(number, str(exc))
 

@@ -1,0 +1,226 @@
+"""Judges the seals of an archive, from the first to the last: signatures, chain, offsets, files and counts."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+
+from telemetry.format.archive.live_files import LiveFiles
+from telemetry.format.archive.offsets import beginnings
+from telemetry.format.archive.seal_note import seal_name
+from telemetry.format.archive.succession import ArchiveState, file_problems, offset_problems
+from telemetry.reader.roster.history import RosterHistory
+from telemetry.reader.seals.expected import ExpectedSeal
+from telemetry.reader.seals.judgement import ChainJudgement, SealCounts
+from telemetry.reader.seals.signatures import Signatures
+from telemetry.reader.seals.store import SealStore, StoredSeal, UnreadSeal
+from telemetry.reader.seals.trees import SealedTrees
+from telemetry.reader.seals.trust import SealTrust
+from telemetry.reader.seals.witnessed import OutsideSeals
+from telemetry.reader.trust.policy import TrustPolicy
+from telemetry.reader.verify.verdicts import Finding, FindingList, Verdict
+
+_MAX_PROBLEMS = 20
+"""Problems of one seal that are named; one is enough."""
+
+
+def judge_chain(
+    seals: SealStore,
+    policy: TrustPolicy,
+    *,
+    expected: Sequence[ExpectedSeal] = (),
+    histories: Sequence[RosterHistory] = (),
+    progress: Callable[[int, int], None] | None = None,
+) -> ChainJudgement:
+    """Return what the seals of an archive say, and whether it is believed.
+
+    It needs only the seals, not the data files. Memory holds the live files and some ten bytes for each stream.
+
+    Args:
+        seals: The seals.
+        policy: Who may sign them: keys with the role archiver, or any key that was named without rights.
+        expected: Seals that must be there.
+        histories: Logs of witnesses that are believed.
+        progress: Called with the number of seals that were read, and with their number in all.
+
+    Raises:
+        StorageError: The store refused or did not answer.
+    """
+    numbers = seals.numbers()
+    judge = SealJudge(policy, OutsideSeals(histories, expected))
+    for count, stored in enumerate(_present(seals, numbers), 1):
+        judge.add(stored)
+        if progress is not None:
+            progress(count, len(numbers))
+    return judge.judgement()
+
+
+def _present(seals: SealStore, numbers: list[int]) -> Iterator[StoredSeal | UnreadSeal]:
+    """Yield the seals, and one unread seal for each hole: a planted last name must not make a hole of a day's work."""
+    expected = 0
+    for first, last in _runs(numbers):
+        if first > expected:
+            yield UnreadSeal(expected, _absence(expected, first - 1), is_absent=True)
+        yield from seals.walk(first, last + 1)
+        expected = last + 1
+
+
+def _absence(first: int, last: int) -> str:
+    if first == last:
+        return f"{seal_name(first)} is absent"
+    return f"{last - first + 1} seals are absent, from {seal_name(first)} to {seal_name(last)}"
+
+
+def _runs(numbers: list[int]) -> Iterator[tuple[int, int]]:
+    """Yield the runs of numbers without a hole."""
+    if not numbers:
+        return
+    first = before = numbers[0]
+    for number in numbers[1:]:
+        if number != before + 1:
+            yield first, before
+            first = number
+        before = number
+    yield first, before
+
+
+class SealJudge:
+    """Judges seals one after the other.
+
+    Args:
+        policy: Who may sign them.
+        outside: What is known outside the archive.
+    """
+
+    def __init__(self, policy: TrustPolicy, outside: OutsideSeals) -> None:
+        self._outside = outside
+        self._signatures = Signatures(SealTrust(policy))
+        self._found = FindingList()
+        self._notes: list[str] = []
+        self._trees = SealedTrees()
+        self._counts = SealCounts()
+        self._newest: StoredSeal | None = None
+        # The seal before the next one; None after a hole.
+        self._last: StoredSeal | None = None
+        self._state: ArchiveState | None = None
+        # After a hole nobody knows what the live files are, until a seal lists them again.
+        self._is_live_known = True
+
+    def add(self, stored: StoredSeal | UnreadSeal) -> None:
+        """Judge the next seal.
+
+        1. It is there, and can be read.
+        2. A key signed it that may sign the seals of this archiver.
+        3. It names the digest of the seal before it.
+        4. Its offsets continue the positions, its files fit the live ones, and its counts follow from them.
+        5. It is not older than the seal before it.
+        6. It is the one that a witness saw, or the auditor expects.
+        """
+        # 1.
+        if isinstance(stored, UnreadSeal):
+            self._add_unread(stored)
+            return
+        self._outside.bind(stored.seal.archive)
+        if stored.number == 0:
+            self._note_beginnings(stored)
+        # 2.
+        is_believed = self._signatures.add(stored, seen_at=self._outside.seen_at(stored.number))
+        # 3. to 5.
+        self._check_links(stored)
+        # 6.
+        for finding in self._outside.findings_of(stored):
+            self._found.add(finding)
+        self._count(stored, is_believed=is_believed)
+        self._go_on(stored)
+
+    def judgement(self) -> ChainJudgement:
+        """Return what was found, after the last seal."""
+        last = self._newest
+        archive = last.seal.archive if last is not None else None
+        for finding in self._outside.findings_of_end(archive, last.number if last is not None else None):
+            self._found.add(finding)
+        if last is None:
+            self._found.add(Finding(Verdict.MISSING, "there is no seal at this place", place=seal_name(0)))
+        for finding in self._signatures.findings():
+            self._found.add(finding)
+        return ChainJudgement(
+            findings=self._found.sorted(),
+            more_findings=self._found.more,
+            notes=(*self._notes, *self._signatures.notes(), *self._outside.notes(archive)),
+            last=last,
+            live=self._state.live if self._state is not None else LiveFiles(),
+            trees=self._trees,
+            signers=self._signatures.signers,
+            counts=self._counts,
+            unbelieved=self._signatures.unbelieved,
+            is_believed=bool(self._signatures.signers),
+        )
+
+    def _add_unread(self, unread: UnreadSeal) -> None:
+        place = seal_name(unread.number)
+        if unread.is_absent:
+            reason = f"{unread.reason}: seals are never deleted, and what was sealed there is not known"
+            self._found.add(Finding(Verdict.MISSING, reason, place=place))
+        else:
+            self._found.add(Finding(Verdict.TAMPERED, unread.reason, place=place))
+        self._is_live_known = False
+        self._last = None
+
+    def _check_links(self, stored: StoredSeal) -> None:
+        seal, before, name = stored.seal, self._last, seal_name(stored.number)
+        if before is None:
+            # Nothing is known of the seal before it, but for the first one.
+            if stored.number == 0:
+                self._check_rules(None, stored)
+            return
+        if not hmac.compare_digest(seal.previous, before.digest):
+            reason = f"it names another seal {before.number} than the one that is there: one of the two was exchanged"
+            self._found.add(Finding(Verdict.TAMPERED, reason, place=name, field="previous"))
+        if seal.archive != before.seal.archive:
+            reason = f"it is of the archive {seal.archive}, and the one before it of {before.seal.archive}"
+            self._found.add(Finding(Verdict.TAMPERED, reason, place=name, field="archive"))
+        self._check_rules(self._state, stored)
+        if datetime.fromisoformat(seal.time) < datetime.fromisoformat(before.seal.time):
+            reason = (
+                f"it is of {seal.time}, and the one before it of {before.seal.time}: the archiver's clock ran back, or "
+                "somebody has dated it back"
+            )
+            self._found.add(Finding(Verdict.UNVERIFIABLE, reason, place=name, field="time"))
+
+    def _check_rules(self, before: ArchiveState | None, stored: StoredSeal) -> None:
+        checks = [("offsets", offset_problems(before, stored.seal))]
+        if self._is_live_known:
+            checks.append(("files", file_problems(before, stored.seal)))
+        for field, problems in checks:
+            for problem, _ in zip(problems, range(_MAX_PROBLEMS), strict=False):
+                self._found.add(Finding(Verdict.TAMPERED, problem, place=seal_name(stored.number), field=field))
+
+    def _count(self, stored: StoredSeal, *, is_believed: bool) -> None:
+        self._counts.add(stored.seal)
+        for gap in stored.seal.gaps:
+            reason = (
+                f"the offsets {gap.first} to {gap.end - 1} of {gap.topic}[{gap.partition}] were removed from the topic before "
+                "they were archived: the archiver was too late, or the topic's retention too short"
+            )
+            self._found.add(Finding(Verdict.MISSING, reason, place=seal_name(stored.number), field="offsets"))
+        if is_believed:
+            for stream in stored.seal.streams:
+                self._trees.add(stream, stored.number)
+
+    def _note_beginnings(self, stored: StoredSeal) -> None:
+        for place, offset in beginnings(stored.seal):
+            self._notes.append(
+                f"the archive begins at offset {offset} of {place}: what was before it was never archived"
+            )
+
+    def _go_on(self, stored: StoredSeal) -> None:
+        live = self._state.live if self._state is not None else LiveFiles()
+        if not self._is_live_known and stored.seal.live is not None:
+            live = LiveFiles.listed(stored.seal)
+            self._is_live_known = True
+        else:
+            # These live files are the judge's own: nobody else has them before the end.
+            live.apply(stored.seal)
+        self._state = ArchiveState(stored.seal, stored.digest, live)
+        self._last = self._newest = stored
