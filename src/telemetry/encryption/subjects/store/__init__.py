@@ -1,0 +1,1 @@
+"""Keeps the wrapped keys of subjects in a database."""
