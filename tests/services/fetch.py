@@ -32,11 +32,7 @@ def kafka_libs() -> Path:
         ServiceUnavailableError: Java 17 or later or Maven is missing, the fetch failed, or a jar has another digest.
     """
     require_java()
-    target = CACHE / "kafka-libs"
-    with locked("kafka"):
-        if _wrong_jars(target):
-            _fetch_kafka(target)
-    return target
+    return _jars("kafka", CACHE / "kafka-libs")
 
 
 def azurite_program() -> Path:
@@ -98,22 +94,40 @@ def program(name: str) -> str:
     return path
 
 
-def _fetch_kafka(target: Path) -> None:
+def spark_jars() -> Path:
+    """Return the folder with what Spark needs for Kafka and Iceberg, fetched by Maven if need be, each of the committed digest.
+
+    Raises:
+        ServiceUnavailableError: Java 17 or later or Maven is missing, the fetch failed, or a jar has another digest.
+    """
+    require_java()
+    return _jars("spark", CACHE / "spark-jars")
+
+
+def _jars(name: str, target: Path) -> Path:
+    """Return the folder of the jars that ``services/NAME/pom.xml`` names."""
+    with locked(name):
+        if _wrong_jars(name, target):
+            _fetch_jars(name, target)
+    return target
+
+
+def _fetch_jars(name: str, target: Path) -> None:
     partial = target.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
     goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={partial}"]
-    run([program("mvn"), "-q", "-B", "-f", "pom.xml", *goal], folder=DEFINITIONS / "kafka")
-    wrong = _wrong_jars(partial)
+    run([program("mvn"), "-q", "-B", "-f", "pom.xml", *goal], folder=DEFINITIONS / name)
+    wrong = _wrong_jars(name, partial)
     if wrong:
-        message = f"the jars fetched for Apache Kafka differ from services/kafka/SHA256SUMS: {', '.join(sorted(wrong))}"
+        message = f"the fetched jars differ from services/{name}/SHA256SUMS: {', '.join(sorted(wrong))}"
         raise ServiceUnavailableError(message)
     shutil.rmtree(target, ignore_errors=True)
     partial.rename(target)
 
 
-def _wrong_jars(folder: Path) -> set[str]:
+def _wrong_jars(name: str, folder: Path) -> set[str]:
     """Return the names of jars that are missing, unexpected, or not of the committed digest."""
-    lines = (DEFINITIONS / "kafka" / "SHA256SUMS").read_text().splitlines()
+    lines = (DEFINITIONS / name / "SHA256SUMS").read_text().splitlines()
     expected = {name: digest for digest, name in (line.split() for line in lines)}
     present = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*")}
     return {name for name in expected.keys() | present.keys() if expected.get(name) != present.get(name)}

@@ -36,17 +36,17 @@ def jars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_jars_of_committed_digests_are_accepted(jars: Path) -> None:
-    assert fetch._wrong_jars(jars) == set()
+    assert fetch._wrong_jars("kafka", jars) == set()
 
 
 def test_altered_jar_is_found(jars: Path) -> None:
     (jars / "a.jar").write_bytes(b"a.jar with a backdoor")
-    assert fetch._wrong_jars(jars) == {"a.jar"}
+    assert fetch._wrong_jars("kafka", jars) == {"a.jar"}
 
 
 def test_missing_and_additional_jars_are_found(jars: Path) -> None:
     (jars / "b.jar").rename(jars / "c.jar")
-    assert fetch._wrong_jars(jars) == {"b.jar", "c.jar"}
+    assert fetch._wrong_jars("kafka", jars) == {"b.jar", "c.jar"}
 
 
 def test_missing_program_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
