@@ -18,7 +18,7 @@ from telemetry.audit.replay.turn import Turn
 from telemetry.encryption.storage_keys import StorageKeys
 from telemetry.encryption.storage_secret import StorageSecrets
 from telemetry.storage import StorageProvider
-from telemetry.storage.lock import Lock
+from telemetry.storage.lease import Lock
 from tests.support.fake_kafka import FakeKafka
 from tests.support.memory_store import MemoryStore
 

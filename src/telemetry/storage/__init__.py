@@ -1,7 +1,7 @@
 """Keeps whole objects in a folder or a cloud store."""
 
 from telemetry.storage.factory import StorageProviderFactory
-from telemetry.storage.lock import Lock
+from telemetry.storage.lease import Lock
 from telemetry.storage.names import require_name, storable_name
 from telemetry.storage.provider import StorageProvider, StoredObject
 

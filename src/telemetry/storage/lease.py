@@ -24,7 +24,6 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from telemetry.exceptions import StorageConflictError, StorageError, StorageNotFoundError, TelemetryError
-from telemetry.storage.lock import Lock
 from telemetry.system.worker import Worker
 
 logger = logging.getLogger("telemetry.storage")
@@ -42,6 +41,38 @@ _DIGITS = 20
 _MAX_BODY_BYTES = 4_096
 _MAX_DELETIONS = 1_000
 """Older epochs that one renewal deletes: anyone who may write to the store can create as many as they like."""
+
+
+class LockHolder(Protocol):
+    """Knows whether this process holds a lock: a lease, or a locked file."""
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the lock is held right now; must not block."""
+
+
+class Lock:
+    """Whether this process is the only holder, asked anew each time: a lease can be lost while it is in use.
+
+    Args:
+        holder: Lease or file lock that is asked each time.
+    """
+
+    __slots__ = ("_holder",)
+
+    def __init__(self, holder: LockHolder) -> None:
+        self._holder = holder
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the lock is held right now."""
+        return self._holder.is_held
+
+    def __bool__(self) -> bool:
+        return self._holder.is_held
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(is_held={self.is_held})"
 
 
 class StoredName(Protocol):

@@ -18,10 +18,10 @@ from telemetry.exceptions import (
     StorageNotFoundError,
 )
 from telemetry.storage import local_folder as folder
+from telemetry.storage.lease import Lock
 from telemetry.storage.local_lock import FileLock
-from telemetry.storage.lock import Lock
 from telemetry.storage.names import MAX_NAME_BYTES, clean_prefix, require_name, require_safe
-from telemetry.storage.provider import StorageProvider, StoredObject, require_size
+from telemetry.storage.provider import StorageProvider, StoredObject, require_part, require_size
 from telemetry.system.durable_file import link_new, sync
 from telemetry.system.file_errors import storage_error
 
@@ -57,6 +57,11 @@ class LocalFileProvider(StorageProvider):
         self._closed = False
         self._is_believed = False
 
+    @property
+    def location(self) -> str:
+        """``file:///folder``."""
+        return self._root.as_uri()
+
     def put(self, name: str, data: bytes) -> None:
         """Create the file ``name`` durably; see ``StorageProvider.put``."""
         self._require_open()
@@ -90,6 +95,25 @@ class LocalFileProvider(StorageProvider):
         with _translated("reading", path):
             self._require_no_links(path)
             yield from folder.read_parts(path)
+
+    def size(self, name: str) -> int:
+        """Return the size of the file ``name``; see ``StorageProvider.size``."""
+        self._require_open()
+        require_safe(name)
+        path = self._root / name
+        with _translated("reading", path):
+            self._require_no_links(path)
+            return folder.size_of(path)
+
+    def read_part(self, name: str, start: int, length: int) -> bytes:
+        """Return a part of the file ``name``; see ``StorageProvider.read_part``."""
+        self._require_open()
+        require_safe(name)
+        require_part(name, start, length)
+        path = self._root / name
+        with _translated("reading", path):
+            self._require_no_links(path)
+            return folder.read_part(path, start=start, length=length)
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """Yield the files whose name starts with ``prefix``; see ``StorageProvider.list``."""

@@ -128,6 +128,34 @@ def read(path: Path) -> bytes:
 
 def read_parts(path: Path) -> Iterator[bytes]:
     """Yield a regular file's bytes in parts of at most a MiB; raises as :func:`read` does."""
+    with _opened(path) as (descriptor, size):
+        left = size
+        while left > 0 and (part := os.read(descriptor, min(left, _PART_BYTES))):
+            yield part
+            left -= len(part)
+
+
+def read_part(path: Path, *, start: int, length: int) -> bytes:
+    """Return a part of a regular file, shorter where the file ends before; raises as :func:`read` does."""
+    with _opened(path) as (descriptor, size):
+        parts, left = [], min(length, size - start)
+        if left > 0:
+            os.lseek(descriptor, start, os.SEEK_SET)
+        while left > 0 and (part := os.read(descriptor, left)):
+            parts.append(part)
+            left -= len(part)
+        return b"".join(parts)
+
+
+def size_of(path: Path) -> int:
+    """Return the size of a regular file; raises as :func:`read` does."""
+    with _opened(path) as (_, found):
+        return found
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[tuple[int, int]]:
+    """Yield the descriptor and the size of a regular file."""
     descriptor = os.open(path, _READ_FLAGS)
     try:
         status = os.fstat(descriptor)
@@ -137,10 +165,7 @@ def read_parts(path: Path) -> Iterator[bytes]:
         if status.st_size > MAX_OBJECT_BYTES:
             message = f"reading {str(path)!r} is refused: it is larger than {MAX_OBJECT_BYTES} bytes"
             raise StorageLimitError(message)
-        left = status.st_size
-        while left > 0 and (part := os.read(descriptor, min(left, _PART_BYTES))):
-            yield part
-            left -= len(part)
+        yield descriptor, status.st_size
     finally:
         os.close(descriptor)
 

@@ -27,10 +27,11 @@ from telemetry.exceptions import (
     StorageNotFoundError,
     StorageUnreachableError,
 )
+from telemetry.storage import object_calls as calls
 from telemetry.storage.names import clean_prefix, require_name, require_safe
 from telemetry.storage.object_errors import concerns_credentials, create_store, is_store_failure, redacted, translate
 from telemetry.storage.odd_names import after_odd, next_page, report
-from telemetry.storage.provider import MAX_OBJECT_BYTES, StorageProvider, StoredObject, require_size
+from telemetry.storage.provider import StorageProvider, StoredObject, require_part, require_size
 from telemetry.system.fork_relay import Relay
 
 try:
@@ -39,7 +40,7 @@ except ImportError:  # reported when a provider is created, which knows the name
     obstore = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
-    from obstore import GetResult, ObjectMeta
+    from obstore import ObjectMeta
     from obstore.store import AzureStore, ClientConfig, GCSStore, RetryConfig, S3Store
 
     CloudStore = AzureStore | GCSStore | S3Store
@@ -50,7 +51,6 @@ Result = TypeVar("Result")
 
 _PAGE = 1_000
 _MAX_REPORTED = 100
-_PART_BYTES = 1 << 20
 _ATTEMPTS = 3
 _CONNECT_SECONDS = 5.0
 _RENEW_SECONDS = 5.0
@@ -126,7 +126,7 @@ class ObjectStoreProvider(StorageProvider):
         require_safe(name)
         if relay := self._relay_of_fork():
             return bytes(relay.call("get", name))
-        return self._request("get", "reading", name, lambda store: self._read(store, name))
+        return self._request("get", "reading", name, lambda store: calls.get(store, name))
 
     def stream(self, name: str) -> Iterator[bytes]:
         """Yield an object's bytes in parts; see ``StorageProvider.stream``."""
@@ -136,9 +136,26 @@ class ObjectStoreProvider(StorageProvider):
             # Parts cannot cross the connection to that process one by one.
             yield self.get(name)
             return
-        parts = self._request("get", "reading", name, lambda store: self._open_stream(store, name))
+        parts = self._request("get", "reading", name, lambda store: calls.get_parts(store, name))
         while (part := self._continue("get", "reading", name, lambda: next(parts, None))) is not None:
             yield part
+
+    def size(self, name: str) -> int:
+        """Return an object's size; see ``StorageProvider.size``."""
+        self._require_open()
+        require_safe(name)
+        if relay := self._relay_of_fork():
+            return int(relay.call("size", name))
+        return self._request("get", "reading", name, lambda store: calls.get_size(store, name))
+
+    def read_part(self, name: str, start: int, length: int) -> bytes:
+        """Return a part of an object's bytes, by one request for a range; see ``StorageProvider.read_part``."""
+        self._require_open()
+        require_safe(name)
+        require_part(name, start, length)
+        if relay := self._relay_of_fork():
+            return bytes(relay.call("read_part", name, start, length))
+        return self._request("get", "reading", name, lambda store: calls.get_part(store, name, start, length))
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """Yield the objects whose name starts with ``prefix``; see ``StorageProvider.list``.
@@ -172,7 +189,7 @@ class ObjectStoreProvider(StorageProvider):
             relay.call("delete", name)
             return
         with contextlib.suppress(StorageNotFoundError):
-            self._request("delete", "deleting", name, lambda store: obstore.delete(store, name))
+            self._request("delete", "deleting", name, lambda store: calls.delete(store, name))
 
     def check(self) -> None:
         """Write, read, list and delete a small object, and check that the store refuses to overwrite it."""
@@ -225,7 +242,7 @@ class ObjectStoreProvider(StorageProvider):
 
     def _create(self, name: str, data: bytes) -> bool:
         try:
-            self._request("put", "writing", name, lambda store: _put(store, name, data))
+            self._request("put", "writing", name, lambda store: calls.put(store, name, data))
         except StorageConflictError:
             stored = self._read_if_present(name)
             if stored is None:
@@ -257,19 +274,6 @@ class ObjectStoreProvider(StorageProvider):
             return self._read_if_present(name)
         except StorageError:
             return None
-
-    def _open_stream(self, store: CloudStore, name: str) -> Iterator[bytes]:
-        return map(bytes, self._answer(store, name).stream(min_chunk_size=_PART_BYTES))
-
-    def _read(self, store: CloudStore, name: str) -> bytes:
-        return bytes(self._answer(store, name).bytes())
-
-    def _answer(self, store: CloudStore, name: str) -> GetResult:
-        answer = obstore.get(store, name)
-        if answer.meta["size"] > MAX_OBJECT_BYTES:
-            message = f"reading {self._where(name)} is refused: it is larger than {MAX_OBJECT_BYTES} bytes"
-            raise StorageLimitError(message)
-        return answer
 
     def _list_after(self, prefix: str, after: str | None) -> Iterator[StoredObject]:
         odd: str | None = ""
@@ -318,7 +322,7 @@ class ObjectStoreProvider(StorageProvider):
 
     def _require_create_only(self, name: str) -> None:
         try:
-            self._request("put", "writing", name, lambda store: _put(store, name, b"another"))
+            self._request("put", "writing", name, lambda store: calls.put(store, name, b"another"))
         except StorageConflictError:
             return
         message = (
@@ -393,7 +397,3 @@ class ObjectStoreProvider(StorageProvider):
 
     def _where(self, name: str) -> str:
         return f"{self.location}/{name}"
-
-
-def _put(store: CloudStore, name: str, data: bytes) -> None:
-    obstore.put(store, name, data, mode="create", use_multipart=False)

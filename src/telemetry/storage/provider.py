@@ -11,8 +11,7 @@ from typing import ClassVar, Self
 
 from telemetry.config import StorageConfig
 from telemetry.exceptions import StorageLimitError
-from telemetry.storage.lease import LeaseWatch, hold_lease
-from telemetry.storage.lock import Lock
+from telemetry.storage.lease import LeaseWatch, Lock, hold_lease
 
 MAX_OBJECT_BYTES = 256 << 20
 """Largest object that is stored or read; one event is smaller than half of it."""
@@ -38,6 +37,13 @@ def require_size(name: str, data: bytes) -> None:
         raise StorageLimitError(message)
 
 
+def require_part(name: str, start: int, length: int) -> None:
+    """Raise ``StorageLimitError`` if ``start`` and ``length`` are not those of a part of an object."""
+    if start < 0 or not 0 <= length <= MAX_OBJECT_BYTES:
+        message = f"reading {name!r} is refused: no part of an object has {length} bytes from {start}"
+        raise StorageLimitError(message)
+
+
 class StorageProvider(ABC):
     """An object store. Calls block, may come from several threads, and raise ``StorageError`` subclasses only.
 
@@ -55,6 +61,11 @@ class StorageProvider(ABC):
         self.config = config
         # Kept from one attempt to the next: a contender must have watched an epoch for its whole duration.
         self._watch = LeaseWatch()
+
+    @property
+    def location(self) -> str:
+        """URI of the place below which the objects are; no secret. By default the name of the provider, and its prefix."""
+        return f"{self.config.provider}://{self.config.prefix}"
 
     @abstractmethod
     def put(self, name: str, data: bytes) -> None:
@@ -84,6 +95,33 @@ class StorageProvider(ABC):
             StorageNotFoundError: There is no such object.
         """
         yield self.get(name)
+
+    def size(self, name: str) -> int:
+        """Return the number of an object's bytes.
+
+        By default its bytes are read and counted.
+
+        Raises:
+            StorageNotFoundError: There is no such object.
+        """
+        return len(self.get(name))
+
+    def read_part(self, name: str, start: int, length: int) -> bytes:
+        """Return a part of an object's bytes: fewer at its end, and none beyond it.
+
+        By default all of it is read.
+
+        Args:
+            name: Name of the object.
+            start: Where the part begins, from 0.
+            length: Bytes of the part, from 0 to ``MAX_OBJECT_BYTES``.
+
+        Raises:
+            StorageNotFoundError: There is no such object.
+            StorageLimitError: The part cannot be one of an object.
+        """
+        require_part(name, start, length)
+        return self.get(name)[start : start + length]
 
     @abstractmethod
     def list(self, prefix: str = "") -> Iterator[StoredObject]:

@@ -56,6 +56,16 @@ class EmptyForMissing(Sound):
         return self.objects.get(name, b"")
 
 
+class Miscounting(Sound):
+    def size(self, name: str) -> int:
+        return len(self.get(name)) + 1
+
+
+class Overreaching(Sound):
+    def read_part(self, name: str, start: int, length: int) -> bytes:
+        return super().read_part(name, start, length + 1)
+
+
 class Keeping(Sound):
     def delete(self, name: str) -> None:
         """Claim a deletion and do nothing."""
@@ -139,6 +149,8 @@ FAULTS: list[tuple[type[StorageProvider], str]] = [
     (Forgetting, "test_large_object"),
     (TextOnly, "test_bytes_come_back_as_they_were"),
     (EmptyForMissing, "test_missing_object"),
+    (Miscounting, "test_size_is_the_number_of_bytes"),
+    (Overreaching, "test_parts_are_those_of_the_bytes"),
     (Keeping, "test_deleted_object_is_gone"),
     (Keeping, "test_objects_deleted_while_they_are_listed"),
     (FailingOnMissing, "test_missing_object"),

@@ -12,6 +12,7 @@ import base64
 import email.utils
 import hashlib
 import itertools
+import re
 import secrets
 import ssl
 import threading
@@ -172,7 +173,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "DELETE":
             del objects[name]
             return _Answer(204, b"", {})
-        return _Answer(200, stored.data, {**_headers(stored), "Content-Type": "application/octet-stream"})
+        headers = {**_headers(stored), "Content-Type": "application/octet-stream"}
+        wanted_range = _RANGE.fullmatch(self.headers.get("Range") or "")
+        return _Answer(200, stored.data, headers) if wanted_range is None else _part(stored.data, wanted_range, headers)
 
     def _send(self, answer: _Answer) -> None:
         self.send_response(answer.status)
@@ -192,6 +195,15 @@ class _Answer(NamedTuple):
 
 
 _NO_CONTENT = 204
+_RANGE = re.compile(r"bytes=([0-9]+)-([0-9]+)")
+
+
+def _part(data: bytes, wanted: re.Match[str], headers: dict[str, str]) -> _Answer:
+    start, last = int(wanted[1]), min(int(wanted[2]), len(data) - 1)
+    if start >= len(data):
+        return _error(416, "InvalidRange")
+    found = {**headers, "Content-Range": f"bytes {start}-{last}/{len(data)}"}
+    return _Answer(206, data[start : last + 1], found)
 
 
 def _operation(method: str, name: str) -> str:

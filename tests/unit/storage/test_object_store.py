@@ -22,7 +22,7 @@ from telemetry.exceptions import (
     StorageNotFoundError,
     StorageUnreachableError,
 )
-from telemetry.storage import StorageProviderFactory, object_store
+from telemetry.storage import StorageProviderFactory, object_calls, object_store
 from tests.services.gcs import gcs_config_of
 from tests.support.fakes.gcs import FakeGcs
 
@@ -221,7 +221,7 @@ def test_wrong_token(server: FakeGcs) -> None:
 def test_too_large_object_is_not_read(server: FakeGcs, monkeypatch: pytest.MonkeyPatch) -> None:
     with StorageProviderFactory.create(gcs_config_of(server)) as provider:
         provider.put("t/foreign", b"x" * 1_001)
-        monkeypatch.setattr(object_store, "MAX_OBJECT_BYTES", 1_000)
+        monkeypatch.setattr(object_calls, "MAX_OBJECT_BYTES", 1_000)
         with pytest.raises(StorageLimitError, match="larger than 1000 bytes"):
             provider.get("t/foreign")
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from telemetry.format.objects.stored_name import PLAIN, Shelf
 from telemetry.storage import StorageProvider
-from telemetry.storage.lock import Lock
+from telemetry.storage.lease import Lock
 
 LEASE_SECONDS = 30.0
 

@@ -12,7 +12,7 @@ import pytest
 
 from telemetry.exceptions import StorageConflictError, StorageError, StorageNotFoundError, TelemetryError
 from telemetry.storage import StorageProvider
-from telemetry.storage.lock import Lock
+from telemetry.storage.lease import Lock
 
 # Every byte value, text that JSON and line readers treat specially, a NUL at the end.
 _ODD_BYTES = bytes(range(256)) + "\u2028 é 事件 \U0001f512\r\n\x00".encode()
@@ -79,6 +79,30 @@ class StorageProviderContract:
             _require(b"".join(provider.stream(f"{folder}/{number}")) == data, "stream() yields other bytes than get()")
         with pytest.raises(StorageNotFoundError):
             list(provider.stream(f"{folder}/none"))
+
+    def test_size_is_the_number_of_bytes(self, provider: StorageProvider, folder: str) -> None:
+        """``size()`` is that of the bytes that were stored, and raises for a name that does not exist."""
+        for number, data in enumerate((b"", _ODD_BYTES)):
+            provider.put(f"{folder}/{number}", data)
+            _equal(provider.size(f"{folder}/{number}"), len(data), "size() is not the number of bytes")
+        with pytest.raises(StorageNotFoundError):
+            provider.size(f"{folder}/none")
+
+    def test_parts_are_those_of_the_bytes(self, provider: StorageProvider, folder: str) -> None:
+        """``read_part()`` gives any part: fewer bytes at the end, none beyond it; and raises for a name that does not exist."""
+        data = secrets.token_bytes(100_000)
+        provider.put(f"{folder}/a", data)
+        provider.put(f"{folder}/empty", b"")
+        for start, length in ((0, 8), (99_990, 10), (99_990, 50), (0, 200_000), (7, 0), (100_000, 1), (200_000, 5)):
+            part = provider.read_part(f"{folder}/a", start, length)
+            _require(part == data[start : start + length], f"read_part() gives other bytes at {start}, {length}")
+        _equal(provider.read_part(f"{folder}/empty", 0, 5), b"", "an empty object has a part")
+        for start, length in ((0, 1), (5, 5), (0, 0)):
+            with pytest.raises(StorageNotFoundError):
+                provider.read_part(f"{folder}/none", start, length)
+        for start, length in ((-1, 5), (0, -1), (0, 1 << 40)):
+            with pytest.raises(StorageError):
+                provider.read_part(f"{folder}/a", start, length)
 
     def test_names_may_have_every_character(self, provider: StorageProvider, folder: str) -> None:
         """Letters, digits and ``. _ - =`` are stored unchanged; sealed objects are below ``=sealed/``."""
