@@ -36,9 +36,7 @@ def write_data_files(store: StorageProvider, table: pa.Table, *, max_bytes: int 
     files: list[SealedFile] = []
     series = str(uuid_utils.uuid7())
     for day, rows in days_of(table):
-        writer = DataFileWriter(
-            store, day=day, max_bytes=max_bytes, rows=len(rows), series=series, first=len(files)
-        )
+        writer = DataFileWriter(store, day=day, max_bytes=max_bytes, rows=len(rows), series=series, first=len(files))
         writer.write(rows)
         files += writer.close()
     return files
