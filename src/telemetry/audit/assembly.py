@@ -10,6 +10,7 @@ from telemetry.audit.accept.draft.choice import factory_of
 from telemetry.audit.accept.key_supply import KeySupply
 from telemetry.audit.accept.outbox.outbox import outbox_of
 from telemetry.audit.accept.stream import ProducerStream
+from telemetry.audit.accept.subject.sealing import ServiceSubjects
 from telemetry.audit.ledger import Ledger
 from telemetry.audit.metrics.instruments import AuditMetrics, BatchMetrics
 from telemetry.audit.opening.resources import Resources
@@ -107,13 +108,15 @@ class _Assembly:
         factory = factory_of(self._config, catalog)
         signer = signer_of(audit, source=source)
         keys = resources.open_keys()
+        subjects = resources.open_subjects(keys)
         if self._check:
             self._kafka.check()
         store = resources.open_store()
         storage_keys = resources.open_storage_keys(keys, signer)
-        stream = ProducerStream(resources.sealer(keys), keys=keys, signer=signer)
+        sealer, fetcher = resources.sealing(keys, subjects)
+        stream = ProducerStream(sealer, keys=fetcher, signer=signer)
         # 2. The way of a record to the sender. The intake is built last, because it puts records into the others.
-        streaming = self._streaming(keys, signer, catalog)
+        streaming = self._streaming(keys, subjects, signer, catalog)
         room, batcher = streaming.room, streaming.batcher
         ledger = Ledger(topic=audit.kafka_topic, metrics=self._metrics, room=room)
         spooling = open_spool(
@@ -174,7 +177,9 @@ class _Assembly:
         pipeline = AuditPipeline(
             audit,
             factory=factory,
-            outbox=outbox_of(audit, source=source, keys=keys),
+            outbox=outbox_of(
+                audit, source=source, keys=keys, subjects=subjects.of(source) if subjects is not None else None
+            ),
             accepting=accepting,
             ledger=ledger,
             dispatcher=dispatcher,
@@ -192,7 +197,11 @@ class _Assembly:
         return pipeline
 
     def _streaming(
-        self, keys: KeySupply | None, signer: CheckpointSigner | None, catalog: AuditCatalog | None
+        self,
+        keys: KeySupply | None,
+        subjects: ServiceSubjects | None,
+        signer: CheckpointSigner | None,
+        catalog: AuditCatalog | None,
     ) -> Streaming:
         shared = self._audit.shared_streams
         if shared is None:
@@ -200,7 +209,9 @@ class _Assembly:
         # A process that logs under its own name alone does not load this.
         from telemetry.audit.opening.shared_streaming import SharedStreaming  # noqa: PLC0415
 
-        return SharedStreaming(self._config, shared, self._lock, keys=keys, signer=signer, catalog=catalog)
+        return SharedStreaming(
+            self._config, shared, self._lock, keys=keys, subjects=subjects, signer=signer, catalog=catalog
+        )
 
     def _diversion(self, batcher: AuditBatcher, store: StorageProvider | None) -> Diversion:
         if store is not None or self._audit.spool_path is not None:

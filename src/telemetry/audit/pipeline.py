@@ -98,9 +98,9 @@ class AuditPipeline:
         draft = self._factory.draft(event_type, payload, user_id, fields, unfit)
         return self._outbox.sealer.seal(draft, may_block=may_block)
 
-    def request_row_key(self) -> Future[None]:
-        """Request a data key for :meth:`seal`; the future ends when there is one, or with the reason why not."""
-        return self._outbox.sealer.request_key()
+    def request_row_key(self, user_id: Any = None) -> Future[None]:
+        """Request the keys for :meth:`seal`; the future ends when they are there, or with the reason why not."""
+        return self._outbox.sealer.request_key(self._factory.subject_of(user_id))
 
     def relay(self, data: bytes, level: int = ACCEPTED) -> Receipt:
         """Accept what :meth:`seal` returned, or have it wait; arguments and errors as :meth:`AuditService.relay`."""

@@ -250,14 +250,17 @@ class AuditService:
         may_block = not in_event_loop()
         return self._owner.pipeline().seal(event_type, payload, user_id, fields, unfit, may_block=may_block)
 
-    async def key_ready(self) -> None:
-        """Wait until :meth:`seal` has a data key; returns at once while it has one.
+    async def key_ready(self, user_id: Any = FROM_CONTEXT) -> None:
+        """Wait until :meth:`seal` has its keys; returns at once while it has them.
+
+        Args:
+            user_id: User whose event is to be sealed. It matters where subjects have keys (``subject_keys``) alone.
 
         Raises:
-            EncryptionError: None could be obtained within ``data_key_wait_ms``.
+            EncryptionError: They could not be obtained within ``data_key_wait_ms``.
             LifecycleError: Before ``start()``, after ``shutdown()``, or ``relay_only`` is set.
         """
-        requested = self._owner.pipeline().request_row_key()
+        requested = self._owner.pipeline().request_row_key(user_id)
         if requested.done():
             return requested.result()
         if in_trio_task():

@@ -14,6 +14,7 @@ from telemetry.format.objects.any_object import object_reason
 from telemetry.format.uuid7 import created_at
 from telemetry.reader import Entry, RecordOpener
 from telemetry.reader.entry import SourceRecord
+from telemetry.reader.open.subjects import subjects_of
 from telemetry.reader.prove.lineage import Lineage, LineageTracer
 from telemetry.reader.trust import TrustPolicy
 from telemetry.storage import StorageProvider, StorageProviderFactory
@@ -89,7 +90,10 @@ class EventTracer:
             provider = EncryptionProviderFactory.create(encryption) if encryption else None
             if provider is not None:
                 stack.callback(provider.close)
-            opener = RecordOpener(provider)
+            subjects = subjects_of(self._config, provider)
+            if subjects is not None:
+                stack.callback(subjects.close)
+            opener = RecordOpener(provider, subjects=subjects)
             stack.callback(opener.close)
             return opener.open_among(record.raw, self._around())
 

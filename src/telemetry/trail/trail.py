@@ -16,6 +16,7 @@ from telemetry.exceptions import ConfigurationError, LifecycleError, Problem
 from telemetry.format.value.disclosure import Disclosure
 from telemetry.reader import Entry, EventFilter, KafkaSource, OpenedEvent, Proven, ReadRange, TrailReader
 from telemetry.reader.open.rules import ReadCounts, ReadingRules
+from telemetry.reader.open.subjects import KnownSubjects, subjects_of
 from telemetry.reader.proof.places import StreamPlace
 from telemetry.reader.sources.ending import Ending, EndingSource
 from telemetry.reader.sources.joined import JoinedSource
@@ -56,6 +57,7 @@ class Trail:
         self._closing = ExitStack()
         self._reader: TrailReader | None = None
         self._key_service: EncryptionProvider | None = None
+        self._subjects: KnownSubjects | None = None
         self.filtered = 0
         self.is_whole = True
         self.access: Receipt | None = None
@@ -240,12 +242,17 @@ class Trail:
             self.record_read()
         # 3.
         self._key_service = provider
+        self._subjects = subjects_of(self._config, provider)
+        if self._subjects is not None:
+            self._closing.callback(self._subjects.close)
         self._begin(self._sources)
 
     def _begin(self, sources: Sequence[Source]) -> None:
         """Read from the beginning of some sources; nothing is known of what was read before."""
         self.filtered = 0
-        self._reader = TrailReader(JoinedSource(sources), provider=self._key_service, rules=self._rules)
+        self._reader = TrailReader(
+            JoinedSource(sources), provider=self._key_service, rules=self._rules, subjects=self._subjects
+        )
         self._closing.callback(self._reader.close)
 
     def _provider(self) -> EncryptionProvider | None:

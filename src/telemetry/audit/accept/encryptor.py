@@ -8,7 +8,6 @@ from struct import Struct
 from telemetry.audit.accept.draft.event_draft import EventDraft
 from telemetry.audit.accept.salts import Salts
 from telemetry.audit.record import SealedRecord
-from telemetry.config import AuditConfig
 from telemetry.encryption.data_key import ActiveKey, DataKeyring
 from telemetry.exceptions import LifecycleError
 from telemetry.format.value import jwe
@@ -50,7 +49,7 @@ class AuditEncryptor:
         key = self._keyring.take(len(rest))
         if key is None:
             return None
-        # Kept with the key, so that it is forgotten with it.
+        # Kept with the key, so that it is forgotten with it. Written out: a call would cost more than all of it.
         template: _Template | None = key.template
         is_first = template is None or template[0] != producer
         if template is None or is_first:
@@ -61,7 +60,7 @@ class AuditEncryptor:
         if is_first or not ivs:
             ivs = ivs or self._draw_ivs()
             if key.recipients is not None:
-                head, rest = self._naming_recipients(draft, key, producer)
+                head, rest = self._naming_recipients(draft, key, producer, rest=rest)
                 fixed += len(head) - len(template[1])
         iv = ivs.pop()
         begun = beginning % sequence
@@ -87,12 +86,22 @@ class AuditEncryptor:
             ciphertext=ciphertext,
         )
 
+    def _template_of(self, key: ActiveKey, producer: str) -> tuple[_Template, bool]:
+        """Return the template of a data key, and whether this is the producer's first event under it."""
+        template: _Template | None = key.template
+        if template is not None and template[0] == producer:
+            return template, False
+        key.template = template = self._template(key, producer)
+        return template, True
+
     def _template(self, key: ActiveKey, producer: str) -> _Template:
         head = render_head(self._source, producer, key_uri=key.key_uri, wrapped_key=key.wrapped)
         protected = jwe.protected_header(key.kid)
         return producer, head, protected, beginning_of(producer), len(head) + len(protected) + FRAME_BYTES
 
-    def _naming_recipients(self, draft: EventDraft, key: ActiveKey, producer: str) -> tuple[bytes, bytes]:
+    def _naming_recipients(
+        self, draft: EventDraft, key: ActiveKey, producer: str, *, rest: bytes
+    ) -> tuple[bytes, bytes]:
         """Return head and rest of an event whose record names the further wraps of its data key.
 
         That is the first record of a data key, and one in 512 after it: too few to matter in bytes, and enough that a
@@ -100,9 +109,7 @@ class AuditEncryptor:
         """
         text = key.recipients or ""
         head = render_head(self._source, producer, key_uri=key.key_uri, wrapped_key=key.wrapped, recipients=text)
-        return head, with_feature(
-            draft.json_after_sequence, RECIPIENTS, recipients_digest(text), at=len(draft.id_and_time_json)
-        )
+        return head, with_feature(rest, RECIPIENTS, recipients_digest(text), at=len(draft.id_and_time_json))
 
     def _draw_ivs(self) -> list[bytes]:
         self._ivs = list(_IVS.unpack(os.urandom(_IVS.size)))
@@ -139,18 +146,3 @@ class NoSealer:
         del draft, producer, sequence
         message = "relay_only is set: this process relays what other processes have sealed, and logs nothing itself"
         raise LifecycleError(message)
-
-
-def sealer_of(
-    config: AuditConfig, keyring: DataKeyring | None, *, source: str
-) -> AuditEncryptor | ClearEncoder | NoSealer:
-    """Return what seals the events of a stream.
-
-    Args:
-        config: Says whether the process logs events itself.
-        keyring: The data keys of the stream; None where it encrypts nothing.
-        source: CloudEvents source of every event.
-    """
-    if config.relay_only:
-        return NoSealer()
-    return ClearEncoder(source=source) if keyring is None else AuditEncryptor(keyring, source=source)

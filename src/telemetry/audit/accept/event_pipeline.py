@@ -54,8 +54,12 @@ class EventPipeline(Protocol):
     ) -> SealedEvent:
         """Check an event and seal it for an outbox; arguments and errors as :meth:`AuditService.seal`."""
 
-    def request_row_key(self) -> Future[None]:
-        """Request a data key for :meth:`seal`; the future ends when there is one, or with the reason why not."""
+    def request_row_key(self, user_id: Any = None) -> Future[None]:
+        """Request the keys for :meth:`seal`; the future ends when they are there, or with the reason why not.
+
+        Args:
+            user_id: The subject of the event, where subjects have keys; None for the data key alone.
+        """
 
     def relay(self, data: bytes, level: int = ACCEPTED) -> Receipt:
         """Accept what :meth:`seal` returned, or have it wait; arguments and errors as :meth:`AuditService.relay`."""

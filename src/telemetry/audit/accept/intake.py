@@ -105,7 +105,7 @@ class Intake:
 
     @property
     def lacks_key(self) -> bool:
-        """Whether the first event that waits lacks a data key, not room."""
+        """Whether the first event that waits lacks a key, not room."""
         return bool(self._line) and self._line.lacks_key
 
     @property
@@ -139,7 +139,8 @@ class Intake:
         try:
             if self._closed is not None:
                 raise self._closed
-            if not self._line and self._fits(len(draft.json_after_sequence)):
+            line = self._line
+            if (not line or line.may_pass(draft)) and self._fits(len(draft.json_after_sequence)):
                 receipt = self._accept(draft, level)
                 if receipt is not None:
                     return receipt
@@ -160,12 +161,17 @@ class Intake:
         return receipt
 
     def request_key(self) -> None:
-        """Request a data key for the events that wait; the lock is not held."""
+        """Request a key for the events that wait; the lock is not held."""
         if self._stream.keys is not None:
             self._stream.keys.request(self)
 
+    def waiting_subjects(self) -> list[str]:
+        """Return the subjects of the events that wait, in their order."""
+        with self._lock:
+            return self._line.subjects
+
     def key_arrived(self) -> None:
-        """Accept the events that wait, now that there is a data key."""
+        """Accept the events that wait, now that there is a key."""
         with self._lock:
             self.accept_waiting(_ALL)
             needs_key = self.lacks_key
@@ -173,7 +179,7 @@ class Intake:
             self.request_key()
 
     def key_unavailable(self, error: TelemetryError) -> None:
-        """Refuse every event that waits: no data key can be fetched."""
+        """Refuse every event that waits: no key can be fetched."""
         with self._lock:
             refused = self._line.take_all()
         self._refuse(refused, error)
@@ -274,7 +280,7 @@ class Intake:
         notify(waited)
 
     def _accept(self, draft: EventDraft | RelayedEvent, level: int, receipt: Receipt | None = None) -> Receipt | None:
-        """Seal, number and queue an event; return None, and use no number, where there is no data key."""
+        """Seal, number and queue an event; return None, and use no number, where a key is missing."""
         stream = self._stream
         producer, sequence = stream.producer, stream.next_sequence
         record: SealedRecord | None

@@ -21,7 +21,10 @@ class Sealer(Protocol):
 
 
 class KeyWaiters(Protocol):
-    """Calls of ``log()`` that wait for a data key."""
+    """Calls of ``log()`` that wait for a key."""
+
+    def waiting_subjects(self) -> list[str]:
+        """Return the subjects of the events that wait, in their order; empty where events have none."""
 
     def key_arrived(self) -> None:
         """Accept them; called in the thread that fetched the key, or in the one that requested it."""
@@ -31,13 +34,13 @@ class KeyWaiters(Protocol):
 
 
 class KeySource(Protocol):
-    """Fetches data keys."""
+    """Fetches data keys, and keys of subjects."""
 
     def request(self, waiters: KeyWaiters) -> None:
-        """Fetch a data key without blocking, and notify ``waiters`` of the result."""
+        """Fetch a key without blocking, and notify ``waiters`` of the result."""
 
     def missing(self) -> EncryptionError:
-        """Return the error for an event that waited too long for a data key."""
+        """Return the error for an event that waited too long for a key."""
 
 
 class Signer(Protocol):

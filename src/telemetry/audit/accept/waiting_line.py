@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from typing import NamedTuple, Protocol
 
 from telemetry.audit.accept.draft.event_draft import EventDraft
 from telemetry.audit.accept.draft.relayed_event import RelayedEvent
+from telemetry.audit.accept.subject.draft import SubjectDraft
 from telemetry.audit.receipt import Receipt
 from telemetry.config import AuditConfig
 from telemetry.system.clock import Clock
@@ -88,6 +89,7 @@ class WaitingLine:
         self._events: deque[WaitingEvent] = deque()
         self._bytes = 0
         self._common = common
+        self._subjects: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._events)
@@ -117,6 +119,18 @@ class WaitingLine:
             return None
         return max(self._events[0].since + self.patience - self._clock(), 0.0)
 
+    @property
+    def subjects(self) -> list[str]:
+        """The subjects of the events that wait, each once, in their order."""
+        return list(self._subjects)
+
+    def may_pass(self, draft: EventDraft | RelayedEvent) -> bool:
+        """Return whether an event need not wait after the others: they lack keys, and none is of its subject.
+
+        So the events of a person stay in order, and one whose key is slow to come keeps nobody else waiting.
+        """
+        return self.lacks_key and type(draft) is SubjectDraft and draft.user_id not in self._subjects
+
     def has_room(self, draft: EventDraft | RelayedEvent) -> bool:
         """Return whether one more event may wait."""
         if self._common is not None and not self._common.fits(_size(draft)):
@@ -130,6 +144,8 @@ class WaitingLine:
         size = _size(draft)
         self._events.append(WaitingEvent(draft, receipt, self._clock()))
         self._bytes += size
+        if type(draft) is SubjectDraft:
+            self._subjects[draft.user_id] += 1
         if self._common is not None:
             self._common.take(size)
 
@@ -138,6 +154,8 @@ class WaitingLine:
         event = self._events.popleft()
         size = _size(event.draft)
         self._bytes -= size
+        if type(event.draft) is SubjectDraft:
+            self._forget_one(event.draft.user_id)
         if self._common is not None:
             self._common.give_back(1, size)
         return event
@@ -148,8 +166,14 @@ class WaitingLine:
         if self._common is not None:
             self._common.give_back(len(events), self._bytes)
         self._events.clear()
+        self._subjects.clear()
         self._bytes = 0
         return events
+
+    def _forget_one(self, user_id: str) -> None:
+        self._subjects[user_id] -= 1
+        if not self._subjects[user_id]:
+            del self._subjects[user_id]
 
 
 def _size(draft: EventDraft | RelayedEvent) -> int:

@@ -121,8 +121,9 @@ class LocalPipeline:
         draft = self._factory.draft(event_type, payload, user_id, fields, unfit)
         return self._outbox.sealer.seal(draft, may_block=may_block)
 
-    def request_row_key(self) -> Future[None]:
+    def request_row_key(self, user_id: Any = None) -> Future[None]:
         """Return a future that has ended: no key is needed."""
+        del user_id
         return self._outbox.sealer.request_key()
 
     def relay(self, data: bytes, level: int = ACCEPTED) -> Receipt:

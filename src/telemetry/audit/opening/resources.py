@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import logging
 from contextlib import ExitStack
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from telemetry.audit.accept.encryptor import sealer_of
 from telemetry.audit.accept.key_supply import KeySupply
-from telemetry.audit.accept.stream import Sealer
+from telemetry.audit.accept.sealers import Sealing, sealing_of
+from telemetry.audit.accept.subject.sealing import ServiceSubjects
 from telemetry.audit.send.checkpoints.checkpoint_signer import CheckpointSigner
 from telemetry.config import StorageConfig, TelemetryConfig
 from telemetry.encryption.storage_keys import StorageKeys, storage_keys_of
 from telemetry.exceptions import ConfigurationError, Problem, StorageError
 from telemetry.format.value.message import context_of, source_of
 from telemetry.storage import StorageProvider, StorageProviderFactory
+
+if TYPE_CHECKING:
+    from telemetry.encryption.subjects.keyring import SubjectKeyring
 
 logger = logging.getLogger("telemetry.audit")
 
@@ -55,9 +58,24 @@ class Resources:
             keys.check()
         return keys
 
-    def sealer(self, keys: KeySupply | None) -> Sealer:
+    def open_subjects(self, keys: KeySupply | None) -> SubjectKeyring | None:
+        """Return the keys of subjects; None where events have none."""
+        if keys is None or self._audit.subject_keys is None:
+            return None
+        # A service whose subjects have no keys does not load this.
+        from telemetry.encryption.subjects.keyring import subject_keyring_of  # noqa: PLC0415
+
+        subjects = subject_keyring_of(self._config, keys.provider)
+        if subjects is not None:
+            self.opened.callback(_close, subjects)
+            if self._check:
+                subjects.require(self.source)
+        return subjects
+
+    def sealing(self, keys: KeySupply | None, subjects: ServiceSubjects | None = None) -> Sealing:
         """Return what seals the process's own events."""
-        return sealer_of(self._audit, keys.keyring if keys is not None else None, source=self.source)
+        own = subjects.of(self.source) if subjects is not None else None
+        return sealing_of(self._audit, keys, source=self.source, subjects=own)
 
     def open_store(self) -> StorageProvider | None:
         """Return the fallback store; None where there is none."""

@@ -11,6 +11,7 @@ from telemetry.audit.accept.key_supply import KeySupply
 from telemetry.audit.accept.seal_times import SealTimes
 from telemetry.audit.accept.share import SharedLine, WaitingRoom
 from telemetry.audit.accept.stream import ProducerStream
+from telemetry.audit.accept.subject.sealing import ServiceSubjects
 from telemetry.audit.accept.waiting_line import waiting_line_of
 from telemetry.audit.accept.waiting_timer import WaitingTimer
 from telemetry.audit.ledger import Ledger
@@ -42,6 +43,7 @@ class SharedStreaming:
         keys: The key service; None where events are not encrypted.
         signer: The signing key; None where nothing is signed.
         catalog: The declared types, if there is a catalogue.
+        subjects: The keys of subjects; None where events have none.
 
     Attributes:
         room: Room of accepted events.
@@ -58,11 +60,13 @@ class SharedStreaming:
         keys: KeySupply | None,
         signer: CheckpointSigner | None,
         catalog: AuditCatalog | None,
+        subjects: ServiceSubjects | None = None,
     ) -> None:
         audit = config.audit_config
         self._config = config
         self._shared = shared
         self._keys = keys
+        self._subjects = subjects
         self._signer = signer
         self._catalog = catalog
         self._lock = lock
@@ -106,6 +110,7 @@ class SharedStreaming:
             timer=self._timer,
             times=self.times,
             keys=self._keys,
+            subjects=self._subjects,
             signer=self._signer,
             spool=spooling.spool,
             segments=spooling.segments,

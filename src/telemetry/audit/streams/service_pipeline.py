@@ -78,8 +78,9 @@ class ServicePipeline:
         del event_type, payload, user_id, fields, unfit, may_block
         _refuse_rows()
 
-    def request_row_key(self) -> Future[None]:
+    def request_row_key(self, user_id: Any = None) -> Future[None]:
         """Raise an ``EventError``."""
+        del user_id
         _refuse_rows()
 
     def relay(self, data: bytes, level: int = ACCEPTED) -> Receipt:

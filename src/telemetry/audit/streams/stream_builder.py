@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from telemetry.audit.accept.draft.choice import factory_of
-from telemetry.audit.accept.encryptor import sealer_of
 from telemetry.audit.accept.intake import Intake, Refusals
 from telemetry.audit.accept.key_supply import KeySupply
 from telemetry.audit.accept.seal_times import SealTimes
+from telemetry.audit.accept.sealers import sealing_of
 from telemetry.audit.accept.share import SharedLine, WaitingRoom
 from telemetry.audit.accept.stream import ProducerStream
+from telemetry.audit.accept.subject.sealing import ServiceSubjects
 from telemetry.audit.accept.waiting_line import waiting_line_of
 from telemetry.audit.accept.waiting_timer import WaitingTimer
 from telemetry.audit.send.checkpoints.checkpoint_signer import CheckpointSigner
@@ -46,6 +47,7 @@ class CommonParts:
         signer: The signing key; None where nothing is signed.
         spool: The spool; None where there is none.
         segments: Creates its segments.
+        subjects: The keys of subjects; None where events have none.
     """
 
     lock: threading.Lock
@@ -59,6 +61,7 @@ class CommonParts:
     signer: CheckpointSigner | None
     spool: Spool | None = None
     segments: Segments | None = None
+    subjects: ServiceSubjects | None = None
 
 
 class StreamBuilder:
@@ -83,8 +86,9 @@ class StreamBuilder:
         source = source_of(config.environment, service_name)
         keys = common.keys.for_stream(context_of(source)) if common.keys is not None else None
         signer = StreamSigner(common.signer, source=source) if common.signer is not None else None
-        sealer = sealer_of(audit, keys.keyring if keys is not None else None, source=source)
-        stream = ProducerStream(sealer, keys=keys, signer=signer)
+        subjects = common.subjects.of(source) if common.subjects is not None else None
+        sealer, fetcher = sealing_of(audit, keys, source=source, subjects=subjects)
+        stream = ProducerStream(sealer, keys=fetcher, signer=signer)
         share = common.room.add_share(stream.producer)
         lane = common.batcher.lane(stream.producer)
         spooled = None

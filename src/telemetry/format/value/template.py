@@ -92,6 +92,10 @@ class EventTemplate:
         """Return the Kafka key of a user's events, where it is not derived by HMAC."""
         return (user_id + self._key_end).encode()
 
+    def user_of(self, key: bytes) -> str:
+        """Return the user id in a Kafka key from :meth:`key_of`."""
+        return key.decode()[: -len(self._key_end)]
+
     def clear_tail(self, clear_type: bytes, traceparent: str | None, projected: Mapping[str, Any]) -> bytes:
         """Return the clear tail of an event.
 

@@ -19,6 +19,7 @@ from telemetry.format.value.fast_open import KeyHashes, KnownHeadDecoder
 from telemetry.format.value.message import SEQUENCE, Message, parse
 from telemetry.format.value.open_record import open_clear_record, open_record
 from telemetry.format.value.recipients import ATTRIBUTE
+from telemetry.format.value.subject.content import SubjectFinder
 from telemetry.reader.entry import (
     CheckpointEntry,
     DamagedRecord,
@@ -48,9 +49,17 @@ class RecordOpener:
     Args:
         provider: Unwraps data keys; None leaves events sealed.
         budget: Bounds what forged wrapped keys cost.
+        subjects: Finds the keys of subjects; None where no store of them is configured.
     """
 
-    def __init__(self, provider: EncryptionProvider | None, *, budget: UnwrapBudget | None = None) -> None:
+    def __init__(
+        self,
+        provider: EncryptionProvider | None,
+        *,
+        budget: UnwrapBudget | None = None,
+        subjects: SubjectFinder | None = None,
+    ) -> None:
+        self._subjects = subjects
         self._budget = budget or UnwrapBudget()
         self._keys = DataKeys(provider, budget=self._budget) if provider is not None else None
         self._heads: AgedCache[bytes, _KnownHead] = AgedCache(_HEADS_BYTES)
@@ -174,12 +183,24 @@ class RecordOpener:
     def _open_fully(self, raw: RawRecord, message: Message, keys: DataKeys, *, waited: bool) -> AuditEvent:
         value = raw.value or b""
         data_key, way = keys.find(message, waited=waited)
-        event = open_record(value, key=raw.kafka_key, message=message, cipher=data_key.cipher, kid=data_key.kid)
+        event = open_record(
+            value,
+            key=raw.kafka_key,
+            message=message,
+            cipher=data_key.cipher,
+            kid=data_key.kid,
+            subjects=self._subjects,
+        )
         keys.opened(event.producer)
         # Only now is it certain that head and data key belong together.
         head = value[: value.find(SEQUENCE)]
         decoder = KnownHeadDecoder(
-            value, message, cipher=data_key.cipher, kid=data_key.kid, key_hashes=self._key_hashes
+            value,
+            message,
+            cipher=data_key.cipher,
+            kid=data_key.kid,
+            key_hashes=self._key_hashes,
+            subjects=self._subjects,
         )
         self._heads.put(head, _KnownHead(decoder, way, weight=_HEAD_WEIGHT + _HEAD_COPIES * len(head)))
         return event

@@ -8,6 +8,7 @@ from itertools import islice
 
 from telemetry.encryption import EncryptionProvider
 from telemetry.format.value.disclosure import Disclosure
+from telemetry.format.value.subject.content import SubjectFinder
 from telemetry.reader.entry import Entry, OpenedEvent, Proven, SourceRecord
 from telemetry.reader.open.opener import RecordOpener
 from telemetry.reader.open.patient import PATIENCE_SECONDS, PatientOpener
@@ -32,6 +33,7 @@ class TrailReader:
         rules: What else is shown; by default everything but copies and repeats.
         patience: Seconds after the end of the source in which records are still opened that had to wait because too many
             forged ones came before; the rest is yielded as not opened.
+        subjects: Finds the keys of subjects; None where no store of them is configured.
     """
 
     def __init__(
@@ -42,9 +44,10 @@ class TrailReader:
         duplicates: bool = False,
         rules: ReadingRules | None = None,
         patience: float = PATIENCE_SECONDS,
+        subjects: SubjectFinder | None = None,
     ) -> None:
         self._source = source
-        self._opener = RecordOpener(provider)
+        self._opener = RecordOpener(provider, subjects=subjects)
         self._opening = PatientOpener(self._opener, seconds=patience)
         rules = rules or ReadingRules(duplicates=duplicates)
         self._is_confirmed = bool(getattr(source, "is_confirmed", False))

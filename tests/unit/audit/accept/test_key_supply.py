@@ -23,6 +23,9 @@ class Waiters:
         self.arrived = 0
         self.errors: list[TelemetryError] = []
 
+    def waiting_subjects(self) -> list[str]:
+        return []
+
     def key_arrived(self) -> None:
         self.arrived += 1
 

@@ -150,7 +150,7 @@ def _fail(_part: object) -> None:
 def test_relay_opens_no_key_and_seals_nothing(bench: Bench) -> None:
     resources = bench.resources(relay_only=True)
     keys = resources.open_keys()
-    sealer = resources.sealer(keys)
+    sealer = resources.sealing(keys).sealer
 
     assert keys is None
     assert bench.keys.faults.calls == []
@@ -162,7 +162,7 @@ def test_events_are_sealed_whenever_there_are_keys(bench: Bench) -> None:
     resources = bench.resources()
 
     with resources.opened:
-        record = resources.sealer(resources.open_keys()).seal(_draft(), "producer", 0)
+        record = resources.sealing(resources.open_keys()).sealer.seal(_draft(), "producer", 0)
 
     assert record is not None
     assert b"4111-secret" not in record.value
@@ -176,7 +176,7 @@ def test_clear_events_are_announced(bench: Bench, caplog: pytest.LogCaptureFixtu
 
     assert keys is None
     assert "encryption is off" in caplog.text
-    record = resources.sealer(keys).seal(_draft(), "producer", 0)
+    record = resources.sealing(keys).sealer.seal(_draft(), "producer", 0)
     assert record is not None
     assert b"4111-secret" in record.value
 

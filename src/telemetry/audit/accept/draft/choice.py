@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from telemetry.audit.accept.draft.factory import EventFactory
 from telemetry.audit.accept.draft.scrubbing import Scrubbing
 from telemetry.config import AuditConfig, TelemetryConfig
-from telemetry.format.value.features import DISCLOSABLE, HIDDEN_TYPE
+from telemetry.format.value.features import DISCLOSABLE, HIDDEN_TYPE, SUBJECT
 
 if TYPE_CHECKING:
     from telemetry.catalog.catalog import AuditCatalog
@@ -56,5 +56,9 @@ def factory_of(
 
 def _features_of(audit: AuditConfig, *, is_sealed: bool) -> frozenset[str]:
     """Return the features that every event uses."""
-    uses = {HIDDEN_TYPE: audit.hide_event_type, DISCLOSABLE: audit.disclosable and is_sealed}
+    uses = {
+        HIDDEN_TYPE: audit.hide_event_type,
+        DISCLOSABLE: audit.disclosable and is_sealed,
+        SUBJECT: audit.subject_keys is not None and is_sealed,
+    }
     return frozenset(feature for feature, is_used in uses.items() if is_used)

@@ -13,12 +13,13 @@ from telemetry.audit.accept.draft.adjusted import is_fit
 from telemetry.audit.accept.draft.adjuster import MAX_USER_ID, Adjuster, Unfit
 from telemetry.audit.accept.draft.event_draft import EventDraft
 from telemetry.audit.accept.draft.fields import OwnEventType, checked_event_type, require_unreserved
-from telemetry.audit.accept.draft.full_event import FullEvents, LogCall
+from telemetry.audit.accept.draft.full_event import FullEvents, LogCall, user_text
 from telemetry.audit.accept.draft.json_exact import encode_exact
 from telemetry.audit.accept.draft.scrubbing import Scrubbing
 from telemetry.audit.accept.draft.stamps import Stamps
 from telemetry.context import FROM_CONTEXT, context_values
 from telemetry.exceptions import EventError
+from telemetry.format.value.features import SUBJECT
 from telemetry.format.value.template import EventTemplate, TypeSlices
 
 _REMEMBERED_TYPES = 1_024
@@ -40,7 +41,7 @@ class EventFactory:
         max_event_bytes: Limit of the event as JSON.
         hmac_secret: Set for ``key_mode="hmac"``.
         clear_fields: Event fields to project outside the sealed part.
-        features: Features that every event uses.
+        features: Features that every event uses; ``subject`` alone is not in the library's own events.
         scrubbing: Scrubs events; None scrubs those of calls that ask for it.
         wall_clock: Nanoseconds since the epoch.
         remembered_users: Users that are remembered as they are written, 256 bytes each.
@@ -65,7 +66,7 @@ class EventFactory:
             service_name=service_name,
             environment=environment,
             version=version,
-            features=features,
+            features=frozenset(features) - {SUBJECT},
         )
         self._max_length = max_event_bytes + len(b",")  # what is measured begins with a comma
         self._stamps = Stamps(wall_clock)
@@ -76,9 +77,11 @@ class EventFactory:
             hmac_secret=hmac_secret,
             clear_fields=clear_fields,
             scrubbing=scrubbing or Scrubbing(),
+            has_subjects=SUBJECT in features,
         )
+        self._has_subjects = SUBJECT in features
         is_scrubbed = scrubbing is not None and scrubbing.by_default
-        self._always_full = hmac_secret is not None or bool(clear_fields) or is_scrubbed
+        self._always_full = hmac_secret is not None or bool(clear_fields) or is_scrubbed or SUBJECT in features
         self._types: dict[str, TypeSlices] = {}
         self._users: dict[str, tuple[bytes, bytes]] = {}
 
@@ -124,6 +127,18 @@ class EventFactory:
         checked_type = event_type if slices is not None else checked_event_type(event_type)
         call = LogCall(checked_type, payload, user_id, user, fields, context, unfit, caller, catalog)
         return self._full.draft(call, self._stamps)
+
+    def subject_of(self, user_id: Any) -> str | None:
+        """Return the subject of an event with this user, as :meth:`draft` writes it; None where subjects have no keys.
+
+        Args:
+            user_id: As for :meth:`draft`.
+        """
+        if not self._has_subjects:
+            return None
+        if user_id is FROM_CONTEXT:
+            user_id = context_values().get("user_id", FROM_CONTEXT)
+        return None if user_id is FROM_CONTEXT else user_text(user_id)
 
     def _plain_draft(
         self, payload: Any, user: tuple[bytes, bytes], sealed_type: bytes, clear_tail: bytes, end: bytes

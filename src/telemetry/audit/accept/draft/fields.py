@@ -39,7 +39,7 @@ NAMED = frozenset(
 
 _ADJUSTABLE = frozenset((*TEXTS, "payload", "metadata", "changes", "targets", "user_id"))
 _NO_MEMBERS = (None,) * 9
-_RESERVED = "telemetry."
+RESERVED = "telemetry."
 """Begin of the types by which the trail says who read it, and when logging began, stopped or was diverted."""
 _CLOSE = 0.8
 _MAX_SEEN_NAMES = 1_024
@@ -101,8 +101,8 @@ def require_unreserved(event_type: str) -> None:
     Raises:
         EventError: It begins with ``telemetry.``, in any case of letters.
     """
-    if event_type.lower().startswith(_RESERVED):
-        message = f"event_type begins with {_RESERVED!r}, as the library's own events do; choose another name"
+    if event_type.lower().startswith(RESERVED):
+        message = f"event_type begins with {RESERVED!r}, as the library's own events do; choose another name"
         raise EventError(message)
 
 

@@ -12,12 +12,14 @@ from opentelemetry import trace
 
 from telemetry.audit.accept.draft.adjuster import MAX_USER_ID, Adjuster, Unfit
 from telemetry.audit.accept.draft.event_draft import EventDraft
-from telemetry.audit.accept.draft.fields import OptionalFields, checked_fields, dedup_of, shorten
+from telemetry.audit.accept.draft.fields import RESERVED, OptionalFields, checked_fields, dedup_of, shorten
 from telemetry.audit.accept.draft.json_exact import encode_exact
 from telemetry.audit.accept.draft.readable import cut_json
 from telemetry.audit.accept.draft.scrubbing import Scrubbing
 from telemetry.audit.accept.draft.stamps import Stamps
+from telemetry.audit.accept.subject.draft import Slices, SubjectDraft, content_after, take_open_fields
 from telemetry.exceptions import EventTooLargeError
+from telemetry.format.value.features import SUBJECT
 from telemetry.format.value.message import CLEAR_ATTRIBUTES
 from telemetry.format.value.template import EventTemplate, TypeSlices
 
@@ -74,6 +76,7 @@ class FullEvents:
         hmac_secret: Set for ``key_mode="hmac"``.
         clear_fields: Event fields to project outside the sealed part.
         scrubbing: Scrubs the events of which it is asked.
+        has_subjects: Whether the content of events is sealed under a key of their subject.
     """
 
     def __init__(
@@ -85,7 +88,9 @@ class FullEvents:
         hmac_secret: bytes | None,
         clear_fields: tuple[str, ...],
         scrubbing: Scrubbing,
+        has_subjects: bool = False,
     ) -> None:
+        self._has_subjects = has_subjects
         self._template = template
         self._constants = constants
         self._max_length = max_length
@@ -148,6 +153,8 @@ class FullEvents:
         if adjuster.adjusted:
             fields.adjusted = sorted(adjuster.adjusted)
         # 2. What depends on the service and on the moment.
+        if self._has_subjects and not call.event_type.startswith(RESERVED):
+            return self._with_subject(call, payload, fields, stamps, user=(sealed_user, key))
         if self._hmac_secret is not None:
             key = _hidden_key(key, self._hmac_secret, fields)
         traceparent = _correlate(trace.get_current_span(), fields)
@@ -159,6 +166,29 @@ class FullEvents:
         after_sequence = b"".join((id_and_time, sealed_type, sealed_user, template.before_payload, payload, end))
         tail = template.clear_tail(clear_type, traceparent, clear)
         return EventDraft(event_id, key, after_sequence, id_and_time, tail, template.is_disclosable)
+
+    def _with_subject(
+        self, call: LogCall, payload: bytes, fields: OptionalFields, stamps: Stamps, *, user: tuple[bytes, bytes]
+    ) -> SubjectDraft:
+        """Return an event whose content is sealed under the key of its subject, the user."""
+        template, (sealed_user, key) = self._template, user
+        traceparent = _correlate(trace.get_current_span(), fields)
+        clear = self._projected(sealed_user, fields) if self._clear else _NO_CLEAR_FIELDS
+        sealed_type, clear_type, _ = self._slices_of(call.event_type, (*fields.features(), SUBJECT))
+        event_id, id_and_time = stamps.next()
+        beside = Slices(sealed_type, template.before_payload, template.end).beside(
+            id_and_time, take_open_fields(fields)
+        )
+        return SubjectDraft(
+            event_id,
+            key,
+            content_after(beside, sealed_user, payload, fields),
+            id_and_time,
+            template.clear_tail(clear_type, traceparent, clear),
+            template.is_disclosable,
+            user_id=template.user_of(key),
+            content_at=len(beside),
+        )
 
     def _is_scrubbed(self, call: LogCall) -> bool:
         # The usual call says nothing of it.
@@ -172,14 +202,12 @@ class FullEvents:
 
     def _user(self, call: LogCall, fields: OptionalFields, adjuster: Adjuster) -> tuple[bytes, bytes]:
         """Return the JSON and the Kafka key of the user."""
+        # With its full length always: the events of one user have one Kafka key.
+        of_user = Adjuster(unfit=call.unfit)
+        user = user_text(call.user_id, of_user)
         if call.user_id is None:
             fields.actor_type = fields.actor_type or ANONYMOUS
-            user = ANONYMOUS
-        else:
-            # With its full length always: the events of one user have one Kafka key.
-            of_user = Adjuster(unfit=call.unfit)
-            user = of_user.text("user_id", call.user_id, MAX_USER_ID)
-            adjuster.adjusted |= of_user.adjusted
+        adjuster.adjusted |= of_user.adjusted
         return self._template.of_user(user), self._template.key_of(user)
 
     def _add_dedup(self, call: LogCall, fields: OptionalFields, adjuster: Adjuster, content: bytes) -> None:
@@ -209,6 +237,21 @@ class FullEvents:
             if len(self._slices) < _MAX_SLICES:
                 self._slices[event_type, features] = slices
         return slices
+
+
+def user_text(user_id: Any, adjuster: Adjuster | None = None) -> str:
+    """Return the user id of an event as it is written.
+
+    Args:
+        user_id: As for ``log()``; None if nobody is known.
+        adjuster: Makes it fit.
+
+    Raises:
+        EventError: It has no plain text form.
+    """
+    if user_id is None:
+        return ANONYMOUS
+    return (adjuster or Adjuster()).text("user_id", user_id, MAX_USER_ID)
 
 
 def _hidden_key(key: bytes, secret: bytes, fields: OptionalFields) -> bytes:

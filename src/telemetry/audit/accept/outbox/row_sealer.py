@@ -36,12 +36,22 @@ class RowSealer(Protocol):
             LifecycleError: This process seals nothing.
         """
 
-    def request_key(self) -> Future[None]:
-        """Request a data key; the future ends when :meth:`seal` need not wait for one, or with the reason why not."""
+    def request_key(self, user_id: str | None = None) -> Future[None]:
+        """Request a data key, and the key of a subject where subjects have keys.
+
+        The future ends when :meth:`seal` need not wait for them, or with the reason why not.
+        """
 
 
-class _Prepared(NamedTuple):
-    """What is the same in all rows of one data key."""
+class Prepared(NamedTuple):
+    """What is the same in all rows of one data key.
+
+    Attributes:
+        kid: Commitment to the data key.
+        head: Head of the value.
+        protected: JWE header.
+        recipients: Further wraps of the data key.
+    """
 
     kid: str
     head: bytes
@@ -64,30 +74,52 @@ class KeyedRowSealer:
         self._patience = patience
         # The keyring counts the uses of a key under its caller's lock.
         self._lock = threading.Lock()
-        self._prepared = _Prepared("", b"", b"", None)
+        self._prepared = Prepared("", b"", b"", None)
 
     def seal(self, draft: EventDraft, *, may_block: bool) -> SealedEvent:
         """See :class:`RowSealer`."""
-        at = len(draft.id_and_time_json)
-        rest = with_feature(draft.json_after_sequence, RELAYED, at=at)
-        key = self._take(len(rest)) or self._wait(len(rest), may_block=may_block)
+        text = draft.json_after_sequence
+        key = self._key_for(len(text), may_block=may_block)
         prepared = self._prepared_for(key)
+        plaintext = self._begun(draft, text, prepared)
+        return self._row(draft, key, prepared, plaintext, kafka_key=draft.key)
+
+    def request_key(self, user_id: str | None = None) -> Future[None]:
+        """See :class:`RowSealer`."""
+        del user_id
+        return self._keyring.request()
+
+    def _begun(self, draft: EventDraft, text: bytes, prepared: Prepared) -> bytes:
+        """Return the beginning of a plaintext, or all of it: with what a row has that an event with a place has not.
+
+        Args:
+            draft: The event.
+            text: Its JSON, from the comma before the id to any end.
+            prepared: What all rows of the data key have.
+        """
+        at = len(draft.id_and_time_json)
+        text = with_feature(text, RELAYED, at=at)
         if prepared.recipients is not None:
             # In every row: the one in 512 that named them might be rolled back.
-            rest = with_feature(rest, RECIPIENTS, recipients_digest(prepared.recipients), at=at)
-        tail = draft.id_and_time_json + draft.clear_tail
+            text = with_feature(text, RECIPIENTS, recipients_digest(prepared.recipients), at=at)
         if draft.is_disclosable:
-            rest = salt_member(os.urandom(SALT_BYTES)) + rest
-        plaintext = jwe.filled(b"{" + rest[1:])
+            text = salt_member(os.urandom(SALT_BYTES)) + text
+        return b"{" + text[1:]
+
+    def _row(
+        self, draft: EventDraft, key: ActiveKey, prepared: Prepared, plaintext: bytes, *, kafka_key: bytes
+    ) -> SealedEvent:
+        plaintext = jwe.filled(plaintext)
+        tail = draft.id_and_time_json + draft.clear_tail
         if draft.is_disclosable:
             tail = committed(tail, plaintext)
         # 96 random bits for each row, each used once (NIST SP 800-38D 8.2.2); the keyring bounds the uses of a key.
         data = jwe.seal(key.cipher, protected=prepared.protected, iv=os.urandom(jwe.IV_BYTES), plaintext=plaintext)
-        return _row(draft, prepared.head, data, tail=tail, sealed=True)
+        return _row(draft.id, prepared.head, data, tail=tail, sealed=True, key=kafka_key)
 
-    def request_key(self) -> Future[None]:
-        """See :class:`RowSealer`."""
-        return self._keyring.request()
+    def _key_for(self, size: int, *, may_block: bool) -> ActiveKey:
+        """Return a data key for so many bytes; errors as :meth:`seal`."""
+        return self._take(size) or self._wait(size, may_block=may_block)
 
     def _take(self, size: int) -> ActiveKey | None:
         with self._lock:
@@ -120,13 +152,13 @@ class KeyedRowSealer:
             "no data key: the key service did not answer within data_key_wait_ms; the event was not sealed"
         )
 
-    def _prepared_for(self, key: ActiveKey) -> _Prepared:
+    def _prepared_for(self, key: ActiveKey) -> Prepared:
         prepared = self._prepared
         if prepared.kid != key.kid:
             head = head_without_place(
                 self._source, key_uri=key.key_uri, wrapped_key=key.wrapped, recipients=key.recipients
             )
-            prepared = self._prepared = _Prepared(key.kid, head, jwe.protected_header(key.kid), key.recipients)
+            prepared = self._prepared = Prepared(key.kid, head, jwe.protected_header(key.kid), key.recipients)
         return prepared
 
 
@@ -145,10 +177,11 @@ class ClearRowSealer:
         del may_block
         rest = with_feature(draft.json_after_sequence, RELAYED, at=len(draft.id_and_time_json))
         tail = draft.id_and_time_json + draft.clear_tail
-        return _row(draft, self._head, b"{" + rest[1:], tail=tail, sealed=False)
+        return _row(draft.id, self._head, b"{" + rest[1:], tail=tail, sealed=False, key=draft.key)
 
-    def request_key(self) -> Future[None]:
+    def request_key(self, user_id: str | None = None) -> Future[None]:
         """Return a future that has ended: no key is needed."""
+        del user_id
         ready: Future[None] = Future()
         ready.set_result(None)
         return ready
@@ -162,8 +195,9 @@ class NoRowSealer:
         del draft, may_block
         raise _relays_only()
 
-    def request_key(self) -> Future[None]:
+    def request_key(self, user_id: str | None = None) -> Future[None]:
         """Return a future that has failed."""
+        del user_id
         refused: Future[None] = Future()
         refused.set_exception(_relays_only())
         return refused
@@ -173,8 +207,6 @@ def _relays_only() -> LifecycleError:
     return LifecycleError("relay_only is set: this process relays what other processes have sealed, and seals nothing")
 
 
-def _row(draft: EventDraft, head: bytes, data: bytes, *, tail: bytes, sealed: bool) -> SealedEvent:
-    key = draft.key
-    return SealedEvent(
-        draft.id, render_row(key, head=head, hashed=key_hash(key), tail=tail, data=data, sealed=sealed), key
-    )
+def _row(event_id: str, head: bytes, data: bytes, *, tail: bytes, sealed: bool, key: bytes) -> SealedEvent:
+    row = render_row(key, head=head, hashed=key_hash(key), tail=tail, data=data, sealed=sealed)
+    return SealedEvent(event_id, row, key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, BinaryIO
 
@@ -125,6 +125,7 @@ def _opener(config: TelemetryConfig | None) -> Iterator[RecordOpener | None]:
     """Yield what opens records again; None leaves them sealed."""
     from telemetry.encryption import EncryptionProviderFactory
     from telemetry.reader.open.opener import RecordOpener
+    from telemetry.reader.open.subjects import subjects_of
 
     if config is None:
         yield None
@@ -132,8 +133,12 @@ def _opener(config: TelemetryConfig | None) -> Iterator[RecordOpener | None]:
     encryption = config.audit_config.encryption_config
     if encryption is None:
         raise ConfigurationError(Problem("encryption_config", "is missing", "name the key that opens the records"))
-    with closing(EncryptionProviderFactory.create(encryption)) as provider, closing(RecordOpener(provider)) as opener:
-        yield opener
+    with ExitStack() as stack:
+        provider = stack.enter_context(closing(EncryptionProviderFactory.create(encryption)))
+        subjects = subjects_of(config, provider)
+        if subjects is not None:
+            stack.enter_context(subjects)
+        yield stack.enter_context(closing(RecordOpener(provider, subjects=subjects)))
 
 
 def _show(report: PackReport) -> None:

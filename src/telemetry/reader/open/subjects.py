@@ -1,0 +1,94 @@
+"""Finds the keys of subjects for a reader, and tells one that was destroyed from one that was never there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Protocol, Self
+
+from telemetry.exceptions import SubjectKeyMissingError
+from telemetry.format.value.subject.subject_key import SubjectKey
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from telemetry.config import TelemetryConfig
+    from telemetry.encryption import EncryptionProvider
+
+
+class Forgotten(Protocol):
+    """What the store keeps of a subject that was forgotten."""
+
+    @property
+    def forgotten_ms(self) -> int:
+        """When its key was destroyed."""
+
+
+class StoredSubjects(Protocol):
+    """The store of the keys of subjects, as a reader sees it."""
+
+    def open(self, key_ids: Iterable[str]) -> dict[str, SubjectKey | Forgotten | object]:
+        """Return the key of each id, or what is known of it.
+
+        Raises:
+            KeyServiceError: The store or the key service is not available.
+        """
+
+    def close(self) -> None:
+        """Forget the keys."""
+
+
+class KnownSubjects:
+    """The keys of the subjects in a trail; a ``SubjectFinder`` of the format.
+
+    Args:
+        store: Has them.
+    """
+
+    def __init__(self, store: StoredSubjects) -> None:
+        self._store = store
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def key_of(self, key_id: str) -> SubjectKey | None:
+        """Return a key; None if it was destroyed, because the subject was forgotten.
+
+        Raises:
+            SubjectKeyMissingError: The store has never had it.
+            KeyServiceError: The store or the key service is not available.
+        """
+        found = self._store.open([key_id])[key_id]
+        if isinstance(found, SubjectKey):
+            return found
+        if getattr(found, "forgotten_ms", None) is not None:
+            return None
+        message = (
+            f"the store of subject keys has never had the key {key_id}: name the store in which the service keeps its keys "
+            "(audit_config.subject_keys), or restore it; the event was not forgotten"
+        )
+        raise SubjectKeyMissingError(message)
+
+    def close(self) -> None:
+        """Forget the keys."""
+        self._store.close()
+
+
+def subjects_of(config: TelemetryConfig, provider: EncryptionProvider | None) -> KnownSubjects | None:
+    """Return the keys of the subjects of a trail; None where the configuration names no store, or nothing is opened.
+
+    Args:
+        config: The configuration of the service, or of a reader.
+        provider: Unwraps the keys that the store has.
+    """
+    if provider is None or config.audit_config.subject_keys is None:
+        return None
+    # A trail without such keys does not load this.
+    from telemetry.encryption.subjects.opening import subject_keys_of  # noqa: PLC0415
+
+    store = subject_keys_of(config, provider)
+    return KnownSubjects(store) if store is not None else None
