@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import ExitStack, aclosing
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from telemetry.audit.receipt import Receipt
 from telemetry.config import AuditConfig, TelemetryConfig
@@ -24,6 +24,13 @@ from telemetry.reader.sources.source import ClosableSource, LocatableSource, Sou
 from telemetry.reader.trust import TrustPolicy, load_trust_file
 from telemetry.trail.last_events import MARGIN, EntryObserver, LastEvents, NoObserver
 from telemetry.trail.read_event import Access, record_access
+
+
+class _Keys(NamedTuple):
+    """What opens the events; nothing where they stay sealed."""
+
+    service: EncryptionProvider | None = None
+    subjects: KnownSubjects | None = None
 
 
 class Trail:
@@ -56,8 +63,7 @@ class Trail:
         self._rules = rules
         self._closing = ExitStack()
         self._reader: TrailReader | None = None
-        self._key_service: EncryptionProvider | None = None
-        self._subjects: KnownSubjects | None = None
+        self._keys = _Keys()
         self.filtered = 0
         self.is_whole = True
         self.access: Receipt | None = None
@@ -241,17 +247,17 @@ class Trail:
         if not self._sealed:
             self.record_read()
         # 3.
-        self._key_service = provider
-        self._subjects = subjects_of(self._config, provider)
-        if self._subjects is not None:
-            self._closing.callback(self._subjects.close)
+        subjects = subjects_of(self._config, provider)
+        if subjects is not None:
+            self._closing.callback(subjects.close)
+        self._keys = _Keys(provider, subjects)
         self._begin(self._sources)
 
     def _begin(self, sources: Sequence[Source]) -> None:
         """Read from the beginning of some sources; nothing is known of what was read before."""
         self.filtered = 0
         self._reader = TrailReader(
-            JoinedSource(sources), provider=self._key_service, rules=self._rules, subjects=self._subjects
+            JoinedSource(sources), provider=self._keys.service, rules=self._rules, subjects=self._keys.subjects
         )
         self._closing.callback(self._reader.close)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol, Self
 
 from telemetry.exceptions import SubjectKeyMissingError
@@ -15,19 +15,11 @@ if TYPE_CHECKING:
     from telemetry.encryption import EncryptionProvider
 
 
-class Forgotten(Protocol):
-    """What the store keeps of a subject that was forgotten."""
-
-    @property
-    def forgotten_ms(self) -> int:
-        """When its key was destroyed."""
-
-
 class StoredSubjects(Protocol):
     """The store of the keys of subjects, as a reader sees it."""
 
-    def open(self, key_ids: Iterable[str]) -> dict[str, SubjectKey | Forgotten | object]:
-        """Return the key of each id, or what is known of it.
+    def open(self, key_ids: Iterable[str]) -> Mapping[str, object]:
+        """Return for each id the key, or a ``ForgottenSubject``, or an ``UnknownSubject``.
 
         Raises:
             KeyServiceError: The store or the key service is not available.
@@ -65,11 +57,15 @@ class KnownSubjects:
         found = self._store.open([key_id])[key_id]
         if isinstance(found, SubjectKey):
             return found
-        if getattr(found, "forgotten_ms", None) is not None:
+        # A trail without such keys does not load this.
+        from telemetry.encryption.subjects.opening import ForgottenSubject  # noqa: PLC0415
+
+        if isinstance(found, ForgottenSubject):
             return None
+        reason = getattr(found, "reason", "") or "it has never had such a key"
         message = (
-            f"the store of subject keys has never had the key {key_id}: name the store in which the service keeps its keys "
-            "(audit_config.subject_keys), or restore it; the event was not forgotten"
+            f"the subject store does not give the key {key_id}: {reason}; name the store in which the service keeps its keys "
+            "(audit_config.subject_keys), or restore it: the event was not forgotten"
         )
         raise SubjectKeyMissingError(message)
 

@@ -42,3 +42,20 @@ def test_fitting_configuration_is_accepted() -> None:
 
 def test_configuration_without_subject_keys_stays_free() -> None:
     assert _config(key_mode="clear", subject_keys=None).subject_keys is None
+
+
+@pytest.mark.parametrize("name", ["user_id", "session_id", "ip_address", "tenant_id", "entity_id", "correlation_id"])
+def test_what_identifies_is_not_shown(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=name):
+        _config(clear_fields=("outcome", name))
+
+
+def test_what_identifies_nobody_may_be_shown() -> None:
+    fields = ("action", "outcome", "sensitive", "occurred_at", "actor_type", "version", "service_name", "environment")
+
+    assert _config(clear_fields=fields).clear_fields == fields
+
+
+def test_content_that_goes_is_not_disclosable() -> None:
+    with pytest.raises(ConfigurationError, match="disclosable"):
+        _config(disclosable=True)

@@ -43,7 +43,13 @@ def test_smallest_event() -> None:
 
 
 def test_shown_fields_are_beside_the_content() -> None:
-    fields = {"action": "read", "outcome": "success", "sensitive": True, "actor_type": "user", "occurred_at": 1}
+    fields: dict[str, Any] = {
+        "action": "read",
+        "outcome": "success",
+        "sensitive": True,
+        "actor_type": "user",
+        "occurred_at": 1,
+    }
     beside, content = parts(drafted(clear=CLEAR, **fields))
     assert content == {"user_id": "ada", "payload": None}
     assert set(fields) < set(beside)
