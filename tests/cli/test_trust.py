@@ -143,3 +143,29 @@ def test_link_is_not_replaced_by_a_file(tmp_path: Path) -> None:
 
     assert (ended.code, link.is_symlink()) == (2, True)
     assert "shop" not in file.read_text()
+
+
+def test_archiver_is_added_and_advised(tmp_path: Path) -> None:
+    file = tmp_path / "trust.toml"
+    archiver, source = Signer(9, "archiver").public_key, "/production/telemetry-archiver"
+    assert run("trust", "init", archiver, "--role", "archiver", "--source", source, "--out", str(file)).code == 0
+    assert "note:" not in run("trust", "check", str(file)).err
+
+    run("trust", "add", KEY, "--role", "archiver", "--to", str(file))
+    run(
+        "trust",
+        "add",
+        KEY,
+        "--role",
+        "archiver",
+        "--role",
+        "service",
+        "--source",
+        "/production/shop",
+        "--to",
+        str(file),
+    )
+    advice = " ".join(run("trust", "check", str(file)).err.split())
+
+    assert "may sign the seals of any archiver" in advice
+    assert "should have a key of its own" in advice

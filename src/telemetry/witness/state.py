@@ -18,7 +18,7 @@ from typing import NamedTuple, Self
 
 from telemetry.exceptions import ConfigurationError, FormatError, Problem
 from telemetry.format.proof.merkle import Frontier
-from telemetry.format.roster.entries import StreamEntry, parse_entry
+from telemetry.format.roster.entries import SealEntry, StreamEntry, parse_entry
 from telemetry.format.roster.roster import Roster, encode_roster
 from telemetry.system.durable_file import create_private
 from telemetry.system.file_trust import find_fault
@@ -29,6 +29,8 @@ MAX_ROOTS = 256
 MAX_ROOTS_OF_ENDED = 16
 """The same of a stream that has ended."""
 
+_SEAL = "seal"
+"""Name of the fact that is the last leaf about the archive."""
 _FORGET = (
     "DELETE FROM root WHERE producer = ? AND source = ? AND size < "
     "(SELECT size FROM root WHERE producer = ? AND source = ? ORDER BY size DESC LIMIT 1 OFFSET ?)"
@@ -116,6 +118,13 @@ class WitnessState:
         with self._translated():
             root = self._value(statement, producer, source, size)
         return root if isinstance(root, bytes) else None
+
+    def seal(self) -> SealEntry | None:
+        """Return the last leaf about the archive that is watched; None before the first."""
+        with self._translated():
+            text = self._value("SELECT value FROM fact WHERE name = ?", _SEAL)
+            entry = parse_entry(text) if isinstance(text, str) else None
+        return entry if isinstance(entry, SealEntry) else None
 
     def positions(self) -> dict[int, Position]:
         """Return how far each partition was read."""
@@ -215,6 +224,11 @@ class Changes:
             most = MAX_ROOTS_OF_ENDED if entry.is_closed else MAX_ROOTS
             stream = entry.producer, entry.source
             self._connection.execute(_FORGET, (*stream, *stream, most - 1))
+
+    def put_seal(self, entry: SealEntry | None) -> None:
+        """Keep the last leaf about the archive that is watched; None changes nothing."""
+        if entry is not None:
+            self._connection.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (_SEAL, str(entry)))
 
     def put_positions(self, positions: Iterable[tuple[int, Position]]) -> None:
         """Keep how far partitions were read."""

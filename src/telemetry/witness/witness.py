@@ -33,6 +33,7 @@ from telemetry.reader.trust.judgement import label_of
 from telemetry.reader.trust.policy import READER_SERVICE, TrustPolicy, service_of
 from telemetry.reader.verify.checkpoint_judge import CheckpointJudge
 from telemetry.system.clock import rfc3339
+from telemetry.witness.archive import SealsSeen, WitnessedArchive
 from telemetry.witness.growth import Growth
 from telemetry.witness.state import Position, WitnessState
 from telemetry.witness.topic import WitnessedTopic
@@ -88,6 +89,7 @@ class Round:
         rosters: Rosters that were published.
         size: Size of the witness's log.
         time: Time of the newest roster.
+        seals: New seals of the archive.
     """
 
     records: int
@@ -95,6 +97,7 @@ class Round:
     rosters: int
     size: int
     time: str
+    seals: int = 0
 
 
 class Witness:
@@ -108,6 +111,7 @@ class Witness:
         rosters: Where it publishes.
         authority: Stamps each roster; None without time stamps.
         copies: Gets each roster too, once it was created.
+        archive: The archive that it watches too; None for none.
     """
 
     def __init__(
@@ -120,6 +124,7 @@ class Witness:
         rosters: Rosters,
         authority: Authority | None = None,
         copies: RosterCopies | None = None,
+        archive: WitnessedArchive | None = None,
     ) -> None:
         self._audit = audit
         self._policy = policy
@@ -130,6 +135,7 @@ class Witness:
         self._rosters = rosters
         self._authority = authority
         self._copies = copies
+        self._archive = archive
 
     def start(self) -> None:
         """Compare the state with what was published.
@@ -188,25 +194,36 @@ class Witness:
         for record in topic:
             records += 1
             self._observe(record, growth, bindings)
-        faults = [*topic.faults, *growth.faults]
+        seals = self._archive.look(self._state.seal()) if self._archive is not None else SealsSeen()
+        faults = [*topic.faults, *growth.faults, *([seals.fault] if seals.fault else [])]
         if faults:
             self._refuse("; ".join(faults[:_NAMED]))
         if growth.unrecorded:
             logger.warning("%d checkpoints have values that no roster can carry; they are left out", growth.unrecorded)
         streams = list(growth.changed())
         texts = [*map(str, streams), *map(str, self._ranges(known, topic.positions))]
+        if seals.newest is not None:
+            texts.append(str(seals.newest))
         rosters = self._sign(texts, now)
         with self._state.changes() as changes:
             changes.put_streams(streams)
             changes.put_roots(growth.roots())
             changes.forget_roots(streams)
             changes.put_positions(topic.positions.items())
+            changes.put_seal(seals.newest)
             changes.put_bindings(bindings.items())
             changes.put_log(rosters[-1].tree(), rosters[-1].time, rosters)
         # Only now: a roster that is published and unknown to the state would look like a second history.
         self._publish_pending()
         newest = rosters[-1]
-        return Round(records=records, streams=len(streams), rosters=len(rosters), size=newest.size, time=newest.time)
+        return Round(
+            records=records,
+            streams=len(streams),
+            rosters=len(rosters),
+            size=newest.size,
+            time=newest.time,
+            seals=seals.count,
+        )
 
     def _observe(self, record: RawRecord, growth: Growth, bindings: dict[str, str]) -> None:
         try:
@@ -303,6 +320,7 @@ class Witness:
             changes.put_positions(
                 (partition, Position(entry.low, entry.end)) for (_, partition), entry in history.ranges.items()
             )
+            changes.put_seal(history.last_seal())
             changes.put_log(history.log, history.newest.time)
         logger.warning("the state was rebuilt from %d leaves; the topic is read from its beginning", history.log.size)
 

@@ -154,6 +154,11 @@ class RosterHistory:
         start = bisect_left(stream.sightings, first, key=_size)
         return stream.sightings[start : None if end is None else bisect_left(stream.sightings, end, key=_size)]
 
+    def last_seal(self) -> SealEntry | None:
+        """Return the seal that the witness saw last, of whatever archive; None if it saw none."""
+        newest = max((sightings[-1] for sightings in self.seals.values()), key=lambda seen: seen.time, default=None)
+        return None if newest is None else newest.entry
+
     def add(self, roster: Roster) -> None:
         """Add a roster that the witness signed.
 

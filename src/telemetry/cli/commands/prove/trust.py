@@ -22,6 +22,8 @@ from telemetry.reader.trust import Role, TrustedKey, TrustPolicy, load_trust_fil
 from telemetry.reader.trust.judgement import label_of
 from telemetry.system.clock import rfc3339
 
+_EVERY_SOURCE = "/*/*"
+
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -83,6 +85,7 @@ def init(
     epilog=examples(
         "telemetry trust add shop.pub --source /production/shop --to trust.toml",
         "telemetry trust add gateway.pub --gateway /production/gateway --source /production/shop --to trust.toml",
+        "telemetry trust add archiver.pub --role archiver --source /production/telemetry-archiver --to trust.toml",
     )
 )
 def add(
@@ -222,6 +225,14 @@ def _advice(policy: TrustPolicy, now: datetime) -> list[str]:
         label = label_of(key.public)
         if key.roles >= {Role.SERVICE, Role.READER}:
             advice.append(f"{label} is a service's and a reader's key: each reader should have a key of its own")
+        if Role.ARCHIVER in key.roles and len(key.roles) > 1:
+            advice.append(
+                f"{label} is an archiver's key and signs other things too: the archiver should have a key of its own"
+            )
+        if Role.ARCHIVER in key.roles and _EVERY_SOURCE in key.sources:
+            advice.append(
+                f"{label} may sign the seals of any archiver: name its source, such as /production/telemetry-archiver"
+            )
         if key.roles >= {Role.SERVICE, Role.GATEWAY}:
             advice.append(
                 f"{label} may sign for all its sources as a gateway, and as the service itself: "

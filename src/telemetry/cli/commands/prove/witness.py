@@ -11,6 +11,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from telemetry.archive.reading.place import archive_store_config, open_archive_store
 from telemetry.cli.options.connection import Loader, with_connection
 from telemetry.cli.options.trust import PublicKeys, Trust, require_trust
 from telemetry.cli.output.console import err, write_line
@@ -20,6 +21,8 @@ from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.reader.roster.store import open_rosters
 from telemetry.reader.roster.timestamp import TimestampRoots
+from telemetry.reader.seals.store import SealStore
+from telemetry.witness.archive import WitnessedArchive
 from telemetry.witness.roster_topic import RosterTopic
 from telemetry.witness.rounds import Rounds
 from telemetry.witness.state import WitnessState
@@ -64,6 +67,14 @@ def witness(
             help="Write each roster to the topic too. Needs the right to write; upgrade the readers first.",
         ),
     ] = False,
+    archive: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URI",
+            help="Archive whose seals it watches too: a folder, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or "
+            "az://ACCOUNT/CONTAINER/PREFIX. Needs the right to read its seals.",
+        ),
+    ] = None,
     timestamp_url: Annotated[
         str | None,
         typer.Option(help="Time-stamping authority (RFC 3161) that stamps each roster; it learns a digest only."),
@@ -78,12 +89,15 @@ def witness(
     The rosters are one append-only log, signed by the key of `signing_config`. `verify --require-witness KEY` then finds what
     a trail alone cannot show: a producer that was deleted, a past that was rewritten, an end that was cut off.
 
-    Exit code: 0, or 3 when a stream or the topic is not what it was, or when to go on would be to sign a second history;
-    nothing is signed then. 6 when the topic or the store cannot be reached.
+    With `--archive` the log has the seals of an archive too, so that a seal that was cut off at its end is seen.
+
+    Exit code: 0, or 3 when a stream, the topic or the archive is not what it was, or when to go on would be to sign a second
+    history; nothing is signed then. 6 when the topic or the store cannot be reached.
     """
     if once == (every is not None):
         raise ConfigurationError(Problem("--once, --every", "exactly one of them is needed", "give one"))
-    audit = load(encryption_enabled=False, fallback_enabled=False).audit_config
+    config = load(encryption_enabled=False, fallback_enabled=False)
+    audit = config.audit_config
     policy = require_trust(public_key, trust, configured=audit.trust_file)
     signing = audit.signing_config
     if signing is None:
@@ -91,13 +105,22 @@ def witness(
     key = SigningKey.load(signing.key_path, signing.passphrase)
     file = state or signing.key_path.with_name(f"{signing.key_path.name}.witness-state")
     authority = _authority(timestamp_url, timestamp_ca)
+    place = None if archive is None else archive_store_config(archive, config)
     with (
         RosterTopic(audit) if publish_topic else nullcontext() as copies,
+        open_archive_store(place) if place is not None else nullcontext() as store,
         open_rosters(roster, PublicKey.parse(key.public_key), storage=audit.storage_config) as rosters,
         WitnessState(file) as known,
     ):
         witness = Witness(
-            audit, policy=policy, signer=key, state=known, rosters=rosters, authority=authority, copies=copies
+            audit,
+            policy=policy,
+            signer=key,
+            state=known,
+            rosters=rosters,
+            authority=authority,
+            copies=copies,
+            archive=WitnessedArchive(SealStore(store), policy) if store is not None else None,
         )
         witness.start()
         if every is None:
@@ -133,6 +156,11 @@ class _Shown:
             write_line(msgspec.json.encode(result).decode())
             return
         err.print(
-            f"{result.streams} streams changed in {result.records} new records; the log has {result.size} leaves",
+            f"{result.streams} streams changed in {result.records} new records{_seals(result.seals)}; the log has "
+            f"{result.size} leaves",
             style="dim",
         )
+
+
+def _seals(count: int) -> str:
+    return f", {count} new seals" if count else ""
