@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -11,10 +11,12 @@ from telemetry.config import TelemetryConfig
 from telemetry.exceptions import IncompleteError, TamperedError, VerificationError
 from telemetry.format.proof.inclusion import InclusionProof
 from telemetry.format.value.message import parse
+from telemetry.reader.entry import SourceRecord
 from telemetry.reader.prove.batch_prover import BatchProver
 from telemetry.reader.prove.find import ClaimedPosition, Claims, find_positions
 from telemetry.reader.prove.stream_prover import MAX_CANDIDATES
 from telemetry.reader.trust import Judgement, TrustPolicy
+from telemetry.trail.place import TrailPlace
 from telemetry.trail.progress import NO_PROGRESS, ProgressDisplay
 from telemetry.trail.records import trail_records
 
@@ -47,6 +49,7 @@ def prove_events(
     policy: TrustPolicy,
     progress: ProgressDisplay = NO_PROGRESS,
     file: Path | None = None,
+    place: TrailPlace | None = None,
 ) -> Iterator[ProvenEvent | UnprovenEvent]:
     """Yield the outcome for each event, in their order.
 
@@ -60,13 +63,51 @@ def prove_events(
         policy: Who may sign what.
         progress: Shows how far it is.
         file: A copy of the trail to read instead, whole and twice.
+        place: A place to read instead, as far as it has these events and what proves them.
 
     Raises:
         ConfigurationError: The file cannot be opened.
         TransportError: The topic cannot be read.
         StorageError: The store or a temporary file cannot be read or written.
     """
+    if place is not None:
+        yield from _prove_near(config, event_ids, policy=policy, progress=progress, place=place)
+        return
     read = partial(trail_records, config, progress=progress, file=file)
+    yield from _prove(read, event_ids, policy=policy, progress=progress)
+
+
+def _prove_near(
+    config: TelemetryConfig,
+    event_ids: Collection[str],
+    *,
+    policy: TrustPolicy,
+    progress: ProgressDisplay,
+    place: TrailPlace,
+) -> Iterator[ProvenEvent | UnprovenEvent]:
+    """Yield the outcomes by the smallest part of a place that has what proves an event."""
+    outcomes: dict[str, ProvenEvent | UnprovenEvent] = {}
+    for part in place.near(event_ids):
+        read = partial(trail_records, config, progress=progress, place=part)
+        left = [event_id for event_id in event_ids if _is_left(outcomes.get(event_id))]
+        if left:
+            found = _prove(read, left, policy=policy, progress=progress)
+            outcomes |= {outcome.event_id: outcome for outcome in found}
+    for event_id in event_ids:
+        yield outcomes.get(event_id) or UnprovenEvent(event_id, _missing(event_id))
+
+
+def _is_left(outcome: ProvenEvent | UnprovenEvent | None) -> bool:
+    return outcome is None or (isinstance(outcome, UnprovenEvent) and isinstance(outcome.error, IncompleteError))
+
+
+def _prove(
+    read: Callable[[str], Iterator[SourceRecord]],
+    event_ids: Collection[str],
+    *,
+    policy: TrustPolicy,
+    progress: ProgressDisplay,
+) -> Iterator[ProvenEvent | UnprovenEvent]:
     what = "the event" if len(event_ids) == 1 else f"{len(event_ids)} events"
     # 1.
     found = find_positions(read(f"looking for {what}"), event_ids, policy=policy)
@@ -103,5 +144,8 @@ def _outcome(
     if claims.is_crowded:
         message = f"more records claim to be event {event_id} than there is room for; prove it without others"
         return UnprovenEvent(event_id, IncompleteError(message))
-    missing = IncompleteError(f"event {event_id} is not in the trail that was read")
-    return UnprovenEvent(event_id, errors[0] if errors else missing)
+    return UnprovenEvent(event_id, errors[0] if errors else _missing(event_id))
+
+
+def _missing(event_id: str) -> IncompleteError:
+    return IncompleteError(f"event {event_id} is not in the trail that was read")

@@ -10,6 +10,7 @@ from pathlib import Path
 from telemetry.config import TelemetryConfig
 from telemetry.reader import DamagedRecord, FileSource, KafkaSource, ReadRange
 from telemetry.reader.entry import SourceRecord
+from telemetry.trail.place import TrailPlace
 from telemetry.trail.progress import NO_PROGRESS, ProgressDisplay
 from telemetry.trail.stored import open_fallback, open_storage_keys
 
@@ -33,6 +34,7 @@ def trail_records(
     *,
     progress: ProgressDisplay = NO_PROGRESS,
     file: Path | None = None,
+    place: TrailPlace | None = None,
     since: float | None = None,
     headers: bool = False,
     tally: ReadTally | None = None,
@@ -44,6 +46,7 @@ def trail_records(
         label: What the records are read for, for the display.
         progress: Shows how far it is.
         file: A file to read instead, whole.
+        place: A place to read instead, whole.
         since: Start at this time by Kafka's timestamps, in seconds since the epoch; None for the beginning.
         headers: Whether to read the records' headers too.
         tally: Counts the records.
@@ -55,6 +58,12 @@ def trail_records(
     """
     tally = tally or ReadTally()
     with progress.step(label) as step:
+        if place is not None:
+            for record in place.source(progress=step):
+                _count(tally, record)
+                step.advance()
+                yield record
+            return
         if file is not None:
             with ExitStack() as stack:
                 for record in FileSource(file, keys=open_storage_keys(config, stack)):

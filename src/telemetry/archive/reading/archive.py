@@ -15,7 +15,7 @@ from telemetry.format.archive.succession import ArchiveState
 from telemetry.reader.seals.folding import fold
 from telemetry.reader.seals.store import SealStore, StoredSeal
 from telemetry.reader.seals.trust import SealTrust
-from telemetry.reader.trust import TrustPolicy
+from telemetry.reader.trust import Role, TrustPolicy
 from telemetry.storage import StorageProvider
 
 
@@ -46,7 +46,7 @@ class ArchiveReader:
         self.store = store
         self.name = name
         self._seals = SealStore(store)
-        self.is_judged = trust is not None and SealTrust(trust).names_archivers
+        self.is_judged = trust is not None and _can_judge(trust, self._seals)
         self._trust = trust if self.is_judged else None
         self._state = self._fold()
 
@@ -118,3 +118,12 @@ class ArchiveReader:
             reason = f"{self.name} has no seal, so it is no archive, or a part of it was not copied"
             raise ConfigurationError(Problem(OPTION, reason, "name the place that `telemetry archive` writes to"))
         return state
+
+
+def _can_judge(policy: TrustPolicy, seals: SealStore) -> bool:
+    """Return whether somebody is trusted to sign seals: an archiver, or a bare key that has signed the newest one."""
+    if any(Role.ARCHIVER in key.roles for key in policy.keys):
+        return True
+    # Keys without roles may be those of services alone: then nobody knows whose key the archiver's is.
+    last = seals.last_number() if policy.binds_first_source else None
+    return last is not None and SealTrust(policy).judge(seals.read(last)).is_believed

@@ -14,6 +14,7 @@ import pyarrow as pa
 from telemetry.archive.rows.columns import LEAF_BYTES, MICROSECONDS, Kind
 from telemetry.archive.rows.kept_headers import Headers, decode_headers
 from telemetry.exceptions import MalformedRecordError
+from telemetry.format.uuid7 import is_uuid
 from telemetry.format.value.message import MAX_SEQUENCE, source_of
 from telemetry.reader.entry import DamagedRecord, EndedRun, Place, RawRecord, RedactedEvent
 
@@ -21,7 +22,19 @@ ArchivedRecord = RawRecord | DamagedRecord | RedactedEvent | EndedRun
 
 RECORD_COLUMNS = (
     *("kind", "topic", "partition", "offset", "object", "line", "value", "key", "found_keyhash", "kafka_time"),
-    *("append_time", "headers", "producer", "sequence", "until", "leaf", "service", "environment", "error", "redacted"),
+    *(
+        "append_time",
+        "headers",
+        "producer",
+        "sequence",
+        "until",
+        "leaf",
+        "service",
+        "environment",
+        "error",
+        "redacted",
+        "id",
+    ),
 )
 """The columns that :func:`records_of` needs."""
 
@@ -52,6 +65,7 @@ class _RowFields(NamedTuple):
     environment: str | None
     error: str | None
     redacted: dict[str, Any] | None
+    id: str | None
 
 
 def records_of(
@@ -144,6 +158,7 @@ def _redacted(fields: _RowFields, place: Place) -> ArchivedRecord:
         place=place,
         reason=redaction.get("reason") or "",
         request=redaction.get("request") or "",
+        event_id=fields.id if fields.id is not None and is_uuid(fields.id) else "",
     )
 
 
@@ -168,7 +183,7 @@ def _ended(fields: _RowFields, place: Place) -> ArchivedRecord:
 
 def _is_in_stream(fields: _RowFields) -> bool:
     sequence = fields.sequence
-    has_source = fields.service is not None and fields.environment is not None and fields.producer is not None
+    has_source = fields.service is not None and fields.environment is not None and is_uuid(fields.producer or "")
     return has_source and sequence is not None and 0 <= sequence <= MAX_SEQUENCE
 
 

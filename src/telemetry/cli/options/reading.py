@@ -14,7 +14,7 @@ import typer
 from telemetry.cli.options.bundle import Command, with_bundle
 from telemetry.cli.options.filters import FILTERS, FilterOptions, Offset
 from telemetry.cli.options.reader import Reader, Reason
-from telemetry.cli.options.sources import File, From, Origin, WatchedSource, sources_of
+from telemetry.cli.options.sources import ArchivedPart, ArchiveUri, File, From, Origin, WatchedSource, sources_of
 from telemetry.cli.options.trust import PublicKeys, Trust, trust_policy
 from telemetry.config import TelemetryConfig
 from telemetry.reader import ReadRange
@@ -38,6 +38,7 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     ),
     "origin": (From, Origin.TOPIC),
     "file": (File, None),
+    "archive": (ArchiveUri, None),
     "offset": (Offset, None),
     **FILTERS,
     "public_key": (PublicKeys, None),
@@ -46,7 +47,7 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     "reason": (Reason, None),
 }
 
-_OF_SOURCES = ("duplicates", "repeats", "strict", "origin", "file")
+_OF_SOURCES = ("duplicates", "repeats", "strict", "origin", "file", "archive")
 
 
 class ReadOptions:
@@ -67,6 +68,7 @@ class ReadOptions:
         self.selected = FilterOptions({name: values[name] for name in FILTERS})
         self._origin: Origin = values["origin"]
         self._file: Path | None = values["file"]
+        self._archive: str | None = values["archive"]
         self._offset: int | None = values["offset"]
         self._shown: dict[str, Any] = {name: values[name] for name in ("duplicates", "repeats", "foreign")}
         self.is_strict: bool = values["strict"]
@@ -97,7 +99,12 @@ class ReadOptions:
         self, config: TelemetryConfig, within: ReadRange, *, label: str, shown: bool = True
     ) -> Iterator[list[WatchedSource]]:
         """Open the sources of records; see :func:`telemetry.cli.options.sources.sources_of`."""
-        with sources_of(config, self._origin, self._file, within, label=label, shown=shown) as sources:
+        # Who may sign seals is asked only where there are some.
+        trust = self._policy(config) if self._origin is Origin.ARCHIVE else None
+        archived = ArchivedPart(self._archive, self.selected.filter, trust)
+        with sources_of(
+            config, self._origin, self._file, within, label=label, shown=shown, archived=archived
+        ) as sources:
             yield sources
 
     @contextmanager

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from telemetry.system.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
+    from telemetry.reader.prove.covering import Covering
     from telemetry.reader.prove.find import find_event
-    from telemetry.reader.prove.lineage import Covering, Lineage, LineageTracer, RecordCopy
+    from telemetry.reader.prove.lineage import Lineage, LineageTracer, RecordCopy
     from telemetry.reader.prove.prover import Prover
 
 __all__ = [
@@ -21,7 +22,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Covering": "telemetry.reader.prove.lineage",
+    "Covering": "telemetry.reader.prove.covering",
     "Lineage": "telemetry.reader.prove.lineage",
     "LineageTracer": "telemetry.reader.prove.lineage",
     "Prover": "telemetry.reader.prove.prover",

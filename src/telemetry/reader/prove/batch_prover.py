@@ -8,11 +8,12 @@ from collections.abc import Collection, Iterable
 from telemetry.exceptions import MalformedRecordError
 from telemetry.format.proof.checkpoint_message import CheckpointMessage, decode_checkpoint_message
 from telemetry.format.proof.inclusion import InclusionProof
+from telemetry.format.proof.merkle import split_hashes
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.format.uuid7 import UUID_PATTERN
 from telemetry.format.value.head import parse_head, parse_sequence
 from telemetry.format.value.message import SEQUENCE
-from telemetry.reader.entry import RawRecord, SourceRecord
+from telemetry.reader.entry import EndedRun, RawRecord, RedactedEvent, SourceRecord
 from telemetry.reader.prove import candidates
 from telemetry.reader.prove.candidates import Candidates
 from telemetry.reader.prove.fair_room import FairRoom
@@ -65,6 +66,9 @@ class BatchProver:
         Raises:
             StorageError: What does not fit into memory cannot be written.
         """
+        if isinstance(record, (RedactedEvent, EndedRun)):
+            self._observe_removed(record)
+            return
         value = record.value if isinstance(record, RawRecord) else None
         if value is None or not isinstance(record, RawRecord) or not self._mentions_producer(value):
             return
@@ -98,6 +102,10 @@ class BatchProver:
         """
         return self._streams[position.producer.encode()][position.source].proof(position.sequence)
 
+    def require_signed(self, position: ClaimedPosition, leaf: bytes) -> None:
+        """Check a leaf hash that is left of one of the records; see :meth:`StreamProver.require_signed`."""
+        self._streams[position.producer.encode()][position.source].require_signed(position.sequence, leaf)
+
     @property
     def held(self) -> int:
         """How many leaf hashes are held."""
@@ -106,6 +114,15 @@ class BatchProver:
     def close(self) -> None:
         """Remove the temporary file."""
         self._file.close()
+
+    def _observe_removed(self, record: RedactedEvent | EndedRun) -> None:
+        if isinstance(record, EndedRun):
+            first, leaves = record.first, record.leaves or b""
+        else:
+            first, leaves = record.sequence, record.leaf
+        for stream in self._streams_of(record.producer, record.source):
+            for sequence, leaf in enumerate(split_hashes(leaves), start=first):
+                stream.observe_leaf(sequence, leaf)
 
     def _new_candidates(self) -> Candidates:
         return Candidates(memory=self._memory, room=self._room, file=self._file)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from telemetry.exceptions import MalformedRecordError
 from telemetry.format.uuid7 import UUID_PATTERN
 from telemetry.format.value.message import Message, parse
-from telemetry.reader.entry import Proven, RawRecord, SourceRecord
+from telemetry.reader.entry import EndedRun, Proven, RawRecord, RedactedEvent, SourceRecord
 from telemetry.reader.proof.index import ProofIndex
 from telemetry.reader.proof.places import StreamPlace
 from telemetry.reader.prove.fair_room import FairRoom
@@ -87,8 +87,8 @@ def find_positions(
     claims: dict[str, dict[StreamPlace, None]] = {event_id: {} for event_id in event_ids}
     crowded = set[str]()
     try:
-        for raw, place in _places(records, index):
-            event_id = _claimed_event(raw, claims)
+        for record, place in _places(records, index):
+            event_id = _claimed_event(record, claims)
             if event_id is None or place in claims[event_id]:
                 continue
             if room.take(len(claims[event_id])):
@@ -100,12 +100,14 @@ def find_positions(
         index.close()
 
 
-def _claimed_event(raw: RawRecord, wanted: Container[str]) -> str | None:
+def _claimed_event(record: RawRecord | RedactedEvent, wanted: Container[str]) -> str | None:
     """Return the event that a record claims to be, if it is a wanted one."""
+    if isinstance(record, RedactedEvent):
+        return record.event_id if record.event_id in wanted else None
     # Most records are ruled out by a search for bytes; only the few that contain a wanted id are parsed.
-    for match in _ID.finditer(raw.value or b""):
+    for match in _ID.finditer(record.value or b""):
         event_id = match[1].decode()
-        if event_id in wanted and next(find_event([raw], event_id), None) is not None:
+        if event_id in wanted and next(find_event([record], event_id), None) is not None:
             return event_id
     return None
 
@@ -118,11 +120,16 @@ def _likeliest(index: ProofIndex, claims: Iterable[StreamPlace]) -> tuple[Claime
     return tuple(dict.fromkeys(positions))
 
 
-def _places(records: Iterable[SourceRecord], index: ProofIndex) -> Iterator[tuple[RawRecord, StreamPlace]]:
+def _places(
+    records: Iterable[SourceRecord], index: ProofIndex
+) -> Iterator[tuple[RawRecord | RedactedEvent, StreamPlace]]:
     for record in records:
-        place = index.observe(record) if isinstance(record, RawRecord) else None
-        if place is not None:
-            yield record, place  # type: ignore[misc]  # only a raw record has a place
+        if isinstance(record, RedactedEvent):
+            yield record, index.observe_redacted(record)
+        elif isinstance(record, EndedRun):
+            index.observe_ended(record)
+        elif isinstance(record, RawRecord) and (place := index.observe(record)) is not None:
+            yield record, place
 
 
 class _NoKeys:

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from telemetry.exceptions import IncompleteError, MalformedRecordError, TamperedError, VerificationError
 from telemetry.format.objects.stored_name import parse_stored_name
-from telemetry.format.proof.checkpoint import Checkpoint
 from telemetry.format.proof.checkpoint_message import decode_checkpoint_message
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.format.uuid7 import UUID_PATTERN, created_at
 from telemetry.format.value import jwe
 from telemetry.format.value.message import BATCH_HEADER, REPLAY_HEADER, Message, context_of
-from telemetry.reader.entry import Place, Proven, RawRecord, SourceRecord
+from telemetry.reader.entry import Place, Proven, RawRecord, RedactedEvent, SourceRecord
+from telemetry.reader.prove.covering import Covering
 from telemetry.reader.prove.find import find_event
 from telemetry.reader.prove.prover import Prover
+from telemetry.reader.prove.redacted_lineage import RedactedLineage
 from telemetry.reader.prove.stream_prover import MAX_CANDIDATES
-from telemetry.reader.trust import Judgement, TrustPolicy
+from telemetry.reader.trust import TrustPolicy
 from telemetry.reader.verify.checkpoint_judge import CheckpointJudge
 
 MAX_COPIES = 1_000
@@ -67,50 +68,6 @@ class RecordCopy:
             "file": place.source if place.is_in_file else None,
             "line": None if in_kafka else place.offset,
             "stored_at": self.stored_at or None,
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Covering:
-    """The first checkpoint that covers the event.
-
-    Attributes:
-        checkpoint: The checkpoint.
-        place: Place of its record.
-        believed: The keys that signed it and are believed, each with the reason; empty if there is none.
-        refused: Trusted keys that signed it and may not, each with the reason.
-        claimed: Labels of the keys that it says signed it.
-    """
-
-    checkpoint: Checkpoint
-    place: Place
-    believed: tuple[Judgement, ...]
-    refused: tuple[Judgement, ...]
-    claimed: str
-
-    @property
-    def signers(self) -> tuple[str, ...]:
-        """Labels of the keys that are believed."""
-        return tuple(judgement.signer for judgement in self.believed)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the checkpoint as plain values."""
-        return {
-            "size": self.checkpoint.size,
-            "root": self.checkpoint.root.hex(),
-            "time": self.checkpoint.time,
-            "final": self.checkpoint.final,
-            "recovered": self.checkpoint.recovered,
-            "via": self.checkpoint.via if self.believed else None,
-            "topic": None if self.place.is_in_file else self.place.source,
-            "partition": self.place.partition,
-            "offset": self.place.offset if self.place.partition is not None else None,
-            "fallback_object": self.place.name,
-            "file": self.place.source if self.place.is_in_file else None,
-            "trusted_signers": list(self.signers),
-            "believed_because": [judgement.why for judgement in self.believed],
-            "refused_because": [f"{judgement.signer}: {judgement.why}" for judgement in self.refused],
-            "claimed_signers": self.claimed.split(", ") if self.claimed else [],
         }
 
 
@@ -211,12 +168,17 @@ class LineageTracer:
         event_id: UUIDv7 of the event.
         trusted: Who may sign what, or public keys that may have signed; without any, the checkpoint is shown and nothing
             is proven.
+
+    Attributes:
+        redacted: What is left of the event where its value was removed, after :meth:`trace`.
     """
 
     def __init__(self, event_id: str, *, trusted: TrustPolicy | Iterable[PublicKey]) -> None:
         self._event_id = event_id
         self._policy = trusted if isinstance(trusted, TrustPolicy) else TrustPolicy.of_keys(trusted)
         self._records: dict[bytes, _Record] = {}
+        self._redacted: dict[tuple[str, str, int, bytes], RedactedEvent] = {}
+        self.redacted: list[RedactedLineage] = []
 
     def find(self, records: Iterable[SourceRecord]) -> bool:
         """Read the trail for the first time; return whether the event is in it.
@@ -224,7 +186,7 @@ class LineageTracer:
         Args:
             records: Records of every source, with their headers.
         """
-        for raw, message in find_event(records, self._event_id):
+        for raw, message in find_event(self._without_redacted(records), self._event_id):
             value = raw.value or b""
             record = self._records.get(value)
             if record is None:
@@ -232,7 +194,7 @@ class LineageTracer:
                     continue
                 record = self._records[value] = _Record(raw, message)
             record.add(raw)
-        return bool(self._records)
+        return bool(self._records or self._redacted)
 
     def trace(self, records: Iterable[SourceRecord]) -> list[Lineage]:
         """Read the trail for the second time; return a lineage for each different record: more than one is an attack.
@@ -240,11 +202,31 @@ class LineageTracer:
         Args:
             records: Records of every source.
         """
-        searches = {record.place_in_stream: _Search(*record.place_in_stream, self._policy) for record in self._all()}
+        wanted = {record.place_in_stream for record in self._all()} | {place[:3] for place in self._redacted}
+        searches = {place: _Search(*place, self._policy) for place in wanted}
         for raw in records:
             for search in searches.values():
                 search.observe(raw)
+        self.redacted = [self._redacted_lineage(event, searches[place[:3]]) for place, event in self._redacted.items()]
         return [self._lineage(record, searches[record.place_in_stream]) for record in self._all()]
+
+    def _without_redacted(self, records: Iterable[SourceRecord]) -> Iterator[SourceRecord]:
+        for record in records:
+            if isinstance(record, RedactedEvent):
+                place = (record.producer, record.source, record.sequence, record.leaf)
+                if record.event_id == self._event_id and len(self._redacted) < MAX_CANDIDATES:
+                    self._redacted.setdefault(place, record)
+            else:
+                yield record
+
+    def _redacted_lineage(self, event: RedactedEvent, search: _Search) -> RedactedLineage:
+        problem = search.problem_of_leaf(event.leaf)
+        return RedactedLineage(
+            event=event,
+            covering=search.covering,
+            problem=problem,
+            is_proven=bool(self._policy.keys) and problem is None,
+        )
 
     def _all(self) -> Iterable[_Record]:
         return self._records.values()
@@ -295,10 +277,10 @@ class _Search:
         self.covering: Covering | None = None
 
     def observe(self, raw: SourceRecord) -> None:
-        if not isinstance(raw, RawRecord) or raw.value is None:
-            return
         if self._prover is not None:
             self._prover.observe(raw)
+        if not isinstance(raw, RawRecord) or raw.value is None:
+            return
         self._observe_checkpoint(raw)
 
     def problem_of(self, value: bytes) -> VerificationError | None:
@@ -310,6 +292,15 @@ class _Search:
         except VerificationError as exc:
             return exc
         return None if proof.value == value else TamperedError("another record was signed in its place")
+
+    def problem_of_leaf(self, leaf: bytes) -> VerificationError | None:
+        """Return why a leaf hash that is left of the record is not proven, or None."""
+        try:
+            if self._prover is not None:
+                self._prover.require_signed(leaf)
+        except VerificationError as exc:
+            return exc
+        return None
 
     def _observe_checkpoint(self, raw: RawRecord) -> None:
         try:

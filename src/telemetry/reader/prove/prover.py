@@ -46,6 +46,10 @@ class Prover:
         """Observe every record of a source."""
         self._batch.observe_all(records)
 
+    def require_signed(self, leaf: bytes) -> None:
+        """Check a leaf hash, which is all that is left of the record; see :meth:`StreamProver.require_signed`."""
+        self._batch.require_signed(self._position, leaf)
+
     def proof(self) -> InclusionProof:
         """Return the proof.
 

@@ -52,11 +52,13 @@ class _Rival(NamedTuple):
 class _Position:
     """One record to be proven, and the nearest checkpoints on both sides of it: they need the fewest records between."""
 
-    __slots__ = ("candidates", "end", "sequence", "signed", "start")
+    __slots__ = ("candidates", "end", "removed", "sequence", "signed", "start")
 
     def __init__(self, sequence: int, candidates: Candidates) -> None:
         self.sequence = sequence
         self.candidates = candidates
+        # Leaf hash of a record whose value was removed on request.
+        self.removed: bytes | None = None
         self.start = Frontier()
         self.end: SignedEnd | None = None
         self.signed: _SignedLeaf | None = None
@@ -109,9 +111,25 @@ class StreamProver:
         if position is not None:
             position.candidates.add(value)
         nearest = self._interval_of(sequence)
-        if nearest is None:
-            return  # not needed, as far as the intervals are known
-        leaf, known = leaf_hash(value), self._window.get(sequence)
+        if nearest is not None:
+            self._keep(sequence, leaf_hash(value), nearest)
+
+    def observe_leaf(self, sequence: int, leaf: bytes) -> None:
+        """Observe what is left of a record of the stream whose value was removed on request.
+
+        Raises:
+            StorageError: What does not fit into memory cannot be written.
+        """
+        position = self._positions.get(sequence)
+        if position is not None:
+            position.removed = leaf
+        nearest = self._interval_of(sequence)
+        if nearest is not None:
+            self._keep(sequence, leaf, nearest)
+
+    def _keep(self, sequence: int, leaf: bytes, nearest: _Position) -> None:
+        """Keep a leaf hash that is needed, as far as the intervals are known."""
+        position, known = self._positions.get(sequence), self._window.get(sequence)
         if known is None:
             self._window.put(sequence, leaf)
         elif known != leaf and (position is None or len(self._positions) > 1):
@@ -167,6 +185,13 @@ class StreamProver:
         """
         # 1. The record and its checkpoint.
         position = self._positions[sequence]
+        if not len(position.candidates) and position.removed is not None:
+            self.require_signed(sequence, position.removed)
+            message = (
+                f"the value of sequence {sequence} of producer {self._producer} was removed on request, so there is nothing "
+                "to prove; the leaf hash that is left of it is the one that was signed"
+            )
+            raise IncompleteError(message)
         if not len(position.candidates):
             message = f"sequence {sequence} of producer {self._producer} is not in the trail that was read"
             raise IncompleteError(message)
@@ -178,6 +203,31 @@ class StreamProver:
             return self._from_leaves(position, position.signed, position.end), position.end.believed
         # 3. The records between.
         return self._from_records(position, position.end), position.end.believed
+
+    def require_signed(self, sequence: int, leaf: bytes) -> None:
+        """Check that a leaf hash, which is all that is left of a record, is the one that was signed in its place.
+
+        Raises:
+            IncompleteError: A checkpoint that covers it, or a record between the checkpoints is missing.
+            TamperedError: It is not.
+        """
+        position = self._positions[sequence]
+        if position.end is None:
+            message = f"no checkpoint of a trusted key covers sequence {sequence} of producer {self._producer} yet"
+            raise IncompleteError(message)
+        if position.signed is not None:
+            is_signed = position.signed.leaf == leaf
+        else:
+            is_signed = any(
+                _path(position, leaf, variant, position.end.checkpoint) is not None
+                for variant in self._variants(position, self._between(position, position.end.checkpoint))
+            )
+        if not is_signed:
+            message = (
+                f"the leaf hash that is left of sequence {sequence} of producer {self._producer} does not lead to the root that "
+                "was signed: it was altered, or a record between the checkpoints was"
+            )
+            raise TamperedError(message)
 
     def _from_leaves(self, position: _Position, signed: _SignedLeaf, end: SignedEnd) -> InclusionProof:
         value = position.candidates.get(signed.leaf)
@@ -192,15 +242,12 @@ class StreamProver:
 
     def _from_records(self, position: _Position, end: SignedEnd) -> InclusionProof:
         start, checkpoint = position.start.size, end.checkpoint
-        gap = next(self._window.absent(start, checkpoint.size), None)
-        if gap is not None:
-            message = f"sequences {gap[0]} to {gap[1]} of producer {self._producer} are missing: the proof needs them"
-            raise IncompleteError(message)
+        leaves = self._between(position, checkpoint)
         # Forged records may claim the same sequences: one choice among them leads to the signed root.
         values = list(position.candidates.first(MAX_CANDIDATES))
-        for variant in self._variants(position, split_hashes(self._window.read(start, checkpoint.size))):
+        for variant in self._variants(position, leaves):
             for value in values:
-                path = _path(position, value, variant, checkpoint)
+                path = _path(position, leaf_hash(value), variant, checkpoint)
                 if path is not None:
                     return InclusionProof(
                         sequence=position.sequence, path=tuple(path), checkpoint=end.note, value=value
@@ -210,6 +257,15 @@ class StreamProver:
             "were signed: at least one was altered; `telemetry verify` shows which"
         )
         raise TamperedError(message)
+
+    def _between(self, position: _Position, checkpoint: Checkpoint) -> list[bytes]:
+        """Return the leaf hashes between the checkpoints on both sides of a record."""
+        start = position.start.size
+        gap = next(self._window.absent(start, checkpoint.size), None)
+        if gap is not None:
+            message = f"sequences {gap[0]} to {gap[1]} of producer {self._producer} are missing: the proof needs them"
+            raise IncompleteError(message)
+        return split_hashes(self._window.read(start, checkpoint.size))
 
     def _variants(self, position: _Position, leaves: list[bytes]) -> Iterator[list[bytes]]:
         """Yield the leaves with every choice among the records that claim the same sequence."""
@@ -290,9 +346,8 @@ class StreamProver:
         self._rivals[sequence] = [*rivals, _Rival(self._arrivals, leaf)]
 
 
-def _path(position: _Position, value: bytes, leaves: list[bytes], checkpoint: Checkpoint) -> list[bytes] | None:
+def _path(position: _Position, leaf: bytes, leaves: list[bytes], checkpoint: Checkpoint) -> list[bytes] | None:
     """Return the path from a record to the signed root, or None if it leads to another one."""
-    leaf = leaf_hash(value)
     builder = InclusionPathBuilder(position.sequence, after=position.start)
     for number, other in enumerate(leaves, start=position.start.size):
         builder.append(leaf if number == position.sequence else other)

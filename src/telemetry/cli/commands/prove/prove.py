@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ import typer
 from rich.text import Text
 
 from telemetry.cli.options.connection import Loader, with_connection
+from telemetry.cli.options.sources import NO_TOPIC, ArchiveUri, FromTrail, TrailOrigin, archive_place, require_one_place
 from telemetry.cli.options.trust import PublicKeys, Trust, require_trust
 from telemetry.cli.options.wanted_events import wanted_events
 from telemetry.cli.output.bars import Bars
@@ -44,6 +46,8 @@ def prove(
     ids: Annotated[Path | None, typer.Option("--ids", help="File with the ids of events, one a line.")] = None,
     public_key: PublicKeys = None,
     trust: Trust = None,
+    origin: FromTrail = TrailOrigin.TRAIL,
+    archive: ArchiveUri = None,
     file: Annotated[
         Path | None,
         typer.Option(
@@ -57,7 +61,8 @@ def prove(
 ) -> None:
     """Write proofs that events are part of the signed trail. Needs public keys only; the events stay sealed in them.
 
-    The trail is read twice, however many events there are. Those that are proven are written, also if others are not.
+    The trail is read twice, however many events there are. Those that are proven are written, also if others are not. With
+    --from archive the archive is read, and of it the days and the producers of the events alone.
 
     Exit code: 0, 3 when a record was altered, 4 when an event or a part of its proof is missing, 6 when the trail
     cannot be read.
@@ -65,16 +70,22 @@ def prove(
     wanted = wanted_events(event_ids or (), ids)
     is_batch = ids is not None or len(wanted) > 1
     targets = _targets(wanted, file, is_batch=is_batch)
-    config = load(encryption_enabled=False, fallback_enabled=False)
+    require_one_place(origin, archive, None)
+    unneeded = NO_TOPIC if origin is TrailOrigin.ARCHIVE else {}
+    config = load(encryption_enabled=False, fallback_enabled=False, **unneeded)
     policy = require_trust(public_key, trust, configured=config.audit_config.trust_file)
     if is_batch and file is not None:
         _create_folder(file)
-    outcomes = prove_events(config, wanted, policy=policy, progress=Bars())
-    if is_batch:
-        _write_all(outcomes, targets, json=json)
-    else:
-        (outcome,) = outcomes
-        _write_one(outcome, targets[outcome.event_id], json=json)
+    with ExitStack() as stack:
+        place = None
+        if origin is TrailOrigin.ARCHIVE:
+            place = stack.enter_context(archive_place(config, archive, policy))
+        outcomes = prove_events(config, wanted, policy=policy, progress=Bars(), place=place)
+        if is_batch:
+            _write_all(outcomes, targets, json=json)
+        else:
+            (outcome,) = outcomes
+            _write_one(outcome, targets[outcome.event_id], json=json)
 
 
 def _targets(event_ids: Iterable[str], out: Path | None, *, is_batch: bool) -> dict[str, Path]:

@@ -177,10 +177,12 @@ def _require_end(read: ReadOptions, out: Path | None, ends: Path | None) -> None
 
 def _copy(sources: Iterable[Source], target: BinaryIO) -> dict[str, int]:
     """Write every record that can be read; return what became of them."""
-    copied = damaged = 0
+    copied = damaged = redacted = 0
     for record in chain.from_iterable(sources):
         if isinstance(record, (RedactedEvent, EndedRun)):
-            continue  # there is no value to copy
+            # There is no value to copy.
+            redacted += isinstance(record, RedactedEvent)
+            continue
         raw = record.raw if isinstance(record, DamagedRecord) else record
         try:
             if isinstance(record, DamagedRecord):
@@ -192,7 +194,8 @@ def _copy(sources: Iterable[Source], target: BinaryIO) -> dict[str, int]:
             if damaged <= MAX_REPORTED:
                 err.print(Text(escape_control(f"{raw.place}: {exc}"), style="red"))
     target.flush()
-    return {"records": copied + damaged, "copied": copied, "damaged": damaged}
+    found = {"records": copied + damaged + redacted, "copied": copied, "damaged": damaged}
+    return found | ({"redacted": redacted} if redacted else {})
 
 
 def _conclude(
