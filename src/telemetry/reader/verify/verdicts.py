@@ -13,6 +13,7 @@ import msgspec
 from telemetry.reader.open_transaction import OpenTransaction
 from telemetry.reader.trust.judgement import SELF_ASSERTED
 from telemetry.reader.verify.foreign import NO_FOREIGN_RECORDS, ForeignRecords
+from telemetry.reader.verify.sealed.archive_evidence import ArchiveEvidence
 
 MAX_FINDINGS = 1_000
 """Findings of one verdict that are kept of one producer; further ones are counted."""
@@ -255,6 +256,7 @@ class VerificationReport:
         foreign: Records that no trusted key proves, and that touch no trusted stream.
         notes: What is worth knowing and no finding, such as a source whose signing key changed.
         acknowledged: Findings that concern no producer and that an auditor has acknowledged; they do not count.
+        archive: The archive that was read; None where it was not one.
     """
 
     producers: tuple[ProducerReport, ...]
@@ -268,6 +270,7 @@ class VerificationReport:
     foreign: ForeignRecords = NO_FOREIGN_RECORDS
     notes: tuple[str, ...] = ()
     acknowledged: tuple[Finding, ...] = ()
+    archive: ArchiveEvidence | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -340,7 +343,7 @@ class VerificationReport:
             "foreign": self.foreign.to_dict(),
             "notes": list(self.notes),
             "producers": [report.to_dict() for report in self.producers],
-        }
+        } | ({"archive": self.archive.to_dict()} if self.archive is not None else {})
 
     def _all(self) -> Iterable[Finding]:
         yield from self.findings

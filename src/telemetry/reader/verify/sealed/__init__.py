@@ -1,0 +1,1 @@
+"""Say which archive was verified, and as of which seal."""
