@@ -1,0 +1,96 @@
+"""Reads the history of the table: which seal its newest snapshot is of, and what other writers did since then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from pyiceberg.manifest import ManifestEntryStatus
+from pyiceberg.table import Table
+from pyiceberg.table.snapshots import Snapshot
+
+from telemetry.archive.table.locations import Locations
+
+SEAL_PROPERTY = "telemetry.seal"
+ARCHIVE_PROPERTY = "telemetry.archive"
+OFFSETS_PROPERTY = "telemetry.offsets."
+"""Before the name of a topic: the next offset of each partition, as JSON."""
+
+_MAX_SNAPSHOTS = 1_000_000
+
+
+class ForeignSnapshot(NamedTuple):
+    """A snapshot that no seal is of: another engine wrote it.
+
+    Attributes:
+        snapshot_id: Its id.
+        time: When it was written, as its writer says.
+        operation: What Iceberg calls it: ``append``, ``overwrite``, ``replace``, ``delete``.
+        added: Names of the data files that it added.
+        removed: Names of the data files that it removed.
+    """
+
+    snapshot_id: int
+    time: datetime
+    operation: str
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+def sealed_snapshot(table: Table) -> tuple[int, str]:
+    """Return the number of the seal that the table was brought to, and the id of its archive; -1 and nothing before the first."""
+    for snapshot in _history(table):
+        number = _property(snapshot, SEAL_PROPERTY)
+        if number is not None and number.isdecimal():
+            return int(number), _property(snapshot, ARCHIVE_PROPERTY) or ""
+    return -1, ""
+
+
+def foreign_snapshots(table: Table, locations: Locations) -> list[ForeignSnapshot]:
+    """Return the snapshots that were written after the one of the newest seal, oldest first.
+
+    Raises:
+        ArchiveStateError: One names a file outside of the archive.
+    """
+    found = []
+    for snapshot in _history(table):
+        if _property(snapshot, SEAL_PROPERTY) is not None:
+            break
+        found.append(_foreign(table, snapshot, locations))
+    return found[::-1]
+
+
+def _foreign(table: Table, snapshot: Snapshot, locations: Locations) -> ForeignSnapshot:
+    changed: dict[ManifestEntryStatus, list[str]] = {ManifestEntryStatus.ADDED: [], ManifestEntryStatus.DELETED: []}
+    for manifest in snapshot.manifests(table.io):
+        if manifest.added_snapshot_id != snapshot.snapshot_id:
+            continue
+        for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=False):
+            if entry.snapshot_id == snapshot.snapshot_id and entry.status in changed:
+                changed[entry.status].append(locations.name_of(entry.data_file.file_path))
+    return ForeignSnapshot(
+        snapshot_id=snapshot.snapshot_id,
+        time=datetime.fromtimestamp(snapshot.timestamp_ms / 1_000, UTC),
+        operation=str(snapshot.summary.operation.value) if snapshot.summary else "unknown",
+        added=tuple(changed[ManifestEntryStatus.ADDED]),
+        removed=tuple(changed[ManifestEntryStatus.DELETED]),
+    )
+
+
+def _history(table: Table) -> Iterator[Snapshot]:
+    """Yield the snapshots from the newest back, as far as they were not expired."""
+    known = {snapshot.snapshot_id: snapshot for snapshot in table.metadata.snapshots}
+    current = table.metadata.current_snapshot_id
+    # A forged history could lead in a circle.
+    for _ in range(min(len(known), _MAX_SNAPSHOTS)):
+        snapshot = known.pop(current, None) if current is not None else None
+        if snapshot is None:
+            return
+        yield snapshot
+        current = snapshot.parent_snapshot_id
+
+
+def _property(snapshot: Snapshot, name: str) -> str | None:
+    value = snapshot.summary[name] if snapshot.summary is not None else None
+    return value if isinstance(value, str) else None
