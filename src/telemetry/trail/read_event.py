@@ -1,6 +1,6 @@
-"""Records in the trail that it is opened, and what leaves it: ``telemetry.read``, ``telemetry.exported``.
+"""Records in the trail that it is opened, what leaves it and what is removed from its archive.
 
-Auditors ask for both (PCI DSS 10.2.1.3, HIPAA 164.312(b)).
+The events are ``telemetry.read``, ``telemetry.exported`` and ``telemetry.redacted``. Auditors ask for both (PCI DSS 10.2.1.3, HIPAA 164.312(b)).
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ logger = logging.getLogger("telemetry.reading")
 
 EVENT_TYPE = "telemetry.read"
 EXPORTED_TYPE = "telemetry.exported"
+REDACTED_TYPE = "telemetry.redacted"
 _DOCS = "docs/reading.md"
 
 
@@ -95,30 +96,58 @@ def record_export(
     return _record(config, access, _Happened(EXPORTED_TYPE, {"description": dict(description), "events": events}))
 
 
+def record_redaction(
+    config: TelemetryConfig, access: Access, *, description: Mapping[str, Any], events: int
+) -> Receipt:
+    """Write the event of a redaction, and wait for it as :func:`record_access` does; ``read_audit`` cannot turn it off.
+
+    Args:
+        config: Configuration of the trail.
+        access: Person and reason.
+        description: Request and archive; never the person whose events are redacted.
+        events: How many events.
+
+    Returns:
+        The event's receipt.
+
+    Raises:
+        ReadNotRecordedError: The event could not be written; nothing may be redacted.
+        ConfigurationError: The same, because the configuration cannot work.
+    """
+    happened = _Happened(REDACTED_TYPE, {"description": dict(description), "events": events}, action="redact")
+    try:
+        return _write_all(config, access, happened)
+    except ConfigurationError:
+        raise  # it says what to correct
+    except TelemetryError as exc:
+        message = (
+            f"nothing was redacted, because the {REDACTED_TYPE} event that records it could not be written: {exc}. Allow "
+            f"this command to write to topic {config.audit_config.kafka_topic!r} and to use the key, or give it a "
+            "storage_config for the event (docs/archive.md)"
+        )
+        raise ReadNotRecordedError(message) from exc
+
+
 class _Happened(NamedTuple):
     """What is recorded.
 
     Attributes:
         event_type: Type of the event.
         details: What is beside person and reason in the payload.
+        action: What was done.
     """
 
     event_type: str
     details: dict[str, Any]
+    action: str = "read"
 
 
 def _record(config: TelemetryConfig, access: Access, happened: _Happened) -> Receipt | None:
     policy = config.audit_config.read_audit
     if policy == "off":
         return None
-    payload = {
-        "program": access.program or Path(sys.argv[0]).name or "python",
-        "reason": access.reason,
-        **happened.details,
-        **_person(access),
-    }
     try:
-        return _write(config, access.reader or payload["os_user"], happened._replace(details=payload))
+        return _write_all(config, access, happened)
     except TelemetryError as exc:
         if policy == "required" and isinstance(exc, ConfigurationError):
             raise  # it says what to correct, and reading would fail for the same reason
@@ -126,6 +155,16 @@ def _record(config: TelemetryConfig, access: Access, happened: _Happened) -> Rec
             raise ReadNotRecordedError(_explain(exc, happened.event_type, config.audit_config.kafka_topic)) from exc
         logger.error("continuing although this read could not be recorded in the trail: %s", exc)  # noqa: TRY400 - the message says all
         return None
+
+
+def _write_all(config: TelemetryConfig, access: Access, happened: _Happened) -> Receipt:
+    payload = {
+        "program": access.program or Path(sys.argv[0]).name or "python",
+        "reason": access.reason,
+        **happened.details,
+        **_person(access),
+    }
+    return _write(config, access.reader or payload["os_user"], happened._replace(details=payload))
 
 
 def _write(config: TelemetryConfig, who: str, happened: _Happened) -> Receipt:
@@ -152,7 +191,7 @@ def _log(config: TelemetryConfig, who: str, happened: _Happened, *, fallback: bo
             OwnEventType(happened.event_type),
             happened.details,
             who,
-            action="read",
+            action=happened.action,
             entity="audit_trail",
             entity_id=audit.kafka_topic,
             outcome="success",
