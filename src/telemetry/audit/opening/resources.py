@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("telemetry.audit")
 
+_CLEAR_SUBJECTS = Problem(
+    "audit_config.subject_keys",
+    "is given, and encryption_enabled is false: nothing of a subject that is logged in the clear can be forgotten",
+    "seal the events, or leave it out",
+)
+
 
 class _Closable(Protocol):
     def close(self) -> None: ...
@@ -46,10 +52,17 @@ class Resources:
         self.opened = ExitStack()
 
     def open_keys(self) -> KeySupply | None:
-        """Return the data keys; None where the process encrypts nothing itself."""
+        """Return the data keys; None where the process encrypts nothing itself.
+
+        Raises:
+            ConfigurationError: The provider cannot use its configuration, or subjects have keys and events are in the clear.
+        """
         if self._audit.relay_only:
             return None
         if not self._audit.encryption_enabled:
+            if self._audit.subject_keys is not None:
+                # Commands that open nothing are given such a configuration; a process that logs must not believe it.
+                raise ConfigurationError(_CLEAR_SUBJECTS)
             logger.warning("encryption is off: anyone who reads the topic or the fallback store can read the events")
             return None
         keys = KeySupply(self._audit, context=context_of(self.source))

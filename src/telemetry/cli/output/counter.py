@@ -37,6 +37,7 @@ class EntryCounter:
         damaged: Records that are malformed or were altered.
         unopened: Sealed events whose data key is not available.
         newer: Sound events that use a feature which only later versions read.
+        forgotten: Those of the events whose subject was forgotten: they have no content any more.
         redacted: Events of an archive whose value was removed on request.
         ended: Events of an archive whose retention has ended.
     """
@@ -51,13 +52,14 @@ class EntryCounter:
         self._deferred: list[Text] = []
         self.proven: Counter[Proven] = Counter()
         self.events = self.clear = self.conflicts = self.damaged = self.unopened = self.newer = 0
-        self.redacted = self.ended = 0
+        self.forgotten = self.redacted = self.ended = 0
 
     def event(self, entry: Entry) -> OpenedEvent | None:
         """Count an entry; return it if it is an event, and report it if it cannot be read."""
         if isinstance(entry, OpenedEvent):
             self.events += 1
             self.clear += not entry.sealed
+            self.forgotten += entry.event.is_forgotten
             self.proven[entry.proven] += 1
             return entry
         if isinstance(entry, DamagedRecord):
@@ -74,6 +76,7 @@ class EntryCounter:
         """Count an event that was already counted as damaged instead, and report it."""
         self.events -= 1
         self.clear -= not opened.sealed
+        self.forgotten -= opened.event.is_forgotten
         self.proven[opened.proven] -= 1
         self._report(opened.place, error)
 
@@ -111,6 +114,7 @@ class EntryCounter:
         }
         if self.newer:
             found["need a newer reader"] = self.newer
+        found |= {"forgotten": self.forgotten} if self.forgotten else {}
         found |= {"redacted": self.redacted} if self.redacted else {}
         found |= {"ended by policy": self.ended} if self.ended else {}
         if self.proven.total() > self.proven[Proven.NOT_JUDGED]:

@@ -15,6 +15,7 @@ from telemetry.format.value.members import Change
 from telemetry.reader import OpenedEvent, Proven
 
 HIDDEN = "(sensitive: --sensitive shows it)"
+FORGOTTEN = "(forgotten: the key of its subject was destroyed)"
 
 _COLOURS = {"success": "green", "failure": "red", "denied": "bold red"}
 _MARKS = {
@@ -70,7 +71,9 @@ def _parts(opened: OpenedEvent, *, with_sensitive: bool) -> Iterator[tuple[str, 
     yield _cut(_thing(event.entity, event.entity_id)), "magenta"
     yield _targets(event), "magenta"
     yield _occurred(event), "dim"
-    if event.sensitive and not with_sensitive:
+    if event.is_forgotten:
+        yield FORGOTTEN, "dim"
+    elif event.sensitive and not with_sensitive:
         yield HIDDEN, "dim"
     else:
         yield _changes(event), ""

@@ -17,10 +17,6 @@ class SealingFields(Protocol):
         """The section, if there is one."""
 
     @property
-    def encryption_enabled(self) -> bool:
-        """Whether events are sealed."""
-
-    @property
     def key_mode(self) -> str:
         """Form of the Kafka key."""
 
@@ -38,9 +34,6 @@ def problems_of_subject_keys(audit: SealingFields) -> list[Problem]:
     if audit.subject_keys is None:
         return []
     problems = []
-    if not audit.encryption_enabled:
-        reason = "is given, and encryption_enabled is false: the keys of subjects are wrapped by the same key service"
-        problems.append(Problem("subject_keys", reason, "seal the events, or leave it out"))
     if audit.key_mode != "hmac":
         reason = 'is "clear", and subject_keys is given: the Kafka key would name the subject for ever'
         problems.append(Problem("key_mode", reason, 'set it to "hmac"'))

@@ -88,8 +88,8 @@ class SubjectReference(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         key: Id of the subject's key.
-        forgotten: Whether that key was destroyed: the event has no user id and no payload any more. The reader says so; it
-            is in no event that was logged.
+        forgotten: Whether that key was destroyed: the event has the user ``forgotten`` and no payload any more. The reader says
+            so; it is in no event that was logged.
     """
 
     key: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{32}\Z")]

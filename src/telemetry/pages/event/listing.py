@@ -86,11 +86,14 @@ def _catalog(event: AuditEvent) -> str:
     return f"{event.catalog.name} {event.catalog.version}" if event.catalog is not None else ""
 
 
+_GONE = "the key of the event's subject was destroyed: payload and identity are gone, and the record is as it was"
+
 _FIELDS: Final = (
     _Known("event_type", "Type", lambda event: event.event_type, is_clear=True),
     _Known("time", "Logged", lambda event: event.time, "time", is_clear=True),
     _Known("occurred_at", "Happened", lambda event: event.occurred_at, "time"),
     _Known("user_id", "User", lambda event: event.user_id),
+    _Known("forgotten", "Forgotten", lambda event: _GONE if event.is_forgotten else None),
     _Known("actor_id", "Actor", lambda event: event.actor_id),
     _Known("actor_type", "Kind of actor", lambda event: event.actor_type),
     _Known("tenant_id", "Tenant", lambda event: event.tenant_id),
@@ -115,6 +118,9 @@ _FIELDS: Final = (
     _Known("retention", "Keep for", lambda event: event.catalog.retention if event.catalog is not None else None),
     _Known("clear_fields", "Shown outside the seal", lambda event: ", ".join(event.clear_fields)),
     _Known("adjusted", "Adjusted by the library", lambda event: ", ".join(event.adjusted)),
+    _Known(
+        "subject", "Key of the subject", lambda event: event.subject.key if event.subject is not None else None, "code"
+    ),
     _Known("kafka_key", "Kafka key", lambda event: event.kafka_key, "code"),
     _Known("dedup", "Recognized as a repeat by", lambda event: event.dedup.value if event.dedup is not None else None),
     _Known("features", "Features", lambda event: ", ".join(event.features)),

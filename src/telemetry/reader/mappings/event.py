@@ -56,7 +56,7 @@ EVENT = Schema(
             Column(name, "json")
             for name in (
                 *("payload", "changes", "targets", "metadata", "adjusted", "catalog"),
-                *("features", "dedup", "recipients", "clear_fields", "kafka", "stored"),
+                *("features", "dedup", "recipients", "clear_fields", "subject", "kafka", "stored"),
             )
         ),
         Column("kafka_key"),

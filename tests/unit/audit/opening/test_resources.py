@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from telemetry.audit.accept.draft.event_draft import EventDraft
 from telemetry.audit.accept.draft.factory import EventFactory
 from telemetry.audit.accept.key_supply import KeySupply
 from telemetry.audit.opening.resources import Resources
-from telemetry.config import AuditConfig, TelemetryConfig
+from telemetry.config import AuditConfig, SubjectKeysConfig, TelemetryConfig
 from telemetry.exceptions import (
     ConfigurationError,
     KeyUnreachableError,
@@ -167,6 +168,14 @@ def test_events_are_sealed_whenever_there_are_keys(bench: Bench) -> None:
     assert record is not None
     assert b"4111-secret" not in record.value
     assert b'"source":"/test/shop"' in record.value
+
+
+def test_subjects_in_the_clear_are_refused(bench: Bench) -> None:
+    subjects = SubjectKeysConfig(store=SecretStr("sqlite:////nowhere/subjects.db"))
+    secret: dict[str, Any] = {"key_mode": "hmac", "key_hmac_secret": "s" * 32}
+
+    with pytest.raises(ConfigurationError, match="nothing of a subject that is logged in the clear"):
+        bench.resources(encryption_enabled=False, subject_keys=subjects, **secret).open_keys()
 
 
 def test_clear_events_are_announced(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:

@@ -31,9 +31,8 @@ def test_subject_keys_need_hidden_kafka_keys() -> None:
         _config(key_mode="clear")
 
 
-def test_subject_keys_need_sealed_events() -> None:
-    with pytest.raises(ConfigurationError, match="encryption_enabled is false"):
-        _config(encryption_enabled=False, encryption_config=None)
+def test_commands_that_open_nothing_accept_the_section() -> None:
+    assert _config(encryption_enabled=False, encryption_config=None).subject_keys == _SUBJECTS
 
 
 def test_fitting_configuration_is_accepted() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from telemetry.catalog.builtin import builtin
 from telemetry.format.value.event import AuditEvent
-from telemetry.format.value.members import CatalogReference, Change, Dedup, Target
+from telemetry.format.value.members import CatalogReference, Change, Dedup, SubjectReference, Target
 from telemetry.pages.environment import page_environment
 from telemetry.pages.event import changes, fields, row_sentence, sentence, tree
 from telemetry.pages.event.differences import MAX_CHANGES
@@ -188,11 +188,18 @@ def test_every_member_of_an_event_has_a_view() -> None:
         user_agent="u", correlation_id="c", sensitive=True, trace_id="t", span_id="s", kafka_key="k", clear_fields=("x",),
         dedup=Dedup(value="v", digest=digest), occurred_at="2026-01-03T03:04:05Z", actor_type="user", tenant_id="t",
         targets=(Target("e"),), reason="r", adjusted=("reason",), version="1", features=("changes",),
-        catalog=CatalogReference(name="c", version="1", retention="7y"),
+        catalog=CatalogReference(name="c", version="1", retention="7y"), subject=SubjectReference("A" * 32),
     )  # fmt: skip
     elsewhere = {"payload", "changes", "metadata", "schema_version", "recipients", "trace_flags"}
 
     assert {field.name for field in fields(whole)} - {"retention"} == set(AuditEvent.__struct_fields__) - elsewhere
+
+
+def test_forgotten_event_says_so() -> None:
+    listed = {field.name: field.value for field in fields(make(subject=SubjectReference("A" * 32, forgotten=True)))}
+
+    assert "was destroyed" in listed["forgotten"]
+    assert listed["subject"] == "A" * 32
 
 
 def test_nested_change_is_one_line_for_each_difference() -> None:

@@ -19,7 +19,9 @@ _END = b'"}}'
 # It is the last member, so two braces end it and the event. Deeper in the payload at least three would follow.
 _FORM = re.compile(rb',"subject":\{"key":"([A-Za-z0-9_-]{32})","sealed":"([A-Za-z0-9_-]+)"\}\} {0,2}')
 _OPENED = b',"subject":{"key":"%b"}}'
-_FORGOTTEN = b',"user_id":"","payload":null,"subject":{"key":"%b","forgotten":true}}'
+FORGOTTEN_USER = "forgotten"
+"""User id of an event whose subject was forgotten, as an event without a user has ``anonymous``; ``is_forgotten`` is what counts."""
+_FORGOTTEN = b',"user_id":"forgotten","payload":null,"subject":{"key":"%b","forgotten":true}}'
 
 SUBJECT_FRAME_BYTES = len(_MEMBER) + 32 + len(_SEALED) + len(_END)
 """The most that the member takes beside the sealed content."""

@@ -84,7 +84,7 @@ def test_forgotten_event_keeps_what_is_beside_the_content() -> None:
     assert event.is_forgotten
     assert event.to_dict() == {
         **BESIDE,
-        "user_id": "",
+        "user_id": "forgotten",
         "payload": None,
         "subject": {"key": KEY.key_id, "forgotten": True},
     }
