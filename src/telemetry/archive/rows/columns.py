@@ -107,14 +107,16 @@ _TABLE = (
     Column(25, "headers", pa.binary()),
     Column(26, "error", pa.string()),
     Column(27, "redacted", _REDACTION),
+    # The value of a checkpoint once more: the notes are read without all the values of events around them.
+    Column(28, "checkpoint", pa.binary()),
 )
 
 SCHEMA = pa.schema([pa.field(one.name, one.type, metadata={"PARQUET:field_id": str(one.field_id)}) for one in _TABLE])
 """The columns as Arrow has them; every one may be null."""
 
 COLUMNS = tuple(one.name for one in _TABLE)
-SORT_COLUMNS = ("service", "producer", "sequence", "kind")
-"""The order of the rows of a file, nulls first."""
+SORT_COLUMNS = ("service", "producer", "sequence", "kind", "topic", "partition", "offset")
+"""The order of the rows of a file, nulls first; rows that are equal in all of them keep the order of their arrival."""
 WIDE_COLUMNS = ("leaf", "value", "key", "headers")
 """Columns that are most of a file's bytes."""
 NARROW_COLUMNS = tuple(name for name in COLUMNS if name not in WIDE_COLUMNS)

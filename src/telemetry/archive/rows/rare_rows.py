@@ -95,6 +95,7 @@ def checkpoint_row(place: Provenance, record: RawRecord, value: bytes) -> Row | 
         type=message.type,
         leaf=leaf_hash(value),
         value=value,
+        checkpoint=value,
         found_keyhash=(b"" if record.key is None else key_hash(record.key)) if is_found else None,
     )
 
@@ -131,12 +132,12 @@ def damaged_row(place: Provenance, value: bytes | None, kind: Kind, *, error: st
     )
 
 
-def unreadable_row(place: Provenance, record: DamagedRecord, *, until: int | None) -> Row:
+def unreadable_row(place: Provenance, record: DamagedRecord) -> Row:
     """Return the row of records that the source could not read."""
     value = record.raw.value
     return place.row(
         kind=Kind.UNREADABLE.value,
-        until=until,
+        until=record.end,
         leaf=None if value is None else leaf_hash(value),
         value=value,
         error=f"{record.error}"[:MAX_ERROR],

@@ -6,7 +6,8 @@ damaged record.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -38,6 +39,7 @@ RECORD_COLUMNS = (
 )
 """The columns that :func:`records_of` needs."""
 
+_TEXTS = ("reason", "request")
 FOUND_KEY = b"sha256:"
 """Begins what is in the place of a Kafka key that was not the one its value names: the hash of that key follows."""
 
@@ -97,9 +99,16 @@ def records_of(
             yield _record(fields, place)
 
 
-def _values(column: pa.Array) -> list[Any]:
+def _values(column: pa.Array) -> Iterable[Any]:
+    if column.null_count == len(column):
+        return repeat(None, len(column))
     # Numbers, not datetime objects: a time that no calendar has must not be an exception.
-    return (column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column).to_pylist()  # type: ignore[no-any-return]
+    if pa.types.is_timestamp(column.type):
+        return column.cast(pa.int64()).to_pylist()  # type: ignore[no-any-return]
+    if pa.types.is_struct(column.type):
+        texts = zip(column.is_valid().to_pylist(), *(column.field(name).to_pylist() for name in _TEXTS), strict=True)
+        return [dict(zip(_TEXTS, found, strict=True)) if is_valid else None for is_valid, *found in texts]
+    return column.to_pylist()  # type: ignore[no-any-return]
 
 
 def _place_of(fields: _RowFields, store_name: str) -> Place | None:

@@ -60,18 +60,17 @@ class RowMaker:
         self._headers: Headers = ()
         self._kept_headers: bytes | None = None
 
-    def row_of(self, record: RawRecord | DamagedRecord, *, until: int | None = None) -> Row:
+    def row_of(self, record: RawRecord | DamagedRecord) -> Row:
         """Return the row of a record.
 
         Args:
             record: A record of the topic, or of a fallback object.
-            until: Where a damaged record is a range of offsets that could not be read: the first one after it.
 
         Raises:
             InputError: The record is the line of a file, which has no place on the topic or in the store.
         """
         if isinstance(record, DamagedRecord):
-            return unreadable_row(self._provenance(record.raw, None), record, until=until)
+            return unreadable_row(self._provenance(record.raw, None), record)
         timestamp, value = record.timestamp, record.value
         kafka_time = None if timestamp is None else kafka_moment(timestamp)
         if value is None:
@@ -131,7 +130,7 @@ class RowMaker:
             keyhash, kid, head.key_uri,
             *columns,
             _sha256(b"\x00" + value).digest(), value, self._kept_key(key) if self._keeps_keys else None,
-            None if hashed == keyhash else hashed, self._kept_headers, None, None,
+            None if hashed == keyhash else hashed, self._kept_headers, None, None, None,
         )  # fmt: skip
 
     def _hash_of(self, key: bytes | None) -> bytes:

@@ -17,16 +17,17 @@ from telemetry.archive.rows.columns import COLUMNS, SCHEMA, SORT_COLUMNS, Row
 
 pc: Any = import_module("pyarrow.compute")  # makes its functions when it is imported, unseen by type checkers
 
-_DAY, _SERVICE, _KIND, _PRODUCER, _SEQUENCE = map(COLUMNS.index, ("day", "service", "kind", "producer", "sequence"))
+_DAY = COLUMNS.index("day")
+_SERVICE, _PRODUCER, *_WITHIN = map(COLUMNS.index, SORT_COLUMNS)
 _EPOCH = date(1970, 1, 1)
 
 _run_of = itemgetter(_DAY, _SERVICE, _PRODUCER)
-_place_of = itemgetter(_SEQUENCE, _KIND)
+_place_of = itemgetter(*_WITHIN)
 
 
 def table_of(rows: Iterable[Row]) -> pa.Table:
-    """Return rows as a table with the columns of ``SCHEMA``, sorted by day, service, producer, sequence and kind."""
-    # A dictionary of runs first: the rows of one producer on one day are sorted by two numbers then, not by five columns.
+    """Return rows as a table with the columns of ``SCHEMA``, sorted by day and ``SORT_COLUMNS``."""
+    # A dictionary of runs first: the rows of one producer on one day are sorted by their numbers then, not by all columns.
     runs: defaultdict[tuple[Any, ...], list[Row]] = defaultdict(list)
     for row in rows:
         runs[_run_of(row)].append(row)
@@ -39,9 +40,8 @@ def table_of(rows: Iterable[Row]) -> pa.Table:
 def sorted_table(table: pa.Table) -> pa.Table:
     """Return a table in the same order as :func:`table_of`."""
     # Nulls come first: they are sorted as what is smaller than every value.
-    least = [pc.fill_null(table.column(name), -1 if name == "sequence" else "") for name in SORT_COLUMNS]
-    keys = pa.Table.from_arrays([table.column("day"), *least], names=["day", *SORT_COLUMNS])
-    return table.take(pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in keys.column_names]))
+    keys = {name: _filled(table.column(name)) for name in ("day", *SORT_COLUMNS)}
+    return table.take(pc.sort_indices(pa.table(keys), sort_keys=[(name, "ascending") for name in keys]))
 
 
 def days_of(table: pa.Table) -> Iterator[tuple[date, pa.Table]]:
@@ -60,8 +60,8 @@ def _sorted_run(rows: list[Row]) -> list[Row]:
     try:
         rows.sort(key=_place_of)
     except TypeError:
-        # Some have no sequence: a damaged value claims none.
-        rows.sort(key=lambda row: (_number(row[_SEQUENCE]), row[_KIND]))
+        # Some have no sequence, or no offset: a damaged value claims none, a record of an object has none.
+        rows.sort(key=lambda row: [(cell is not None, cell or 0) for cell in _place_of(row)])
     return rows
 
 
@@ -70,8 +70,10 @@ def _comparable(run: tuple[Any, ...]) -> tuple[Any, ...]:
     return day, service is not None, service or "", producer is not None, producer or ""
 
 
-def _number(sequence: int | None) -> int:
-    return -1 if sequence is None else sequence
+def _filled(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if not column.null_count:
+        return column
+    return pc.fill_null(column, "" if pa.types.is_string(column.type) else -1)
 
 
 def _columns_of(rows: list[Row]) -> pa.Table:

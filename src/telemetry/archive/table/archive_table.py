@@ -31,15 +31,17 @@ from telemetry.archive.table.file_io import StoreFileIO, known_store
 from telemetry.archive.table.layout import NAMESPACE, REQUIRED, TABLE, TABLE_FOLDER, new_metadata, table_schema
 from telemetry.archive.table.locations import Locations
 from telemetry.archive.table.snapshots import (
+    ADOPTED_PROPERTY,
     ARCHIVE_PROPERTY,
     OFFSETS_PROPERTY,
     SEAL_PROPERTY,
     ForeignSnapshot,
+    foreign_ids,
     foreign_snapshots,
     sealed_snapshot,
 )
 from telemetry.exceptions import ArchiveError, ArchiveStateError
-from telemetry.format.archive.seal import Positions, Seal, SealedFile
+from telemetry.format.archive.seal import Positions, Seal, SealedFile, SealKind
 from telemetry.storage import StorageProvider
 
 logger = logging.getLogger("telemetry.archive")
@@ -103,7 +105,7 @@ class ArchiveTable:
         return sealed_snapshot(self._table)[0]
 
     def foreign_snapshots(self) -> list[ForeignSnapshot]:
-        """Return what other writers did after the newest seal that the table knows, oldest first.
+        """Return what other writers did to the table and no seal has adopted, oldest first.
 
         Raises:
             ArchiveStateError: A file is outside of the archive.
@@ -121,13 +123,15 @@ class ArchiveTable:
     def register(self, seal: Seal) -> None:
         """Bring the table to a seal: one snapshot that adds and removes the files of its commit.
 
-        Registering a seal again does nothing. One of kind ``adopt`` only says that the table is as the seal has it.
+        Registering a seal again does nothing. One of kind ``adopt`` marks the snapshot that it names, the first one that no
+        seal has; the table has its changes already.
 
         Args:
             seal: The one after :meth:`sealed_number`.
 
         Raises:
-            ArchiveStateError: The table is not at the seal before, or lacks a file that is to be removed.
+            ArchiveStateError: The table is not at the seal before, lacks a file that is to be removed, or was changed by another
+                program.
             ArchiveFileError: A file is not what the seal says.
             ArchiveConflictError: Another writer changed the table at the same time, and it is not at this seal.
             ArchiveError: The catalog cannot be reached, or refuses.
@@ -142,10 +146,20 @@ class ArchiveTable:
         if number != seal.number - 1:
             message = f"the table is at seal {number}, so that seal {seal.number} cannot be registered; {_REBUILD}"
             raise ArchiveStateError(message)
-        is_adopted = seal.kind == "adopt"
-        added = [] if is_adopted else entries_of(self._store, self._table, seal.added)
-        removed = [] if is_adopted else self._entries_to_remove(seal)
-        self._commit(added, removed, seal=seal)
+        foreign = foreign_ids(self._table)
+        if seal.kind == SealKind.ADOPT:
+            if seal.snapshot not in foreign[:1]:
+                message = f"seal {seal.number} adopts another snapshot than the first one that no seal has; {_REBUILD}"
+                raise ArchiveStateError(message)
+            self._commit([], [], seal=seal)
+            return
+        if foreign:
+            message = (
+                f"another program has changed the archive's table: {len(foreign)} snapshots that no seal has adopted; "
+                "run telemetry archive seal, which looks at them and seals them"
+            )
+            raise ArchiveStateError(message)
+        self._commit(entries_of(self._store, self._table, seal.added), self._entries_to_remove(seal), seal=seal)
 
     def rebuild(self, live: Iterable[SealedFile], *, seal: Seal) -> None:
         """Make the table again: one snapshot with the files that are live after a seal. Its history is lost.
@@ -282,6 +296,7 @@ def _properties_of(seal: Seal) -> dict[str, str]:
     return {
         SEAL_PROPERTY: str(seal.number),
         ARCHIVE_PROPERTY: seal.archive,
+        **({ADOPTED_PROPERTY: str(seal.snapshot)} if seal.snapshot is not None else {}),
         **{f"{OFFSETS_PROPERTY}{topic}": _offsets(seal.positions, topic) for topic in seal.positions},
     }
 

@@ -14,6 +14,8 @@ from telemetry.archive.table.locations import Locations
 
 SEAL_PROPERTY = "telemetry.seal"
 ARCHIVE_PROPERTY = "telemetry.archive"
+ADOPTED_PROPERTY = "telemetry.adopted"
+"""Id of a snapshot of another writer that a seal has adopted."""
 OFFSETS_PROPERTY = "telemetry.offsets."
 """Before the name of a topic: the next offset of each partition, as JSON."""
 
@@ -47,18 +49,25 @@ def sealed_snapshot(table: Table) -> tuple[int, str]:
     return -1, ""
 
 
+def foreign_ids(table: Table) -> list[int]:
+    """Return the ids of the snapshots that no seal is of and none has adopted, oldest first."""
+    adopted, found = set(), []
+    for snapshot in _history(table):
+        if _property(snapshot, SEAL_PROPERTY) is None:
+            found.append(snapshot.snapshot_id)
+        else:
+            adopted.add(_property(snapshot, ADOPTED_PROPERTY))
+    return [one for one in reversed(found) if str(one) not in adopted]
+
+
 def foreign_snapshots(table: Table, locations: Locations) -> list[ForeignSnapshot]:
-    """Return the snapshots that were written after the one of the newest seal, oldest first.
+    """Return the snapshots of :func:`foreign_ids`, with what they changed.
 
     Raises:
         ArchiveStateError: One names a file outside of the archive.
     """
-    found = []
-    for snapshot in _history(table):
-        if _property(snapshot, SEAL_PROPERTY) is not None:
-            break
-        found.append(_foreign(table, snapshot, locations))
-    return found[::-1]
+    known = {snapshot.snapshot_id: snapshot for snapshot in table.metadata.snapshots}
+    return [_foreign(table, known[one], locations) for one in foreign_ids(table)]
 
 
 def _foreign(table: Table, snapshot: Snapshot, locations: Locations) -> ForeignSnapshot:

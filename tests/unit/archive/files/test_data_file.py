@@ -15,7 +15,7 @@ from telemetry.archive.files.data_file import DataFile, open_data_file
 from telemetry.archive.files.digest import digest_of
 from telemetry.archive.files.parquet_form import GROUP_ROWS, MAX_FOOTER_BYTES
 from telemetry.archive.files.writing import DataFileWriter, write_data_files
-from telemetry.archive.rows.columns import COLUMNS, SCHEMA, row
+from telemetry.archive.rows.columns import COLUMNS, SCHEMA, SORT_COLUMNS, row
 from telemetry.archive.rows.tables import table_of
 from telemetry.config import StorageConfig
 from telemetry.exceptions import ArchiveFileError, StorageError, StorageFullError, StorageNotFoundError
@@ -55,12 +55,8 @@ def test_file_has_field_ids_order_and_filters(store: StorageProvider) -> None:
     assert parquet.schema_arrow.equals(SCHEMA, check_metadata=False)
     ids = [field.metadata[b"PARQUET:field_id"] for field in parquet.schema_arrow]
     assert ids == [field.metadata[b"PARQUET:field_id"] for field in SCHEMA]
-    assert [parquet.schema_arrow.names[one.column_index] for one in parquet.metadata.row_group(0).sorting_columns] == [
-        "service",
-        "producer",
-        "sequence",
-        "kind",
-    ]
+    order = [parquet.schema_arrow.names[one.column_index] for one in parquet.metadata.row_group(0).sorting_columns]
+    assert order == list(SORT_COLUMNS)
 
 
 def test_writer_cuts_files_and_groups(store: StorageProvider) -> None:

@@ -19,7 +19,7 @@ PRODUCER = "0198c0de-0000-7000-8000-000000000001"
 ON_TOPIC = {"topic": "audit-events", "partition": 3, "offset": 7}
 IN_STREAM = {"service": "pay ments", "environment": "production", "producer": PRODUCER, "sequence": 4}
 LEAF = bytes(range(32))
-REDACTED = {"at": 5, "by": "clerk", "reason": "asked for", "request": "R-1"}
+REDACTED = {"at": 1 << 62, "by": "clerk", "reason": "asked for", "request": "R-1"}
 
 
 def read(*rows: tuple[Any, ...]) -> list[ArchivedRecord]:

@@ -25,7 +25,7 @@ KAFKA_TIME = CLOCK.timestamp() + 1
 
 def named(row: Row) -> dict[str, Any]:
     """Return what is not null of a row, by column; texts as ``str``."""
-    raw = {"leaf", "value", "key", "headers"}
+    raw = {"leaf", "value", "key", "headers", "checkpoint"}
     found = {name: value for name, value in zip(COLUMNS, row, strict=True) if value is not None}
     return {
         name: value.decode() if isinstance(value, bytes) and name not in raw else value for name, value in found.items()
@@ -33,8 +33,7 @@ def named(row: Row) -> dict[str, Any]:
 
 
 def made(record: RawRecord | DamagedRecord, **options: Any) -> dict[str, Any]:
-    until = options.pop("until", None)
-    return named(RowMaker(now=lambda: NOW, **options).row_of(record, until=until))
+    return named(RowMaker(now=lambda: NOW, **options).row_of(record))
 
 
 def placed(record: RawRecord, offset: int = 7) -> RawRecord:
@@ -143,7 +142,7 @@ def test_checkpoint() -> None:
         "payments",
     )
     assert row["headers"].startswith(b'[["%b","' % LEAVES_HEADER.encode())
-    assert row["value"] == record.value
+    assert row["value"] == row["checkpoint"] == record.value
     assert "found_keyhash" not in row
 
 
@@ -169,8 +168,8 @@ def test_tombstone_keeps_its_place() -> None:
 
 def test_unreadable_offsets() -> None:
     place = Place("audit-events", 3, 7)
-    damaged = DamagedRecord(place, MalformedRecordError("offsets 7 to 11 cannot be read"), RawRecord(None, None, place))
-    row = made(damaged, until=12)
+    error = MalformedRecordError("offsets 7 to 11 cannot be read")
+    row = made(DamagedRecord(place, error, RawRecord(None, None, place), end=12))
 
     assert (row["kind"], row["offset"], row["until"]) == ("unreadable", 7, 12)
     assert row["error"] == "offsets 7 to 11 cannot be read"

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import random
 from datetime import date
 
 import pyarrow as pa
@@ -17,17 +16,23 @@ ORDERED = [
     row(day=1, service="a", producer="p", sequence=0, kind="event"),
     row(day=1, service="a", producer="p", sequence=10, kind="event"),
     row(day=1, service="a", producer="q", sequence=2, kind="event"),
-    row(day=1, service="b", producer="a", sequence=1, kind="event"),
+    row(day=1, service="b", producer="a", sequence=1, kind="event", object="x", line=2),
+    row(day=1, service="b", producer="a", sequence=1, kind="event", topic="t", partition=0, offset=9, value=b"1"),
+    row(day=1, service="b", producer="a", sequence=1, kind="event", topic="t", partition=0, offset=9, value=b"0"),
+    row(day=1, service="b", producer="a", sequence=1, kind="event", topic="t", partition=1, offset=3),
     row(day=3, service="a", producer="p", sequence=11, kind="event", redacted={"at": 1, "by": "x", "reason": "y"}),
 ]
 
 
 def test_rows_are_sorted() -> None:
-    shuffled = random.Random(1).sample(ORDERED, len(ORDERED))  # noqa: S311 - an order
+    mixed = [*ORDERED[8:], *ORDERED[4:8], *ORDERED[3::-1]]
+    ordered = table_of(ORDERED)
 
-    assert table_of(shuffled).equals(table_of(ORDERED))
-    assert sorted_table(table_of(ORDERED).take([3, 1, 0, 8, 7, 2, 6, 5, 4])).equals(table_of(ORDERED))
-    assert table_of(shuffled).column("sequence").to_pylist() == [None, None, 3, 0, 0, 10, 2, 1, 11]
+    assert ordered.column("sequence").to_pylist() == [None, None, 3, 0, 0, 10, 2, 1, 1, 1, 1, 11]
+    assert ordered.column("offset").to_pylist()[7:11] == [None, 9, 9, 3]
+    assert ordered.column("value").to_pylist()[8:10] == [b"1", b"0"], "the order of arrival is lost"
+    assert table_of(mixed).equals(ordered)
+    assert sorted_table(ordered.take([11, 10, 8, 9, *range(7, -1, -1)])).equals(ordered)
 
 
 def test_no_rows_make_an_empty_table() -> None:
@@ -38,13 +43,13 @@ def test_no_rows_make_an_empty_table() -> None:
 def test_days_of_a_table() -> None:
     days = [(day, len(rows)) for day, rows in days_of(table_of(ORDERED))]
 
-    assert days == [(date(1970, 1, 2), 8), (date(1970, 1, 4), 1)]
+    assert days == [(date(1970, 1, 2), 11), (date(1970, 1, 4), 1)]
 
 
 def test_days_of_a_table_in_chunks() -> None:
     table = pa.concat_tables([table_of(ORDERED), table_of(ORDERED[-1:])])
 
-    assert [len(rows) for _, rows in days_of(table)] == [8, 2]
+    assert [len(rows) for _, rows in days_of(table)] == [11, 2]
 
 
 def test_binary_values_are_those_of_pyarrow() -> None:

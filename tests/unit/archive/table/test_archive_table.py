@@ -198,9 +198,17 @@ def test_foreign_snapshot_is_named_and_adopted(table: ArchiveTable, store: Stora
     assert (foreign.operation, foreign.removed, len(foreign.added)) == ("append", (), 1)
     assert foreign.added[0].startswith("events/data/day=2024-10-05/")
     assert table.sealed_number() == 0
+    with pytest.raises(ArchiveStateError, match="another program"):
+        table.register(seal(1))
+    others.append(rows(4, day=20_002))
+    later = table.foreign_snapshots()[1]
+    with pytest.raises(ArchiveStateError, match="another snapshot"):
+        table.register(seal(1, kind=SealKind.ADOPT, snapshot=later.snapshot_id))
     table.register(seal(1, kind=SealKind.ADOPT, snapshot=foreign.snapshot_id))
-    assert (table.foreign_snapshots(), table.sealed_number()) == ([], 1)
-    assert len(table.file_names()) == 2
+    assert (table.foreign_snapshots(), table.sealed_number()) == ([later], 1)
+    table.register(seal(2, kind=SealKind.ADOPT, snapshot=later.snapshot_id))
+    assert (table.foreign_snapshots(), table.sealed_number(), len(table.file_names())) == ([], 2, 3)
+    table.register(seal(3))
 
 
 @theirs
