@@ -28,16 +28,16 @@ class KeyCache:
     def __init__(self, most: int) -> None:
         self._half = max(most // 2, 1)
         self._lock = threading.Lock()
-        self._young: dict[SubjectName, SubjectKey] = {}
-        self._old: dict[SubjectName, SubjectKey] = {}
+        self._young: dict[tuple[str, str], SubjectKey] = {}
+        self._old: dict[tuple[str, str], SubjectKey] = {}
         # Which key ids are kept: what was dropped is known to be so at once, by everyone who still has the key.
-        self._names: dict[str, SubjectName] = {}
+        self._names: dict[str, tuple[str, str]] = {}
 
     def __len__(self) -> int:
         return len(self._names)
 
-    def get(self, name: SubjectName) -> SubjectKey | None:
-        """Return a subject's key; None if it is not kept."""
+    def get(self, name: tuple[str, str]) -> SubjectKey | None:
+        """Return the key of a subject, named by source and user id; None if it is not kept."""
         key = self._young.get(name)
         return key if key is not None else self._get_old(name)
 
@@ -69,7 +69,7 @@ class KeyCache:
         with self._lock:
             self._names, self._young, self._old = {}, {}, {}
 
-    def _get_old(self, name: SubjectName) -> SubjectKey | None:
+    def _get_old(self, name: tuple[str, str]) -> SubjectKey | None:
         if name not in self._old:
             return None
         with self._lock:
@@ -78,7 +78,7 @@ class KeyCache:
                 self._young[name] = key
             return key
 
-    def _remove(self, name: SubjectName) -> None:
+    def _remove(self, name: tuple[str, str]) -> None:
         key = self._young.pop(name, None) or self._old.pop(name, None)
         if key is not None:
             self._names.pop(key.key_id, None)

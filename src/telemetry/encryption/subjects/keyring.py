@@ -99,7 +99,9 @@ class SubjectKeyring:
     def of(self, source: str) -> SubjectsOfSource:
         """Return the subjects of a source; the same object each time."""
         found = self._sources.get(source)
-        return found or self._sources.setdefault(source, SubjectsOfSource(self, source))
+        return found or self._sources.setdefault(
+            source, SubjectsOfSource(self, source, cache=self._cache, lease=self._lease)
+        )
 
     def require(self, source: str) -> None:
         """Fetch the store key of a source, for the start of a process; blocks.
@@ -133,17 +135,8 @@ class SubjectKeyring:
         if self._worker.stop(_CLOSE_SECONDS):
             self._store.close()
 
-    def find(self, name: SubjectName) -> SubjectKey | None:
-        """Return a subject's key from memory, if it may be used now."""
-        key = self._cache.get(name)
-        return key if key is not None and self._lease.is_valid else None
-
-    def still_holds(self, key: SubjectKey) -> bool:
-        """Return whether a key may be used still: what was sealed before this call was sealed before its destruction."""
-        return self._cache.has(key) and self._lease.is_valid
-
     def request(self, names: Collection[SubjectName]) -> Future[None]:
-        """Ask for keys of subjects; the future is done when :meth:`find` gives one, or fails with what was answered."""
+        """Ask for keys of subjects; the future is done when they are in memory, or fails with what was answered."""
         if self._lease.is_valid and all(self._cache.get(name) is not None for name in names):
             done: Future[None] = Future()
             done.set_result(None)
@@ -218,10 +211,9 @@ class SubjectKeyring:
     def _destroy(self) -> None:
         """Destroy keys that were left to the next process; those under which another one may seal stay."""
         try:
-            if self._store.destroy().destroyed:
-                residue = self._store.clean()
-                if residue.note:
-                    logger.info("keys of forgotten subjects were destroyed: %s", residue.note)
+            # A file is cleaned at once. A server's table is locked for that, which is the command's business.
+            if self._store.destroy().destroyed and not self._store.is_shared:
+                self._store.clean()
         except SubjectStoreError as exc:
             if not exc.retriable:
                 self._can_destroy = False
@@ -232,23 +224,32 @@ class SubjectsOfSource:
     """The subjects of one source, as the sealer asks for their keys.
 
     Args:
-        keyring: Has the keys.
+        keyring: Fetches the keys.
         source: The source.
+        cache: Has the keys that are in memory.
+        lease: Says whether they may be used.
     """
 
-    __slots__ = ("_keyring", "_source")
+    __slots__ = ("_cache", "_keyring", "_lease", "_source")
 
-    def __init__(self, keyring: SubjectKeyring, source: str) -> None:
+    def __init__(self, keyring: SubjectKeyring, source: str, *, cache: KeyCache, lease: Lease) -> None:
         self._keyring = keyring
         self._source = source
+        self._cache = cache
+        self._lease = lease
 
     def take(self, user_id: str) -> SubjectKey | None:
         """Return the key of a user, if it is in memory and may be used now; does not block."""
-        return self._keyring.find(SubjectName(self._source, user_id))
+        # A tuple, which is a name too: this is called once an event.
+        key = self._cache.get((self._source, user_id))
+        return key if key is not None and self._lease.is_valid else None
 
     def still_holds(self, key: SubjectKey) -> bool:
-        """Return whether a key may be used still; ask after sealing, and drop what was sealed if not."""
-        return self._keyring.still_holds(key)
+        """Return whether a key may be used still; ask after sealing, and drop what was sealed if not.
+
+        What was sealed before this call was then sealed before the destruction of the key.
+        """
+        return self._cache.has(key) and self._lease.is_valid
 
     def request(self, user_ids: Collection[str]) -> Future[None]:
         """Ask for the keys of users; the future is done when :meth:`take` gives one, or fails."""

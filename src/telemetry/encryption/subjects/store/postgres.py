@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from telemetry.encryption.subjects.store.rows import Residue
-from telemetry.encryption.subjects.store.schema import KEYS, TABLES
+from telemetry.encryption.subjects.store.schema import KEYS, TABLES, create_tables_sql
 from telemetry.encryption.subjects.store.sql import SqlSubjectStore, Statements
 from telemetry.exceptions import (
     ConfigurationError,
@@ -71,6 +71,11 @@ class PostgresSubjectStore(SqlSubjectStore):
     def is_shared(self) -> bool:
         """A server serves many hosts."""
         return True
+
+    def create_tables(self) -> None:
+        """Create the tables."""
+        with self._lock, self._translated():
+            self._connect().execute(create_tables_sql("postgresql").encode())
 
     def clean(self) -> Residue:
         """Rewrite the table of keys, so that its files have no destroyed rows; needs the table's owner."""

@@ -273,13 +273,10 @@ class SqlSubjectStore(SubjectStore):
                 run.change(f"UPDATE {KEYS} SET hold = ? WHERE key_id = ? AND forgotten_ms IS NULL", (hold, key_id))
             )
 
-    def sealed_under_others(self, source: str, *, store_key_id: str, limit: int) -> list[SubjectRow]:
+    def sealed_under(self, store_key_id: str, *, limit: int) -> list[SubjectRow]:
         """Read keys by their store key."""
         with self._transaction(writes=False) as run:
-            found = run.rows(
-                f"{_SUBJECT} WHERE source = ? AND store_key_id IS NOT NULL AND store_key_id <> ? ORDER BY key_id LIMIT ?",
-                (source, store_key_id, limit),
-            )
+            found = run.rows(f"{_SUBJECT} WHERE store_key_id = ? ORDER BY key_id LIMIT ?", (store_key_id, limit))
         return [kept.subject_row(row) for row in found]
 
     def reseal(self, rows: Sequence[tuple[str, str, str, bytes]]) -> None:

@@ -55,6 +55,13 @@ class SqliteSubjectStore(SqlSubjectStore):
         """A file is of one host."""
         return False
 
+    def create_tables(self) -> None:
+        """Create the file and its tables."""
+        with self._lock, self._translated():
+            self._close()
+            self._creates = True
+            self._connect()
+
     def clean(self) -> Residue:
         """Write the deleted rows' zeros into the file, and empty the log that had the rows."""
         with self._lock, self._translated():

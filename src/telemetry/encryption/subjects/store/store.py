@@ -46,6 +46,10 @@ class SubjectStore(ABC):
         """Connect if need be, and check that the tables can be read."""
 
     @abstractmethod
+    def create_tables(self) -> None:
+        """Create the tables that are absent; needs the right to do so."""
+
+    @abstractmethod
     def store_keys(self, source: str | None = None) -> list[StoreKeyRow]:
         """Return the store keys, the newest first.
 
@@ -142,8 +146,8 @@ class SubjectStore(ABC):
         """Set or remove the hold of a key; return whether the key is there and not forgotten."""
 
     @abstractmethod
-    def sealed_under_others(self, source: str, *, store_key_id: str, limit: int) -> list[SubjectRow]:
-        """Return keys of a source that are sealed under another store key than this one."""
+    def sealed_under(self, store_key_id: str, *, limit: int) -> list[SubjectRow]:
+        """Return keys of subjects that are sealed under a store key."""
 
     @abstractmethod
     def reseal(self, rows: Sequence[tuple[str, str, str, bytes]]) -> None:
