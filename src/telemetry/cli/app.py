@@ -126,6 +126,11 @@ COMMANDS = (
         "telemetry.cli.commands.operate.spool",
         "Look at the spool folder, and take back what was quarantined there.",
     ),
+    Entry(
+        "subject",
+        "telemetry.cli.commands.keep.subject",
+        "Forget a subject: destroy its key, so that nobody can read what the trail has of it; or keep it from that.",
+    ),
     Entry("topic", "telemetry.cli.commands.operate.topic", "Create the topic of a trail."),
     Entry(
         "keys",

@@ -10,6 +10,7 @@ from telemetry.doctor.machine import clock_result, disk_results
 from telemetry.doctor.report import CheckResult, Report, Status
 from telemetry.doctor.secrets import secret_results
 from telemetry.doctor.stores import key_result, spool_results, store_results
+from telemetry.doctor.subjects import subject_results
 from telemetry.exceptions import ConfigurationError, EncryptionError
 from telemetry.kafka.diagnose.examination import EXAMINATION_SECONDS
 from telemetry.kafka.diagnose.examination import examine as examine_kafka
@@ -22,7 +23,7 @@ def examine(
     timeout: float = EXAMINATION_SECONDS,
     on_result: Callable[[CheckResult], None] = lambda _result: None,
 ) -> Report:
-    """Check configuration, secrets, key, Kafka, fallback store, spool, disk and clock.
+    """Check configuration, secrets, key, subject store, Kafka, fallback store, spool, disk and clock.
 
     It writes no record to the topic. The key service wraps and unwraps a trial key; the store keeps a trial object for a
     moment.
@@ -36,7 +37,7 @@ def examine(
         The report.
     """
     results = []
-    for result in _results(config.audit_config, timeout):
+    for result in _results(config, timeout):
         results.append(result)
         on_result(result)
     return Report(results)
@@ -53,13 +54,15 @@ def examine_files(config: AuditConfig) -> Iterator[CheckResult]:
         yield from secret_results(config)
 
 
-def _results(config: AuditConfig, timeout: float) -> Iterator[CheckResult]:
+def _results(whole: TelemetryConfig, timeout: float) -> Iterator[CheckResult]:
+    config = whole.audit_config
     # The first failure decides the exit code, so the checks go from the cause to its effects: what the operator wrote,
     # the services it names, then this machine.
     yield from examine_files(config)
     if config.local_mode is not None:
         return  # nothing else is used
     yield key_result(config)
+    yield from subject_results(whole)
     examination = examine_kafka(config, timeout=timeout)
     yield from kafka_results(config, examination)
     yield from store_results(config)

@@ -30,6 +30,7 @@ def _file_results(config: AuditConfig) -> Iterator[CheckResult]:
         config.encryption_config,
         config.storage_config,
         config.signing_config,
+        config.subject_keys,
     ):
         for field in section.secret_files if section is not None else ():
             path = getattr(section, field)

@@ -1,6 +1,6 @@
-"""Records in the trail that it is opened, what leaves it and what is removed from its archive.
+"""Records in the trail that it is opened, what leaves it, what is removed from its archive, and whose keys are destroyed.
 
-The events are ``telemetry.read``, ``telemetry.exported`` and ``telemetry.redacted``. Auditors ask for both (PCI DSS 10.2.1.3, HIPAA 164.312(b)).
+The events are ``telemetry.read``, ``telemetry.exported``, ``telemetry.redacted`` and ``telemetry.forgotten``. Auditors ask for both (PCI DSS 10.2.1.3, HIPAA 164.312(b)).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from telemetry.audit.accept.draft.fields import OwnEventType
 from telemetry.audit.receipt import Receipt
@@ -30,6 +30,12 @@ logger = logging.getLogger("telemetry.reading")
 EVENT_TYPE = "telemetry.read"
 EXPORTED_TYPE = "telemetry.exported"
 REDACTED_TYPE = "telemetry.redacted"
+SubjectEvent = Literal["telemetry.forgotten", "telemetry.held", "telemetry.released"]
+_SUBJECT_ACTIONS: dict[SubjectEvent, str] = {
+    "telemetry.forgotten": "delete",
+    "telemetry.held": "hold",
+    "telemetry.released": "release",
+}
 _DOCS = "docs/reading.md"
 
 
@@ -115,17 +121,31 @@ def record_redaction(
         ConfigurationError: The same, because the configuration cannot work.
     """
     happened = _Happened(REDACTED_TYPE, {"description": dict(description), "events": events}, action="redact")
-    try:
-        return _write_all(config, access, happened)
-    except ConfigurationError:
-        raise  # it says what to correct
-    except TelemetryError as exc:
-        message = (
-            f"nothing was redacted, because the {REDACTED_TYPE} event that records it could not be written: {exc}. Allow "
-            f"this command to write to topic {config.audit_config.kafka_topic!r} and to use the key, or give it a "
-            "storage_config for the event (docs/archive.md)"
-        )
-        raise ReadNotRecordedError(message) from exc
+    return _write_before_the_act(config, access, happened, page="docs/archive.md")
+
+
+def record_about_subjects(
+    config: TelemetryConfig, access: Access, *, event_type: SubjectEvent, key_ids: Sequence[str]
+) -> Receipt:
+    """Write the event of subjects that are forgotten, held or released; ``read_audit`` cannot turn it off.
+
+    It names their keys and never a user: it stays when the subjects are gone.
+
+    Args:
+        config: Configuration of the trail.
+        access: Person and reason.
+        event_type: What is done.
+        key_ids: Keys of the subjects.
+
+    Returns:
+        The event's receipt.
+
+    Raises:
+        ReadNotRecordedError: The event could not be written; nothing may be changed.
+        ConfigurationError: The same, because the configuration cannot work.
+    """
+    happened = _Happened(event_type, {"subject_keys": list(key_ids)}, action=_SUBJECT_ACTIONS[event_type])
+    return _write_before_the_act(config, access, happened, page="docs/subject-keys.md")
 
 
 class _Happened(NamedTuple):
@@ -155,6 +175,21 @@ def _record(config: TelemetryConfig, access: Access, happened: _Happened) -> Rec
             raise ReadNotRecordedError(_explain(exc, happened.event_type, config.audit_config.kafka_topic)) from exc
         logger.error("continuing although this read could not be recorded in the trail: %s", exc)  # noqa: TRY400 - the message says all
         return None
+
+
+def _write_before_the_act(config: TelemetryConfig, access: Access, happened: _Happened, *, page: str) -> Receipt:
+    try:
+        return _write_all(config, access, happened)
+    except ConfigurationError:
+        raise  # it says what to correct
+    except TelemetryError as exc:
+        done = happened.event_type.rpartition(".")[2]
+        message = (
+            f"nothing was {done}, because the {happened.event_type} event that records it could not be written: {exc}. Allow "
+            f"this command to write to topic {config.audit_config.kafka_topic!r} and to use the key, or give it a "
+            f"storage_config for the event ({page})"
+        )
+        raise ReadNotRecordedError(message) from exc
 
 
 def _write_all(config: TelemetryConfig, access: Access, happened: _Happened) -> Receipt:
