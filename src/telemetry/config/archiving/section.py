@@ -28,6 +28,7 @@ class ArchiveConfig(ConfigModel):
             ``az://ACCOUNT/CONTAINER/PREFIX``.
         storage_config: The store of the archive; beside ``location`` only its credentials and its endpoint count.
         signing_config: The archiver's own key, which signs the seals; readers need none.
+        former_keys: Public keys of the archiver's earlier signing keys, whose seals it continues.
         catalog: Properties of another Iceberg catalog than the SQLite file: ``type`` (``sql``, ``rest``, ``glue``, ...),
             ``warehouse`` and so on, as PyIceberg names them; nothing secret.
         catalog_uri: Its address, which may have a password in it.
@@ -56,6 +57,7 @@ class ArchiveConfig(ConfigModel):
     location: str | None = None
     storage_config: SerializeAsAny[StorageConfig] | None = None
     signing_config: SigningConfig | None = None
+    former_keys: tuple[str, ...] = ()
     catalog: dict[str, str] = Field(default_factory=dict, max_length=_MAX_PROPERTIES)
     catalog_uri: SecretStr | None = None
     catalog_uri_file: Path | None = None

@@ -138,6 +138,7 @@ _WITH_THE_KEY: Mapping[tuple[str, ...], tuple[tuple[str, ...], ...]] = {
     (*_ENCRYPTION, "recipients"): (_ENCRYPTION,),
     (*_ENCRYPTION, "previous_keys"): (_ENCRYPTION,),
     ("audit_config", "fallback_sibling_keys"): (_SIGNING,),
+    ("archive_config", "former_keys"): (("archive_config", "signing_config"),),
     ("audit_config", "former_storage_secrets"): _SECRETS,
     ("audit_config", "former_storage_secret_files"): _SECRETS,
 }

@@ -185,7 +185,8 @@ def _are_objects(names: Sequence[str]) -> bool:
     return _are(names, MAX_OBJECTS, _is_text) and _rise(names)
 
 
-def _is_stream(stream: SealedStream) -> bool:
+def is_stream(stream: SealedStream) -> bool:
+    """Return whether a seal may name a stream so: what a checkpoint says of itself can be anything."""
     root = canonical_base64.decode(stream.root)
     return (
         _is_source(stream.source)
@@ -198,7 +199,7 @@ def _is_stream(stream: SealedStream) -> bool:
 
 
 def _are_streams(streams: Sequence[SealedStream]) -> bool:
-    return _are(streams, MAX_STREAMS, _is_stream) and _rise(
+    return _are(streams, MAX_STREAMS, is_stream) and _rise(
         (stream.source, stream.producer, stream.signer) for stream in streams
     )
 
