@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property, partial
 from typing import Any
 
@@ -11,7 +11,9 @@ from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from telemetry.config import AuditConfig
+from telemetry.exceptions import TransportError
 from telemetry.kafka.client_log import ClientLog
+from telemetry.kafka.diagnose.topic_facts import ask_topic
 from telemetry.kafka.errors import transport_error
 from telemetry.kafka.green_threads import require_real_threads
 from telemetry.kafka.options import common_options, consumer_options
@@ -76,11 +78,39 @@ class TopicClient:
         try:
             return TopicBounds(self._consumer, self._topic, within=within, timeout=self.timeout).locate()[1]
         except KafkaException as exc:
-            error = exc.args[0]
-            # A time-out says nothing about its cause; what the client reported last does.
-            if error.code() in (KafkaError._TRANSPORT, KafkaError._TIMED_OUT):  # noqa: SLF001 - librdkafka's own codes
-                error = self._last_error or error
-            raise transport_error(error, self._topic) from exc
+            raise self._explained(exc) from exc
+
+    def offsets_at(self, seconds: float, partitions: Collection[int]) -> dict[int, int | None]:
+        """Return the first offset of each partition whose time is not before a moment; None where there is none.
+
+        Args:
+            seconds: The moment, in seconds since the epoch.
+            partitions: The partitions.
+
+        Raises:
+            TransportError: Kafka cannot be reached, or refuses.
+        """
+        # The protocol puts the time where the answer has the offset.
+        wanted = [TopicPartition(self._topic, partition, int(seconds * 1_000)) for partition in partitions]
+        try:
+            found = self._consumer.offsets_for_times(wanted, timeout=self.timeout) if wanted else []
+        except KafkaException as exc:
+            raise self._explained(exc) from exc
+        return {each.partition: each.offset if each.offset >= 0 else None for each in found}
+
+    def setting(self, name: str) -> int | None:
+        """Return a setting of the topic that is a number; None where it has none, or where this principal may not ask.
+
+        Args:
+            name: Name of the setting, such as ``retention.ms``.
+
+        Raises:
+            TransportError: Kafka cannot be reached, or refuses.
+        """
+        try:
+            return ask_topic(self._admin, self._topic, timeout=self.timeout).setting(name)
+        except KafkaException as exc:
+            raise self._explained(exc) from exc
 
     def stable_ends(self, partitions: Mapping[int, int]) -> dict[int, int]:
         """Return the last stable offset of each partition: the first record of the oldest open transaction.
@@ -179,6 +209,13 @@ class TopicClient:
     def close(self) -> None:
         """Leave Kafka."""
         self._consumer.close()
+
+    def _explained(self, exc: KafkaException) -> TransportError:
+        error = exc.args[0]
+        # A time-out says nothing about its cause; what the client reported last does.
+        if error.code() in (KafkaError._TRANSPORT, KafkaError._TIMED_OUT):  # noqa: SLF001 - librdkafka's own codes
+            error = self._last_error or error
+        return transport_error(error, self._topic)
 
     def _may_ignore(self, error: KafkaError) -> bool:
         """Return whether an error is about a consumer group that is not used: the client asks for one in any case."""
