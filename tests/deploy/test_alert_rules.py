@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from telemetry import audited, audited_calls
+from telemetry.archive.writing.counts import ArchiveTally
+from telemetry.archive.writing.metrics import ArchiveMetrics
+from telemetry.archive.writing.topic_view import Lag
 from telemetry.audit.watch import parts
 from telemetry.config.gateway.shared_streams import SharedStreamsConfig
 from telemetry.exceptions import EventError, UndeliveredError
@@ -306,6 +309,33 @@ def test_forwarder_that_is_behind_stopped_or_leaves_out(exporter: Exporter, chec
     check.fires([(0, behind)], ("AuditForwardBehind", forwarder), at=4)
     check.fires([(0, healthy), (2, left_out)], ("AuditForwardLeftOut", forwarder), at=4)
     check.fires([(0, stopped)], ("AuditForwardStopped", forwarder), at=11)
+
+
+def test_archiver_that_is_behind_stopped_or_loses(exporter: Exporter, check: RuleCheck) -> None:
+    topic = {"topic": "audit-events"}
+    tally = ArchiveTally()
+    shown = ArchiveMetrics(tally, **topic)
+    shown.begin()
+    tally.works(is_working=True)
+    tally.observed([Lag(0, 5, 0, 10, 40.0)], retention=100.0)
+    healthy = exporter.scrape()
+    tally.observed([Lag(0, 5, 0, 10, 60.0)], retention=100.0)
+    behind = exporter.scrape()
+    tally.observed([], retention=100.0)
+    tally.committed(number=7, rows=5, objects=0, lost=3)
+    lost = exporter.scrape()
+    tally.waits(1)
+    waiting = exporter.scrape()
+    tally.waits(0)
+    tally.failed()
+    stopped = exporter.scrape()
+    shown.end()
+
+    check.fires([(0, healthy)], at=70)
+    check.fires([(0, behind)], ("AuditArchiveBehind", topic), at=4)
+    check.fires([(0, healthy), (2, lost)], ("AuditArchiveLost", topic), at=4)
+    check.fires([(0, waiting)], ("AuditArchiveObjectsWait", topic), at=61)
+    check.fires([(0, stopped)], ("AuditArchiveStopped", topic), at=31)
 
 
 _CRON = {"cronjob": "audit-telemetry-audit-verify", "namespace": "audit"}

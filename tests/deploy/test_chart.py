@@ -44,6 +44,8 @@ _EXTRAS = {
     "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
     "dashboard": {"enabled": True},
     "verify": {"enabled": True, "trustConfigMap": "audit-trust", "kafkaSecret": "audit-reader"},
+    "archive": {"enabled": True, "signing": {"existingSecret": "audit-archiver"}, "kafkaSecret": "audit-reader"},
+    "config": {"archive_config": {"location": "s3://audit-archive/payments"}},
     "env": [{"name": "AWS_REGION", "value": "eu-west-1"}],
     "nodeSelector": {"kubernetes.io/os": "linux"},
     "tolerations": [{"operator": "Exists"}],
@@ -197,6 +199,7 @@ def test_secrets_are_files_that_others_cannot_read(whole: list[Document]) -> Non
         "audit-storage",
         "audit-kafka",
         "audit-reader",
+        "audit-archiver",
         "audit-tls",
     }
     assert found == names | {"audit-client-ca", "audit-identities"}
@@ -231,7 +234,7 @@ def test_every_selector_selects_the_pods(whole: list[Document]) -> None:
     selectors = [service["spec"]["selector"] for service in of_kind(whole, "Service")]
     selectors.append(one(whole, "StatefulSet")["spec"]["selector"]["matchLabels"])
     selectors.append(one(whole, "PodDisruptionBudget")["spec"]["selector"]["matchLabels"])
-    (policy, _jobs) = of_kind(whole, "NetworkPolicy")
+    (policy, _archive, _jobs) = of_kind(whole, "NetworkPolicy")
     selectors.append(policy["spec"]["podSelector"]["matchLabels"])
     assert len(selectors) == 5
     assert all(selector.items() <= labels for selector in selectors)
@@ -311,6 +314,15 @@ def test_notes_after_the_installation(helm: Path, tmp_path: Path, values: dict[s
         ({"terminationGracePeriodSeconds": 45}, "must be more than 45"),
         ({"config": {"gateway_config": {"shutdown_seconds": 30}}}, "must be more than 65"),
         ({"verify": {"enabled": True}}, "verify.trustConfigMap is empty"),
+        ({"archive": {"enabled": True}}, "config.archive_config names no place"),
+        (
+            {"archive": {"enabled": True}, "config": {"archive_config": {"location": "s3://audit-archive"}}},
+            "archive.signing.existingSecret is empty",
+        ),
+        (
+            {"config": {"archive_config": {"storage_config": {"aws_secret_access_key": "x"}}}},
+            "archive_config.storage_config.aws_secret_access_key",
+        ),
         ({"secrets": {"kafka": {"existingSecret": "kafka", "username": "audit"}}}, "secrets.kafka.password is empty"),
         ({"gateway": {"tsl": {}}}, "'tsl' not allowed"),
         ({"mode": "sidecars"}, "/mode"),

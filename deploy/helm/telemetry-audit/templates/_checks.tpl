@@ -1,6 +1,6 @@
 {{- /* Every field that is a secret; the test of the chart compares them with those of the configuration. */ -}}
 {{- define "telemetry-audit.secretFields" -}}
-aws_secret_access_key aws_session_token azure_account_key azure_client_secret azure_sas_token catalog_credential catalog_token catalog_uri client_secret database former_storage_secrets gcp_bearer_token key_hmac_secret oauth_client_secret passphrase password ssl_key_password ssl_key_pem storage_secret
+aws_secret_access_key aws_session_token azure_account_key azure_client_secret azure_sas_token catalog_credential catalog_token catalog_uri client_secret database former_storage_secrets gcp_bearer_token key_hmac_secret oauth_client_secret passphrase password ssl_key_password ssl_key_pem storage_secret store
 {{- end }}
 
 {{- /* Refuses secrets in .table: it becomes a ConfigMap, which is kept and shown in the clear. */ -}}
@@ -56,6 +56,15 @@ aws_secret_access_key aws_session_token azure_account_key azure_client_secret az
 {{- end }}
 {{- if and $values.secrets.kafka.username (not $values.secrets.kafka.password) }}
 {{- fail "secrets.kafka.password is empty: name the key of secrets.kafka.existingSecret with the password" }}
+{{- end }}
+{{- if $values.archive.enabled }}
+{{- $archive := default dict (get $values.config "archive_config") }}
+{{- if not (or $archive.location $archive.storage_config) }}
+{{- fail "config.archive_config names no place: set location, such as s3://audit-archive/payments" }}
+{{- end }}
+{{- if not $values.archive.signing.existingSecret }}
+{{- fail "archive.signing.existingSecret is empty: name a Secret with the archiver's own key (telemetry keys init-signing)" }}
+{{- end }}
 {{- end }}
 {{- if and $values.verify.enabled (not $values.verify.trustConfigMap) }}
 {{- fail "verify.trustConfigMap is empty: name a ConfigMap with a trust file (telemetry trust init)" }}

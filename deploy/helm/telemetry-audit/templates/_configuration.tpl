@@ -82,12 +82,12 @@ identities: {{ printf "%s/identities/%s" $folder $gateway.identities.file }}
 {{- include "telemetry-audit.toml.table" (dict "table" $whole "path" "") | trim }}
 {{ end }}
 
-{{- /* A verifier reads, and has no key. */ -}}
-{{- define "telemetry-audit.verifierConfiguration" -}}
-{{- $given := get .Values.config "audit_config" }}
+{{- /* A reader has no key; .kafkaSecret is that of its Kafka user. */ -}}
+{{- define "telemetry-audit.readerTable" -}}
+{{- $given := get .context.Values.config "audit_config" }}
 {{- $audit := dict "encryption_enabled" false "fallback_enabled" false "kafka_brokers" $given.kafka_brokers "kafka_topic" $given.kafka_topic "security_protocol" $given.security_protocol }}
-{{- if or .Values.verify.kafkaSecret .Values.secrets.kafka.existingSecret }}
-{{- $_ := set $audit "kafka_config" (include "telemetry-audit.kafkaTable" (dict "context" .) | fromYaml) }}
+{{- if or .kafkaSecret .context.Values.secrets.kafka.existingSecret }}
+{{- $_ := set $audit "kafka_config" (include "telemetry-audit.kafkaTable" (dict "context" .context) | fromYaml) }}
 {{- end }}
 {{- with $given.kafka_config }}
 {{- $_ := set $audit "kafka_config" (mergeOverwrite (default dict (get $audit "kafka_config")) (deepCopy .)) }}
@@ -96,6 +96,29 @@ identities: {{ printf "%s/identities/%s" $folder $gateway.identities.file }}
 {{- $_ := set $audit "storage_config" (deepCopy .) }}
 {{- $_ := set $audit "fallback_enabled" true }}
 {{- end }}
+{{- toYaml $audit }}
+{{- end }}
+
+{{- define "telemetry-audit.verifierConfiguration" -}}
+{{- $audit := include "telemetry-audit.readerTable" (dict "context" . "kafkaSecret" .Values.verify.kafkaSecret) | fromYaml }}
 {{- $whole := dict "service_name" .Values.config.service_name "environment" .Values.config.environment "audit_config" $audit }}
+{{- include "telemetry-audit.toml.table" (dict "table" $whole "path" "") | trim }}
+{{ end }}
+
+{{- /* The archiver opens no event; its key signs seals, and the storage secret opens what waits in the fallback store. */ -}}
+{{- define "telemetry-audit.archiverConfiguration" -}}
+{{- $folder := include "telemetry-audit.secretFolder" . }}
+{{- $audit := include "telemetry-audit.readerTable" (dict "context" . "kafkaSecret" .Values.archive.kafkaSecret) | fromYaml }}
+{{- if .Values.secrets.storage.existingSecret }}
+{{- $_ := set $audit "storage_secret_file" (printf "%s/storage/%s" $folder .Values.secrets.storage.secret) }}
+{{- end }}
+{{- $signing := dict "key_path" "/etc/telemetry/archiver.key" "passphrase_file" (printf "%s/archiver/%s" $folder .Values.archive.signing.passphrase) }}
+{{- $own := dict "signing_config" $signing "catalog_path" "/var/lib/telemetry/catalog.db" }}
+{{- $given := deepCopy (default dict (get .Values.config "archive_config")) }}
+{{- if or (hasKey $given "catalog") (hasKey $given "catalog_uri_file") }}
+{{- $_ := unset $own "catalog_path" }}
+{{- end }}
+{{- $archive := mergeOverwrite $own $given }}
+{{- $whole := dict "service_name" .Values.config.service_name "environment" .Values.config.environment "audit_config" $audit "archive_config" $archive }}
 {{- include "telemetry-audit.toml.table" (dict "table" $whole "path" "") | trim }}
 {{ end }}
