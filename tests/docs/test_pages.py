@@ -94,4 +94,6 @@ def _names(command: object, prefix: str = "") -> list[str]:
     below = getattr(command, "commands", None)
     if below is None:
         return [prefix]
-    return [name for part, found in below.items() for name in _names(found, f"{prefix} {part}".strip())]
+    # A group may do something by itself, too.
+    own = [prefix] if prefix and getattr(command, "invoke_without_command", False) else []
+    return own + [name for part, found in below.items() for name in _names(found, f"{prefix} {part}".strip())]

@@ -59,13 +59,14 @@ class CommandProcesses:
 
     Args:
         folder: Folder for what they read and write.
+        worker: Program that forks them.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, worker: Path = WORKER) -> None:
         self._folder = folder
         self._rounds = 0
         self._forker = subprocess.Popen(
-            [sys.executable, str(WORKER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, str(worker)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
     def __enter__(self) -> Self:

@@ -102,6 +102,11 @@ COMMANDS = (
         "Check an evidence pack offline: no Kafka, no store, no right to decrypt, public keys only.",
     ),
     Entry(
+        "archive",
+        "telemetry.cli.commands.keep.archive",
+        "Move the trail into the archive, still sealed: an Iceberg table, with a signed seal for each commit.",
+    ),
+    Entry(
         "catalog",
         "telemetry.cli.commands.declare.catalog",
         "Export the event types that a service declares, compare two versions, and compare them with code and with a trail.",

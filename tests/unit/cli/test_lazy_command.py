@@ -21,6 +21,8 @@ def test_table_agrees_with_the_command(entry: Entry) -> None:
 
 def _parts(command: Any) -> Iterator[Any]:
     """Yield the commands of a group, and of the groups in it."""
+    if isinstance(command, LazyCommand):
+        command = command.load()
     if not hasattr(command, "commands"):
         yield command
         return

@@ -1,1 +1,0 @@
-"""Keeps events that nobody may end, redact or forget until a hold is released."""

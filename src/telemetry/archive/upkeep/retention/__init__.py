@@ -1,1 +1,0 @@
-"""Ends events whose retention is over: the leaf hashes stay, so that the rest of each stream is still proven."""
