@@ -1,4 +1,4 @@
-"""Commits to an archive: whoever creates the next seal has committed, and the Iceberg table follows."""
+"""Commits to an archive: the writer that creates the next seal has committed, and the Iceberg table follows."""
 
 from __future__ import annotations
 

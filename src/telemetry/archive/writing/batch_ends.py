@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping
 
+from telemetry.system.clock import Clock
+
 OffsetsAt = Callable[[float, Collection[int]], Mapping[int, int | None]]
 """Returns the first offset of each partition whose time is not before a moment."""
 
@@ -26,7 +28,7 @@ class BatchEnds:
         clock: Seconds since the epoch.
     """
 
-    def __init__(self, offsets_at: OffsetsAt, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, offsets_at: OffsetsAt, *, clock: Clock = time.time) -> None:
         self._offsets_at = offsets_at
         self._clock = clock
         self._moment = 0.0
