@@ -17,6 +17,7 @@ from telemetry.audit.accept.draft.full_event import FullEvents, LogCall, user_te
 from telemetry.audit.accept.draft.json_exact import encode_exact
 from telemetry.audit.accept.draft.scrubbing import Scrubbing
 from telemetry.audit.accept.draft.stamps import Stamps
+from telemetry.audit.accept.subject.plain_drafts import PlainSubjectDrafts
 from telemetry.context import FROM_CONTEXT, context_values
 from telemetry.exceptions import EventError
 from telemetry.format.value.features import SUBJECT
@@ -82,6 +83,8 @@ class EventFactory:
         self._has_subjects = SUBJECT in features
         is_scrubbed = scrubbing is not None and scrubbing.by_default
         self._always_full = hmac_secret is not None or bool(clear_fields) or is_scrubbed or SUBJECT in features
+        is_plain = SUBJECT in features and not clear_fields and not is_scrubbed
+        self._plain_subjects = PlainSubjectDrafts(self._template, max_length=self._max_length) if is_plain else None
         self._types: dict[str, TypeSlices] = {}
         self._users: dict[str, tuple[bytes, bytes]] = {}
 
@@ -125,6 +128,16 @@ class EventFactory:
             if draft is not None:
                 return draft
         checked_type = event_type if slices is not None else checked_event_type(event_type)
+        plain = self._plain_subjects
+        if plain is not None and not (fields or context or catalog or user is None or get_current()):
+            # Those of the library itself have no subject, and are not remembered either.
+            subject_draft = (
+                plain.draft(event_type, payload, user_id, user=user, stamps=self._stamps)
+                if slices is not None
+                else None
+            )
+            if subject_draft is not None:
+                return subject_draft
         call = LogCall(checked_type, payload, user_id, user, fields, context, unfit, caller, catalog)
         return self._full.draft(call, self._stamps)
 
