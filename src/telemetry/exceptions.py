@@ -26,6 +26,7 @@
     │       │   └── SubjectTableError  its tables are absent, of another version, altered, or may not be used
     │       └── KeyMismatchError      wrong key, other context, or altered wrapped key
     │           └── KeyNotListedError the configuration lists no such key; the key service was not called
+    ├── LegalHoldError                a legal hold refuses that events are redacted
     ├── SubjectHeldError              a legal hold refuses that a subject is forgotten
     ├── TransportError                Kafka refused or did not answer
     │   ├── TransportAuthenticationError
@@ -96,6 +97,7 @@ __all__ = [
     "KeyServiceError",
     "KeyThrottledError",
     "KeyUnreachableError",
+    "LegalHoldError",
     "LifecycleError",
     "MalformedRecordError",
     "MissingExtraError",
@@ -350,6 +352,12 @@ class KeyMismatchError(KeyServiceError):
 
 class KeyNotListedError(KeyMismatchError):
     """A record names a KEK that is neither the configured one nor among ``previous_keys``; no key service was called."""
+
+
+class LegalHoldError(TelemetryError):
+    """A legal hold refuses that events of an archive are redacted; nothing was changed."""
+
+    exit_code = 7
 
 
 class SubjectHeldError(TelemetryError):

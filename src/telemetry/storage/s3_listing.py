@@ -30,7 +30,7 @@ def list_by_boto3(config: StorageConfig, *, below: str, prefix: str, after: str 
     asked = {"Bucket": config.bucket_name, "Prefix": root + prefix}
     if after is not None:
         asked["StartAfter"] = root + after
-    client = _client(config)
+    client = s3_client(config)
     try:
         for page in client.get_paginator("list_objects_v2").paginate(**asked):
             for entry in page.get("Contents", ()):
@@ -41,11 +41,16 @@ def list_by_boto3(config: StorageConfig, *, below: str, prefix: str, after: str 
         client.close()
 
 
-def _client(config: StorageConfig) -> Any:
+def s3_client(config: StorageConfig) -> Any:
+    """Return a client of boto3 for what obstore cannot ask; the caller closes it.
+
+    Raises:
+        MissingExtraError: boto3 is not installed.
+    """
     try:
         boto3, settings = import_module("boto3"), import_module("botocore.config")
     except ImportError as exc:
-        feature = "listing a bucket that has impossible names"
+        feature = "looking at a bucket by boto3"
         raise MissingExtraError(feature, "aws") from exc
     seconds = config.timeout_ms / 1_000
     given: dict[str, Any] = {}

@@ -82,6 +82,10 @@ def decode_seal(data: bytes) -> tuple[Note, Seal]:
     except UnicodeDecodeError as exc:
         message = "this is not a seal: it is not UTF-8"
         raise FormatError(message) from exc
+    # Further signature lines, of keys that nobody knows, would change the digest and not the seal.
+    if len(note.signatures) != 1:
+        message = "this is not a seal: it has more than one signature"
+        raise FormatError(message)
     return note, _parse(note.text)
 
 

@@ -88,7 +88,7 @@ def seal_after(before: ArchiveState | None, commit: Commit, *, time: str, source
 def problems_after(before: ArchiveState | None, seal: Seal) -> Iterator[str]:
     """Yield why a seal does not follow another one; its signature, form and digests are the caller's matter.
 
-    1. It is the next one of the same archive.
+    1. It is the next one of the same archive, by the same archiver.
     2. It removes files that are live, and adds ones that are not.
     3. Its offsets continue the positions before, and lead to its own.
     4. Its kind may change the number of rows as it does, and its counts follow from the files.
@@ -99,15 +99,23 @@ def problems_after(before: ArchiveState | None, seal: Seal) -> Iterator[str]:
         seal: The seal.
     """
     # 1.
+    yield from identity_problems(before, seal)
+    # 2., 4. and 5.
+    yield from file_problems(before, seal)
+    # 3.
+    yield from offset_problems(before, seal)
+
+
+def identity_problems(before: ArchiveState | None, seal: Seal) -> Iterator[str]:
+    """Yield why a seal is not the next one of its archive, by the same archiver."""
     number = before.seal.number + 1 if before is not None else 0
     if seal.number != number:
         yield f"it is number {seal.number}, and number {number} comes next"
     if before is not None and seal.archive != before.seal.archive:
         yield "it belongs to another archive"
-    # 2., 4. and 5.
-    yield from file_problems(before, seal)
-    # 3.
-    yield from offset_problems(before, seal)
+    # An archiver of another environment has a key that is trusted too.
+    if before is not None and seal.source != before.seal.source:
+        yield f"it is of the archiver {seal.source}, and the one before it of {before.seal.source}"
 
 
 def offset_problems(before: ArchiveState | None, seal: Seal) -> Iterator[str]:

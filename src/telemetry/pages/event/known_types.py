@@ -86,5 +86,6 @@ KNOWN: dict[str, Telling] = {
     "telemetry.searched": Telling(did="searched", tried="tried to search"),
     "telemetry.viewed": Telling(did="looked at", tried="tried to look at"),
     "telemetry.exported": Telling(did="exported events of", tried="tried to export events of"),
+    "telemetry.redacted": Telling(did="redacted events of", tried="tried to redact events of"),
 }
 """By the words of the type's name, in lower case, with dots between them."""

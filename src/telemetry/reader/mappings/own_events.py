@@ -8,10 +8,10 @@ _OWN = "telemetry."
 _BY_PERSONS = frozenset(
     (
         *("telemetry.read", "telemetry.searched", "telemetry.viewed", "telemetry.exported"),
-        "telemetry.explorer.denied",
+        *("telemetry.redacted", "telemetry.explorer.denied"),
     )
 )
-"""Somebody has opened, searched or taken away events, or was refused: in other systems that is an activity like any other."""
+"""Somebody has opened, searched, taken away or redacted events, or was refused: in other systems that is an activity like any other."""
 
 
 def is_about_itself(event: AuditEvent) -> bool:

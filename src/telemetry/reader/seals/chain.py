@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 
 from telemetry.format.archive.live_files import LiveFiles
 from telemetry.format.archive.offsets import beginnings
 from telemetry.format.archive.seal_note import seal_name
-from telemetry.format.archive.succession import ArchiveState, file_problems, offset_problems
+from telemetry.format.archive.succession import ArchiveState, file_problems, identity_problems, offset_problems
 from telemetry.reader.roster.history import RosterHistory
 from telemetry.reader.seals.expected import ExpectedSeal
 from telemetry.reader.seals.judgement import ChainJudgement, SealCounts
@@ -56,33 +57,20 @@ def judge_chain(
     return judge.judgement()
 
 
-def _present(seals: SealStore, numbers: list[int]) -> Iterator[StoredSeal | UnreadSeal]:
+def _present(seals: SealStore, numbers: Iterable[int]) -> Iterator[StoredSeal | UnreadSeal]:
     """Yield the seals, and one unread seal for each hole: a planted last name must not make a hole of a day's work."""
     expected = 0
-    for first, last in _runs(numbers):
-        if first > expected:
-            yield UnreadSeal(expected, _absence(expected, first - 1), is_absent=True)
-        yield from seals.walk(first, last + 1)
-        expected = last + 1
+    for stored in seals.read_all(numbers):
+        if stored.number > expected:
+            yield UnreadSeal(expected, _absence(expected, stored.number - 1), is_absent=True)
+        yield stored
+        expected = stored.number + 1
 
 
 def _absence(first: int, last: int) -> str:
     if first == last:
         return f"{seal_name(first)} is absent"
     return f"{last - first + 1} seals are absent, from {seal_name(first)} to {seal_name(last)}"
-
-
-def _runs(numbers: list[int]) -> Iterator[tuple[int, int]]:
-    """Yield the runs of numbers without a hole."""
-    if not numbers:
-        return
-    first = before = numbers[0]
-    for number in numbers[1:]:
-        if number != before + 1:
-            yield first, before
-            first = number
-        before = number
-    yield first, before
 
 
 class SealJudge:
@@ -177,9 +165,6 @@ class SealJudge:
         if not hmac.compare_digest(seal.previous, before.digest):
             reason = f"it names another seal {before.number} than the one that is there: one of the two was exchanged"
             self._found.add(Finding(Verdict.TAMPERED, reason, place=name, field="previous"))
-        if seal.archive != before.seal.archive:
-            reason = f"it is of the archive {seal.archive}, and the one before it of {before.seal.archive}"
-            self._found.add(Finding(Verdict.TAMPERED, reason, place=name, field="archive"))
         self._check_rules(self._state, stored)
         if datetime.fromisoformat(seal.time) < datetime.fromisoformat(before.seal.time):
             reason = (
@@ -189,11 +174,14 @@ class SealJudge:
             self._found.add(Finding(Verdict.UNVERIFIABLE, reason, place=name, field="time"))
 
     def _check_rules(self, before: ArchiveState | None, stored: StoredSeal) -> None:
-        checks = [("offsets", offset_problems(before, stored.seal))]
+        checks = [
+            ("archive", identity_problems(before, stored.seal)),
+            ("offsets", offset_problems(before, stored.seal)),
+        ]
         if self._is_live_known:
             checks.append(("files", file_problems(before, stored.seal)))
         for field, problems in checks:
-            for problem, _ in zip(problems, range(_MAX_PROBLEMS), strict=False):
+            for problem in islice(problems, _MAX_PROBLEMS):
                 self._found.add(Finding(Verdict.TAMPERED, problem, place=seal_name(stored.number), field=field))
 
     def _count(self, stored: StoredSeal, *, is_believed: bool) -> None:
@@ -205,11 +193,12 @@ class SealJudge:
             )
             self._found.add(Finding(Verdict.MISSING, reason, place=seal_name(stored.number), field="offsets"))
         if is_believed:
+            self._trees.add_roster(stored.seal.roster, stored.number)
             for stream in stored.seal.streams:
                 self._trees.add(stream, stored.number)
 
     def _note_beginnings(self, stored: StoredSeal) -> None:
-        for place, offset in beginnings(stored.seal):
+        for place, offset in islice(beginnings(stored.seal), _MAX_PROBLEMS):
             self._notes.append(
                 f"the archive begins at offset {offset} of {place}: what was before it was never archived"
             )

@@ -7,7 +7,12 @@ import hmac
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from telemetry.exceptions import StorageLimitError, StorageNotFoundError
+from telemetry.exceptions import (
+    StorageAccessDeniedError,
+    StorageCredentialsError,
+    StorageLimitError,
+    StorageNotFoundError,
+)
 from telemetry.format.archive.live_files import LiveFile, LiveFiles
 from telemetry.format.archive.seal_form import DATA
 from telemetry.format.archive.seal_note import seal_name
@@ -76,6 +81,11 @@ def judge_file(store: StorageProvider, live: LiveFile) -> list[Finding]:
                 break
     except StorageNotFoundError:
         return [absent_file(live)]
+    except StorageCredentialsError:
+        raise
+    except StorageAccessDeniedError as exc:
+        # One file that is withheld, or is a link or a pipe, must not end the examination of the others.
+        return [Finding(Verdict.UNVERIFIABLE, f"the file cannot be read: {exc}", place=live.file.name)]
     except StorageLimitError as exc:
         return [Finding(Verdict.TAMPERED, f"the file is not the one that was sealed: {exc}", place=live.file.name)]
     return list(digest.findings())

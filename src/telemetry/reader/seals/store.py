@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from telemetry.exceptions import FormatError, StorageNotFoundError
+from telemetry.exceptions import FormatError, StorageLimitError, StorageNotFoundError
 from telemetry.format.archive.seal import MAX_NUMBER, MAX_SEAL_BYTES, Seal
 from telemetry.format.archive.seal_note import SEALS, decode_seal, number_of, seal_digest, seal_name
 from telemetry.format.proof.signed_note import Note
 from telemetry.storage import StorageProvider
 
-_AHEAD = 16
-"""Seals that are being read ahead; each has at most 16 MiB, and usually a few KB."""
+_AHEAD = 12
+"""Seals that are fetched ahead; each has at most 16 MiB, and usually a few KB."""
 _THREADS = 8
 
 
@@ -122,9 +122,7 @@ class SealStore:
             StorageNotFoundError: There is no such seal.
             StorageError: The store refused or did not answer.
         """
-        # Only now its bytes are fetched: an object of any size can have this name.
-        self._require_size(seal_name(number))
-        return StoredSeal.read(number, self._store.get(seal_name(number)))
+        return StoredSeal.read(number, self._fetch(number))
 
     def create(self, number: int, data: bytes) -> StoredSeal:
         """Create a seal: this is the moment at which its commit is part of the archive.
@@ -155,32 +153,47 @@ class SealStore:
         """
         if end is None:
             end = max(self.numbers(), default=-1) + 1
-        waiting: deque[Future[StoredSeal | UnreadSeal]] = deque()
+        return self.read_all(range(first, end))
+
+    def read_all(self, numbers: Iterable[int]) -> Iterator[StoredSeal | UnreadSeal]:
+        """Yield the seals of these numbers, those that cannot be read too; several are fetched at a time.
+
+        Raises:
+            StorageError: The store refused or did not answer.
+        """
+        waiting: deque[tuple[int, Future[bytes]]] = deque()
         pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="telemetry-seals")
         try:
-            for number in range(first, end):
-                waiting.append(pool.submit(self._read_or_say, number))
+            for number in numbers:
+                waiting.append((number, pool.submit(self._fetch, number)))
                 if len(waiting) >= _AHEAD:
-                    yield waiting.popleft().result()
+                    yield _read_or_say(*waiting.popleft())
             while waiting:
-                yield waiting.popleft().result()
+                yield _read_or_say(*waiting.popleft())
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _read_or_say(self, number: int) -> StoredSeal | UnreadSeal:
+    def _fetch(self, number: int) -> bytes:
+        name = seal_name(number)
         try:
-            return self.read(number)
-        except StorageNotFoundError:
-            return UnreadSeal(number, f"{seal_name(number)} is absent", is_absent=True)
-        except FormatError as exc:
-            return UnreadSeal(number, str(exc))
+            # One byte more than a seal may have: an object of any size can have this name.
+            return self._store.read_part(name, 0, MAX_SEAL_BYTES + 1)
+        except StorageLimitError as exc:
+            message = f"{name} cannot be read: {exc}"
+            raise FormatError(message) from exc
 
     def _exists(self, number: int) -> bool:
-        name = seal_name(number)
-        return any(entry.name == name for entry in self._store.list(name))
+        try:
+            self._store.size(seal_name(number))
+        except StorageNotFoundError:
+            return False
+        return True
 
-    def _require_size(self, name: str) -> None:
-        sizes = [entry.size for entry in self._store.list(name) if entry.name == name]
-        if sizes and sizes[0] > MAX_SEAL_BYTES:
-            message = f"{name} cannot be read: it has {sizes[0]} bytes, and a seal at most {MAX_SEAL_BYTES}"
-            raise FormatError(message)
+
+def _read_or_say(number: int, fetched: Future[bytes]) -> StoredSeal | UnreadSeal:
+    try:
+        return StoredSeal.read(number, fetched.result())
+    except StorageNotFoundError:
+        return UnreadSeal(number, f"{seal_name(number)} is absent", is_absent=True)
+    except FormatError as exc:
+        return UnreadSeal(number, str(exc))

@@ -1,4 +1,4 @@
-"""Compares the checkpoints that seals name with those in the archive: a producer that was removed is named."""
+"""Compares the checkpoints and the roster that seals name with those in the archive: a producer that was removed is named."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ class SealedTrees:
         self._sources: dict[str, int] = {}
         self._names: list[str] = []
         self._trees: dict[bytes, bytes] = {}
+        # Digest of the newest roster that a seal names, and number of that seal.
+        self._roster: tuple[str, int] | None = None
 
     def __len__(self) -> int:
         return len(self._trees)
@@ -50,6 +52,21 @@ class SealedTrees:
         if before is None or _unpacked(before).size <= stream.size:
             self._trees[key] = _packed(_Tree(stream.size, root, number))
 
+    def add_roster(self, digest: str, number: int) -> None:
+        """Add the roster that a seal names.
+
+        Args:
+            digest: SHA-256 of the value of its record, in hexadecimal; empty for none.
+            number: Number of the seal.
+        """
+        if digest:
+            self._roster = digest, number
+
+    def saw_roster(self, digest: str) -> None:
+        """Remember that the archive has a roster; the digest is that of its record's value, in hexadecimal."""
+        if self._roster is not None and self._roster[0] == digest:
+            self._roster = None
+
     def saw(self, *, source: str, producer: str, size: int, root: bytes, signer: str) -> None:
         """Remember that the archive has a checkpoint.
 
@@ -66,7 +83,11 @@ class SealedTrees:
             del self._trees[key]
 
     def findings(self) -> Iterator[Finding]:
-        """Yield the trees that seals name and that no checkpoint in the archive has."""
+        """Yield the trees and the roster that seals name and that the archive has not."""
+        if self._roster is not None:
+            digest, number = self._roster
+            reason = f"{seal_name(number)} names a roster ({digest[:16]}…) that is not in the archive: it was removed"
+            yield Finding(Verdict.MISSING, reason, place=seal_name(number), field="roster")
         for key, packed in self._trees.items():
             tree = _unpacked(packed)
             source = self._names[int.from_bytes(key[_UUID_BYTES + _SIGNER_BYTES :])]

@@ -22,6 +22,7 @@ from telemetry.format.archive.seal import (
 from telemetry.format.archive.seal_note import FIRST_LINE, decode_seal, encode_seal, number_of, seal_name, seal_text
 from telemetry.format.proof.signed_note import open_note, sign_note
 from tests.support.sealed_archive import ARCHIVE, ARCHIVER, DAY, SOURCE, data_name
+from tests.support.written_trail import Signer
 
 _DIGEST = "ab" * 32
 _FILE = SealedFile(name=data_name(1), sha256=_DIGEST, size=100, rows=10, day=DAY)
@@ -153,3 +154,11 @@ def test_text_in_another_form_is_refused(change: Any) -> None:
 def test_bytes_that_are_no_note_are_refused(data: bytes) -> None:
     with pytest.raises(FormatError):
         decode_seal(data)
+
+
+def test_further_signature_is_refused() -> None:
+    data = encode_seal(_SEAL, ARCHIVER)
+    line = sign_note("x\n", Signer(66, "stranger")).split("\n")[2]
+
+    with pytest.raises(FormatError, match="more than one signature"):
+        decode_seal(data + f"{line}\n".encode())

@@ -145,6 +145,7 @@ def test_live_files_are_listed_regularly() -> None:
     [
         ({"number": 2}, "number 1 comes next"),
         ({"archive": "018f3b1c-0000-7000-8000-00000000b000"}, "another archive"),
+        ({"source": "/staging/telemetry-archiver"}, "of the archiver /staging/telemetry-archiver"),
         ({"rows": 19}, "counts 19 live rows, and 20 follow"),
         ({"records": 21}, "counts 21 records"),
         ({"positions": {"t": {0: 19}}}, "its position in t.0. is 19"),

@@ -43,7 +43,7 @@ def test_fold_reads_back_to_the_list_only() -> None:
     asked: set[str] = set()
     archive.store.before = lambda operation, name: asked.add(name) if operation == "get" else None
 
-    fold(archive.seals, policy=_POLICY)
+    fold(archive.seals, number=139, policy=_POLICY)
 
     assert asked == {seal_name(number) for number in range(128, 140)}
 

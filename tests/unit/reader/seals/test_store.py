@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from telemetry.config import StorageConfig
 from telemetry.exceptions import FormatError, StorageConflictError, StorageNotFoundError
 from telemetry.format.archive.seal import MAX_SEAL_BYTES
 from telemetry.format.archive.seal_note import seal_name
 from telemetry.reader.seals.store import SealStore, StoredSeal, UnreadSeal
+from telemetry.storage import StorageProviderFactory
 from tests.support.memory_store import MemoryStore
 from tests.support.sealed_archive import SealedArchive
 
@@ -71,11 +75,9 @@ def test_walk_says_what_cannot_be_read() -> None:
         archive.seals.read(3)
 
 
-def test_oversized_seal_is_not_fetched() -> None:
-    store = MemoryStore(objects={seal_name(0): b"x" * (MAX_SEAL_BYTES + 1)})
-    fetched: list[str] = []
-    store.before = lambda operation, name: fetched.append(name) if operation == "get" else None
+def test_oversized_seal_is_not_fetched_whole(tmp_path: Path) -> None:
+    store = StorageProviderFactory.create(StorageConfig(provider="local_file", base_path=tmp_path / "archive"))
+    store.put(seal_name(0), b"x" * (MAX_SEAL_BYTES + 5))
 
-    with pytest.raises(FormatError, match="has 16777217 bytes"):
+    with pytest.raises(FormatError, match="larger than 16777216 bytes"):
         SealStore(store).read(0)
-    assert not fetched

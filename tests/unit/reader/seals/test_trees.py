@@ -74,6 +74,19 @@ def test_later_smaller_tree_does_not_lower_the_wanted_one() -> None:
     assert [finding.last for finding in trees.findings()] == [8]
 
 
+def test_newest_roster_must_be_there() -> None:
+    trees = _trees()
+    trees.add_roster("ab" * 32, 1)
+    trees.add_roster("", 2)
+    trees.add_roster("cd" * 32, 3)
+    trees.saw_roster("ab" * 32)
+
+    (finding,) = trees.findings()
+    assert (finding.field, finding.place) == ("roster", "evidence/seals/00000003.seal")
+    trees.saw_roster("cd" * 32)
+    assert list(trees.findings()) == []
+
+
 def test_expected_seal_is_read() -> None:
     digest = "ab" * 32
 

@@ -1,0 +1,1 @@
+"""Keeps events that nobody may end, redact or forget until a hold is released."""
