@@ -114,6 +114,9 @@ bench-gateway: setup-bench ## measure what an event costs a real gateway beside 
 bench-explore: setup ## fill the explorer's index with 200,000 made-up events: each search, memory; fail over a bound; docs/performance.md
 	@$(BIN)/python -m bench.exploring --check $(BENCH_ARGS)
 
+bench-archive: setup ## measure what archiving costs beside plain pyarrow, and fail over a bound; docs/archive.md
+	@$(BIN)/python -m bench.archiving --check $(BENCH_ARGS)
+
 verify-limits: setup ## verify ten million made-up events in one process: events a second, and memory (minutes)
 	@for order in "side by side" "one partition has most"; do \
 		$(BIN)/python -m bench.verifying --events 10000000 --order "$$order" || exit 1; done

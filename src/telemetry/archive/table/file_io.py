@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -17,8 +18,10 @@ from pyiceberg.typedef import EMPTY_DICT, Properties
 
 from telemetry.archive.files.store_file import StoreFile
 from telemetry.archive.table.locations import Locations
-from telemetry.exceptions import ArchiveStateError, StorageNotFoundError
+from telemetry.exceptions import ArchiveStateError, StorageError, StorageNotFoundError
 from telemetry.storage import StorageProvider
+
+logger = logging.getLogger("telemetry.archive")
 
 STORE_PROPERTY = "telemetry.store"
 """Property of a catalog with the number of the store."""
@@ -73,7 +76,11 @@ class StoreFileIO(FileIO):
         if "/metadata/" not in f"/{name}":
             message = f"deleting {name!r} is refused: Iceberg may delete its own metadata alone"
             raise ArchiveStateError(message)
-        self._store.delete(name)
+        try:
+            self._store.delete(name)
+        except StorageError as exc:
+            # The commit that it follows has succeeded: old metadata under object lock stays, and does no harm.
+            logger.info("old metadata of the archive's table stays until its lock ends: %s", exc)
 
 
 class StoreInput(InputFile):
