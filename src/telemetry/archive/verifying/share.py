@@ -46,6 +46,7 @@ class Share:
         is_in_order_of_places: Its records are put into the order that they had on the topic.
         collects_trees: The trees that its checkpoints name are wanted, for those that seals name.
         also: Places whose rows are read too, whatever producer they name.
+        is_by_value: Every row is read whose value names a producer of the share, whatever the row names.
     """
 
     policy: TrustPolicy
@@ -57,6 +58,7 @@ class Share:
     is_in_order_of_places: bool = False
     collects_trees: bool = False
     also: frozenset[Place] = frozenset()
+    is_by_value: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,8 @@ class ShareResult:
         part: Its streams, and what was found besides.
         strays: Records of producers that other shares have.
         has_too_many_strays: There were more of them than are kept.
+        displaced: Places of records in rows that name another producer, with the producers that the records name.
+        has_too_many_displaced: There were more of them than are kept.
         disordered: Producers whose records have to be read in the order of their places.
         findings: Files that cannot be read, or are not what a seal says.
         trees: The largest trees that its checkpoints name, believed or not.
@@ -76,6 +80,8 @@ class ShareResult:
     part: VerifiedPart
     strays: tuple[RawRecord, ...] = ()
     has_too_many_strays: bool = False
+    displaced: Mapping[Place, str] = field(default_factory=dict)
+    has_too_many_displaced: bool = False
     disordered: frozenset[str] = frozenset()
     findings: tuple[Finding, ...] = ()
     trees: Mapping[StreamSigner, Sequence[SignedTree]] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from telemetry.archive.rows.columns import Kind
 from telemetry.archive.verifying.share import Share, SharedFile
 from telemetry.exceptions import ArchiveFileError, StorageNotFoundError
 from telemetry.reader.seals.files import absent_file, judge_file, wrong_rows
+from telemetry.reader.verify.shared.share_verifier import claimed_producer
 from telemetry.reader.verify.verdicts import Finding, Verdict
 from telemetry.storage import StorageProvider
 
@@ -81,7 +82,7 @@ class ShareRows:
         return batch if mask is None or _call("all", mask).as_py() else batch.filter(mask)
 
     def _is_wanted(self, batch: pa.RecordBatch) -> pa.Array:
-        producers = batch.column("producer")
+        producers, ours = batch.column("producer"), self._share.producers or frozenset()
         wanted = self._is_one_of(producers, self._producers)
         if self._share.has_rest:
             wanted = _call("or", wanted, _call("is_null", producers))
@@ -89,6 +90,9 @@ class ShareRows:
         for name in ("offset", "line") if self._share.also else ():
             numbers = pa.array(sorted({place.offset for place in self._share.also}), pa.int64())
             wanted = _call("or", wanted, self._is_one_of(batch.column(name), numbers))
+        if self._share.is_by_value:
+            named = [claimed_producer(value) in ours for value in batch.column("value").to_pylist()]
+            wanted = _call("or", wanted, pa.array(named, pa.bool_()))
         return wanted
 
     def _is_one_of(self, column: pa.Array, values: pa.Array | None) -> pa.Array:

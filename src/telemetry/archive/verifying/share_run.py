@@ -38,11 +38,15 @@ def verify_share(store: StorageProvider, share: Share, *, count: RowCount) -> Sh
         verifier.observe_all(_records_by_place(rows, share))
     else:
         for each, batch in rows:
-            verifier.observe_all(records_of(batch, store_name=share.name, file=each.live.file.name))
+            records = records_of(batch, store_name=share.name, file=each.live.file.name)
+            for record, producer in zip(records, batch.column("producer").to_pylist(), strict=True):
+                verifier.observe_row(record, producer)
     return ShareResult(
         part=verifier.part(),
         strays=tuple(verifier.strays),
         has_too_many_strays=verifier.has_too_many_strays,
+        displaced=verifier.displaced,
+        has_too_many_displaced=verifier.has_too_many_displaced,
         disordered=verifier.disordered(),
         findings=tuple(rows.findings),
         trees=verifier.trees,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -13,7 +14,7 @@ from telemetry.archive.verifying.sealed_state import SealedState, read_seals
 from telemetry.archive.verifying.share import Share, SharedFile, ShareResult
 from telemetry.archive.verifying.share_run import verify_share
 from telemetry.config import StorageConfig
-from telemetry.reader.entry import Place, RawRecord
+from telemetry.reader.entry import RawRecord
 from telemetry.reader.roster.history import RosterHistory
 from telemetry.reader.seals.expected import ExpectedSeal
 from telemetry.reader.trust.policy import TrustPolicy
@@ -27,6 +28,9 @@ from telemetry.reader.verify.witnessed.witnessed_trail import WitnessedTrail
 from telemetry.storage import StorageProvider
 from telemetry.trail.progress import NO_PROGRESS, ProgressDisplay, StepProgress
 
+LARGE_ROWS = 500_000
+"""Rows from which on several processes are worth their start, which takes about a second."""
+
 _NO_STREAMS = StreamsPart(trusted={}, young={})
 
 
@@ -36,7 +40,7 @@ class ArchiveRequest:
 
     Attributes:
         policy: Who may sign what.
-        jobs: Processes that verify.
+        jobs: Processes that verify; None for one for each processor where the archive is large.
         open_seconds: A producer whose last checkpoint is not older counts as still running.
         from_start: The archive begins where the topic began.
         expected: Least number of producers of each source.
@@ -47,7 +51,7 @@ class ArchiveRequest:
     """
 
     policy: TrustPolicy
-    jobs: int = 1
+    jobs: int | None = None
     open_seconds: float = 0.0
     from_start: bool = True
     expected: Mapping[str, int] = field(default_factory=dict)
@@ -115,6 +119,8 @@ class _ArchiveVerification:
         self._state = state
         self._step = step
         self._policy = request.policy
+        is_large = sum(one.file.rows for one in state.files) >= LARGE_ROWS
+        self._jobs = request.jobs or ((os.cpu_count() or 1) if is_large else 1)
         self._index: ArchiveIndex | None = None
 
     def report(self, now: datetime | None) -> VerificationReport:
@@ -143,7 +149,7 @@ class _ArchiveVerification:
         for result in results:
             verifier.join(replace(result.part, streams=result.part.streams.without(again)))
         if again:
-            for result in self._run(self._shares_again(again, strays)):
+            for result in self._run(self._shares_again(again, results)):
                 # What they hold besides streams was counted when they were read first.
                 verifier.join(VerifiedPart(records=0, streams=result.part.streams, evidence=Evidence()))
             verifier.join(_evidence_of(strays, self._policy))
@@ -160,7 +166,7 @@ class _ArchiveVerification:
         return replace(report, archive=self._evidence(**removed))
 
     def _verified_in_shares(self) -> list[ShareResult]:
-        results = self._run(self._shares(self._request.jobs))
+        results = self._run(self._shares(self._jobs))
         # Without a trusted stream nothing tells genuine producers from invented ones, and then all of them matter.
         if len(results) > 1 and (
             any(result.has_too_many_strays for result in results)
@@ -200,31 +206,33 @@ class _ArchiveVerification:
             return [self._share(None, number=0, shares=1)]
         return [self._share(producers, number=number, shares=len(divided)) for number, producers in enumerate(divided)]
 
-    def _shares_again(self, producers: frozenset[str], strays: Sequence[RawRecord]) -> list[Share]:
+    def _shares_again(self, producers: frozenset[str], results: Sequence[ShareResult]) -> list[Share]:
         """Return the shares of producers that are verified in the order of their places."""
-        divided = self._indexed().divide(self._request.jobs, only=producers)
+        divided = self._indexed().divide(self._jobs, only=producers)
         # Producers that no row names at all: only their strays are there.
         named = frozenset().union(*divided)
         divided = [*divided[:-1], divided[-1] | (producers - named)] if divided else [producers]
-        also = frozenset(stray.place for stray in strays)
+        displaced = [each for result in results for each in result.displaced.items()]
+        also = frozenset(place for place, producer in displaced if producer in producers)
+        is_by_value = any(result.has_too_many_displaced for result in results)
         return [
             replace(
-                self._share(share, number=-1, shares=len(divided), also=also),
+                self._share(share, number=-1, shares=len(divided), reads_all=bool(also) or is_by_value),
                 has_rest=False,
                 is_in_order_of_places=True,
+                also=also,
+                is_by_value=is_by_value,
             )
             for share in divided
         ]
 
-    def _share(
-        self, producers: frozenset[str] | None, *, number: int, shares: int, also: frozenset[Place] = frozenset()
-    ) -> Share:
+    def _share(self, producers: frozenset[str] | None, *, number: int, shares: int, reads_all: bool = False) -> Share:
         request, state = self._request, self._state
         files = [
             SharedFile(
                 live=one,
                 groups=None
-                if producers is None or also
+                if producers is None or reads_all
                 else self._indexed().groups_of(one.file.name, producers, has_rest=number == 0),
                 is_believed=state.believes(one),
                 is_hashed=state.is_judged and place % shares == number,
@@ -239,7 +247,6 @@ class _ArchiveVerification:
             producers=producers,
             has_rest=number == 0,
             collects_trees=state.is_judged,
-            also=also,
         )
 
     def _indexed(self) -> ArchiveIndex:
@@ -259,12 +266,13 @@ class _ArchiveVerification:
             rows=seal.rows,
             redacted=redacted,
             ended=ended,
-            jobs=self._request.jobs,
+            jobs=self._jobs,
         )
 
 
 def _producers_of(strays: Sequence[RawRecord]) -> frozenset[str]:
-    return frozenset(producer for producer in map(claimed_producer, strays) if producer is not None)
+    claimed = (claimed_producer(stray.value) for stray in strays)
+    return frozenset(producer for producer in claimed if producer is not None)
 
 
 def _evidence_of(strays: Sequence[RawRecord], policy: TrustPolicy) -> VerifiedPart:

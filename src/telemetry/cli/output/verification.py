@@ -12,6 +12,7 @@ from telemetry.cli.output.console import err, escape_control, out
 from telemetry.reader.trust.judgement import SELF_ASSERTED
 from telemetry.reader.trust.policy import READER_SERVICE, service_of
 from telemetry.reader.verify.foreign import ForeignRecords
+from telemetry.reader.verify.sealed.archive_evidence import ArchiveEvidence
 from telemetry.reader.verify.verdicts import Finding, ProducerReport, Verdict, VerificationReport
 
 _COLOURS = {
@@ -40,6 +41,8 @@ def show_report(report: VerificationReport, *, with_foreign: bool = False) -> No
     _show_acknowledged(report.acknowledged, "")
     for note in report.notes:
         err.print(Text(f"note: {escape_control(note)}", style="dim"))
+    if report.archive is not None:
+        _show_archive(report.archive)
     _show_foreign(report.foreign, in_full=with_foreign)
     basis = f" ({SELF_ASSERTED})" if report.is_self_asserted else ""
     # With its reason: standard output can be all that is kept.
@@ -87,6 +90,19 @@ def _show_findings(findings: Iterable[Finding], stream: str) -> None:
 def _show_acknowledged(findings: Iterable[Finding], stream: str) -> None:
     for finding in findings:
         err.print(Text(f"acknowledged: {stream} {escape_control(str(finding))}", style="dim"))
+
+
+def _show_archive(archive: ArchiveEvidence) -> None:
+    for note in archive.notes:
+        err.print(Text(f"note: {escape_control(note)}", style="dim"))
+    removed = [f"{archive.redacted:,} redacted"] if archive.redacted else []
+    removed += [f"{archive.ended:,} ended by a policy"] if archive.ended else []
+    out.print(
+        Text(
+            f"archive {escape_control(archive.name)}, seal {archive.seal} of {archive.sealed_at}: {archive.files:,} files, "
+            f"{', '.join([f'{archive.rows:,} rows', *removed])}"
+        )
+    )
 
 
 def _show_foreign(foreign: ForeignRecords, *, in_full: bool) -> None:

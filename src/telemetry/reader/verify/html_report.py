@@ -9,6 +9,7 @@ from typing import Literal
 
 from telemetry.pages.charts import Band, Chart, Lane, gaps
 from telemetry.pages.environment import page_environment, render
+from telemetry.reader.verify.sealed.archive_evidence import ArchiveEvidence
 from telemetry.reader.verify.verdicts import (
     EXIT_FINE,
     EXIT_TAMPERED,
@@ -128,7 +129,7 @@ def report_view(report: VerificationReport, *, scope: Mapping[str, str] | None =
     with_findings = sum(1 for producer in producers if producer.findings)
     return ReportView(
         report=report,
-        scope=scope or {},
+        scope=dict(scope or {}) | (_archive(report.archive) if report.archive is not None else {}),
         sentence=_SENTENCES.get(report.verdict, ""),
         summary=_summary(report),
         counts=_counts(report),
@@ -155,6 +156,16 @@ def _summary(report: VerificationReport) -> str:
     return f"{report.total('proven'):,} of {report.total('records'):,} events are proven. {summary}"
 
 
+def _archive(archive: ArchiveEvidence) -> dict[str, str]:
+    return {
+        "archive": archive.name,
+        "seal": f"{archive.seal}, of {archive.sealed_at}",
+        "seals": "judged" if archive.is_judged else "not judged: no key with the role archiver is trusted",
+        "data files": f"{archive.files:,} with {archive.rows:,} rows",
+        **{f"seals, note {number}": note for number, note in enumerate(archive.notes, 1)},
+    }
+
+
 def _counts(report: VerificationReport) -> dict[str, str]:
     facts = {
         "Records read": f"{report.records:,}",
@@ -166,6 +177,9 @@ def _counts(report: VerificationReport) -> dict[str, str]:
         "Producers that end with a signed checkpoint": f"{report.total('is_closed'):,}",
         "Producers still running": f"{report.total('is_open'):,}",
     }
+    if report.archive is not None:
+        facts["Redacted events, of which the leaf hash is left"] = f"{report.archive.redacted:,}"
+        facts["Events that ended by a policy"] = f"{report.archive.ended:,}"
     if report.continued_from:
         facts["Continued from the state with SHA-256"] = report.continued_from
     return facts

@@ -21,7 +21,6 @@ class ArchiveEvidence:
         ended: Events that were removed when their retention ended.
         jobs: Processes that verified.
         notes: What is worth knowing of the seals and no finding.
-        is_leaves_only: The leaf hashes were verified as they are in the archive; no value was hashed again.
     """
 
     name: str
@@ -34,7 +33,6 @@ class ArchiveEvidence:
     ended: int = 0
     jobs: int = 1
     notes: tuple[str, ...] = ()
-    is_leaves_only: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain values."""

@@ -15,7 +15,7 @@ from telemetry.reader.entry import Place, RawRecord
 from telemetry.reader.trust.policy import READER_SERVICE, TrustPolicy, service_of
 from telemetry.reader.verify.shared.order_watch import OrderWatch
 from telemetry.reader.verify.streams import Streams
-from telemetry.reader.verify.verifier import MAX_HELD_EVENTS, MAX_REMEMBERED, Verifier
+from telemetry.reader.verify.verifier import MAX_HELD_EVENTS, MAX_REMEMBERED, VerifiedRecord, Verifier
 from telemetry.reader.verify.witnessed.witnessed_trail import WitnessedTrail
 
 MAX_STRAYS = 4_096
@@ -76,6 +76,8 @@ class ShareVerifier(Verifier):
         signings: Where policies bind keys to services: the first time at which each key signed for each source.
         strays: Records of producers that other shares have.
         has_too_many_strays: There were more of them than are kept.
+        displaced: Places of records in rows that name another producer, with the producers that the records name.
+        has_too_many_displaced: There were more of them than are kept.
     """
 
     def __init__(
@@ -93,6 +95,8 @@ class ShareVerifier(Verifier):
         self._collects_trees = collects_trees
         self.strays: list[RawRecord] = []
         self.has_too_many_strays = False
+        self.displaced: dict[Place, str] = {}
+        self.has_too_many_displaced = False
         self._stray_bytes = 0
         self._producers = producers
         self._watch: OrderWatch | None = None
@@ -101,6 +105,19 @@ class ShareVerifier(Verifier):
             self._streams = Streams(
                 held_events=MAX_HELD_EVENTS, remembered=MAX_REMEMBERED, keys=policy.candidates(), order=self._watch
             )
+
+    def observe_row(self, record: VerifiedRecord, producer: str | None) -> None:
+        """Check a record, and whether its row names the producer that the record names.
+
+        Args:
+            record: The record.
+            producer: Producer that the row names.
+        """
+        self.observe(record)
+        # The producer of nearly every record is known from its head.
+        known = self._recent
+        if known is None or known.stream.producer != producer:
+            self._note_displaced(record, producer)
 
     def disordered(self) -> frozenset[str]:
         """Return the producers whose records have to be read in the order of their places."""
@@ -150,6 +167,15 @@ class ShareVerifier(Verifier):
             if len(self.signings) < MAX_SIGNINGS or name in self.signings:
                 self.signings[name] = min(moment, self.signings.get(name, moment), key=_moment_rank)
 
+    def _note_displaced(self, record: VerifiedRecord, producer: str | None) -> None:
+        claimed = claimed_producer(record.value) if isinstance(record, RawRecord) else None
+        if claimed is None or claimed == producer:
+            return
+        if len(self.displaced) >= MAX_STRAYS:
+            self.has_too_many_displaced = True
+            return
+        self.displaced[record.place] = claimed
+
     def _keep_stray(self, record: RawRecord) -> None:
         self._records -= 1
         self._stray_bytes += len(record.value or b"")
@@ -159,10 +185,9 @@ class ShareVerifier(Verifier):
         self.strays.append(record)
 
 
-def claimed_producer(record: RawRecord) -> str | None:
-    """Return the producer that a record's value names; None where it names none."""
-    value = record.value or b""
-    return _claimed_producer(value, value.find(SEQUENCE))
+def claimed_producer(value: bytes | None) -> str | None:
+    """Return the producer that a value names; None where it names none."""
+    return _claimed_producer(value, value.find(SEQUENCE)) if value is not None else None
 
 
 def _claimed_producer(value: bytes, head_end: int) -> str | None:

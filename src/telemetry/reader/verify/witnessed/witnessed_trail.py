@@ -55,6 +55,11 @@ class WitnessedTrail:
         self._inside: dict[tuple[str, str, int], bool] = {}
         self._expired: set[tuple[str, str, int]] = set()
 
+    @property
+    def histories(self) -> tuple[RosterHistory, ...]:
+        """The log of each witness."""
+        return tuple(self._histories)
+
     def seen_at(self, checkpoint: Checkpoint) -> float | None:
         """Return when a witness first saw as many records of a stream, in seconds since the epoch; None if none did."""
         times = [
