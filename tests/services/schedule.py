@@ -38,6 +38,8 @@ EXPECTED_SECONDS: dict[str, float] = {
     "tests/unit/reader/sources/fetch/test_hostile_batches.py": 32,
     "tests/kafka/test_batch_peek.py": 15,
     "tests/fault/test_crash.py": 55,
+    "tests/fault/test_subjects.py": 55,
+    "tests/kafka/test_forgotten_subject.py": 30,
     "tests/cli/test_verify_attacks.py": 45,
     "tests/cli/test_explore.py": 70,
     "tests/cli/test_catalog.py": 12,
