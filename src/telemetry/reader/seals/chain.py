@@ -92,6 +92,9 @@ class SealJudge:
         # The seal before the next one; None after a hole.
         self._last: StoredSeal | None = None
         self._state: ArchiveState | None = None
+        # What a trusted archiver has sealed last, while seals after it are not believed: anyone who may write into the
+        # store can put one there, and it must not hide the archive from its auditor.
+        self._trusted: tuple[StoredSeal, LiveFiles] | None = None
         # After a hole nobody knows what the live files are, until a seal lists them again.
         self._is_live_known = True
 
@@ -120,14 +123,22 @@ class SealJudge:
         for finding in self._outside.findings_of(stored):
             self._found.add(finding)
         self._count(stored, is_believed=is_believed)
+        self._keep_trusted(is_believed=is_believed)
         self._go_on(stored)
 
     def judgement(self) -> ChainJudgement:
         """Return what was found, after the last seal."""
-        last = self._newest
-        archive = last.seal.archive if last is not None else None
-        for finding in self._outside.findings_of_end(archive, last.number if last is not None else None):
+        newest = self._newest
+        archive = newest.seal.archive if newest is not None else None
+        for finding in self._outside.findings_of_end(archive, newest.number if newest is not None else None):
             self._found.add(finding)
+        last, live = newest, self._state.live if self._state is not None else LiveFiles()
+        if self._trusted is not None and newest is not None:
+            last, live = self._trusted
+            self._notes.append(
+                f"the seals {last.number + 1} to {newest.number} are not believed: the archive was judged as the seal "
+                f"{last.number} left it"
+            )
         if last is None:
             self._found.add(Finding(Verdict.MISSING, "there is no seal at this place", place=seal_name(0)))
         for finding in self._signatures.findings():
@@ -137,7 +148,7 @@ class SealJudge:
             more_findings=self._found.more,
             notes=(*self._notes, *self._signatures.notes(), *self._outside.notes(archive)),
             last=last,
-            live=self._state.live if self._state is not None else LiveFiles(),
+            live=live,
             trees=self._trees,
             signers=self._signatures.signers,
             counts=self._counts,
@@ -202,6 +213,14 @@ class SealJudge:
             self._notes.append(
                 f"the archive begins at offset {offset} of {place}: what was before it was never archived"
             )
+
+    def _keep_trusted(self, *, is_believed: bool) -> None:
+        if is_believed:
+            self._trusted = None
+        elif (
+            self._trusted is None and self._newest is not None and self._state is not None and self._signatures.signers
+        ):
+            self._trusted = self._newest, self._state.live.copy()
 
     def _go_on(self, stored: StoredSeal) -> None:
         live = self._state.live if self._state is not None else LiveFiles()

@@ -100,12 +100,19 @@ def test_retention_that_ate_records_is_missing() -> None:
 
 def test_foreign_key_in_a_trusted_chain_is_tampering() -> None:
     archive = _archive(3)
-    archive.commit(Commit(kind=SealKind.APPEND, added=(archive.file(),)), signer=Signer(66, "archiver"))
+    assert archive.state is not None
+    live = archive.state.live.files()
+    commit = Commit(kind=SealKind.APPEND, added=(archive.file(),))
+    archive.commit(commit, signer=Signer(66, "archiver"))
+    archive.commit(Commit(kind=SealKind.APPEND), signer=Signer(66, "archiver"))
 
     judgement = judge_chain(archive.seals, _POLICY)
 
     assert _verdicts(judgement) == ["tampered 00000003.seal signature"]
     assert (judgement.believed(2), judgement.believed(3)) == (True, False)
+    assert judgement.last is not None
+    assert (judgement.last.number, judgement.live.files()) == (2, live), "a planted end does not hide the archive"
+    assert any("the seals 3 to 4 are not believed" in note for note in judgement.notes)
 
 
 def test_chain_of_an_unknown_archiver_is_unverifiable_once() -> None:
