@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hmac
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 
+from telemetry.exceptions import TamperedError
 from telemetry.format.archive.live_files import LiveFiles
 from telemetry.format.archive.offsets import beginnings
 from telemetry.format.archive.seal_note import seal_name
 from telemetry.format.archive.succession import ArchiveState, file_problems, identity_problems, offset_problems
 from telemetry.reader.roster.history import RosterHistory
 from telemetry.reader.seals.expected import ExpectedSeal
+from telemetry.reader.seals.folding import fold
 from telemetry.reader.seals.judgement import ChainJudgement, SealCounts
 from telemetry.reader.seals.signatures import Signatures
 from telemetry.reader.seals.store import SealStore, StoredSeal, UnreadSeal
@@ -32,6 +35,7 @@ def judge_chain(
     *,
     expected: Sequence[ExpectedSeal] = (),
     histories: Sequence[RosterHistory] = (),
+    since: ExpectedSeal | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> ChainJudgement:
     """Return what the seals of an archive say, and whether it is believed.
@@ -43,23 +47,38 @@ def judge_chain(
         policy: Who may sign them: keys with the role archiver, or any key that was named without rights.
         expected: Seals that must be there.
         histories: Logs of witnesses that are believed.
+        since: A seal that was judged before: only later ones are read, and those that are needed to know its live files. Trees
+            that earlier seals name are not compared then.
         progress: Called with the number of seals that were read, and with their number in all.
 
     Raises:
+        TamperedError: The seal that was judged before is not there any more, or is not believed.
         StorageError: The store refused or did not answer.
     """
     numbers = seals.numbers()
     judge = SealJudge(policy, OutsideSeals(histories, expected))
-    for count, stored in enumerate(_present(seals, numbers), 1):
+    first = 0
+    if since is not None:
+        judge.begin(_judged_before(seals, policy, since))
+        first = since.number + 1
+        numbers = numbers[bisect_left(numbers, first) :]
+    for count, stored in enumerate(_present(seals, numbers, first), 1):
         judge.add(stored)
         if progress is not None:
             progress(count, len(numbers))
     return judge.judgement()
 
 
-def _present(seals: SealStore, numbers: Iterable[int]) -> Iterator[StoredSeal | UnreadSeal]:
+def _judged_before(seals: SealStore, policy: TrustPolicy, since: ExpectedSeal) -> tuple[StoredSeal, ArchiveState]:
+    state = fold(seals, number=since.number, policy=policy)
+    if state is None or (since.digest and not hmac.compare_digest(state.digest, since.digest)):
+        message = f"{seal_name(since.number)} is not the seal that was judged before: it was exchanged"
+        raise TamperedError(message)
+    return seals.read(since.number), state
+
+
+def _present(seals: SealStore, numbers: Iterable[int], expected: int) -> Iterator[StoredSeal | UnreadSeal]:
     """Yield the seals, and one unread seal for each hole: a planted last name must not make a hole of a day's work."""
-    expected = 0
     for stored in seals.read_all(numbers):
         if stored.number > expected:
             yield UnreadSeal(expected, _absence(expected, stored.number - 1), is_absent=True)
@@ -97,6 +116,15 @@ class SealJudge:
         self._trusted: tuple[StoredSeal, LiveFiles] | None = None
         # After a hole nobody knows what the live files are, until a seal lists them again.
         self._is_live_known = True
+
+    def begin(self, judged: tuple[StoredSeal, ArchiveState]) -> None:
+        """Continue after a seal that was judged before; give it and the state of the archive after it."""
+        self._newest, self._state = judged
+        self._last = self._newest
+        self._outside.bind(self._state.seal.archive)
+        self._signatures.add(self._newest, seen_at=self._outside.seen_at(self._newest.number))
+        for finding in self._outside.findings_of(self._newest):
+            self._found.add(finding)
 
     def add(self, stored: StoredSeal | UnreadSeal) -> None:
         """Judge the next seal.

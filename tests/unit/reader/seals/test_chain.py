@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from telemetry.exceptions import TamperedError
 from telemetry.format.archive.seal import Commit, OffsetGap, Redaction, SealedRange, SealKind
 from telemetry.format.archive.seal_note import seal_name
 from telemetry.format.roster.entries import SealEntry
@@ -201,6 +202,29 @@ def test_witness_of_another_archive_is_named() -> None:
     history = _history(archive, 0, archive_id="018f3b1c-0000-7000-8000-00000000ffff")
 
     assert _verdicts(judge_chain(archive.seals, _POLICY, histories=[history])) == ["unverifiable  roster"]
+
+
+def test_judging_continues_after_a_seal_that_was_judged() -> None:
+    archive = _archive(200)
+    assert isinstance(archive.store, MemoryStore)
+    since = ExpectedSeal(150, archive.seals.read(150).digest)
+    archive.append()
+    read: set[str] = set()
+    archive.store.before = lambda operation, name: read.add(name) if operation == "get" else None
+
+    judgement = judge_chain(archive.seals, _POLICY, since=since)
+
+    assert judgement.findings == ()
+    assert archive.state is not None
+    assert judgement.live.files() == archive.state.live.files()
+    assert judgement.counts.seals == 50
+    assert judge_chain(archive.seals, _POLICY, since=ExpectedSeal(200)).believed(200)
+    assert read == {seal_name(number) for number in range(128, 201)}
+    archive.store.before = lambda _operation, _name: None
+    with pytest.raises(TamperedError, match="is not the seal that was judged before"):
+        judge_chain(archive.seals, _POLICY, since=ExpectedSeal(150, "ab" * 32))
+    del archive.store.objects[seal_name(151)]
+    assert _verdicts(judge_chain(archive.seals, _POLICY, since=since)) == ["missing 00000151.seal"]
 
 
 def _history(
