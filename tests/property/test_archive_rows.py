@@ -88,9 +88,9 @@ def came_back(record: RawRecord) -> RawRecord:
     kept: dict[str, Any] = {"timestamp": timestamp, "headers": headers if record.value is not None else ()}
     (row,) = table_of([RowMaker(now=lambda: NOW).row_of(record)]).select(["kind", "producer"]).to_pylist()
     if row["kind"] == "checkpoint":
-        own = row["producer"].encode()
-        other = None if record.key is None else b"sha256:" + key_hash(record.key)
-        return record._replace(key=own if record.key == own else other, **kept)
+        if record.key == row["producer"].encode():
+            return record._replace(key=None, is_key_kept=False, **kept)
+        return record._replace(key=None if record.key is None else b"sha256:" + key_hash(record.key), **kept)
     if row["kind"] == "event":
         named = parse(record.value or b"").attributes["keyhash"].encode()
         if record.key is None or key_hash(record.key) != named:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from telemetry.archive.files.parquet_form import MAX_FOOTER_BYTES, guarded, open_parquet, refused
+from telemetry.archive.files.parquet_form import MAX_FOOTER_BYTES, guarded, open_parquet, refused, require_bounded
 from telemetry.archive.files.store_file import StoreFile
 from telemetry.archive.rows.columns import SCHEMA
 from telemetry.storage import StorageProvider
@@ -41,14 +41,14 @@ class DataFile:
     """A data file that is open.
 
     Args:
-        source: Its bytes.
+        source: Its bytes: any binary file that can seek. It is closed with this.
         name: Its name, for errors.
 
     Attributes:
         name: Its name.
     """
 
-    def __init__(self, source: StoreFile | io.BytesIO, *, name: str) -> None:
+    def __init__(self, source: StoreFile | BinaryIO, *, name: str) -> None:
         self.name = name
         self._source = source
         self._require_footer()
@@ -91,7 +91,7 @@ class DataFile:
         table: pa.Table = self._read(lambda: self._parquet.read_row_group(group, columns=present, use_threads=False))
         if len(table) != self.metadata.row_group(group).num_rows:
             raise refused(self.name, f"its row group {group} has other rows than its footer says")
-        return self._read(lambda: _completed(table, columns))
+        return self._read(lambda: _completed(require_bounded(table, name=self.name), columns))
 
     def batches(
         self, columns: Sequence[str] | None = None, *, groups: Sequence[int] | None = None, rows: int = BATCH_ROWS

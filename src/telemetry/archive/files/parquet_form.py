@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import pyarrow as pa
@@ -10,6 +11,8 @@ import pyarrow.parquet as pq
 
 from telemetry.archive.rows.columns import PERSONAL_COLUMNS, SCHEMA, SORT_COLUMNS, WIDE_COLUMNS
 from telemetry.exceptions import ArchiveFileError
+
+pc: Any = import_module("pyarrow.compute")  # makes its functions when it is imported, unseen by type checkers
 
 GROUP_ROWS = 20_000
 """Rows of a row group: what a reader that wants one user's rows or one producer's reads at least."""
@@ -63,18 +66,35 @@ def open_parquet(source: Any, *, name: str) -> pq.ParquetFile:
     Raises:
         ArchiveFileError: It is no Parquet file, or not one that an archive has.
     """
+    limits: dict[str, Any] = {"thrift_string_size_limit": _THRIFT_TEXT, "thrift_container_size_limit": _THRIFT_LIST}
+    footer = guarded(lambda: pq.ParquetFile(source, arrow_extensions_enabled=False, **limits), name=name)
+    require_form(footer.schema_arrow, footer.metadata, name=name)
+    folded = guarded(lambda: _folded_columns(footer.metadata), name=name)
     opened: pq.ParquetFile = guarded(
         lambda: pq.ParquetFile(
             source,
+            metadata=footer.metadata,
+            read_dictionary=folded,
             pre_buffer=True,
-            thrift_string_size_limit=_THRIFT_TEXT,
-            thrift_container_size_limit=_THRIFT_LIST,
             arrow_extensions_enabled=False,
+            **limits,
         ),
         name=name,
     )
-    require_form(opened.schema_arrow, opened.metadata, name=name)
     return opened
+
+
+def require_bounded(table: pa.Table, *, name: str) -> pa.Table:
+    """Return a table that was read, once it is known that its columns are bounded when dictionaries are unfolded.
+
+    Raises:
+        ArchiveFileError: A column would be larger than a row group may be: a few bytes can repeat a large value.
+    """
+    for column in table.column_names:
+        for chunk in table.column(column).chunks:
+            if pa.types.is_dictionary(chunk.type) and _unfolded_bytes(chunk) > MAX_GROUP_BYTES:
+                raise refused(name, f"its column {column!r} has more than {MAX_GROUP_BYTES} bytes in one row group")
+    return table
 
 
 def require_form(schema: pa.Schema, metadata: pq.FileMetaData, *, name: str) -> None:
@@ -101,6 +121,26 @@ def require_form(schema: pa.Schema, metadata: pq.FileMetaData, *, name: str) -> 
             raise refused(name, f"its row group {number} is larger than {MAX_GROUP_BYTES} bytes")
     if rows != metadata.num_rows:
         raise refused(name, "its footer contradicts itself about the number of rows")
+
+
+def _folded_columns(metadata: pq.FileMetaData) -> list[str]:
+    """Return the columns that are read as dictionaries, since their chunks have some."""
+    return [
+        name
+        for number, name in enumerate(metadata.schema.names)
+        if metadata.schema.column(number).physical_type == "BYTE_ARRAY"
+        and "." not in metadata.schema.column(number).path
+        and any(
+            metadata.row_group(group).column(number).has_dictionary_page for group in range(metadata.num_row_groups)
+        )
+    ]
+
+
+def _unfolded_bytes(chunk: pa.DictionaryArray) -> int:
+    longest = pc.max(pc.binary_length(chunk.dictionary)).as_py() or 0
+    if longest * len(chunk) <= MAX_GROUP_BYTES:
+        return int(longest * len(chunk))
+    return pc.sum(pc.take(pc.binary_length(chunk.dictionary), chunk.indices)).as_py() or 0
 
 
 def guarded(read: Callable[[], Any], *, name: str) -> Any:

@@ -150,8 +150,6 @@ def _key_of(fields: _RowFields) -> tuple[bytes | None, bool]:
     if fields.found_keyhash is not None:
         # The empty hash says that the record had no key.
         return FOUND_KEY + fields.found_keyhash.encode() if fields.found_keyhash else None, True
-    if fields.kind == Kind.CHECKPOINT and fields.producer is not None:
-        return fields.producer.encode(), True
     return None, False
 
 

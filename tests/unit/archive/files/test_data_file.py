@@ -161,6 +161,20 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
 }
 
 
+def test_dictionary_that_unfolds_to_much_is_refused() -> None:
+    large = pa.DictionaryArray.from_arrays(
+        pa.array([0] * 20_000, pa.int32()), pa.array([b"x" * (1 << 20)], pa.binary())
+    )
+    bomb = _parquet(
+        rows(20_000).set_column(COLUMNS.index("value"), "value", large), compression="zstd", store_schema=False
+    )
+    assert len(bomb) < 1 << 20
+    with DataFile(io.BytesIO(bomb), name="bomb") as opened:
+        assert len(opened.read_group(0, ["sequence"])) == 20_000
+        with pytest.raises(ArchiveFileError, match="'value' has more than"):
+            opened.read_group(0)
+
+
 @pytest.mark.parametrize("case", HOSTILE)
 def test_hostile_file_is_refused(store: StorageProvider, case: str) -> None:
     store.put("events/data/x.parquet", HOSTILE[case]())
