@@ -214,7 +214,9 @@ def _write(config: TelemetryConfig, who: str, happened: _Happened) -> Receipt:
 
 def _log(config: TelemetryConfig, who: str, happened: _Happened, *, fallback: bool) -> Receipt:
     # One event of a short process: the spool, and the events that mark a start and an end, are for services.
-    changes = {"fallback_enabled": fallback, "spool_path": None, "self_audit": False, "clear_fields": ()}
+    # It has no subject, so its process needs no right to write to the store of subjects' keys.
+    own = {"clear_fields": (), "subject_keys": None}
+    changes = {"fallback_enabled": fallback, "spool_path": None, "self_audit": False, **own}
     soon = {"fallback_object_seconds": 0.05, "batch_timeout_ms": 1}
     audit = config.audit_config.model_copy(update={**changes, **soon})
     # Not in a stream of the service that is read: who may read it need not be able to sign for it.

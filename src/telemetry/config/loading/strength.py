@@ -92,6 +92,8 @@ _STRENGTHS: Mapping[tuple[str, ...], Callable[[Any], float | None]] = {
     _ACCEPTED: _earlier,
     ("audit_config", "encryption_config", "pbkdf2_iterations"): _more,
     ("audit_config", "storage_config", "allow_http"): _when_false,
+    ("audit_config", "subject_keys", "lease_seconds"): _less,
+    ("audit_config", "subject_keys", "store_key_max_age_days"): _less,
     ("gateway_config", "allow_plain_http"): _when_false,
     ("gateway_config", "client_certificates"): _client_certificates,
     ("gateway_config", "forwarded_certificates"): _when_false,
@@ -125,6 +127,8 @@ _FIXED = (
     ("audit_config", "trust_file"),
     ("audit_config", "storage_secret"),
     ("audit_config", "storage_secret_file"),
+    ("audit_config", "subject_keys", "store"),
+    ("audit_config", "subject_keys", "store_file"),
     (*_SIGNING, "key_path"),
     ("gateway_config", "identities"),
     ("gateway_config", "client_ca"),
@@ -133,6 +137,8 @@ _FIXED = (
     ("archive_config", "signing_config", "key_path"),
 )
 """Fields of which no other value is stricter."""
+_STATED = (_SIGNING, ("audit_config", "subject_keys"))
+"""Sections without which the trail would lack what the file has it protected by."""
 _SECRETS = (("audit_config", "storage_secret"), ("audit_config", "storage_secret_file"), _SIGNING)
 _WITH_THE_KEY: Mapping[tuple[str, ...], tuple[tuple[str, ...], ...]] = {
     (*_ENCRYPTION, "recipients"): (_ENCRYPTION,),
@@ -184,6 +190,7 @@ def _weakened(environment: Mapping[str, Any], file: Mapping[str, Any]) -> Iterat
         stated, wanted = value_at(file, path), value_at(environment, path)
         if None not in (stated, wanted) and str(stated) != str(wanted):
             yield path, "is another one in {} than in the configuration file"
+    yield from _left_out(environment, file)
     yield from _added(environment, file, _WITH_THE_KEY, "names the key")
     yield from _added(environment, file, _WITH_THE_SIGN_IN, "says how persons sign in")
 
@@ -203,6 +210,15 @@ def _kept_here(environment: Mapping[str, Any], file: Mapping[str, Any]) -> Itera
         wanted = str(value_at(environment, path) or "").strip()
         if wanted in LOCAL_BROKERS and wanted != value_at(file, path):
             yield path, "is made local by {}, and the configuration file sends events"
+
+
+def _left_out(environment: Mapping[str, Any], file: Mapping[str, Any]) -> Iterator[tuple[FieldPath, str]]:
+    """Yield a reason for each variable that says ``null`` where the file has a section."""
+    for path in _STATED:
+        *above, name = path
+        section = value_at(environment, tuple(above))
+        if isinstance(section, Mapping) and section.get(name, path) is None and value_at(file, path) is not None:
+            yield path, "is left out by {}, and the configuration file has it"
 
 
 def _added(

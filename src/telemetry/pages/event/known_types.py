@@ -86,6 +86,9 @@ KNOWN: dict[str, Telling] = {
     "telemetry.searched": Telling(did="searched", tried="tried to search"),
     "telemetry.viewed": Telling(did="looked at", tried="tried to look at"),
     "telemetry.exported": Telling(did="exported events of", tried="tried to export events of"),
+    "telemetry.forgotten": Telling(did="had subjects forgotten of", tried="tried to have subjects forgotten of"),
+    "telemetry.held": Telling(did="set a legal hold on subjects of", tried="tried to set a legal hold on subjects of"),
+    "telemetry.released": Telling(did="released a legal hold of", tried="tried to release a legal hold of"),
     "telemetry.redacted": Telling(did="redacted events of", tried="tried to redact events of"),
 }
 """By the words of the type's name, in lower case, with dots between them."""

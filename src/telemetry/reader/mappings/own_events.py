@@ -8,6 +8,7 @@ _OWN = "telemetry."
 _BY_PERSONS = frozenset(
     (
         *("telemetry.read", "telemetry.searched", "telemetry.viewed", "telemetry.exported"),
+        *("telemetry.forgotten", "telemetry.held", "telemetry.released"),
         *("telemetry.redacted", "telemetry.explorer.denied"),
     )
 )

@@ -113,8 +113,8 @@ def forget(
 
     Exit code: 0; 4 when a user has no key, or none any more, and 7 when a legal hold refuses it: nothing was changed then.
     """
-    from telemetry.cli.commands.keep.subject_work import Forgetting, Wanted, opened_register
-    from telemetry.trail.read_event import Access, record_about_subjects
+    from telemetry.cli.commands.keep.subject_work import Forgetting, Wanted, opened_register, record
+    from telemetry.trail.read_event import Access
 
     config = load()
     with opened_register(config) as register:
@@ -129,7 +129,7 @@ def forget(
             key_ids = [row.key_id for row in rows]
             access = Access(reader=by, reason=reason, program="telemetry subject forget")
             # Recorded first, as a read is: the trail never lacks who did this.
-            record_about_subjects(config, access, event_type="telemetry.forgotten", key_ids=key_ids)
+            record(config, access, event_type="telemetry.forgotten", rows=rows)
             register.begin_forgetting(rows)
         work = Forgetting(register, key_ids)
         try:
@@ -244,9 +244,9 @@ def hold(
 
     A user who has no key yet gets one. The reason is sealed in the store.
     """
-    from telemetry.cli.commands.keep.subject_work import Wanted, opened_register
+    from telemetry.cli.commands.keep.subject_work import Wanted, opened_register, record
     from telemetry.exceptions import ConfigurationError, Problem
-    from telemetry.trail.read_event import Access, os_user, record_about_subjects
+    from telemetry.trail.read_event import Access, os_user
 
     if not reason:
         raise ConfigurationError(Problem("--reason", "is missing", "say why, such as the number of a case"))
@@ -260,7 +260,7 @@ def hold(
         _require_found(wanted, rows)
         key_ids = [row.key_id for row in rows]
         access = Access(reader=by, reason=reason, program="telemetry subject hold")
-        record_about_subjects(config, access, event_type="telemetry.held", key_ids=key_ids)
+        record(config, access, event_type="telemetry.held", rows=rows)
         made = register.hold(rows, by=by or os_user(), reason=reason)
     if json:
         write_line(msgspec.json.encode({"hold": made.hold_id, "keys": key_ids}).decode())
@@ -284,8 +284,8 @@ def release(
 
     Exit code: 0, or 4 when none of them has a hold.
     """
-    from telemetry.cli.commands.keep.subject_work import Wanted, opened_register
-    from telemetry.trail.read_event import Access, record_about_subjects
+    from telemetry.cli.commands.keep.subject_work import Wanted, opened_register, record
+    from telemetry.trail.read_event import Access
 
     config = load()
     with opened_register(config) as register:
@@ -293,7 +293,7 @@ def release(
         rows = [row for row in wanted.rows(config, register) if row.hold is not None]
         if rows:
             access = Access(reader=by, reason=reason, program="telemetry subject release")
-            record_about_subjects(config, access, event_type="telemetry.released", key_ids=[row.key_id for row in rows])
+            record(config, access, event_type="telemetry.released", rows=rows)
         released = register.release(rows)
     if json:
         write_line(msgspec.json.encode({"released": [row.key_id for row in rows]}).decode())

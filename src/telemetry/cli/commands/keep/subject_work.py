@@ -15,14 +15,17 @@ from telemetry.encryption.subjects.register import SubjectRegister
 from telemetry.exceptions import ConfigurationError, InputError, Problem
 from telemetry.format.value.message import source_of
 from telemetry.system.clock import rfc3339
+from telemetry.trail.read_event import record_about_subjects
 
 if TYPE_CHECKING:
     from telemetry.config import TelemetryConfig
     from telemetry.encryption.subjects.store.rows import Destruction, SubjectRow
+    from telemetry.trail.read_event import Access, SubjectEvent
 
 _POLL_SECONDS = 0.5
 _MAX_USERS = 100_000
 _MAX_USER_CHARACTERS = 4_096
+_KEYS_OF_AN_EVENT = 2_000
 
 
 class Wanted:
@@ -76,6 +79,14 @@ def opened_register(config: TelemetryConfig, *, creates: bool = False) -> Iterat
         SubjectRegister.of(config, provider, creates=creates) as register,
     ):
         yield register
+
+
+def record(config: TelemetryConfig, access: Access, *, event_type: SubjectEvent, rows: Sequence[SubjectRow]) -> None:
+    """Write into the trail what is about to be done to subjects, in as many events as their number needs."""
+    key_ids = [row.key_id for row in rows]
+    for start in range(0, len(key_ids), _KEYS_OF_AN_EVENT):
+        part = key_ids[start : start + _KEYS_OF_AN_EVENT]
+        record_about_subjects(config, access, event_type=event_type, key_ids=part)
 
 
 class Forgetting:

@@ -175,6 +175,8 @@ class ReaderStream:
             "fallback_enabled": self._has_fallback,
             "spool_path": None,
             "self_audit": False,
+            # The library's own events have no subject, so a reader needs no right to write to the store of their keys.
+            "subject_keys": None,
             "shared_streams": None,
             "clear_fields": (),
             "event_policies": (),
