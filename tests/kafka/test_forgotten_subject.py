@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from telemetry.encryption.signing_key import SigningKey
 from telemetry.sync import Telemetry
 from tests.services.kafka import KafkaBroker
-from tests.support.forgotten_site import Attacker, ForgottenSite, log
+from tests.support.forgotten_site import PASSPHRASE, Attacker, ForgottenSite, log
 from tests.support.quick_telemetry import NOWHERE
 from tests.support.subject_stores import SubjectSite
 
@@ -83,3 +84,60 @@ def test_nothing_is_found_and_everything_is_proven(site: ForgottenSite) -> None:
     traced = site.run("lineage", before[ADA], "--open", "--json", "--public-key", site.signing.public_key)
     assert traced.code == 0, traced.err
     assert json.loads(traced.out)["records"][0]["event"]["subject"]["forgotten"] is True
+
+
+def test_readers_show_it_and_old_packs_hold(site: ForgottenSite) -> None:
+    with Telemetry(site.config()) as telemetry:
+        event_id = log(telemetry, ADA, "before", wait_for="delivered")
+        log(telemetry, BOB, "before", wait_for="delivered")
+    auditor = SigningKey.create(site.folder / "auditor", PASSPHRASE, name="auditor")
+    (site.folder / "passphrase").write_text(PASSPHRASE)
+    (site.folder / "passphrase").chmod(0o600)
+
+    def pack(name: str) -> Path:
+        file = site.folder / name
+        ended = site.run(
+            *("evidence", "--out", str(file), "--public-key", site.signing.public_key, "--type", "order.*"),
+            *(
+                "--auditor-key",
+                str(site.folder / "auditor"),
+                "--auditor-passphrase-file",
+                str(site.folder / "passphrase"),
+            ),
+        )
+        assert ended.code == 0, ended.err
+        return file
+
+    def checked(file: Path, *options: str) -> str:
+        keys = ("--public-key", site.signing.public_key, "--auditor", auditor.public_key)
+        ended = site.run("verify-evidence", str(file), *keys, "--json", *options)
+        assert ended.code == 0, ended.out
+        return ended.out.decode()
+
+    old = pack("old.zip")
+    assert "2 opened and compared" in checked(old, "--open")
+    site.forget(ADA)
+
+    # 1. A pack of before is still genuine, and says what can no longer be compared; one of now has no content of hers.
+    assert "1 opened and compared" in checked(old, "--open")
+    assert "the subject was forgotten since" in checked(old, "--open")
+    assert "2 attested" in checked(old)
+    new = pack("new.zip")
+    assert "2 opened and compared" in checked(new, "--open")
+    assert ADA.encode() not in new.read_bytes()
+    assert BOB.encode() in new.read_bytes()
+
+    # 2. Every schema and every form shows it.
+    for schema in ("event", "cloudevents", "ocsf", "cadf", "ecs"):
+        ended = site.run("export", "--schema", schema, "--type", "order.*")
+        assert ended.code == 0, ended.err
+        assert ADA.encode() not in ended.out
+        assert b'"forgotten"' in ended.out
+        assert "forgotten: 1" in ended.err or "1 forgotten" in ended.err, ended.err
+    table = site.folder / "events.parquet"
+    assert site.run("export", "--format", "parquet", "--out", str(table)).code == 0
+    shown = site.run("tail", "--type", "order.*")
+    assert "(forgotten: the key of its subject was destroyed)" in shown.out.decode()
+    assert site.run("tail", "--user", ADA, "--json").out == b""
+    traced = site.run("lineage", event_id, "--open", "--public-key", site.signing.public_key)
+    assert traced.code == 0, traced.err

@@ -295,4 +295,4 @@ def _appears(digest: bytes, corpus: bytes) -> bool:
     return any(spelling in corpus for spelling in spellings)
 
 
-__all__ = ["SOURCE", "Attacker", "ForgottenSite", "log"]
+__all__ = ["PASSPHRASE", "SOURCE", "Attacker", "ForgottenSite", "log"]

@@ -16,6 +16,7 @@ from telemetry.reader.entry import DamagedRecord, Entry, OpenedEvent, RawRecord
 from telemetry.reader.mappings.arrow.library import pa
 from telemetry.reader.mappings.event import event_record
 from telemetry.reader.open.rules import ReadingRules
+from telemetry.reader.open.subjects import subjects_of
 from telemetry.reader.open.trail_reader import TrailReader
 
 OPENED_SCHEMA = pa.schema(
@@ -80,11 +81,14 @@ def entries_of(batches: Iterable[pa.RecordBatch], *, config: TelemetryConfig | P
     encryption = config.audit_config.encryption_config
     provider = EncryptionProviderFactory.create(encryption) if encryption is not None else None
     rules = ReadingRules(duplicates=True, repeats=True, needs_seals=config.audit_config.encryption_enabled)
-    reader = TrailReader(_Records(batches), provider=provider, rules=rules)
+    subjects = subjects_of(config, provider)
+    reader = TrailReader(_Records(batches), provider=provider, rules=rules, subjects=subjects)
     try:
         yield from reader
     finally:
         reader.close()
+        if subjects is not None:
+            subjects.close()
         if provider is not None:
             provider.close()
 

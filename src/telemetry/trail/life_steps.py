@@ -116,7 +116,10 @@ def _sealing(record: Lineage, entry: Entry | None) -> LifeStep:
         "KEK version": version or "known only to the key service",
     }
     if isinstance(entry, OpenedEvent):
-        return LifeStep(title="sealed; opened now, every byte agrees", standing=Standing.FINE, facts=facts)
+        title = "sealed; opened now, every byte agrees"
+        if entry.event.is_forgotten:
+            title += "; the key of its subject was destroyed"
+        return LifeStep(title=title, standing=Standing.FINE, facts=facts)
     # Red only if the record was altered: a key service that is away says nothing about it.
     if isinstance(entry, DamagedRecord):
         standing = Standing.WRONG if means_altered(entry.error) else Standing.OPEN

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol, Self
 
 from telemetry.exceptions import SubjectKeyMissingError
+from telemetry.format.value.message import source_of
 from telemetry.format.value.subject.subject_key import SubjectKey
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 class StoredSubjects(Protocol):
     """The store of the keys of subjects, as a reader sees it."""
+
+    def find(self, user_id: str, *, source: str) -> list[str]:
+        """Return the ids of the keys that a user has now; none for one who was forgotten."""
 
     def open(self, key_ids: Iterable[str]) -> Mapping[str, object]:
         """Return for each id the key, or a ``ForgottenSubject``, or an ``UnknownSubject``.
@@ -68,6 +72,21 @@ class KnownSubjects:
             "(audit_config.subject_keys), or restore it: the event was not forgotten"
         )
         raise SubjectKeyMissingError(message)
+
+    def kafka_keys(self, user_id: str, *, environment: str, service_name: str) -> list[bytes]:
+        """Return the Kafka keys that a user's events with a subject have; none for one who was forgotten.
+
+        Args:
+            user_id: The user, as the service logs it.
+            environment: Environment of the service.
+            service_name: Name of the service.
+
+        Raises:
+            KeyServiceError: The store or the key service is not available.
+        """
+        found = self._store.open(self._store.find(user_id, source=source_of(environment, service_name)))
+        named = f"{user_id}:{service_name}".encode()
+        return [key.kafka_key(named) for key in found.values() if isinstance(key, SubjectKey)]
 
     def close(self) -> None:
         """Forget the keys."""
