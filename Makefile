@@ -6,7 +6,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test kafka-long check bench bench-sizing bench-web verify-limits bench-check bombs-long hostile-long fault-long gateway-generated gateway-kills key-outage-long memory-long matrix-long outage-long outbox-long replay-speed image-steps screenshots spark bench-gateway bench-explore \
+.PHONY: help demo test kafka-long check bench bench-sizing bench-web verify-limits bench-check bombs-long hostile-long fault-long gateway-generated gateway-kills key-outage-long memory-long matrix-long outage-long outbox-long replay-speed image-steps screenshots spark bench-gateway bench-explore bench-search \
 	services lock setup setup-bench setup-spark setup-supply wheel sbom audit clean
 
 VENV := .venv
@@ -120,6 +120,9 @@ bench-archive: setup ## measure what archiving costs beside plain pyarrow, and f
 verify-limits: setup ## verify ten million made-up events in one process: events a second, and memory (minutes)
 	@for order in "side by side" "one partition has most"; do \
 		$(BIN)/python -m bench.verifying --events 10000000 --order "$$order" || exit 1; done
+
+bench-search: setup ## write an archive of 1,000,000 made-up events: CPU time of finding, counting and opening; fail over a bound; docs/archive.md
+	@$(BIN)/python -m bench.searching --check $(BENCH_ARGS)
 
 bench-check: setup-bench services ## measure what has a bound, and fail if one is missed (run by hand)
 	@$(BENCH_VENV)/bin/python -m bench --check $(BENCH_ARGS)

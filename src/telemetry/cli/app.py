@@ -47,6 +47,11 @@ COMMANDS = (
         "Decrypt the trail, check every byte, and write it as JSON lines, CSV or Parquet, as it is or in a published schema.",
     ),
     Entry(
+        "search",
+        "telemetry.cli.commands.read.search",
+        "Find events in an archive by what is in the clear. They stay sealed, and no key is needed.",
+    ),
+    Entry(
         "explore",
         "telemetry.cli.commands.read.explore",
         "Show the trail in a browser: look, filter, verify, and file evidence. Who looks at what is recorded in the trail.",
