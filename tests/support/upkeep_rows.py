@@ -17,6 +17,8 @@ DAY = 20_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NOON = EPOCH + timedelta(days=DAY, hours=12)
 KEYHASH = "k" * 22
+A, B = "0198c0de-0000-7000-8000-00000000000a", "0198c0de-0000-7000-8000-00000000000b"
+"""Producers; A comes first."""
 
 
 def micros(moment: datetime) -> int:

@@ -11,10 +11,10 @@ from telemetry.archive.upkeep.redaction.redacted import Redacted
 from telemetry.archive.upkeep.redaction.request import RedactionRequest
 from telemetry.exceptions import ArchiveError
 from telemetry.reader.entry import RedactedEvent
-from tests.support.upkeep_rows import KEYHASH, NOON, Rows, a_checkpoint, an_event
+from tests.support.upkeep_rows import KEYHASH, NOON, A, Rows, a_checkpoint, an_event
 
 OTHER = "o" * 22
-ROWS = [*[an_event("a", number, keyhash=KEYHASH if number % 3 else OTHER) for number in range(9)], a_checkpoint("a", 9)]
+ROWS = [*[an_event(A, number, keyhash=KEYHASH if number % 3 else OTHER) for number in range(9)], a_checkpoint(A, 9)]
 
 
 def a_request(**parts: Any) -> RedactionRequest:
@@ -56,13 +56,13 @@ def test_reader_gets_redacted_events() -> None:
 
 
 def test_ids_narrow_the_request_or_are_enough() -> None:
-    assert redact(ROWS, ids=("a-1", "a-3"))[0].count == 1
-    assert redact(ROWS, ids=("a-1", "a-3"), keyhashes=())[0].count == 2
+    assert redact(ROWS, ids=(f"{A}-1", f"{A}-3"))[0].count == 1
+    assert redact(ROWS, ids=(f"{A}-1", f"{A}-3"), keyhashes=())[0].count == 2
 
 
 def test_what_was_redacted_keeps_its_first_request() -> None:
     _, once = redact(ROWS)
-    second = Redacted(a_request(request="DSR-2", keyhashes=(), ids=tuple(f"a-{number}" for number in range(9))))
+    second = Redacted(a_request(request="DSR-2", keyhashes=(), ids=tuple(f"{A}-{number}" for number in range(9))))
 
     twice = pa.concat_tables(second.changed([once]))
 

@@ -17,7 +17,7 @@ from telemetry.archive.upkeep.retention.ended import Ended, EndedRows
 from telemetry.archive.upkeep.retention.policy import Retention, RetentionPolicy
 from telemetry.exceptions import ArchiveError
 from telemetry.reader.entry import EndedRun
-from tests.support.upkeep_rows import DAY, NOON, Rows, a_checkpoint, an_event, micros
+from tests.support.upkeep_rows import DAY, NOON, A, B, Rows, a_checkpoint, an_event, micros
 
 LATER = NOON + timedelta(days=800)
 ONE_YEAR = RetentionPolicy({"order.paid": Retention(1, "y")}, default=None, name="shop 1")
@@ -47,14 +47,14 @@ def a_hold(**parts: object) -> Holds:
 
 
 def test_consecutive_events_become_one_run() -> None:
-    change, table = end([an_event("a", number) for number in range(20)])
+    change, table = end([an_event(A, number) for number in range(20)])
 
     assert kinds(table) == [("ended", 0, 20)]
     assert change.ended == {"order.paid": 20}
 
 
 def test_checkpoints_stay_between_runs() -> None:
-    rows = [*(an_event("a", number) for number in range(20)), a_checkpoint("a", 10), a_checkpoint("a", 20)]
+    rows = [*(an_event(A, number) for number in range(20)), a_checkpoint(A, 10), a_checkpoint(A, 20)]
 
     assert kinds(end(rows)[1]) == [
         ("ended", 0, 10),
@@ -65,19 +65,19 @@ def test_checkpoints_stay_between_runs() -> None:
 
 
 def test_types_that_are_kept_stay_between_runs() -> None:
-    rows = [an_event("a", number, type="order.paid" if number != 5 else "other") for number in range(8)]
+    rows = [an_event(A, number, type="order.paid" if number != 5 else "other") for number in range(8)]
 
     assert kinds(end(rows)[1]) == [("ended", 0, 5), ("event", 5, None), ("ended", 6, 8)]
 
 
 def test_gaps_are_not_bridged() -> None:
-    rows = [an_event("a", number) for number in (0, 1, 3, 4)]
+    rows = [an_event(A, number) for number in (0, 1, 3, 4)]
 
     assert kinds(end(rows)[1]) == [("ended", 0, 2), ("ended", 3, 5)]
 
 
 def test_runs_join_when_what_was_between_them_ends() -> None:
-    rows = [an_event("a", number, type="order.paid" if number != 5 else "other") for number in range(8)]
+    rows = [an_event(A, number, type="order.paid" if number != 5 else "other") for number in range(8)]
     _, first = end(rows)
 
     _, second = end(first, ALL)
@@ -86,8 +86,8 @@ def test_runs_join_when_what_was_between_them_ends() -> None:
 
 
 def test_late_copy_of_an_ended_event_ends_too() -> None:
-    _, first = end([an_event("a", number) for number in range(8)])
-    late = Rows([an_event("a", 3, kafka_time=micros(NOON) + 9), an_event("a", 7)])
+    _, first = end([an_event(A, number) for number in range(8)])
+    late = Rows([an_event(A, 3, kafka_time=micros(NOON) + 9), an_event(A, 7)])
 
     table = pa.concat_tables(merged([late, _Batches(first)]))
 
@@ -95,7 +95,7 @@ def test_late_copy_of_an_ended_event_ends_too() -> None:
 
 
 def test_rival_values_both_leave_their_leaf() -> None:
-    rows = [*(an_event("a", number) for number in range(4)), an_event("a", 1, content=b"forged")]
+    rows = [*(an_event(A, number) for number in range(4)), an_event(A, 1, content=b"forged")]
 
     change, table = end(rows)
 
@@ -116,13 +116,13 @@ def test_records_that_are_no_events_end_by_default_alone() -> None:
 
 def test_clock_that_is_behind_ends_nothing_early() -> None:
     recent = micros(LATER - timedelta(days=1))
-    rows = [an_event("a", 0, time=0, kafka_time=recent), an_event("a", 1, time=recent, kafka_time=0)]
+    rows = [an_event(A, 0, time=0, kafka_time=recent), an_event(A, 1, time=recent, kafka_time=0)]
 
     assert [each for each, _, _ in kinds(end(rows)[1])] == ["event", "event"]
 
 
 def test_hold_keeps_what_it_covers() -> None:
-    rows = [an_event("a", 0), an_event("a", 1, keyhash="o" * 22), an_event("a", 2, keyhash=None)]
+    rows = [an_event(A, 0), an_event(A, 1, keyhash="o" * 22), an_event(A, 2, keyhash=None)]
 
     held = end(rows, holds=a_hold(keyhashes=("o" * 22,)))[1]
 
@@ -133,21 +133,21 @@ def test_hold_keeps_what_it_covers() -> None:
 
 
 def test_readers_get_ended_runs() -> None:
-    (run,) = runs(end([an_event("a", number) for number in range(5)])[1])
+    (run,) = runs(end([an_event(A, number) for number in range(5)])[1])
 
-    assert (run.source, run.producer, run.first, run.end, run.policy) == ("/test/shop", "a", 0, 5, ONE_YEAR.text)
+    assert (run.source, run.producer, run.first, run.end, run.policy) == ("/test/shop", A, 0, 5, ONE_YEAR.text)
 
 
 def test_redacted_events_end_like_others() -> None:
     mark = {"at": 1, "by": "x", "reason": "y", "request": "z"}
-    rows = [an_event("a", 0), an_event("a", 1, value=None, redacted=mark), an_event("a", 2)]
+    rows = [an_event(A, 0), an_event(A, 1, value=None, redacted=mark), an_event(A, 2)]
 
     assert kinds(end(rows)[1]) == [("ended", 0, 3)]
 
 
 @given(
     st.lists(
-        st.tuples(st.sampled_from("ab"), st.integers(0, 9), st.sampled_from([b"", b"", b"x"]), st.booleans()),
+        st.tuples(st.sampled_from((A, B)), st.integers(0, 9), st.sampled_from([b"", b"", b"x"]), st.booleans()),
         max_size=30,
     ),
     st.lists(st.integers(0, 9), max_size=3),
@@ -157,7 +157,7 @@ def test_every_leaf_is_left_whatever_the_rows(events: list[tuple[str, int, bytes
         an_event(producer, number, content=content, type="order.paid" if ends else "other")
         for producer, number, content, ends in events
     ]
-    rows += [a_checkpoint("a", size) for size in sizes]
+    rows += [a_checkpoint(A, size) for size in sizes]
     expected = {
         (each["producer"], each["sequence"], each["leaf"]) for each in Rows(rows).table.to_pylist() if each["leaf"]
     }
@@ -174,7 +174,7 @@ def test_every_leaf_is_left_whatever_the_rows(events: list[tuple[str, int, bytes
 def test_lost_leaf_is_refused() -> None:
     judge = EndedRows(ONE_YEAR.cutoffs(LATER), Holds())
     change = Ended(judge, policy="p", at=LATER)
-    (table,) = change.changed(Rows([an_event("a", number) for number in range(4)], batch=9).tables())
+    (table,) = change.changed(Rows([an_event(A, number) for number in range(4)], batch=9).tables())
 
     with pytest.raises(ArchiveError):
         change.require_kept([table.slice(1)])
