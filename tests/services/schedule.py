@@ -14,6 +14,10 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 EXPECTED_SECONDS: dict[str, float] = {
     "tests/fault/test_outage.py": 120,
+    "tests/fault/test_archive_kills.py": 75,
+    "tests/fault/test_archive_stores.py": 60,
+    "tests/kafka/test_archive.py": 60,
+    "tests/kafka/test_archive_adoption.py": 45,
     "tests/explorer/": 150,
     "tests/unit/explorer/site/test_outage.py": 10,
     "tests/unit/explorer/jobs/test_desk.py": 20,

@@ -1,7 +1,7 @@
 """Runs ``telemetry archive`` again and again in forked processes that share one start, and kills some at a chosen step.
 
 It speaks as ``command_forker.py`` does. A first word such as ``@before-seal`` names the step at which the process kills
-itself: nothing of the product knows of it.
+itself, and ``@after-the-rival`` lets another archiver create the next seal first: nothing of the product knows of it.
 """
 
 from __future__ import annotations
@@ -11,13 +11,19 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
 from telemetry.archive.committing import catching_up
 from telemetry.cli import main
+from telemetry.format.archive.seal_note import seal_name
 from telemetry.reader.seals.store import SealStore
+from telemetry.storage.aws_s3 import AwsS3Provider
 from telemetry.storage.local_file import LocalFileProvider
+from tests.support.moto_header import WITH_HEADER
+
+AwsS3Provider._client_options = WITH_HEADER  # type: ignore[assignment,method-assign]
 
 # What the command imports when it is called; pyarrow starts its threads when they are needed.
 for _name in ("telemetry.cli.app", "telemetry.cli.commands.keep.archive", "telemetry.cli.archiving.archive_run"):
@@ -50,6 +56,16 @@ def second_file(function: Callable[..., Any]) -> Callable[..., Any]:
     return put
 
 
+def after_the_rival(function: Callable[..., Any]) -> Callable[..., Any]:
+    def create(self: SealStore, number: int, data: bytes) -> Any:
+        name = seal_name(number)
+        while not any(stored.name == name for stored in self.store.list(name)):
+            time.sleep(0.02)
+        return function(self, number, data)
+
+    return create
+
+
 def arm(step: str) -> None:
     """Have the process kill itself at a step of the next commit."""
     if step == "@second-file":
@@ -60,6 +76,8 @@ def arm(step: str) -> None:
         SealStore.create = after(SealStore.create)  # type: ignore[method-assign]
     elif step == "@after-table":
         catching_up._register = after(catching_up._register)
+    elif step == "@after-the-rival":
+        SealStore.create = after_the_rival(SealStore.create)  # type: ignore[method-assign]
     else:
         raise ValueError(step)
 
