@@ -84,6 +84,9 @@ gateway-generated: setup ## send 5,000 made-up requests to each route of a real 
 outbox-long: setup services ## kill two hundred processes between two statements of a transaction or of the relay; docs/reliability.md
 	@OUTBOX_KILLS=$${OUTBOX_KILLS:-200} $(BIN)/python -m pytest -s -p no:randomly tests/fault/test_outbox_kills.py
 
+archive-faults: setup services ## kill an archiver at a hundred random moments, and compare topic, seals, files and table; docs/archive.md
+	@ARCHIVE_KILLS=$${ARCHIVE_KILLS:-100} $(BIN)/python -m pytest -s -p no:randomly --timeout 3600 tests/fault/test_archive_kills.py
+
 upgrade-test: setup ## run an earlier release and this one on one topic, spool, store and state; UPGRADE_FROM=COMMIT; docs/reliability.md
 	@UPGRADE_FROM=$${UPGRADE_FROM:-077af88} $(BIN)/python -m pytest -s -p no:randomly tests/fault/test_upgrade.py
 

@@ -10,7 +10,7 @@ from telemetry.archive.reading.place import archive_store_config
 from telemetry.archive.table.archive_table import ArchiveTable
 from telemetry.config import ArchiveConfig, TelemetryConfig
 from telemetry.encryption.signing_key import SigningKey
-from telemetry.exceptions import ConfigurationError, FormatError, Problem
+from telemetry.exceptions import ArchiveConflictError, ConfigurationError, FormatError, Problem
 from telemetry.format.proof.signed_note import PublicKey
 from telemetry.format.value.message import source_of
 from telemetry.reader.seals.trust import own_policy
@@ -55,12 +55,20 @@ def open_table(config: TelemetryConfig, store: StorageProvider) -> Iterator[Arch
     Raises:
         ArchiveError: The catalog refused or did not answer.
     """
-    archive = config.archive_config or ArchiveConfig()
-    table = ArchiveTable.open(store, catalog=archive.catalog_properties() or None, catalog_path=archive.catalog_path)
+    try:
+        table = _open_table(config, store)
+    except ArchiveConflictError:
+        # Another process has created the table at the same moment: it is there now.
+        table = _open_table(config, store)
     try:
         yield table
     finally:
         table.close()
+
+
+def _open_table(config: TelemetryConfig, store: StorageProvider) -> ArchiveTable:
+    archive = config.archive_config or ArchiveConfig()
+    return ArchiveTable.open(store, catalog=archive.catalog_properties() or None, catalog_path=archive.catalog_path)
 
 
 def archiver_key(config: TelemetryConfig) -> SigningKey:

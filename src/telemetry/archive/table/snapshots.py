@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+import msgspec
 from pyiceberg.manifest import ManifestEntryStatus
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
 
 from telemetry.archive.table.locations import Locations
+from telemetry.format.archive.seal import Positions
 
 SEAL_PROPERTY = "telemetry.seal"
 ARCHIVE_PROPERTY = "telemetry.archive"
@@ -20,6 +23,7 @@ OFFSETS_PROPERTY = "telemetry.offsets."
 """Before the name of a topic: the next offset of each partition, as JSON."""
 
 _MAX_SNAPSHOTS = 1_000_000
+_decode_offsets = msgspec.json.Decoder(dict[int, int]).decode
 
 
 class ForeignSnapshot(NamedTuple):
@@ -31,6 +35,7 @@ class ForeignSnapshot(NamedTuple):
         operation: What Iceberg calls it: ``append``, ``overwrite``, ``replace``, ``delete``.
         added: Names of the data files that it added.
         removed: Names of the data files that it removed.
+        offsets: The next offset of each partition, by topic, where its writer says so.
     """
 
     snapshot_id: int
@@ -38,6 +43,7 @@ class ForeignSnapshot(NamedTuple):
     operation: str
     added: tuple[str, ...]
     removed: tuple[str, ...]
+    offsets: Positions
 
 
 def sealed_snapshot(table: Table) -> tuple[int, str]:
@@ -84,7 +90,19 @@ def _foreign(table: Table, snapshot: Snapshot, locations: Locations) -> ForeignS
         operation=str(snapshot.summary.operation.value) if snapshot.summary else "unknown",
         added=tuple(changed[ManifestEntryStatus.ADDED]),
         removed=tuple(changed[ManifestEntryStatus.DELETED]),
+        offsets=_offsets_of(snapshot),
     )
+
+
+def _offsets_of(snapshot: Snapshot) -> Positions:
+    """Return the offsets that a snapshot states; what cannot be read as such is passed over."""
+    found: Positions = {}
+    stated = snapshot.summary.additional_properties if snapshot.summary is not None else {}
+    for name, text in stated.items():
+        if name.startswith(OFFSETS_PROPERTY):
+            with contextlib.suppress(msgspec.MsgspecError):
+                found[name.removeprefix(OFFSETS_PROPERTY)] = _decode_offsets(text)
+    return found
 
 
 def _history(table: Table) -> Iterator[Snapshot]:

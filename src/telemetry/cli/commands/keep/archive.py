@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from telemetry.cli.archiving.extra import require_archive
 from telemetry.cli.feeding.metrics_option import MetricsAddress, serving_metrics
 from telemetry.cli.lazy_command import Entry, lazy_group
 from telemetry.cli.options.connection import Loader, with_connection
@@ -98,6 +99,7 @@ def archive(
     """
     if context.invoked_subcommand is not None:
         return
+    require_archive()
     from telemetry.cli.archiving.archive_run import run_archiver
     from telemetry.cli.archiving.durations import seconds_of
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from telemetry.cli.archiving.extra import require_archive
 from telemetry.cli.options.connection import Loader, with_connection
 from telemetry.cli.output.examples import examples
 
@@ -43,9 +44,10 @@ def seal(
     row is looked at, every file is hashed, and places that are there twice or are gone are refused. A table that lacks seals
     gets them; a catalog that was lost is made anew.
 
-    Exit code: 0; 6 when a snapshot cannot be adopted, another archiver has committed meanwhile, or the store or the catalog did
+    Exit code: 0; 6 when it cannot be adopted, another archiver has committed meanwhile, or the store or the catalog did
     not answer.
     """
+    require_archive()
     from telemetry.cli.archiving.archive_seal import seal_archive
 
     seal_archive(load(encryption_enabled=False, fallback_enabled=False), uri=archive, anew=rebuild, json=json)

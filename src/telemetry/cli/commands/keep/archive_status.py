@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from telemetry.cli.archiving.extra import require_archive
 from telemetry.cli.options.connection import Loader, with_connection
 from telemetry.cli.output.examples import examples
 
@@ -40,6 +41,7 @@ def status(
     Exit code: 0; 1 when the oldest record that is not archived is older than half of the topic's retention, 4 when the topic
     has deleted some already, 6 when Kafka or the store cannot be reached.
     """
+    require_archive()
     from telemetry.cli.archiving.archive_status import show_status
 
     raise typer.Exit(show_status(load(encryption_enabled=False, fallback_enabled=False), uri=archive, json=json))
