@@ -6,7 +6,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test kafka-long check bench bench-sizing bench-web verify-limits bench-check bombs-long hostile-long fault-long gateway-generated gateway-kills key-outage-long memory-long matrix-long outage-long outbox-long replay-speed image-steps screenshots spark bench-gateway bench-explore bench-search \
+.PHONY: help demo test kafka-long check bench bench-sizing bench-web verify-limits bench-check bombs-long hostile-long fault-long gateway-generated gateway-kills key-outage-long memory-long matrix-long outage-long outbox-long replay-speed image-steps screenshots spark bench-gateway bench-explore bench-search bench-archive-verify \
 	services lock setup setup-bench setup-spark setup-supply wheel sbom audit clean
 
 VENV := .venv
@@ -119,6 +119,9 @@ bench-explore: setup ## fill the explorer's index with 200,000 made-up events: e
 
 bench-archive: setup ## measure what archiving costs beside plain pyarrow, and fail over a bound; docs/archive.md
 	@$(BIN)/python -m bench.archiving --check $(BENCH_ARGS)
+
+bench-archive-verify: setup ## verify a made-up archive in one process and in two, in turn; fail over a bound on a quiet machine; docs/archive.md
+	@$(BIN)/python -m bench.verifying_archive --check $(BENCH_ARGS)
 
 verify-limits: setup ## verify ten million made-up events in one process: events a second, and memory (minutes)
 	@for order in "side by side" "one partition has most"; do \

@@ -44,6 +44,7 @@ def test_archive_is_verified(archive: Path, jobs: str) -> None:
         "redacted": 0,
         "ended": 0,
         "jobs": int(jobs),
+        "is_leaves_only": False,
         "notes": report["archive"]["notes"],
     }
 

@@ -44,6 +44,7 @@ class Share:
         producers: The producers of the share; None for all, and for the rows that name none.
         has_rest: The rows that name no producer belong to it.
         is_in_order_of_places: Its records are put into the order that they had on the topic.
+        is_leaves_only: The leaf hashes are read, and no values.
         collects_trees: The trees that its checkpoints name are wanted, for those that seals name.
         also: Places whose rows are read too, whatever producer they name.
         is_by_value: Every row is read whose value names a producer of the share, whatever the row names.
@@ -56,6 +57,7 @@ class Share:
     producers: frozenset[str] | None = None
     has_rest: bool = True
     is_in_order_of_places: bool = False
+    is_leaves_only: bool = False
     collects_trees: bool = False
     also: frozenset[Place] = frozenset()
     is_by_value: bool = False
@@ -74,6 +76,7 @@ class ShareResult:
         disordered: Producers whose records have to be read in the order of their places.
         findings: Files that cannot be read, or are not what a seal says.
         trees: The largest trees that its checkpoints name, believed or not.
+        rosters: Digests of its rosters, in hexadecimal.
         signings: The first time at which each key signed for each source, where keys are bound to services.
     """
 
@@ -85,4 +88,5 @@ class ShareResult:
     disordered: frozenset[str] = frozenset()
     findings: tuple[Finding, ...] = ()
     trees: Mapping[StreamSigner, Sequence[SignedTree]] = field(default_factory=dict)
+    rosters: frozenset[str] = frozenset()
     signings: Mapping[tuple[PublicKey, str], Moment] = field(default_factory=dict)

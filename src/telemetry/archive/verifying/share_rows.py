@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from telemetry.archive.files.data_file import open_data_file
+from telemetry.archive.files.data_file import DataFile, open_data_file
 from telemetry.archive.rows.columns import Kind
 from telemetry.archive.verifying.share import Share, SharedFile
 from telemetry.exceptions import ArchiveFileError, StorageNotFoundError
@@ -64,11 +64,19 @@ class ShareRows:
         with open_data_file(self._store, each.live.file.name) as file:
             if each.is_hashed:
                 self.findings += [*judge_file(self._store, each.live), *wrong_rows(each.live, file.rows)]
-            for batch in file.batches(self._columns, groups=each.groups, rows=BATCH_ROWS):
-                self._count.advance(batch.num_rows)
-                ours = self._ours(batch, is_believed=each.is_believed)
-                if ours.num_rows:
-                    yield ours
+            for group in range(file.groups) if each.groups is None else each.groups:
+                for batch in file.batches(self._columns_of(file, group), groups=[group], rows=BATCH_ROWS):
+                    self._count.advance(batch.num_rows)
+                    ours = self._ours(batch, is_believed=each.is_believed)
+                    if ours.num_rows:
+                        yield ours
+
+    def _columns_of(self, file: DataFile, group: int) -> list[str]:
+        """Return the columns to read of a row group: the leaf hashes of events that have ended are in their row's value."""
+        if not self._share.is_leaves_only:
+            return self._columns
+        kinds = file.read_group(group, ["kind"]).column("kind")
+        return [*self._columns, "value"] if Kind.ENDED.value in kinds.unique().to_pylist() else self._columns
 
     def _ours(self, batch: pa.RecordBatch, *, is_believed: bool) -> pa.RecordBatch:
         """Return the rows of the share, without the ends of events that no trusted seal brought."""

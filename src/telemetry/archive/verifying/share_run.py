@@ -9,6 +9,7 @@ import pyarrow as pa
 from telemetry.archive.rows.columns import SCHEMA
 from telemetry.archive.rows.records import RECORD_COLUMNS, ArchivedRecord, records_of
 from telemetry.archive.verifying.by_place import in_order_of_places
+from telemetry.archive.verifying.leaf_rows import LEAF_COLUMNS, LeafRows
 from telemetry.archive.verifying.share import Share, ShareResult
 from telemetry.archive.verifying.share_rows import BATCH_ROWS, RowCount, ShareRows
 from telemetry.reader.verify.shared.share_verifier import ShareVerifier
@@ -33,8 +34,12 @@ def verify_share(store: StorageProvider, share: Share, *, count: RowCount) -> Sh
         witnessed=share.witnessed,
         collects_trees=share.collects_trees,
     )
-    rows = ShareRows(store, share, columns=RECORD_COLUMNS, count=count)
-    if share.is_in_order_of_places:
+    rows = ShareRows(store, share, columns=LEAF_COLUMNS if share.is_leaves_only else RECORD_COLUMNS, count=count)
+    if share.is_leaves_only:
+        leaves = LeafRows(verifier, name=share.name)
+        for _, batch in rows:
+            leaves.observe(batch)
+    elif share.is_in_order_of_places:
         verifier.observe_all(_records_by_place(rows, share))
     else:
         for each, batch in rows:
@@ -50,6 +55,7 @@ def verify_share(store: StorageProvider, share: Share, *, count: RowCount) -> Sh
         disordered=verifier.disordered(),
         findings=tuple(rows.findings),
         trees=verifier.trees,
+        rosters=frozenset(verifier.rosters),
         signings=verifier.signings,
     )
 

@@ -41,6 +41,7 @@ class ArchiveRequest:
     Attributes:
         policy: Who may sign what.
         jobs: Processes that verify; None for one for each processor where the archive is large.
+        is_leaves_only: The leaf hashes are verified as they are in the archive, and no value is read.
         open_seconds: A producer whose last checkpoint is not older counts as still running.
         from_start: The archive begins where the topic began.
         expected: Least number of producers of each source.
@@ -52,6 +53,7 @@ class ArchiveRequest:
 
     policy: TrustPolicy
     jobs: int | None = None
+    is_leaves_only: bool = False
     open_seconds: float = 0.0
     from_start: bool = True
     expected: Mapping[str, int] = field(default_factory=dict)
@@ -189,10 +191,14 @@ class _ArchiveVerification:
             return
         sealed = self._state.judgement.trees
         for result in results:
+            for digest in result.rosters:
+                sealed.saw_roster(digest)
             for name, trees in result.trees.items():
                 for tree in trees:
                     sealed.saw(**name._asdict(), **tree._asdict())
-        yield from sealed.findings()
+        # Rosters are not read where no values are.
+        is_leaves_only = self._request.is_leaves_only
+        yield from (one for one in sealed.findings() if not (is_leaves_only and one.field == "roster"))
 
     def _run(self, shares: Sequence[Share]) -> list[ShareResult]:
         if len(shares) > 1:
@@ -246,6 +252,7 @@ class _ArchiveVerification:
             files=tuple(files),
             producers=producers,
             has_rest=number == 0,
+            is_leaves_only=request.is_leaves_only,
             collects_trees=state.is_judged,
         )
 
@@ -267,6 +274,7 @@ class _ArchiveVerification:
             redacted=redacted,
             ended=ended,
             jobs=self._jobs,
+            is_leaves_only=self._request.is_leaves_only,
         )
 
 

@@ -38,6 +38,18 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
         ],
         None,
     ),
+    "leaves": (
+        Annotated[
+            bool,
+            typer.Option(
+                "--leaves",
+                help="Verify only the leaf hashes that the archive has beside its values: a small part of the bytes is read, and "
+                "no value is hashed again.",
+                rich_help_panel=_PANEL,
+            ),
+        ],
+        False,
+    ),
     "expect_seal": (
         Annotated[
             list[str] | None,
@@ -81,6 +93,7 @@ class ArchiveOptions:
         self._origin: TrailOrigin = values["origin"]
         self._uri: str | None = values["archive"]
         self._jobs: int | None = values["jobs"]
+        self._is_leaves_only: bool = values["leaves"]
         self._seals: list[str] = values["expect_seal"] or []
 
     @property
@@ -98,7 +111,11 @@ class ArchiveOptions:
             ConfigurationError: They do not fit together.
         """
         require_one_place(self._origin, self._uri, file)
-        given = (("--jobs", self._jobs), ("--expect-seal", self._seals or None))
+        given = (
+            ("--jobs", self._jobs),
+            ("--leaves", self._is_leaves_only or None),
+            ("--expect-seal", self._seals or None),
+        )
         problems = [
             Problem(option, "concerns an archive, which is not read", "add --from archive")
             for option, value in given
@@ -133,6 +150,7 @@ class ArchiveOptions:
         request = ArchiveRequest(
             policy=policy,
             jobs=self._jobs,
+            is_leaves_only=self._is_leaves_only,
             open_seconds=judged.open_seconds,
             from_start=judged.from_start,
             expected=judging.expected,

@@ -95,6 +95,9 @@ def _show_acknowledged(findings: Iterable[Finding], stream: str) -> None:
 def _show_archive(archive: ArchiveEvidence) -> None:
     for note in archive.notes:
         err.print(Text(f"note: {escape_control(note)}", style="dim"))
+    if archive.is_leaves_only:
+        reason = "only leaf hashes were verified: no value was hashed again, and Kafka keys, order and dates were not looked at"
+        err.print(Text(reason, style="yellow"))
     removed = [f"{archive.redacted:,} redacted"] if archive.redacted else []
     removed += [f"{archive.ended:,} ended by a policy"] if archive.ended else []
     out.print(

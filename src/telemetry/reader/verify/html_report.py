@@ -161,6 +161,9 @@ def _archive(archive: ArchiveEvidence) -> dict[str, str]:
         "archive": archive.name,
         "seal": f"{archive.seal}, of {archive.sealed_at}",
         "seals": "judged" if archive.is_judged else "not judged: no key with the role archiver is trusted",
+        "values": "not hashed again: only the leaf hashes beside them were verified"
+        if archive.is_leaves_only
+        else "hashed again",
         "data files": f"{archive.files:,} with {archive.rows:,} rows",
         **{f"seals, note {number}": note for number, note in enumerate(archive.notes, 1)},
     }

@@ -168,6 +168,7 @@ class Verifier:
             place: Where it is.
             is_redacted: The value was removed on purpose.
         """
+        self._records += 1
         stream = self._streams.of(name) if name.is_of_known_source else self._streams.of_unknown_source(name.producer)
         if stream.tree.add(sequence, leaf, place) and is_redacted:
             stream.removed.note_redacted(sequence)
@@ -365,11 +366,11 @@ class Verifier:
                 reason = "the object is sealed, and no trusted key signed what it says it holds"
                 self._evidence.foreign.add(ForeignKind.UNREADABLE, reason=reason, place=record.place)
             return
-        self._records += 1
         place = record.place
         if isinstance(record, (RedactedEvent, EndedRun)):
             self._observe_removed(record)
             return
+        self._records += 1
         if place.partition is not None:
             self._positions[place.source][place.partition] = place.offset + 1
         self._evidence.foreign.add(ForeignKind.UNREADABLE, reason=str(record.error), place=place)
@@ -378,12 +379,14 @@ class Verifier:
         """Add the leaf hashes of events whose values are gone: whether they are the right ones is in the signed tree."""
         if not is_uuid(record.producer) or not is_sound(record):
             reason = "what it says of an event that was removed contradicts itself"
+            self._records += 1
             self._evidence.foreign.add(ForeignKind.JUNK, reason=reason, place=record.place)
             return
         name = StreamName.of(record.producer, record.source)
         if isinstance(record, RedactedEvent):
             self.observe_leaf(name, record.sequence, record.leaf, record.place, is_redacted=True)
             return
+        self._records += 1
         stream, leaves = self._streams.of(name), record.leaves
         stream.removed.note_run(record.first, record.end, record.policy, has_leaves=leaves is not None)
         for sequence, leaf in enumerate(split_hashes(leaves or b""), record.first):

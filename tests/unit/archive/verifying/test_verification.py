@@ -325,3 +325,39 @@ def replace_file(kept: ArchivedTrail, name: str, by: str) -> None:
         data = store.get(by)
         store.delete(name)
         store.put(name, data)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+class TestLeavesOnly:
+    def test_leaf_hashes_are_proven(self, tmp_path: Path, jobs: int) -> None:
+        report = verified(archived(tmp_path, trail(leaves=True)), jobs=jobs, is_leaves_only=True)
+
+        assert report.verdict is Verdict.COMPLETE
+        assert (report.total("proven"), report.total("checkpoints"), report.records) == (380, 40, 420)
+        assert report.archive is not None
+        assert report.archive.is_leaves_only
+
+    def test_altered_leaf_is_found(self, tmp_path: Path, jobs: int) -> None:
+        def lie(rows: list[Row]) -> Iterable[Row]:
+            return [(*one[:LEAF], bytes(32) if n == 50 else one[LEAF], *one[LEAF + 1 :]) for n, one in enumerate(rows)]
+
+        report = verified(archived(tmp_path, trail(), edit=lie), jobs=jobs, is_leaves_only=True)
+
+        assert report.verdict is Verdict.TAMPERED
+
+    def test_removed_events(self, tmp_path: Path, jobs: int) -> None:
+        kept = archived(tmp_path, trail())
+        kept.replace(SealKind.REDACT, redacted(kept, {72}), redacted=[redaction(4)])
+        kept.replace(SealKind.EXPIRE, ended(kept, 20, 47, has_leaves=True), ended=[Ending(policy="7 years", rows=108)])
+
+        report = verified(kept, jobs=jobs, is_leaves_only=True)
+
+        assert report.verdict is Verdict.COMPLETE
+        assert (report.total("proven"), report.total("redacted"), report.total("ended")) == (380, 4, 108)
+
+    def test_missing_event(self, tmp_path: Path, jobs: int) -> None:
+        records = [record for record in trail() if b'"sequence":42,' not in (record.value or b"")]
+
+        report = verified(archived(tmp_path, records), jobs=jobs, is_leaves_only=True)
+
+        assert [producer.of(Verdict.MISSING)[0].range for producer in report.producers] == ["42"] * 4

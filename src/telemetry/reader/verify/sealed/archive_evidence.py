@@ -20,6 +20,8 @@ class ArchiveEvidence:
         redacted: Events whose values were removed on request.
         ended: Events that were removed when their retention ended.
         jobs: Processes that verified.
+        is_leaves_only: The leaf hashes were verified as they are in the archive: no value was hashed again, and nothing is
+            known of Kafka keys, order and dates.
         notes: What is worth knowing of the seals and no finding.
     """
 
@@ -32,6 +34,7 @@ class ArchiveEvidence:
     redacted: int = 0
     ended: int = 0
     jobs: int = 1
+    is_leaves_only: bool = False
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Container, Iterable, Mapping
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ from telemetry.exceptions import FormatError, MalformedRecordError, TamperedErro
 from telemetry.format.proof.checkpoint import parse_text
 from telemetry.format.proof.checkpoint_message import CheckpointMessage, decode_checkpoint_message
 from telemetry.format.proof.signed_note import PublicKey, parse_note
+from telemetry.format.roster.message import decode_roster_message
 from telemetry.format.value.head import parse_head, parse_loosely
 from telemetry.format.value.message import SEQUENCE
 from telemetry.reader.entry import Place, RawRecord
@@ -73,6 +75,7 @@ class ShareVerifier(Verifier):
 
     Attributes:
         trees: The largest trees that checkpoints name, believed or not.
+        rosters: Digests of the rosters, in hexadecimal.
         signings: Where policies bind keys to services: the first time at which each key signed for each source.
         strays: Records of producers that other shares have.
         has_too_many_strays: There were more of them than are kept.
@@ -92,6 +95,7 @@ class ShareVerifier(Verifier):
         super().__init__(policy, witnessed=witnessed)
         self.trees: dict[StreamSigner, list[SignedTree]] = {}
         self.signings: dict[tuple[PublicKey, str], Moment] = {}
+        self.rosters: set[str] = set()
         self._collects_trees = collects_trees
         self.strays: list[RawRecord] = []
         self.has_too_many_strays = False
@@ -133,6 +137,8 @@ class ShareVerifier(Verifier):
             if producer is not None and producer not in self._producers:
                 self._keep_stray(record)
                 return
+        if self._collects_trees and _is_roster(value):
+            self.rosters.add(hashlib.sha256(value).hexdigest())
         super()._observe_new_head(record, value, head_end)
 
     def _observe_checkpoint(self, message: CheckpointMessage, record: RawRecord) -> None:
@@ -183,6 +189,13 @@ class ShareVerifier(Verifier):
             self.has_too_many_strays = True
             return
         self.strays.append(record)
+
+
+def _is_roster(value: bytes) -> bool:
+    try:
+        return decode_roster_message(value) is not None
+    except MalformedRecordError:
+        return False
 
 
 def claimed_producer(value: bytes | None) -> str | None:
