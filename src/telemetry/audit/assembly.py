@@ -156,6 +156,7 @@ class _Assembly:
             fallback=fallbacks.fallback,
             handler=fallbacks.handler,
             worker=fallbacks.worker,
+            subjects=subjects,
         )
         gauges = PipelineGauges(parts)
         spool_bound = audit.spool_max_bytes if spool is not None else None

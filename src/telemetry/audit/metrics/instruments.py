@@ -50,6 +50,8 @@ _GAUGES: dict[str, tuple[str, str, Combine]] = {
     "audit.data_key.uses_left": ("{use}", "Events that the current data key may still seal", min),
     "audit.data_key.age_seconds": ("s", "Age of the current data key", max),
     "audit.data_key.overdue": ("", "1 while a new data key is due and the key service gives none, else 0", max),
+    "audit.subject_keys.cached": ("{key}", "Subjects whose keys are in memory", sum),
+    "audit.subject_keys.unreachable": ("", "1 while the store of subjects' keys gives none, else 0", max),
     "audit.kms.last_call_ms": (_MILLISECONDS, "Duration of the last call to the key service", max),
     "audit.kafka.diverted": ("", "1 while events go to the fallback, else 0", max),
 }

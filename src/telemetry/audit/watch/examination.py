@@ -69,7 +69,7 @@ class Examination:
         )
 
     def _reasons(self) -> Iterator[NotReady]:
-        intake, has_key = self._parts.intake, self._has_key()
+        intake, has_key = self._parts.intake, self._has_key() and self._has_subject_keys()
         # 1. Nobody would send what is accepted.
         if intake.is_closed:
             yield SENDER_FAILED
@@ -78,7 +78,7 @@ class Examination:
             yield NO_DATA_KEY
         # 3. There is no room. Events that wait although there is a key wait for room. Another service's stream that has used up
         #    its share, or lacks a key, is that service's matter (`stream_health`).
-        if self._parts.room.is_full or (intake.waiting and has_key):
+        if self._parts.room.is_full or (intake.waiting and has_key and not self._waits_for_a_subject()):
             yield QUEUE_FULL
         # 4. What is accepted would be in memory alone.
         if not (self._is_durable() or self._is_deliverable()):
@@ -93,6 +93,18 @@ class Examination:
         if keyring.last_error is not None:
             keyring.retry_if_due()
         return keyring.last_error is None and not self._parts.intake.waiting
+
+    def _has_subject_keys(self) -> bool:
+        """Whether the subjects whose keys are in memory can log; the others are counted in a gauge."""
+        subjects = self._parts.subjects
+        if subjects is None or subjects.last_error is None:
+            return True
+        subjects.retry_if_due()
+        return not subjects.is_withheld
+
+    def _waits_for_a_subject(self) -> bool:
+        """Whether the events that wait have a data key, and lack that of a subject, as the first event of each user does."""
+        return self._parts.subjects is not None and self._parts.intake.lacks_key
 
     def _is_durable(self) -> bool:
         spool = self._parts.spool

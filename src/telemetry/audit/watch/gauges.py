@@ -37,6 +37,9 @@ class PipelineGauges:
                 "audit.data_key.overdue": int(parts.keyring.is_withheld or parts.intakes.is_key_withheld),
                 "audit.kms.last_call_ms": parts.keyring.last_fetch_seconds * 1_000,
             }
+        if parts.subjects is not None:
+            values["audit.subject_keys.cached"] = parts.subjects.keys_in_memory
+            values["audit.subject_keys.unreachable"] = int(parts.subjects.last_error is not None)
         if parts.spool is not None:
             values["audit.spool.bytes"] = parts.spool.size
             values["audit.spool.broken"] = int(not parts.spool.is_accepting)

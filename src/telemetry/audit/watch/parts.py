@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Protocol
 
 from telemetry.audit.accept.intake import Intake
 from telemetry.audit.accept.intakes import Intakes
@@ -15,6 +16,26 @@ from telemetry.audit.send.batcher import AuditBatcher
 from telemetry.audit.send.dispatcher import Dispatcher
 from telemetry.audit.spool.spool import Spool
 from telemetry.encryption.data_key import DataKeyring
+from telemetry.exceptions import KeyServiceError
+
+
+class WatchedSubjects(Protocol):
+    """The keys of subjects of a process."""
+
+    @property
+    def last_error(self) -> KeyServiceError | None:
+        """Why their store, or the key service, gave none when it was asked last."""
+
+    @property
+    def is_withheld(self) -> bool:
+        """Whether not even those in memory may be used."""
+
+    @property
+    def keys_in_memory(self) -> int:
+        """How many are kept."""
+
+    def retry_if_due(self) -> None:
+        """Ask again, without waiting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +53,7 @@ class WatchedParts:
         fallback: Records that Kafka did not accept: the handler, or memory.
         handler: Stored objects that wait for replay; None where there is no store.
         worker: Replays them; None where there is no store.
+        subjects: The keys of subjects; None where events have none.
     """
 
     room: Room
@@ -44,6 +66,7 @@ class WatchedParts:
     fallback: FallbackHandler | MemoryFallback
     handler: FallbackHandler | None
     worker: RetryWorker | None = None
+    subjects: WatchedSubjects | None = None
 
     def oldest_age(self) -> float:
         """Return the age in seconds of the oldest event that is neither delivered nor stored; 0 where there is none.

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from telemetry.audit.watch import examination
-from telemetry.exceptions import KeyUnreachableError, SpoolError, TelemetryError
+from telemetry.exceptions import KeyUnreachableError, SpoolError, SubjectStoreError, TelemetryError
 from telemetry.sync import Telemetry
 from telemetry.testing import EmbeddedKafka
 from tests.support.faulty_services import FaultyKeys, FaultyStore
@@ -57,10 +59,10 @@ def codes(telemetry: Telemetry) -> list[str]:
     return [reason.code for reason in telemetry.health().reasons]
 
 
-def _is_logged(telemetry: Telemetry) -> bool:
+def _is_logged(telemetry: Telemetry, user_id: str = "ada") -> bool:
     try:
-        telemetry.audit.log("step", {}, "ada")
-    except KeyUnreachableError:
+        telemetry.audit.log("step", {}, user_id)
+    except (KeyUnreachableError, SubjectStoreError):
         return False
     return True
 
@@ -208,6 +210,35 @@ def test_full_queue_is_not_ready(site: Site) -> None:
     site.store.clear()
     until(lambda: telemetry.health().ready, state=telemetry.health)
     assert telemetry.health().queue_fill == 0
+
+
+def test_subject_store_away_past_the_lease(site: Site, broker: EmbeddedKafka) -> None:
+    file = site.folder / "subjects.db"
+    telemetry = site.start(
+        broker.bootstrap_servers,
+        encryption_enabled=True,
+        encryption_config=site.keys.config,
+        key_mode="hmac",
+        key_hmac_secret="k" * 32,
+        subject_keys={"store": f"sqlite:///{file}", "lease_seconds": 10},
+        data_key_wait_ms=300_000,
+    )
+    telemetry.audit.log("step", {}, "ada").wait_delivered(60)
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        first = threading.Thread(target=_is_logged, args=(telemetry, "grace"))
+        first.start()
+        # The first event of a new user waits for its key, and is no sign of a queue that is full.
+        until(lambda: telemetry.health().waiting == 1)
+        assert codes(telemetry) == []
+        assert _is_logged(telemetry, "ada")
+
+        until(lambda: codes(telemetry) == ["no_data_key"])
+        assert not _is_logged(telemetry, "ada")
+        other.execute("ROLLBACK")
+    first.join(60)
+    until(lambda: codes(telemetry) == [])
+    assert _is_logged(telemetry, "ada")
 
 
 def test_missing_data_key_is_not_ready_until_it_is_back(site: Site) -> None:

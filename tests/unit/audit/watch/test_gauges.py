@@ -19,6 +19,9 @@ def test_whole_pipeline_has_every_gauge(tmp_path: Path) -> None:
         storage_config=FaultyStore().config,
         spool_path=tmp_path / "spool",
         shared_streams={},
+        key_mode="hmac",
+        key_hmac_secret="k" * 32,
+        subject_keys={"store": f"sqlite:///{tmp_path}/subjects.db"},
     )
     pipeline = assemble(TelemetryConfig(service_name="shop", audit_config=config))
 

@@ -113,7 +113,7 @@ def forget(
 
     Exit code: 0; 4 when a user has no key, or none any more, and 7 when a legal hold refuses it: nothing was changed then.
     """
-    from telemetry.cli.commands.keep.subject_work import Forgetting, Wanted, opened_register, record
+    from telemetry.cli.commands.keep.subject_work import Forgetting, Wanted, cleaned, opened_register, record
     from telemetry.trail.read_event import Access
 
     config = load()
@@ -135,8 +135,7 @@ def forget(
         try:
             work.wait() if wait else work.step()
         finally:
-            residue = register.clean() if work.destroyed else None
-            note = residue.note if residue is not None else ""
+            note = cleaned(register) if work.destroyed else ""
             _report(sorted(work.destroyed), work.left, note, json=json)
 
 

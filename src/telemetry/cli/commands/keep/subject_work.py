@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from telemetry.cli.output.console import err, escape_markup
 from telemetry.encryption import EncryptionProviderFactory
 from telemetry.encryption.subjects.register import SubjectRegister
-from telemetry.exceptions import ConfigurationError, InputError, Problem
+from telemetry.exceptions import ConfigurationError, InputError, Problem, SubjectStoreError
 from telemetry.format.value.message import source_of
 from telemetry.system.clock import rfc3339
 from telemetry.trail.read_event import record_about_subjects
@@ -140,6 +140,14 @@ class Forgetting:
                 f"waiting for {len(done.waiting_for)} processes that may use the keys, at most {longest:.0f} s: {names}"
             )
             err.print(escape_markup(text))
+
+
+def cleaned(register: SubjectRegister) -> str:
+    """Remove what is left of destroyed keys, and return what is left then; the keys are destroyed also if this fails."""
+    try:
+        return register.clean().note
+    except SubjectStoreError as exc:
+        return f"the files of the store may still have the destroyed rows, because they could not be cleaned: {exc}"
 
 
 def row_of(row: SubjectRow, register: SubjectRegister) -> dict[str, Any]:
