@@ -14,14 +14,12 @@ import pyarrow.parquet as pq
 from telemetry.archive.rows.columns import Row
 from telemetry.archive.rows.row_maker import RowMaker
 from telemetry.archive.rows.tables import days_of, table_of
+from telemetry.archive.writing.named_streams import NamedStreams
 from telemetry.config import StorageConfig
 from telemetry.format.archive.live_files import LiveFiles
 from telemetry.format.archive.seal import Commit, Ending, Redaction, SealedFile, SealedRange, SealedStream, SealKind
 from telemetry.format.archive.seal_note import encode_seal, seal_digest, seal_name
 from telemetry.format.archive.succession import ArchiveState, seal_after
-from telemetry.format.canonical_base64 import encode
-from telemetry.format.proof.checkpoint import read_unverified
-from telemetry.format.proof.checkpoint_message import decode_checkpoint_message
 from telemetry.reader.entry import DamagedRecord, RawRecord
 from telemetry.storage import StorageProviderFactory
 from tests.support.written_trail import Signer
@@ -164,27 +162,8 @@ def _ranges_of(records: Iterable[RawRecord | DamagedRecord]) -> tuple[list[Seale
 
 
 def _streams_of(records: Iterable[RawRecord | DamagedRecord]) -> Iterable[SealedStream]:
-    largest: dict[tuple[str, str, str], SealedStream] = {}
+    named = NamedStreams()
     for record in records:
-        value = record.value if isinstance(record, RawRecord) else None
-        try:
-            message = decode_checkpoint_message(value or b"")
-            if message is None:
-                continue
-            note, checkpoint = read_unverified(message.data)
-        except Exception:  # noqa: BLE001, S112 - not a checkpoint that an archiver could name
-            continue
-        for line in note.signatures:
-            signer = line.key_id.hex()
-            stream = SealedStream(
-                source=checkpoint.source,
-                producer=checkpoint.producer,
-                size=checkpoint.size,
-                root=encode(checkpoint.root),
-                signer=signer,
-                final=checkpoint.final,
-            )
-            name = checkpoint.source, checkpoint.producer, signer
-            if name not in largest or largest[name].size <= stream.size:
-                largest[name] = stream
-    return largest.values()
+        if isinstance(record, RawRecord) and record.value is not None:
+            named.add(record.value)
+    return named.largest()

@@ -46,7 +46,8 @@ class NamedStreams:
         signer = note.signatures[0].key_id.hex()
         key = checkpoint.source, checkpoint.producer, signer
         known = self._largest.get(key)
-        if known is not None and (known.size, known.final) >= (checkpoint.size, checkpoint.is_closing):
+        # Of several trees of one size the one with the largest root: verifiers must come to the same one.
+        if known is not None and _rank(known) >= (checkpoint.size, checkpoint.root, checkpoint.is_closing):
             return
         stream = SealedStream(
             source=checkpoint.source,
@@ -64,3 +65,7 @@ class NamedStreams:
     def largest(self) -> tuple[SealedStream, ...]:
         """Return the largest trees, sorted by source, producer and key."""
         return tuple(self._largest[key] for key in sorted(self._largest))
+
+
+def _rank(stream: SealedStream) -> tuple[int, bytes, bool]:
+    return stream.size, canonical_base64.decode(stream.root) or b"", stream.final

@@ -40,7 +40,7 @@ def judge_chain(
 ) -> ChainJudgement:
     """Return what the seals of an archive say, and whether it is believed.
 
-    It needs only the seals, not the data files. Memory holds the live files and some ten bytes for each stream.
+    It needs only the seals, not the data files. Memory holds the live files and some 280 bytes for each stream.
 
     Args:
         seals: The seals.

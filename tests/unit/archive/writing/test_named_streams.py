@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from telemetry.archive.writing.named_streams import NamedStreams
+from telemetry.format import canonical_base64
 from telemetry.format.archive.seal import SealedStream
 from tests.support.written_trail import Process, Signer
 
@@ -32,6 +33,17 @@ def test_largest_of_each_stream_and_key() -> None:
         ("/production/payments", first.producer, 4, keys[thief], False),
         ("/production/payments", second.producer, 3, second.signer.public.key_id.hex(), False),
     }
+
+
+def test_largest_root_of_one_size() -> None:
+    forks = [Process(1) for _ in range(6)]
+    named = NamedStreams()
+    for number, process in enumerate(forks):
+        process.log(payload=b"%d" % number)
+        named.add(value(process))
+
+    (stream,) = named.largest()
+    assert stream.root == canonical_base64.encode(max(process.tree.root() for process in forks))
 
 
 def test_what_is_no_checkpoint_is_passed_over() -> None:

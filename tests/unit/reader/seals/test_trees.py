@@ -74,6 +74,13 @@ def test_later_smaller_tree_does_not_lower_the_wanted_one() -> None:
     assert [finding.last for finding in trees.findings()] == [8]
 
 
+def test_largest_root_of_one_size_is_wanted() -> None:
+    trees = _trees(_stream(root=2), _stream(root=9), _stream(root=5))
+    _see(trees, _stream(root=9))
+
+    assert list(trees.findings()) == []
+
+
 def test_newest_roster_must_be_there() -> None:
     trees = _trees()
     trees.add_roster("ab" * 32, 1)
