@@ -192,3 +192,14 @@ def test_event_is_followed_opened_and_proven(archive: SearchableArchive, tmp_pat
     assert (lineage.code, record["event"]["user_id"], record["proven"]) == (0, "wanted", "yes")
     assert proven.code == 0, proven.err
     assert run("verify-proof", str(proof), "--public-key", str(Signer().public)).code == 0
+
+
+def test_evidence_is_taken_from_the_archive(archive: SearchableArchive, tmp_path: Path) -> None:
+    pack = tmp_path / "pack.zip"
+    words = ("--from", "archive", "--user", "wanted", *_trust(archive))
+    ended = _run(archive, "evidence", *words, "-o", str(pack), "--json")
+
+    assert ended.code == 0, ended.err
+    (summary,) = _lines(ended)
+    assert (summary["events"], summary["proven"], summary["verdict"]) == (6, 6, "complete")
+    assert run("verify-evidence", str(pack), *_trust(archive), "--json").out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -13,6 +13,9 @@ from telemetry.evidence.pack.sample import Sample
 from telemetry.exceptions import ConfigurationError, Problem
 from telemetry.format.uuid7 import is_uuid
 from telemetry.reader import EventFilter, ReadRange
+
+if TYPE_CHECKING:
+    from telemetry.archive.reading.trail_place import ArchivePlace
 
 _MAX_TEXT = 1_000
 _MAX_REQUEST_BYTES = 256 << 10
@@ -32,6 +35,7 @@ class EvidenceRequest:
         reader: Person who asks; default: the user of the operating system, who is recorded in any case.
         reason: Why, such as the number of a ticket.
         file: A copy of the trail that is read instead of topic and store.
+        archive: An archive that is read instead.
         within: The part of the topic in which the selected events can be; the proofs are looked for in all of it.
         live: Seconds since the last checkpoint up to which a producer counts as running in the report on the whole trail.
         program: Program that writes the pack, for the records.
@@ -47,6 +51,7 @@ class EvidenceRequest:
     reader: str | None = None
     reason: str | None = None
     file: Path | None = None
+    archive: ArchivePlace | None = None
     within: ReadRange | None = None
     live: float = 0.0
     program: str = "telemetry evidence"

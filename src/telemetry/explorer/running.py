@@ -144,7 +144,7 @@ async def run_explorer(exploration: Exploration, *, watcher: Watcher, display: P
 
 def _desk(exploration: Exploration) -> EvidenceDesk:
     return EvidenceDesk(
-        TrailSource(exploration.config, exploration.scope.file),
+        TrailSource(exploration.config, exploration.scope.file, exploration.opening.archive),
         policy=exploration.policy,
         signing=exploration.explorer.evidence_signing,
         trust_file=exploration.trust_file,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from telemetry.archive.files.data_file import open_data_file
@@ -10,6 +10,7 @@ from telemetry.archive.reading.among import rows_with
 from telemetry.archive.reading.archive import ArchiveReader
 from telemetry.archive.reading.days import DayRange
 from telemetry.archive.reading.source import ArchiveSource
+from telemetry.config import StorageConfig
 from telemetry.exceptions import StorageNotFoundError
 from telemetry.format.archive.seal import SealedFile
 from telemetry.format.uuid7 import created_at
@@ -17,6 +18,7 @@ from telemetry.reader.sources.source import Source
 from telemetry.trail.progress import StepProgress
 
 _DAY = timedelta(days=1)
+_ROSTER = "roster"
 _MAX_TRIES = 5
 """How often the search begins anew because a compaction has replaced a file."""
 
@@ -43,6 +45,40 @@ class ArchivePlace:
         self._topic = topic
         self._days = days
         self._producers = producers
+
+    @property
+    def reader(self) -> ArchiveReader:
+        """The archive."""
+        return self._reader
+
+    @property
+    def storage(self) -> StorageConfig:
+        """Configuration of the archive's store, for another process or thread."""
+        return self._reader.store.config
+
+    def between(self, since: str, until: str) -> ArchivePlace:
+        """Return the days that can have the events of a range of time.
+
+        Args:
+            since: Earliest time of logging, RFC 3339; empty for the beginning.
+            until: Latest one; empty for no end.
+        """
+        return ArchivePlace(self._reader, topic=self._topic, days=DayRange.of_times(since, until))
+
+    def rosters(self) -> Iterator[bytes]:
+        """Yield the values of the rosters of witnesses; other values are not read.
+
+        Raises:
+            ArchiveFileError: A file cannot be read.
+            StorageError: The store refused or did not answer.
+        """
+        for file in self._reader.live_files(days=self._days):
+            with open_data_file(self._reader.store, file.name, size=file.size) as data:
+                for group in range(data.groups):
+                    if _ROSTER in data.read_group(group, ("kind",)).column("kind").to_pylist():
+                        for batch in data.batches(("kind", "value"), groups=[group]):
+                            found = rows_with(batch, "kind", [_ROSTER])
+                            yield from (value for value in found.column("value").to_pylist() if value is not None)
 
     def source(self, *, progress: StepProgress | None = None) -> Source:
         """Return the records; see :class:`telemetry.trail.place.TrailPlace`."""

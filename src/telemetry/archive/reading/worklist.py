@@ -39,6 +39,8 @@ class Worklist:
 
     def __init__(self, reader: ArchiveReader, *, days: DayRange | None = None) -> None:
         self._reader = reader
+        # Others may refresh the reader meanwhile.
+        self._number = reader.number
         self._waiting = {file.name: file for file in reader.live_files(days=days)}
         # By name, and so by day; those that were replaced are passed over when their turn comes.
         self._order = sorted(self._waiting)
@@ -89,8 +91,10 @@ class Worklist:
         if places:
             self._places.add_all(places)
             self._in_part.add(task.file.name)
-        for stored in self._reader.refresh():
-            self._follow(stored.seal)
+        self._reader.refresh()
+        for number in range(self._number + 1, self._reader.number + 1):
+            self._follow(self._reader.seals.read(number).seal)
+            self._number = number
         if task.file.name not in self._waiting:
             return True
         del self._waiting[task.file.name]

@@ -12,7 +12,7 @@ import typer
 from telemetry.cli.options.bundle import Command, with_bundle
 from telemetry.cli.options.filters import LATE, FilterOptions, Late, Since, Until
 from telemetry.cli.options.reader import Reader, Reason
-from telemetry.cli.options.sources import File, From, Origin, require_fitting
+from telemetry.cli.options.sources import ArchiveUri, File, From, Origin, require_fitting
 from telemetry.cli.options.trust import PublicKeys, Trust, trust_policy
 from telemetry.config import AuditConfig
 from telemetry.exceptions import ConfigurationError, Problem
@@ -28,6 +28,7 @@ def _browser(*names: str, help_: str, metavar: str | None = None) -> Any:
 
 _EXPLORED: dict[str, tuple[Any, Any]] = {
     "origin": (From, Origin.TOPIC),
+    "archive": (ArchiveUri, None),
     "file": (File, None),
     "since": (Since, None),
     "until": (Until, None),
@@ -82,6 +83,7 @@ class ExploredOptions:
     Attributes:
         origin: The place that is read.
         file: A file that is read instead; None otherwise.
+        archive: The archive that was named; None for that of the configuration.
         since: Earliest time, as it was written; empty for the beginning.
         until: Latest time; empty for no end.
         reader: Who opens the trail; None for the user of the system.
@@ -92,6 +94,7 @@ class ExploredOptions:
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.origin: Origin = values["origin"]
         self.file: Path | None = values["file"]
+        self.archive: str | None = values["archive"]
         self.since: str = values["since"] or ""
         self.until: str = values["until"] or ""
         self.reader: str | None = values["reader"]
@@ -104,12 +107,17 @@ class ExploredOptions:
     @property
     def reads_topic(self) -> bool:
         """Whether the topic is read."""
-        return self.file is None and self.origin is not Origin.FALLBACK
+        return self.file is None and self.origin in (Origin.TOPIC, Origin.ALL)
 
     @property
     def reads_fallback(self) -> bool:
         """Whether the fallback store is read."""
-        return self.file is None and self.origin is not Origin.TOPIC
+        return self.file is None and self.origin in (Origin.FALLBACK, Origin.ALL)
+
+    @property
+    def reads_archive(self) -> bool:
+        """Whether an archive is read."""
+        return self.file is None and self.origin is Origin.ARCHIVE
 
     @property
     def follows(self) -> bool:
@@ -125,7 +133,7 @@ class ExploredOptions:
         options = FilterOptions({"since": self.since or None, "until": self.until or None, "late": self._late})
         # The explorer itself goes on where the range ends, if it follows.
         within = options.read_range()
-        require_fitting(audit, self.origin, self.file, within)
+        require_fitting(audit, self.origin, self.file, within, archive=self.archive)
         # Kafka that is away is tried again; a file that is not there was misspelt. It is read anew after an error.
         if self.file is not None and not self.file.is_file():
             reason = f"{self.file} is not there, or is not a regular file"
@@ -150,6 +158,7 @@ class ExploredOptions:
         where = [f"--file={self.file}"] if self.file is not None else []
         if self.file is None and self.origin is not Origin.TOPIC:
             where = [f"--from={self.origin.value}"]
+            where += [f"--archive={self.archive}"] if self.archive is not None else []
         trust = [] if self.trust is None else [f"--trust={self.trust}"]
         return where + trust + [f"--public-key={key}" for key in self._public_keys]
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from telemetry.cli.exploring.announcer import Announcer, has_screen
 from telemetry.cli.exploring.options import ExploredOptions
 from telemetry.cli.options.connection import ConfigLoader
-from telemetry.cli.options.sources import NO_TOPIC
+from telemetry.cli.options.sources import NO_TOPIC, archive_place
 from telemetry.cli.output.bars import Bars
 from telemetry.config import ExplorerConfig
 from telemetry.exceptions import ConfigurationError, MissingExtraError, Problem
 from telemetry.reader.trust.trust_file import read_trust_file
 
 if TYPE_CHECKING:
+    from telemetry.archive.reading.trail_place import ArchivePlace
     from telemetry.config import TelemetryConfig
     from telemetry.explorer.access.right import Right
     from telemetry.explorer.running import Exploration
@@ -46,14 +48,17 @@ def explore_trail(
     _require_packages()
     from telemetry.explorer.running import run_explorer  # noqa: PLC0415 - after its packages were looked for
 
-    exploration = _exploration(load, explored, served, right=right)
-    with Announcer(opens_browser=browser and has_screen(), json=json) as announcer:
+    with (
+        _exploration(load, explored, served, right=right) as exploration,
+        Announcer(opens_browser=browser and has_screen(), json=json) as announcer,
+    ):
         asyncio.run(run_explorer(exploration, watcher=announcer, display=Bars()))
 
 
+@contextmanager
 def _exploration(
     load: ConfigLoader, explored: ExploredOptions, served: Mapping[str, Any], *, right: str
-) -> Exploration:
+) -> Iterator[Exploration]:
     from telemetry.explorer.index.opening import TrailOpening  # noqa: PLC0415 - after its packages were looked for
     from telemetry.explorer.running import Exploration  # noqa: PLC0415
     from telemetry.explorer.site.scope import Scope  # noqa: PLC0415
@@ -64,36 +69,42 @@ def _exploration(
     policy, trust_file = explored.policy_of(audit), explored.trust_file_of(audit)
     within, since, until = explored.selected(audit)
     shows_content = _shows_content(explorer, chosen)
-    return Exploration(
-        config=config,
-        opening=TrailOpening(
+    archive: AbstractContextManager[ArchivePlace | None] = nullcontext()
+    if explored.reads_archive:
+        archive = archive_place(config, explored.archive, policy)
+    with archive as place:
+        yield Exploration(
             config=config,
-            topic=explored.reads_topic,
-            fallback=explored.reads_fallback,
-            file=explored.file,
-            within=within,
-            since=since,
-            until=until,
-            follow=explored.follows,
-            sealed=not shows_content,
-            trust=policy,
-            reader=explored.reader,
-            reason=explored.reason or None,
-        ),
-        scope=Scope(
-            topic=audit.kafka_topic if explored.reads_topic else "",
-            has_fallback=explored.reads_fallback,
-            file=explored.file,
-            since=explored.since,
-            until=explored.until,
-            options=(*load.words, *explored.words),
-            is_sealed=not shows_content,
-            reason=explored.reason,
-        ),
-        policy=policy,
-        trust_file=None if trust_file is None else read_trust_file(trust_file),
-        right=chosen,
-    )
+            opening=TrailOpening(
+                config=config,
+                topic=explored.reads_topic,
+                fallback=explored.reads_fallback,
+                file=explored.file,
+                archive=place,
+                within=within,
+                since=since,
+                until=until,
+                follow=explored.follows,
+                sealed=not shows_content,
+                trust=policy,
+                reader=explored.reader,
+                reason=explored.reason or None,
+            ),
+            scope=Scope(
+                topic=audit.kafka_topic if explored.reads_topic else "",
+                has_fallback=explored.reads_fallback,
+                file=explored.file,
+                archive=place.reader.name if place is not None else "",
+                since=explored.since,
+                until=explored.until,
+                options=(*load.words, *explored.words),
+                is_sealed=not shows_content,
+                reason=explored.reason,
+            ),
+            policy=policy,
+            trust_file=None if trust_file is None else read_trust_file(trust_file),
+            right=chosen,
+        )
 
 
 def _configured(
@@ -102,7 +113,8 @@ def _configured(
     """Return the configuration, with what the options say about the explorer."""
     # Nothing is opened, and nothing can be sealed without a key: so no look is recorded, and none is at content.
     sealed = {"encryption_enabled": False, "read_audit": "off"} if right is right.SEALED else {}
-    unneeded = NO_TOPIC if sealed and explored.file is not None else {}
+    is_copy = explored.file is not None or explored.reads_archive
+    unneeded = NO_TOPIC if sealed and is_copy else {}
     config = load(fallback_enabled=False, **sealed, **unneeded)
     known = {} if config.explorer_config is None else config.explorer_config.handed_over()
     explorer = ExplorerConfig(**{**known, **served})

@@ -12,7 +12,7 @@ import typer
 from telemetry.cli.options.bundle import Command, with_bundle
 from telemetry.cli.options.filters import FILTERS, FilterOptions
 from telemetry.cli.options.reader import Reader, Reason
-from telemetry.cli.options.sources import File
+from telemetry.cli.options.sources import ArchiveUri, File, FromTrail, TrailOrigin, require_one_place
 from telemetry.cli.options.wanted_events import wanted_events
 from telemetry.exceptions import ConfigurationError, Problem
 
@@ -67,6 +67,8 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
         ],
         0.0,
     ),
+    "origin": (FromTrail, TrailOrigin.TRAIL),
+    "archive": (ArchiveUri, None),
     "file": (File, None),
     "reader": (Reader, None),
     "reason": (Reason, None),
@@ -81,7 +83,9 @@ class EvidenceOptions:
 
     Attributes:
         request: The request.
-        is_copied: Whether a file is read instead of topic and store.
+        is_copied: Whether a file or an archive is read instead of topic and store.
+        reads_archive: Whether an archive is read.
+        archive: The archive that was named; None for that of the configuration.
 
     Raises:
         ConfigurationError: A value cannot be used, or they contradict each other.
@@ -89,7 +93,10 @@ class EvidenceOptions:
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.request = _request(values)
-        self.is_copied = values["file"] is not None
+        require_one_place(values["origin"], values["archive"], values["file"])
+        self.reads_archive = values["origin"] is TrailOrigin.ARCHIVE
+        self.archive: str | None = values["archive"]
+        self.is_copied = values["file"] is not None or self.reads_archive
 
 
 class EvidenceBundle:
@@ -137,6 +144,6 @@ def _request(values: Mapping[str, Any]) -> EvidenceRequest:
         reader=values["reader"],
         reason=values["reason"],
         file=values["file"],
-        within=selected.read_range() if values["file"] is None else None,
+        within=selected.read_range() if values["file"] is None and values["origin"] is TrailOrigin.TRAIL else None,
         live=values["live"],
     )

@@ -87,7 +87,8 @@ class PackProver:
             ConfigurationError: The pack would be too large.
         """
         ids = sorted({*request.ids, *self._selected})
-        for outcome in prove_events(config, ids, policy=policy, progress=progress, file=request.file):
+        outcomes = prove_events(config, ids, policy=policy, progress=progress, file=request.file, place=request.archive)
+        for outcome in outcomes:
             problem = self._problem(outcome, now or datetime.now(UTC))
             content = self._content(outcome.event_id, is_proven=problem is None)
             signers: list[str] = []

@@ -111,6 +111,9 @@ def _opened(
 def _sources(
     config: TelemetryConfig, request: EvidenceRequest, stack: ExitStack, step: StepProgress
 ) -> tuple[Source, ...]:
+    if request.archive is not None:
+        wanted = request.wanted
+        return (request.archive.between(wanted.since, wanted.until).source(progress=step),)
     if request.file is not None:
         return (FileSource(request.file, keys=open_storage_keys(config, stack)),)
     # Before the topic: an object that is replayed meanwhile is then read from the topic, and none is missed.

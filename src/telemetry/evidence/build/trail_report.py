@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from telemetry.config import TelemetryConfig
 from telemetry.evidence.check.rosters import covers, stream_entries, witnesses_of
@@ -24,6 +24,10 @@ from telemetry.reader.verify.verifier import VerifiedRecord, Verifier
 from telemetry.trail.copied import CopiedTrail
 from telemetry.trail.progress import ProgressDisplay
 from telemetry.trail.verifying import read_into
+from telemetry.version import __version__
+
+if TYPE_CHECKING:
+    from telemetry.archive.reading.trail_place import ArchivePlace
 
 MAX_ROSTERS = 1_001
 """Rosters of one pack: one for each proof, and the newest."""
@@ -71,6 +75,8 @@ def verify_trail(
         StorageError: The store or the file cannot be read.
     """
     rosters = _RosterCollector(policy, checkpoints)
+    if request.archive is not None:
+        return _verify_archive(request.archive, request, policy=policy, rosters=rosters, now=now, progress=progress)
     verifier = _WatchedVerifier(policy, rosters, open_seconds=request.live)
     if request.file is None:
         scope = read_into(verifier, config, progress=progress)
@@ -83,6 +89,32 @@ def verify_trail(
         at = now or datetime.now(UTC)
         report = verifier.report(now=at)
         report = replace(report, notes=(*copied.notes(), *report.notes))
+    return TrailVerdict(report, scope, rosters.files(), rosters.signers, at)
+
+
+def _verify_archive(
+    archive: ArchivePlace,
+    request: EvidenceRequest,
+    *,
+    policy: TrustPolicy,
+    rosters: _RosterCollector,
+    now: datetime | None,
+    progress: ProgressDisplay,
+) -> TrailVerdict:
+    # A pack of a topic does not load what reads archives.
+    from telemetry.archive.verifying.verification import ArchiveRequest, verify_archive  # noqa: PLC0415
+
+    at = now or datetime.now(UTC)
+    asked = ArchiveRequest(policy=policy, open_seconds=request.live)
+    report = verify_archive(archive.storage, asked, now=at, progress=progress)
+    for value in archive.rosters():
+        rosters.look_at(value)
+    reader = archive.reader
+    scope = {
+        "archive seal": str(reader.number),
+        "SHA-256 of the seal": reader.digest,
+        "read with": f"telemetry {__version__}",
+    }
     return TrailVerdict(report, scope, rosters.files(), rosters.signers, at)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from telemetry.config import TelemetryConfig
 from telemetry.exceptions import ConfigurationError, Problem
@@ -21,6 +22,9 @@ from telemetry.trail import Trail
 from telemetry.trail.read_event import Access
 from telemetry.trail.stored import open_fallback, open_storage_keys
 
+if TYPE_CHECKING:
+    from telemetry.archive.reading.trail_place import ArchivePlace
+
 PROGRAM = "telemetry explore"
 
 
@@ -33,6 +37,7 @@ class TrailOpening:
         topic: Whether the topic is read.
         fallback: Whether the fallback store is read, before the topic.
         file: A file to read instead of both.
+        archive: An archive to read instead.
         within: The part of the topic that is read; where it ends, nothing is followed.
         since: Earliest time of events, as they write it; empty for the beginning. The range is by arrival, so it has a few more.
         until: Latest time of events; empty for no end.
@@ -51,6 +56,7 @@ class TrailOpening:
     topic: bool = True
     fallback: bool = False
     file: Path | None = None
+    archive: ArchivePlace | None = None
     within: ReadRange | None = None
     since: str = ""
     until: str = ""
@@ -63,7 +69,7 @@ class TrailOpening:
 
     def __post_init__(self) -> None:
         problems = []
-        if not (self.topic or self.fallback or self.file is not None):
+        if not (self.topic or self.fallback or self.file is not None or self.archive is not None):
             problems.append(Problem("topic, fallback, file", "are all left out", "name what to explore"))
         if self.fallback and self.config.audit_config.storage_config is None:
             problems.append(Problem("storage_config", "is not set", "set it, or explore the topic alone"))
@@ -133,6 +139,10 @@ class TrailOpening:
         )
 
     def _sources(self, stack: ExitStack, watch: SourceWatch, progress: FillProgress) -> Iterator[Source]:
+        if self.archive is not None:
+            part = self.archive.between(self.since, self.until)
+            yield WatchedSource(part.source(progress=_ArchiveExpectation(progress)), watch)
+            return
         if self.file is not None:
             yield WatchedSource(FileSource(self.file, keys=open_storage_keys(self.config, stack)), watch)
             return
@@ -148,6 +158,24 @@ class TrailOpening:
             yield WatchedSource(stack.enter_context(topic), watch)
             if self.follows:
                 yield FollowingSource(audit, topic, watch)
+
+
+class _ArchiveExpectation:
+    """Tells how many records an archive has.
+
+    Args:
+        progress: Is told.
+    """
+
+    def __init__(self, progress: FillProgress) -> None:
+        self._progress = progress
+
+    def expect(self, records: int) -> None:
+        """Called once, before the first record."""
+        self._progress.expect(records, is_from_middle=False)
+
+    def advance(self, count: int = 1) -> None:
+        """Do nothing: records are counted when they are in the index."""
 
 
 class _Expectation:

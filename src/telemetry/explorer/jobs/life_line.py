@@ -58,7 +58,9 @@ class LifeLineWork:
 
     def run(self, progress: JobProgress) -> LifeLines:
         """Find the records that claim to be the event, and what covers them."""
-        tracer = EventTracer(self._source.config, self.event_id, file=self._source.file, progress=progress)
+        tracer = EventTracer(
+            self._source.config, self.event_id, file=self._source.file, place=self._source.archive, progress=progress
+        )
         records = tracer.trace(self._policy.afresh())
         reasons = tracer.reasons(records)
         has_keys = bool(self._policy.keys)

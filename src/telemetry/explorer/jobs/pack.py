@@ -125,6 +125,7 @@ def request_of(basket: Basket, *, session: Session, source: TrailSource, content
         reader=session.person.subject,
         reason=session.reason,
         file=source.file,
+        archive=source.archive,
         live=RUNNING_SECONDS,
         program="telemetry explore",
     )

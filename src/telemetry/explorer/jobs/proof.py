@@ -95,6 +95,7 @@ class ProofWork:
             policy=self._policy.afresh(),
             progress=progress,
             file=self._source.file,
+            place=self._source.archive,
         )
         if isinstance(outcome, UnprovenEvent):
             return self._unproven(outcome.error)

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from telemetry.config import TelemetryConfig
+from telemetry.reader.trust import TrustPolicy
 from telemetry.reader.verify.state import VerifierState
+from telemetry.reader.verify.verdicts import VerificationReport
 from telemetry.reader.verify.verifier import Verifier
 from telemetry.trail.copied import CopiedTrail
 from telemetry.trail.progress import ProgressDisplay
 from telemetry.trail.verifying import read_into
+
+if TYPE_CHECKING:
+    from telemetry.archive.reading.trail_place import ArchivePlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +40,41 @@ class TrailSource:
     Attributes:
         config: Configuration of topic and store.
         file: A copy that is read instead.
+        archive: An archive that is read instead.
     """
 
     config: TelemetryConfig
     file: Path | None = None
+    archive: ArchivePlace | None = None
 
     @property
     def is_file(self) -> bool:
         """Whether it is a copy in a file."""
         return self.file is not None
+
+    def verify_archive(
+        self, policy: TrustPolicy, *, open_seconds: float, now: datetime, progress: ProgressDisplay
+    ) -> tuple[VerificationReport, WhatWasRead] | None:
+        """Verify the archive with its seals; return None if the trail is read from elsewhere.
+
+        Args:
+            policy: Who may sign what.
+            open_seconds: A producer whose last checkpoint is at most this old is treated as still running.
+            now: When the reading began.
+            progress: Shows how far it is.
+
+        Raises:
+            TamperedError: A seal that says which files are live is absent or not believed.
+            StorageError: The store cannot be read.
+        """
+        if self.archive is None:
+            return None
+        # An explorer of a topic does not load what reads archives.
+        from telemetry.archive.verifying.verification import ArchiveRequest, verify_archive  # noqa: PLC0415
+
+        asked = ArchiveRequest(policy=policy, open_seconds=open_seconds, jobs=1)
+        report = verify_archive(self.archive.storage, asked, now=now, progress=progress)
+        return report, WhatWasRead({"archive": self.archive.reader.name, "seal": str(self.archive.reader.number)})
 
     def read_into(self, verifier: Verifier, *, after: VerifierState | None, progress: ProgressDisplay) -> WhatWasRead:
         """Give every record to a verifier.

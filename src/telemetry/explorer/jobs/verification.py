@@ -76,6 +76,12 @@ class VerificationWork:
         """Read the trail and judge it."""
         # Before it reads: a checkpoint that is written meanwhile is not read, and its producer runs all the same.
         now = datetime.now(UTC)
+        archived = self._source.verify_archive(
+            self._policy.afresh(), open_seconds=self._open_seconds, now=now, progress=progress
+        )
+        if archived is not None:
+            report, read = archived
+            return VerificationRun(report=report, scope=read.scope | self._terms(None), state=None)
         verifier = Verifier(
             self._policy.afresh(),
             state=self._after,

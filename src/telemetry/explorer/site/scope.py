@@ -16,6 +16,7 @@ class Scope:
         topic: Name of the topic that is read; empty if it is not.
         has_fallback: Whether the fallback store is read too.
         file: File that is read instead; None otherwise.
+        archive: What an archive is called that is read instead; empty otherwise.
         since: Time of the earliest events that are read, as it was written; empty for the beginning.
         until: Time of the latest ones; empty for no end.
         options: Options of the command that say where the trail is and who is trusted, for the command lines that are shown.
@@ -26,6 +27,7 @@ class Scope:
     topic: str = ""
     has_fallback: bool = False
     file: Path | None = None
+    archive: str = ""
     since: str = ""
     until: str = ""
     options: Sequence[str] = ()
@@ -37,6 +39,8 @@ class Scope:
         """What is read, in words."""
         if self.file is not None:
             return f"file {self.file.name}"
+        if self.archive:
+            return f"archive {self.archive}"
         stores = [f"topic {self.topic}"] if self.topic else []
         stores += ["the fallback store"] if self.has_fallback else []
         return " and ".join(stores)
@@ -45,6 +49,8 @@ class Scope:
         """Return what is read, for the event that records who reads it."""
         if self.file is not None:
             return [{"kind": "file", "path": str(self.file)}]
+        if self.archive:
+            return [{"kind": "archive", "archive": self.archive}]
         times = {name: text for name, text in (("since", self.since), ("until", self.until)) if text}
         store = [{"kind": "fallback"}] if self.has_fallback else []
         return [*store, {"kind": "topic", "topic": self.topic, **times}] if self.topic else store

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +13,7 @@ import typer
 from telemetry.cli.options.connection import Loader, with_connection
 from telemetry.cli.options.evidence import EvidenceOptions, with_evidence
 from telemetry.cli.options.passphrase import ask_passphrase
-from telemetry.cli.options.sources import NO_TOPIC
+from telemetry.cli.options.sources import NO_TOPIC, archive_place
 from telemetry.cli.options.trust import PublicKeys, Trust, require_trust
 from telemetry.cli.output.bars import Bars
 from telemetry.cli.output.console import err, escape_markup, write_line
@@ -83,7 +85,10 @@ def evidence(
     policy = require_trust(public_key, trust, configured=config.audit_config.trust_file)
     signer = _signer(auditor_key, auditor_passphrase_file, policy, is_trust_file=trusted is not None and not public_key)
     # The file first: a pack that cannot be written must not be recorded as one that was.
-    with new_file(out, replace=False) as target:
+    with ExitStack() as stack:
+        target = stack.enter_context(new_file(out, replace=False))
+        if asked.reads_archive:
+            request = replace(request, archive=stack.enter_context(archive_place(config, asked.archive, policy)))
         summary = build_pack(
             config,
             request,
