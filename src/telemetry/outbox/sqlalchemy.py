@@ -97,7 +97,7 @@ class SqlAlchemyOutbox:
         **fields: Any,
     ) -> str:
         """Seal an event and write it into the transaction of an ``AsyncSession`` or ``AsyncConnection``; as :meth:`log`."""
-        await self._sealer.audit.key_ready()
+        await self._sealer.audit.key_ready(user_id)
         sealed = self._sealer.seal(event_type, payload, user_id, fields)
         await self.aadd(session, sealed)
         return sealed.event_id

@@ -134,7 +134,7 @@ class AsyncOutbox:
         """Seal an event and write it into the transaction of a connection; return the event's id."""
         connection = _connection_of(connection)
         require_transaction(connection)
-        await self._sealer.audit.key_ready()
+        await self._sealer.audit.key_ready(user_id)
         sealed = self._sealer.seal(event_type, payload, user_id, fields)
         await self.add(connection, sealed)
         return sealed.event_id

@@ -52,10 +52,10 @@ class OutboxSink:
 
     def write(self, session: Session, change: RowChange) -> None:
         """Write one; the event exists if, and only if, the transaction is committed."""
+        fields = {"user_id": self._default_user, **change.fields()}
         if session.connection().dialect.is_async:
             # Sealing never blocks an event loop, and this runs where SQLAlchemy may wait for it.
-            await_only(self._recorder.telemetry.audit.key_ready())
-        fields = {"user_id": self._default_user, **change.fields()}
+            await_only(self._recorder.telemetry.audit.key_ready(fields["user_id"]))
         self._outbox.log(
             session, change.event_type, {"table": change.table, **change.payload}, unfit="repr", scrub=True, **fields
         )

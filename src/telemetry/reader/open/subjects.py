@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol, Self
 
 from telemetry.exceptions import SubjectKeyMissingError
 from telemetry.format.value.message import source_of
 from telemetry.format.value.subject.subject_key import SubjectKey
+from telemetry.system.clock import Clock
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from telemetry.config import TelemetryConfig
     from telemetry.encryption import EncryptionProvider
+
+
+_FRESH_SECONDS = 1.0
+"""How long a key is used before the store is asked again, which forgets keys after a time of its own."""
+_MOST_FRESH = 4_096
 
 
 class StoredSubjects(Protocol):
@@ -38,10 +45,15 @@ class KnownSubjects:
 
     Args:
         store: Has them.
+        clock: Monotonic seconds.
     """
 
-    def __init__(self, store: StoredSubjects) -> None:
+    def __init__(self, store: StoredSubjects, *, clock: Clock = time.monotonic) -> None:
         self._store = store
+        self._clock = clock
+        # Asking the store takes a lock and a look at the age of each key; the records of a second have few of them.
+        self._fresh: dict[str, SubjectKey | None] = {}
+        self._fresh_until = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -58,20 +70,14 @@ class KnownSubjects:
             SubjectKeyMissingError: The store has never had it.
             KeyServiceError: The store or the key service is not available.
         """
-        found = self._store.open([key_id])[key_id]
-        if isinstance(found, SubjectKey):
+        if self._clock() >= self._fresh_until or len(self._fresh) >= _MOST_FRESH:
+            self._fresh.clear()
+            self._fresh_until = self._clock() + _FRESH_SECONDS
+        try:
+            return self._fresh[key_id]
+        except KeyError:  # one look instead of two: another thread may clear it between them
+            found = self._fresh[key_id] = self._found(key_id)
             return found
-        # A trail without such keys does not load this.
-        from telemetry.encryption.subjects.opening import ForgottenSubject  # noqa: PLC0415
-
-        if isinstance(found, ForgottenSubject):
-            return None
-        reason = getattr(found, "reason", "") or "it has never had such a key"
-        message = (
-            f"the subject store does not give the key {key_id}: {reason}; name the store in which the service keeps its keys "
-            "(audit_config.subject_keys), or restore it: the event was not forgotten"
-        )
-        raise SubjectKeyMissingError(message)
 
     def kafka_keys(self, user_id: str, *, environment: str, service_name: str) -> list[bytes]:
         """Return the Kafka keys that a user's events with a subject have; none for one who was forgotten.
@@ -90,7 +96,24 @@ class KnownSubjects:
 
     def close(self) -> None:
         """Forget the keys."""
+        self._fresh.clear()
         self._store.close()
+
+    def _found(self, key_id: str) -> SubjectKey | None:
+        found = self._store.open([key_id])[key_id]
+        if isinstance(found, SubjectKey):
+            return found
+        # A trail without such keys does not load this.
+        from telemetry.encryption.subjects.opening import ForgottenSubject  # noqa: PLC0415
+
+        if isinstance(found, ForgottenSubject):
+            return None
+        reason = getattr(found, "reason", "") or "it has never had such a key"
+        message = (
+            f"the subject store does not give the key {key_id}: {reason}; name the store in which the service keeps its keys "
+            "(audit_config.subject_keys), or restore it: the event was not forgotten"
+        )
+        raise SubjectKeyMissingError(message)
 
 
 def subjects_of(config: TelemetryConfig, provider: EncryptionProvider | None) -> KnownSubjects | None:

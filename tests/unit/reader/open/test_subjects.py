@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from telemetry.exceptions import SubjectKeyMissingError, SubjectStoreError
 from telemetry.reader.open.subjects import KnownSubjects, subjects_of
 from tests.support.quick_telemetry import NOWHERE, as_shop, quick_config
+from tests.support.subject_keys import key_for
 from tests.support.subject_stores import SOURCE, SubjectSite, local_provider
 
 
@@ -81,3 +83,28 @@ def test_without_section_or_key_service_there_is_no_store(tmp_path: Path) -> Non
 
     assert subjects_of(config, local_provider(tmp_path)) is None
     assert subjects_of(config, None) is None
+
+
+def test_key_is_asked_for_again_after_a_second() -> None:
+    now, asked = 0.0, list[str]()
+    key = key_for("ada")
+
+    class Store:
+        def find(self, user_id: str, *, source: str) -> list[str]:
+            return [user_id, source]
+
+        def open(self, key_ids: Iterable[str]) -> dict[str, object]:
+            asked.extend(key_ids)
+            return {key.key_id: key}
+
+        def close(self) -> None:
+            asked.append("closed")
+
+    known = KnownSubjects(Store(), clock=lambda: now)
+    assert [known.key_of(key.key_id) for _ in range(100)] == [key] * 100
+    assert asked == [key.key_id]
+    now = 1.0
+    assert known.key_of(key.key_id) is key
+    assert asked == [key.key_id] * 2
+    known.close()
+    assert asked[-1] == "closed"

@@ -151,7 +151,7 @@ class EventFactory:
             return None
         if user_id is FROM_CONTEXT:
             user_id = context_values().get("user_id", FROM_CONTEXT)
-        return None if user_id is FROM_CONTEXT else user_text(user_id)
+        return None if user_id is FROM_CONTEXT else user_text(user_id, Adjuster(unfit="repr"))
 
     def _plain_draft(
         self, payload: Any, user: tuple[bytes, bytes], sealed_type: bytes, clear_tail: bytes, end: bytes
