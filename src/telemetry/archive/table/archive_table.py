@@ -11,7 +11,7 @@ import logging
 import uuid
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,13 +22,23 @@ from pyiceberg.expressions import In
 from pyiceberg.manifest import DataFile
 from pyiceberg.serializers import ToOutputFile
 from pyiceberg.table import Table
+from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.table.update.snapshot import UpdateSnapshot
 
 from telemetry.archive.rows.columns import COLUMNS
 from telemetry.archive.table.catalogs import open_catalog, translated
 from telemetry.archive.table.entries import entries_of
 from telemetry.archive.table.file_io import StoreFileIO, known_store
-from telemetry.archive.table.layout import NAMESPACE, REQUIRED, TABLE, TABLE_FOLDER, new_metadata, table_schema
+from telemetry.archive.table.forgetting import files_of, forget, older, superfluous
+from telemetry.archive.table.layout import (
+    FORMAT_VERSION,
+    NAMESPACE,
+    REQUIRED,
+    TABLE,
+    TABLE_FOLDER,
+    new_metadata,
+    table_schema,
+)
 from telemetry.archive.table.locations import Locations
 from telemetry.archive.table.snapshots import (
     ADOPTED_PROPERTY,
@@ -192,20 +202,20 @@ class ArchiveTable:
             transaction.set_properties(wrong)
 
     def expire_snapshots(self, *, older_than: datetime) -> int:
-        """Forget old snapshots, so that the metadata stays small; data files are not touched.
+        """Forget old snapshots and delete their metadata, so that it stays small; data files are not touched.
 
         Args:
-            older_than: Snapshots before this moment are forgotten, but for the newest one.
+            older_than: Snapshots before this moment are forgotten, but for those that are still needed.
 
         Returns:
             How many were forgotten.
+
+        Raises:
+            ArchiveConflictError: Another writer changed the table at the same time.
+            ArchiveError: The catalog cannot be reached, or refuses.
         """
         self._refresh()
-        before = len(self._table.metadata.snapshots)
-        with translated("forgetting snapshots of the archive's table"):
-            self._table.maintenance.expire_snapshots().older_than(older_than).commit()
-        self._refresh()
-        return before - len(self._table.metadata.snapshots)
+        return self._forget(older(self._table, older_than))
 
     def close(self) -> None:
         """Leave the catalog; the store is closed by its owner."""
@@ -254,9 +264,30 @@ class ArchiveTable:
                 message = f"the archive's table has no column {name!r} with the field id {field.field_id}; {_REBUILD}"
                 raise ArchiveStateError(message)
 
+        day = known.find_field("day").field_id
+        fields = [(field.source_id, str(field.transform)) for field in table.spec().fields]
+        if fields != [(day, "identity")] or table.metadata.format_version != FORMAT_VERSION:
+            message = (
+                f"the archive's table is not partitioned by day alone, or not of version {FORMAT_VERSION} of Iceberg: another "
+                f"program has changed that; {_REBUILD}"
+            )
+            raise ArchiveStateError(message)
+
     def _refresh(self) -> None:
         with translated("reading the archive's table"):
             self._table.refresh()
+
+    def _forget(self, snapshots: list[Snapshot]) -> int:
+        if not snapshots:
+            return 0
+        with translated("forgetting snapshots of the archive's table"):
+            known = files_of(self._table, snapshots)
+            forget(self._table, snapshots)
+            self._table.refresh()
+            unused = known - files_of(self._table, self._table.metadata.snapshots)
+            for uri in sorted(unused):
+                self._table.io.delete(uri)
+        return len(snapshots)
 
     def _entries_to_remove(self, seal: Seal) -> list[DataFile]:
         if not seal.removed:
@@ -282,6 +313,10 @@ class ArchiveTable:
             # Another process may have registered it first, or only the answer was lost.
             if self.sealed_number() < seal.number:
                 raise
+        try:
+            self._forget(superfluous(self._table, now=datetime.now(UTC)))
+        except ArchiveError as exc:
+            logger.warning("old snapshots of the archive's table are forgotten later: %s", exc)
 
 
 def _change(update: UpdateSnapshot, added: list[DataFile], removed: list[DataFile]) -> None:

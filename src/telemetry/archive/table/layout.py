@@ -16,6 +16,7 @@ from telemetry.archive.rows.columns import SCHEMA, SORT_COLUMNS
 NAMESPACE = "audit"
 TABLE = (NAMESPACE, "events")
 TABLE_FOLDER = "events"
+FORMAT_VERSION = 2
 RETRIES = "commit.retry.num-retries"
 
 _MEASURED = (
@@ -78,7 +79,7 @@ def new_metadata(location: str) -> TableMetadataV2:
     )
     return TableMetadataV2.model_validate(
         {
-            "format-version": 2,
+            "format-version": FORMAT_VERSION,
             "location": location,
             "table-uuid": uuid.uuid4(),
             "schemas": [schema],

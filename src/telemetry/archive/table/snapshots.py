@@ -48,7 +48,7 @@ class ForeignSnapshot(NamedTuple):
 
 def sealed_snapshot(table: Table) -> tuple[int, str]:
     """Return the number of the seal that the table was brought to, and the id of its archive; -1 and nothing before the first."""
-    for snapshot in _history(table):
+    for snapshot in history(table):
         number = _property(snapshot, SEAL_PROPERTY)
         if number is not None and number.isdecimal():
             return int(number), _property(snapshot, ARCHIVE_PROPERTY) or ""
@@ -58,7 +58,7 @@ def sealed_snapshot(table: Table) -> tuple[int, str]:
 def foreign_ids(table: Table) -> list[int]:
     """Return the ids of the snapshots that no seal is of and none has adopted, oldest first."""
     adopted, found = set(), []
-    for snapshot in _history(table):
+    for snapshot in history(table):
         if _property(snapshot, SEAL_PROPERTY) is None:
             found.append(snapshot.snapshot_id)
         else:
@@ -105,7 +105,7 @@ def _offsets_of(snapshot: Snapshot) -> Positions:
     return found
 
 
-def _history(table: Table) -> Iterator[Snapshot]:
+def history(table: Table) -> Iterator[Snapshot]:
     """Yield the snapshots from the newest back, as far as they were not expired."""
     known = {snapshot.snapshot_id: snapshot for snapshot in table.metadata.snapshots}
     current = table.metadata.current_snapshot_id

@@ -15,6 +15,7 @@ from pyiceberg.catalog import load_catalog
 from pyiceberg.table import Table
 
 from telemetry.archive.files.writing import write_data_files
+from telemetry.archive.table import forgetting
 from telemetry.archive.table.archive_table import ArchiveTable
 from telemetry.archive.table.layout import RETRIES, TABLE
 from telemetry.config import StorageConfig
@@ -278,6 +279,39 @@ def test_old_snapshots_are_forgotten(table: ArchiveTable, store: StorageProvider
     assert table.expire_snapshots(older_than=later) == 4
     assert (table.sealed_number(), len(table.file_names())) == (4, 5)
     table.register(seal(5, write_data_files(store, rows(1, first=6))))
+
+
+def test_many_commits_keep_little_metadata(
+    table: ArchiveTable, store: StorageProvider, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forgetting, "MOST", 8)
+    monkeypatch.setattr(forgetting, "KEPT", 4)
+    monkeypatch.setattr(forgetting, "GRACE", timedelta(hours=-1))
+    for number in range(25):
+        table.register(seal(number, write_data_files(store, rows(1, first=number))))
+
+    snapshots = as_others_see_it(folder).metadata.snapshots
+    assert 4 <= len(snapshots) <= 9
+    lists = [stored.name for stored in store.list("events/metadata/snap-")]
+    assert len(lists) == len(snapshots)
+    assert as_others_see_it(folder).scan().to_arrow().num_rows == 25
+    assert len(list(store.list("events/data/"))) == 25
+
+
+def test_young_snapshots_stay(table: ArchiveTable, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forgetting, "MOST", 2)
+    monkeypatch.setattr(forgetting, "KEPT", 1)
+    for number in range(5):
+        table.register(seal(number))
+
+    assert len(as_others_see_it(folder).metadata.snapshots) == 5
+
+
+def test_other_partitions_are_refused(table: ArchiveTable, store: StorageProvider, folder: Path) -> None:
+    with as_others_see_it(folder).update_spec() as update:
+        update.add_identity("service")
+    with pytest.raises(ArchiveStateError, match="partitioned by day alone"):
+        ArchiveTable.open(store)
 
 
 def test_copy_at_another_place_needs_another_catalog(table: ArchiveTable, folder: Path, tmp_path: Path) -> None:
