@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 MODULES = (
     "audit/metrics/instruments.py",
     "forward/metrics.py",
+    "archive/writing/metrics.py",
     "gateway/metrics.py",
     "gateway/refused_records.py",
     "hook_failures.py",

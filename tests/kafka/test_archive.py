@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions
 
 from telemetry.encryption.signing_key import SigningKey
 from telemetry.format.objects.fallback_object import StoredRecord, encode_object
 from telemetry.storage import StorageProviderFactory
 from tests.services.kafka import KafkaBroker
+from tests.services.kafka_access import QUIET
 from tests.support.archive_site import ArchiveSite
 from tests.support.written_trail import Process
 
@@ -123,6 +124,44 @@ def test_fallback_objects_are_archived_once(site: ArchiveSite) -> None:
         store.delete(name)
     site.run("--once")
     site.check(objects=5)
+
+
+def test_batch_that_cannot_be_read_is_archived_as_such(site: ArchiveSite, kafka: KafkaBroker) -> None:
+    site.log(50)
+    bomber = Producer(
+        {**kafka.quick_options(), "compression.type": "zstd", "message.max.bytes": 1_000_000_000}, logger=QUIET
+    )
+    bomber.produce(site.topic, bytes(80 << 20))
+    assert bomber.flush(60) == 0
+    site.log(50)
+
+    site.run("--once")
+
+    site.check()
+    assert site.kinds()["unreadable"] == 1
+
+
+def test_offsets_of_transactions_are_no_gap(site: ArchiveSite, kafka: KafkaBroker) -> None:
+    site.log(50)
+    stranger = Producer(
+        {"bootstrap.servers": kafka.bootstrap("PLAINTEXT"), "transactional.id": site.topic}, logger=QUIET
+    )
+    stranger.init_transactions(30)
+    for end in (stranger.abort_transaction, stranger.commit_transaction):
+        stranger.begin_transaction()
+        for number in range(5):
+            stranger.produce(site.topic, b"stranger", partition=number % 4)
+        assert stranger.flush(30) == 0  # an abort takes back what is not sent yet
+        end(30)
+    site.log(50)
+
+    site.run("--once")
+
+    site.check()
+    state = site.state()
+    assert state.seal.gaps == ()
+    assert sum(part.end - part.first for part in state.seal.ranges) == state.seal.rows + 8
+    assert site.kinds()["damaged"] == 10
 
 
 def test_wrong_key_continues_nothing(site: ArchiveSite) -> None:

@@ -138,6 +138,15 @@ class ArchiveSite:
                 found.update(_places(table))
         return found
 
+    def kinds(self) -> Counter[str]:
+        """Return how many rows of each kind there are."""
+        found: Counter[str] = Counter()
+        with self.store() as store:
+            for file in self.state().live.files():
+                table = pq.read_table(BufferReader(store.get(file.name)), columns=["kind"])
+                found.update(table.column("kind").to_pylist())
+        return found
+
     def in_table(self, catalog: Path | None = None) -> Counter[Place]:
         """Return the places that PyIceberg reads: in a folder by its own means, elsewhere through the archive's store."""
         path = catalog or self.catalog
