@@ -41,7 +41,7 @@ class ArchiveConfig(ConfigModel):
         file_bytes: A data file is ended at about this size, 1 to 200 MiB.
         every_seconds: A commit is begun this long after the one before, 1 to 86,400 s; only if there are new records.
         commit_rows: Records of one commit, at most ...
-        commit_bytes: ... and their bytes; they are in memory about twice.
+        commit_bytes: ... and their bytes; the archiver needs about four times as much memory.
         lease_seconds: Time by which the lease of an archiver outlives it, so that two rarely work at once; 0 for no lease. That
             nothing is archived twice does not depend on it.
         compact_after_days: A day is closed for ``telemetry archive compact`` when it ended this many days ago.
