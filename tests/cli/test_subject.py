@@ -212,7 +212,8 @@ def test_key_alone_names_a_subject(trail: Trail, keyring: SubjectKeyring) -> Non
 
     assert trail.run("subject forget", "--subject-key", alice.key_id, "--yes").code == 0
     assert trail.run("subject forget", "--subject-key", alice.key_id, "--yes").code == 4
-    assert trail.run("subject show", "--subject-key", alice.key_id).code == 0
+    code, out, _ = trail.run("subject show", "--subject-key", alice.key_id)
+    assert (code, alice.key_id in out.decode()) == (0, True)
 
 
 @both_stores

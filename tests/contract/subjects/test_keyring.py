@@ -9,7 +9,7 @@ import pytest
 from telemetry.encryption import EncryptionProvider
 from telemetry.encryption.subjects.keyring import SubjectKeyring
 from telemetry.encryption.subjects.opening import ForgottenSubject, UnknownSubject
-from telemetry.exceptions import KeyServiceError, SubjectTableError
+from telemetry.exceptions import KeyServiceError, KeyUnreachableError, SubjectTableError
 from telemetry.format.value.subject.subject_key import SubjectKey
 from tests.support.subject_stores import SOURCE, SubjectSite
 from tests.support.until import until
@@ -172,6 +172,32 @@ def test_replaced_store_key_is_noticed(
         return subjects.take("bob") is not None
 
     until(bob_has_a_key)
+
+
+def test_key_service_away_is_asked_again(
+    site: SubjectSite, keyring: SubjectKeyring, provider: EncryptionProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice = _taken(keyring, "alice")
+    other, real = site.keyring(provider), provider.unwrap
+
+    def away(*_values: object) -> bytes:
+        message = "no answer"
+        raise KeyUnreachableError(message)
+
+    try:
+        monkeypatch.setattr(provider, "unwrap", away)
+        with pytest.raises(KeyUnreachableError, match="no answer"):
+            other.of(SOURCE).request(["alice"]).result(_PATIENCE)
+        assert isinstance(other.of(SOURCE).missing(), KeyUnreachableError)
+        with site.reader(provider) as reader, pytest.raises(KeyUnreachableError):
+            reader.open([alice.key_id])
+
+        monkeypatch.setattr(provider, "unwrap", real)
+        until(lambda: other.of(SOURCE).request(["alice"]).exception(_PATIENCE) is None)
+        assert other.last_error is None
+        assert _taken(other, "alice").key_id == alice.key_id
+    finally:
+        other.close()
 
 
 def test_required_store_is_ready(site: SubjectSite, keyring: SubjectKeyring, caplog: pytest.LogCaptureFixture) -> None:

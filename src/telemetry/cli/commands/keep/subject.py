@@ -335,4 +335,6 @@ def _print_rows(rows: list[dict[str, Any]], *, json: bool) -> None:
         hold_text = f"{held['id']} by {held['by']} since {held['since']}: {held['reason']}" if held else ""
         shown = (row["key"], row["source"], row["state"], str(since), hold_text)
         table.add_row(*(escape_markup(escape_control(text)) for text in shown))
+    # Never shortened, however narrow the terminal: --subject-key takes the whole name.
+    table.columns[0].min_width = max((len(row["key"]) for row in rows), default=0)
     out.print(table, crop=False)
