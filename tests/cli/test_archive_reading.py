@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -203,3 +205,15 @@ def test_evidence_is_taken_from_the_archive(archive: SearchableArchive, tmp_path
     (summary,) = _lines(ended)
     assert (summary["events"], summary["proven"], summary["verdict"]) == (6, 6, "complete")
     assert run("verify-evidence", str(pack), *_trust(archive), "--json").out
+
+
+@pytest.mark.parametrize(
+    ("command", "package"), [(("search",), "duckdb"), (("export", "--from", "archive", "--sealed"), "pyarrow")]
+)
+def test_missing_extra_is_named(archive: SearchableArchive, command: tuple[str, ...], package: str) -> None:
+    program = f"import sys; sys.modules[{package!r}] = None; from telemetry.cli import main; main()"
+    words = [sys.executable, "-c", program, *command, "-c", str(archive.file)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+
+    assert done.returncode == 2, done.stderr
+    assert "telemetry-audit[archive]" in done.stderr

@@ -16,6 +16,7 @@ from telemetry.archive.searching.engine import SearchEngine
 from telemetry.archive.searching.search import ArchiveSearch
 from telemetry.exceptions import ArchiveFileError, ConfigurationError
 from telemetry.format.archive.seal import SealKind
+from telemetry.reader import OpenedEvent, TrailReader
 from telemetry.reader.filters import EventFilter
 from telemetry.storage import StorageProviderFactory
 from tests.support.searchable_archive import SearchableArchive
@@ -198,3 +199,20 @@ def test_engine_reaches_nothing_but_the_archive(filled: SearchableArchive, state
         assert engine.table("SELECT count(*) FROM read_parquet($1)", files)[0][0].as_py() == 126
         with pytest.raises(ArchiveFileError):
             engine.table(statement, files)
+
+
+def test_each_data_key_is_opened_once(
+    filled: SearchableArchive, search: ArchiveSearch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = search.find(_wanted(services=("shop",)), limit=1_000)
+    asked, unwrap = [], filled.provider.unwrap
+
+    def counted(*arguments: Any, **named: Any) -> Any:
+        asked.append(arguments[0])
+        return unwrap(*arguments, **named)
+
+    monkeypatch.setattr(filled.provider, "unwrap", counted)
+    opened = list(TrailReader([hit.record for hit in found.hits], provider=filled.provider))
+
+    assert sum(isinstance(entry, OpenedEvent) for entry in opened) == 60
+    assert len(asked) == len({hit.columns["kid"] for hit in found.hits}) == 3
