@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -15,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from telemetry import Telemetry as AsyncTelemetry
+from telemetry.context import audit_context
 from telemetry.sync import Telemetry
 from telemetry.system.clock import rfc3339
 from tests.services.kafka import KafkaBroker
@@ -178,6 +181,38 @@ def test_streams_of_other_services_have_subjects_of_their_own(sqlite_site: Forgo
         *(("stock", number) for number in range(3)),
     ]
     assert len({event["kafka_key"] for event in opened}) == 2
+
+
+def test_rows_are_relayed_without_any_key(sqlite_site: ForgottenSite) -> None:
+    site = sqlite_site
+
+    async def rows() -> list[bytes]:
+        async with AsyncTelemetry(site.config()) as telemetry:
+            audit = telemetry.audit
+            for user in (ADA, 7, None):
+                await audit.key_ready(user)
+            with audit_context(user_id=BOB):
+                await audit.key_ready()
+                by_context = audit.seal("row", {"n": 3})
+            return [
+                *(audit.seal("row", {"n": number}, user).data for number, user in enumerate((ADA, 7, None))),
+                by_context.data,
+            ]
+
+    sealed = asyncio.run(rows())
+    assert not [row for row in sealed if ADA.encode() in row]
+    relay = {"relay_only": True, "encryption_config": None, "subject_keys": None}
+    with Telemetry(site.config(**relay)) as telemetry:
+        for row in sealed[1:]:
+            telemetry.audit.relay(row, wait_for="delivered")
+        # Sealed before she was forgotten: this is what is forgotten with her.
+        site.forget(ADA)
+        telemetry.audit.relay(sealed[0], wait_for="delivered")
+
+    events = {event_id: event for event_id, event in site.events().items() if event["event_type"] == "row"}
+    assert len(forgotten(events)) == 1
+    assert sorted(event["user_id"] for event in events.values()) == ["7", "anonymous", BOB, "forgotten"]
+    assert {event["features"][-2:] == ["relayed", "subject"] for event in events.values()} == {True}
 
 
 def test_store_that_is_not_named_or_is_another_one(sqlite_site: ForgottenSite, tmp_path: Path) -> None:
