@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from telemetry.archive.reading.archive import ArchiveReader
+from telemetry.archive.reading.place import archive_name, archive_store_config
 from telemetry.archive.table.archive_table import ArchiveTable
+from telemetry.config import TelemetryConfig
 from telemetry.storage import StorageProviderFactory
 from tests.support.archived_trail import ARCHIVER
 from tests.support.in_process import Ended, run
@@ -103,3 +105,30 @@ def test_duckdb_reads_folder_and_table(archive: SearchableArchive) -> None:
 
     assert "order_created" in shown[0]
     assert shown[1] == "[('clinic', 40), ('shop', 40)]"
+
+
+def test_archiver_of_the_page_is_a_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (block,) = [each for each in _blocks("Running the archiver", "toml") if each.startswith("# archiver.toml")]
+    monkeypatch.chdir(tmp_path)
+    for name, content in (("archiver.toml", block), ("archiver-passphrase", "correct horse battery\n")):
+        (tmp_path / name).write_text(content)
+        (tmp_path / name).chmod(0o600)
+
+    config = TelemetryConfig.load("archiver.toml")
+
+    assert config.archive_config is not None
+    assert archive_name(archive_store_config(None, config)) == "s3://audit-archive/payments"
+    assert config.archive_config.signing_config is not None
+
+
+def test_commands_of_the_archiver_exist() -> None:
+    lines = [line for block in _blocks("Running the archiver", "sh") for line in block.splitlines()]
+    assert len(lines) >= 5
+    for line in lines:
+        words = shlex.split(line)
+        options = [word for word in words if word.startswith("--")]
+        shown = run(
+            *[word for word in words[1:3] if not word.startswith("-")], "--help", environment={"COLUMNS": "200"}
+        )
+        assert shown.code == 0
+        assert all(option in shown.out.decode() for option in options), line

@@ -61,6 +61,8 @@ def after_the_rival(function: Callable[..., Any]) -> Callable[..., Any]:
         name = seal_name(number)
         while not any(stored.name == name for stored in self.store.list(name)):
             time.sleep(0.02)
+            if os.getppid() == 1:  # the test has ended
+                os._exit(1)
         return function(self, number, data)
 
     return create
