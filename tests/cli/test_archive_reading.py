@@ -157,7 +157,13 @@ def test_export_reads_the_archive(archive: SearchableArchive) -> None:
 
 def test_sealed_export_is_verified_from_its_file(archive: SearchableArchive) -> None:
     copy = archive.folder / "copy.jsonl"
-    assert _run(archive, "export", "--from", "archive", "--sealed", "-o", str(copy)).code == 0
+    # No broker and no key is named.
+    assert (
+        run(
+            "export", "--from", "archive", "--archive", str(archive.folder / "archive"), "--sealed", "-o", str(copy)
+        ).code
+        == 0
+    )
     ended = run("verify", "--file", str(copy), "--trust", str(archive.folder / "trust.toml"), "--json")
 
     assert json.loads(ended.out)["verdict"] == "complete", ended.err

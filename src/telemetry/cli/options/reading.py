@@ -82,6 +82,11 @@ class ReadOptions:
         """Whether the topic is read, and nothing else."""
         return self._origin is Origin.TOPIC and self._file is None
 
+    @property
+    def is_of_copy(self) -> bool:
+        """Whether a file or an archive is read, for which no broker is asked."""
+        return self._file is not None or self._origin is Origin.ARCHIVE
+
     def read_range(
         self,
         *,

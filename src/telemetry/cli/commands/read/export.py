@@ -19,6 +19,7 @@ from telemetry.cli.options.connection import Loader, with_connection
 from telemetry.cli.options.ends import end_of, parse_end
 from telemetry.cli.options.form import Format, FormOptions, with_form
 from telemetry.cli.options.reading import ReadOptions, with_reading
+from telemetry.cli.options.sources import NO_TOPIC
 from telemetry.cli.output.console import err, escape_control
 from telemetry.cli.output.counter import MAX_REPORTED, EntryCounter
 from telemetry.cli.output.examples import examples
@@ -111,7 +112,8 @@ def export(
         raise ConfigurationError(Problem("--lake", "writes files of its own", "leave out --out"))
     if out is None and form.lake is None and form.format is Format.PARQUET and sys.stdout.isatty():
         raise ConfigurationError(Problem("--out", "a terminal cannot show Parquet", "name a file"))
-    config = load(fallback_enabled=False, **({"encryption_enabled": False} if sealed else {}))
+    closed = {"encryption_enabled": False, **(NO_TOPIC if read.is_of_copy else {})} if sealed else {}
+    config = load(fallback_enabled=False, **closed)
     within = read.read_range(end_offset=end_offset)
     if end is not None:
         within = replace(within, ends=parse_end(end, topic=config.audit_config.kafka_topic))
