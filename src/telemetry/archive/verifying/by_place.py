@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 
-from telemetry.exceptions import MissingExtraError
+from telemetry.exceptions import ArchiveError, MissingExtraError
 
 try:
     import duckdb
@@ -38,6 +39,18 @@ _IN_ORDER = """
 """
 
 
+@contextmanager
+def _sorted_in(folder: str) -> Iterator[None]:
+    try:
+        yield
+    except (duckdb.IOException, duckdb.OutOfMemoryException) as exc:
+        message = (
+            f"rows that did not arrive in the order of their numbers could not be sorted in {folder}: {exc}; let TMPDIR name "
+            "a folder with as much room as the rows of their producers need"
+        )
+        raise ArchiveError(message) from exc
+
+
 def in_order_of_places(batches: Iterable[pa.RecordBatch], *, schema: pa.Schema, rows: int) -> Iterator[pa.RecordBatch]:
     """Yield the rows in the order of their places.
 
@@ -45,8 +58,11 @@ def in_order_of_places(batches: Iterable[pa.RecordBatch], *, schema: pa.Schema, 
         batches: The rows, in any order.
         schema: Their columns.
         rows: Most rows of a batch that is yielded.
+
+    Raises:
+        ArchiveError: There is no room for them.
     """
-    with TemporaryDirectory(prefix="telemetry-verify-") as folder:
+    with TemporaryDirectory(prefix="telemetry-verify-") as folder, _sorted_in(folder):
         path = Path(folder) / "rows.duckdb"
         with duckdb.connect(str(path), config={**_CONFIG, "temp_directory": str(Path(folder) / "spill")}) as connection:
             connection.register("incoming", pa.RecordBatchReader.from_batches(schema, batches))

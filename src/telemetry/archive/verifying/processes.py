@@ -9,7 +9,8 @@ from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 from telemetry.archive.reading.place import open_archive_store
 from telemetry.archive.verifying.share import Share, ShareResult
@@ -106,6 +107,8 @@ class _Counted:
 def _run(connection: Connection, storage: Mapping[str, Any], share: Share) -> None:
     # Ctrl-C reaches every process of the terminal; the one that waits ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # It is told to end by this signal, and removes its temporary files first.
+    signal.signal(signal.SIGTERM, _end_by_signal)
     answer: Any
     try:
         with open_archive_store(StorageConfig(**storage)) as store:
@@ -116,6 +119,10 @@ def _run(connection: Connection, storage: Mapping[str, Any], share: Share) -> No
         return
     with suppress(BrokenPipeError):
         connection.send(answer)
+
+
+def _end_by_signal(number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def _portable(error: TelemetryError) -> TelemetryError:

@@ -14,6 +14,7 @@ from telemetry.archive.verifying.sealed_state import SealedState, read_seals
 from telemetry.archive.verifying.share import Share, SharedFile, ShareResult
 from telemetry.archive.verifying.share_run import verify_share
 from telemetry.config import StorageConfig
+from telemetry.exceptions import ArchiveError
 from telemetry.reader.entry import RawRecord
 from telemetry.reader.roster.history import RosterHistory
 from telemetry.reader.seals.expected import ExpectedSeal
@@ -22,7 +23,7 @@ from telemetry.reader.verify.parted.streams_part import StreamsPart
 from telemetry.reader.verify.sealed.archive_evidence import ArchiveEvidence
 from telemetry.reader.verify.shared.share_verifier import claimed_producer, first_sources
 from telemetry.reader.verify.trail_report import Evidence, VerifiedPart
-from telemetry.reader.verify.verdicts import Acknowledgements, Finding, VerificationReport
+from telemetry.reader.verify.verdicts import Acknowledgements, Finding, Verdict, VerificationReport
 from telemetry.reader.verify.verifier import Verifier
 from telemetry.reader.verify.witnessed.witnessed_trail import WitnessedTrail
 from telemetry.storage import StorageProvider
@@ -137,6 +138,7 @@ class _ArchiveVerification:
         """
         # 1. and 2.
         results = self._verified_in_shares()
+        self._require_unchanged(results)
         verifier = Verifier(
             self._policy,
             open_seconds=self._request.open_seconds,
@@ -182,6 +184,24 @@ class _ArchiveVerification:
         for key, source in several:
             self._policy.bind(key, source)
         return self._run(self._shares(max(len(results), 1)))
+
+    def _require_unchanged(self, results: Sequence[ShareResult]) -> None:
+        """Raise an error if a file is absent because it was replaced while it was verified.
+
+        Raises:
+            ArchiveError: It was.
+        """
+        absent = {one.place for result in results for one in result.findings if one.verdict is Verdict.MISSING}
+        if not absent:
+            return
+        now = read_seals(self._store, self._request.policy, name=archive_name(self._storage))
+        if now.seal.number > self._state.seal.number and not absent <= set(now.judgement.live):
+            message = (
+                f"{archive_name(self._storage)} was compacted while it was verified (seal {now.seal.number} replaced files of "
+                f"seal {self._state.seal.number}), so nothing is reported; run it again, and let keep_removed_seconds be longer "
+                "than a verification takes"
+            )
+            raise ArchiveError(message)
 
     def _findings(self, results: Sequence[ShareResult]) -> Iterator[Finding]:
         """Yield which files are not what was sealed, and which trees that were sealed are absent."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 
 from telemetry.archive.rows.columns import COLUMNS, Kind, Row, row
 from telemetry.archive.rows.tables import sorted_table, table_of
 from telemetry.archive.verifying.verification import ArchiveRequest, verify_archive
+from telemetry.exceptions import ArchiveError
 from telemetry.format.archive.seal import Ending, Redaction, SealKind
 from telemetry.format.archive.seal_note import seal_name
 from telemetry.reader.entry import RawRecord
@@ -179,6 +182,57 @@ class TestFiles:
 
         assert report.exit_code == 4
         assert [finding.verdict for finding in report.findings if gone in finding.reason] == [Verdict.MISSING]
+
+
+class _Compacting:
+    """Progress that replaces and deletes the files once the first rows were read."""
+
+    def __init__(self, kept: ArchivedTrail) -> None:
+        self._kept = kept
+        self._is_done = False
+
+    @contextmanager
+    def step(self, label: str, *, total: int | None = None) -> Iterator[_Compacting]:
+        del label, total
+        yield self
+
+    def expect(self, records: int) -> None:
+        del records
+
+    def advance(self, count: int = 1) -> None:
+        del count
+        if self._is_done:
+            return
+        self._is_done = True
+        gone = list(self._kept.live)
+        self._kept.replace(SealKind.COMPACT, sorted_table(self._kept.table()))
+        with StorageProviderFactory.create(self._kept.storage) as store:
+            for name in gone:
+                store.delete(name)
+
+
+def test_compaction_meanwhile_is_no_finding(tmp_path: Path) -> None:
+    kept = archived(tmp_path, trail())
+
+    with pytest.raises(ArchiveError, match="was compacted while it was verified"):
+        verify_archive(kept.storage, ArchiveRequest(policy=POLICY), now=LATER, progress=_Compacting(kept))
+
+    assert verified(kept).verdict is Verdict.COMPLETE
+
+
+def test_no_room_to_sort_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    records = trail()
+    first, second = [at for at, one in enumerate(records) if one.key == b"user-1:payments"][4:12:4]
+    records[first], records[second] = records[second], records[first]
+    kept = archived(tmp_path, in_places(records))
+
+    def full(*_arguments: object, **_options: object) -> None:
+        message = "no space left on device"
+        raise duckdb.IOException(message)
+
+    monkeypatch.setattr(duckdb, "connect", full)
+    with pytest.raises(ArchiveError, match="TMPDIR"):
+        verified(kept)
 
 
 class TestSeals:
