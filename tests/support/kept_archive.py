@@ -97,13 +97,14 @@ class KeptArchive:
             }
         )
 
-    def file(self) -> Path:
+    def file(self, *, brokers: str = "127.0.0.1:1", topic: str = "audit-events") -> Path:
         """Write the configuration as a file, for the command; a folder archive only."""
         path = self.folder / "archiver.toml"
         numbers = "".join(f"{name} = {value}\n" for name, value in self.settings.items())
         path.write_text(
-            'service_name = "payments"\nenvironment = "production"\n[audit_config]\nkafka_brokers = "127.0.0.1:1"\n'
-            'kafka_topic = "audit-events"\nencryption_enabled = false\nfallback_enabled = false\n'
+            'service_name = "payments"\nenvironment = "production"\n[audit_config]\n'
+            f'kafka_brokers = "{brokers}"\nkafka_topic = "{topic}"\n'
+            'encryption_enabled = false\nfallback_enabled = false\nsecurity_protocol = "PLAINTEXT"\n'
             f'[archive_config]\nlocation = "{self.storage.base_path}"\ncatalog_path = "{self.folder / "catalog.db"}"\n'
             f"{numbers}[archive_config.signing_config]\n"
             f'key_path = "{self.folder / "archiver.key"}"\npassphrase = "{PASSPHRASE}"\n'

@@ -27,7 +27,8 @@ from telemetry.system.file_errors import storage_error
 
 MAX_UNSORTED_BYTES = 1 << 30
 """Largest file, uncompressed, that is sorted in memory; this library writes sorted ones only."""
-_READ_BYTES = 1 << 20
+_READ_BYTES = 64 << 10
+"""Of a column of a file: it is needed for each column of each file that is merged at the same time."""
 
 
 class CheckedInput:

@@ -12,7 +12,7 @@ from telemetry.archive.rows.tables import sorted_table
 
 MAX_INPUTS = 64
 """Inputs that are merged at once: each has a batch in memory. More of them are merged in several steps."""
-BATCH_ROWS = 2_000
+BATCH_ROWS = 1_000
 
 ORDER_COLUMNS = ("day", *SORT_COLUMNS)
 """Columns that decide the order of rows."""

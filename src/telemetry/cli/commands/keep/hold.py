@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 import uuid_utils
 
+from telemetry.archive.searching.key_hashes import key_hashes_of
 from telemetry.archive.upkeep.holds.hold import Hold
 from telemetry.archive.upkeep.holds.keeping import now_text, put_hold
 from telemetry.archive.upkeep.holds.signing import HoldKeeper, open_hold_keeper
-from telemetry.archive.upkeep.redaction.person import key_hashes
 from telemetry.cli.archiving.upkeep import ArchivePlace, AsJson, UpkeepLines, note
 from telemetry.cli.options.connection import Loader, with_connection
 from telemetry.cli.output.examples import examples
@@ -69,7 +69,7 @@ def hold(
             time=now_text(),
             by=os_user(),
             reason=reason,
-            keyhashes=() if user is None else key_hashes(config.audit_config, user=user, service=name),
+            keyhashes=() if user is None else tuple(key_hashes_of(config, [user], [(config.environment, name)])),
             service=name if user is not None else service or "",
             event_type=event_type or "",
             since=_moment(since, "--since"),

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
+from telemetry.archive.searching.key_hashes import key_hashes_of
 from telemetry.archive.upkeep.cleaning import clean
 from telemetry.archive.upkeep.open_archive import OpenArchive, open_for_upkeep
 from telemetry.archive.upkeep.redaction.old_versions import old_versions
-from telemetry.archive.upkeep.redaction.person import key_hashes
 from telemetry.archive.upkeep.redaction.redacting import Redacting, WantedDay, redact_day, require_complete
 from telemetry.archive.upkeep.redaction.request import RedactionRequest
 from telemetry.cli.archiving.upkeep import ArchivePlace, AsJson, DryRun, UpkeepLines, note
@@ -103,7 +103,7 @@ def _request(
         request=request,
         reason=reason or "no reason given",
         by=os_user(),
-        keyhashes=() if user is None else key_hashes(config.audit_config, user=user, service=name),
+        keyhashes=() if user is None else tuple(key_hashes_of(config, [user], [(config.environment, name)])),
         ids=tuple(dict.fromkeys(ids)),
         at=datetime.now(UTC),
     )

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from telemetry.archive.searching.key_hashes import key_hashes_of
 from telemetry.archive.upkeep.holds.hold import Hold
 from telemetry.archive.upkeep.holds.in_force import Holds
-from telemetry.archive.upkeep.redaction.person import key_hashes
 from telemetry.archive.upkeep.redaction.redacting import Redacting, redact_day, require_complete
 from telemetry.archive.upkeep.redaction.request import RedactionRequest
 from telemetry.exceptions import ArchiveError, LegalHoldError
@@ -26,7 +26,7 @@ def archive(tmp_path: Path) -> KeptArchive:
 
 
 def a_request(archive: KeptArchive, user: str = "user-1", **parts: Any) -> RedactionRequest:
-    hashes = key_hashes(archive.config.audit_config, user=user, service="payments")
+    hashes = tuple(key_hashes_of(archive.config, [user], [("production", "payments")]))
     fixed = {"request": "DSR-1", "reason": "erasure", "by": "dora", "ids": (), "at": datetime.now(UTC)}
     return RedactionRequest(**{**fixed, "keyhashes": hashes, **parts})
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from telemetry.archive.searching.key_hashes import key_hashes_of
 from telemetry.archive.upkeep.holds.hold import Hold
 from telemetry.archive.upkeep.holds.in_force import Holds
-from telemetry.archive.upkeep.redaction.person import key_hashes
 from telemetry.archive.upkeep.retention.expiring import Expiring, expire_day
 from telemetry.archive.upkeep.retention.policy import Retention, RetentionPolicy
 from telemetry.format.archive.seal import Seal, SealKind
@@ -64,7 +64,7 @@ def test_second_run_has_nothing_to_do(archive: KeptArchive) -> None:
 
 
 def test_hold_keeps_the_events_of_a_person(archive: KeptArchive) -> None:
-    hashes = key_hashes(archive.config.audit_config, user="user-1", service="payments")
+    hashes = tuple(key_hashes_of(archive.config, ["user-1"], [("production", "payments")]))
     ordered = {"time": "2026-01-05T00:00:00Z", "by": "judge", "reason": "case 17"}
     hold = msgspec.convert(
         {"id": "019c1180-09ad-7383-9790-0a5e588d6c7f", "archive": ARCHIVE, "keyhashes": hashes, **ordered}, Hold
