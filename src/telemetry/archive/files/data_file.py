@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from telemetry.archive.files.parquet_form import MAX_FOOTER_BYTES, guarded, open_parquet, refused, require_bounded
+from telemetry.archive.files.parquet_form import MAX_FOOTER_BYTES, guarded, open_parquet, refused, require_sound
 from telemetry.archive.files.store_file import StoreFile
 from telemetry.archive.rows.columns import SCHEMA
 from telemetry.storage import StorageProvider
@@ -91,7 +91,7 @@ class DataFile:
         table: pa.Table = self._read(lambda: self._parquet.read_row_group(group, columns=present, use_threads=False))
         if len(table) != self.metadata.row_group(group).num_rows:
             raise refused(self.name, f"its row group {group} has other rows than its footer says")
-        return self._read(lambda: _completed(require_bounded(table, name=self.name), columns))
+        return self._read(lambda: _completed(require_sound(table, name=self.name), columns))
 
     def batches(
         self, columns: Sequence[str] | None = None, *, groups: Sequence[int] | None = None, rows: int = BATCH_ROWS

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from telemetry.archive.rows.columns import PERSONAL_COLUMNS, SCHEMA, SORT_COLUMNS, WIDE_COLUMNS
+from telemetry.archive.rows.columns import DAY_MICROSECONDS, PERSONAL_COLUMNS, SCHEMA, SORT_COLUMNS, WIDE_COLUMNS
 from telemetry.exceptions import ArchiveFileError
 
 pc: Any = import_module("pyarrow.compute")  # makes its functions when it is imported, unseen by type checkers
@@ -24,6 +25,9 @@ MAX_GROUPS = 20_000
 MAX_GROUP_BYTES = 1 << 30
 """Of a row group that is read, uncompressed, as the footer has it."""
 
+_DAYS = (-719_162, 2_932_896)
+"""The years 1 to 9999 in days since the epoch."""
+_MOMENTS = (_DAYS[0] * DAY_MICROSECONDS, (_DAYS[1] + 1) * DAY_MICROSECONDS - 1)
 _LEVEL = 1
 _BLOOM_COLUMNS = ("keyhash", "id")
 _FALSE_POSITIVES = 0.01
@@ -84,16 +88,23 @@ def open_parquet(source: Any, *, name: str) -> pq.ParquetFile:
     return opened
 
 
-def require_bounded(table: pa.Table, *, name: str) -> pa.Table:
-    """Return a table that was read, once it is known that its columns are bounded when dictionaries are unfolded.
+def require_sound(table: pa.Table, *, name: str) -> pa.Table:
+    """Return a table that was read, once it is known that every value in it can be used.
+
+    1. Texts are UTF-8, and indices point into their dictionaries.
+    2. Its columns are bounded when dictionaries are unfolded: a few bytes can repeat a large value.
+    3. Days and times are those of a calendar.
 
     Raises:
-        ArchiveFileError: A column would be larger than a row group may be: a few bytes can repeat a large value.
+        ArchiveFileError: It is not so.
     """
+    guarded(lambda: table.validate(full=True), name=name)
     for column in table.column_names:
         for chunk in table.column(column).chunks:
             if pa.types.is_dictionary(chunk.type) and _unfolded_bytes(chunk) > MAX_GROUP_BYTES:
                 raise refused(name, f"its column {column!r} has more than {MAX_GROUP_BYTES} bytes in one row group")
+            if not guarded(partial(_is_in_calendar, chunk), name=name):
+                raise refused(name, f"its column {column!r} has a time that no calendar has")
     return table
 
 
@@ -121,6 +132,18 @@ def require_form(schema: pa.Schema, metadata: pq.FileMetaData, *, name: str) -> 
             raise refused(name, f"its row group {number} is larger than {MAX_GROUP_BYTES} bytes")
     if rows != metadata.num_rows:
         raise refused(name, "its footer contradicts itself about the number of rows")
+
+
+def _is_in_calendar(chunk: pa.Array) -> bool:
+    """Return whether all days and times of a column are those of a calendar; code that shows others would fail."""
+    if pa.types.is_struct(chunk.type):
+        return all(_is_in_calendar(part) for part in chunk.flatten())
+    if not pa.types.is_temporal(chunk.type) or chunk.null_count == len(chunk):
+        return True
+    unit = pa.int32() if pa.types.is_date32(chunk.type) else pa.int64()
+    bounds = _DAYS if pa.types.is_date32(chunk.type) else _MOMENTS
+    found = pc.min_max(chunk.cast(unit)).as_py()
+    return bool(bounds[0] <= found["min"] and found["max"] <= bounds[1])
 
 
 def _folded_columns(metadata: pq.FileMetaData) -> list[str]:

@@ -175,6 +175,33 @@ def test_dictionary_that_unfolds_to_much_is_refused() -> None:
             opened.read_group(0)
 
 
+def _replaced(name: str, array: pa.Array) -> bytes:
+    return _parquet(rows(3).set_column(COLUMNS.index(name), name, array))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        _replaced("service", pa.array([b"a", b"\xff\xfe", b"c"]).view(pa.string())),
+        _replaced("error", pa.array([b"a", b"\xed\xa0\x80", None]).view(pa.string())),
+        _replaced("time", pa.array([0, 1 << 62, 0]).cast(pa.timestamp("us", tz="UTC"))),
+        _replaced("kafka_time", pa.array([0, -(1 << 62), None]).cast(pa.timestamp("us", tz="UTC"))),
+        _replaced("day", pa.array([0, 1 << 30, 0], pa.int32()).cast(pa.date32())),
+        _replaced("redacted", pa.array([None, None, {"at": 1 << 62}], SCHEMA.field("redacted").type)),
+    ],
+)
+def test_values_that_no_code_can_use_are_refused(data: bytes) -> None:
+    with DataFile(io.BytesIO(data), name="odd") as opened, pytest.raises(ArchiveFileError, match="odd"):
+        opened.read_group(0)
+
+
+@pytest.mark.parametrize("day", [-719_162, 2_932_896])
+def test_first_and_last_day_are_read(day: int) -> None:
+    data = _replaced("day", pa.array([day] * 3, pa.int32()).cast(pa.date32()))
+    with DataFile(io.BytesIO(data), name="odd") as opened:
+        assert len(opened.read_group(0).column("day").to_pylist()) == 3
+
+
 @pytest.mark.parametrize("case", HOSTILE)
 def test_hostile_file_is_refused(store: StorageProvider, case: str) -> None:
     store.put("events/data/x.parquet", HOSTILE[case]())
