@@ -79,7 +79,8 @@ def test_nothing_is_found_and_everything_is_proven(site: ForgottenSite) -> None:
     nothing = {"subject_keys": None, "encryption_config": None, "encryption_enabled": False}
     verified = site.run("verify", "--public-key", site.signing.public_key, "--json", **nothing)
     assert (verified.code, json.loads(verified.out)["verdict"]) == (0, "complete"), verified.err
-    proven = site.run("prove", before[ADA], "--public-key", site.signing.public_key, **nothing)
+    proof = str(site.folder / "proof.json")
+    proven = site.run("prove", before[ADA], "--public-key", site.signing.public_key, "--out", proof, **nothing)
     assert proven.code == 0, proven.err
     traced = site.run("lineage", before[ADA], "--open", "--json", "--public-key", site.signing.public_key)
     assert traced.code == 0, traced.err
