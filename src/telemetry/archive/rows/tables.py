@@ -32,7 +32,7 @@ def table_of(rows: Iterable[Row]) -> pa.Table:
     for row in rows:
         runs[_run_of(row)].append(row)
     ordered: list[Row] = []
-    for run in sorted(runs, key=_comparable):
+    for run in sorted(runs, key=comparable):
         ordered += _sorted_run(runs[run])
     return _columns_of(ordered)
 
@@ -40,7 +40,7 @@ def table_of(rows: Iterable[Row]) -> pa.Table:
 def sorted_table(table: pa.Table) -> pa.Table:
     """Return a table in the same order as :func:`table_of`."""
     # Nulls come first: they are sorted as what is smaller than every value.
-    keys = {name: _filled(table.column(name)) for name in ("day", *SORT_COLUMNS)}
+    keys = {name: filled(table.column(name)) for name in ("day", *SORT_COLUMNS)}
     return table.take(pc.sort_indices(pa.table(keys), sort_keys=[(name, "ascending") for name in keys]))
 
 
@@ -65,12 +65,14 @@ def _sorted_run(rows: list[Row]) -> list[Row]:
     return rows
 
 
-def _comparable(run: tuple[Any, ...]) -> tuple[Any, ...]:
+def comparable(run: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return what a day, a service and a producer are sorted by: nulls come first."""
     day, service, producer = run
     return day, service is not None, service or "", producer is not None, producer or ""
 
 
-def _filled(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def filled(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column of the order in which every null is smaller than every value."""
     if not column.null_count:
         return column
     return pc.fill_null(column, "" if pa.types.is_string(column.type) else -1)

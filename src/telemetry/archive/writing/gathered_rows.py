@@ -7,8 +7,9 @@ import hashlib
 import pyarrow as pa
 
 from telemetry.archive.rows.columns import COLUMNS, Kind
+from telemetry.archive.rows.merging import merged_table
 from telemetry.archive.rows.row_maker import RowMaker
-from telemetry.archive.rows.tables import sorted_table, table_of
+from telemetry.archive.rows.tables import table_of
 from telemetry.archive.writing.named_streams import NamedStreams
 from telemetry.format.archive.seal import SealedStream
 from telemetry.reader.entry import DamagedRecord, RawRecord
@@ -72,7 +73,7 @@ class GatheredRows:
         """Return the rows as one table, in the order of the data files; what was gathered is given away."""
         self._fold()
         tables, self._tables = self._tables, []
-        return sorted_table(pa.concat_tables(tables)) if len(tables) > 1 else tables[0]
+        return merged_table(tables)
 
     def _fold(self) -> None:
         if self._rows:
