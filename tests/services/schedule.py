@@ -51,6 +51,8 @@ EXPECTED_SECONDS: dict[str, float] = {
     "tests/unit/archive/upkeep/test_day_work.py": 15,
     "tests/unit/archive/upkeep/test_cleaning.py": 10,
     "tests/archive/test_upkeep_locked_bucket.py": 12,
+    "tests/archive/test_table_faults.py": 18,
+    "tests/archive/test_table_in_buckets.py": 12,
     "tests/fault/test_subjects.py": 55,
     "tests/kafka/test_forgotten_subject.py": 30,
     "tests/fault/test_subject_leases.py": 40,

@@ -10,20 +10,21 @@ import json
 import logging
 import uuid
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from pyiceberg.catalog import Catalog
-from pyiceberg.exceptions import NoSuchTableError
+from pyiceberg.exceptions import NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.expressions import In
 from pyiceberg.manifest import DataFile
 from pyiceberg.serializers import ToOutputFile
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.table.update.snapshot import UpdateSnapshot
+from sqlalchemy.exc import IntegrityError
 
 from telemetry.archive.rows.columns import COLUMNS
 from telemetry.archive.table.catalogs import open_catalog, translated
@@ -231,7 +232,8 @@ class ArchiveTable:
 
     def _load(self) -> Table:
         with translated("loading the archive's table"):
-            self._catalog.create_namespace_if_not_exists(NAMESPACE)
+            with suppress(IntegrityError):  # another process creates it at this moment
+                self._catalog.create_namespace_if_not_exists(NAMESPACE)
             try:
                 table = self._catalog.load_table(TABLE)
             except NoSuchTableError:
@@ -247,11 +249,14 @@ class ArchiveTable:
         return table
 
     def _create(self) -> Table:
-        """Create the table, unless another process does it first."""
+        """Create the table; load it if another process was faster."""
         location = self._locations.uri_of(f"{TABLE_FOLDER}/metadata/00000-{uuid.uuid4()}.metadata.json")
         io = self._catalog._load_file_io()  # noqa: SLF001 - creating a table gives the columns other field ids
         ToOutputFile.table_metadata(new_metadata(self._locations.uri_of(TABLE_FOLDER)), io.new_output(location))
-        return self._catalog.register_table(TABLE, location)
+        try:
+            return self._catalog.register_table(TABLE, location)
+        except TableAlreadyExistsError:
+            return self._catalog.load_table(TABLE)
 
     def _require_columns(self, table: Table) -> None:
         known, found = table_schema(), table.schema()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from pyiceberg import exceptions
 from pyiceberg.catalog import Catalog, load_catalog
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from telemetry.exceptions import (
     ArchiveConflictError,
@@ -28,6 +28,7 @@ NAME = "telemetry"
 """Name of the catalog, which SQL catalogs keep beside each table; engines that share one must use the same."""
 CATALOG_FILE = "catalog.db"
 
+_ATTEMPTS = 3
 _PLAIN = "/ !$&'()*+,;=:@~"
 """What a URI of SQLAlchemy's has as it is; it decodes the rest."""
 _FAILURES: tuple[type[Exception], ...] = (
@@ -60,7 +61,7 @@ def open_catalog(
             return load_catalog(NAME, **{**catalog, **properties})
         path = (catalog_path or _path_in_folder(store)).absolute()
         _create_private(path)
-        return load_catalog(NAME, type="sql", uri=f"sqlite:///{quote(str(path), safe=_PLAIN)}", **properties)
+        return _open_file(path, properties)
 
 
 @contextmanager
@@ -87,6 +88,15 @@ def translated(doing: str) -> Iterator[None]:
             "can be reached and used. The archive itself does not depend on it"
         )
         raise ArchiveError(message) from None
+
+
+def _open_file(path: Path, properties: Mapping[str, str]) -> Catalog:
+    uri = f"sqlite:///{quote(str(path), safe=_PLAIN)}"
+    for _ in range(_ATTEMPTS):
+        # Another process may be creating the catalog's own tables at this moment; they exist the next time.
+        with suppress(OperationalError):
+            return load_catalog(NAME, type="sql", uri=uri, **properties)
+    return load_catalog(NAME, type="sql", uri=uri, **properties)
 
 
 def _path_in_folder(store: StorageProvider) -> Path:

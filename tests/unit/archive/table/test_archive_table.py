@@ -189,6 +189,15 @@ def test_two_processes_register_one_seal(folder: Path, store: StorageProvider) -
         assert len(one.file_names()) == 1
 
 
+def test_processes_that_open_a_new_archive_share_a_table(folder: Path) -> None:
+    def open_one(_number: int) -> int:
+        with open_store(folder) as store, ArchiveTable.open(store) as table:
+            return table.sealed_number()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(open_one, range(4))) == [-1] * 4
+
+
 @theirs
 def test_foreign_snapshot_is_named_and_adopted(table: ArchiveTable, store: StorageProvider, folder: Path) -> None:
     table.register(seal(0, write_data_files(store, rows(3))))
