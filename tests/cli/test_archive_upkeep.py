@@ -90,12 +90,14 @@ def test_expire_by_catalogue_and_default(archive: KeptArchive, tmp_path: Path) -
 
 
 def test_hold_keeps_what_it_covers_until_its_release(archive: KeptArchive) -> None:
-    (held,) = lines(command(archive, "hold", "--user", "user-1", "--reason", "case 17", "--json"))
+    (held,) = lines(
+        command(archive, "hold", "--user", "user-1", "--service", "payments", "--reason", "case 17", "--json")
+    )
     assert "user-1" not in json.dumps(held)
 
     done = command(archive, "expire", "--default", "30d")
     assert "13 rows" in done.err
-    refused = command(archive, "redact", "--user", "user-1", "--request", "DSR-1", code=7)
+    refused = command(archive, "redact", "--user", "user-1", "--service", "payments", "--request", "DSR-1", code=7)
     assert str(held["id"]) in refused.err
     assert lines(command(archive, "hold", "--list", "--json")) == [held]
 
@@ -120,14 +122,14 @@ def test_hold_that_is_not_believed_stops_it(archive: KeptArchive) -> None:
 
 
 def test_redaction_that_cannot_be_recorded_redacts_nothing(archive: KeptArchive) -> None:
-    done = command(archive, "redact", "--user", "user-1", "--request", "DSR-1", code=7)
+    done = command(archive, "redact", "--user", "user-1", "--service", "payments", "--request", "DSR-1", code=7)
 
     assert "nothing was redacted" in done.err
     assert archive.state().seal.number == 2
 
 
 def test_reason_must_not_name_the_person(archive: KeptArchive) -> None:
-    command(archive, "redact", "--user", "user-1", "--request", "erase user-1", code=2)
+    command(archive, "redact", "--user", "user-1", "--service", "payments", "--request", "erase user-1", code=2)
     command(archive, "redact", "--request", "DSR-1", code=2)
     command(archive, "redact", "--id", "x", "--request", "DSR-1", code=2)
 
@@ -157,7 +159,9 @@ def test_commands_of_the_page_run(
 def test_redaction_is_recorded_first(archive: KeptArchive, kafka: KafkaBroker, topic: str) -> None:
     file = str(archive.file(brokers=kafka.audit_options("PLAINTEXT")["kafka_brokers"], topic=topic))
 
-    done = run("archive", "redact", "--user", "user-1", "--request", "DSR-1", "--json", "-c", file)
+    done = run(
+        "archive", "redact", "--user", "user-1", "--service", "payments", "--request", "DSR-1", "--json", "-c", file
+    )
 
     assert done.code == 0, done.err
     redacted, left = lines(done)

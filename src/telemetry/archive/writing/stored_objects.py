@@ -133,7 +133,7 @@ class StoredObjects:
 
 def _hindrance(record: RawRecord | DamagedRecord | HeldEvents) -> str | None:
     if isinstance(record, HeldEvents):
-        return "it is sealed, and no key here opens it: give the storage secret of the service"
+        return "it is sealed, and no key here opens it: name the storage secret of the service in storage_secret_file"
     if isinstance(record, DamagedRecord) and isinstance(record.error, EncryptionError | StorageError):
         return str(record.error)
     return None

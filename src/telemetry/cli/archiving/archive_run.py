@@ -70,7 +70,7 @@ class _Shown:
 
 
 def _show(counts: ArchiveCounts) -> None:
-    seal = "no seal yet" if counts.number is None else f"seal {counts.number}"
+    seal = "nothing committed" if counts.number is None else f"seal {counts.number}"
     parts = {"rows": counts.rows, "commits": counts.commits, "behind": counts.lag_records}
     parts |= {"objects": counts.objects} if counts.objects else {}
     parts |= {"objects wait": counts.waiting_objects} if counts.waiting_objects else {}

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 import uuid_utils
 
-from telemetry.archive.searching.key_hashes import key_hashes_of
 from telemetry.archive.upkeep.holds.hold import Hold
 from telemetry.archive.upkeep.holds.keeping import now_text, put_hold
 from telemetry.archive.upkeep.holds.signing import HoldKeeper, open_hold_keeper
+from telemetry.cli.archiving.person import person_hashes
 from telemetry.cli.archiving.upkeep import ArchivePlace, AsJson, UpkeepLines, note
 from telemetry.cli.options.connection import Loader, with_connection
 from telemetry.cli.output.examples import examples
@@ -28,7 +28,7 @@ _COLUMNS = ("id", "time", "by", "reason", "scope")
 @app.command(
     "hold",
     epilog=examples(
-        'telemetry archive hold --user user-123 --reason "case 2026-17" -c telemetry.toml',
+        'telemetry archive hold --user user-123 --service payments --reason "case 2026-17" -c telemetry.toml',
         'telemetry archive hold --service payments --since 2026-01-01T00:00:00Z --reason "audit" -c telemetry.toml',
         "telemetry archive hold --list -c telemetry.toml",
     ),
@@ -41,7 +41,9 @@ def hold(
     user: Annotated[
         str | None, typer.Option("--user", help="Events of this person; only a hash of it is kept.")
     ] = None,
-    service: Annotated[str | None, typer.Option("--service", help="Events of this service.")] = None,
+    service: Annotated[
+        str | None, typer.Option("--service", help="Events of this service; needed with --user.")
+    ] = None,
     event_type: Annotated[str | None, typer.Option("--type", help="Events of this type.")] = None,
     since: Annotated[str | None, typer.Option("--since", help="Events from this time on: RFC 3339, or 30d.")] = None,
     until: Annotated[str | None, typer.Option("--until", help="Events before this time.")] = None,
@@ -62,15 +64,14 @@ def hold(
             return
         if not reason.strip():
             raise ConfigurationError(Problem("--reason", "is missing", "say why, such as the number of a case"))
-        name = service or config.service_name
         new = Hold(
             id=str(uuid_utils.uuid7()),
             archive=keeper.archive,
             time=now_text(),
             by=os_user(),
             reason=reason,
-            keyhashes=() if user is None else tuple(key_hashes_of(config, [user], [(config.environment, name)])),
-            service=name if user is not None else service or "",
+            keyhashes=person_hashes(config, user=user, service=service),
+            service=service or "",
             event_type=event_type or "",
             since=_moment(since, "--since"),
             until=_moment(until, "--until"),

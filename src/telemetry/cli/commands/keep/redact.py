@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from telemetry.archive.searching.key_hashes import key_hashes_of
 from telemetry.archive.upkeep.cleaning import clean
 from telemetry.archive.upkeep.open_archive import OpenArchive, open_for_upkeep
 from telemetry.archive.upkeep.redaction.old_versions import old_versions
 from telemetry.archive.upkeep.redaction.redacting import Redacting, WantedDay, redact_day, require_complete
 from telemetry.archive.upkeep.redaction.request import RedactionRequest
+from telemetry.cli.archiving.person import person_hashes
 from telemetry.cli.archiving.upkeep import ArchivePlace, AsJson, DryRun, UpkeepLines, note
 from telemetry.cli.options.connection import Loader, with_connection
 from telemetry.cli.output.console import err, progress
@@ -33,11 +33,17 @@ _ELSEWHERE = (
     "and deliveries to other systems; copies and backups of the archive; and damaged records, which name nobody."
 )
 
+_NOTHING = (
+    "no event of this request has content in the archive: if that surprises, look at user and service, and with key_mode "
+    "hmac at key_hmac_secret"
+)
+
 
 @app.command(
     "redact",
     epilog=examples(
-        'telemetry archive redact --user user-123 --request DSR-2041 --reason "erasure, GDPR Art. 17" -c telemetry.toml',
+        "telemetry archive redact --user user-123 --service payments --request DSR-2041 "
+        '--reason "erasure, GDPR Art. 17" -c telemetry.toml',
         "telemetry archive redact --id 0198c0de-1111-7222-8333-444455556666 --request INC-9 -c telemetry.toml",
     ),
 )
@@ -48,7 +54,7 @@ def redact(
     request: Annotated[str, typer.Option("--request", help="Name of the request, such as the number of a ticket.")],
     user: Annotated[str | None, typer.Option("--user", help="The person, as the service logs it.")] = None,
     service: Annotated[
-        str | None, typer.Option("--service", help="Service of the events; default: that of the configuration.")
+        str | None, typer.Option("--service", help="Service that logs the person's events; needed with --user.")
     ] = None,
     ids: Annotated[
         list[str] | None, typer.Option("--id", help="Only the event with this id. Repeatable; enough without --user.")
@@ -81,7 +87,7 @@ def redact(
             require_complete(opened, redacting)
         lines.show()
     if not json:
-        note("no event of this request has content in the archive" if not days else _ELSEWHERE)
+        note(_NOTHING if not days else _ELSEWHERE)
 
 
 def _request(
@@ -98,12 +104,11 @@ def _request(
         # It is in the seals for ever.
         if user is not None and user in text:
             raise ConfigurationError(Problem(option, "names the person, and cannot be erased", "leave the name out"))
-    name = service or config.service_name
     return RedactionRequest(
         request=request,
         reason=reason or "no reason given",
         by=os_user(),
-        keyhashes=() if user is None else tuple(key_hashes_of(config, [user], [(config.environment, name)])),
+        keyhashes=person_hashes(config, user=user, service=service),
         ids=tuple(dict.fromkeys(ids)),
         at=datetime.now(UTC),
     )
