@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -25,6 +24,7 @@ from telemetry.reader.trust.judgement import label_of
 from telemetry.reader.trust.policy import TrustPolicy
 from telemetry.reader.verify.archived.removed import is_sound
 from telemetry.reader.verify.checkpoint_judge import CheckpointJudge
+from telemetry.reader.verify.continued.positions import ReadPositions
 from telemetry.reader.verify.foreign import ForeignKind
 from telemetry.reader.verify.record_group import RecordGroup
 from telemetry.reader.verify.saved import SavedFinding
@@ -110,8 +110,7 @@ class Verifier:
         self._recent: KnownHead | None = None
         self._key_hashes: dict[bytes | None, bytes] = {}
         self._evidence = Evidence()
-        self._positions: defaultdict[str, dict[int, int]] = defaultdict(dict)
-        self._bounds: dict[tuple[str, int], tuple[int, int]] = {}
+        self._positions = ReadPositions(state.positions if state is not None else {})
         self._records = 0
         self._state = state
         if state is not None:
@@ -141,7 +140,7 @@ class Verifier:
         self._records += 1
         source, partition, offset, _ = place
         if partition is not None:
-            self._positions[source][partition] = offset + 1
+            self._positions.read[source][partition] = offset + 1
         if value is None:
             self._evidence.foreign.add(ForeignKind.JUNK, reason="it has no value (a tombstone)", place=place)
             return
@@ -187,21 +186,9 @@ class Verifier:
             low: First offset that is still there.
             high: One more than the last offset.
         """
-        # A position beyond the end must not be handed on: the next run would skip what is written until then.
-        self._bounds[source, partition] = low, high
-        position = self._state.positions.get(source, {}).get(partition) if self._state is not None else None
-        if position is None:
-            return
-        place = f"{source}[{partition}]"
-        if high < position:
-            reason = (
-                f"the partition ends at offset {high}, although {position} was read earlier: "
-                "it was cut or created again, or the state is of another topic"
-            )
-            self._evidence.findings.add(Finding(Verdict.TRUNCATED, reason, place=place))
-        elif low > position:
-            reason = f"the offsets {position} to {low - 1} were deleted before they were verified"
-            self._evidence.findings.add(Finding(Verdict.MISSING, reason, place=place))
+        finding = self._positions.note_bounds(source, partition, low=low, high=high)
+        if finding is not None:
+            self._evidence.findings.add(finding)
 
     def note_open_transactions(self, transactions: Iterable[OpenTransaction]) -> None:
         """Report transactions that are open although the topic was read to its end: they hide it from other readers."""
@@ -213,7 +200,7 @@ class Verifier:
         Args:
             now: When the reading ended, with its time zone. Without it no producer counts as still running.
         """
-        scope = replace(self._scope, now=now, bounds=self._bounds)
+        scope = replace(self._scope, now=now, bounds=self._positions.bounds)
         result = TrailReporter(self._streams, self._evidence, scope, self._policy, self._expectations).report(
             records=self._records
         )
@@ -250,19 +237,11 @@ class Verifier:
         Args:
             now: Time that the state is given.
         """
-        positions = {source: dict(offsets) for source, offsets in self._state.positions.items()} if self._state else {}
-        for source, ends in self._positions.items():
-            known = positions.setdefault(source, {})
-            for partition, offset in ends.items():
-                known[partition] = max(offset, known.get(partition, 0))
-        for (source, partition), (_, end) in self._bounds.items():
-            if partition in positions.get(source, {}):
-                positions[source][partition] = min(positions[source][partition], end)
         return VerifierState(
             serial=self._state.serial + 1 if self._state else 1,
             previous=self._state.digest if self._state else "",
             saved_at=_rfc3339(now),
-            positions=positions,
+            positions=self._positions.reached(),
             streams=[encode_stream(stream.snapshot()) for stream in self._streams.trusted.values()],
             findings=[SavedFinding.of(finding) for finding in self._evidence.findings.sorted()],
             **self._streams.saved(),
@@ -372,7 +351,7 @@ class Verifier:
             return
         self._records += 1
         if place.partition is not None:
-            self._positions[place.source][place.partition] = place.offset + 1
+            self._positions.read[place.source][place.partition] = place.offset + 1
         self._evidence.foreign.add(ForeignKind.UNREADABLE, reason=str(record.error), place=place)
 
     def _observe_removed(self, record: RedactedEvent | EndedRun) -> None:

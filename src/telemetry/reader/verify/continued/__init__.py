@@ -1,0 +1,1 @@
+"""Remembers where an earlier verification has ended, and how far this one has come."""
