@@ -55,6 +55,7 @@ EXPECTED_SECONDS: dict[str, float] = {
     "tests/archive/test_table_in_buckets.py": 12,
     "tests/fault/test_subjects.py": 55,
     "tests/kafka/test_forgotten_subject.py": 30,
+    "tests/kafka/test_forgotten_archive.py": 60,
     "tests/fault/test_subject_leases.py": 40,
     "tests/cli/test_subject.py": 45,
     "tests/contract/subjects/": 25,

@@ -73,6 +73,8 @@ class ForgottenSite:
         self.subjects = subjects
         self.provider = local_provider(folder)
         self.provider.check()
+        self.sections: dict[str, Mapping[str, Any]] = {}
+        """Further sections of the configuration file."""
         self._brokers, self._topic = brokers, topic
         self.signing = SigningKey.create(folder / "signing", PASSPHRASE, name="shop")
 
@@ -116,6 +118,7 @@ class ForgottenSite:
     def run(self, *words: str, **changes: Any) -> Ended:
         """Run a command with a configuration file of the service."""
         lines = ['service_name = "shop"', 'environment = "production"', *_tables("audit_config", self.audit(**changes))]
+        lines += [line for name, fields in self.sections.items() for line in _tables(name, fields)]
         file = self.folder / "telemetry.toml"
         file.write_text("\n".join(lines))
         file.chmod(0o600)

@@ -89,15 +89,21 @@ def archiver_source(config: TelemetryConfig) -> str:
     return source_of(config.environment, ARCHIVER)
 
 
-def archiver_policy(config: TelemetryConfig, signer: SigningKey, source: str) -> TrustPolicy:
+def archiver_policy(config: TelemetryConfig, signer: SigningKey | None, source: str) -> TrustPolicy:
     """Return whose seals are continued: the archiver's own, those of its former keys, and those that the trust file names.
+
+    Args:
+        config: Names former keys and the trust file.
+        signer: The archiver's own key; None for someone who signs nothing.
+        source: CloudEvents source of the archiver.
 
     Raises:
         ConfigurationError: A former key or the trust file cannot be used.
     """
     former = config.archive_config.former_keys if config.archive_config is not None else ()
     try:
-        keys = [PublicKey.parse(text) for text in (signer.public_key, *former)]
+        present = () if signer is None else (signer.public_key,)
+        keys = [PublicKey.parse(text) for text in (*present, *former)]
     except FormatError as exc:
         remedy = "give keys as `telemetry keys export-public` prints them"
         raise ConfigurationError(Problem("archive_config.former_keys", str(exc), remedy)) from exc

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import ExitStack
+
+from pydantic import SecretStr
 
 from telemetry.config import TelemetryConfig
 from telemetry.encryption import EncryptionProviderFactory
@@ -34,15 +36,32 @@ def key_hashes_of(config: TelemetryConfig, users: Iterable[str], services: Itera
         subjects = _Subjects(config, stack) if config.audit_config.subject_keys is not None else None
         for environment, service in services:
             for user in users:
-                key = f"{user}:{service}".encode("utf-8", "surrogatepass")
-                keys = [key]
-                if secret is not None:
-                    text = secret.get_secret_value().encode()
-                    keys.append(hmac.new(text, key, hashlib.sha256).hexdigest().encode())
+                keys = _lasting_keys(user, service, secret)
                 if subjects is not None:
-                    keys += subjects.keys_of(user, key, source=source_of(environment, service))
+                    keys += subjects.keys_of(user, keys[0], source=source_of(environment, service))
                 hashes |= dict.fromkeys(key_hash(each).decode() for each in keys)
     return list(hashes)
+
+
+def has_subject_key(config: TelemetryConfig, user: str, service: str, *, keyhashes: Collection[str]) -> bool:
+    """Return whether one of a user's hashes is that of a key which only the store of subject keys leads to.
+
+    Args:
+        config: The configuration that the hashes were found with.
+        user: The user.
+        service: Name of the service.
+        keyhashes: What :func:`key_hashes_of` has found.
+    """
+    lasting = _lasting_keys(user, service, config.audit_config.key_hmac_secret)
+    return not {key_hash(each).decode() for each in lasting}.issuperset(keyhashes)
+
+
+def _lasting_keys(user: str, service: str, secret: SecretStr | None) -> list[bytes]:
+    """Return the Kafka keys that a user keeps, forgotten or not: the one in the clear, then the hidden one."""
+    key = f"{user}:{service}".encode("utf-8", "surrogatepass")
+    if secret is None:
+        return [key]
+    return [key, hmac.new(secret.get_secret_value().encode(), key, hashlib.sha256).hexdigest().encode()]
 
 
 class _Subjects:

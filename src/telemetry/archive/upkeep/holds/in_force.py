@@ -84,17 +84,17 @@ class Holds:
     def __len__(self) -> int:
         return len(self._holds)
 
-    def covering(self, *, keyhashes: Collection[str] = (), service: str = "") -> list[Hold]:
+    def covering(self, *, keyhashes: Collection[str] | None = (), service: str = "") -> list[Hold]:
         """Return the holds that may cover an event of a person.
 
         Args:
-            keyhashes: Hashes of the person's Kafka keys.
+            keyhashes: Hashes of the person's Kafka keys; None if they are not known, so that it may be anybody's hold.
             service: Service of the person's events; empty for any.
         """
         return [
             hold
             for hold in self._holds
-            if (not hold.keyhashes or not set(hold.keyhashes).isdisjoint(keyhashes))
+            if (not hold.keyhashes or keyhashes is None or not set(hold.keyhashes).isdisjoint(keyhashes))
             and (not hold.service or not service or hold.service == service)
         ]
 
@@ -109,26 +109,6 @@ class Holds:
             ):
                 return hold
         return None
-
-
-def is_held(
-    store: StorageProvider, *, keyhashes: Collection[str], service: str, trust: TrustPolicy, source: str
-) -> list[Hold]:
-    """Return the holds of an archive that forbid to forget a person; empty if none does.
-
-    Args:
-        store: The archive's store.
-        keyhashes: Hashes of the person's Kafka keys.
-        service: Service of the person's events; empty for any.
-        trust: Who may sign holds.
-        source: CloudEvents source of the archiver.
-
-    Raises:
-        VerificationError: A hold is not believed.
-        StorageError: The store refused or did not answer.
-    """
-    holds = Holds.load(store, trust=trust, source=source)
-    return holds.covering(keyhashes=keyhashes, service=service)
 
 
 class _Reader:

@@ -12,6 +12,7 @@ from telemetry.archive.upkeep.holds.in_force import Holds
 from telemetry.config import TelemetryConfig
 from telemetry.encryption.signing_key import SigningKey
 from telemetry.exceptions import ArchiveStateError, ConfigurationError, Problem
+from telemetry.format.archive.succession import ArchiveState
 from telemetry.reader.seals.folding import fold
 from telemetry.reader.seals.store import SealStore
 from telemetry.reader.trust import TrustPolicy
@@ -23,17 +24,22 @@ class HoldKeeper(NamedTuple):
 
     Attributes:
         store: The archive's store.
-        archive: UUID of the archive.
+        state: The archive as its seals describe it.
         signer: Key that signs holds and releases.
         trust: Who may sign them.
         source: CloudEvents source of the archiver.
     """
 
     store: StorageProvider
-    archive: str
+    state: ArchiveState
     signer: SigningKey
     trust: TrustPolicy
     source: str
+
+    @property
+    def archive(self) -> str:
+        """UUID of the archive."""
+        return self.state.seal.archive
 
     def holds(self) -> Holds:
         """Return the holds that are in force.
@@ -66,7 +72,7 @@ def open_hold_keeper(config: TelemetryConfig, uri: str | None = None) -> Iterato
         if state is None:
             message = "there is no archive here: nothing was ever sealed"
             raise ArchiveStateError(message)
-        yield HoldKeeper(store, state.seal.archive, signer, trust, source)
+        yield HoldKeeper(store, state, signer, trust, source)
 
 
 def _signer(config: TelemetryConfig) -> SigningKey:

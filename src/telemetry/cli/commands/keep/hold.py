@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 import uuid_utils
 
+from telemetry.archive.upkeep.holds.covered import has_event_of
 from telemetry.archive.upkeep.holds.hold import Hold
 from telemetry.archive.upkeep.holds.keeping import now_text, put_hold
 from telemetry.archive.upkeep.holds.signing import HoldKeeper, open_hold_keeper
-from telemetry.cli.archiving.person import person_hashes
+from telemetry.cli.archiving.person import Person, person_of
 from telemetry.cli.archiving.upkeep import ArchivePlace, AsJson, UpkeepLines, note
 from telemetry.cli.options.connection import Loader, with_connection
 from telemetry.cli.output.examples import examples
@@ -23,6 +24,7 @@ from telemetry.trail.read_event import os_user
 app = typer.Typer(add_completion=False)
 
 _COLUMNS = ("id", "time", "by", "reason", "scope")
+_NOT_FOUND = 4
 
 
 @app.command(
@@ -55,7 +57,9 @@ def hold(
 
     The key of `archive_config.signing_config` signs, or else that of `signing_config`, which then needs the role auditor.
 
-    Exit code: 0, 3 when a hold or a seal is not believed, 6 when the store fails.
+    A user whom neither the subject store nor the archive knows is not held, since that would cover nothing.
+
+    Exit code: 0, 3 when a hold or a seal is not believed, 4 when nothing of the user is there, 6 when the store fails.
     """
     config = load(encryption_enabled=False, fallback_enabled=False)
     with open_hold_keeper(config, archive) as keeper:
@@ -64,13 +68,15 @@ def hold(
             return
         if not reason.strip():
             raise ConfigurationError(Problem("--reason", "is missing", "say why, such as the number of a case"))
+        person = person_of(config, user=user, service=service)
+        is_known = person is None or _is_known(keeper, person)
         new = Hold(
             id=str(uuid_utils.uuid7()),
             archive=keeper.archive,
             time=now_text(),
             by=os_user(),
             reason=reason,
-            keyhashes=person_hashes(config, user=user, service=service),
+            keyhashes=() if person is None else person.keyhashes,
             service=service or "",
             event_type=event_type or "",
             since=_moment(since, "--since"),
@@ -81,6 +87,21 @@ def hold(
     lines = UpkeepLines(_COLUMNS, json=json)
     lines.add(id=new.id, time=new.time, by=new.by, reason=new.reason, scope=new.scope)
     lines.show()
+    if person is not None and not is_known:
+        note(f"[yellow]the archive has no event of this user yet[/], and only those to come are held; {person.doubt}")
+
+
+def _is_known(keeper: HoldKeeper, person: Person) -> bool:
+    """Return whether something of a person is there that is held; ends the command if nothing ever could be."""
+    if not person.doubt:
+        return True
+    is_there = has_event_of(keeper.store, keeper.state.live.files(), keyhashes=person.keyhashes)
+    if person.lacks_key:
+        note(person.doubt)
+        if not is_there:
+            note("The archive has no such event either: no hold was made.")
+            raise typer.Exit(_NOT_FOUND)
+    return is_there
 
 
 def _list(keeper: HoldKeeper, *, json: bool) -> None:

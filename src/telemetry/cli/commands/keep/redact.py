@@ -12,7 +12,7 @@ from telemetry.archive.upkeep.open_archive import OpenArchive, open_for_upkeep
 from telemetry.archive.upkeep.redaction.old_versions import old_versions
 from telemetry.archive.upkeep.redaction.redacting import Redacting, WantedDay, redact_day, require_complete
 from telemetry.archive.upkeep.redaction.request import RedactionRequest
-from telemetry.cli.archiving.person import person_hashes
+from telemetry.cli.archiving.person import Person, person_of
 from telemetry.cli.archiving.upkeep import ArchivePlace, AsJson, DryRun, UpkeepLines, note
 from telemetry.cli.options.connection import Loader, with_connection
 from telemetry.cli.output.console import err, progress
@@ -72,7 +72,8 @@ def redact(
     it or it could not be recorded.
     """
     config = load()
-    wanted = _request(config, user, service, ids or [], request=request, reason=reason)
+    person = person_of(config, user=user, service=service)
+    wanted = _request(user, person, ids or [], request=request, reason=reason)
     with open_for_upkeep(config, archive) as opened:
         redacting = Redacting(opened.store, wanted, holds=opened.holds())
         days = list(redacting.days(opened.state()))
@@ -86,13 +87,15 @@ def redact(
             _say_what_is_left(opened, days, json=json)
             require_complete(opened, redacting)
         lines.show()
-    if not json:
-        note(_NOTHING if not days else _ELSEWHERE)
+    if days and not json:
+        note(_ELSEWHERE)
+    if not days:
+        note(_NOTHING)
+    if person is not None and (person.lacks_key or not days):
+        note(person.doubt)
 
 
-def _request(
-    config: TelemetryConfig, user: str | None, service: str | None, ids: list[str], *, request: str, reason: str
-) -> RedactionRequest:
+def _request(user: str | None, person: Person | None, ids: list[str], *, request: str, reason: str) -> RedactionRequest:
     if user is None and not ids:
         raise ConfigurationError(Problem("--user", "is missing", "name a person, or events with --id"))
     if not all(is_uuid(each) for each in ids) or len(ids) > MAX_IDS:
@@ -108,7 +111,7 @@ def _request(
         request=request,
         reason=reason or "no reason given",
         by=os_user(),
-        keyhashes=person_hashes(config, user=user, service=service),
+        keyhashes=() if person is None else person.keyhashes,
         ids=tuple(dict.fromkeys(ids)),
         at=datetime.now(UTC),
     )

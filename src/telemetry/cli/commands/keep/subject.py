@@ -111,8 +111,10 @@ def forget(
     once; a key is destroyed when none of them may use the old one any more, at the latest when their leases end
     (`lease_seconds`). Interrupted, it can be run again.
 
-    Exit code: 0; 4 when a user has no key, or none any more, and 7 when a legal hold refuses it: nothing was changed then.
+    Exit code: 0; 4 when a user has no key, or none any more, and 7 when a legal hold refuses it, of the store or of the
+    archive of `archive_config`: nothing was changed then.
     """
+    from telemetry.cli.commands.keep.subject_archive import require_no_hold_of_archive
     from telemetry.cli.commands.keep.subject_work import Forgetting, Wanted, cleaned, opened_register, record
     from telemetry.trail.read_event import Access
 
@@ -126,6 +128,7 @@ def forget(
             _require_found(wanted, rows)
             _confirm(len(rows), yes=yes)
             register.require_no_hold(rows)
+            require_no_hold_of_archive(config, wanted.users, rows, keys=wanted.keys)
             key_ids = [row.key_id for row in rows]
             access = Access(reader=by, reason=reason, program="telemetry subject forget")
             # Recorded first, as a read is: the trail never lacks who did this.

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from telemetry.archive.upkeep.holds.hold import Hold, Release, sign_statement
-from telemetry.archive.upkeep.holds.in_force import FOLDER, HeldRow, Holds, is_held
+from telemetry.archive.upkeep.holds.in_force import FOLDER, HeldRow, Holds
 from telemetry.archive.upkeep.holds.keeping import put_hold, put_release
 from telemetry.config import StorageConfig
 from telemetry.exceptions import ConfigurationError, StorageConflictError, VerificationError
@@ -155,15 +155,19 @@ def test_person_that_a_hold_covers(store: StorageProvider) -> None:
     put_hold(store, a_hold(keyhashes=(HASH,), service="shop"), ARCHIVER)
 
     def held(keyhash: str, service: str) -> bool:
-        return bool(is_held(store, keyhashes=[keyhash], service=service, trust=TRUST, source=SOURCE))
+        return bool(Holds.load(store, trust=TRUST, source=SOURCE).covering(keyhashes=[keyhash], service=service))
 
     assert held(HASH, "shop")
     assert held(HASH, "")
     assert not held("o" * 22, "shop")
     assert not held(HASH, "other")
+    assert Holds.load(store, trust=TRUST, source=SOURCE).covering(keyhashes=None, service="shop"), (
+        "a person without hashes may be the one who is held"
+    )
+    assert not Holds.load(store, trust=TRUST, source=SOURCE).covering(keyhashes=None, service="other")
 
 
 def test_hold_of_a_service_covers_its_people(store: StorageProvider) -> None:
     put_hold(store, a_hold(service="shop"), ARCHIVER)
 
-    assert is_held(store, keyhashes=[HASH], service="shop", trust=TRUST, source=SOURCE)
+    assert Holds.load(store, trust=TRUST, source=SOURCE).covering(keyhashes=[HASH], service="shop")
