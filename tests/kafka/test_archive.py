@@ -10,6 +10,7 @@ from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions
 
 from telemetry.encryption.signing_key import SigningKey
+from telemetry.format.archive.seal_note import seal_name
 from telemetry.format.objects.fallback_object import StoredRecord, encode_object
 from telemetry.storage import StorageProviderFactory
 from tests.services.kafka import KafkaBroker
@@ -178,3 +179,30 @@ def test_wrong_key_continues_nothing(site: ArchiveSite) -> None:
 @pytest.mark.parametrize("words", [("--once", "--every", "5m"), ("--every", "soon"), ("--every", "0")])
 def test_unfit_options(site: ArchiveSite, words: tuple[str, ...]) -> None:
     assert "--every" in site.run(*words, code=2)
+
+
+def test_removed_seals_that_the_table_knows_are_noticed(site: ArchiveSite) -> None:
+    site.log(40)
+    site.run("--once")
+    site.log(40)
+    site.run("--once")
+    with site.store() as store:
+        store.delete(seal_name(1))
+
+    refused = site.run("--once", code=3)
+    shown = json.loads(site.run("status", "--json").splitlines()[0])
+
+    assert seal_name(1) in refused
+    assert shown["table"]["text"] == "at seal 1, which is absent"
+    site.run("seal", "--rebuild")
+    site.run("--once")
+    site.check()
+
+
+def test_archive_without_any_seal_is_not_begun_anew_under_the_same_catalog(site: ArchiveSite) -> None:
+    site.log(40)
+    site.run("--once")
+    with site.store() as store:
+        store.delete(seal_name(0))
+
+    assert seal_name(0) in site.run("--once", code=3)

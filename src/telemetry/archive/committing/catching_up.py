@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 
 from telemetry.archive.table.archive_table import ArchiveTable
-from telemetry.exceptions import ArchiveConflictError, ArchiveStateError, StorageNotFoundError
+from telemetry.exceptions import ArchiveConflictError, ArchiveStateError, StorageNotFoundError, TamperedError
 from telemetry.format.archive.seal import SealKind
+from telemetry.format.archive.seal_note import seal_name
 from telemetry.format.archive.succession import ArchiveState
 from telemetry.reader.seals.store import SealStore
 
@@ -46,13 +47,14 @@ def catch_up(table: ArchiveTable, seals: SealStore, state: ArchiveState | None) 
 
     Raises:
         ArchiveConflictError: Other writers keep changing the table.
+        TamperedError: The table was brought to a seal that is absent.
         StorageError: Store or catalog refused or did not answer.
     """
     for _ in range(_ATTEMPTS):
-        if state is None:
-            return 0
-        last, begun = state.seal.number, table.sealed_number()
-        if begun >= last:
+        last, begun = -1 if state is None else state.seal.number, table.sealed_number()
+        if begun > last:
+            _require_seal(seals, begun)
+        if state is None or begun >= last:
             return 0
         try:
             _register(table, seals, state, begun)
@@ -68,6 +70,19 @@ def catch_up(table: ArchiveTable, seals: SealStore, state: ArchiveState | None) 
 def rebuild(table: ArchiveTable, state: ArchiveState) -> None:
     """Build the table anew from the live files of the archive."""
     table.rebuild(state.live.files(), seal=state.seal)
+
+
+def _require_seal(seals: SealStore, number: int) -> None:
+    """Check that a seal is there which the table has; another writer may have created it a moment ago."""
+    try:
+        seals.read(number)
+    except StorageNotFoundError as exc:
+        message = (
+            f"the table was brought to {seal_name(number)}, which is absent: somebody removed the last seals, or this is an "
+            "older copy of the archive. Nothing was changed. Find out what happened; to go on from the seals that are left, "
+            "run `telemetry archive seal --rebuild`, or remove the catalog if there is none"
+        )
+        raise TamperedError(message) from exc
 
 
 def _register(table: ArchiveTable, seals: SealStore, state: ArchiveState, begun: int) -> None:

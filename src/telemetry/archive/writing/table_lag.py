@@ -56,6 +56,9 @@ def table_lag(config: TelemetryConfig, store: StorageProvider, state: ArchiveSta
     if number < state.seal.number:
         remedy = "the next commit, or `telemetry archive seal`, has the table catch up"
         return TableLag(number=number, foreign=0, text=f"{state.seal.number - number} seals behind", remedy=remedy)
+    if number > state.seal.number:
+        remedy = "somebody removed the last seals, or this is an older copy; `telemetry archive seal --rebuild` goes on from here"
+        return TableLag(number=number, foreign=0, text=f"at seal {number}, which is absent", remedy=remedy)
     return TableLag(number=number, foreign=0, text=f"at seal {number}")
 
 
