@@ -13,7 +13,11 @@ from telemetry.config import TelemetryConfig
 from telemetry.encryption import EncryptionProvider, EncryptionProviderFactory
 from telemetry.encryption.providers import local_key
 from telemetry.encryption.subjects.keyring import SubjectKeyring
+from telemetry.encryption.subjects.register import SubjectRegister
+from telemetry.encryption.subjects.store_keys import StoreKeys
+from telemetry.exceptions import SubjectTableError
 from telemetry.format.value.subject.subject_key import SubjectKey
+from telemetry.sync import Telemetry
 from tests.cli.test_main_job import Trail
 from tests.services.kafka import KafkaBroker
 from tests.services.postgres import PostgresServer
@@ -260,3 +264,55 @@ def test_absent_section_is_named(kafka: KafkaBroker, topic: str, tmp_path: Path)
     code, _, err = trail.run("subject list")
 
     assert (code, "subject_keys" in err) == (2, True)
+
+
+def test_misspelled_user_among_others_is_told(trail: Trail, keyring: SubjectKeyring) -> None:
+    alice, bob = _key(keyring, "alice"), _key(keyring, "bob")
+
+    ended = trail.run("subject forget -", "--yes", "--json", stdin=b"alice\nBob\n")
+
+    assert ended.code == 4
+    assert json.loads(ended.out)["destroyed"] == [alice.key_id]
+    assert "number 2" in ended.err
+    assert "Bob" not in ended.err
+    assert _states(trail) == {alice.key_id: "forgotten", bob.key_id: "active"}
+
+
+def test_events_without_a_user_are_not_one_person(trail: Trail, keyring: SubjectKeyring) -> None:
+    nobody = _key(keyring, "anonymous")
+
+    ended = trail.run("subject forget anonymous", "--yes")
+
+    assert (ended.code, "without a user" in ended.err) == (2, True)
+    assert _states(trail) == {nobody.key_id: "active"}
+    assert trail.run("subject forget", "--subject-key", nobody.key_id, "--yes").code == 0
+
+
+@pytest.mark.parametrize("user", ["u" * 2_000, "tab\tbed"], ids=["long", "odd"])
+def test_user_id_that_was_adjusted_is_found(trail: Trail, keyring: SubjectKeyring, user: str) -> None:
+    with Telemetry(TelemetryConfig.load(trail.config)) as telemetry:
+        telemetry.audit.log("order.paid", {}, user, wait_for="delivered")
+    (logged,) = _states(trail)
+    shown = {event["user_id"] for event in trail.tail() if event["event_type"] == "order.paid"}
+
+    assert shown
+    assert user not in shown
+    assert trail.run("subject show", *shown).code == 0
+    assert trail.run("subject forget -", "--yes", stdin=user.encode()).code == 0
+    assert _states(trail) == {logged: "forgotten"}
+
+
+def test_hold_that_comes_too_late_says_so(
+    site: SubjectSite, keyring: SubjectKeyring, provider: EncryptionProvider
+) -> None:
+    keys = [_key(keyring, user).key_id for user in ("alice", "bob")]
+    with site.open() as store, SubjectRegister(store, StoreKeys(store, provider)) as register:
+        rows = register.of_keys(keys)
+        # Between the look at the keys and the hold, one of them is destroyed.
+        register.begin_forgetting([row for row in rows if row.key_id == keys[0]])
+        until(lambda: register.of_keys([keys[0]])[0].state == "forgotten")
+
+        with pytest.raises(SubjectTableError, match="too late"):
+            register.hold(rows, by="counsel", reason="case 1")
+
+        assert [row.hold is None for row in register.of_keys([keys[1]])] == [False]

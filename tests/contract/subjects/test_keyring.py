@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -223,3 +226,37 @@ def test_fork_leaves_the_parents_keyring_alone(keyring: SubjectKeyring) -> None:
     assert child.exitcode == 0
     assert keyring.of(SOURCE).take("alice") is key
     assert _taken(keyring, "bob") is not None
+
+
+def _holders(file: Path) -> list[str]:
+    with closing(sqlite3.connect(file)) as connection:
+        return [name for (name,) in connection.execute("SELECT holder_id FROM telemetry_subject_holders")]
+
+
+def test_restored_file_is_noticed_by_a_process_that_has_it_open(tmp_path: Path, provider: EncryptionProvider) -> None:
+    site, copy = SubjectSite.in_sqlite(tmp_path), tmp_path / "copy.db"
+    with closing(site.keyring(provider, lease_seconds=10)) as keyring:
+        alice = _taken(keyring, "alice")
+        with closing(sqlite3.connect(tmp_path / "subjects.db")) as source, closing(sqlite3.connect(copy)) as target:
+            source.backup(target)
+        bob = _taken(keyring, "bob")
+        (copied,) = _holders(copy)
+        until(lambda: _holders(tmp_path / "subjects.db") != [copied], what="the lease was renewed")
+
+        # The copy knows alice, and not bob; the process still has the file that was there before.
+        copy.chmod(0o600)
+        for left in ("subjects.db-wal", "subjects.db-shm"):
+            (tmp_path / left).unlink()
+        copy.replace(tmp_path / "subjects.db")
+
+        until(lambda: not keyring.of(SOURCE).still_holds(bob))
+        assert _taken(keyring, "alice").key_id == alice.key_id
+        again = _taken(keyring, "bob")
+        with site.reader(provider) as reader:
+            assert reader.find("bob", source=SOURCE) == [again.key_id]
+            assert isinstance(reader.open([again.key_id])[again.key_id], SubjectKey)
+        # It is waited for in the store that is there now.
+        with site.open() as store:
+            store.begin_forgetting([again.key_id])
+            until(lambda: store.of_keys([again.key_id])[0].state == "forgotten")
+        assert not keyring.of(SOURCE).still_holds(again)

@@ -324,3 +324,24 @@ def test_store_works_again_after_an_error(store: SubjectStore, site: SubjectSite
     site.execute("ALTER TABLE gone RENAME TO telemetry_subject_state")
 
     store.check()
+
+
+def test_lease_of_a_wrong_clock_is_waited_for_an_hour_at_most(store: SubjectStore, site: SubjectSite) -> None:
+    store.add([_subject(1)])
+    _hold_lease(store, "lost")
+    site.execute("UPDATE telemetry_subject_holders SET expires_ms = expires_ms + 315360000000")
+    store.begin_forgetting(["key-00001"])
+
+    done = store.destroy()
+
+    assert done.destroyed == frozenset()
+    assert [holder.expires_in <= 3_700 for holder in done.waiting_for] == [True]
+
+
+def test_renamed_process_keeps_its_lease(store: SubjectStore) -> None:
+    assert not store.renew("first", described="host:1", seen_epoch=0, seconds=60, renamed="second")
+    assert store.renew("second", described="host:1", seen_epoch=0, seconds=60, renamed="third")
+
+    # Its former name is that of a copy; the next one may have been written already.
+    assert not store.renew("second", described="host:1", seen_epoch=0, seconds=60, renamed="fourth")
+    assert store.renew("second", described="host:1", seen_epoch=0, seconds=60, renamed="third")

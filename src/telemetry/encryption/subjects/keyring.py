@@ -66,7 +66,7 @@ class SubjectKeyring:
         self._store_keys = store_keys
         self._clocks = clocks or LeaseClocks()
         self._cache = KeyCache(cached_keys)
-        self._lease = Lease(store, self._cache, seconds=lease_seconds, clocks=self._clocks)
+        self._lease = Lease(store, self._cache, seconds=lease_seconds, clocks=self._clocks, kept=store_keys)
         self._fetcher = KeyFetcher(store, store_keys, cache=self._cache)
         self._requests = KeyRequests()
         self._pace = RetryPace()

@@ -6,7 +6,7 @@ import os
 import secrets
 import socket
 import time
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from telemetry.encryption.subjects.key_cache import KeyCache
 from telemetry.encryption.subjects.store.store import SubjectStore
@@ -29,6 +29,13 @@ class LeaseClocks(NamedTuple):
     wall: Clock = time.time
 
 
+class Kept(Protocol):
+    """What was read from the store."""
+
+    def drop(self) -> None:
+        """Read it anew when it is needed next."""
+
+
 class Lease:
     """The lease of one process. One thread renews it; every thread may ask whether it is valid.
 
@@ -39,15 +46,25 @@ class Lease:
         cache: The keys that the lease is for.
         seconds: How long it is.
         clocks: Tell the time.
+        kept: What else was read from the store; it is dropped when the store does not know this process as it was.
 
     Attributes:
-        holder_id: Name of this process in the store; random, so that a process id that is used again is another one.
+        holder_id: Name of this process in the store; random, so that a process id that is used again is another one, and
+            another one after each renewal, so that a copy of the store that is restored is noticed.
     """
 
     def __init__(
-        self, store: SubjectStore, cache: KeyCache, *, seconds: float, clocks: LeaseClocks | None = None
+        self,
+        store: SubjectStore,
+        cache: KeyCache,
+        *,
+        seconds: float,
+        clocks: LeaseClocks | None = None,
+        kept: Kept | None = None,
     ) -> None:
         self.holder_id = secrets.token_hex(16)
+        self._next_id: str | None = None
+        self._kept = kept
         self._store = store
         self._cache = cache
         self._seconds = seconds
@@ -85,10 +102,20 @@ class Lease:
         else:
             self._cache.drop(changes.key_ids)
         described = f"{socket.gethostname()[:200]}:{os.getpid()}"
-        known = self._store.renew(self.holder_id, described=described, seen_epoch=changes.epoch, seconds=self._seconds)
-        # 3. Where the store had no lease of this process any more, keys may have been destroyed that it did not hear of.
-        if not known:
-            self._cache.clear()
+        # An attempt whose answer was lost may have given the next name already, so it stays the next one.
+        self._next_id = self._next_id or secrets.token_hex(16)
+        known = self._store.renew(
+            self.holder_id,
+            described=described,
+            seen_epoch=changes.epoch,
+            seconds=self._seconds,
+            renamed=self._next_id,
+        )
+        self.holder_id, self._next_id = self._next_id, None
+        # 3. Where the store had no lease of this process any more, keys may have been destroyed that it did not hear of, and
+        # a store that was restored may not have the keys at all.
+        if not known or changes.epoch < self._seen:
+            self._lose()
         self._seen = changes.epoch
         self._renew_at = began + self._seconds / RENEWALS
         self._until = (began + self._seconds, wall_began + self._seconds)
@@ -103,8 +130,15 @@ class Lease:
         self._until = (_NEVER, _NEVER)
         self._cache.clear()
         self._store.end_lease(self.holder_id)
+        if self._next_id is not None:
+            self._store.end_lease(self._next_id)
 
     def abandon(self) -> None:
         """Use no key any more, without the store."""
         self._until = (_NEVER, _NEVER)
         self._cache.clear()
+
+    def _lose(self) -> None:
+        self._cache.clear()
+        if self._kept is not None:
+            self._kept.drop()

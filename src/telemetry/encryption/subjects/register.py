@@ -16,7 +16,7 @@ from telemetry.encryption.subjects.store.rows import Counts, Destruction, Holder
 from telemetry.encryption.subjects.store.store import MAX_BATCH, SubjectStore
 from telemetry.encryption.subjects.store_keys import StoreKeys
 from telemetry.encryption.subjects.wrapping import StoreKey
-from telemetry.exceptions import ConfigurationError, Problem, SubjectHeldError
+from telemetry.exceptions import ConfigurationError, Problem, SubjectHeldError, SubjectTableError
 from telemetry.system.clock import rfc3339
 
 _PAGE = 1_000
@@ -164,11 +164,23 @@ class SubjectRegister:
             rows: Keys that are not destroyed.
             by: Who asks for it.
             reason: Why.
+
+        Raises:
+            SubjectTableError: A key was destroyed meanwhile; the others have the hold.
         """
         hold = LegalHold.create(by=by, reason=reason, set_ms=time.time_ns() // 1_000_000)
+        late = []
         for row in rows:
             secret = self._store_keys.lookup_secret(row.source)
-            self._store.set_hold(row.key_id, secret.seal_hold(hold.encoded(), key_id=row.key_id))
+            if not self._store.set_hold(row.key_id, secret.seal_hold(hold.encoded(), key_id=row.key_id)):
+                late.append(row.key_id)
+        if late:
+            message = (
+                f"the legal hold {hold.hold_id} came too late for the key {late[0]}"
+                + (f" and {len(late) - 1} others" if len(late) > 1 else "")
+                + ": destroyed before it was set; the other keys have the hold"
+            )
+            raise SubjectTableError(message)
         return hold
 
     def release(self, rows: Sequence[SubjectRow]) -> int:

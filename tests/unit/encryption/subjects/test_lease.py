@@ -9,7 +9,7 @@ from telemetry.encryption.subjects.key_cache import KeyCache, SubjectName
 from telemetry.encryption.subjects.lease import RENEWALS, Lease, LeaseClocks
 from telemetry.encryption.subjects.store.rows import NewSubject, StoreKeyRow
 from telemetry.encryption.subjects.store.store import SubjectStore
-from telemetry.exceptions import SubjectTableError
+from telemetry.exceptions import SubjectStoreError, SubjectTableError
 from telemetry.format.value.subject.subject_key import SubjectKey
 from tests.support.subject_stores import SOURCE, SubjectSite
 
@@ -24,6 +24,15 @@ class HandClock:
 
     def __call__(self) -> float:
         return self.now
+
+
+class Kept:
+    """What was read from the store."""
+
+    dropped = 0
+
+    def drop(self) -> None:
+        self.dropped += 1
 
 
 class Process:
@@ -158,3 +167,73 @@ def test_end_lets_nobody_wait(process: Process, store: SubjectStore) -> None:
 
     assert not process.lease.is_valid
     assert store.destroy().destroyed == {alice.key_id}
+
+
+@pytest.mark.parametrize("is_recent", [True, False])
+def test_restored_store_takes_all_keys(
+    process: Process, store: SubjectStore, site: SubjectSite, is_recent: bool
+) -> None:
+    kept = Kept()
+    process.lease = Lease(
+        store,
+        process.cache,
+        seconds=_SECONDS,
+        clocks=LeaseClocks(process.monotonic, process.wall),
+        kept=kept,
+    )
+    process.lease.renew()
+    alice = process.keep("alice", store)
+    copy = site.execute("SELECT * FROM telemetry_subject_holders")
+    process.lease.renew()
+    assert process.cache.has(alice)
+
+    # A copy of the store from before this renewal takes its place: the process is in it, under its name of then.
+    site.execute("DELETE FROM telemetry_subject_holders")
+    for row in copy:
+        site.execute("INSERT INTO telemetry_subject_holders VALUES (?, ?, ?, ?)", *row)
+    if not is_recent:
+        site.execute("UPDATE telemetry_subject_holders SET expires_ms = 1")
+    kept.dropped = 0
+    process.lease.renew()
+
+    assert not process.cache.has(alice)
+    assert kept.dropped == 1
+
+
+def test_renewal_whose_answer_was_lost_costs_no_key(
+    process: Process, store: SubjectStore, site: SubjectSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, renewed = process.keep("alice", store), store.renew
+
+    def unanswered(*names: str, **values: float) -> bool:
+        renewed(*names, **values)  # type: ignore[arg-type]
+        message = "the connection broke"
+        raise SubjectStoreError(message)
+
+    monkeypatch.setattr(store, "renew", unanswered)
+    for _ in range(2):
+        with pytest.raises(SubjectStoreError):
+            process.lease.renew()
+    monkeypatch.setattr(store, "renew", renewed)
+    process.lease.renew()
+
+    assert process.cache.has(alice)
+    assert site.execute("SELECT count(*) FROM telemetry_subject_holders") == [(1,)]
+
+
+def test_end_after_a_lost_answer_leaves_no_row(
+    process: Process, store: SubjectStore, site: SubjectSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renewed = store.renew
+
+    def unanswered(*names: str, **values: float) -> bool:
+        renewed(*names, **values)  # type: ignore[arg-type]
+        message = "the connection broke"
+        raise SubjectStoreError(message)
+
+    monkeypatch.setattr(store, "renew", unanswered)
+    with pytest.raises(SubjectStoreError):
+        process.lease.renew()
+    process.lease.end()
+
+    assert site.execute("SELECT count(*) FROM telemetry_subject_holders") == [(0,)]

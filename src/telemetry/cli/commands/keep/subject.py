@@ -21,6 +21,7 @@ app = typer.Typer(
 
 _PANEL = "Who asks, and why (recorded in the trail)"
 _NOT_FOUND = 4
+_SHOWN = 20
 
 # A command's words are seen by other users of the machine, and kept by shells.
 Users = Annotated[
@@ -111,21 +112,23 @@ def forget(
     once; a key is destroyed when none of them may use the old one any more, at the latest when their leases end
     (`lease_seconds`). Interrupted, it can be run again.
 
-    Exit code: 0; 4 when a user has no key, or none any more, and 7 when a legal hold refuses it, of the store or of the
-    archive of `archive_config`: nothing was changed then.
+    Exit code: 0; 4 when a user has no key, or none any more, and the others are forgotten; 7 when a legal hold refuses it, of
+    the store or of the archive of `archive_config`: nothing was changed then.
     """
     from telemetry.cli.commands.keep.subject_archive import require_no_hold_of_archive
     from telemetry.cli.commands.keep.subject_work import Forgetting, Wanted, cleaned, opened_register, record
     from telemetry.trail.read_event import Access
 
-    config = load()
+    config, without_key = load(), []
     with opened_register(config) as register:
         if pending:
             key_ids = [row.key_id for row in register.rows(state="forgetting") if row.hold is None]
         else:
             wanted = Wanted(users or (), services=service or (), all_services=all_services, keys=subject_key or ())
+            wanted.require_persons()
             rows = [row for row in wanted.rows(config, register) if row.state != "forgotten"]
             _require_found(wanted, rows)
+            without_key = wanted.without_key
             _confirm(len(rows), yes=yes)
             register.require_no_hold(rows)
             require_no_hold_of_archive(config, wanted.users, rows, keys=wanted.keys)
@@ -140,6 +143,15 @@ def forget(
         finally:
             note = cleaned(register) if work.destroyed else ""
             _report(sorted(work.destroyed), work.left, note, json=json)
+    if without_key:
+        _show_without_key(without_key)
+        raise typer.Exit(_NOT_FOUND)
+
+
+def _show_without_key(numbers: list[int]) -> None:
+    # By their places, since what goes to a terminal or a log of jobs should not name who asked to be forgotten.
+    shown = ", ".join(map(str, numbers[:_SHOWN])) + (", ..." if len(numbers) > _SHOWN else "")
+    err.print(f"{len(numbers)} of the users have no key, or none any more; check the spelling of number {shown}.")
 
 
 def _require_found(wanted: Any, rows: list[Any]) -> None:

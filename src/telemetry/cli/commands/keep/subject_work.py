@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from telemetry.audit.accept.draft.adjusted import adjusted_text, is_fit
+from telemetry.audit.accept.draft.full_event import ANONYMOUS, MAX_USER_ID
 from telemetry.cli.output.console import err, escape_markup
 from telemetry.encryption import EncryptionProviderFactory
 from telemetry.encryption.subjects.register import SubjectRegister
@@ -36,6 +38,11 @@ class Wanted:
         services: Services in which they may be known; none for the configured one.
         all_services: All services that have subjects in the store.
         keys: Names of keys, as events carry them.
+
+    Attributes:
+        users: All user ids.
+        keys: As given.
+        without_key: Which of the users, by their numbers from 1, had no key when :meth:`rows` was called last.
     """
 
     def __init__(
@@ -48,6 +55,7 @@ class Wanted:
     ) -> None:
         self.users = [user for given in users for user in (_from_input() if given == "-" else [given])]
         self.keys = list(keys)
+        self.without_key: list[int] = []
         self._services = list(services)
         self._all_services = all_services
         if not self.users and not self.keys:
@@ -62,9 +70,24 @@ class Wanted:
     def rows(self, config: TelemetryConfig, register: SubjectRegister) -> list[SubjectRow]:
         """Return the rows of the subjects, each once."""
         sources = self.sources(config, register)
-        found = [row for user in self.users for row in register.of_user(user, sources=sources)]
-        found += register.of_keys(self.keys)
+        found, self.without_key = register.of_keys(self.keys), []
+        for number, user in enumerate(self.users, start=1):
+            rows = [row for logged in _as_logged(user) for row in register.of_user(logged, sources=sources)]
+            found += rows
+            if not rows:
+                self.without_key.append(number)
         return list({row.key_id: row for row in found}.values())
+
+    def require_persons(self) -> None:
+        """Require that no user is the name that all events without a user have.
+
+        Raises:
+            ConfigurationError: One is.
+        """
+        if ANONYMOUS in self.users:
+            reason = f'"{ANONYMOUS}" is the subject of every event that was logged without a user'
+            remedy = "name its key with --subject-key if all of them are meant"
+            raise ConfigurationError(Problem("USER", reason, remedy))
 
 
 @contextmanager
@@ -174,6 +197,11 @@ def moment(milliseconds: int | None) -> str | None:
         return rfc3339(datetime.fromtimestamp(milliseconds / 1_000, UTC))
     except (OverflowError, ValueError, OSError):
         return "unreadable"
+
+
+def _as_logged(user: str) -> set[str]:
+    """Return the texts that events may have for a user id: one that is too long or odd was logged as another one."""
+    return {user} if is_fit(user, MAX_USER_ID) else {user, adjusted_text(user, MAX_USER_ID)}
 
 
 def _from_input() -> list[str]:

@@ -21,11 +21,13 @@ from telemetry.encryption.subjects.store.rows import (
     SubjectRow,
 )
 from telemetry.encryption.subjects.store.schema import HOLDERS, KEYS, LOOKUPS, SCHEMA_VERSION, STATE, STORE_KEYS
-from telemetry.encryption.subjects.store.store import MAX_CHANGES, SubjectStore
+from telemetry.encryption.subjects.store.store import MAX_BATCH, MAX_CHANGES, SubjectStore
 from telemetry.exceptions import SubjectTableError
 
 _SPARE = 1.02, 1_000
 """The store's clock may run a little faster than that of a process: part of a lease and milliseconds that are added."""
+_LONGEST_LEASE = 3_600.0
+"""Seconds that ``lease_seconds`` may be set to, at most."""
 _COUNTED = 1_000_000
 _MAX_HOLDERS = 1_000
 
@@ -198,21 +200,23 @@ class SqlSubjectStore(SubjectStore):
         key_ids = frozenset(str(key_id) for _, key_id in found if key_id is not None)
         return Changes(int(found[0][0]), key_ids if len(found) <= MAX_CHANGES else None, bool(pending))
 
-    def renew(self, holder_id: str, *, described: str, seen_epoch: int, seconds: float) -> bool:
+    def renew(
+        self, holder_id: str, *, described: str, seen_epoch: int, seconds: float, renamed: str | None = None
+    ) -> bool:
         """Write when the lease ends."""
+        name = renamed or holder_id
         with self._transaction() as run:
-            part, more = _SPARE
-            expires = self._now(run) + int(seconds * 1_000 * part) + more
+            expires = _end_of(self._now(run), seconds)
             # Leases that have ended are removed before a key is destroyed: a row that is still there has missed nothing.
             changed = run.change(
-                f"UPDATE {HOLDERS} SET seen_epoch = ?, expires_ms = ?, described = ? WHERE holder_id = ?",
-                (seen_epoch, expires, described, holder_id),
+                f"UPDATE {HOLDERS} SET holder_id = ?, seen_epoch = ?, expires_ms = ?, described = ? WHERE holder_id IN (?, ?)",
+                (name, seen_epoch, expires, described, holder_id, name),
             )
             if changed:
                 return True
             run.change(
                 f"INSERT INTO {HOLDERS} (holder_id, described, seen_epoch, expires_ms) VALUES (?, ?, ?, ?)",
-                (holder_id, described, seen_epoch, expires),
+                (name, described, seen_epoch, expires),
             )
             return False
 
@@ -242,29 +246,34 @@ class SqlSubjectStore(SubjectStore):
         with self._transaction() as run:
             now = self._now(run)
             run.change(f"DELETE FROM {HOLDERS} WHERE expires_ms <= ?", (now,))
-            confirmed = run.rows(f"SELECT min(seen_epoch) FROM {HOLDERS}")[0][0]
-            if confirmed is None:
-                confirmed = run.rows(f"SELECT epoch FROM {STATE} WHERE id = 1")[0][0]
-            found = run.rows(f"SELECT key_id FROM {KEYS} WHERE {due}", (confirmed, *names))
+            # No lease is longer: a clock was wrong when this one was written, and nothing waits for it for years.
+            longest = _end_of(now, _LONGEST_LEASE)
+            run.change(f"UPDATE {HOLDERS} SET expires_ms = ? WHERE expires_ms > ?", (longest, longest))
+            # Read once: what is destroyed now, and who is waited for, follow from the same rows.
+            holders = run.rows(
+                f"SELECT holder_id, described, seen_epoch, expires_ms FROM {HOLDERS} ORDER BY seen_epoch LIMIT {_MAX_HOLDERS}"
+            )
+            confirmed = holders[0][2] if holders else run.rows(f"SELECT epoch FROM {STATE} WHERE id = 1")[0][0]
+            found = [
+                str(key_id) for (key_id,) in run.rows(f"SELECT key_id FROM {KEYS} WHERE {due}", (confirmed, *names))
+            ]
             if found:
-                run.change(
+                changed = run.change(
                     f"UPDATE {KEYS} SET lookup = NULL, store_key_id = NULL, sealed = NULL, created_ms = NULL, "
                     f"forgetting_ms = NULL, forgotten_ms = ? WHERE {due}",
                     (now, confirmed, *names),
                 )
+                if changed != len(found):  # one of them got a hold between the two statements
+                    found = _forgotten_of(run, found)
             latest = run.rows(
                 f"SELECT max(epoch) FROM {KEYS} WHERE forgetting_ms IS NOT NULL AND hold IS NULL{only}", names
-            )
-            waiting = run.rows(
-                f"SELECT holder_id, described, seen_epoch, expires_ms FROM {HOLDERS} WHERE seen_epoch < ? "
-                f"ORDER BY expires_ms LIMIT {_MAX_HOLDERS}",
-                (latest[0][0] or 0,),
-            )
-        holders = tuple(
+            )[0][0]
+        waiting = (
             Holder(str(name), str(described), seen, (expires - now) / 1_000)
-            for name, described, seen, expires in waiting
+            for name, described, seen, expires in holders
+            if seen < (latest or 0)
         )
-        return Destruction(frozenset(str(key_id) for (key_id,) in found), holders)
+        return Destruction(frozenset(found), tuple(sorted(waiting, key=lambda holder: holder.expires_in)))
 
     def set_hold(self, key_id: str, hold: bytes | None) -> bool:
         """Write the hold."""
@@ -309,6 +318,17 @@ class SqlSubjectStore(SubjectStore):
 def _named(run: Statements, key_ids: Sequence[str]) -> list[SubjectRow]:
     found = run.rows(f"{_SUBJECT} WHERE key_id IN ({_marks(key_ids)})", key_ids)
     return [kept.subject_row(row) for row in found]
+
+
+def _forgotten_of(run: Statements, key_ids: Sequence[str]) -> list[str]:
+    parts = (key_ids[start : start + MAX_BATCH] for start in range(0, len(key_ids), MAX_BATCH))
+    return [row.key_id for part in parts for row in _named(run, part) if row.state == "forgotten"]
+
+
+def _end_of(now: int, seconds: float) -> int:
+    """Return when a lease ends that begins now, in milliseconds."""
+    part, more = _SPARE
+    return now + int(seconds * 1_000 * part) + more
 
 
 def _marks(values: Sequence[object]) -> str:

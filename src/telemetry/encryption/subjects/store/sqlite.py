@@ -28,8 +28,10 @@ _SETTINGS = (
     # What is deleted is overwritten with zeros, in the pages and in those that become free.
     "PRAGMA secure_delete = ON",
 )
+_NO_FILE = (0, 0)
 _inherited: list[object] = []
-"""Connections that a parent process opened: closing one here could disturb the parent."""
+"""Connections that are not closed here: a parent process opened them, or another file has taken the place of theirs, whose
+log would go with the last connection to a file of that name."""
 
 
 class SqliteSubjectStore(SqlSubjectStore):
@@ -45,6 +47,7 @@ class SqliteSubjectStore(SqlSubjectStore):
         self._path = Path(path).expanduser().absolute()
         self._creates = creates
         self._connection: sqlite3.Connection | None = None
+        self._file = _NO_FILE
         self._pid = os.getpid()
 
     def __repr__(self) -> str:
@@ -93,7 +96,7 @@ class SqliteSubjectStore(SqlSubjectStore):
         return time.time_ns() // 1_000_000
 
     def _connect(self) -> sqlite3.Connection:
-        if self._connection is not None and self._pid == os.getpid():
+        if self._connection is not None and self._pid == os.getpid() and _identity(self._path) == self._file:
             return self._connection
         _inherited.append(self._connection)
         self._connection, self._pid = None, os.getpid()
@@ -104,6 +107,8 @@ class SqliteSubjectStore(SqlSubjectStore):
         if fault is not None:
             message = f"the subject store {self._path} is not believed: {fault}; {fault.remedy}"
             raise SubjectTableError(message)
+        # Taken first: a file that takes its place while this one is opened is noticed with the next transaction.
+        self._file = _identity(self._path)
         address = f"file:{quote(str(self._path))}?mode=rw"
         connection = sqlite3.connect(
             address, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
@@ -123,11 +128,17 @@ class SqliteSubjectStore(SqlSubjectStore):
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        if self._pid != os.getpid():
+        if self._pid != os.getpid() or not self._is_in_place():
             _inherited.append(connection)
             return
         with contextlib.suppress(sqlite3.Error):
             connection.close()
+
+    def _is_in_place(self) -> bool:
+        try:
+            return _identity(self._path) == self._file
+        except OSError:
+            return False
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -165,6 +176,11 @@ class _SqliteStatements:
 
     def change(self, statement: str, values: Sequence[object] = ()) -> int:
         return self._connection.execute(statement, tuple(values)).rowcount
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 def _create(connection: sqlite3.Connection) -> None:

@@ -104,7 +104,9 @@ class SubjectStore(ABC):
         """Return what was forgotten after a change of this number."""
 
     @abstractmethod
-    def renew(self, holder_id: str, *, described: str, seen_epoch: int, seconds: float) -> bool:
+    def renew(
+        self, holder_id: str, *, described: str, seen_epoch: int, seconds: float, renamed: str | None = None
+    ) -> bool:
         """Renew the lease of a process, or give it one.
 
         Args:
@@ -112,6 +114,7 @@ class SubjectStore(ABC):
             described: Host and process id.
             seen_epoch: The last change whose keys the process has dropped.
             seconds: How long the lease is, at least, from the beginning of the call.
+            renamed: Name of the process from now on. A copy of the database that is put in place of it has an earlier one.
 
         Returns:
             Whether the process had the lease until now. If not, keys that it has in memory may have been destroyed since.
