@@ -129,6 +129,9 @@ class OneStore:
             raise SubjectKeyMissingError
         return GENUINE_SUBJECTS.keys["ada"]
 
+    def source_of(self, key_id: str) -> str:
+        return GENUINE_SUBJECTS.source_of(key_id)
+
 
 @pytest.mark.parametrize("at", range(0, len(GENUINE), 7))
 @pytest.mark.parametrize("bit", [1, 4, 128])

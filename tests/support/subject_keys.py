@@ -76,3 +76,8 @@ class MemorySubjects:
     def key_of(self, key_id: str) -> SubjectKey | None:
         """Return a key to open with; None if it was destroyed."""
         return self.every[key_id]
+
+    def source_of(self, key_id: str) -> str:
+        """Return the source of a destroyed key."""
+        assert key_id in self.every
+        return SOURCE

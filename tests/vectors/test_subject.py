@@ -34,6 +34,10 @@ class OneKey:
         assert key_id == self._key_id
         return self.key
 
+    def source_of(self, key_id: str) -> str:
+        assert key_id == self._key_id
+        return "/production/shop"
+
 
 def opened(vector: dict[str, Any], subjects: SubjectFinder | None) -> AuditEvent:
     value, data_key = vector["value"].encode(), bytes.fromhex(vector["data_key"])

@@ -260,3 +260,25 @@ def test_restored_file_is_noticed_by_a_process_that_has_it_open(tmp_path: Path, 
             store.begin_forgetting([again.key_id])
             until(lambda: store.of_keys([again.key_id])[0].state == "forgotten")
         assert not keyring.of(SOURCE).still_holds(again)
+
+
+def test_store_key_that_does_not_open_costs_nobody_else(
+    site: SubjectSite, keyring: SubjectKeyring, provider: EncryptionProvider
+) -> None:
+    alice, bob = _taken(keyring, "alice"), _taken(keyring, "bob")
+    # Who may add rows puts in a newest store key that no KEK wrapped, and has the row of one subject name it.
+    site.execute(
+        "INSERT INTO telemetry_subject_store_keys SELECT 'forged', source, sealed, key_uri, recipients, created_ms + 1 "
+        "FROM telemetry_subject_store_keys JOIN telemetry_subject_lookups USING (source)"
+    )
+    site.execute("UPDATE telemetry_subject_keys SET store_key_id = 'forged' WHERE key_id = ?", alice.key_id)
+
+    with closing(site.keyring(provider)) as other:
+        other.of(SOURCE).request(["alice", "bob", "carol"]).result(_PATIENCE)
+        assert _taken(other, "bob").key_id == bob.key_id
+        assert other.of(SOURCE).take("carol") is not None
+        assert other.of(SOURCE).take("alice") is None
+    with site.reader(provider) as reader:
+        found = reader.open([alice.key_id, bob.key_id])
+    assert isinstance(found[alice.key_id], UnknownSubject)
+    assert isinstance(found[bob.key_id], SubjectKey)

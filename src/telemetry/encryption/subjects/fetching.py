@@ -10,7 +10,7 @@ from telemetry.encryption.subjects.key_cache import KeyCache, SubjectName
 from telemetry.encryption.subjects.store.rows import SubjectRow
 from telemetry.encryption.subjects.store.store import MAX_BATCH, SubjectStore
 from telemetry.encryption.subjects.store_keys import StoreKeys
-from telemetry.exceptions import EncryptionError, KeyServiceError, SubjectTableError
+from telemetry.exceptions import EncryptionError, KeyMismatchError, KeyServiceError, SubjectTableError
 
 
 class KeyFetcher:
@@ -66,7 +66,7 @@ class KeyFetcher:
             row = found.get(lookup)
             try:
                 self._keep(name, row)
-            except SubjectTableError as exc:
+            except (SubjectTableError, KeyMismatchError) as exc:
                 # One altered row keeps one subject from its key, and no other.
                 failures[name] = exc
         return failures

@@ -17,7 +17,7 @@ from telemetry.encryption.subjects.store.opening import open_store
 from telemetry.encryption.subjects.store.rows import SubjectRow
 from telemetry.encryption.subjects.store.store import MAX_BATCH, SubjectStore
 from telemetry.encryption.subjects.store_keys import StoreKeys
-from telemetry.exceptions import SubjectTableError
+from telemetry.exceptions import KeyMismatchError, SubjectTableError
 from telemetry.format.value.subject.subject_key import SubjectKey
 from telemetry.system.clock import Clock
 
@@ -130,7 +130,7 @@ class SubjectKeys:
             return ForgottenSubject(row.key_id, row.source, row.forgotten_ms)
         try:
             return self._store_keys.open(row.store_key_id or "").open_subject(row)
-        except SubjectTableError as exc:
+        except (SubjectTableError, KeyMismatchError) as exc:
             # One altered row keeps one subject's events sealed, and no other's.
             logger.error("the key %s cannot be used: %s", row.key_id, exc)  # noqa: TRY400 - the cause is in the line
             return UnknownSubject(row.key_id, str(exc))

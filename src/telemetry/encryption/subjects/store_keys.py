@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import threading
 import time
@@ -15,10 +16,13 @@ from telemetry.exceptions import KeyMismatchError, KeyServiceError, MalformedRec
 from telemetry.format.value.message import context_of
 from telemetry.format.value.recipients import Wrap, parse_recipients, render_recipients
 
+logger = logging.getLogger("telemetry.encryption")
+
 PURPOSE = "telemetry-subjects"
 """Purpose in the context of store keys: they open no event and no stored object."""
 
 _ID_BYTES = 16
+_MOST_TRIED = 3
 _DAY_MS = 86_400_000
 
 
@@ -55,11 +59,9 @@ class StoreKeys:
             known = self._current.get(source)
             if known is not None and time.time() * 1_000 - known[1] < self._max_age_ms:
                 return known[0]
-            rows = self._store.store_keys(source)
-            if not rows or time.time() * 1_000 - rows[0].created_ms >= self._max_age_ms:
-                rows = [self._created(source)]
-            key = self._unwrapped(rows[0])
-            self._current[source] = (key, rows[0].created_ms)
+            row = self._newest(source) or self._created(source)
+            key = self._unwrapped(row)
+            self._current[source] = (key, row.created_ms)
             return key
 
     def replace(self, source: str) -> StoreKey:
@@ -117,6 +119,21 @@ class StoreKeys:
     def _kept(self, source: str, secret: LookupSecret) -> LookupSecret:
         with self._lock:
             return self._lookups.setdefault(source, secret)
+
+    def _newest(self, source: str) -> StoreKeyRow | None:
+        """Return the newest store key that opens; None if that is too old to go on with."""
+        for row in self._store.store_keys(source)[:_MOST_TRIED]:
+            if time.time() * 1_000 - row.created_ms >= self._max_age_ms:
+                return None
+            try:
+                self._unwrapped(row)
+            except (KeyMismatchError, SubjectTableError):  # one altered row keeps no new subject from its key
+                logger.warning(
+                    "the newest store key %s of %s does not open, and is passed over", row.store_key_id, source
+                )
+                continue
+            return row
+        return None
 
     def _created(self, source: str) -> StoreKeyRow:
         key = self._provider.generate_data_key(subject_context(source))

@@ -61,14 +61,14 @@ def decode_in_place(
         message = "the event's features do not say where its producer and its sequence are"
         raise MalformedRecordError(message)
     if part is not None:
-        _require_subject(event, subject_key)
+        _require_subject(event, subject_key, subjects)
     elif event.subject is not None:
         message = "the event names the key of its subject, and has no content under it"
         raise MalformedRecordError(message)
     return event
 
 
-def _require_subject(event: AuditEvent, key: SubjectKey | None) -> None:
+def _require_subject(event: AuditEvent, key: SubjectKey | None, subjects: SubjectFinder | None) -> None:
     """Check that an event belongs to its subject's key; that the features name it was checked on decoding.
 
     Raises:
@@ -78,11 +78,16 @@ def _require_subject(event: AuditEvent, key: SubjectKey | None) -> None:
     if event.kafka_key is None:
         message = "the event has a subject, and no Kafka key that is derived from the subject's key"
         raise MalformedRecordError(message)
-    if key is None:
-        return
-    if key.source != source_of(event.environment, event.service_name):
+    if key is not None:
+        owner = key.source
+    else:
+        # A destroyed key says nothing any more: the store alone knows whose it was.
+        owner = subjects.source_of(event.subject.key) if subjects is not None and event.subject is not None else ""
+    if owner != source_of(event.environment, event.service_name):
         message = "the event is sealed under the key of a subject of another service"
         raise TamperedError(message)
+    if key is None:
+        return
     expected = key.kafka_key(f"{event.user_id}:{event.service_name}".encode())
     if not hmac.compare_digest(expected, event.kafka_key.encode()):
         message = "the Kafka key that the event names is not the one of its subject"

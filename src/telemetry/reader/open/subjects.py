@@ -79,6 +79,10 @@ class KnownSubjects:
             found = self._fresh[key_id] = self._found(key_id)
             return found
 
+    def source_of(self, key_id: str) -> str:
+        """Return the source whose subject a destroyed key was of; raises as :meth:`key_of` does."""
+        return str(getattr(self._store.open([key_id])[key_id], "source", ""))
+
     def kafka_keys(self, user_id: str, *, environment: str, service_name: str) -> list[bytes]:
         """Return the Kafka keys that a user's events with a subject have; none for one who was forgotten.
 

@@ -42,6 +42,7 @@ def test_key_is_found_until_it_is_destroyed(site: SubjectSite, tmp_path: Path) -
 
     with KnownSubjects(site.reader(provider)) as known:
         assert known.key_of(key.key_id) is None
+        assert known.source_of(key.key_id) == SOURCE
         assert known.kafka_keys("ada", **named) == []
 
 

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from telemetry.audit.accept.draft.adjusted import adjusted_text, is_fit
-from telemetry.audit.accept.draft.full_event import ANONYMOUS, MAX_USER_ID
+from telemetry.audit.accept.draft.adjuster import MAX_USER_ID
+from telemetry.audit.accept.draft.full_event import ANONYMOUS
 from telemetry.cli.output.console import err, escape_markup
 from telemetry.encryption import EncryptionProviderFactory
 from telemetry.encryption.subjects.register import SubjectRegister

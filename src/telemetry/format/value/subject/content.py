@@ -51,6 +51,13 @@ class SubjectFinder(Protocol):
             KeyServiceError: The store of the keys has never had it, or does not answer.
         """
 
+    def source_of(self, key_id: str) -> str:
+        """Return the source whose subject a destroyed key was of.
+
+        Raises:
+            KeyServiceError: The store of the keys does not answer.
+        """
+
 
 def with_content(beside: bytes, content: bytes, *, key: SubjectKey, iv: bytes) -> bytes:
     """Return the plaintext of an event with a subject, without spaces at its end.

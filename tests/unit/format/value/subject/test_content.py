@@ -45,10 +45,15 @@ class Subjects:
     def __init__(self, key: SubjectKey | None) -> None:
         self._key = key
         self.asked: list[str] = []
+        self.owner = KEY.source
 
     def key_of(self, key_id: str) -> SubjectKey | None:
         self.asked.append(key_id)
         return self._key
+
+    def source_of(self, key_id: str) -> str:
+        assert key_id in self.asked
+        return self.owner
 
 
 def encoded(members: dict[str, Any]) -> bytes:
@@ -223,3 +228,12 @@ def test_payload_that_looks_like_a_subject_is_a_payload() -> None:
 
     assert event.payload == {"x": 1, **text}
     assert event.subject is None
+
+
+def test_destroyed_key_of_another_service_forgets_nothing() -> None:
+    subjects = Subjects(None)
+    assert decode_in_place(sealed(), producer=PRODUCER, sequence=7, subjects=subjects).is_forgotten
+
+    subjects.owner = "/production/billing"
+    with pytest.raises(TamperedError, match="another service"):
+        decode_in_place(sealed(), producer=PRODUCER, sequence=7, subjects=subjects)
