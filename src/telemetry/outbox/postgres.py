@@ -229,9 +229,13 @@ def connection_parameters(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _parsed(conninfo: str) -> dict[str, Any]:
+    remedy = "write postgresql://user@host/name, with special characters percent-encoded"
+    problem = Problem("database", "is no connection string of PostgreSQL", remedy)
+    # Of a password with an @ libpq takes the rest for the host, whose name is in its messages.
+    if "://" in conninfo and conninfo.partition("?")[0].count("@") > 1:
+        raise ConfigurationError(problem)
     try:
         return dict(conninfo_to_dict(conninfo))
     except psycopg.Error:
         # libpq quotes what it does not understand, which may be the password.
-        remedy = "write postgresql://user@host/name, with special characters percent-encoded"
-        raise ConfigurationError(Problem("database", "is no connection string of PostgreSQL", remedy)) from None
+        raise ConfigurationError(problem) from None

@@ -174,11 +174,13 @@ class _PostgresStatements:
 
 
 def _parsed(conninfo: str) -> dict[str, Any]:
+    remedy = "write postgresql://user@host/name, with special characters percent-encoded"
+    problem = Problem("audit_config.subject_keys.store", "is no connection string of PostgreSQL", remedy)
+    # Of a password with an @ libpq takes the rest for the host, whose name is in its messages.
+    if conninfo.partition("?")[0].count("@") > 1:
+        raise ConfigurationError(problem)
     try:
         return dict(conninfo_to_dict(conninfo))
     except psycopg.Error:
         # libpq quotes what it does not understand, which may be the password.
-        remedy = "write postgresql://user@host/name, with special characters percent-encoded"
-        raise ConfigurationError(
-            Problem("audit_config.subject_keys.store", "is no connection string of PostgreSQL", remedy)
-        ) from None
+        raise ConfigurationError(problem) from None
