@@ -64,7 +64,8 @@ def test_nothing_is_found_in_an_archive(site: ForgottenSite) -> None:
     # 3. She comes back, and is somebody new.
     after = _logged(site, "after", ADA)
     _archive(site)
-    shown = _shown(site)
+    shown, summary = _shown(site)
+    assert '"forgotten":1' in summary
     assert shown[before[ADA]]["subject"]["forgotten"] is True
     assert (shown[before[ADA]]["user_id"], shown[before[ADA]]["payload"]) == ("forgotten", None)
     assert shown[after[ADA]]["payload"] == {"name": f"payload-of-{ADA}"}
@@ -180,10 +181,10 @@ def _found(site: ForgottenSite, user: str, *words: str) -> set[str]:
     return {json.loads(line)["id"] for line in ended.out.splitlines()}
 
 
-def _shown(site: ForgottenSite) -> dict[str, dict[str, Any]]:
+def _shown(site: ForgottenSite) -> tuple[dict[str, dict[str, Any]], str]:
     ended = site.run("tail", "--from", "archive", "--json", "--type", "order.*")
     assert ended.code == 0, ended.err
-    return {event["id"]: event for event in map(json.loads, ended.out.splitlines())}
+    return {event["id"]: event for event in map(json.loads, ended.out.splitlines())}, _words(ended)
 
 
 def _verify(site: ForgottenSite) -> None:
