@@ -169,3 +169,11 @@ def test_archiver_is_added_and_advised(tmp_path: Path) -> None:
 
     assert "may sign the seals of any archiver" in advice
     assert "should have a key of its own" in advice
+
+
+def test_key_is_not_added_to_a_file_that_is_absent(tmp_path: Path) -> None:
+    ended = run("trust", "add", KEY, "--source", "/production/payments", "--to", str(tmp_path / "trust.toml"))
+
+    assert ended.code == 2
+    assert "telemetry trust init" in ended.err
+    assert list(tmp_path.iterdir()) == []

@@ -102,6 +102,11 @@ def add(
     Exit code: 0, or 2 when the file or a key cannot be used; the file is unchanged then.
     """
     try:
+        if not file.exists():
+            problem = Problem(
+                "--to", f"{file} does not exist", "write it with `telemetry trust init` and the first key"
+            )
+            raise ConfigurationError(problem)
         before = read_trust_file(file)
         parse_trust_file(before)
         content = "\n".join(
