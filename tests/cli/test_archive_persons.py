@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,3 +56,16 @@ def test_request_that_finds_nothing_says_where_to_look(archive: KeptArchive) -> 
 
     assert ended.code == 0
     assert "look at user and service" in " ".join(ended.err.split())
+
+
+@pytest.mark.parametrize("command", ["compact", "redact", "expire", "hold", "release"])
+def test_extra_that_is_missing_is_named(command: str) -> None:
+    program = (
+        "import sys\nsys.modules['pyarrow'] = None\nfrom telemetry.cli import main\n"
+        f"sys.argv = ['telemetry', 'archive', {command!r}, '--help']\nmain()"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+
+    assert ended.returncode == 2, ended.stderr
+    assert "telemetry-audit[archive]" in ended.stderr
+    assert "Traceback" not in ended.stderr

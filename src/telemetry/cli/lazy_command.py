@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
 
+from typer import Exit
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
+
+from telemetry.exceptions import MissingExtraError
 
 
 class Entry(NamedTuple):
@@ -17,11 +21,13 @@ class Entry(NamedTuple):
         name: Name of the subcommand.
         module: Module whose ``app`` is the subcommand, or a group of subcommands.
         help: One line for the list of commands, the first paragraph of the command's own help.
+        extra: Extra without which the module cannot be imported; empty if it needs none.
     """
 
     name: str
     module: str
     help: str
+    extra: str = ""
 
 
 class LazyCommand(TyperCommand):
@@ -37,10 +43,19 @@ class LazyCommand(TyperCommand):
     def __init__(self, entry: Entry) -> None:
         super().__init__(entry.name, help=entry.help)
         self._module = entry.module
+        self._extra = entry.extra
 
     def load(self) -> Any:
         """Import the command's module and return the real command."""
-        command = get_command(import_module(self._module).app)
+        try:
+            module = import_module(self._module)
+        except (ModuleNotFoundError, MissingExtraError) as exc:
+            if not self._extra:
+                raise
+            error = MissingExtraError(f"the command {self.name}", self._extra)
+            sys.stderr.write(f"error: {error}\n")
+            raise Exit(error.exit_code) from exc
+        command = get_command(module.app)
         command.name = self.name
         for part in (command, *getattr(command, "commands", {}).values()):
             part.help = _unwrapped(part.help or "")

@@ -28,26 +28,31 @@ ARCHIVE_COMMANDS = (
         "compact",
         "telemetry.cli.commands.keep.compact",
         "Merge the files of closed days into few sorted ones, and delete files that nobody reads any more.",
+        extra="archive",
     ),
     Entry(
         "redact",
         "telemetry.cli.commands.keep.redact",
         "Remove the content of events of a person from the archive. Their leaf hashes stay: everything is still proven.",
+        extra="archive",
     ),
     Entry(
         "expire",
         "telemetry.cli.commands.keep.expire",
         "Remove events whose retention is over. Their leaf hashes stay, so that the rest of the trail is still proven.",
+        extra="archive",
     ),
     Entry(
         "hold",
         "telemetry.cli.commands.keep.hold",
         "Have events stay until `release`: `redact` refuses them, and `expire` leaves them as they are.",
+        extra="archive",
     ),
     Entry(
         "release",
         "telemetry.cli.commands.keep.release",
         "End a legal hold; a hold that is not believed, so that it blocks all upkeep, ends as well.",
+        extra="archive",
     ),
 )
 """Subcommands of ``telemetry archive``, in the order of the help; without one it archives."""
