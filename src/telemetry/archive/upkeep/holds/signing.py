@@ -11,11 +11,13 @@ from telemetry.archive.reading.place import archive_store_config, open_archive_s
 from telemetry.archive.upkeep.holds.in_force import Holds
 from telemetry.config import TelemetryConfig
 from telemetry.encryption.signing_key import SigningKey
-from telemetry.exceptions import ArchiveStateError, ConfigurationError, Problem
+from telemetry.exceptions import ArchiveStateError, ConfigurationError, Problem, TamperedError
 from telemetry.format.archive.succession import ArchiveState
+from telemetry.format.proof.signed_note import PublicKey
 from telemetry.reader.seals.folding import fold
 from telemetry.reader.seals.store import SealStore
-from telemetry.reader.trust import TrustPolicy
+from telemetry.reader.seals.trust import own_policy
+from telemetry.reader.trust import Role, TrustPolicy
 from telemetry.storage import StorageProvider
 
 
@@ -72,7 +74,25 @@ def open_hold_keeper(config: TelemetryConfig, uri: str | None = None) -> Iterato
         if state is None:
             message = "there is no archive here: nothing was ever sealed"
             raise ArchiveStateError(message)
+        _require_believed(config, signer, store, source=source)
         yield HoldKeeper(store, state, signer, trust, source)
+
+
+def _require_believed(config: TelemetryConfig, signer: SigningKey, store: StorageProvider, *, source: str) -> None:
+    """Refuse a key that the archiver would not believe: its release would lift nothing, and take the place of a genuine one."""
+    if config.audit_config.trust_file is None:
+        # Then the seals were believed by this key alone: it is the archiver's own.
+        return
+    named, own = archiver_policy(config, None, source), PublicKey.parse(signer.public_key)
+    roles = {role for key in named.keys if key.public == own for role in key.roles}
+    if roles & {Role.ARCHIVER, Role.AUDITOR}:
+        return
+    try:
+        fold(SealStore(store), policy=own_policy(own, source=source))
+    except TamperedError as exc:
+        reason = "is neither an archiver's nor an auditor's key by the trust file, so that no archiver would believe the hold"
+        remedy = "sign with one that is, or give it the role with `telemetry trust add`"
+        raise ConfigurationError(Problem("signing_config", reason, remedy)) from exc
 
 
 def _signer(config: TelemetryConfig) -> SigningKey:
