@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import random
 import resource
 import struct
 import subprocess
@@ -21,6 +22,7 @@ from typing import BinaryIO
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from telemetry.format import canonical_base64
 from telemetry.format.proof.checkpoint import Checkpoint, sign_checkpoint
 from telemetry.format.proof.checkpoint_message import encode_checkpoint_message
 from telemetry.format.proof.merkle import Frontier, leaf_hash
@@ -35,6 +37,7 @@ EVERY = 1_000
 CHUNK = 500
 USERS = 50_000
 START = datetime(2026, 1, 2, tzinfo=UTC)
+_TEXT = canonical_base64.encode_url(random.Random(1).randbytes(3 << 18))  # noqa: S311 - in place of ciphertext
 MIB = 1024
 
 # How many records of each partition are read in one turn, and how many of a hundred users have their events there.
@@ -71,9 +74,7 @@ class Stream:
         self._head = render_head(self._source, self.producer, key_uri="local-key://" + "0" * 32, wrapped_key=wrapped)
         kid = jwe.key_id(bytes(32), key_uri="local-key://" + "0" * 32, wrapped=wrapped)
         protected = jwe.protected_header(kid)
-        self._data = b',"time":"2026-01-02T03:04:05.000000Z","type":"order_read","data":"%b..%b.%b.%b"}'
-        self._data = self._data.replace(b"%b", protected, 1).replace(b"%b", b"A" * 16, 1)
-        self._data = self._data.replace(b"%b", b"B" * 400, 1).replace(b"%b", b"C" * 22, 1)
+        self._data = b',"time":"2026-01-02T03:04:05.000000Z","type":"order_read","data":"%b..' % protected
         self._shares: list[int] = []
 
     def key(self, sequence: int) -> bytes:
@@ -82,7 +83,9 @@ class Stream:
 
     def value(self, sequence: int) -> bytes:
         """Return the value of a record."""
-        tail = b',"id":"0198c0de-0000-7000-8000-%012x"%b' % (sequence, self._data)
+        start = sequence * 389 % (len(_TEXT) - 416)
+        sealed = b"%b.%b.%b" % (_TEXT[start : start + 16], _TEXT[start + 16 : start + 416], b"A" * 22)
+        tail = b',"id":"0198c0de-0000-7000-8000-%012x"%b%b"}' % (sequence, self._data, sealed)
         return self._head + render_middle(sequence, hashed=key_hash(self.key(sequence)), tail=tail)
 
     def checkpoints(self) -> Iterator[bytes]:
