@@ -24,6 +24,7 @@ from telemetry.audit.spool.folder_state import STATE_NAME
 from telemetry.exceptions import ConfigurationError, IncompleteError, Problem, TelemetryError
 from telemetry.sync import Telemetry
 from telemetry.testing.faults.lab import PATIENCE, FaultCounts, FaultLab, hanging_key_service, wait
+from telemetry.testing.faults.store_away import StoreAway
 
 ROUNDS = 5
 _MAX_ROUNDS = 10_000
@@ -204,18 +205,8 @@ def _kafka_breaks(lab: FaultLab, begin: Callable[[], None], end: Callable[[], No
 
 
 def _store_gone(lab: FaultLab, _rounds: int) -> _Observed:
-    aside = lab.folder / "aside"
-
-    def begin() -> None:
-        # A file in place of the folder: no user can write below it, not even root.
-        lab.store.rename(aside)
-        lab.store.touch()
-
-    def end() -> None:
-        lab.store.unlink()
-        aside.rename(lab.store)
-
-    return _store_breaks(lab, begin, end)
+    store = StoreAway(lab.store, aside=lab.folder / "aside")
+    return _store_breaks(lab, store.take, store.give_back)
 
 
 def _store_read_only(lab: FaultLab, _rounds: int) -> _Observed:
@@ -289,11 +280,10 @@ def _key_service_hangs(lab: FaultLab, _rounds: int) -> _Observed:
 
 def _everything_at_once(lab: FaultLab, _rounds: int) -> _Observed:
     """Shut down while Kafka, store and key service are all unreachable; the next process sends what is in the spool."""
-    aside = lab.folder / "aside"
+    store = StoreAway(lab.store, aside=lab.folder / "aside")
     with Telemetry(lab.config(data_key_max_uses=4 * _EVENTS)) as telemetry, hanging_key_service():
         lab.kafka.stop_brokers()
-        lab.store.rename(aside)
-        lab.store.touch()
+        store.take()
         try:
             for receipt in lab.log(telemetry, _EVENTS):
                 receipt.wait_durable(PATIENCE)
@@ -302,8 +292,7 @@ def _everything_at_once(lab: FaultLab, _rounds: int) -> _Observed:
             counts = lab.shut_down(telemetry, _SHORT_SHUTDOWN)
             took = time.monotonic() - began
         finally:
-            lab.store.unlink()
-            aside.rename(lab.store)
+            store.give_back()
     lab.kafka.start_brokers()
     with Telemetry(lab.config()) as telemetry:
         telemetry.shutdown()
