@@ -209,7 +209,8 @@ def test_parquet_without_its_extra(trail: ReadableTrail, tmp_path: Path, monkeyp
     for name in [
         name
         for name in sys.modules
-        if name.split(".")[0] == "pyarrow" or name.startswith("telemetry.cli.output.parquet")
+        if name.split(".")[0] == "pyarrow"
+        or name.startswith(("telemetry.cli.output.parquet", "telemetry.reader.mappings.arrow"))
     ]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
