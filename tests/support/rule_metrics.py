@@ -7,6 +7,7 @@ from pathlib import Path
 
 import telemetry
 
+_CREATES = re.compile(r"create_|TallyInstruments")
 _NAME = re.compile(r'"(audit\.[a-z_]+(?:\.[a-z_]+)*)"')
 _HISTOGRAMS = ("audit_encryption_duration_ms", "audit_batch_size_events", "audit_gateway_request_seconds")
 _SERIES_OF_A_HISTOGRAM = ("_bucket", "_sum", "_count")
@@ -19,7 +20,7 @@ def series_names() -> set[str]:
     names = {
         name.replace(".", "_")
         for module in source.rglob("*.py")
-        if "create_" in (text := module.read_text("utf-8"))
+        if _CREATES.search(text := module.read_text("utf-8"))
         for name in _NAME.findall(text)
     }
     histograms = {name + end for name in _HISTOGRAMS for end in _SERIES_OF_A_HISTOGRAM}

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-
-from opentelemetry import metrics
-from opentelemetry.metrics import CallbackOptions, Observation
-
+from telemetry.audit.metrics.tally_instruments import Instrument, TallyInstruments
 from telemetry.forward.counts import ForwardCounts, ForwardTally, State
-from telemetry.version import __version__
 
-_Reading = Callable[[ForwardCounts], float | None]
-
-_GAUGES: dict[str, tuple[str, str, _Reading]] = {
+_GAUGES: dict[str, Instrument[ForwardCounts]] = {
     "audit.forward.lag_records": ("{record}", "Records of the topic that are not forwarded", lambda counts: counts.lag),
     "audit.forward.oldest_age_seconds": (
         "s",
@@ -25,7 +18,7 @@ _GAUGES: dict[str, tuple[str, str, _Reading]] = {
         lambda counts: counts.state is State.FORWARDING,
     ),
 }
-_COUNTERS: dict[str, tuple[str, str, _Reading]] = {
+_COUNTERS: dict[str, Instrument[ForwardCounts]] = {
     "audit.forward.forwarded_total": (
         "{event}",
         "Events that the target has acknowledged",
@@ -59,7 +52,7 @@ _COUNTERS: dict[str, tuple[str, str, _Reading]] = {
 }
 
 
-class ForwardMetrics:
+class ForwardMetrics(TallyInstruments[ForwardCounts]):
     """The instruments of the forwarder of a process, created through the OpenTelemetry API; every series begins with 0.
 
     Args:
@@ -69,25 +62,4 @@ class ForwardMetrics:
     """
 
     def __init__(self, tally: ForwardTally, *, target: str, group: str) -> None:
-        self._tally: ForwardTally | None = tally
-        self._attributes = {"target": target, "group": group}
-
-    def begin(self) -> None:
-        """Have the SDK read the counts until :meth:`end`."""
-        meter = metrics.get_meter("telemetry", __version__)
-        for name, (unit, description, reading) in _GAUGES.items():
-            meter.create_observable_gauge(name, callbacks=[self._reader(reading)], unit=unit, description=description)
-        for name, (unit, description, reading) in _COUNTERS.items():
-            meter.create_observable_counter(name, callbacks=[self._reader(reading)], unit=unit, description=description)
-
-    def end(self) -> None:
-        """Have the SDK no longer read the counts."""
-        self._tally = None
-
-    def _reader(self, reading: _Reading) -> Callable[[CallbackOptions], Iterable[Observation]]:
-        def read(_options: CallbackOptions) -> Iterable[Observation]:
-            tally = self._tally
-            value = None if tally is None else reading(tally.snapshot())
-            return [] if value is None else [Observation(value, self._attributes)]
-
-        return read
+        super().__init__(tally, gauges=_GAUGES, counters=_COUNTERS, attributes={"target": target, "group": group})

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-
-from opentelemetry import metrics
-from opentelemetry.metrics import CallbackOptions, Observation
-
 from telemetry.archive.writing.counts import ArchiveCounts, ArchiveTally
-from telemetry.version import __version__
+from telemetry.audit.metrics.tally_instruments import Instrument, TallyInstruments
 
-_Reading = Callable[[ArchiveCounts], float | None]
-
-_GAUGES: dict[str, tuple[str, str, _Reading]] = {
+_GAUGES: dict[str, Instrument[ArchiveCounts]] = {
     "audit.archive.lag_records": (
         "{record}",
         "Records of the topic that are not archived",
@@ -40,7 +33,7 @@ _GAUGES: dict[str, tuple[str, str, _Reading]] = {
         lambda counts: counts.is_working,
     ),
 }
-_COUNTERS: dict[str, tuple[str, str, _Reading]] = {
+_COUNTERS: dict[str, Instrument[ArchiveCounts]] = {
     "audit.archive.commits_total": ("{commit}", "Commits", lambda counts: counts.commits),
     "audit.archive.rows_total": ("{row}", "Rows that were committed", lambda counts: counts.rows),
     "audit.archive.objects_total": ("{object}", "Fallback objects that were committed", lambda counts: counts.objects),
@@ -57,7 +50,7 @@ _COUNTERS: dict[str, tuple[str, str, _Reading]] = {
 }
 
 
-class ArchiveMetrics:
+class ArchiveMetrics(TallyInstruments[ArchiveCounts]):
     """The instruments of the archiver of a process, created through the OpenTelemetry API; every series begins with 0.
 
     Args:
@@ -66,25 +59,4 @@ class ArchiveMetrics:
     """
 
     def __init__(self, tally: ArchiveTally, *, topic: str) -> None:
-        self._tally: ArchiveTally | None = tally
-        self._attributes = {"topic": topic}
-
-    def begin(self) -> None:
-        """Have the SDK read the counts until :meth:`end`."""
-        meter = metrics.get_meter("telemetry", __version__)
-        for name, (unit, description, reading) in _GAUGES.items():
-            meter.create_observable_gauge(name, callbacks=[self._reader(reading)], unit=unit, description=description)
-        for name, (unit, description, reading) in _COUNTERS.items():
-            meter.create_observable_counter(name, callbacks=[self._reader(reading)], unit=unit, description=description)
-
-    def end(self) -> None:
-        """Have the SDK no longer read the counts."""
-        self._tally = None
-
-    def _reader(self, reading: _Reading) -> Callable[[CallbackOptions], Iterable[Observation]]:
-        def read(_options: CallbackOptions) -> Iterable[Observation]:
-            tally = self._tally
-            value = None if tally is None else reading(tally.snapshot())
-            return [] if value is None else [Observation(value, self._attributes)]
-
-        return read
+        super().__init__(tally, gauges=_GAUGES, counters=_COUNTERS, attributes={"topic": topic})
