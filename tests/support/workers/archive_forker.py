@@ -1,26 +1,24 @@
 """Runs ``telemetry archive`` again and again in forked processes that share one start, and kills some at a chosen step.
 
-It speaks as ``command_forker.py`` does. A first word such as ``@before-seal`` names the step at which the process kills
+It speaks as ``forked_command.py`` says. A first word such as ``@before-seal`` names the step at which the process kills
 itself, and ``@after-the-rival`` lets another archiver create the next seal first: nothing of the product knows of it.
 """
 
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 from telemetry.archive.committing import catching_up
-from telemetry.cli import main
 from telemetry.format.archive.seal_note import seal_name
 from telemetry.reader.seals.store import SealStore
 from telemetry.storage.aws_s3 import AwsS3Provider
 from telemetry.storage.local_file import LocalFileProvider
+from tests.support.forked_command import serve
 from tests.support.moto_header import WITH_HEADER
 
 AwsS3Provider._client_options = WITH_HEADER  # type: ignore[assignment,method-assign]
@@ -28,8 +26,6 @@ AwsS3Provider._client_options = WITH_HEADER  # type: ignore[assignment,method-as
 # What the command imports when it is called; pyarrow starts its threads when they are needed.
 for _name in ("telemetry.cli.app", "telemetry.cli.commands.keep.archive", "telemetry.cli.archiving.archive_run"):
     importlib.import_module(_name)
-
-_FLAGS = {0: os.O_RDONLY, 1: os.O_WRONLY | os.O_CREAT | os.O_APPEND, 2: os.O_WRONLY | os.O_CREAT | os.O_APPEND}
 
 
 def die(*_arguments: Any, **_named: Any) -> None:
@@ -84,29 +80,12 @@ def arm(step: str) -> None:
         raise ValueError(step)
 
 
-def run(arguments: list[str], files: list[str]) -> None:
-    """Become the command."""
-    for descriptor, (flags, name) in enumerate(zip(_FLAGS.values(), files, strict=True)):
-        opened = os.open(name, flags, 0o600)
-        os.dup2(opened, descriptor)
-        os.close(opened)
-    if arguments[0].startswith("@"):
-        arm(arguments.pop(0))
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    sys.argv = ["telemetry", *arguments]
-    main()
+def prepared(arguments: list[str]) -> list[str]:
+    """Arm the process if the first word names a step; return the other words."""
+    if not arguments[0].startswith("@"):
+        return arguments
+    arm(arguments[0])
+    return arguments[1:]
 
 
-def answer(line: str) -> None:
-    sys.__stdout__.write(line + "\n")  # type: ignore[union-attr]
-    sys.__stdout__.flush()  # type: ignore[union-attr]
-
-
-for request in sys.stdin:
-    wanted = json.loads(request)
-    pid = os.fork()
-    if pid == 0:
-        run(wanted["arguments"], wanted["files"])
-        break
-    answer(str(pid))
-    answer(str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])))
+serve(prepared)
