@@ -17,9 +17,9 @@ class Tally:
         return next(self._numbers)
 
 
-def read(instruments: TallyInstruments[int], *, most: int = 10) -> list[tuple[float, dict[str, str]]]:
+def read(instruments: TallyInstruments[int], *, most: int = 10) -> list[tuple[float, object]]:
     found = instruments._reader(lambda counts: counts if counts < most else None)(None)  # type: ignore[arg-type]
-    return [(each.value, dict(each.attributes or {})) for each in found]
+    return [(each.value, each.attributes) for each in found]
 
 
 def test_counts_of_the_moment_are_read_until_the_end() -> None:
